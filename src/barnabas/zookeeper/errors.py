@@ -1,0 +1,181 @@
+"""What can come back from ZooKeeper instead of a result (reference section 1.1).
+
+A server's refusal (``NoNode``, ``BadVersion`` ...) means that the operation was not applied. Two
+are different: after ``ConnectionLoss`` nobody knows whether it was, and after ``SessionExpired``
+every ephemeral node and watch of the session is gone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ZooKeeperError(Exception):
+    """An operation that gave no result. ``code`` is ZooKeeper's number, ``path`` the node's."""
+
+    code: ClassVar[int] = -1
+    path: str | None
+
+    def __init__(self, path: str | None = None, detail: str = "") -> None:
+        words = [type(self).__name__, path or "", detail]
+        super().__init__(" ".join(word for word in words if word))
+        self.path = path
+
+
+class UnknownZooKeeperError(ZooKeeperError):
+    """A code that no class below stands for; the number is in ``number``."""
+
+    def __init__(self, number: int, path: str | None = None) -> None:
+        super().__init__(path, f"error {number}")
+        self.number = number
+
+
+class RuntimeInconsistency(ZooKeeperError):
+    """Inside a failed multi: not tried, because an earlier operation failed."""
+
+    code = -2
+
+
+class ConnectionLoss(ZooKeeperError):
+    """The connection went away, or was not there. If the request had been sent, its outcome is
+    unknown; ``sent`` tells."""
+
+    code = -4
+
+    def __init__(self, path: str | None = None, detail: str = "", *, sent: bool = True) -> None:
+        super().__init__(path, detail)
+        self.sent = sent
+
+
+class MarshallingError(ZooKeeperError):
+    """The server could not read the request."""
+
+    code = -5
+
+
+class Unimplemented(ZooKeeperError):
+    """The server does not know the operation."""
+
+    code = -6
+
+
+class OperationTimeout(ZooKeeperError):
+    """The server gave up on the operation."""
+
+    code = -7
+
+
+class BadArguments(ZooKeeperError):
+    """A path or a flag that ZooKeeper does not allow."""
+
+    code = -8
+
+
+class ApiError(ZooKeeperError):
+    """The border between the system's errors and the application's; not sent by servers."""
+
+    code = -100
+
+
+class NoNode(ZooKeeperError):
+    """The node (or, for a create, its parent) does not exist."""
+
+    code = -101
+
+
+class NoAuth(ZooKeeperError):
+    """The node's ACL forbids it."""
+
+    code = -102
+
+
+class BadVersion(ZooKeeperError):
+    """The node has another dataVersion than the one asked for."""
+
+    code = -103
+
+
+class NoChildrenForEphemerals(ZooKeeperError):
+    """An ephemeral node cannot have children."""
+
+    code = -108
+
+
+class NodeExists(ZooKeeperError):
+    """The node is there already."""
+
+    code = -110
+
+
+class NotEmpty(ZooKeeperError):
+    """The node has children and cannot be deleted."""
+
+    code = -111
+
+
+class SessionExpired(ZooKeeperError):
+    """The session is over: the server said so, or it was closed here."""
+
+    code = -112
+
+
+class InvalidAcl(ZooKeeperError):
+    """The ACL names nobody."""
+
+    code = -114
+
+
+class AuthFailed(ZooKeeperError):
+    """The server refused the credentials."""
+
+    code = -115
+
+
+class SessionMoved(ZooKeeperError):
+    """The session is connected to another server."""
+
+    code = -118
+
+
+class NotReadOnly(ZooKeeperError):
+    """A write sent to a read-only server."""
+
+    code = -119
+
+
+_CLASSES: tuple[type[ZooKeeperError], ...] = (
+    RuntimeInconsistency,
+    ConnectionLoss,
+    MarshallingError,
+    Unimplemented,
+    OperationTimeout,
+    BadArguments,
+    ApiError,
+    NoNode,
+    NoAuth,
+    BadVersion,
+    NoChildrenForEphemerals,
+    NodeExists,
+    NotEmpty,
+    SessionExpired,
+    InvalidAcl,
+    AuthFailed,
+    SessionMoved,
+    NotReadOnly,
+)
+_BY_CODE = {cls.code: cls for cls in _CLASSES}
+
+
+def error_for(code: int, path: str | None = None) -> ZooKeeperError:
+    """The exception for a code in a reply; never for 0."""
+    cls = _BY_CODE.get(code)
+    return UnknownZooKeeperError(code, path) if cls is None else cls(path)
+
+
+class MalformedZNode(ValueError):
+    """A znode whose body is not what its path promises. The text names the path."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"malformed znode {path}: {reason}")
+        self.path = path
+        self.reason = reason

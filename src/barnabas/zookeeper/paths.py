@@ -1,0 +1,139 @@
+"""Kafka's znode paths (reference section 1.2). Pure.
+
+Constants for the fixed ones, functions for the rest, and the inverse where a child's name carries a
+number or a topic.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from barnabas.types import TopicPartition
+
+CONTROLLER: Final = "/controller"
+CONTROLLER_EPOCH: Final = "/controller_epoch"
+BROKER_IDS: Final = "/brokers/ids"
+TOPICS: Final = "/brokers/topics"
+BROKER_SEQUENCE_ID: Final = "/brokers/seqid"
+CLUSTER_ID: Final = "/cluster/id"
+CONFIG: Final = "/config"
+CONFIG_CHANGES: Final = "/config/changes"
+CONFIG_CHANGE_PREFIX: Final = "/config/changes/config_change_"
+DELETE_TOPICS: Final = "/admin/delete_topics"
+REASSIGN_PARTITIONS: Final = "/admin/reassign_partitions"
+PREFERRED_REPLICA_ELECTION: Final = "/admin/preferred_replica_election"
+ISR_CHANGES: Final = "/isr_change_notification"
+ISR_CHANGE_PREFIX: Final = "/isr_change_notification/isr_change_"
+LOG_DIR_EVENTS: Final = "/log_dir_event_notification"
+LOG_DIR_EVENT_PREFIX: Final = "/log_dir_event_notification/log_dir_event_"
+PRODUCER_ID_BLOCK: Final = "/latest_producer_id_block"
+FEATURE: Final = "/feature"
+
+DEFAULT_ENTITY: Final = "<default>"
+"""The entity whose settings apply where no named one has any; spelled literally, unencoded."""
+
+TOP_LEVEL_PATHS: Final = (
+    "/consumers",
+    BROKER_IDS,
+    TOPICS,
+    CONFIG_CHANGES,
+    DELETE_TOPICS,
+    BROKER_SEQUENCE_ID,
+    ISR_CHANGES,
+    PRODUCER_ID_BLOCK,
+    LOG_DIR_EVENTS,
+    "/config/topics",
+    "/config/clients",
+    "/config/users",
+    "/config/brokers",
+    "/config/ips",
+)
+"""What every broker makes sure of at its start, in this order, with null data."""
+
+
+def broker_id_path(broker_id: int) -> str:
+    """``/brokers/ids/N``."""
+    return f"{BROKER_IDS}/{broker_id}"
+
+
+def topic_path(topic: str) -> str:
+    """``/brokers/topics/T``."""
+    return f"{TOPICS}/{topic}"
+
+
+def partitions_path(topic: str) -> str:
+    """``/brokers/topics/T/partitions``."""
+    return f"{TOPICS}/{topic}/partitions"
+
+
+def partition_path(topic: str, partition: int) -> str:
+    """``/brokers/topics/T/partitions/P``."""
+    return f"{TOPICS}/{topic}/partitions/{partition}"
+
+
+def partition_state_path(topic: str, partition: int) -> str:
+    """``/brokers/topics/T/partitions/P/state``."""
+    return f"{TOPICS}/{topic}/partitions/{partition}/state"
+
+
+def delete_topic_path(topic: str) -> str:
+    """``/admin/delete_topics/T``."""
+    return f"{DELETE_TOPICS}/{topic}"
+
+
+def config_path(entity: str) -> str:
+    """``/config/<entity>`` for an entity such as ``topics/T`` or ``brokers/<default>``."""
+    return f"{CONFIG}/{entity}"
+
+
+def topic_entity(topic: str) -> str:
+    """The entity that holds a topic's settings: ``topics/T``."""
+    return f"topics/{topic}"
+
+
+def broker_entity(broker_id: int | None) -> str:
+    """The entity of one broker's settings; None is all brokers' (``brokers/<default>``)."""
+    return f"brokers/{DEFAULT_ENTITY if broker_id is None else broker_id}"
+
+
+def sanitize(name: str) -> str:
+    """A user name or client id as a path component: Java's URL encoding, with ``%20`` and ``%2A``.
+
+    ``DEFAULT_ENTITY`` is never passed through here."""
+    return quote(name, safe="-._").replace("~", "%7E")
+
+
+def desanitize(text: str) -> str:
+    """The name behind ``sanitize``."""
+    return unquote(text)
+
+
+def child_name(path: str) -> str:
+    """The last component of a path."""
+    return path.rpartition("/")[2]
+
+
+def parent_path(path: str) -> str:
+    """The path above; ``/`` for a top-level node and for ``/`` itself."""
+    return path.rpartition("/")[0] or "/"
+
+
+def sequence_number(name: str) -> int:
+    """The number that a sequential node's name ends in (``config_change_0000000007`` is 7).
+
+    Takes a name or a path. Raises ValueError when it does not end in ZooKeeper's ten digits."""
+    digits = name[-10:]
+    if len(digits) != 10 or not digits.isascii() or not digits.isdigit():
+        raise ValueError(f"{name!r} does not end in a sequence number")
+    return int(digits)
+
+
+def parse_partition_state_path(path: str) -> TopicPartition | None:
+    """The partition whose state lives at ``path``, or None for any other path."""
+    parts = path.split("/")
+    if len(parts) != 7 or parts[:3] != ["", "brokers", "topics"]:
+        return None
+    if parts[4] != "partitions" or parts[6] != "state" or not parts[5].isdigit():
+        return None
+    return TopicPartition(parts[3], int(parts[5]))
