@@ -1,0 +1,150 @@
+"""Fetch sessions, the follower's side (KIP-227): what the next request must name.
+
+Pure. The fetcher says what changed; nobody walks over all partitions to find out. Requests may be
+pipelined (a second one while the first waits at the leader), so the epoch moves on when a request
+is built, and an answer counts only for the generation that asked.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from barnabas.errors import ErrorCode
+from barnabas.replication.fetch_session import (
+    FINAL_EPOCH,
+    INITIAL_EPOCH,
+    NO_SESSION,
+    next_epoch,
+)
+from barnabas.types import TopicPartition
+
+
+class Wanted(NamedTuple):
+    """What a follower asks of one partition."""
+
+    topic_id: uuid.UUID
+    current_leader_epoch: int
+    fetch_offset: int
+    last_fetched_epoch: int
+    log_start_offset: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFetch:
+    """One request: session fields, partitions to name, partitions to forget."""
+
+    generation: int
+    session_id: int
+    epoch: int
+    named: tuple[tuple[TopicPartition, Wanted], ...]
+    forgotten: tuple[tuple[uuid.UUID, int], ...]
+
+    @property
+    def full(self) -> bool:
+        """Whether it names everything and asks for a new session."""
+        return self.epoch == INITIAL_EPOCH
+
+
+class FetchSessionHandler:
+    """The session with one leader."""
+
+    def __init__(self) -> None:
+        self._session_id = NO_SESSION
+        self._epoch = INITIAL_EPOCH
+        self._generation = 0
+        self._wanted: dict[TopicPartition, Wanted] = {}
+        self._changed: dict[TopicPartition, None] = {}
+        self._forgotten: dict[tuple[uuid.UUID, int], None] = {}
+
+    @property
+    def established(self) -> bool:
+        """Whether the leader has granted a session: only then may requests be pipelined."""
+        return self._session_id != NO_SESSION and self._epoch != INITIAL_EPOCH
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the leader does not yet know everything we want."""
+        return bool(self._changed or self._forgotten)
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def wanted(self, partition: TopicPartition) -> Wanted | None:
+        """What was last asked of this partition."""
+        return self._wanted.get(partition)
+
+    def want(self, partition: TopicPartition, wanted: Wanted) -> None:
+        """Ask this of a partition from the next request on; an equal wish costs nothing."""
+        known = self._wanted.get(partition)
+        if known == wanted:
+            return
+        if known is not None and known.topic_id != wanted.topic_id:
+            self._forgotten[known.topic_id, partition.partition] = None
+        self._forgotten.pop((wanted.topic_id, partition.partition), None)
+        self._wanted[partition] = wanted
+        self._changed[partition] = None
+
+    def repeat(self, partition: TopicPartition) -> None:
+        """Name a partition again although nothing changed (its answer was no use)."""
+        if partition in self._wanted:
+            self._changed[partition] = None
+
+    def forget(self, partition: TopicPartition) -> None:
+        """Stop asking for a partition."""
+        known = self._wanted.pop(partition, None)
+        self._changed.pop(partition, None)
+        if known is not None:
+            self._forgotten[known.topic_id, partition.partition] = None
+
+    def build(self) -> SessionFetch:
+        """The next request; the wishes count as told from here on."""
+        if self._epoch in (INITIAL_EPOCH, FINAL_EPOCH):
+            names = list(self._wanted)
+            forgotten: tuple[tuple[uuid.UUID, int], ...] = ()
+        else:
+            names = list(self._changed)
+            forgotten = tuple(self._forgotten)
+        request = SessionFetch(
+            generation=self._generation,
+            session_id=self._session_id,
+            epoch=self._epoch,
+            named=tuple((name, self._wanted[name]) for name in names),
+            forgotten=forgotten,
+        )
+        self._changed.clear()
+        self._forgotten.clear()
+        if self._epoch != INITIAL_EPOCH:
+            self._epoch = next_epoch(self._epoch)
+        return request
+
+    def answered(self, request: SessionFetch, *, error: ErrorCode, session_id: int) -> bool:
+        """Take an answer's session fields; whether its partitions may be used."""
+        current = request.generation == self._generation
+        if error != ErrorCode.NONE:
+            if current:
+                keep = error == ErrorCode.INVALID_FETCH_SESSION_EPOCH
+                self._restart(self._session_id if keep else NO_SESSION)
+            return False
+        if not current:
+            return True
+        if request.full:
+            self._session_id = session_id
+            self._epoch = 1 if session_id != NO_SESSION else INITIAL_EPOCH
+        elif session_id == NO_SESSION:
+            # The leader closed the session (it became empty): begin anew.
+            self._restart(NO_SESSION)
+        return True
+
+    def lost(self) -> None:
+        """The connection broke: the next request is full again."""
+        self._restart(NO_SESSION)
+
+    def _restart(self, session_id: int) -> None:
+        self._generation += 1
+        self._session_id = session_id
+        self._epoch = INITIAL_EPOCH
+        self._changed.clear()
+        self._forgotten.clear()

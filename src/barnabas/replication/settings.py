@@ -1,0 +1,85 @@
+"""What replication must be told: settings under Kafka's names, per-topic values, listeners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from barnabas.seams import Env, SilentObserver
+from barnabas.types import TopicPartition
+
+if TYPE_CHECKING:
+    from barnabas.replication.metadata_cache import MetadataCache
+    from barnabas.storage.log import LogConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationSettings:
+    """Broker settings, snake_case of Kafka's names, with its defaults (reference section 10)."""
+
+    broker_id: int
+    inter_broker_listener_name: str = "PLAINTEXT"
+    replica_lag_time_max_ms: int = 30_000
+    replica_fetch_max_bytes: int = 1_048_576
+    replica_fetch_response_max_bytes: int = 10_485_760
+    replica_fetch_wait_max_ms: int = 500
+    replica_fetch_min_bytes: int = 1
+    replica_fetch_backoff_ms: int = 1_000
+    replica_socket_timeout_ms: int = 30_000
+    fetch_max_bytes: int = 57_671_680
+    max_incremental_fetch_session_cache_slots: int = 1_000
+    controller_socket_timeout_ms: int = 30_000
+    log_flush_before_ack: bool = False
+    """Ours: nothing is acknowledged, nor reported as replicated, before it is on the disk."""
+
+
+class TopicConfigs(Protocol):
+    """The effective configuration of topics, as it is at the moment of the call."""
+
+    def min_insync_replicas(self, topic: str) -> int: ...
+    def log_config(self, topic: str) -> LogConfig: ...
+
+
+class RoleListener(Protocol):
+    """Hears of changes of role; for the coordinators of groups and transactions."""
+
+    def became_leader(self, partition: TopicPartition, leader_epoch: int) -> None: ...
+    def became_follower(self, partition: TopicPartition, leader_epoch: int) -> None: ...
+    def stopped(self, partition: TopicPartition, deleted: bool) -> None: ...
+
+
+class ReplicationContext:
+    """What every part of replication shares: the world, the settings, who is alive.
+
+    ``broker_epoch`` answers None until this broker has registered: it takes no role before.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        settings: ReplicationSettings,
+        metadata: MetadataCache,
+        configs: TopicConfigs,
+        broker_epoch: Callable[[], int | None],
+    ) -> None:
+        self.env = env
+        self.settings = settings
+        self.metadata = metadata
+        self.configs = configs
+        self.broker_epoch = broker_epoch
+        self.loop = asyncio.get_running_loop()
+        self.observed = type(env.observer) is not SilentObserver
+        """Whether anybody listens: asked before an event on a hot path is put together."""
+        self.highest_broker_epochs: dict[int, int] = {}
+        """The newest incarnation of every replica that has fetched here (KIP-903)."""
+
+    def now_ms(self) -> int:
+        """Milliseconds of the loop's clock: for lag and deadlines, never shown to anybody."""
+        return int(self.loop.time() * 1000)
+
+    def note(self, event: str, /, **fields: object) -> None:
+        """Tell the observer, if there is one."""
+        if self.observed:
+            self.env.observer.note(event, **fields)

@@ -1,0 +1,262 @@
+"""Fetch sessions, both sides: KIP-227, reference 5.10, trap 20."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import dataclass
+
+import pytest
+
+from barnabas.errors import ErrorCode
+from barnabas.replication.fetch_session import (
+    EPOCH_MAX,
+    EVICTION_IDLE_MS,
+    FetchSession,
+    FetchSessionCache,
+    Kind,
+    SessionPartition,
+    SessionStart,
+    next_epoch,
+)
+from barnabas.replication.fetch_session_client import FetchSessionHandler, Wanted
+from barnabas.types import TopicPartition
+
+ID = uuid.UUID(int=77)
+
+
+def entry(partition: int, offset: int = 0, epoch: int = 3) -> SessionPartition:
+    return SessionPartition(
+        topic="t",
+        topic_id=ID,
+        partition=partition,
+        fetch_offset=offset,
+        max_bytes=1000,
+        current_leader_epoch=epoch,
+    )
+
+
+@dataclass
+class Answer:
+    error: ErrorCode = ErrorCode.NONE
+    high_watermark: int = 0
+    log_start_offset: int = 0
+    size: int = 0
+    diverging: object = None
+    preferred_read_replica: int = -1
+
+
+class Server:
+    def __init__(self, slots: int = 3) -> None:
+        self.closed: list[int] = []
+        self.now_ms = 0
+        self.cache = FetchSessionCache(slots, random.Random(1), self._closed)
+
+    def _closed(self, session: FetchSession) -> None:
+        self.closed.append(session.id)
+
+    def begin(
+        self,
+        session_id: int,
+        epoch: int,
+        wanted: list[SessionPartition],
+        forgotten: tuple[int, ...] = (),
+        *,
+        follower: bool = False,
+        ids: bool = True,
+    ) -> SessionStart:
+        return self.cache.begin(
+            session_id=session_id,
+            epoch=epoch,
+            wanted=wanted,
+            forgotten=[(ID, partition) for partition in forgotten],
+            from_follower=follower,
+            uses_topic_ids=ids,
+            now_ms=self.now_ms,
+        )
+
+    def full(self, count: int = 1, *, follower: bool = False) -> FetchSession:
+        start = self.begin(0, 0, [entry(p) for p in range(count)], follower=follower)
+        assert start.kind is Kind.FULL
+        assert start.session is not None
+        return start.session
+
+
+def test_epochs_wrap_to_one() -> None:
+    assert next_epoch(0) == 1
+    assert next_epoch(EPOCH_MAX) == 1
+    assert next_epoch(-1) == -1
+
+
+def test_full_then_incremental_then_forgotten_to_the_last() -> None:
+    server = Server()
+    session = server.full(2)
+    start = server.begin(session.id, 1, [entry(0, offset=5, epoch=4), entry(7)])
+    assert start.kind is Kind.INCREMENTAL
+    assert [p.partition for p in start.named] == [0, 7]
+    assert start.named[0].fetch_offset == 5
+    assert start.named[0].current_leader_epoch == 4, "trap 20: the epoch is the request's"
+    assert [p.partition for p in session.partitions.values()] == [0, 1, 7]
+    start = server.begin(session.id, 2, [], (0, 1, 7))
+    assert start.kind is Kind.CLOSED
+    assert start.session_id == 0
+    assert server.closed == [session.id]
+
+
+def test_errors_of_incremental_requests() -> None:
+    server = Server()
+    session = server.full()
+    assert server.begin(99, 1, []).error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert server.begin(session.id, 2, []).error is ErrorCode.INVALID_FETCH_SESSION_EPOCH
+    wrong = server.begin(session.id, 1, [], ids=False)
+    assert wrong.error is ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR
+    assert server.begin(session.id, 1, []).kind is Kind.INCREMENTAL
+
+
+def test_final_epoch_closes_and_answers_in_full() -> None:
+    server = Server()
+    session = server.full()
+    start = server.begin(session.id, -1, [entry(0)])
+    assert start.kind is Kind.SESSIONLESS
+    assert server.closed == [session.id]
+    assert server.begin(0, -1, [entry(0)]).kind is Kind.SESSIONLESS
+    assert len(server.cache) == 0
+
+
+def test_epoch_zero_with_an_id_replaces_the_session() -> None:
+    server = Server()
+    session = server.full()
+    start = server.begin(session.id, 0, [entry(0)])
+    assert start.kind is Kind.FULL
+    assert start.session_id != session.id
+    assert server.closed == [session.id]
+
+
+def test_incremental_answers_list_only_what_changed() -> None:
+    server = Server()
+    session = server.full(2)
+    kept = session.partitions[ID, 0]
+    assert session.must_send(kept, Answer(high_watermark=5))
+    assert not session.must_send(kept, Answer(high_watermark=5))
+    assert session.must_send(kept, Answer(high_watermark=5, log_start_offset=1))
+    assert session.must_send(kept, Answer(error=ErrorCode.NOT_LEADER_OR_FOLLOWER))
+    assert session.must_send(kept, Answer(high_watermark=5, log_start_offset=1)), "after an error"
+    assert session.must_send(kept, Answer(high_watermark=5, log_start_offset=1, diverging=(1, 2)))
+    rank = kept.rank
+    assert session.must_send(kept, Answer(high_watermark=5, log_start_offset=1, size=10))
+    assert kept.rank > max(rank, session.partitions[ID, 1].rank), "data moves it to the end"
+
+
+def test_eviction_prefers_idle_then_consumers_for_followers() -> None:
+    server = Server(slots=2)
+    consumer = server.full(5)
+    follower = server.full(1, follower=True)
+    assert server.begin(0, 0, [entry(0)]).kind is Kind.SESSIONLESS, "nobody may be evicted"
+    server.full(1, follower=True)
+    assert server.closed == [consumer.id]
+    server.now_ms = EVICTION_IDLE_MS + 1
+    server.begin(follower.id, 1, [])
+    server.full(1)
+    assert follower.id not in server.closed, "only the idle one goes"
+
+
+def test_no_slots_grants_nothing() -> None:
+    assert Server(slots=0).begin(0, 0, [entry(0)], follower=True).kind is Kind.SESSIONLESS
+
+
+# The follower's side
+
+
+def wanted(offset: int = 0, topic_id: uuid.UUID = ID) -> Wanted:
+    return Wanted(topic_id, 3, offset, -1, 0, 1000)
+
+
+T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+def established(*partitions: TopicPartition) -> FetchSessionHandler:
+    client = FetchSessionHandler()
+    for partition in partitions:
+        client.want(partition, wanted())
+    first = client.build()
+    assert (first.session_id, first.epoch, first.full) == (0, 0, True)
+    assert client.answered(first, error=ErrorCode.NONE, session_id=42)
+    return client
+
+
+def test_client_names_only_changes() -> None:
+    client = established(T0, T1)
+    request = client.build()
+    assert (request.session_id, request.epoch, request.named) == (42, 1, ())
+    client.want(T0, wanted())
+    assert not client.has_changes, "an equal wish costs nothing"
+    client.want(T0, wanted(5))
+    client.forget(T1)
+    request = client.build()
+    assert request.epoch == 2
+    assert [name for name, _ in request.named] == [T0]
+    assert request.forgotten == ((ID, 1),)
+
+
+def test_client_forgets_and_returns_in_one_step() -> None:
+    client = established(T0)
+    client.forget(T0)
+    client.want(T0, wanted(3))
+    request = client.build()
+    assert [name for name, _ in request.named] == [T0]
+    assert request.forgotten == ()
+    other = uuid.UUID(int=5)
+    client.want(T0, wanted(0, other))
+    assert client.build().forgotten == ((ID, 0),), "a re-created topic is another one"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected_id"),
+    [
+        (ErrorCode.FETCH_SESSION_ID_NOT_FOUND, 0),
+        (ErrorCode.INVALID_FETCH_SESSION_EPOCH, 42),
+        (ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR, 0),
+    ],
+)
+def test_client_starts_anew_after_an_error(error: ErrorCode, expected_id: int) -> None:
+    client = established(T0)
+    request = client.build()
+    assert not client.answered(request, error=error, session_id=0)
+    again = client.build()
+    assert (again.session_id, again.epoch) == (expected_id, 0)
+    assert [name for name, _ in again.named] == [T0]
+
+
+def test_client_pipelines_and_ignores_errors_of_an_older_generation() -> None:
+    client = established(T0)
+    first, second = client.build(), client.build()
+    assert (first.epoch, second.epoch) == (1, 2)
+    client.answered(first, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, session_id=0)
+    third = client.build()
+    client.answered(second, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, session_id=0)
+    assert client.answered(third, error=ErrorCode.NONE, session_id=43)
+    assert client.build().session_id == 43
+
+
+def test_client_without_a_session_stays_full() -> None:
+    client = FetchSessionHandler()
+    client.want(T0, wanted())
+    client.answered(client.build(), error=ErrorCode.NONE, session_id=0)
+    assert client.build().full
+    assert not client.established
+
+
+def test_client_starts_anew_when_the_leader_closes_an_empty_session() -> None:
+    client = established(T0)
+    client.forget(T0)
+    request = client.build()
+    assert client.answered(request, error=ErrorCode.NONE, session_id=0)
+    client.want(T0, wanted())
+    assert client.build().full
+
+
+def test_client_after_a_lost_connection() -> None:
+    client = established(T0)
+    client.lost()
+    request = client.build()
+    assert (request.session_id, request.epoch) == (0, 0)
