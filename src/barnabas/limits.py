@@ -20,3 +20,6 @@ PARKED_REQUESTS_MAX = 256
 TOPIC_NAME_LENGTH_MAX = 249
 CLIENT_ID_LENGTH_MAX = 32_767
 """Kafka's own bound: an i16 length."""
+
+DECOMPRESSED_BATCH_BYTES_MAX = REQUEST_BYTES_MAX
+"""A compressed batch that unfolds to more is called corrupt wherever its records are read."""

@@ -1,0 +1,311 @@
+"""Records inside batches: read them, and build whole batches (reference section 6.2, KIP-98).
+
+Offsets and timestamps are absolute in what is returned. Damage in a header or a codec's stream is
+``KafkaError(CORRUPT_MESSAGE)``; records that do not follow the format inside a sound batch are
+``KafkaError(INVALID_RECORD)``. Names of ``header.py`` are offered here too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.limits import DECOMPRESSED_BATCH_BYTES_MAX
+from barnabas.records.compression import Codec, compress, decompress
+from barnabas.records.header import (
+    CODEC_MASK,
+    CONTROL_BIT,
+    CREATE_TIME,
+    DELETE_HORIZON_BIT,
+    HEADER,
+    HEADER_BYTES,
+    LOG_APPEND_TIME,
+    LOG_OVERHEAD_BYTES,
+    MAGIC,
+    SEQUENCE_MAX,
+    TIMESTAMP_TYPE_BIT,
+    TRANSACTIONAL_BIT,
+    BatchHeader,
+    batch_size,
+    crc_ok,
+    iterate_batches,
+    parse_header,
+    stamp,
+    stamp_append_time,
+    stamp_crc,
+    stamp_max_timestamp,
+)
+from barnabas.records.varint import read_varint, read_varlong, write_varint
+from barnabas.types import Buffer
+
+__all__ = [
+    "CREATE_TIME",
+    "HEADER_BYTES",
+    "LOG_APPEND_TIME",
+    "SEQUENCE_MAX",
+    "BatchHeader",
+    "Codec",
+    "ControlType",
+    "EndTransactionMarker",
+    "Record",
+    "batch_size",
+    "build_batch",
+    "build_marker",
+    "crc_ok",
+    "encode_record",
+    "invalid_record",
+    "iterate_batches",
+    "iterate_records",
+    "parse_header",
+    "parse_marker",
+    "records_data",
+    "stamp",
+    "stamp_append_time",
+    "stamp_crc",
+    "stamp_max_timestamp",
+]
+
+_NULL = write_varint(-1)
+_CONTROL_KEY = struct.Struct(">hh")
+_MARKER_VALUE = struct.Struct(">hi")
+
+
+class Record(NamedTuple):
+    """One record. ``timestamp`` is in ms; headers are (key, value) in order."""
+
+    offset: int = 0
+    timestamp: int = -1
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class ControlType(IntEnum):
+    """Types of control records that ZooKeeper-mode Kafka writes."""
+
+    ABORT = 0
+    COMMIT = 1
+
+
+class EndTransactionMarker(NamedTuple):
+    """The one record of a control batch."""
+
+    type: int
+    coordinator_epoch: int
+
+
+def build_batch(
+    records: Iterable[Record],
+    *,
+    base_offset: int = 0,
+    codec: int = Codec.NONE,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+    timestamp_type: int = CREATE_TIME,
+    append_time_ms: int | None = None,
+    transactional: bool = False,
+    control: bool = False,
+    leader_epoch: int = -1,
+    keep_offsets: bool = False,
+    last_offset: int | None = None,
+    delete_horizon_ms: int | None = None,
+    max_timestamp: int | None = None,
+) -> bytearray:
+    """A whole batch with its checksum.
+
+    Records take offsets by position from ``base_offset``, unless ``keep_offsets`` (a cleaned batch
+    has gaps; ``last_offset`` then is the one it had before). ``append_time_ms`` goes with
+    LOG_APPEND_TIME. ``max_timestamp`` replaces the largest of the records. A batch without records
+    needs ``last_offset`` (reference section 6.8: kept for its sequence)."""
+    taken = list(records)
+    if not keep_offsets:
+        taken = [r._replace(offset=base_offset + i) for i, r in enumerate(taken)]
+    first_timestamp = taken[0].timestamp if taken else -1
+    base_timestamp = first_timestamp if delete_horizon_ms is None else delete_horizon_ms
+    if last_offset is None:
+        last_offset = taken[-1].offset if taken else base_offset
+    if max_timestamp is None:
+        max_timestamp = max((r.timestamp for r in taken), default=-1)
+    if timestamp_type == LOG_APPEND_TIME and append_time_ms is not None:
+        max_timestamp = append_time_ms
+    attributes = (
+        codec
+        | (TIMESTAMP_TYPE_BIT if timestamp_type == LOG_APPEND_TIME else 0)
+        | (TRANSACTIONAL_BIT if transactional else 0)
+        | (CONTROL_BIT if control else 0)
+        | (DELETE_HORIZON_BIT if delete_horizon_ms is not None else 0)
+    )
+    body = b"".join(encode_record(r, base_offset, base_timestamp) for r in taken)
+    if codec and taken:
+        body = compress(codec, body)
+    batch = bytearray(
+        HEADER.pack(
+            base_offset,
+            HEADER_BYTES - LOG_OVERHEAD_BYTES + len(body),
+            leader_epoch,
+            MAGIC,
+            0,
+            attributes,
+            last_offset - base_offset,
+            base_timestamp,
+            max_timestamp,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            len(taken),
+        )
+    )
+    batch += body
+    stamp_crc(batch, 0, len(batch))
+    return batch
+
+
+def encode_record(record: Record, base_offset: int, base_timestamp: int) -> bytes:
+    """One record relative to its batch."""
+    pieces = [
+        b"\x00",
+        write_varint(record.timestamp - base_timestamp),
+        write_varint(record.offset - base_offset),
+        *_field(record.key),
+        *_field(record.value),
+        write_varint(len(record.headers)),
+    ]
+    for key, value in record.headers:
+        pieces += _field(key.encode())
+        pieces += _field(value)
+    body = b"".join(pieces)
+    return write_varint(len(body)) + body
+
+
+def build_marker(
+    marker: EndTransactionMarker,
+    *,
+    producer_id: int,
+    producer_epoch: int,
+    timestamp_ms: int,
+    base_offset: int = 0,
+    leader_epoch: int = -1,
+) -> bytearray:
+    """The control batch that ends a transaction in one partition (reference section 6.2)."""
+    record = Record(
+        timestamp=timestamp_ms,
+        key=_CONTROL_KEY.pack(0, marker.type),
+        value=_MARKER_VALUE.pack(0, marker.coordinator_epoch),
+    )
+    return build_batch(
+        [record],
+        base_offset=base_offset,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        transactional=True,
+        control=True,
+        leader_epoch=leader_epoch,
+    )
+
+
+def parse_marker(record: Record) -> EndTransactionMarker | None:
+    """The marker in a control batch's record; None for control types we do not know."""
+    if record.key is None or len(record.key) < _CONTROL_KEY.size:
+        raise invalid_record("control record without a type")
+    version, kind = _CONTROL_KEY.unpack_from(record.key)
+    if version < 0:
+        raise invalid_record(f"control record key of version {version}")
+    if kind not in (ControlType.ABORT, ControlType.COMMIT):
+        return None
+    if record.value is None or len(record.value) < _MARKER_VALUE.size:
+        raise invalid_record("transaction marker without a coordinator epoch")
+    version, epoch = _MARKER_VALUE.unpack_from(record.value)
+    if version < 0:
+        raise invalid_record(f"transaction marker of version {version}")
+    return EndTransactionMarker(kind, epoch)
+
+
+def records_data(view: Buffer, pos: int, header: BatchHeader, limit: int) -> Buffer:
+    """The decompressed records of the batch at ``pos``, at most ``limit`` bytes."""
+    if header.size > len(view) - pos:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is cut short")
+    body = memoryview(view)[pos + HEADER_BYTES : pos + header.size]
+    if header.attributes & CODEC_MASK == Codec.NONE:
+        return body
+    return decompress(header.attributes & CODEC_MASK, body, limit)
+
+
+def iterate_records(
+    view: Buffer, pos: int = 0, *, limit: int = DECOMPRESSED_BATCH_BYTES_MAX
+) -> Iterator[Record]:
+    """The records of the batch at ``pos``, decompressed, with absolute offsets and timestamps.
+
+    Raises after the last good record when the rest does not follow the format."""
+    header = parse_header(view, pos)
+    data = bytes(records_data(view, pos, header, limit))
+    append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
+    position = 0
+    for _ in range(header.record_count):
+        record, position = _read_record(data, position, header, append_time)
+        yield record
+    if position != len(data):
+        raise invalid_record(f"{len(data) - position} bytes follow the last record")
+
+
+def invalid_record(why: str) -> KafkaError:
+    """The error of records that do not follow the format."""
+    return KafkaError(ErrorCode.INVALID_RECORD, why)
+
+
+def _read_record(
+    data: bytes, position: int, header: BatchHeader, append_time: int | None
+) -> tuple[Record, int]:
+    try:
+        length, start = read_varint(data, position)
+        end = start + length
+        if length < 0 or end > len(data):
+            raise invalid_record(f"record of {length} bytes at {position} of {len(data)}")
+        timestamp_delta, at = read_varlong(data, start + 1)
+        offset_delta, at = read_varint(data, at)
+        key, at = _read_bytes(data, at, end)
+        value, at = _read_bytes(data, at, end)
+        count, at = read_varint(data, at)
+        headers: tuple[tuple[str, bytes | None], ...] = ()
+        if count:
+            headers, at = _read_headers(data, at, end, count)
+    except IndexError:
+        raise invalid_record(f"record at {position} is cut short") from None
+    if at != end:
+        raise invalid_record(f"record of {length} bytes holds {at - start}")
+    timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
+    return Record(header.base_offset + offset_delta, timestamp, key, value, headers), end
+
+
+def _read_bytes(data: bytes, at: int, end: int) -> tuple[bytes | None, int]:
+    length, at = read_varint(data, at)
+    if length < 0:
+        return None, at
+    if length > end - at:
+        raise invalid_record(f"field of {length} bytes where {end - at} are left")
+    return data[at : at + length], at + length
+
+
+def _read_headers(
+    data: bytes, at: int, end: int, count: int
+) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
+    if not 0 <= count <= end - at:
+        raise invalid_record(f"{count} headers where {end - at} bytes are left")
+    headers = []
+    for _ in range(count):
+        key, at = _read_bytes(data, at, end)
+        if key is None:
+            raise invalid_record("header without a key")
+        value, at = _read_bytes(data, at, end)
+        try:
+            headers.append((key.decode(), value))
+        except UnicodeDecodeError:
+            raise invalid_record("header key is not UTF-8") from None
+    return tuple(headers), at
+
+
+def _field(value: bytes | None) -> tuple[bytes, ...]:
+    return (_NULL,) if value is None else (write_varint(len(value)), value)

@@ -1,0 +1,195 @@
+"""Record batch headers, format v2: parse, walk, verify, stamp (reference section 6.2, KIP-98).
+
+This is the hot path: one precompiled ``unpack`` per batch, into a named tuple, and stamping in
+place. Damage is ``KafkaError(CORRUPT_MESSAGE)``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from crc32c import crc32c
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.types import Buffer
+
+HEADER = struct.Struct(">qiibIhiqqqhii")
+HEADER_BYTES = 61
+LOG_OVERHEAD_BYTES = 12
+"""Bytes before those that ``batch_length`` counts."""
+MAGIC = 2
+MAGIC_POSITION = 16
+CRC_POSITION = 17
+ATTRIBUTES_POSITION = 21
+MAX_TIMESTAMP_POSITION = 35
+
+CODEC_MASK = 0x07
+TIMESTAMP_TYPE_BIT = 0x08
+TRANSACTIONAL_BIT = 0x10
+CONTROL_BIT = 0x20
+DELETE_HORIZON_BIT = 0x40
+
+CREATE_TIME = 0
+LOG_APPEND_TIME = 1
+
+SEQUENCE_MAX = 2**31 - 1
+
+_LENGTH = struct.Struct(">i")
+_CRC = struct.Struct(">I")
+_BASE_OFFSET = struct.Struct(">q")
+_LEADER_EPOCH = struct.Struct(">i")
+_ATTRIBUTES = struct.Struct(">h")
+_MAX_TIMESTAMP = struct.Struct(">q")
+_unpack_header = HEADER.unpack_from
+_new = tuple.__new__
+
+
+class BatchHeader(NamedTuple):
+    """The 61 bytes in front of a batch's records, in their order on the wire."""
+
+    base_offset: int
+    batch_length: int
+    partition_leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
+    last_offset_delta: int
+    base_timestamp: int
+    max_timestamp: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    record_count: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole batch."""
+        return self.batch_length + LOG_OVERHEAD_BYTES
+
+    @property
+    def last_offset(self) -> int:
+        """The highest offset the batch stands for, even if compaction took that record."""
+        return self.base_offset + self.last_offset_delta
+
+    @property
+    def next_offset(self) -> int:
+        return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last record; -1 without sequences. After 2**31 - 1 comes 0."""
+        if self.base_sequence < 0:
+            return -1
+        return (self.base_sequence + self.last_offset_delta) & SEQUENCE_MAX
+
+    @property
+    def codec(self) -> int:
+        return self.attributes & CODEC_MASK
+
+    @property
+    def timestamp_type(self) -> int:
+        return LOG_APPEND_TIME if self.attributes & TIMESTAMP_TYPE_BIT else CREATE_TIME
+
+    @property
+    def is_transactional(self) -> bool:
+        return bool(self.attributes & TRANSACTIONAL_BIT)
+
+    @property
+    def is_control(self) -> bool:
+        return bool(self.attributes & CONTROL_BIT)
+
+    @property
+    def has_producer(self) -> bool:
+        return self.producer_id >= 0
+
+    @property
+    def delete_horizon_ms(self) -> int | None:
+        """When the cleaner may drop this batch's tombstones or marker, if it has said so."""
+        return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
+
+
+def parse_header(view: Buffer, pos: int = 0) -> BatchHeader:
+    """The header at ``pos``; only its magic and its length's lower bound are checked."""
+    if len(view) - pos < HEADER_BYTES:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is shorter than its header")
+    header: BatchHeader = _new(BatchHeader, _unpack_header(view, pos))
+    if header.magic != MAGIC or header.batch_length < HEADER_BYTES - LOG_OVERHEAD_BYTES:
+        raise _bad_header(header.magic, header.batch_length)
+    return header
+
+
+def batch_size(view: Buffer, pos: int = 0) -> int:
+    """Bytes of the batch at ``pos``; needs 17 bytes (size and magic)."""
+    if len(view) - pos <= MAGIC_POSITION:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is cut short")
+    length: int = _LENGTH.unpack_from(view, pos + 8)[0]
+    magic = view[pos + MAGIC_POSITION]
+    if magic != MAGIC or length < HEADER_BYTES - LOG_OVERHEAD_BYTES:
+        raise _bad_header(magic, length)
+    return length + LOG_OVERHEAD_BYTES
+
+
+def iterate_batches(view: Buffer, pos: int = 0) -> Iterator[tuple[BatchHeader, int, int]]:
+    """(header, position, size) of each whole batch from ``pos``.
+
+    Stops before a batch that is cut off by the end of ``view``: slices of a log may be. A header
+    that cannot be one raises. Checksums are not looked at (``crc_ok``)."""
+    end = len(view)
+    smallest = HEADER_BYTES - LOG_OVERHEAD_BYTES
+    while end - pos >= HEADER_BYTES:
+        header: BatchHeader = _new(BatchHeader, _unpack_header(view, pos))
+        length = header.batch_length
+        if header.magic != MAGIC or length < smallest:
+            raise _bad_header(header.magic, length)
+        size = length + LOG_OVERHEAD_BYTES
+        if size > end - pos:
+            return
+        yield header, pos, size
+        pos += size
+    if end - pos > MAGIC_POSITION:
+        batch_size(view, pos)
+
+
+def stamp(view: Buffer, pos: int, base_offset: int, leader_epoch: int) -> None:
+    """Write what the leader assigns, in place; the checksum does not cover it."""
+    _BASE_OFFSET.pack_into(view, pos, base_offset)
+    _LEADER_EPOCH.pack_into(view, pos + LOG_OVERHEAD_BYTES, leader_epoch)
+
+
+def stamp_append_time(view: Buffer, pos: int, size: int, now_ms: int) -> None:
+    """Make every record of the batch carry the log-append time ``now_ms``; renews the checksum."""
+    (attributes,) = _ATTRIBUTES.unpack_from(view, pos + ATTRIBUTES_POSITION)
+    _ATTRIBUTES.pack_into(
+        view,
+        pos + ATTRIBUTES_POSITION,
+        attributes | TIMESTAMP_TYPE_BIT,
+    )
+    stamp_max_timestamp(view, pos, size, now_ms)
+
+
+def stamp_max_timestamp(view: Buffer, pos: int, size: int, timestamp_ms: int) -> None:
+    """Correct the header's largest timestamp, in place; renews the checksum."""
+    _MAX_TIMESTAMP.pack_into(view, pos + MAX_TIMESTAMP_POSITION, timestamp_ms)
+    stamp_crc(view, pos, size)
+
+
+def stamp_crc(view: Buffer, pos: int, size: int) -> None:
+    """Write the checksum of the batch of ``size`` bytes at ``pos``."""
+    value = crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size])
+    _CRC.pack_into(view, pos + CRC_POSITION, value)
+
+
+def crc_ok(view: Buffer, pos: int, size: int) -> bool:
+    """Whether the batch of ``size`` bytes at ``pos`` is what its writer summed (CRC-32C)."""
+    expected: int = _CRC.unpack_from(view, pos + CRC_POSITION)[0]
+    return bool(crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size]) == expected)
+
+
+def _bad_header(magic: int, length: int) -> KafkaError:
+    if magic in (0, 1):
+        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"message format v{magic} is not supported")
+    if magic != MAGIC:
+        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"unknown record batch format {magic}")
+    return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"record batch of length {length}")
