@@ -15,6 +15,8 @@ class ZooKeeperError(Exception):
 
     code: ClassVar[int] = -1
     path: str | None
+    op_index: int | None = None
+    """Of a failed multi: which of its operations refused."""
 
     def __init__(self, path: str | None = None, detail: str = "") -> None:
         words = [type(self).__name__, path or "", detail]

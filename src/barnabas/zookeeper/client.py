@@ -1,0 +1,433 @@
+"""The asyncio ZooKeeper client: a session kept over connections, operations, watch events.
+
+It never hides the loss of a connection. Operations in flight then fail with ``ConnectionLoss``
+(nobody knows whether they were applied), operations submitted while there is no connection fail at
+once, and it is the caller who waits (``await client.connected()``) and decides what to repeat: a
+fenced writer must know. The session, its ephemeral nodes and its watches survive in the meantime,
+until a server says that the session has expired; then everything fails with ``SessionExpired`` and
+``on_session(EXPIRED)`` is called. ``await client.new_session()`` begins another session on the same
+object; it is up to the owner to give up its roles before that (traps 31 and 34).
+
+Callbacks and the wake-ups of waiting coroutines happen in the order in which the server sent
+things: an event comes before the reply that followed it, and after the one that preceded it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from barnabas.seams import Env
+from barnabas.zookeeper.addresses import parse_connect_string
+from barnabas.zookeeper.connection import (
+    Connection,
+    SessionRefused,
+    new_session,
+    open_connection,
+)
+from barnabas.zookeeper.errors import (
+    ConnectionLoss,
+    NodeExists,
+    NoNode,
+    SessionExpired,
+    ZooKeeperError,
+)
+from barnabas.zookeeper.messages import Stat
+from barnabas.zookeeper.operations import (
+    CheckOp,
+    ChildrenOp,
+    CreateChrootOp,
+    Created,
+    CreateOp,
+    DeleteOp,
+    ExistsOp,
+    GetOp,
+    MultiOp,
+    MultiPart,
+    MultiResult,
+    Operation,
+    SetOp,
+    SyncOp,
+    WatchEvent,
+)
+from barnabas.zookeeper.paths import parent_path
+
+__all__ = [
+    "CheckOp",
+    "ChildrenOp",
+    "CreateOp",
+    "Created",
+    "DeleteOp",
+    "ExistsOp",
+    "GetOp",
+    "MultiOp",
+    "SessionState",
+    "SetOp",
+    "SyncOp",
+    "WatchEvent",
+    "ZooKeeperClient",
+]
+
+T = TypeVar("T")
+
+RETRY_FIRST_MS: Final = 20
+RETRY_MAX_MS: Final = 500
+"""Pauses between rounds over all servers; the first round after a loss comes without one."""
+IN_FLIGHT_MAX: Final = 500
+"""Of ``submit_all``; a real server stops reading at 1,000 outstanding requests."""
+CLOSE_TIMEOUT_MS: Final = 2000
+
+
+class SessionState(Enum):
+    """What ``on_session`` is told, and ``client.state``."""
+
+    CONNECTING = "connecting"
+    """No connection yet in this session; not reported."""
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    """The session lives on, for all we know."""
+    EXPIRED = "expired"
+    CLOSED = "closed"
+    """By ``close``, or broken; not reported."""
+
+
+class ZooKeeperClient:
+    """See the module. ``connect_string`` may end in a chroot; timeouts are in milliseconds.
+
+    ``fast_expiry_ms`` asks our own server to expire the session that long after its connection has
+    closed without a goodbye (architecture 6); other servers do not notice."""
+
+    def __init__(
+        self,
+        env: Env,
+        connect_string: str,
+        session_timeout_ms: int,
+        fast_expiry_ms: int | None = None,
+        *,
+        on_event: Callable[[WatchEvent], None] | None = None,
+        on_session: Callable[[SessionState], None] | None = None,
+    ) -> None:
+        self._env = env
+        hosts, self._chroot = parse_connect_string(connect_string)
+        self._hosts = list(hosts)
+        env.random.shuffle(self._hosts)
+        self._next_host = 0
+        self._asked_timeout_ms = session_timeout_ms
+        self._fast_expiry_ms = fast_expiry_ms
+        self.on_event = on_event
+        """Called with every watch event; must not block."""
+        self.on_session = on_session
+        """Called with CONNECTED, DISCONNECTED and EXPIRED; must not block."""
+        self._session = new_session(session_timeout_ms, fast_expiry_ms)
+        self._state = SessionState.CONNECTING
+        self._connection: Connection | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+        """Set while waiting for a connection would be pointless: there is one, or never will be."""
+        self._failure: BaseException | None = None
+        self._finished = asyncio.Event()
+        self._last_problem = "not tried yet"
+
+    # --- state ------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands now."""
+        return self._state
+
+    @property
+    def session_id(self) -> int:
+        """0 before the first connection of a session; owners of ephemerals are compared with it."""
+        return self._session.id
+
+    @property
+    def session_timeout_ms(self) -> int:
+        """As negotiated with the server; before that, as asked for."""
+        return self._session.timeout_ms
+
+    @property
+    def watches(self) -> int:
+        """How many watches are set."""
+        return len(self._session.watches)
+
+    async def connect(self, timeout_ms: int | None = None) -> None:
+        """Begin the first session and make sure of the chroot. Tries until it succeeds; with a
+        timeout it raises ConnectionLoss, which tells the last problem."""
+        if self._keeper is not None or self._state is not SessionState.CONNECTING:
+            raise RuntimeError("connect is for a new client")
+        self._start_keeper()
+        await self._within(timeout_ms, self._connect_and_create_chroot)
+
+    async def connected(self, timeout_ms: int | None = None) -> None:
+        """Return as soon as there is a connection. Raises SessionExpired when there will be none,
+        ConnectionLoss after ``timeout_ms``."""
+        await self._within(timeout_ms, self._wait_connected)
+
+    async def new_session(self, timeout_ms: int | None = None) -> None:
+        """Begin another session after EXPIRED: new id, no watches, no ephemerals. Returns when it
+        is connected; raises as ``connect``, after which ``connected`` can go on waiting."""
+        if self._state is not SessionState.EXPIRED:
+            raise RuntimeError(f"a new session while the old one is {self._state.value}")
+        self._session = new_session(self._asked_timeout_ms, self._fast_expiry_ms)
+        self._state = SessionState.CONNECTING
+        self._settled.clear()
+        self._start_keeper()
+        await self._within(timeout_ms, self._wait_connected)
+
+    async def run(self) -> None:
+        """Return when the client has been closed; raise what broke it (an exception in a callback,
+        a fault of ours). For the owner's task group."""
+        await self._finished.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """End the session (its ephemeral nodes go at once) if a server can be told, and stop."""
+        connection = self._connection
+        if connection is not None and self._state is SessionState.CONNECTED:
+            goodbye = connection.send_close()
+            self._state = SessionState.CLOSED
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT_MS / 1000):
+                    await goodbye
+            except (TimeoutError, ConnectionLoss):
+                pass  # the server expires the session later
+        await self._stop()
+
+    # --- operations -------------------------------------------------------------------------------
+
+    def submit(self, op: Operation[T]) -> asyncio.Future[T]:
+        """Send without waiting; replies come in the order of submission. The future fails with a
+        ZooKeeperError; whoever submits must look at it."""
+        if self._connection is not None and self._state is SessionState.CONNECTED:
+            return self._connection.send(op)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._state in (SessionState.EXPIRED, SessionState.CLOSED):
+            future.set_exception(SessionExpired(op.path))
+        else:
+            future.set_exception(ConnectionLoss(op.path, "(not connected)", sent=False))
+        return future
+
+    async def submit_all(
+        self, ops: Iterable[Operation[T]], in_flight: int = IN_FLIGHT_MAX
+    ) -> list[T | ZooKeeperError]:
+        """Send many, at most ``in_flight`` at a time; the outcomes in order, errors as values."""
+        outcomes: list[T | ZooKeeperError] = []
+        window: deque[asyncio.Future[T]] = deque()
+        try:
+            for op in ops:
+                if len(window) >= in_flight:
+                    outcomes.append(await _outcome(window.popleft()))
+                window.append(self.submit(op))
+            while window:
+                outcomes.append(await _outcome(window.popleft()))
+        finally:
+            for future in window:
+                future.cancel()
+        return outcomes
+
+    async def create(
+        self,
+        path: str,
+        data: bytes | None = b"",
+        *,
+        ephemeral: bool = False,
+        sequential: bool = False,
+        make_parents: bool = False,
+    ) -> Created:
+        """NodeExists, NoNode (no parent). ``make_parents`` creates those, with null data."""
+        op = CreateOp(path, data, ephemeral, sequential)
+        while True:
+            try:
+                return await self.submit(op)
+            except NoNode:
+                if not make_parents or parent_path(path) == "/":
+                    raise
+            await self.ensure_path(parent_path(path))
+
+    async def ensure_path(self, path: str) -> None:
+        """Create a persistent node with null data, and its parents, unless it is there."""
+        try:
+            await self.create(path, None, make_parents=True)
+        except NodeExists:
+            pass
+
+    async def get(self, path: str, *, watch: bool = False) -> tuple[bytes, Stat]:
+        """NoNode if it is not there; no watch is set then."""
+        return await self.submit(GetOp(path, watch))
+
+    async def set(self, path: str, data: bytes | None, version: int = -1) -> Stat:
+        """NoNode, BadVersion."""
+        return await self.submit(SetOp(path, data, version))
+
+    async def delete(self, path: str, version: int = -1) -> None:
+        """NoNode, BadVersion, NotEmpty."""
+        return await self.submit(DeleteOp(path, version))
+
+    async def exists(self, path: str, *, watch: bool = False) -> Stat | None:
+        """None if it is not there; the watch is set in both cases."""
+        return await self.submit(ExistsOp(path, watch))
+
+    async def children(self, path: str, *, watch: bool = False) -> tuple[list[str], Stat]:
+        """Sorted names. NoNode."""
+        return await self.submit(ChildrenOp(path, watch))
+
+    async def multi(self, ops: Sequence[MultiPart]) -> list[MultiResult]:
+        """All or nothing; the error of the part that refused, with its ``op_index``."""
+        return await self.submit(MultiOp(ops))
+
+    async def sync(self, path: str = "/") -> None:
+        """Later reads see all that was committed before this."""
+        return await self.submit(SyncOp(path))
+
+    # --- keeping the session ----------------------------------------------------------------------
+
+    def _start_keeper(self) -> None:
+        keeper = asyncio.get_running_loop().create_task(self._keep(), name="zookeeper-session")
+        keeper.add_done_callback(self._keeper_done)
+        self._keeper = keeper
+
+    def _keeper_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._break(failure)
+
+    async def _keep(self) -> None:
+        """One session: connect, wait for the loss, connect again, until it has expired."""
+        pause_ms = 0.0
+        round_left = len(self._hosts)
+        while True:
+            try:
+                connection = await self._open_next()
+            except SessionRefused:
+                self._change(SessionState.EXPIRED)
+                return
+            except (OSError, ConnectionLoss, TimeoutError) as problem:
+                self._last_problem = str(problem) or type(problem).__name__
+                round_left -= 1
+                if round_left == 0:
+                    round_left = len(self._hosts)
+                    pause_ms = min(max(pause_ms * 2, RETRY_FIRST_MS), RETRY_MAX_MS)
+                    await asyncio.sleep(pause_ms * self._env.random.uniform(0.5, 1.5) / 1000)
+                continue
+            pause_ms = 0.0
+            round_left = len(self._hosts)
+            self._last_problem = await asyncio.shield(connection.closed)
+
+    async def _open_next(self) -> Connection:
+        """A connection to the next server in turn, with the session accepted."""
+        host, port = self._hosts[self._next_host]
+        self._next_host = (self._next_host + 1) % len(self._hosts)
+        connection = Connection(
+            self._session,
+            self._chroot,
+            on_greeted=self._connection_made,
+            on_event=self._deliver_event,
+            on_lost=self._connection_lost,
+        )
+        try:
+            async with asyncio.timeout(self._open_timeout_ms() / 1000):
+                await open_connection(connection, host, port)
+        except TimeoutError as problem:
+            raise ConnectionLoss(None, f"({host}:{port} does not answer)") from problem
+        return connection
+
+    def _open_timeout_ms(self) -> float:
+        """All servers are to be tried within the session."""
+        return max(self._session.timeout_ms / (len(self._hosts) + 1), 200)
+
+    def _connection_made(self, connection: Connection) -> None:
+        if self._state in (SessionState.CONNECTING, SessionState.DISCONNECTED):
+            self._connection = connection
+            self._change(SessionState.CONNECTED)
+
+    def _connection_lost(self, connection: Connection) -> None:
+        if connection is not self._connection:
+            return  # it never was in use
+        self._connection = None
+        if self._state is SessionState.CONNECTED:
+            self._change(SessionState.DISCONNECTED)
+
+    def _change(self, state: SessionState) -> None:
+        self._state = state
+        if state is SessionState.DISCONNECTED:
+            self._settled.clear()
+        else:
+            self._settled.set()
+        self._env.observer.note(
+            f"zookeeper_session_{state.value}", session=f"{self._session.id:#x}"
+        )
+        # call_soon: after the futures that this moment settled, and in the order of events.
+        asyncio.get_running_loop().call_soon(self._call, self.on_session, state)
+
+    def _deliver_event(self, event: WatchEvent) -> None:
+        asyncio.get_running_loop().call_soon(self._call, self.on_event, event)
+
+    def _call(self, callback: Callable[[Any], None] | None, value: object) -> None:
+        if callback is None or self._finished.is_set():
+            return
+        try:
+            callback(value)
+        except Exception as failure:
+            self._break(failure)
+
+    async def _wait_connected(self) -> None:
+        while self._state is not SessionState.CONNECTED:
+            if self._state in (SessionState.EXPIRED, SessionState.CLOSED):
+                raise SessionExpired
+            await self._settled.wait()
+
+    async def _connect_and_create_chroot(self) -> None:
+        parts = self._chroot.split("/")
+        missing = deque("/".join(parts[:count]) for count in range(2, len(parts) + 1))
+        await self._wait_connected()
+        while missing:
+            try:
+                await self.submit(CreateChrootOp(missing[0]))
+            except NodeExists:
+                pass
+            except ConnectionLoss:
+                await self._wait_connected()
+                continue
+            missing.popleft()
+
+    async def _within(self, timeout_ms: int | None, wait: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                await wait()
+        except TimeoutError:
+            raise ConnectionLoss(None, f"({self._last_problem})", sent=False) from None
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _break(self, failure: BaseException) -> None:
+        """A fault of ours: no more operations, and ``run`` raises it."""
+        if self._failure is None:
+            self._failure = failure
+        self._state = SessionState.CLOSED
+        self._settled.set()
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self._connection is not None:
+            self._connection.drop("the client failed")
+        self._finished.set()
+
+    async def _stop(self) -> None:
+        self._state = SessionState.CLOSED
+        self._settled.set()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+        if self._connection is not None:
+            self._connection.drop("closed here")
+        self._finished.set()
+
+
+async def _outcome(future: asyncio.Future[Any]) -> Any:
+    try:
+        return await future
+    except ZooKeeperError as error:
+        return error

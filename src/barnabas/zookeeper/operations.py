@@ -1,0 +1,229 @@
+"""What can be asked of ZooKeeper, and what comes back, as values. Pure.
+
+An operation knows its request record and how to read its reply; the client (``client.py``) knows
+sessions, connections and watches. Paths are the caller's; ``chroot`` is put in front on the way out
+and taken off on the way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from barnabas.errors import InvalidRequest
+from barnabas.zookeeper.errors import RuntimeInconsistency, error_for
+from barnabas.zookeeper.messages import (
+    OPEN_ACL_UNSAFE,
+    CheckVersionRequest,
+    CreateFlag,
+    CreateRequest,
+    DeleteRequest,
+    EventType,
+    MultiRequest,
+    OpCode,
+    PathRequest,
+    ReadRequest,
+    Record,
+    SetDataRequest,
+    Stat,
+)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Operation(Protocol[T_co]):
+    """One request. ``T`` is what its future resolves to."""
+
+    @property
+    def path(self) -> str | None:
+        """For error texts; None for a multi."""
+        ...
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        """(operation code, record)."""
+        ...
+
+    def result(self, record: Record, chroot: str) -> T_co:
+        """The meaning of a reply without error. Raises ZooKeeperError for a failed multi."""
+        ...
+
+
+class Created(NamedTuple):
+    """A new node: its path, with the sequence number if it has one."""
+
+    path: str
+    stat: Stat | None = None
+    """None: the servers' plain create, which Kafka uses, does not tell."""
+
+
+class WatchEvent(NamedTuple):
+    """A one-shot watch fired: something happened at ``path`` since it was read."""
+
+    type: EventType
+    path: str
+
+
+def absolute(chroot: str, path: str) -> str:
+    """The server's path of a client's path."""
+    return chroot + path if path != "/" else chroot or "/"
+
+
+def relative(chroot: str, path: str) -> str:
+    """The client's path of a server's path."""
+    return path[len(chroot) :] or "/" if path.startswith(chroot) else path
+
+
+class CreateOp(NamedTuple):
+    """Create a node; ``data`` None is null, as Kafka's directories have it."""
+
+    path: str
+    data: bytes | None = b""
+    ephemeral: bool = False
+    sequential: bool = False
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        flags = self.ephemeral * CreateFlag.EPHEMERAL
+        flags += self.sequential * CreateFlag.PERSISTENT_SEQUENTIAL
+        path = absolute(chroot, self.path)
+        return OpCode.CREATE, CreateRequest(path, self.data, OPEN_ACL_UNSAFE, flags)
+
+    def result(self, record: Record, chroot: str) -> Created:
+        return Created(relative(chroot, record.path))
+
+
+class CreateChrootOp(NamedTuple):
+    """Create a directory of the chroot itself: the path is the server's."""
+
+    path: str
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.CREATE, CreateRequest(self.path, None)
+
+    def result(self, record: Record, chroot: str) -> Created:
+        return Created(record.path)
+
+
+class DeleteOp(NamedTuple):
+    """Delete a childless node; version -1 matches any."""
+
+    path: str
+    version: int = -1
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.DELETE, DeleteRequest(absolute(chroot, self.path), self.version)
+
+    def result(self, record: Record, chroot: str) -> None:
+        return None
+
+
+class SetOp(NamedTuple):
+    """Replace a node's data; version -1 matches any."""
+
+    path: str
+    data: bytes | None
+    version: int = -1
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        path = absolute(chroot, self.path)
+        return OpCode.SET_DATA, SetDataRequest(path, self.data, self.version)
+
+    def result(self, record: Record, chroot: str) -> Stat:
+        stat: Stat = record.stat
+        return stat
+
+
+class CheckOp(NamedTuple):
+    """Fail the multi unless the node has this version. Only inside a multi."""
+
+    path: str
+    version: int
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.CHECK, CheckVersionRequest(absolute(chroot, self.path), self.version)
+
+    def result(self, record: Record, chroot: str) -> None:
+        return None
+
+
+class GetOp(NamedTuple):
+    """Data and Stat of a node; NoNode (and no watch) if it is not there."""
+
+    path: str
+    watch: bool = False
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.GET_DATA, ReadRequest(absolute(chroot, self.path), self.watch)
+
+    def result(self, record: Record, chroot: str) -> tuple[bytes, Stat]:
+        return record.data or b"", record.stat
+
+
+class ExistsOp(NamedTuple):
+    """Stat of a node or None; the watch is set in both cases."""
+
+    path: str
+    watch: bool = False
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.EXISTS, ReadRequest(absolute(chroot, self.path), self.watch)
+
+    def result(self, record: Record, chroot: str) -> Stat | None:
+        return None if record is None else record.stat
+
+
+class ChildrenOp(NamedTuple):
+    """Names of a node's children, sorted, and its Stat."""
+
+    path: str
+    watch: bool = False
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.GET_CHILDREN2, ReadRequest(absolute(chroot, self.path), self.watch)
+
+    def result(self, record: Record, chroot: str) -> tuple[list[str], Stat]:
+        return sorted(record.children), record.stat
+
+
+class SyncOp(NamedTuple):
+    """Reads after this see what the leader of the ensemble had when it was asked."""
+
+    path: str = "/"
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.SYNC, PathRequest(absolute(chroot, self.path))
+
+    def result(self, record: Record, chroot: str) -> None:
+        return None
+
+
+MultiPart: TypeAlias = CreateOp | DeleteOp | SetOp | CheckOp
+MultiResult: TypeAlias = Created | Stat | None
+
+
+class MultiOp(NamedTuple):
+    """All or nothing. Fails with the error of the part that refused; ``op_index`` says which."""
+
+    ops: Sequence[MultiPart]
+
+    @property
+    def path(self) -> str | None:
+        return None
+
+    def request(self, chroot: str) -> tuple[int, Record]:
+        return OpCode.MULTI, MultiRequest(tuple(op.request(chroot) for op in self.ops))
+
+    def result(self, record: Record, chroot: str) -> list[MultiResult]:
+        """Created for a create, Stat for a set, None for a delete or a check."""
+        parts = record.results
+        if len(parts) != len(self.ops):
+            raise InvalidRequest(f"{len(parts)} results for a multi of {len(self.ops)}")
+        for index, part in enumerate(parts):
+            # Parts before the one that refused carry 0, parts after it RuntimeInconsistency.
+            if part.op == OpCode.ERROR and part.record.err not in (0, RuntimeInconsistency.code):
+                error = error_for(part.record.err, self.ops[index].path)
+                error.op_index = index
+                raise error
+        return [op.result(part.record, chroot) for op, part in zip(self.ops, parts, strict=True)]
+
+
+AnyOperation: TypeAlias = Operation[Any]
