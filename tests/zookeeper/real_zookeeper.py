@@ -15,10 +15,22 @@ from types import TracebackType
 
 JARS = Path("/usr/share/java")
 _NAMES = (
-    "zookeeper zookeeper-jute slf4j-api slf4j-nop metrics-core snappy-java commons-cli "
-    "netty-buffer netty-codec netty-common netty-handler netty-resolver netty-transport "
-    "netty-transport-native-epoll netty-transport-native-unix-common"
-).split()
+    "zookeeper",
+    "zookeeper-jute",
+    "slf4j-api",
+    "slf4j-nop",
+    "metrics-core",
+    "snappy-java",
+    "commons-cli",
+    "netty-buffer",
+    "netty-codec",
+    "netty-common",
+    "netty-handler",
+    "netty-resolver",
+    "netty-transport",
+    "netty-transport-native-epoll",
+    "netty-transport-native-unix-common",
+)
 
 
 def missing() -> str | None:

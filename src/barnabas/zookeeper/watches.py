@@ -1,69 +1,191 @@
-"""Which one-shot watches a session has set and not yet seen fire. Pure.
+"""Who is told of what: one-shot, persistent and recursive watches. Pure.
 
-A server forgets watches when it restarts or when the client moves to another one, so the client
-remembers them and sets them again after a reconnect. Kinds are ZooKeeper's: a read of data (or of
-the existence of a node that is there) watches the data, a look for a node that is not there watches
-for its creation, a listing watches the children. Paths are the server's (with the chroot).
+A watcher is a connection (any hashable value). Every table keeps insertion order, so the order of
+events depends on nothing but history. Source: ``WatchManager``, ``DataTree.setWatches``; a watcher
+may hold several kinds of watch on one path at once (as from ZooKeeper 3.9; before, a one-shot watch
+replaced a persistent one, ZOOKEEPER-4475).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
-from barnabas.zookeeper.messages import Code, EventType, SetWatchesRequest
-from barnabas.zookeeper.operations import AnyOperation, ChildrenOp, ExistsOp, GetOp, absolute
+from barnabas.zookeeper.messages import EventType, WatcherType
+from barnabas.zookeeper.node import parent_of
+from barnabas.zookeeper.tree import Event, ZTree
 
-REQUEST_BYTES_MAX = 128 * 1024
-"""A longer list of watches goes in several requests; servers refuse frames above 1 MiB."""
+W = TypeVar("W")
+
+ONE_SHOT = 1
+PERSISTENT = 2
+RECURSIVE = 4
 
 
-class WatchTable:
-    """The watches of one session. Dictionaries serve as ordered sets."""
+class _Table(Generic[W]):
+    """Watches of one kind of event: path -> watcher -> bits."""
 
-    __slots__ = ("_children", "_creation", "_data")
+    __slots__ = ("by_path", "by_watcher")
 
     def __init__(self) -> None:
-        self._data: dict[str, None] = {}
-        self._creation: dict[str, None] = {}
-        self._children: dict[str, None] = {}
+        self.by_path: dict[str, dict[W, int]] = {}
+        self.by_watcher: dict[W, dict[str, None]] = {}
 
-    def __len__(self) -> int:
-        return len(self._data) + len(self._creation) + len(self._children)
+    def add(self, path: str, watcher: W, mode: int) -> None:
+        watchers = self.by_path.setdefault(path, {})
+        watchers[watcher] = watchers.get(watcher, 0) | mode
+        self.by_watcher.setdefault(watcher, {})[path] = None
 
-    def replied(self, op: AnyOperation, error: int, chroot: str) -> None:
-        """Note the watch that a reply says is set now."""
-        if not isinstance(op, GetOp | ExistsOp | ChildrenOp) or not op.watch:
-            return
-        if error == Code.OK:
-            table = self._children if isinstance(op, ChildrenOp) else self._data
-        elif error == Code.NO_NODE and isinstance(op, ExistsOp):
-            table = self._creation
+    def holds(self, path: str, watcher: W, mode: int) -> bool:
+        return bool(self.by_path.get(path, {}).get(watcher, 0) & mode)
+
+    def remove(self, path: str, watcher: W, mode: int) -> bool:
+        """Whether there was such a watch."""
+        watchers = self.by_path.get(path)
+        had = 0 if watchers is None else watchers.get(watcher, 0)
+        if watchers is None or not had & mode:
+            return False
+        if had & ~mode:
+            watchers[watcher] = had & ~mode
+            return True
+        del watchers[watcher]
+        if not watchers:
+            del self.by_path[path]
+        paths = self.by_watcher[watcher]
+        del paths[path]
+        if not paths:
+            del self.by_watcher[watcher]
+        return True
+
+    def remove_all(self, watcher: W) -> None:
+        for path in list(self.by_watcher.get(watcher, ())):
+            self.remove(path, watcher, ONE_SHOT | PERSISTENT | RECURSIVE)
+
+    def take(self, path: str) -> list[W]:
+        """Watchers of this very path (not recursive ones); one-shot watches are used up."""
+        watchers = self.by_path.get(path)
+        if watchers is None:
+            return []
+        told = [watcher for watcher, mode in watchers.items() if mode & (ONE_SHOT | PERSISTENT)]
+        for watcher in told:
+            self.remove(path, watcher, ONE_SHOT)
+        return told
+
+
+class Watches(Generic[W]):
+    """All watches of one coordinator."""
+
+    def __init__(self) -> None:
+        self.data: _Table[W] = _Table()
+        self.children: _Table[W] = _Table()
+        self._recursive = 0
+        """How many recursive watches there are: without any, no path is walked upwards."""
+
+    def watch_data(self, path: str, watcher: W) -> None:
+        self.data.add(path, watcher, ONE_SHOT)
+
+    def watch_children(self, path: str, watcher: W) -> None:
+        self.children.add(path, watcher, ONE_SHOT)
+
+    def watch_persistently(self, path: str, watcher: W, *, recursive: bool) -> None:
+        if recursive:
+            if not self.data.holds(path, watcher, RECURSIVE):
+                self._recursive += 1
+            self.data.add(path, watcher, RECURSIVE)
         else:
-            return
-        table[absolute(chroot, op.path)] = None
+            self.data.add(path, watcher, PERSISTENT)
+            self.children.add(path, watcher, PERSISTENT)
 
-    def fired(self, event: EventType, path: str) -> None:
-        """Forget what this event used up."""
-        if event == EventType.NODE_CHILDREN_CHANGED:
-            self._children.pop(path, None)
-            return
-        self._data.pop(path, None)
-        self._creation.pop(path, None)
-        if event == EventType.NODE_DELETED:
-            self._children.pop(path, None)
+    def fire(self, events: Iterable[Event]) -> list[tuple[W, Event]]:
+        """Who is told of what, in order; a watcher hears of one event once."""
+        return [(watcher, event) for event in events for watcher in self._told(*event)]
 
-    def requests(self, last_zxid: int) -> Iterator[SetWatchesRequest]:
-        """What sets them all again; a change after ``last_zxid`` makes the server fire at once."""
-        tables = (self._data, self._creation, self._children)
-        lists: tuple[list[str], list[str], list[str]] = ([], [], [])
-        size = 0
-        for kind, table in enumerate(tables):
-            for path in table:
-                if size > REQUEST_BYTES_MAX:
-                    yield SetWatchesRequest(last_zxid, *(tuple(paths) for paths in lists))
-                    lists = ([], [], [])
-                    size = 0
-                lists[kind].append(path)
-                size += 4 + len(path.encode())
-        if size:
-            yield SetWatchesRequest(last_zxid, *(tuple(paths) for paths in lists))
+    def _told(self, kind: EventType, path: str) -> dict[W, None]:
+        if kind == EventType.NODE_CHILDREN_CHANGED:
+            return dict.fromkeys(self.children.take(path))
+        told = dict.fromkeys(self.data.take(path))
+        if self._recursive:
+            above = path
+            while True:
+                for watcher, mode in self.data.by_path.get(above, {}).items():
+                    if mode & RECURSIVE:
+                        told[watcher] = None
+                if above == "/":
+                    break
+                above = parent_of(above)
+        if kind == EventType.NODE_DELETED:
+            told.update(dict.fromkeys(self.children.take(path)))
+        return told
+
+    def contains(self, path: str, watcher: W, kind: int) -> bool:
+        """checkWatches."""
+        return any(table.holds(path, watcher, mode) for table, mode in self._meant(kind))
+
+    def remove(self, path: str, watcher: W, kind: int) -> bool:
+        """removeWatches; whether there was one."""
+        removed = False
+        for table, mode in self._meant(kind):
+            if mode & RECURSIVE and table.holds(path, watcher, RECURSIVE):
+                self._recursive -= 1
+            removed |= table.remove(path, watcher, mode)
+        return removed
+
+    def _meant(self, kind: int) -> tuple[tuple[_Table[W], int], ...]:
+        if kind == WatcherType.CHILDREN:
+            return ((self.children, ONE_SHOT),)
+        if kind == WatcherType.DATA:
+            return ((self.data, ONE_SHOT),)
+        if kind == WatcherType.PERSISTENT:
+            return ((self.data, PERSISTENT), (self.children, PERSISTENT))
+        if kind == WatcherType.PERSISTENT_RECURSIVE:
+            return ((self.data, RECURSIVE),)
+        every = ONE_SHOT | PERSISTENT | RECURSIVE
+        return ((self.data, every), (self.children, every))
+
+    def forget(self, watcher: W) -> None:
+        """The connection has gone."""
+        for path in self.data.by_watcher.get(watcher, ()):
+            self._recursive -= self.data.holds(path, watcher, RECURSIVE)
+        self.data.remove_all(watcher)
+        self.children.remove_all(watcher)
+
+    def arm_again(
+        self,
+        tree: ZTree,
+        watcher: W,
+        relative_zxid: int,
+        data: Iterable[str],
+        exist: Iterable[str],
+        children: Iterable[str],
+    ) -> list[Event]:
+        """setWatches after a reconnect: tell what has happened since, watch the rest."""
+        missed: list[Event] = []
+        for path in data:
+            node = tree.nodes.get(path)
+            if node is None:
+                missed.append((EventType.NODE_DELETED, path))
+            elif node.mzxid > relative_zxid:
+                missed.append((EventType.NODE_DATA_CHANGED, path))
+            else:
+                self.watch_data(path, watcher)
+        for path in exist:
+            if path in tree.nodes:
+                missed.append((EventType.NODE_CREATED, path))
+            else:
+                self.watch_data(path, watcher)
+        for path in children:
+            node = tree.nodes.get(path)
+            if node is None:
+                missed.append((EventType.NODE_DELETED, path))
+            elif node.pzxid > relative_zxid:
+                missed.append((EventType.NODE_CHILDREN_CHANGED, path))
+            else:
+                self.watch_children(path, watcher)
+        return missed
+
+    def count(self) -> int:
+        return sum(
+            len(paths)
+            for table in (self.data, self.children)
+            for paths in table.by_watcher.values()
+        )

@@ -1,0 +1,136 @@
+"""One znode, its path and its kind. Pure. Source: ``DataNode``, ``PathUtils``, ``EphemeralType``."""
+
+from __future__ import annotations
+
+import re
+
+from barnabas.zookeeper.messages import Acl, Code, CreateFlag, Stat
+
+CONTAINER_OWNER = -(1 << 63)
+"""``ephemeralOwner`` of a container."""
+_TTL_MAX = (1 << 40) - 1
+_TTL_OWNER = -(1 << 56)
+"""``ephemeralOwner`` of a znode with a time to live: this plus the milliseconds."""
+
+_BAD_PATH = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]|//|/\\.\\.?(?:/|$)|.(?:/$)"
+)
+SEQUENTIAL = (
+    CreateFlag.PERSISTENT_SEQUENTIAL,
+    CreateFlag.EPHEMERAL_SEQUENTIAL,
+    CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL,
+)
+_EPHEMERAL = (CreateFlag.EPHEMERAL, CreateFlag.EPHEMERAL_SEQUENTIAL)
+_WITH_TTL = (CreateFlag.PERSISTENT_WITH_TTL, CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL)
+
+
+class Refused(Exception):
+    """An operation that is answered with an error."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+class Node:
+    """A znode. ``cversion`` counts creations of children only; ``stat`` is what clients see."""
+
+    __slots__ = (
+        "acl",
+        "aversion",
+        "children",
+        "ctime",
+        "cversion",
+        "czxid",
+        "data",
+        "mtime",
+        "mzxid",
+        "owner",
+        "pzxid",
+        "version",
+    )
+
+    def __init__(
+        self,
+        data: bytes | None,
+        acl: tuple[Acl, ...],
+        *,
+        czxid: int = 0,
+        mzxid: int = 0,
+        pzxid: int = 0,
+        ctime: int = 0,
+        mtime: int = 0,
+        version: int = 0,
+        cversion: int = 0,
+        aversion: int = 0,
+        owner: int = 0,
+    ) -> None:
+        self.data = data
+        self.acl = acl
+        self.czxid = czxid
+        self.mzxid = mzxid
+        self.pzxid = pzxid
+        self.ctime = ctime
+        self.mtime = mtime
+        self.version = version
+        self.cversion = cversion
+        self.aversion = aversion
+        self.owner = owner
+        self.children: dict[str, None] = {}
+
+    @property
+    def ephemeral(self) -> bool:
+        """Owned by a session (and not a container or a znode with a time to live)."""
+        return self.owner != 0 and not is_container(self.owner) and not ttl_of(self.owner)
+
+    def stat(self) -> Stat:
+        children = len(self.children)
+        return Stat(
+            self.czxid,
+            self.mzxid,
+            self.ctime,
+            self.mtime,
+            self.version,
+            # Deletions count too for clients, but not for the numbers of sequential children.
+            self.cversion * 2 - children,
+            self.aversion,
+            self.owner,
+            0 if self.data is None else len(self.data),
+            children,
+            self.pzxid,
+        )
+
+
+def is_container(owner: int) -> bool:
+    return owner == CONTAINER_OWNER
+
+
+def ttl_of(owner: int) -> int:
+    """Milliseconds to live, 0 for any other owner."""
+    return owner - _TTL_OWNER if _TTL_OWNER < owner < 0 else 0
+
+
+def parent_of(path: str) -> str:
+    """The path above; the root's is the root."""
+    return path[: path.rindex("/")] or "/"
+
+
+def check_path(path: str) -> None:
+    """Raises Refused(BAD_ARGUMENTS) for what ``PathUtils.validatePath`` refuses."""
+    if not path.startswith("/") or _BAD_PATH.search(path):
+        raise Refused(Code.BAD_ARGUMENTS)
+
+
+def owner_for(flags: int, ttl: int, session_id: int) -> int:
+    """``ephemeralOwner`` of a new znode. Raises Refused(BAD_ARGUMENTS)."""
+    if not 0 <= flags <= CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL:
+        raise Refused(Code.BAD_ARGUMENTS)
+    if flags in _WITH_TTL:
+        if not 0 < ttl <= _TTL_MAX:
+            raise Refused(Code.BAD_ARGUMENTS)
+        return _TTL_OWNER + ttl
+    if ttl >= 0:
+        raise Refused(Code.BAD_ARGUMENTS)
+    if flags == CreateFlag.CONTAINER:
+        return CONTAINER_OWNER
+    return session_id if flags in _EPHEMERAL else 0

@@ -1,0 +1,381 @@
+"""The znode tree: every rule of what a write does and a read shows. Pure: no clock, no I/O.
+
+``apply`` carries out one write under the zxid and wall time it is given, and tells the reply's
+record, the events for watches, and (in ``touched``) which znodes to store. The same calls in the
+same order give the same tree. Source: ``PrepRequestProcessor`` and ``DataTree`` of ZooKeeper 3.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from barnabas.zookeeper import acl as access
+from barnabas.zookeeper.acl import Identity
+from barnabas.zookeeper.messages import (
+    EMPTY,
+    OPEN_ACL_UNSAFE,
+    Acl,
+    CheckVersionRequest,
+    Code,
+    Create2Response,
+    CreateRequest,
+    CreateTTLRequest,
+    DeleteRequest,
+    ErrorResponse,
+    EventType,
+    MultiRequest,
+    MultiResponse,
+    MultiResult,
+    OpCode,
+    PathRequest,
+    PathResponse,
+    Record,
+    SetAclRequest,
+    SetDataRequest,
+    StatResponse,
+)
+from barnabas.zookeeper.node import (
+    SEQUENTIAL,
+    Node,
+    Refused,
+    check_path,
+    owner_for,
+    parent_of,
+    ttl_of,
+)
+
+_SPECIAL_PATHS = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
+Event: TypeAlias = tuple[EventType, str]
+"""What happened to which path."""
+
+
+class Outcome(NamedTuple):
+    """What a write led to. With an error there are no events and nothing has changed."""
+
+    err: int
+    record: Record = EMPTY
+    events: tuple[Event, ...] = ()
+
+
+class Request(NamedTuple):
+    """Who writes, and under which zxid and wall time (ms)."""
+
+    zxid: int
+    time_ms: int
+    session_id: int = 0
+    identities: Sequence[Identity] = ()
+
+
+class _Undo:
+    """What a multi has done so far, and how to take it back."""
+
+    __slots__ = ("events", "steps", "touched")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.steps: list[Callable[[], None]] = []
+        self.touched: list[str] = []
+
+
+class ZTree:
+    """All znodes of one coordinator."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.ephemerals: dict[int, dict[str, None]] = {}
+        """Paths each session owns, in the order of their creation."""
+        self.reapable: dict[str, None] = {}
+        """Containers and znodes with a time to live."""
+        self.touched: dict[str, None] = {}
+        """Paths changed or deleted since the caller last cleared it."""
+        self._undo = _Undo()
+        self._add("/", Node(b"", OPEN_ACL_UNSAFE, cversion=0))
+        self._add("/zookeeper", Node(b"", OPEN_ACL_UNSAFE))
+        self._add("/zookeeper/config", Node(b"", access.READ_ACL_UNSAFE, aversion=-1))
+        self._add("/zookeeper/quota", Node(b"", OPEN_ACL_UNSAFE))
+
+    def restore(self, nodes: Iterable[tuple[str, Node]]) -> None:
+        """Put stored znodes back, parents in any order. Only before the first write."""
+        loaded = dict(nodes)
+        for path in sorted(loaded, key=lambda path: (path.count("/") if path != "/" else 0, path)):
+            node = loaded[path]
+            if path in self.nodes:
+                node.children = self.nodes[path].children
+                self.nodes[path] = node
+            else:
+                self._add(path, node)
+
+    # --- reads -------------------------------------------------------------------------------
+
+    def get(self, path: str) -> Node:
+        """Raises Refused(NO_NODE)."""
+        node = self.nodes.get(path)
+        if node is None:
+            raise Refused(Code.NO_NODE)
+        return node
+
+    def readable(self, path: str, identities: Sequence[Identity], permission: int) -> Node:
+        """The znode, if one of the identities has the permission. Raises Refused."""
+        node = self.get(path)
+        self._permit(node, permission, identities)
+        return node
+
+    def descendants(self, path: str) -> int:
+        """How many znodes lie below a path, at any depth (getAllChildrenNumber)."""
+        if path == "/":
+            return len(self.nodes) - 1
+        prefix = path + "/"
+        return sum(other.startswith(prefix) for other in self.nodes)
+
+    # --- writes ------------------------------------------------------------------------------
+
+    def apply(self, op: int, record: Record, request: Request) -> Outcome:
+        """Carry out a write: create*, delete, deleteContainer, setData, setACL, check, multi."""
+        self._undo = undo = _Undo()
+        if op == OpCode.MULTI:
+            result = self._multi(record, request)
+            if result.results and result.results[0].op == OpCode.ERROR:
+                return Outcome(0, result)
+        else:
+            try:
+                result = _WRITES[op](self, op, record, request)
+            except Refused as refused:
+                return Outcome(refused.code)
+        self._settle(undo)
+        return Outcome(0, result, tuple(undo.events))
+
+    def close_session(self, session_id: int, zxid: int) -> tuple[Event, ...]:
+        """Delete what a session owns, oldest first."""
+        self._undo = undo = _Undo()
+        for path in list(self.ephemerals.get(session_id, ())):
+            self._remove(path, zxid)
+        self._settle(undo)
+        return tuple(undo.events)
+
+    def due_for_removal(self, time_ms: int) -> list[str]:
+        """Containers that have lost their last child, childless znodes whose time is over."""
+        due = []
+        for path in self.reapable:
+            node = self.nodes[path]
+            if node.children:
+                continue
+            ttl = ttl_of(node.owner)
+            if (ttl and time_ms - node.mtime > ttl) or (not ttl and node.cversion > 0):
+                due.append(path)
+        return due
+
+    def _settle(self, undo: _Undo) -> None:
+        for path in undo.touched:
+            self.touched[path] = None
+
+    def _multi(self, record: MultiRequest, request: Request) -> MultiResponse:
+        """All or nothing. On failure: 0 before the failed part, its code, -2 after it."""
+        undo = self._undo
+        results: list[MultiResult] = []
+        for index, (op, part) in enumerate(record.ops):
+            try:
+                reply = _WRITES[op](self, op, part, request)
+            except Refused as refused:
+                while undo.steps:
+                    undo.steps.pop()()
+                codes = [Code.OK] * index + [refused.code]
+                codes += [Code.RUNTIME_INCONSISTENCY] * (len(record.ops) - index - 1)
+                return MultiResponse(
+                    tuple(MultiResult(OpCode.ERROR, ErrorResponse(code)) for code in codes)
+                )
+            # Those that return a stat show up as create2, whatever was asked for.
+            shown = OpCode.CREATE2 if isinstance(reply, Create2Response) else op
+            results.append(MultiResult(shown, reply))
+        return MultiResponse(tuple(results))
+
+    def _create(self, op: int, record: CreateRequest | CreateTTLRequest, who: Request) -> Record:
+        ttl = record.ttl if isinstance(record, CreateTTLRequest) else -1
+        owner = owner_for(record.flags, ttl, who.session_id)
+        path = record.path
+        slash = path.rfind("/")
+        if slash == -1 or "\0" in path:
+            raise Refused(Code.BAD_ARGUMENTS)
+        acl = access.resolve(record.acl, who.identities)
+        if acl is None:
+            raise Refused(Code.INVALID_ACL)
+        parent_path = path[:slash] or "/"
+        parent = self.get(parent_path)
+        self._permit(parent, access.CREATE, who.identities)
+        if record.flags in SEQUENTIAL:
+            path = f"{path}{parent.cversion:010d}"
+        check_path(path)
+        if path in self.nodes:
+            raise Refused(Code.NODE_EXISTS)
+        if parent.ephemeral:
+            raise Refused(Code.NO_CHILDREN_FOR_EPHEMERALS)
+        self._insert(path, parent_path, parent, record.data, acl, owner, who)
+        if op == OpCode.CREATE:
+            return PathResponse(path)
+        return Create2Response(path, self.nodes[path].stat())
+
+    def _insert(
+        self,
+        path: str,
+        parent_path: str,
+        parent: Node,
+        data: bytes | None,
+        acl: tuple[Acl, ...],
+        owner: int,
+        who: Request,
+    ) -> None:
+        zxid, time_ms = who.zxid, who.time_ms
+        node = Node(
+            data,
+            acl,
+            czxid=zxid,
+            mzxid=zxid,
+            pzxid=zxid,
+            ctime=time_ms,
+            mtime=time_ms,
+            owner=owner,
+        )
+        cversion, pzxid = parent.cversion, parent.pzxid
+
+        def undo() -> None:
+            self._drop(path)
+            parent.cversion, parent.pzxid = cversion, pzxid
+
+        self._undo.steps.append(undo)
+        self._add(path, node)
+        parent.cversion += 1
+        parent.pzxid = zxid
+        self._undo.touched += (path, parent_path)
+        self._undo.events += (
+            (EventType.NODE_CREATED, path),
+            (EventType.NODE_CHILDREN_CHANGED, parent_path),
+        )
+
+    def _delete(self, op: int, record: DeleteRequest, who: Request) -> Record:
+        path = record.path
+        if "/" not in path or "\0" in path or path in _SPECIAL_PATHS:
+            raise Refused(Code.BAD_ARGUMENTS)
+        parent = self.get(parent_of(path))
+        node = self.get(path)
+        self._permit(parent, access.DELETE, who.identities)
+        _expect(node.version, record.version)
+        if node.children:
+            raise Refused(Code.NOT_EMPTY)
+        self._remove(path, who.zxid)
+        return EMPTY
+
+    def _delete_container(self, op: int, record: PathRequest, who: Request) -> Record:
+        node = self.get(record.path)
+        if node.children:
+            raise Refused(Code.NOT_EMPTY)
+        if record.path not in self.reapable:
+            raise Refused(Code.BAD_VERSION)
+        self._remove(record.path, who.zxid)
+        return EMPTY
+
+    def _remove(self, path: str, zxid: int) -> None:
+        node = self.nodes[path]
+        parent_path = parent_of(path)
+        parent = self.nodes[parent_path]
+        pzxid = parent.pzxid
+
+        def undo() -> None:
+            self._add(path, node)
+            parent.pzxid = pzxid
+
+        self._undo.steps.append(undo)
+        self._drop(path)
+        parent.pzxid = zxid
+        self._undo.touched += (path, parent_path)
+        self._undo.events += (
+            (EventType.NODE_DELETED, path),
+            (EventType.NODE_CHILDREN_CHANGED, parent_path),
+        )
+
+    def _set_data(self, op: int, record: SetDataRequest, who: Request) -> Record:
+        check_path(record.path)
+        node = self.get(record.path)
+        self._permit(node, access.WRITE, who.identities)
+        _expect(node.version, record.version)
+        before = node.data, node.version, node.mzxid, node.mtime
+
+        def undo() -> None:
+            node.data, node.version, node.mzxid, node.mtime = before
+
+        self._undo.steps.append(undo)
+        node.data, node.version = record.data, node.version + 1
+        node.mzxid, node.mtime = who.zxid, who.time_ms
+        self._undo.touched.append(record.path)
+        self._undo.events.append((EventType.NODE_DATA_CHANGED, record.path))
+        return StatResponse(node.stat())
+
+    def _set_acl(self, op: int, record: SetAclRequest, who: Request) -> Record:
+        check_path(record.path)
+        acl = access.resolve(record.acl, who.identities)
+        if acl is None:
+            raise Refused(Code.INVALID_ACL)
+        node = self.get(record.path)
+        self._permit(node, access.ADMIN, who.identities)
+        _expect(node.aversion, record.version)
+        node.acl, node.aversion = acl, node.aversion + 1
+        self._undo.touched.append(record.path)
+        return StatResponse(node.stat())
+
+    def _check(self, op: int, record: CheckVersionRequest, who: Request) -> Record:
+        check_path(record.path)
+        node = self.get(record.path)
+        self._permit(node, access.READ, who.identities)
+        _expect(node.version, record.version)
+        return EMPTY
+
+    # --- structure ---------------------------------------------------------------------------
+
+    @staticmethod
+    def _permit(node: Node, permission: int, identities: Sequence[Identity]) -> None:
+        if node.acl is not OPEN_ACL_UNSAFE and not access.permits(node.acl, permission, identities):
+            raise Refused(Code.NO_AUTH)
+
+    def _add(self, path: str, node: Node) -> None:
+        self.nodes[path] = node
+        if path != "/":
+            slash = path.rindex("/")
+            self.nodes[path[:slash] or "/"].children[path[slash + 1 :]] = None
+        if node.ephemeral:
+            self.ephemerals.setdefault(node.owner, {})[path] = None
+        elif node.owner:
+            self.reapable[path] = None
+
+    def _drop(self, path: str) -> None:
+        node = self.nodes.pop(path)
+        slash = path.rindex("/")
+        del self.nodes[path[:slash] or "/"].children[path[slash + 1 :]]
+        if node.ephemeral:
+            owned = self.ephemerals[node.owner]
+            del owned[path]
+            if not owned:
+                del self.ephemerals[node.owner]
+        elif node.owner:
+            del self.reapable[path]
+
+
+def _expect(version: int, expected: int) -> None:
+    if expected not in (-1, version):
+        raise Refused(Code.BAD_VERSION)
+
+
+_WRITES: Mapping[int, Callable[..., Record]] = MappingProxyType(
+    {
+        OpCode.CREATE: ZTree._create,
+        OpCode.CREATE2: ZTree._create,
+        OpCode.CREATE_CONTAINER: ZTree._create,
+        OpCode.CREATE_TTL: ZTree._create,
+        OpCode.DELETE: ZTree._delete,
+        OpCode.DELETE_CONTAINER: ZTree._delete_container,
+        OpCode.SET_DATA: ZTree._set_data,
+        OpCode.SET_ACL: ZTree._set_acl,
+        OpCode.CHECK: ZTree._check,
+    }
+)
+WRITES: frozenset[int] = frozenset((*_WRITES, OpCode.MULTI))
+"""Operations that take a zxid, even when they fail."""
