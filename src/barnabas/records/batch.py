@@ -61,6 +61,7 @@ __all__ = [
     "iterate_records",
     "parse_header",
     "parse_marker",
+    "read_marker",
     "records_data",
     "stamp",
     "stamp_append_time",
@@ -305,6 +306,14 @@ def _read_headers(
         except UnicodeDecodeError:
             raise invalid_record("header key is not UTF-8") from None
     return tuple(headers), at
+
+
+def read_marker(view: Buffer, pos: int, header: BatchHeader) -> EndTransactionMarker | None:
+    """The marker in the control batch at ``pos``; None if compaction emptied the batch or its type
+    is unknown to us."""
+    if header.record_count == 0:
+        return None
+    return parse_marker(next(iterate_records(view, pos)))
 
 
 def _field(value: bytes | None) -> tuple[bytes, ...]:
