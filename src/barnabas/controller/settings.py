@@ -1,0 +1,46 @@
+"""What the controller can be told. Names and defaults are Kafka's unless marked as ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSettings:
+    """Times are milliseconds."""
+
+    listener: str = "PLAINTEXT"
+    """``control.plane.listener.name`` if set, else the inter-broker listener."""
+    delete_topic_enable: bool = True
+    unclean_leader_election_enable: bool = False
+    """The broker's default; ``/config/topics/T`` may say otherwise for a topic."""
+    auto_leader_rebalance_enable: bool = True
+    leader_imbalance_check_interval_ms: int = 300_000
+    leader_imbalance_first_check_ms: int = 5_000
+    leader_imbalance_per_broker_percentage: int = 10
+    controller_socket_timeout_ms: int = 30_000
+    channel_retry_backoff_ms: int = 100
+    """Pause of a broker's channel after a failed connection or request."""
+
+    # Ours: fast failure detection (architecture section 6, second path).
+    refused_connections_max: int = 5
+    """So many refusals in a row make a broker unreachable. 0 turns the detection off."""
+    refused_for_ms: int = 100
+    """...if the first and the last of them are at least this far apart."""
+    refused_retry_backoff_ms: int = 20
+    """Pause after a refused connection, until the broker is given up."""
+    knock_interval_ms: int = 50
+    """Pause between attempts to reach a broker that was given up."""
+
+    # Ours: how writes to ZooKeeper are grouped.
+    operations_per_multi: int = 24
+    """Fenced operations that share one epoch check; 1 is what Kafka does."""
+    requests_in_flight: int = 256
+    """ZooKeeper requests submitted before waiting for their replies."""
+    zookeeper_retry_backoff_ms: int = 50
+    """Pause before an operation is tried again after a lost connection to ZooKeeper."""
+
+    def __post_init__(self) -> None:
+        assert self.operations_per_multi >= 1
+        assert self.requests_in_flight >= 1
+        assert 0 < self.refused_retry_backoff_ms <= self.channel_retry_backoff_ms

@@ -1,0 +1,208 @@
+"""Names of topics, and which broker holds which replica (``AdminUtils``, ``Topic``). Pure.
+
+Placement: replicas are spread evenly over brokers, and over racks where all brokers name one.
+The first replica of each partition goes round robin from a random start; the others follow with a
+shift that grows after each round, so that the load of a dead broker spreads over all others.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.limits import TOPIC_NAME_LENGTH_MAX
+
+Assignment = dict[int, tuple[int, ...]]
+"""Partition number to replicas, preferred leader first."""
+
+_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+PARTITIONS_PER_REQUEST_MAX = 10_000
+"""A bound on one creation, so that a slip of the keyboard does not fill ZooKeeper."""
+
+
+def check_name(name: str) -> None:
+    """Raise INVALID_TOPIC_EXCEPTION unless Kafka allows the name."""
+    problem = None
+    if not name:
+        problem = "the empty string is not allowed"
+    elif name in (".", ".."):
+        problem = "'.' and '..' are not allowed"
+    elif len(name) > TOPIC_NAME_LENGTH_MAX:
+        problem = f"the length of '{name}' is longer than {TOPIC_NAME_LENGTH_MAX} characters"
+    elif not _LEGAL_NAME.fullmatch(name):
+        problem = f"'{name}' contains a character other than ASCII letters, digits, '.', '_', '-'"
+    if problem:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
+
+
+def colliding_name(name: str, existing: Sequence[str]) -> str | None:
+    """A topic that would share this one's metric names ('.' and '_' are alike there), if any."""
+    alike = name.replace(".", "_")
+    return next((other for other in existing if other.replace(".", "_") == alike), None)
+
+
+def assign_replicas(
+    brokers: Mapping[int, str | None],
+    *,
+    partitions: int,
+    replication_factor: int,
+    rng: random.Random,
+    fixed_start: int | None = None,
+    first_partition: int = 0,
+) -> Assignment:
+    """Place ``partitions`` new partitions on ``brokers`` (id to rack).
+
+    ``fixed_start`` (an index into the sorted brokers) replaces both random starts; it continues an
+    existing topic from its partition 0. Raises INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR."""
+    _check_counts(partitions, replication_factor, len(brokers))
+    racks = set(brokers.values())
+    if None in racks:
+        order = sorted(brokers)
+        racks_of: Mapping[int, str | None] = dict.fromkeys(order, None)
+        rack_count = 1
+    else:
+        order = _alternate_racks({b: r for b, r in brokers.items() if r is not None})
+        racks_of = brokers
+        rack_count = len(racks)
+    start = rng.randrange(len(order)) if fixed_start is None else fixed_start
+    shift = rng.randrange(len(order)) if fixed_start is None else fixed_start
+    assignment: Assignment = {}
+    for number in range(first_partition, first_partition + partitions):
+        if number > 0 and number % len(order) == 0:
+            shift += 1
+        first = (number + start) % len(order)
+        assignment[number] = _replicas(
+            order, racks_of, rack_count, first=first, shift=shift, count=replication_factor
+        )
+    return assignment
+
+
+def _check_counts(partitions: int, replication_factor: int, brokers: int) -> None:
+    if partitions <= 0:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS, "Number of partitions must be larger than 0."
+        )
+    if partitions > PARTITIONS_PER_REQUEST_MAX:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS,
+            f"Number of partitions must be at most {PARTITIONS_PER_REQUEST_MAX} in one request.",
+        )
+    if replication_factor <= 0:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0."
+        )
+    if replication_factor > brokers:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICATION_FACTOR,
+            f"Replication factor: {replication_factor} larger than available brokers: {brokers}.",
+        )
+
+
+def _replicas(
+    order: Sequence[int],
+    racks_of: Mapping[int, str | None],
+    rack_count: int,
+    *,
+    first: int,
+    shift: int,
+    count: int,
+) -> tuple[int, ...]:
+    """The replicas of one partition: every rack once before any rack twice."""
+    n = len(order)
+    replicas = [order[first]]
+    racks = {racks_of[order[first]]}
+    step = 0
+    while len(replicas) < count:
+        index = (first + 1 + (shift * rack_count + step) % (n - 1)) % n
+        broker = order[index]
+        step += 1
+        if broker in replicas or (racks_of[broker] in racks and len(racks) < rack_count):
+            continue
+        replicas.append(broker)
+        racks.add(racks_of[broker])
+    return tuple(replicas)
+
+
+def _alternate_racks(racks: Mapping[int, str]) -> list[int]:
+    """Brokers so that neighbours are in different racks: racks sorted, one of each in turn."""
+    by_rack: dict[str, list[int]] = {}
+    for broker in sorted(racks, key=lambda b: (racks[b], b)):
+        by_rack.setdefault(racks[broker], []).append(broker)
+    order: list[int] = []
+    position = 0
+    while len(order) < len(racks):
+        order += [ids[position] for ids in by_rack.values() if position < len(ids)]
+        position += 1
+    return order
+
+
+def check_assignment(assignment: Mapping[int, Sequence[int]], known_brokers: Sequence[int]) -> None:
+    """Raise INVALID_REPLICA_ASSIGNMENT unless a client's own placement is possible.
+
+    Partitions 0..n-1, replicas distinct, known, and as many for each partition."""
+
+    def refuse(reason: str) -> KafkaError:
+        return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, reason)
+
+    if not assignment:
+        raise refuse("The assignment names no partition.")
+    if sorted(assignment) != list(range(len(assignment))):
+        raise refuse("Partitions should be a consecutive 0-based integer sequence.")
+    for number, replicas in sorted(assignment.items()):
+        if not replicas:
+            raise refuse(f"Partition {number} has no replicas.")
+        if len(set(replicas)) != len(replicas):
+            raise refuse(f"Duplicate replicas for partition {number}: {list(replicas)}.")
+        if unknown := sorted(r for r in replicas if r not in known_brokers):
+            raise refuse(f"Unknown broker(s) for partition {number}: {unknown}.")
+        if len(replicas) != len(assignment[0]):
+            raise refuse("All partitions should have the same number of replicas.")
+
+
+def grow(
+    existing: Mapping[int, Sequence[int]],
+    total: int,
+    brokers: Mapping[int, str | None],
+    *,
+    rng: random.Random,
+    placement: Sequence[Sequence[int]] | None = None,
+) -> Assignment:
+    """The partitions to add so that a topic has ``total`` (CreatePartitions).
+
+    ``placement``: one list of replicas for each new partition, or None for the same placement that
+    a creation continues. Raises INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, ..."""
+    if total <= len(existing):
+        detail = (
+            f"Topic already has {total} partition(s)."
+            if total == len(existing)
+            else f"The topic currently has {len(existing)} partition(s); {total} would not be an "
+            "increase."
+        )
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, detail)
+    count = total - len(existing)
+    model = existing[0]
+    if placement is None:
+        order = sorted(brokers)
+        start = order.index(model[0]) if model[0] in order else 0
+        return assign_replicas(
+            brokers,
+            partitions=count,
+            replication_factor=len(model),
+            rng=rng,
+            fixed_start=start,
+            first_partition=len(existing),
+        )
+    if len(placement) != count:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            f"Increasing the number of partitions by {count} but {len(placement)} assignments "
+            "provided.",
+        )
+    numbered = dict(enumerate((tuple(p) for p in placement), start=len(existing)))
+    check_assignment({**{n: tuple(model) for n in existing}, **numbered}, [*brokers, *model])
+    for replicas in numbered.values():
+        if unknown := sorted(r for r in replicas if r not in brokers):
+            raise KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"Unknown broker(s): {unknown}.")
+    return numbered
