@@ -15,6 +15,7 @@ things: an event comes before the reply that followed it, and after the one that
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
@@ -70,6 +71,8 @@ __all__ = [
     "WatchEvent",
     "ZooKeeperClient",
 ]
+
+log = logging.getLogger("kafka.zookeeper")
 
 T = TypeVar("T")
 
@@ -127,6 +130,8 @@ class ZooKeeperClient:
         self._keeper: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         """Set while waiting for a connection would be pointless: there is one, or never will be."""
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        """Who waits for an event, by path."""
         self._failure: BaseException | None = None
         self._finished = asyncio.Event()
         self._last_problem = "not tried yet"
@@ -283,6 +288,22 @@ class ZooKeeperClient:
         """Later reads see all that was committed before this."""
         return await self.submit(SyncOp(path))
 
+    async def wait_deleted(self, path: str) -> None:
+        """Return when the node is not there (a watch, not polling). The watch survives a lost
+        connection; SessionExpired ends the wait."""
+        while True:
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting = self._waiting.setdefault(path, [])
+            waiting.append(change)
+            try:
+                if await self.exists(path, watch=True) is None:
+                    return
+                await change
+            finally:
+                waiting.remove(change)
+                if not waiting and self._waiting.get(path) is waiting:
+                    del self._waiting[path]
+
     # --- keeping the session ----------------------------------------------------------------------
 
     def _start_keeper(self) -> None:
@@ -348,22 +369,35 @@ class ZooKeeperClient:
             return  # it never was in use
         self._connection = None
         if self._state is SessionState.CONNECTED:
-            self._change(SessionState.DISCONNECTED)
+            self._change(SessionState.DISCONNECTED, connection.closed.result())
 
-    def _change(self, state: SessionState) -> None:
+    def _change(self, state: SessionState, why: str = "") -> None:
         self._state = state
         if state is SessionState.DISCONNECTED:
             self._settled.clear()
         else:
             self._settled.set()
-        self._env.observer.note(
-            f"zookeeper_session_{state.value}", session=f"{self._session.id:#x}"
-        )
+        if state is SessionState.EXPIRED:
+            self._end_waits()
+        session = f"{self._session.id:#x}"
+        log.info("ZooKeeper session %s is %s%s", session, state.value, f": {why}" if why else "")
+        self._env.observer.note(f"zookeeper_session_{state.value}", session=session)
         # call_soon: after the futures that this moment settled, and in the order of events.
         asyncio.get_running_loop().call_soon(self._call, self.on_session, state)
 
     def _deliver_event(self, event: WatchEvent) -> None:
+        self._wake(event.path)
         asyncio.get_running_loop().call_soon(self._call, self.on_event, event)
+
+    def _wake(self, path: str) -> None:
+        for change in self._waiting.get(path, ()):
+            if not change.done():
+                change.set_result(None)
+
+    def _end_waits(self) -> None:
+        """They look again, and find that the session is over."""
+        for path in list(self._waiting):
+            self._wake(path)
 
     def _call(self, callback: Callable[[Any], None] | None, value: object) -> None:
         if callback is None or self._finished.is_set():
@@ -407,6 +441,7 @@ class ZooKeeperClient:
         if self._failure is None:
             self._failure = failure
         self._state = SessionState.CLOSED
+        self._end_waits()
         self._settled.set()
         if self._keeper is not None:
             self._keeper.cancel()
@@ -416,6 +451,7 @@ class ZooKeeperClient:
 
     async def _stop(self) -> None:
         self._state = SessionState.CLOSED
+        self._end_waits()
         self._settled.set()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:

@@ -1,0 +1,134 @@
+"""What a broker reads and writes once at its start: top-level paths, cluster id, who is there.
+
+Flows over the client. Every function waits out a lost connection and repeats what is safe to
+repeat (its docstring says why it is); the caller limits the time with ``asyncio.timeout``. All of
+them raise SessionExpired.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from barnabas.types import Broker, topic_id_text
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import (
+    ControllerZNode,
+    decode_broker,
+    decode_cluster_id,
+    decode_controller,
+    encode_cluster_id,
+)
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.errors import ConnectionLoss, NodeExists, NoNode, ZooKeeperError
+from barnabas.zookeeper.messages import Stat
+from barnabas.zookeeper.operations import GetOp, Operation
+
+T = TypeVar("T")
+
+RESERVED_BROKER_ID_MAX: Final = 1000
+"""Default of ``reserved.broker.max.id``: generated ids are above it."""
+_RESERVED_UUIDS: Final = (uuid.UUID(int=0), uuid.UUID(int=1))
+
+
+async def persist(zookeeper: ZooKeeperClient, attempt: Callable[[], Awaitable[T]]) -> T:
+    """The outcome of an attempt that may be repeated after a lost connection."""
+    while True:
+        try:
+            return await attempt()
+        except ConnectionLoss:
+            await zookeeper.connected()
+
+
+async def read_all(zookeeper: ZooKeeperClient, ops: Sequence[Operation[T]]) -> list[T | NoNode]:
+    """The outcomes of many reads, NoNode as a value. Reads whose reply was lost are repeated."""
+    outcomes: list[T | ZooKeeperError] = await zookeeper.submit_all(ops)
+    while any(isinstance(outcome, ConnectionLoss) for outcome in outcomes):
+        await zookeeper.connected()
+        lost = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, ConnectionLoss)]
+        again = await zookeeper.submit_all([ops[at] for at in lost])
+        for at, outcome in zip(lost, again, strict=True):
+            outcomes[at] = outcome
+    found: list[T | NoNode] = []
+    for outcome in outcomes:
+        if isinstance(outcome, ZooKeeperError) and not isinstance(outcome, NoNode):
+            raise outcome
+        found.append(outcome)
+    return found
+
+
+async def ensure_top_level_paths(zookeeper: ZooKeeperClient) -> None:
+    """Create what every broker makes sure of at its start. Repeating does no harm."""
+    for path in paths.TOP_LEVEL_PATHS:
+        await persist(zookeeper, lambda path=path: zookeeper.ensure_path(path))  # type: ignore[misc]
+
+
+def generate_id(chance: random.Random) -> uuid.UUID:
+    """A random (version 4) uuid whose text does not start with ``-``, as Kafka generates topic
+    and cluster ids."""
+    while True:
+        candidate = uuid.UUID(int=chance.getrandbits(128), version=4)
+        if candidate not in _RESERVED_UUIDS and not topic_id_text(candidate).startswith("-"):
+            return candidate
+
+
+async def read_or_create_cluster_id(zookeeper: ZooKeeperClient, chance: random.Random) -> str:
+    """The cluster's id; the first broker makes one. A lost reply is answered by reading."""
+
+    async def attempt() -> str:
+        try:
+            data, _ = await zookeeper.get(paths.CLUSTER_ID)
+            return decode_cluster_id(paths.CLUSTER_ID, data)
+        except NoNode:
+            made = topic_id_text(generate_id(chance))
+        try:
+            await zookeeper.create(paths.CLUSTER_ID, encode_cluster_id(made), make_parents=True)
+        except NodeExists:
+            data, _ = await zookeeper.get(paths.CLUSTER_ID)
+            return decode_cluster_id(paths.CLUSTER_ID, data)
+        return made
+
+    return await persist(zookeeper, attempt)
+
+
+async def generate_broker_id(
+    zookeeper: ZooKeeperClient, reserved_max: int = RESERVED_BROKER_ID_MAX
+) -> int:
+    """An id that no broker has had: for ``broker.id=-1``. A lost reply wastes a number."""
+
+    async def attempt() -> int:
+        try:
+            stat = await zookeeper.set(paths.BROKER_SEQUENCE_ID, b"")
+        except NoNode:
+            await zookeeper.ensure_path(paths.BROKER_SEQUENCE_ID)
+            stat = await zookeeper.set(paths.BROKER_SEQUENCE_ID, b"")
+        return reserved_max + stat.version
+
+    return await persist(zookeeper, attempt)
+
+
+async def read_brokers(zookeeper: ZooKeeperClient) -> dict[int, Broker]:
+    """All registered brokers by id, in numerical order, with their epochs. Sets no watch."""
+    try:
+        names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.BROKER_IDS))
+    except NoNode:
+        return {}
+    ids = sorted(int(name) for name in names)
+    ops: list[Operation[tuple[bytes, Stat]]] = [GetOp(paths.broker_id_path(one)) for one in ids]
+    brokers = {}
+    for one, outcome in zip(ids, await read_all(zookeeper, ops), strict=True):
+        if not isinstance(outcome, NoNode):
+            data, stat = outcome
+            brokers[one] = decode_broker(paths.broker_id_path(one), data, stat.czxid)
+    return brokers
+
+
+async def read_controller(zookeeper: ZooKeeperClient) -> tuple[ControllerZNode, Stat] | None:
+    """Who is controller now, or None while nobody is. Sets no watch."""
+    try:
+        data, stat = await persist(zookeeper, lambda: zookeeper.get(paths.CONTROLLER))
+    except NoNode:
+        return None
+    return decode_controller(paths.CONTROLLER, data), stat

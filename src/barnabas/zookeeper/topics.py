@@ -1,0 +1,222 @@
+"""What API handlers read and write about topics and settings (reference sections 1.4, 2.4, 14).
+
+None of it is fenced by the controller epoch, as in Kafka: whoever is asked writes, and the
+controller reacts to the nodes. Flows over the client; they wait out a lost connection and tell
+their own earlier write from somebody else's, so a caller only limits the time
+(``asyncio.timeout``). KafkaError is the requester's fault; SessionExpired ends everything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import (
+    Replicas,
+    TopicZNode,
+    decode_config,
+    decode_topic,
+    encode_config,
+    encode_config_change,
+    encode_topic,
+)
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.cluster import persist, read_all
+from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, NodeExists, NoNode
+from barnabas.zookeeper.messages import Stat
+from barnabas.zookeeper.operations import CheckOp, GetOp, Operation, SetOp
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+async def list_topics(zookeeper: ZooKeeperClient) -> list[str]:
+    """Names of all topics, sorted; those being deleted are among them."""
+    try:
+        names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.TOPICS))
+    except NoNode:
+        return []
+    return names
+
+
+async def read_topic(zookeeper: ZooKeeperClient, topic: str) -> TopicZNode | None:
+    """A topic's assignment, or None."""
+    return (await read_topics(zookeeper, [topic])).get(topic)
+
+
+async def read_topics(zookeeper: ZooKeeperClient, topics: Sequence[str]) -> dict[str, TopicZNode]:
+    """The assignments of those topics that exist, in the order asked."""
+    found = await _read(zookeeper, {topic: paths.topic_path(topic) for topic in topics})
+    return {t: decode_topic(paths.topic_path(t), data) for t, data in found.items()}
+
+
+async def read_config(zookeeper: ZooKeeperClient, entity: str) -> dict[str, str]:
+    """The settings of an entity such as ``topics/T`` (see ``paths``); {} if it has none."""
+    return (await read_configs(zookeeper, [entity])).get(entity, {})
+
+
+async def read_configs(
+    zookeeper: ZooKeeperClient, entities: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """The settings of those entities that have a node, in the order asked."""
+    found = await _read(zookeeper, {entity: paths.config_path(entity) for entity in entities})
+    return {e: decode_config(paths.config_path(e), data) for e, data in found.items()}
+
+
+async def _read(zookeeper: ZooKeeperClient, where: Mapping[str, str]) -> dict[str, bytes]:
+    ops: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for path in where.values()]
+    outcomes = zip(where, await read_all(zookeeper, ops), strict=True)
+    return {name: found[0] for name, found in outcomes if not isinstance(found, NoNode)}
+
+
+# --- topics ---------------------------------------------------------------------------------------
+
+
+async def create_topic(
+    zookeeper: ZooKeeperClient,
+    topic: str,
+    assignment: Mapping[int, Replicas],
+    topic_id: uuid.UUID,
+    config: Mapping[str, str],
+) -> None:
+    """Write a new topic's settings, then its assignment, which is what the controller sees.
+
+    The name and the assignment have been validated. Raises TOPIC_ALREADY_EXISTS (also while a
+    topic of that name is being deleted), INVALID_TOPIC_EXCEPTION for a name that differs from
+    another only in ``.`` and ``_``, NOT_CONTROLLER while there is no controller."""
+    await persist(zookeeper, lambda: check_new_topic(zookeeper, topic))
+    await persist(zookeeper, lambda: _store_config(zookeeper, paths.topic_entity(topic), config))
+    body = encode_topic(TopicZNode(partitions=assignment, topic_id=topic_id))
+    sent_before = False
+    while True:
+        try:
+            await zookeeper.create(paths.topic_path(topic), body)
+            return
+        except NodeExists:
+            # After a lost reply the node may be ours: only our own has this topic id.
+            found = await read_topic(zookeeper, topic) if sent_before else None
+            if found is not None and found.topic_id == topic_id:
+                return
+            raise _exists(topic) from None
+        except ConnectionLoss as loss:
+            sent_before = sent_before or loss.sent
+            await zookeeper.connected()
+
+
+async def check_new_topic(zookeeper: ZooKeeperClient, topic: str) -> None:
+    """Raise what speaks against a new topic of this name; also the whole of ``validate_only``."""
+    if await zookeeper.exists(paths.delete_topic_path(topic)) is not None:
+        message = f"Topic '{topic}' is marked for deletion."
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, message)
+    if await zookeeper.exists(paths.topic_path(topic)) is not None:
+        raise _exists(topic)
+    if "." not in topic and "_" not in topic:
+        return
+    # Metric names spell both the same, which is why Kafka refuses the pair.
+    alike = [t for t in await list_topics(zookeeper) if _metric_name(t) == _metric_name(topic)]
+    if alike:
+        message = f"Topic '{topic}' collides with existing topics: {', '.join(alike)}"
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, message)
+
+
+def _metric_name(topic: str) -> str:
+    return topic.replace(".", "_")
+
+
+def _exists(topic: str) -> KafkaError:
+    return KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic}' already exists.")
+
+
+async def add_partitions(
+    zookeeper: ZooKeeperClient, topic: str, added: Mapping[int, Replicas]
+) -> TopicZNode:
+    """Add partitions to a topic; the new assignment. Kafka overwrites whatever version it finds;
+    we do not, so that a reassignment at the same time is not undone.
+
+    Raises UNKNOWN_TOPIC_OR_PARTITION, or INVALID_PARTITIONS if another change took the numbers."""
+    path = paths.topic_path(topic)
+    while True:
+        try:
+            data, stat = await zookeeper.get(path)
+            before = decode_topic(path, data)
+            if all(before.partitions.get(number) == added[number] for number in added):
+                return before  # our own write, whose reply was lost
+            if any(number in before.partitions for number in added):
+                raise KafkaError(
+                    ErrorCode.INVALID_PARTITIONS, f"Topic '{topic}' has other partitions by now."
+                )
+            after = TopicZNode(
+                partitions={**before.partitions, **added},
+                topic_id=before.topic_id,
+                adding=before.adding,
+                removing=before.removing,
+            )
+            await zookeeper.set(path, encode_topic(after), stat.version)
+            return after
+        except NoNode:
+            raise KafkaError(
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic}' does not exist."
+            ) from None
+        except BadVersion:
+            continue
+        except ConnectionLoss:
+            await zookeeper.connected()
+
+
+async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
+    """Ask the controller to delete a topic; a second mark does nothing, so repeating is safe.
+
+    Raises UNKNOWN_TOPIC_OR_PARTITION."""
+
+    async def attempt() -> None:
+        if await zookeeper.exists(paths.topic_path(topic)) is None:
+            message = f"Topic '{topic}' does not exist."
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
+        await zookeeper.ensure_path(paths.delete_topic_path(topic))
+
+    await persist(zookeeper, attempt)
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+async def write_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[str, str]) -> None:
+    """Replace an entity's settings, then tell every broker. The last writer wins, as in Kafka.
+
+    Raises NOT_CONTROLLER while there is no controller. After a lost reply everything is written
+    again: the same settings, and perhaps a second notification, which brokers bear."""
+    await persist(zookeeper, lambda: _store_config(zookeeper, entity, config))
+    await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
+
+
+async def notify_config_change(zookeeper: ZooKeeperClient, entity: str) -> None:
+    """Append a ``config_change_`` node: every broker reads the entity again."""
+    await zookeeper.ensure_path(paths.CONFIG_CHANGES)
+    await zookeeper.create(
+        paths.CONFIG_CHANGE_PREFIX, encode_config_change(entity), sequential=True
+    )
+
+
+async def _store_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[str, str]) -> None:
+    """The settings' node, guarded by the controller node's version; created if it is missing."""
+    path, body = paths.config_path(entity), encode_config(config)
+    try:
+        _, controller = await zookeeper.get(paths.CONTROLLER)
+    except NoNode:
+        raise KafkaError(ErrorCode.NOT_CONTROLLER, "There is no controller now.") from None
+    while True:
+        try:
+            await zookeeper.multi(
+                [CheckOp(paths.CONTROLLER, controller.version), SetOp(path, body)]
+            )
+            return
+        except (NoNode, BadVersion) as error:
+            if error.op_index == 0:
+                message = "The controller moved while settings were written."
+                raise KafkaError(ErrorCode.NOT_CONTROLLER, message) from None
+        try:
+            await zookeeper.create(path, body, make_parents=True)
+            return
+        except NodeExists:
+            continue  # somebody created it between the two: set it after all
