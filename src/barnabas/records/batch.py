@@ -69,6 +69,7 @@ __all__ = [
     "stamp_max_timestamp",
 ]
 
+_I64 = 2**63
 _NULL = write_varint(-1)
 _CONTROL_KEY = struct.Struct(">hh")
 _MARKER_VALUE = struct.Struct(">hi")
@@ -277,7 +278,12 @@ def _read_record(
         raise invalid_record(f"record at {position} is cut short") from None
     if at != end:
         raise invalid_record(f"record of {length} bytes holds {at - start}")
+    # Nobody who answers with an offset or a timestamp can send one that is out of range.
+    if not 0 <= offset_delta <= header.last_offset_delta:
+        raise invalid_record(f"offset delta {offset_delta} beyond {header.last_offset_delta}")
     timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
+    if not -_I64 <= timestamp < _I64:
+        raise invalid_record(f"timestamp {timestamp}")
     return Record(header.base_offset + offset_delta, timestamp, key, value, headers), end
 
 
