@@ -110,6 +110,10 @@ class Files(Protocol):
         """Make creations, renames and removals in a directory durable."""
         ...
 
+    async def fsync_directory(self, path: str) -> None:
+        """The same without blocking the loop."""
+        ...
+
     def lock(self, path: str) -> Lock:
         """Take the exclusive lock or raise BlockingIOError."""
         ...

@@ -1,0 +1,61 @@
+"""The settings of one log, with Kafka's defaults (reference 10). Parsing from text lives elsewhere.
+
+Every field is the topic-level name with underscores; the broker-level names differ in prefix only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
+
+I64_MAX = (1 << 63) - 1
+WEEK_MS = 7 * 24 * 60 * 60 * 1000
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """Sizes in bytes, durations in milliseconds; -1 means no limit where retention allows it."""
+
+    segment_bytes: int = 1024 * 1024 * 1024
+    segment_ms: int = WEEK_MS
+    segment_jitter_ms: int = 0
+    segment_index_bytes: int = 10 * 1024 * 1024
+    index_interval_bytes: int = 4096
+    retention_ms: int = WEEK_MS
+    retention_bytes: int = -1
+    cleanup_policy: tuple[str, ...] = ("delete",)
+    """``delete``, ``compact`` or both."""
+    max_message_bytes: int = 1_048_588
+    compression_type: str = "producer"
+    compression_gzip_level: int = -1
+    compression_lz4_level: int = 9
+    compression_zstd_level: int = 3
+    message_timestamp_type: str = "CreateTime"
+    message_timestamp_before_max_ms: int = I64_MAX
+    message_timestamp_after_max_ms: int = I64_MAX
+    flush_messages: int = I64_MAX
+    flush_ms: int = I64_MAX
+    file_delete_delay_ms: int = 60_000
+    delete_retention_ms: int = DAY_MS
+    min_cleanable_dirty_ratio: float = 0.5
+    min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = I64_MAX
+    preallocate: bool = False
+
+    @property
+    def timestamp_type(self) -> int:
+        """``message.timestamp.type`` as the bit in a batch's attributes."""
+        is_append_time = self.message_timestamp_type == "LogAppendTime"
+        return LOG_APPEND_TIME if is_append_time else CREATE_TIME
+
+    @property
+    def compacted(self) -> bool:
+        """Whether old values of a key may go."""
+        return "compact" in self.cleanup_policy
+
+    @property
+    def deletes(self) -> bool:
+        """Whether old segments may go by time and size."""
+        return "delete" in self.cleanup_policy

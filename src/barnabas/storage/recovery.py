@@ -1,0 +1,356 @@
+"""Opening the directory of a partition: sort out what an interrupted broker left, walk what may be
+damaged, and rebuild everything that is derived from the batches (reference 6.5).
+
+The result is what Kafka's ``LogLoader`` would make of the same files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from barnabas.errors import KafkaError
+from barnabas.records.batch import crc_ok
+from barnabas.seams import Env
+from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, CheckpointError, decode_epochs
+from barnabas.storage.config import LogConfig
+from barnabas.storage.epochs import LeaderEpochCache
+from barnabas.storage.index import CorruptIndex
+from barnabas.storage.log import LoadedLog
+from barnabas.storage.producer_history import ProducerHistory, marker_of
+from barnabas.storage.producer_state import ProducerState
+from barnabas.storage.segment import (
+    DELETED_SUFFIX,
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    SNAPSHOT_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
+    Segment,
+)
+from barnabas.storage.segments import Segments
+from barnabas.storage.snapshots import SnapshotFiles
+from barnabas.types import NO_TIMESTAMP
+
+CLEANED_SUFFIX = ".cleaned"
+SWAP_SUFFIX = ".swap"
+_INDEX_SUFFIXES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpointed:
+    """What the log directory's checkpoints say of one log."""
+
+    log_start_offset: int = 0
+    recovery_point: int = 0
+    clean: bool = False
+    """The directory was closed cleanly: nothing need be walked."""
+
+
+def new_log(env: Env, directory: str, *, expiration_ms: int) -> LoadedLog:
+    """A log without any data in a directory without any files."""
+    segments = Segments()
+    segments.add(Segment(env.files, directory, 0, created_ms=env.clock.wall_ms()))
+    history = ProducerHistory(
+        ProducerState(expiration_ms=expiration_ms), SnapshotFiles(env.files, directory, []), 0
+    )
+    return LoadedLog(
+        segments=segments,
+        epochs=LeaderEpochCache(),
+        history=history,
+        log_start_offset=0,
+        log_end_offset=0,
+        recovery_point=0,
+    )
+
+
+async def load_log(
+    env: Env,
+    directory: str,
+    config: LogConfig,
+    checkpointed: Checkpointed,
+    *,
+    expiration_ms: int,
+) -> LoadedLog:
+    """Open a partition's directory. Raises OSError if that is impossible."""
+    loader = _Loader(env, directory, config, checkpointed, expiration_ms)
+    return await loader.load()
+
+
+class _Loader:
+    def __init__(
+        self,
+        env: Env,
+        directory: str,
+        config: LogConfig,
+        checkpointed: Checkpointed,
+        expiration_ms: int,
+    ) -> None:
+        self.env = env
+        self.files = env.files
+        self.directory = directory
+        self.config = config
+        self.checkpointed = checkpointed
+        self.expiration_ms = expiration_ms
+        self.segments = Segments()
+        self.epochs = LeaderEpochCache()
+        self.removals: list[str] = []
+
+    async def load(self) -> LoadedLog:
+        names = self._finish_interrupted_swaps(self._remove_leftovers())
+        self.epochs = self._read_epochs(names)
+        await self._open_segments(names)
+        recovered = False
+        if not self.checkpointed.clean:
+            recovered = await self._recover()
+        end = self._settle_end()
+        recovery_point = (
+            end
+            if self.checkpointed.clean and not recovered
+            else min(self.checkpointed.recovery_point, end)
+        )
+        start = max(self.checkpointed.log_start_offset, self.segments.first.base_offset)
+        self._settle_epochs(start, end)
+        history = self._history()
+        history.snapshots.remove_strays(self.segments.bases)
+        history.rebuild(
+            self.segments,
+            log_start_offset=start,
+            end_offset=end,
+            now_ms=self.env.clock.wall_ms(),
+            clean=self.checkpointed.clean,
+        )
+        for segment in self.segments:
+            segment.close()
+        return LoadedLog(
+            segments=self.segments,
+            epochs=self.epochs,
+            history=history,
+            log_start_offset=start,
+            log_end_offset=end,
+            recovery_point=recovery_point,
+            removals=tuple(self.removals),
+        )
+
+    # What an interrupted broker left
+
+    def _remove_leftovers(self) -> list[str]:
+        """Remove ``.deleted`` and ``.cleaned``, and a swap that a cleaning had not finished: its
+        base is at or above that of a ``.cleaned`` file. The names that stay."""
+        names = self.files.list(self.directory)
+        cleaned = [_offset_of(n) for n in names if n.endswith(CLEANED_SUFFIX)]
+        stay = []
+        for name in names:
+            unfinished = name.endswith(SWAP_SUFFIX) and cleaned and _offset_of(name) >= min(cleaned)
+            if name.endswith((DELETED_SUFFIX, CLEANED_SUFFIX, ".tmp")) or unfinished:
+                self.files.remove(f"{self.directory}/{name}")
+            else:
+                stay.append(name)
+        return stay
+
+    def _finish_interrupted_swaps(self, names: list[str]) -> list[str]:
+        """Put complete ``.swap`` files in place of the segments that they were made from."""
+        swaps = [name for name in names if name.endswith(SWAP_SUFFIX)]
+        if not swaps:
+            return names
+        bases = [_offset_of(n) for n in swaps if n.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
+        ends = [self._swap_end(base) for base in bases]
+        for name in names:
+            if name.endswith(SWAP_SUFFIX) or not name[:20].isdigit():
+                continue
+            if bases and min(bases) <= _offset_of(name) < max(ends):
+                self.files.remove(f"{self.directory}/{name}")
+        for name in swaps:
+            path = f"{self.directory}/{name}"
+            self.files.rename(path, path.removesuffix(SWAP_SUFFIX))
+        return self.files.list(self.directory)
+
+    def _swap_end(self, base: int) -> int:
+        """The offset after the last batch of a swap's log."""
+        segment = Segment(self.files, self.directory, base, created_ms=0)
+        path = segment.path(LOG_SUFFIX) + SWAP_SUFFIX
+        segment.borrow(self.files.open(path))
+        end = base
+        for batch in segment.walk():
+            end = batch.last_offset + 1
+        segment.close()
+        return end
+
+    # Segments
+
+    async def _open_segments(self, names: list[str]) -> None:
+        present = dict.fromkeys(names)
+        for name in names:
+            if name.endswith(_INDEX_SUFFIXES) and f"{name[:20]}{LOG_SUFFIX}" not in present:
+                self.files.remove(f"{self.directory}/{name}")
+        for name in names:
+            if not name.endswith(LOG_SUFFIX):
+                continue
+            segment = Segment(
+                self.files,
+                self.directory,
+                _offset_of(name),
+                created_ms=self.env.clock.wall_ms(),
+                size=self.files.size(f"{self.directory}/{name}"),
+            )
+            self.segments.add(segment)
+            try:
+                if f"{name[:20]}{INDEX_SUFFIX}" not in present:
+                    raise CorruptIndex(f"{segment.path(INDEX_SUFFIX)} is missing")
+                segment.check_indexes()
+            except CorruptIndex as error:
+                self.env.observer.note("index_rebuilt", reason=str(error))
+                if self._will_be_recovered(segment):
+                    continue
+                self._recover_segment(segment)
+                await asyncio.sleep(0)
+            finally:
+                segment.close()
+
+    def _will_be_recovered(self, segment: Segment) -> bool:
+        return (
+            not self.checkpointed.clean and segment.base_offset >= self.checkpointed.recovery_point
+        )
+
+    async def _recover(self) -> bool:
+        """Walk every segment at or above the recovery point; True if any data was cut."""
+        unflushed = self.segments.from_floor(self.checkpointed.recovery_point)
+        for number, segment in enumerate(unflushed):
+            if self._recover_segment(segment):
+                for later in unflushed[number + 1 :]:
+                    self.segments.remove(later)
+                    self.removals += later.rename_deleted()
+                return True
+            await asyncio.sleep(0)
+        return False
+
+    def _recover_segment(self, segment: Segment) -> int:
+        """Cut the segment at its first invalid batch and rebuild its indexes, the epochs and the
+        producers' state; how many bytes were cut."""
+        history = self._history()
+        history.rebuild(
+            self.segments,
+            log_start_offset=self.checkpointed.log_start_offset,
+            end_offset=segment.base_offset,
+            now_ms=self.env.clock.wall_ms(),
+        )
+        cut = recover_segment(segment, self.config, self.epochs, history)
+        history.take_snapshot()
+        self.segments.forget_positions()
+        if cut:
+            self.env.observer.note(
+                "log_truncated", path=segment.path(LOG_SUFFIX), size=segment.size, cut=cut
+            )
+        return cut
+
+    def _settle_end(self) -> int:
+        """The log end; makes sure that there is a segment and that it is not below the start."""
+        start = self.checkpointed.log_start_offset
+        if len(self.segments):
+            end = self._end_of_active()
+            if end >= start:
+                return end
+            # The checkpoint is ahead of the data, which is gone (KAFKA-10101).
+            for segment in self.segments:
+                self.segments.remove(segment)
+                self.removals += segment.rename_deleted()
+            self.epochs.clear()
+            self._history().clear(start)
+        segment = Segment(self.files, self.directory, start, created_ms=self.env.clock.wall_ms())
+        self.segments.add(segment)
+        return start
+
+    def _end_of_active(self) -> int:
+        active = self.segments.active
+        try:
+            end = active.next_offset()
+        except (CorruptIndex, KafkaError):
+            self._recover_segment(active)
+            end = active.next_offset()
+        active.remember_end(end)
+        return end
+
+    # What is derived
+
+    def _history(self) -> ProducerHistory:
+        offsets = [
+            _offset_of(name)
+            for name in self.files.list(self.directory)
+            if name.endswith(SNAPSHOT_SUFFIX)
+        ]
+        return ProducerHistory(
+            ProducerState(expiration_ms=self.expiration_ms),
+            SnapshotFiles(self.files, self.directory, offsets),
+            self.checkpointed.log_start_offset,
+        )
+
+    def _read_epochs(self, names: list[str]) -> LeaderEpochCache:
+        if EPOCH_CHECKPOINT not in names:
+            return LeaderEpochCache()
+        try:
+            data = self.files.read(f"{self.directory}/{EPOCH_CHECKPOINT}")
+            return LeaderEpochCache(decode_epochs(data))
+        except CheckpointError as error:
+            # Kafka gives the directory up; the batches say the same as the file did.
+            self.env.observer.note("epochs_rebuilt", reason=str(error))
+            return LeaderEpochCache()
+
+    def _settle_epochs(self, start: int, end: int) -> None:
+        if not self.epochs and end > start:
+            for segment in self.segments:
+                for _, header, _ in segment.batches():
+                    _note_epoch(self.epochs, header.partition_leader_epoch, header.base_offset)
+                    if header.partition_leader_epoch < 0:
+                        break
+        self.epochs.truncate_from_end(end)
+        self.epochs.truncate_from_start(start)
+
+
+def recover_segment(
+    segment: Segment, config: LogConfig, epochs: LeaderEpochCache, history: ProducerHistory
+) -> int:
+    """Walk all batches with their checksums, cut at the first invalid one, rebuild the indexes on
+    the way; how many bytes were cut."""
+    segment.reset_indexes()
+    size = last_entry = 0
+    timestamp, timestamp_offset = NO_TIMESTAMP, segment.base_offset
+    next_offset = segment.base_offset
+    try:
+        for position, header, batch in segment.batches():
+            last = header.last_offset
+            if not crc_ok(batch, 0, len(batch)) or not segment.can_hold(last):
+                break
+            if header.max_timestamp > timestamp:
+                timestamp, timestamp_offset = header.max_timestamp, last
+            if size - last_entry > config.index_interval_bytes:
+                segment.index.add(last, position)
+                segment.time_index.add(timestamp, timestamp_offset)
+                last_entry = size
+            _note_epoch(epochs, header.partition_leader_epoch, header.base_offset)
+            if header.producer_id >= 0:
+                aborted = history.apply(header, marker_of(header, batch))
+                if aborted is not None:
+                    segment.transaction_index.add(aborted)
+            history.state.advance_to(header.next_offset)
+            next_offset = header.next_offset
+            size = position + len(batch)
+    except KafkaError:
+        # A header that cannot be one: the log ends before it.
+        pass
+    cut = segment.size - size
+    segment.restore(size, timestamp, timestamp_offset, next_offset)
+    segment.finish()
+    return cut
+
+
+def _note_epoch(epochs: LeaderEpochCache, epoch: int, base_offset: int) -> None:
+    if epoch > epochs.latest_epoch:
+        epochs.assign(epoch, base_offset)
+
+
+def _offset_of(name: str) -> int:
+    """The offset in a file's name; OSError if it has none."""
+    digits = name.partition(".")[0]
+    if not digits.isdigit():
+        raise OSError(f"unexpected file name {name}")
+    return int(digits)

@@ -1,0 +1,81 @@
+"""Which segments may go, and when the active one must be followed by another (reference 6.6).
+
+Pure rules over a few numbers of each segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from barnabas.storage.config import LogConfig
+from barnabas.types import NO_TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFacts:
+    """What retention asks of a segment."""
+
+    end_offset: int
+    """Base offset of the next segment, or the log end."""
+    size: int
+    largest_timestamp: Callable[[], int]
+    """Of any record, or when the file was last written if no record has one; asked only if the
+    rules before did not decide, as it may read a file."""
+
+
+def deletable_count(
+    segments: Sequence[SegmentFacts],
+    config: LogConfig,
+    *,
+    log_start_offset: int,
+    high_watermark: int,
+    now_ms: int,
+) -> int:
+    """How many segments, oldest first, retention lets go; the active one is the last of them.
+
+    Nothing at or above the high watermark ever goes. An empty active segment stays."""
+    gone = 0
+    last = len(segments) - 1
+    while gone < last and segments[gone].end_offset <= log_start_offset:
+        gone += 1
+    if not config.deletes:
+        return gone
+    excess = -1
+    if config.retention_bytes >= 0:
+        excess = sum(segment.size for segment in segments[gone:]) - config.retention_bytes
+    by_size = True
+    while gone <= last and segments[gone].end_offset <= high_watermark:
+        segment = segments[gone]
+        if gone == last and segment.size == 0:
+            break
+        by_size = by_size and excess >= segment.size
+        if not by_size and not _is_too_old(segment, config, now_ms):
+            break
+        excess -= segment.size
+        gone += 1
+    return gone
+
+
+def _is_too_old(segment: SegmentFacts, config: LogConfig, now_ms: int) -> bool:
+    if config.retention_ms < 0:
+        return False
+    return now_ms - segment.largest_timestamp() > config.retention_ms
+
+
+def must_roll_for_time(
+    config: LogConfig,
+    *,
+    first_timestamp: int,
+    batch_timestamp: int,
+    created_ms: int,
+    now_ms: int,
+    jitter_ms: int,
+) -> bool:
+    """Whether a non-empty segment has been active for ``segment.ms``: counted in record time if
+    its first batch has any, else in wall time."""
+    if first_timestamp > NO_TIMESTAMP:
+        waited = batch_timestamp - first_timestamp
+    else:
+        waited = now_ms - created_ms
+    return waited > config.segment_ms - jitter_ms

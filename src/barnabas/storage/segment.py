@@ -1,0 +1,424 @@
+"""One segment: a run of batches in one file, with its three indexes.
+
+A segment knows positions; what offsets mean (high watermark, log start, epochs) is the log's.
+"""
+
+from __future__ import annotations
+
+import errno
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from struct import Struct
+from typing import NamedTuple
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.records.batch import (
+    HEADER_BYTES,
+    BatchHeader,
+    batch_size,
+    iterate_batches,
+    parse_header,
+)
+from barnabas.seams import File, Files
+from barnabas.storage.index import (
+    RELATIVE_OFFSET_MAX,
+    CorruptIndex,
+    OffsetIndex,
+    TimeIndex,
+    TransactionIndex,
+)
+from barnabas.types import NO_TIMESTAMP, Buffer
+
+LOG_SUFFIX = ".log"
+INDEX_SUFFIX = ".index"
+TIME_INDEX_SUFFIX = ".timeindex"
+TRANSACTION_INDEX_SUFFIX = ".txnindex"
+SNAPSHOT_SUFFIX = ".snapshot"
+DELETED_SUFFIX = ".deleted"
+
+READ_PIECE_BYTES = 256 * 1024
+"""One ``pread``; larger ones make the processor copy into cold memory."""
+
+WALK_CHUNK_BYTES = 8192
+"""Two index intervals: a walk from an index entry usually needs one read."""
+
+RECENT_BATCHES_MAX = 64
+
+SCAN_CHUNK_BYTES = 1024 * 1024
+LENGTH_PREFIX_BYTES = 12
+_WALK = Struct(">qi11xi8xq")
+"""Base offset, length, last offset delta, max timestamp of a batch header (reference 6.2)."""
+
+
+class BatchSpan(NamedTuple):
+    """A batch as the segment needs to know it."""
+
+    position: int
+    size: int
+    base_offset: int
+    last_offset: int
+    max_timestamp: int
+
+
+def file_name(offset: int, suffix: str) -> str:
+    """``00000000000000000042.log`` and its like."""
+    return f"{offset:020d}{suffix}"
+
+
+class Segment:
+    """Batches from ``base_offset`` on. ``size`` is the number of valid bytes: the file may have
+    more while a write has failed, never fewer."""
+
+    __slots__ = (
+        "_bytes_since_index",
+        "_file",
+        "_files",
+        "_first_timestamp",
+        "_max_offset",
+        "_max_timestamp",
+        "_recent_ends",
+        "_recent_offsets",
+        "base_offset",
+        "created_ms",
+        "directory",
+        "index",
+        "size",
+        "time_index",
+        "touched",
+        "transaction_index",
+    )
+
+    def __init__(
+        self, files: Files, directory: str, base_offset: int, *, created_ms: int, size: int = 0
+    ) -> None:
+        self._files = files
+        self.directory = directory
+        self.base_offset = base_offset
+        self.created_ms = created_ms
+        self.size = size
+        self.index = OffsetIndex(files, self.path(INDEX_SUFFIX), base_offset)
+        self.time_index = TimeIndex(files, self.path(TIME_INDEX_SUFFIX), base_offset)
+        self.transaction_index = TransactionIndex(files, self.path(TRANSACTION_INDEX_SUFFIX))
+        self.touched = False
+        """Used since the last ``release_idle``."""
+        self._file: File | None = None
+        self._bytes_since_index = 0
+        self._first_timestamp: int | None = None
+        # None: not read from the time index yet.
+        self._max_timestamp: int | None = NO_TIMESTAMP if size == 0 else None
+        self._max_offset = base_offset
+        # Where the latest batches end: (last offset, position behind it), ascending.
+        self._recent_offsets: list[int] = []
+        self._recent_ends: list[int] = []
+        if size == 0:
+            self.remember_end(base_offset)
+
+    def path(self, suffix: str) -> str:
+        """Absolute path of one of this segment's files."""
+        return f"{self.directory}/{file_name(self.base_offset, suffix)}"
+
+    @property
+    def file(self) -> File:
+        """The log file, opened (and created) on first use: an idle partition holds none."""
+        self.touched = True
+        if self._file is None:
+            self._file = self._files.open(self.path(LOG_SUFFIX), create=True)
+        return self._file
+
+    def borrow(self, file: File) -> None:
+        """Read from another file than the one under this segment's name."""
+        self._file = file
+        self.size = file.size()
+
+    # Appending
+
+    def append(self, buffers: list[Buffer], batches: list[BatchSpan], interval_bytes: int) -> None:
+        """Write batches (their positions relative to the first) at the end, then index them.
+
+        If the write raises, nothing here has changed but the bytes behind ``size``."""
+        self.file.append(buffers)
+        start = self.size
+        for _, size, _, last_offset, max_timestamp in batches:
+            if self._first_timestamp is None and self.size == 0:
+                self._first_timestamp = max_timestamp
+            if max_timestamp > self.max_timestamp:
+                self._max_timestamp = max_timestamp
+                self._max_offset = last_offset
+            if self._bytes_since_index > interval_bytes:
+                self.index.add(last_offset, self.size)
+                self.time_index.add(self.max_timestamp, self._max_offset)
+                self._bytes_since_index = 0
+            self._bytes_since_index += size
+            self.size += size
+            self._recent_offsets.append(last_offset)
+            self._recent_ends.append(self.size)
+        assert self.size - start == sum(map(len, buffers))
+        if len(self._recent_offsets) > RECENT_BATCHES_MAX:
+            del self._recent_offsets[: -RECENT_BATCHES_MAX // 2]
+            del self._recent_ends[: -RECENT_BATCHES_MAX // 2]
+
+    def remember_end(self, next_offset: int) -> None:
+        """Note that everything below ``next_offset`` ends where the segment ends now."""
+        self._recent_offsets = [next_offset - 1]
+        self._recent_ends = [self.size]
+
+    def is_index_full(self, index_bytes: int) -> bool:
+        """Whether the next batch must go to a new segment for want of index space."""
+        return (
+            len(self.index) >= index_bytes // self.index.width
+            or len(self.time_index) >= index_bytes // self.time_index.width - 1
+        )
+
+    def can_hold(self, last_offset: int) -> bool:
+        """Whether an offset fits the indexes' 31 bits."""
+        return 0 <= last_offset - self.base_offset <= RELATIVE_OFFSET_MAX
+
+    def finish(self) -> None:
+        """Bring all files to the form a rolled or cleanly closed segment has (not synced)."""
+        _ = self.file
+        self.time_index.add(self.max_timestamp, self._max_offset)
+        self.index.finish()
+        self.time_index.finish()
+
+    # Reading
+
+    def read(self, position: int, length: int) -> list[Buffer]:
+        """``length`` bytes from ``position``, in pieces; both within ``size``."""
+        file = self.file
+        if length <= READ_PIECE_BYTES:
+            piece = file.pread(length, position)
+            if len(piece) != length:
+                raise self._too_short()
+            return [piece]
+        end = position + length
+        pieces: list[Buffer] = [
+            file.pread(min(READ_PIECE_BYTES, end - at), at)
+            for at in range(position, end, READ_PIECE_BYTES)
+        ]
+        if sum(map(len, pieces)) != length:
+            raise self._too_short()
+        return pieces
+
+    def _too_short(self) -> OSError:
+        path = self.path(LOG_SUFFIX)
+        return OSError(errno.EIO, f"file is shorter than the {self.size} bytes written", path)
+
+    def locate(self, offset: int) -> int:
+        """Position of the first batch whose last offset is ``offset`` or more; ``size`` if none."""
+        number = bisect_left(self._recent_offsets, offset) - 1
+        if number >= 0:
+            return self._recent_ends[number]
+        if offset <= self.base_offset:
+            return 0
+        for batch in self.walk(self.index.lookup(offset)[1]):
+            if batch.last_offset >= offset:
+                return batch.position
+        return self.size
+
+    def walk(self, position: int = 0) -> Iterator[BatchSpan]:
+        """The batches from ``position`` (the start of one), by their headers alone."""
+        file, end = self.file, self.size
+        while position + HEADER_BYTES <= end:
+            chunk = file.pread(min(WALK_CHUNK_BYTES, end - position), position)
+            at = 0
+            while at + HEADER_BYTES <= len(chunk):
+                base, length, delta, timestamp = _WALK.unpack_from(chunk, at)
+                size = length + LENGTH_PREFIX_BYTES
+                if size < HEADER_BYTES:
+                    raise KafkaError(
+                        ErrorCode.CORRUPT_MESSAGE,
+                        f"batch of {size} bytes at {position + at} of {self.path(LOG_SUFFIX)}",
+                    )
+                yield BatchSpan(position + at, size, base, base + delta, timestamp)
+                at += size
+            if at == 0:
+                return
+            position += at
+
+    def batches(self, position: int = 0) -> Iterator[tuple[int, BatchHeader, memoryview]]:
+        """(position, header, bytes) of the batches from ``position``, read in large pieces.
+
+        Raises CORRUPT_MESSAGE where no batch can be, also at a cut end. Checksums are not looked
+        at. A batch of an old message format is an OSError: it must not be taken for damage."""
+        file, end = self.file, self.size
+        while position < end:
+            chunk = memoryview(file.pread(min(SCAN_CHUNK_BYTES, end - position), position))
+            used = 0
+            try:
+                for header, at, size in iterate_batches(chunk):
+                    yield position + at, header, chunk[at : at + size]
+                    used = at + size
+            except KafkaError:
+                self._refuse_old_format(chunk[used:], end - position - used)
+                raise
+            if used == 0:
+                size = batch_size(chunk)
+                if size > end - position:
+                    raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "batch is cut short")
+                batch = memoryview(file.pread(size, position))
+                yield position, parse_header(batch), batch
+                used = size
+            position += used
+
+    def _refuse_old_format(self, start: memoryview, left: int) -> None:
+        if len(start) <= 16:
+            return
+        size = LENGTH_PREFIX_BYTES + int.from_bytes(start[8:12], "big", signed=True)
+        if start[16] in (0, 1) and 26 <= size <= left:
+            raise OSError(
+                errno.EINVAL, f"message format v{start[16]} is not supported", self.path(LOG_SUFFIX)
+            )
+
+    def next_offset(self) -> int:
+        """The offset after the last batch, found from the last index entry. CorruptIndex if that
+        does not lead to the end."""
+        last, position = self.base_offset - 1, 0
+        if self.size:
+            for batch in self.walk(self.index.last()[1]):
+                last, position = batch.last_offset, batch.position + batch.size
+        if position != self.size:
+            raise CorruptIndex(f"{self.path(LOG_SUFFIX)}: no batch ends at {self.size}")
+        return last + 1
+
+    def batch_at(self, position: int) -> bytes:
+        """One whole batch."""
+        header = self.file.pread(LENGTH_PREFIX_BYTES, position)
+        size = int.from_bytes(header[8:12], "big", signed=True) + LENGTH_PREFIX_BYTES
+        return self.file.pread(size, position)
+
+    # Timestamps
+
+    @property
+    def max_timestamp(self) -> int:
+        """The largest timestamp of any batch, -1 if there is none."""
+        if self._max_timestamp is None:
+            self._max_timestamp, self._max_offset = self.time_index.last()
+        return self._max_timestamp
+
+    @property
+    def max_timestamp_offset(self) -> int:
+        """Last offset of the first batch that reached ``max_timestamp``."""
+        _ = self.max_timestamp
+        return self._max_offset
+
+    @property
+    def first_timestamp(self) -> int:
+        """The first batch's largest timestamp, on which rolling by time is based; -1 if none."""
+        if self._first_timestamp is None:
+            first = next(self.walk(), None)
+            if first is None:
+                return NO_TIMESTAMP
+            self._first_timestamp = first.max_timestamp
+        return self._first_timestamp
+
+    def modified_ms(self) -> int:
+        """When the file was last written."""
+        return self._files.modified_ms(self.path(LOG_SUFFIX))
+
+    def load_timestamps(self) -> None:
+        """Take up the largest timestamp from the time index and the batches behind it."""
+        self._max_timestamp, self._max_offset = self.time_index.last()
+        for batch in self.walk(self.index.lookup(self._max_offset)[1]):
+            if batch.max_timestamp > self._max_timestamp:
+                self._max_timestamp, self._max_offset = batch.max_timestamp, batch.last_offset
+
+    # Cutting
+
+    def truncate_to(self, offset: int) -> int:
+        """Drop every batch that reaches ``offset`` or beyond; the offset the segment ends at now,
+        which is below ``offset`` if that was inside a batch."""
+        position = self.locate(offset)
+        if position >= self.size:
+            return offset
+        first_dropped = next(self.walk(position))
+        self.cut(position, offset)
+        if position == 0:
+            self._first_timestamp = None
+        self._bytes_since_index = 0
+        self.load_timestamps()
+        end_offset = min(offset, max(first_dropped.base_offset, self.base_offset))
+        self.remember_end(end_offset)
+        return end_offset
+
+    def cut(self, size: int, offset: int) -> None:
+        """Cut the file at ``size`` and the indexes at ``offset``; data goes last, so that an index
+        never points behind it."""
+        self.index.truncate_to(offset)
+        self.time_index.truncate_to(offset)
+        self.transaction_index.truncate_to(offset)
+        self.file.truncate(size)
+        self.size = size
+
+    def restore(self, size: int, timestamp: int, timestamp_offset: int, next_offset: int) -> None:
+        """Adopt what a walk over all batches has found (recovery)."""
+        if self.size != size or self.file.size() != size:
+            self.file.truncate(size)
+        self.size = size
+        self._max_timestamp, self._max_offset = timestamp, timestamp_offset
+        self.time_index.add(timestamp, timestamp_offset)
+        self._first_timestamp = None
+        self.remember_end(next_offset)
+
+    # The files
+
+    async def fsync(self, *, with_indexes: bool) -> None:
+        """Make the log durable, and the indexes of a segment that is no longer written."""
+        await self.file.fsync()
+        if with_indexes:
+            await self.index.fsync()
+            await self.time_index.fsync()
+            await self.transaction_index.fsync()
+
+    def fsync_blocking(self) -> None:
+        """Make everything durable, on the loop (shutdown)."""
+        self.file.fsync_blocking()
+        self.index.fsync_blocking()
+        self.time_index.fsync_blocking()
+
+    def check_indexes(self) -> None:
+        """Take up the index files. Raises CorruptIndex."""
+        self.index.load()
+        self.time_index.load()
+        self.index.check(self.size)
+        self.time_index.check()
+        _ = self.transaction_index.entries
+
+    def reset_indexes(self) -> None:
+        """Begin all indexes anew."""
+        self.index.reset()
+        self.time_index.reset()
+        self.transaction_index.reset()
+
+    def rename_deleted(self) -> list[str]:
+        """Mark all files for removal; the new paths."""
+        self.close()
+        renamed = []
+        for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
+            path = self.path(suffix)
+            with suppress(FileNotFoundError):
+                self._files.rename(path, path + DELETED_SUFFIX)
+                renamed.append(path + DELETED_SUFFIX)
+        return renamed
+
+    def relocate(self, directory: str) -> None:
+        """Follow a renamed directory."""
+        self.close()
+        self.directory = directory
+        self.index.path = self.path(INDEX_SUFFIX)
+        self.time_index.path = self.path(TIME_INDEX_SUFFIX)
+        self.transaction_index.path = self.path(TRANSACTION_INDEX_SUFFIX)
+
+    def release_idle(self) -> None:
+        """Give descriptors back if nobody used the segment since the last call."""
+        if not self.touched:
+            self.close()
+        self.touched = False
+
+    def close(self) -> None:
+        """Give all descriptors back; they are taken again when needed."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self.index.close()
+        self.time_index.close()

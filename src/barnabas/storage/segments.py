@@ -1,0 +1,186 @@
+"""The segments of one log in offset order, and the reads that cross them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from barnabas.errors import KafkaError
+from barnabas.records.batch import iterate_records
+from barnabas.storage.index import AbortedTransaction
+from barnabas.storage.segment import LENGTH_PREFIX_BYTES, Segment
+from barnabas.types import NO_TIMESTAMP, Buffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSlice:
+    """A run of bytes of the log, starting at a batch; the last batch may be cut short."""
+
+    buffers: list[Buffer]
+    bytes: int
+
+
+EMPTY_SLICE = LogSlice(buffers=[], bytes=0)
+
+
+class Segments:
+    """Never empty once the log is loaded; the last one is active."""
+
+    __slots__ = ("_all", "_bases", "_cut")
+
+    def __init__(self) -> None:
+        self._all: list[Segment] = []
+        self._bases: list[int] = []
+        # The limit of the latest read that had to search for it, and where it is: the next reader
+        # at that limit (a consumer at the high watermark) starts there.
+        self._cut: tuple[Segment, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(list(self._all))
+
+    @property
+    def active(self) -> Segment:
+        """The segment that is written."""
+        return self._all[-1]
+
+    @property
+    def bases(self) -> list[int]:
+        """Base offsets, ascending."""
+        return list(self._bases)
+
+    @property
+    def first(self) -> Segment:
+        """The oldest segment."""
+        return self._all[0]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of log data."""
+        return sum(segment.size for segment in self._all)
+
+    def add(self, segment: Segment) -> None:
+        """Put a segment in its place."""
+        insort(self._all, segment, key=lambda s: s.base_offset)
+        insort(self._bases, segment.base_offset)
+
+    def remove(self, segment: Segment) -> None:
+        """Forget a segment."""
+        number = self._bases.index(segment.base_offset)
+        del self._all[number], self._bases[number]
+        self._cut = None
+
+    def from_floor(self, offset: int) -> list[Segment]:
+        """The segment that holds ``offset`` and all after it."""
+        return self._all[max(bisect_right(self._bases, offset) - 1, 0) :]
+
+    def end_offset(self, segment: Segment, log_end_offset: int) -> int:
+        """Base of the segment after this one, or the log end."""
+        number = bisect_right(self._bases, segment.base_offset)
+        return self._bases[number] if number < len(self._bases) else log_end_offset
+
+    def forget_positions(self) -> None:
+        """Data was cut: remembered positions are void."""
+        self._cut = None
+
+    # Reading
+
+    def read(self, offset: int, max_bytes: int, *, limit: int, min_one: bool) -> LogSlice:
+        """Batches from the one that holds ``offset``, none reaching ``limit``; at most
+        ``max_bytes``, unless ``min_one`` asks for at least one whole batch. A slice does not cross
+        segments."""
+        found = self._find(offset)
+        if found is None:
+            return EMPTY_SLICE
+        number, position = found
+        segment = self._all[number]
+        if number + 1 < len(self._all) and limit >= self._bases[number + 1]:
+            end = segment.size
+        else:
+            end = self._position_of(segment, limit)
+            self._cut = (segment, limit, end)
+        length = min(max_bytes, end - position)
+        if end <= position or (length <= 0 and not min_one):
+            return EMPTY_SLICE
+        buffers = segment.read(position, max(length, LENGTH_PREFIX_BYTES))
+        first_size = LENGTH_PREFIX_BYTES + int.from_bytes(buffers[0][8:12], "big", signed=True)
+        if first_size > length:
+            if not min_one:
+                return EMPTY_SLICE
+            length = first_size
+            buffers = segment.read(position, length)
+        return LogSlice(buffers=buffers, bytes=length)
+
+    def _find(self, offset: int) -> tuple[int, int] | None:
+        """Number of the segment and position in it where the first batch reaching ``offset`` is;
+        compaction may have left nothing in the segment that should hold it."""
+        number = max(bisect_right(self._bases, offset) - 1, 0)
+        while number < len(self._all):
+            segment = self._all[number]
+            position = self._position_of(segment, offset)
+            if position < segment.size:
+                return number, position
+            number += 1
+        return None
+
+    def _position_of(self, segment: Segment, offset: int) -> int:
+        if self._cut is not None and self._cut[1] == offset and self._cut[0] is segment:
+            return self._cut[2]
+        return segment.locate(offset)
+
+    # Looking things up
+
+    def aborted_transactions(self, start: int, end: int) -> list[AbortedTransaction]:
+        """Aborted transactions that overlap [start, end) (reference 7.2)."""
+        found: list[AbortedTransaction] = []
+        for segment in self.from_floor(start):
+            for entry in segment.transaction_index.entries:
+                if entry.last_offset >= start and entry.first_offset < end:
+                    found.append(entry)
+                if entry.last_stable_offset >= end:
+                    return found
+        return found
+
+    def first_at_or_after(self, timestamp: int, start: int) -> tuple[int, int] | None:
+        """(timestamp, offset) of the first record at or after ``start`` whose timestamp is
+        ``timestamp`` or later."""
+        for segment in self.from_floor(start):
+            if segment.max_timestamp < timestamp:
+                continue
+            indexed = segment.time_index.lookup(timestamp)[1]
+            position = segment.index.lookup(max(indexed, start))[1]
+            found = _first_record(segment, position, start, timestamp)
+            if found is not None:
+                return found
+        return None
+
+    def max_timestamp(self) -> tuple[int, int] | None:
+        """(timestamp, offset) of the first record with the largest timestamp, None if no record
+        has one."""
+        segment = max(self._all, key=lambda s: s.max_timestamp)
+        largest = segment.max_timestamp
+        if largest == NO_TIMESTAMP:
+            return None
+        position = segment.locate(segment.max_timestamp_offset)
+        return _first_record(segment, position, 0, largest)
+
+
+def _first_record(
+    segment: Segment, position: int, start: int, timestamp: int
+) -> tuple[int, int] | None:
+    """(timestamp, offset) of the first record from ``position`` on, at offset ``start`` or later,
+    that is not older than ``timestamp``."""
+    for batch in segment.walk(position):
+        if batch.last_offset < start or batch.max_timestamp < timestamp:
+            continue
+        try:
+            for record in iterate_records(segment.batch_at(batch.position)):
+                if record.offset >= start and record.timestamp >= timestamp:
+                    return record.timestamp, record.offset
+        except KafkaError:
+            # Records that cannot be read are passed over, as readers do.
+            continue
+    return None

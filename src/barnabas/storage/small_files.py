@@ -1,0 +1,45 @@
+"""Small files that are replaced often: written at once, made durable later."""
+
+from __future__ import annotations
+
+from barnabas.seams import Files
+from barnabas.types import Buffer
+
+
+def replace_unsynced(files: Files, path: str, data: Buffer) -> None:
+    """Replace ``path`` in the page cache: a process that dies leaves the old or the new content, a
+    machine that dies may leave neither until ``sync_file``."""
+    temporary = path + ".tmp"
+    file = files.open(temporary, create=True)
+    try:
+        file.truncate(0)
+        file.pwrite(data, 0)
+    finally:
+        file.close()
+    files.rename(temporary, path)
+
+
+async def sync_file(files: Files, path: str) -> None:
+    """Make a file durable; nothing to do if it is gone."""
+    try:
+        file = files.open(path)
+    except FileNotFoundError:
+        return
+    try:
+        await file.fsync()
+    finally:
+        file.close()
+
+
+async def replace_durably(files: Files, path: str, data: Buffer) -> None:
+    """``write_atomically`` without blocking the loop."""
+    temporary = path + ".tmp"
+    file = files.open(temporary, create=True)
+    try:
+        file.truncate(0)
+        file.pwrite(data, 0)
+        await file.fsync()
+    finally:
+        file.close()
+    files.rename(temporary, path)
+    await files.fsync_directory(path.rpartition("/")[0])
