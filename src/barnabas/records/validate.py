@@ -112,8 +112,8 @@ def validate_client_batch(
     target = _target_codec(compression_type, codec)
     bounded = timestamp_type == CREATE_TIME and min(before_max_ms, after_max_ms) < UNBOUNDED_MS
     append_time_ms = now_ms if timestamp_type == LOG_APPEND_TIME else NO_TIMESTAMP
+    _check_body(view, header)
     if target == codec and not (compacted or bounded or walk):
-        _check_body(view, header)
         if timestamp_type == CREATE_TIME:
             return ValidatedBatch(header=header, records=view)
         return _with_append_time(view, header, now_ms)
