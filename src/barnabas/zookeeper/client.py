@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 from barnabas.seams import Env
 from barnabas.zookeeper.addresses import parse_connect_string
-from barnabas.zookeeper.connection import (
+from barnabas.zookeeper.client_connection import (
     Connection,
     SessionRefused,
     new_session,
