@@ -1,308 +1,196 @@
-"""One TCP connection of a ZooKeeper client: handshake, pipelined requests, watch events, pings.
-
-A connection lives from ``open_connection`` until it is lost, for whatever reason: then every
-request that waits for its reply fails with ``ConnectionLoss``, once, and ``closed`` resolves to the
-reason. It never reconnects and never repeats anything; that is decided above (``client.py``).
-"""
+"""One client's TCP connection to the coordinator: frames in, frames out, bounds both ways."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, cast
+from typing import Protocol, cast
 
 from barnabas.errors import InvalidRequest
+from barnabas.limits import WRITE_BUFFER_BYTES_MAX
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.errors import ConnectionLoss, ZooKeeperError, error_for
-from barnabas.zookeeper.messages import (
-    EMPTY,
-    FAST_EXPIRY_MAGIC,
-    PASSWORD_BYTES,
-    XID_EVENT,
-    XID_PING,
-    XID_SET_WATCHES,
-    Code,
-    ConnectRequest,
-    EventType,
-    OpCode,
-    Record,
-)
-from barnabas.zookeeper.operations import AnyOperation, ExistsOp, WatchEvent, relative
-from barnabas.zookeeper.watches import WatchTable
+from barnabas.zookeeper.acl import Identity
+from barnabas.zookeeper.sessions import Session
 
-_PING: Final = jute.encode_request(XID_PING, OpCode.PING)
-_XID_MAX: Final = 2**31 - 1
+_TURN_REQUESTS_MAX = 128
+"""Requests of one connection served before the others have their turn."""
+_UNREAD_BYTES_MAX = 16 * WRITE_BUFFER_BYTES_MAX
+"""Unsent bytes (watch events, mostly) at which a client that does not read is given up."""
 
 
-@dataclass(slots=True)
-class Session:
-    """What outlives a connection. ``id`` 0 is a session that no server has given us yet."""
+class Keeper(Protocol):
+    """What a connection needs of the coordinator."""
 
-    timeout_ms: int
-    """As asked for; as negotiated once ``id`` is set."""
-    password: bytes = bytes(PASSWORD_BYTES)
-    id: int = 0
-    last_zxid: int = 0
-    """The newest change that a reply told of; a server that is behind it refuses us."""
-    watches: WatchTable = field(default_factory=WatchTable)
+    def opened(self, connection: Connection) -> None: ...
+    def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
+        """The answer to a four-letter word; None if it is none."""
+        ...
 
-
-def new_session(timeout_ms: int, fast_expiry_ms: int | None) -> Session:
-    """A session to be created. Its password asks our own server for fast expiry (architecture 6);
-    any other ignores the password of a new session."""
-    if fast_expiry_ms is None:
-        return Session(timeout_ms)
-    password = FAST_EXPIRY_MAGIC + struct.pack(">i4x", fast_expiry_ms)
-    return Session(timeout_ms, password)
-
-
-class SessionRefused(Exception):
-    """The server answered the handshake with: this session has expired."""
-
-
-class _Pending(NamedTuple):
-    xid: int
-    code: int
-    op: AnyOperation | None
-    """None for the client's own requests: setWatches, closeSession."""
-    future: asyncio.Future[Any]
+    def connect(self, connection: Connection, frame: bytes) -> None: ...
+    def request(self, connection: Connection, frame: bytes) -> None: ...
+    def closed(self, connection: Connection, reason: str) -> None: ...
 
 
 class Connection(asyncio.Protocol):
-    """See the module. All callbacks run inside ``data_received``, in the order of the stream."""
+    """A state machine: four bytes (a word or a length), the connect record, requests."""
 
-    def __init__(
-        self,
-        session: Session,
-        chroot: str,
-        *,
-        on_greeted: Callable[[Connection], None],
-        on_event: Callable[[WatchEvent], None],
-        on_lost: Callable[[Connection], None],
-    ) -> None:
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
         self._loop = asyncio.get_running_loop()
-        self._session = session
-        self._chroot = chroot
-        self._on_greeted = on_greeted
-        self._on_event = on_event
-        self._on_lost = on_lost
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._splitter = jute.FrameSplitter()
-        self._pending: deque[_Pending] = deque()
-        self._outgoing: list[bytes] = []
-        self._xid = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._last_sent = self._last_received = self._loop.time()
-        self._lost = False
-        self.greeted: asyncio.Future[None] = self._loop.create_future()
-        """Resolves when the server has accepted the session; SessionRefused, or ConnectionLoss."""
-        self.closed: asyncio.Future[str] = self._loop.create_future()
-        """Resolves to the reason when the connection is gone."""
+        self._first = b""
+        self._sees_frames = False
+        self._backlog: deque[bytes] = deque()
+        self._out: list[bytes] | None = None
+        self._unsent_bytes = 0
+        self._deaf = False
+        self._full = False
+        self._reading = True
+        self._reason = "closed by the client"
+        self.session: Session[Connection] | None = None
+        self.identities: list[Identity] = []
+        self.host = ""
+        self.port = 0
+        self.same_machine = False
+        """Peer and server have the same address: when its process dies, we hear of it at once."""
+        self.received = 0
+        self.sent = 0
 
-    # --- what the client calls --------------------------------------------------------------------
-
-    @property
-    def pending(self) -> int:
-        """Requests that wait for a reply."""
-        return len(self._pending)
-
-    def send(self, op: AnyOperation) -> asyncio.Future[Any]:
-        """Queue an operation; everything queued in one turn of the loop is one write."""
-        code, record = op.request(self._chroot)
-        return self._send(self._next_xid(), code, record, op)
-
-    def send_close(self) -> asyncio.Future[Any]:
-        """Queue closeSession."""
-        return self._send(self._next_xid(), OpCode.CLOSE_SESSION, EMPTY, None)
-
-    def drop(self, reason: str) -> None:
-        """Give the connection up now."""
-        if self._transport is not None:
-            self._transport.abort()
-        self._end(reason)
-
-    # --- asyncio.Protocol -------------------------------------------------------------------------
+    # --- asyncio's side --------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)
-        if self._lost:
-            self._transport.abort()
-            return
-        session = self._session
-        self._last_sent = self._last_received = self._loop.time()
-        self._transport.write(
-            jute.encode_connect_request(
-                ConnectRequest(
-                    0, session.last_zxid, session.timeout_ms, session.id, session.password, False
-                )
-            )
-        )
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        own = transport.get_extra_info("sockname") or ("", 0)
+        self.host, self.port = str(peer[0]).removeprefix("::ffff:"), peer[1]
+        loopback = self.host.startswith("127.") or self.host == "::1"
+        self.same_machine = loopback or (self.host != "" and peer[0] == own[0])
+        self.identities.append(("ip", self.host))
+        self._keeper.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        self._last_received = self._loop.time()
+        if self._deaf:
+            return
+        if not self._sees_frames:
+            self._first += data
+            if len(self._first) < 4:
+                return
+            self._sees_frames = True
+            data, self._first = self._first, b""
+            answer = self._keeper.answer_word(self, data[:4])
+            if answer is not None:
+                self.deliver([answer, None])
+                return
         try:
-            for frame in self._splitter.feed(data):
-                if self._lost:
-                    return
-                if self.greeted.done():
-                    self._receive(frame)
-                else:
-                    self._receive_greeting(frame)
+            self._backlog.extend(self._splitter.feed(data))
         except InvalidRequest as problem:
-            self.drop(f"the server sent {problem}")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end("closed by the server" if exc is None else str(exc) or type(exc).__name__)
-
-    # --- inside -----------------------------------------------------------------------------------
-
-    def _next_xid(self) -> int:
-        self._xid = 1 if self._xid == _XID_MAX else self._xid + 1
-        return self._xid
-
-    def _send(
-        self, xid: int, code: int, record: Record, op: AnyOperation | None
-    ) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        if self._lost:
-            future.set_exception(ConnectionLoss(None if op is None else op.path, sent=False))
-            return future
-        self._write(jute.encode_request(xid, code, record))
-        self._pending.append(_Pending(xid, code, op, future))
-        return future
-
-    def _write(self, frame: bytes) -> None:
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
-
-    def _flush(self) -> None:
-        if self._lost or self._transport is None:
+            self.close(str(problem))
             return
-        frames, self._outgoing = self._outgoing, []
-        self._last_sent = self._loop.time()
-        self._transport.write(b"".join(frames))
+        self._work()
 
-    def _receive_greeting(self, frame: bytes) -> None:
-        answer = jute.decode_connect_response(frame)
-        if answer.timeout_ms <= 0:
-            self.greeted.set_exception(SessionRefused())
-            self.drop("the session has expired")
-            return
-        session = self._session
-        session.id = answer.session_id
-        session.password = answer.password or bytes(PASSWORD_BYTES)
-        session.timeout_ms = answer.timeout_ms
-        for request in session.watches.requests(session.last_zxid):
-            waiter = self._send(XID_SET_WATCHES, OpCode.SET_WATCHES, request, None)
-            waiter.add_done_callback(_ignore_outcome)
-        self.greeted.set_result(None)
-        self._on_greeted(self)
-        self._tick()
+    def pause_writing(self) -> None:
+        self._full = True
+        self._balance()
 
-    def _receive(self, frame: bytes) -> None:
-        header = jute.decode_reply_header(frame)
-        if header.xid == XID_PING:
-            return
-        if header.xid == XID_EVENT:
-            self._receive_event(frame)
-            return
-        if not self._pending or self._pending[0].xid != header.xid:
-            raise InvalidRequest(f"a reply to request {header.xid} out of turn")
-        entry = self._pending.popleft()
-        if header.zxid > 0:
-            self._session.last_zxid = header.zxid
+    def resume_writing(self) -> None:
+        self._full = False
+        self._go_on()
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._transport = None
+        self._backlog.clear()
+        self._keeper.closed(self, self._reason)
+
+    # --- requests --------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Serve what has arrived, a bounded part of it in one turn, and send answers together."""
+        out: list[bytes] = []
+        self._out = out
         try:
-            self._settle(entry, header.err, frame)
-        except InvalidRequest:
-            self._pending.appendleft(entry)
-            raise
+            for _ in range(_TURN_REQUESTS_MAX):
+                if not self._backlog or self._transport is None or self._choked():
+                    break
+                frame = self._backlog.popleft()
+                self.received += 1
+                if self.session is None:
+                    self._keeper.connect(self, frame)
+                else:
+                    self._keeper.request(self, frame)
+        except InvalidRequest as problem:
+            self.close(str(problem))
+        finally:
+            self._out = None
+        if out:
+            self._unsent_bytes -= sum(map(len, out))
+            self._write(b"".join(out))
+        if self._backlog and not self._choked():
+            self._loop.call_soon(self._go_on)
+        self._balance()
 
-    def _settle(self, entry: _Pending, err: int, frame: bytes) -> None:
-        """Resolve the future of a reply. The watch that it sets is noted first."""
-        op = entry.op
-        absent = err == Code.NO_NODE and isinstance(op, ExistsOp)
-        record = jute.decode_reply(entry.code, frame) if err == Code.OK else None
-        if op is None:
-            if err != Code.OK:
-                raise InvalidRequest(f"error {err} to a request of the client itself")
-            entry.future.set_result(None)
+    def _go_on(self) -> None:
+        if self._backlog and self._out is None and not self._choked():
+            self._work()
+        else:
+            self._balance()
+
+    def stop_serving(self) -> None:
+        """Its session is over: requests that are still to come have no answer."""
+        self._deaf = True
+        self._backlog.clear()
+
+    def _choked(self) -> bool:
+        return self._full or self._unsent_bytes > WRITE_BUFFER_BYTES_MAX
+
+    def _balance(self) -> None:
+        """Read on only if answers drain and the requests at hand are served."""
+        if self._transport is None or self._transport.is_closing():
             return
-        self._session.watches.replied(op, err, self._chroot)
-        if entry.future.done():  # whoever asked was cancelled meanwhile
+        reading = not self._choked() and not self._backlog
+        if reading != self._reading:
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    # --- answers ---------------------------------------------------------------------------------
+
+    def hold(self, size: int) -> None:
+        self._unsent_bytes += size
+
+    def deliver(self, frames: list[bytes | None]) -> None:
+        ready = [frame for frame in frames if frame is not None]
+        self.sent += len(ready)
+        if self._out is not None and None not in frames:
+            self._out += ready
+            self._unsent_bytes += sum(map(len, ready))
             return
-        if err != Code.OK and not absent:
-            entry.future.set_exception(error_for(err, op.path))
+        if self._out:
+            ready = [*self._out, *ready]
+            self._unsent_bytes -= sum(map(len, self._out))
+            self._out.clear()
+        if ready:
+            self._write(b"".join(ready))
+        if None in frames:
+            self.close("closed by the coordinator")
+        else:
+            self._go_on()
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
-        try:
-            entry.future.set_result(op.result(record, self._chroot))
-        except ZooKeeperError as error:
-            entry.future.set_exception(error)
+        transport.write(data)
+        if transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
+            self._reason = "the client does not read"
+            transport.abort()
 
-    def _receive_event(self, frame: bytes) -> None:
-        event = jute.decode_event(frame)
-        if event.type == EventType.NONE:
-            return  # about the session; the connection's own fate tells the same
-        try:
-            kind = EventType(event.type)
-        except ValueError as problem:
-            raise InvalidRequest(f"a watch event of unknown type {event.type}") from problem
-        self._session.watches.fired(kind, event.path)
-        self._on_event(WatchEvent(kind, relative(self._chroot, event.path)))
-
-    def _tick(self) -> None:
-        """Ping after a third of the timeout without a request, give up after two thirds without an
-        answer: the last third is for finding another server in time."""
-        if self._lost or self._transport is None:
-            return
-        third = self._session.timeout_ms / 3000
-        now = self._loop.time()
-        if now - self._last_received >= 2 * third:
-            self.drop(f"no answer for {round((now - self._last_received) * 1000)} ms")
-            return
-        if now - self._last_sent >= third:
-            self._last_sent = now
-            self._transport.write(_PING)
-        due = min(self._last_sent + third, self._last_received + 2 * third)
-        # Never in the past or at once: the clock's grain must not make this spin.
-        self._timer = self._loop.call_at(max(due, now + 0.001), self._tick)
-
-    def _end(self, reason: str) -> None:
-        if self._lost:
-            return
-        self._lost = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._outgoing = []
-        loss = f"({reason})"
-        if not self.greeted.done():
-            self.greeted.set_exception(ConnectionLoss(None, loss))
-        pending, self._pending = self._pending, deque()
-        for entry in pending:
-            if not entry.future.done():
-                path = None if entry.op is None else entry.op.path
-                entry.future.set_exception(ConnectionLoss(path, loss))
-        self.closed.set_result(reason)
-        self._on_lost(self)
-
-
-def _ignore_outcome(future: asyncio.Future[Any]) -> None:
-    """Mark the exception of a future that nobody awaits as seen."""
-    if not future.cancelled():
-        future.exception()
-
-
-async def open_connection(connection: Connection, host: str, port: int) -> None:
-    """Connect and shake hands. Raises OSError, ConnectionLoss or SessionRefused; also when it is
-    cancelled the connection is dropped."""
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.create_connection(lambda: connection, host, port)
-        await asyncio.shield(connection.greeted)
-    except BaseException:
-        connection.drop("given up")
-        _ignore_outcome(connection.greeted)
-        raise
+    def close(self, reason: str) -> None:
+        """Close after what has been written."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._reason = reason
+            self._backlog.clear()
+            self._transport.close()

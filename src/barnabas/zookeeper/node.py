@@ -1,4 +1,4 @@
-"""One znode, its path and its kind. Pure. Source: ``DataNode``, ``PathUtils``, ``EphemeralType``."""
+"""One znode, its path and its kind. Pure. Source: ``DataNode``, ``PathUtils`` of ZooKeeper 3.8."""
 
 from __future__ import annotations
 

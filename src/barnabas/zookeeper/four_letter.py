@@ -1,0 +1,173 @@
+"""Four-letter words: what an operator asks with netcat. Pure, over the coordinator's state.
+
+Formats are those of ZooKeeper 3.8, so that what parses a real server's answers parses ours; figures
+that do not apply are left out rather than made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from barnabas.zookeeper.connection import Connection
+
+if TYPE_CHECKING:
+    from barnabas.zookeeper.server import Coordinator
+
+VERSION = "3.8.4-barnabas"
+"""The protocol's version, as clients parse it."""
+
+
+def answer(keeper: Coordinator, word: bytes) -> bytes | None:
+    """The answer to a word, None if it is none (then the bytes are a frame's length)."""
+    reply = _WORDS.get(word)
+    return None if reply is None else reply(keeper).encode()
+
+
+def _ruok(keeper: Coordinator) -> str:
+    return "imok"
+
+
+def _isro(keeper: Coordinator) -> str:
+    return "rw"
+
+
+def _envi(keeper: Coordinator) -> str:
+    return (
+        f"Environment:\nzookeeper.version={VERSION}, built on 2024-02-12 22:16 UTC\n"
+        f"host.name={keeper.config.host}\n"
+    )
+
+
+def _figures(keeper: Coordinator) -> str:
+    return (
+        f"Received: {keeper.received}\nSent: {keeper.sent}\n"
+        f"Connections: {len(keeper.connections)}\nOutstanding: 0\nZxid: {keeper.zxid:#x}\n"
+        f"Mode: standalone\nNode count: {len(keeper.tree.nodes)}\n"
+    )
+
+
+def _version_line() -> str:
+    return f"Zookeeper version: {VERSION}, built on 2024-02-12 22:16 UTC\n"
+
+
+def _srvr(keeper: Coordinator) -> str:
+    return _version_line() + _figures(keeper)
+
+
+def _stat(keeper: Coordinator) -> str:
+    lines = "".join(f" {_client(connection)}\n" for connection in keeper.connections)
+    return f"{_version_line()}Clients:\n{lines}\n{_figures(keeper)}"
+
+
+def _client(connection: Connection) -> str:
+    return (
+        f"/{connection.host}:{connection.port}[{0 if connection.session is None else 1}]"
+        f"(queued=0,recved={connection.received},sent={connection.sent})"
+    )
+
+
+def _cons(keeper: Coordinator) -> str:
+    lines = []
+    for connection in keeper.connections:
+        line = f" {_client(connection)}"
+        if connection.session is not None:
+            session = connection.session
+            line = f"{line[:-1]},sid={session.id:#x},to={session.timeout_ms})"
+        lines.append(line + "\n")
+    return "".join(lines) + "\n"
+
+
+def _mntr(keeper: Coordinator) -> str:
+    tree = keeper.tree
+    figures = {
+        "zk_version": f"{VERSION}, built on 2024-02-12 22:16 UTC",
+        "zk_server_state": "standalone",
+        "zk_ephemerals_count": sum(map(len, tree.ephemerals.values())),
+        "zk_num_alive_connections": len(keeper.connections),
+        "zk_outstanding_requests": 0,
+        "zk_znode_count": len(tree.nodes),
+        "zk_global_sessions": len(keeper.sessions.live),
+        "zk_packets_sent": keeper.sent,
+        "zk_packets_received": keeper.received,
+        "zk_watch_count": keeper.watches.count(),
+        "zk_approximate_data_size": sum(
+            len(path) + len(node.data or b"") for path, node in tree.nodes.items()
+        ),
+        "zk_uptime": int((keeper.loop.time() - keeper.started) * 1000),
+    }
+    return "".join(f"{name}\t{value}\n" for name, value in figures.items())
+
+
+def _conf(keeper: Coordinator) -> str:
+    config = keeper.config
+    return (
+        f"clientPort={config.port}\ntickTime={config.tick_ms}\nmaxClientCnxns=0\n"
+        f"minSessionTimeout={config.timeout_min_ms}\nmaxSessionTimeout={config.timeout_max_ms}\n"
+        "serverId=0\n"
+    )
+
+
+def _dump(keeper: Coordinator) -> str:
+    now = keeper.loop.time()
+    sessions = "".join(
+        f"{session.id:#x}\texpires in {int((session.deadline - now) * 1000)} ms\n"
+        for session in keeper.sessions.live.values()
+    )
+    owned = "".join(
+        f"{id_:#x}:\n" + "".join(f"\t{path}\n" for path in paths)
+        for id_, paths in keeper.tree.ephemerals.items()
+    )
+    return (
+        f"SessionTracker dump:\nSession Sets ({len(keeper.sessions.live)}):\n{sessions}"
+        f"ephemeral nodes dump:\nSessions with Ephemerals ({len(keeper.tree.ephemerals)}):\n{owned}"
+    )
+
+
+def _wchs(keeper: Coordinator) -> str:
+    watches = keeper.watches
+    watchers = dict.fromkeys([*watches.data.by_watcher, *watches.children.by_watcher])
+    paths = dict.fromkeys([*watches.data.by_path, *watches.children.by_path])
+    summary = f"{len(watchers)} connections watching {len(paths)} paths"
+    return f"{summary}\nTotal watches:{watches.count()}\n"
+
+
+def _wchp(keeper: Coordinator) -> str:
+    lines = []
+    for table in (keeper.watches.data, keeper.watches.children):
+        for path, watchers in table.by_path.items():
+            lines.append(path + "\n" + "".join(f"\t{_session_id(w)}\n" for w in watchers))
+    return "".join(lines)
+
+
+def _wchc(keeper: Coordinator) -> str:
+    lines = []
+    for table in (keeper.watches.data, keeper.watches.children):
+        for watcher, paths in table.by_watcher.items():
+            lines.append(_session_id(watcher) + "\n" + "".join(f"\t{path}\n" for path in paths))
+    return "".join(lines)
+
+
+def _session_id(connection: Connection) -> str:
+    return f"{0 if connection.session is None else connection.session.id:#x}"
+
+
+_Word: TypeAlias = "Callable[[Coordinator], str]"
+
+_WORDS: Mapping[bytes, _Word] = MappingProxyType(
+    {
+        b"ruok": _ruok,
+        b"isro": _isro,
+        b"envi": _envi,
+        b"srvr": _srvr,
+        b"stat": _stat,
+        b"cons": _cons,
+        b"mntr": _mntr,
+        b"conf": _conf,
+        b"dump": _dump,
+        b"wchs": _wchs,
+        b"wchp": _wchp,
+        b"wchc": _wchc,
+    }
+)

@@ -1,0 +1,236 @@
+"""Operations that change no znode: reads, watches, auth. One function each, ``_HANDLERS`` below.
+
+A handler returns the reply's record or raises ``Refused``. Source: ``FinalRequestProcessor`` of
+ZooKeeper 3.8. Not done: SASL (refused as on a server that has it not configured), reconfig (refused
+as on a standalone server).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from barnabas.zookeeper import acl as access
+from barnabas.zookeeper import jute
+from barnabas.zookeeper.connection import Connection
+from barnabas.zookeeper.messages import (
+    EMPTY,
+    AddWatchMode,
+    AddWatchRequest,
+    AuthRequest,
+    Children2Response,
+    ChildrenResponse,
+    Code,
+    ErrorResponse,
+    GetAclResponse,
+    GetDataResponse,
+    MultiRequest,
+    MultiResponse,
+    MultiResult,
+    NumberResponse,
+    OpCode,
+    PathRequest,
+    PathResponse,
+    ReadRequest,
+    Record,
+    SetWatches2Request,
+    SetWatchesRequest,
+    StatResponse,
+    WatchesRequest,
+    WhoAmIResponse,
+)
+from barnabas.zookeeper.node import Node, Refused
+
+if TYPE_CHECKING:
+    from barnabas.zookeeper.server import Coordinator
+
+
+def handle(keeper: Coordinator, connection: Connection, xid: int, op: int, record: Record) -> None:
+    """Answer one request that is not a write."""
+    if op == OpCode.AUTH:
+        _auth(keeper, connection, xid, record)
+        return
+    handler = _HANDLERS.get(op)
+    if handler is None:
+        keeper.reply(connection, xid, op, Code.UNIMPLEMENTED)
+        connection.stop_serving()
+        keeper.outbox.send(connection, None)
+        return
+    try:
+        result = handler(keeper, connection, record)
+    except Refused as refused:
+        keeper.reply(connection, xid, op, refused.code)
+    else:
+        keeper.reply(connection, xid, op, 0, result)
+
+
+def _auth(keeper: Coordinator, connection: Connection, xid: int, record: AuthRequest) -> None:
+    """The one reply whose zxid is always 0; a scheme we do not know ends the connection."""
+    proved = _prove(keeper, connection, record)
+    if proved is None:
+        connection.stop_serving()
+        keeper.outbox.send(connection, jute.encode_error_reply(xid, 0, Code.AUTH_FAILED))
+        keeper.outbox.send(connection, None)
+        return
+    connection.identities += [who for who in proved if who not in connection.identities]
+    keeper.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.AUTH))
+
+
+def _prove(
+    keeper: Coordinator, connection: Connection, record: AuthRequest
+) -> list[access.Identity] | None:
+    if record.scheme == "ip":
+        return [("ip", connection.host)]
+    if record.scheme != "digest":
+        return None
+    digest = access.digest_of(record.auth or b"")
+    if digest is None:
+        return None
+    if digest == keeper.config.super_digest:
+        return [access.SUPER, ("digest", digest)]
+    return [("digest", digest)]
+
+
+def _ping(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+    return EMPTY
+
+
+def _sync(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+    return PathResponse(record.path)
+
+
+def _exists(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    if "\0" in record.path:
+        raise Refused(Code.BAD_ARGUMENTS)
+    if record.watch:
+        keeper.watches.watch_data(record.path, connection)
+    return StatResponse(keeper.tree.get(record.path).stat())
+
+
+def _get_data(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    node = keeper.tree.readable(record.path, connection.identities, access.READ)
+    if record.watch:
+        keeper.watches.watch_data(record.path, connection)
+    return GetDataResponse(node.data, node.stat())
+
+
+def _listed(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Node:
+    node = keeper.tree.readable(record.path, connection.identities, access.READ)
+    if record.watch:
+        keeper.watches.watch_children(record.path, connection)
+    return node
+
+
+def _get_children(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    return ChildrenResponse(tuple(sorted(_listed(keeper, connection, record).children)))
+
+
+def _get_children2(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    node = _listed(keeper, connection, record)
+    return Children2Response(tuple(sorted(node.children)), node.stat())
+
+
+def _get_all_children_number(
+    keeper: Coordinator, connection: Connection, record: PathRequest
+) -> Record:
+    keeper.tree.readable(record.path, connection.identities, access.READ)
+    return NumberResponse(keeper.tree.descendants(record.path))
+
+
+def _get_acl(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+    node = keeper.tree.readable(record.path, connection.identities, access.READ | access.ADMIN)
+    if access.permits(node.acl, access.ADMIN, connection.identities):
+        return GetAclResponse(node.acl, node.stat())
+    return GetAclResponse(access.masked(node.acl), node.stat())
+
+
+def _get_ephemerals(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+    session = connection.session
+    owned = keeper.tree.ephemerals.get(session.id, {}) if session is not None else {}
+    return ChildrenResponse(tuple(sorted(p for p in owned if p.startswith(record.path))))
+
+
+def _who_am_i(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+    return WhoAmIResponse(access.client_infos(connection.identities))
+
+
+def _set_watches(
+    keeper: Coordinator, connection: Connection, record: SetWatchesRequest | SetWatches2Request
+) -> Record:
+    missed = keeper.watches.arm_again(
+        keeper.tree,
+        connection,
+        record.relative_zxid,
+        record.data_watches,
+        record.exist_watches,
+        record.child_watches,
+    )
+    keeper.tell(connection, missed)
+    if isinstance(record, SetWatches2Request):
+        for path in record.persistent_watches:
+            keeper.watches.watch_persistently(path, connection, recursive=False)
+        for path in record.persistent_recursive_watches:
+            keeper.watches.watch_persistently(path, connection, recursive=True)
+    return EMPTY
+
+
+def _add_watch(keeper: Coordinator, connection: Connection, record: AddWatchRequest) -> Record:
+    if record.mode not in (AddWatchMode.PERSISTENT, AddWatchMode.PERSISTENT_RECURSIVE):
+        raise Refused(Code.BAD_ARGUMENTS)
+    recursive = record.mode == AddWatchMode.PERSISTENT_RECURSIVE
+    keeper.watches.watch_persistently(record.path, connection, recursive=recursive)
+    return ErrorResponse(0)
+
+
+def _check_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+    if not keeper.watches.contains(record.path, connection, record.type):
+        raise Refused(Code.NO_WATCHER)
+    return EMPTY
+
+
+def _remove_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+    if not keeper.watches.remove(record.path, connection, record.type):
+        raise Refused(Code.NO_WATCHER)
+    return EMPTY
+
+
+def _multi_read(keeper: Coordinator, connection: Connection, record: MultiRequest) -> Record:
+    """Each part has its own result or error."""
+    results = []
+    for op, part in record.ops:
+        try:
+            results.append(MultiResult(op, _HANDLERS[op](keeper, connection, part)))
+        except Refused as refused:
+            results.append(MultiResult(OpCode.ERROR, ErrorResponse(refused.code)))
+    return MultiResponse(tuple(results))
+
+
+def _reconfig(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+    keeper.zxid += 1
+    raise Refused(Code.RECONFIG_DISABLED)
+
+
+_Handler: TypeAlias = "Callable[[Coordinator, Connection, Record], Record]"
+
+_HANDLERS: Mapping[int, _Handler] = MappingProxyType(
+    {
+        OpCode.PING: _ping,
+        OpCode.SYNC: _sync,
+        OpCode.EXISTS: _exists,
+        OpCode.GET_DATA: _get_data,
+        OpCode.GET_CHILDREN: _get_children,
+        OpCode.GET_CHILDREN2: _get_children2,
+        OpCode.GET_ALL_CHILDREN_NUMBER: _get_all_children_number,
+        OpCode.GET_ACL: _get_acl,
+        OpCode.GET_EPHEMERALS: _get_ephemerals,
+        OpCode.WHO_AM_I: _who_am_i,
+        OpCode.SET_WATCHES: _set_watches,
+        OpCode.SET_WATCHES2: _set_watches,
+        OpCode.ADD_WATCH: _add_watch,
+        OpCode.CHECK_WATCHES: _check_watches,
+        OpCode.REMOVE_WATCHES: _remove_watches,
+        OpCode.MULTI_READ: _multi_read,
+        OpCode.RECONFIG: _reconfig,
+    }
+)

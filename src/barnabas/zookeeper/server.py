@@ -1,0 +1,380 @@
+"""The embedded coordinator: one node that speaks ZooKeeper 3.8's protocol.
+
+``serve`` runs until it is cancelled; several may run in one process. All state is in the tree, the
+sessions and the watches, and every change of it goes through one place (``Coordinator.write`` and
+the two ends of sessions); the outbox makes it durable before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from barnabas.errors import ConfigError, FatalError, InvalidRequest
+from barnabas.seams import Env
+from barnabas.zookeeper import four_letter, handlers, jute
+from barnabas.zookeeper.connection import Connection
+from barnabas.zookeeper.messages import (
+    EMPTY,
+    PASSWORD_BYTES,
+    ConnectRequest,
+    ConnectResponse,
+    KeeperState,
+    OpCode,
+    PathRequest,
+    Record,
+    WatcherEvent,
+)
+from barnabas.zookeeper.node import Node
+from barnabas.zookeeper.outbox import Outbox
+from barnabas.zookeeper.sessions import Session, Sessions, fast_expiry_ms
+from barnabas.zookeeper.store import Batch, Store, Stored, StoredNode
+from barnabas.zookeeper.tree import WRITES, Event, Outcome, Request, ZTree
+from barnabas.zookeeper.watches import Watches
+
+_CHECK_S_MIN = 0.02
+"""Sessions are looked through for expired ones at most this often."""
+_LATE_S = 0.5
+"""A timer this late says that we were stopped or starved, not that the clients were silent."""
+_SESSIONLESS_S = 10.0
+"""A connection that has not asked for a session by then is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorConfig:
+    """Names and defaults of ``zoo.cfg`` where it has them."""
+
+    host: str = "127.0.0.1"
+    port: int = 2181
+    """0 takes any free port; ``ready`` tells which."""
+    tick_ms: int = 2000
+    session_timeout_min_ms: int | None = None
+    """None: two ticks."""
+    session_timeout_max_ms: int | None = None
+    """None: twenty ticks."""
+    container_check_ms: int = 60_000
+    """How often empty containers and znodes past their time to live are looked for."""
+    super_digest: str | None = None
+    """``user:base64(sha1(user:password))`` who may do everything."""
+
+    @property
+    def timeout_min_ms(self) -> int:
+        return self.session_timeout_min_ms or 2 * self.tick_ms
+
+    @property
+    def timeout_max_ms(self) -> int:
+        return max(self.session_timeout_max_ms or 20 * self.tick_ms, self.timeout_min_ms)
+
+
+class Coordinator:
+    """The state and what happens to it. Everything here runs on the loop, without waiting."""
+
+    def __init__(self, env: Env, config: CoordinatorConfig, store: Store, stored: Stored) -> None:
+        self.env = env
+        self.config = config
+        self.loop = asyncio.get_running_loop()
+        self.zxid = stored.epoch << 32
+        """The last one used. The epoch in front spares us making failed writes durable."""
+        self.tree = ZTree()
+        self.tree.restore((node.path, _node(node)) for node in stored.nodes)
+        self.watches: Watches[Connection] = Watches()
+        self.sessions: Sessions[Connection] = Sessions(
+            epoch=stored.epoch,
+            timeout_min_ms=config.timeout_min_ms,
+            timeout_max_ms=config.timeout_max_ms,
+        )
+        self.sessions.restore(stored.sessions, self.loop.time())
+        self.connections: dict[Connection, asyncio.TimerHandle] = {}
+        self.outbox = Outbox(store, self._collect)
+        self.received = 0
+        self.sent = 0
+        self.started = self.loop.time()
+
+    # --- a connection's view (connection.Keeper) ---------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        self.connections[connection] = self.loop.call_later(
+            _SESSIONLESS_S, self._give_up_sessionless, connection
+        )
+
+    def _give_up_sessionless(self, connection: Connection) -> None:
+        if connection.session is None:
+            connection.close("no session was asked for")
+
+    def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
+        return four_letter.answer(self, word)
+
+    def connect(self, connection: Connection, frame: bytes) -> None:
+        request = jute.decode_connect_request(frame)
+        if request.last_zxid_seen > self.zxid:
+            # It has seen a future of ours that is lost: serving it would show it time going back.
+            raise InvalidRequest(f"the client has seen zxid {request.last_zxid_seen:#x}")
+        session = self._session_for(connection, request)
+        if session is None:
+            self._refuse_session(connection, request)
+            return
+        connection.session = session
+        session.connection = connection
+        self.outbox.send(
+            connection,
+            jute.encode_connect_response(
+                ConnectResponse(
+                    0,
+                    session.timeout_ms,
+                    session.id,
+                    session.password,
+                    None if request.read_only is None else False,
+                )
+            ),
+        )
+
+    def _session_for(
+        self, connection: Connection, request: ConnectRequest
+    ) -> Session[Connection] | None:
+        now = self.loop.time()
+        if request.session_id == 0:
+            self.zxid += 1
+            session = self.sessions.begin(
+                timeout_ms=request.timeout_ms,
+                grace_ms=fast_expiry_ms(request.password) if connection.same_machine else 0,
+                password=self.env.random.randbytes(PASSWORD_BYTES),
+                now=now,
+            )
+            self.outbox.changed()
+            self.env.observer.note("session_began", session=session.id, timeout=session.timeout_ms)
+            return session
+        resumed = self.sessions.resume(
+            request.session_id, request.password, request.timeout_ms, now
+        )
+        if resumed is None:
+            return None
+        if resumed.id in self.sessions.changed:
+            self.outbox.changed()
+        if resumed.connection is not None:
+            # The session has moved: whoever sat on the old connection is not its client any more.
+            resumed.connection.session = None
+            resumed.connection.stop_serving()
+            resumed.connection.close("its session moved to another connection")
+        return resumed
+
+    def _refuse_session(self, connection: Connection, request: ConnectRequest) -> None:
+        refusal = ConnectResponse(
+            0, 0, 0, bytes(PASSWORD_BYTES), None if request.read_only is None else False
+        )
+        connection.stop_serving()
+        self.outbox.send(connection, jute.encode_connect_response(refusal))
+        self.outbox.send(connection, None)
+
+    def request(self, connection: Connection, frame: bytes) -> None:
+        session = connection.session
+        assert session is not None
+        session.touch(self.loop.time())
+        self.received += 1
+        xid, op, record = jute.decode_request(frame)
+        if op in WRITES:
+            outcome = self.write(op, record, session.id, connection)
+            self.reply(connection, xid, op, outcome.err, outcome.record)
+        elif op == OpCode.CLOSE_SESSION:
+            connection.stop_serving()
+            self._end(session)
+            self.reply(connection, xid, op, 0)
+            self.outbox.send(connection, None)
+        else:
+            handlers.handle(self, connection, xid, op, record)
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        self.connections.pop(connection).cancel()
+        self.watches.forget(connection)
+        session = connection.session
+        if session is None or session.connection is not connection:
+            return
+        session.connection = None
+        self.env.observer.note("connection_lost", session=session.id, reason=reason)
+        if session.grace_ms and connection.same_machine:
+            self._suspect(session)
+
+    # --- replies and events ------------------------------------------------------------------
+
+    def reply(
+        self, connection: Connection, xid: int, op: int, err: int, record: Record = EMPTY
+    ) -> None:
+        self.sent += 1
+        if err:
+            frame = jute.encode_error_reply(xid, self.zxid, err)
+        else:
+            frame = jute.encode_reply(xid, self.zxid, op, record)
+        self.outbox.send(connection, frame)
+
+    def tell(self, connection: Connection, events: Iterable[Event]) -> None:
+        """Watch events for one connection."""
+        for kind, path in events:
+            event = WatcherEvent(kind, KeeperState.SYNC_CONNECTED, path)
+            self.outbox.send(connection, jute.encode_event(event))
+
+    def _fire(self, events: tuple[Event, ...]) -> None:
+        for connection, event in self.watches.fire(events):
+            self.tell(connection, (event,))
+
+    # --- changes -----------------------------------------------------------------------------
+
+    def write(
+        self, op: int, record: Record, session_id: int = 0, connection: Connection | None = None
+    ) -> Outcome:
+        """Apply, tell watchers, and leave the rest to the outbox."""
+        self.zxid += 1
+        who = Request(
+            self.zxid,
+            self.env.clock.wall_ms(),
+            session_id,
+            () if connection is None else connection.identities,
+        )
+        outcome = self.tree.apply(op, record, who)
+        if self.tree.touched:
+            self.outbox.changed()
+        self._fire(outcome.events)
+        return outcome
+
+    def _end(self, session: Session[Connection]) -> None:
+        """closeSession, by the client or by us."""
+        self.zxid += 1
+        events = self.tree.close_session(session.id, self.zxid)
+        self.sessions.end(session)
+        self.outbox.changed()
+        self._fire(events)
+
+    def _expire(self, session: Session[Connection], why: str) -> None:
+        self.env.observer.note("session_expired", session=session.id, why=why)
+        connection = session.connection
+        self._end(session)
+        if connection is not None:
+            connection.stop_serving()
+            self.outbox.send(connection, None)
+
+    def _collect(self) -> Batch:
+        """What has changed since the last batch, in its present state."""
+        nodes, deleted = [], []
+        for path in self.tree.touched:
+            node = self.tree.nodes.get(path)
+            if node is None:
+                deleted.append(path)
+            else:
+                nodes.append(_stored(path, node))
+        begun, ended = [], []
+        for id_ in self.sessions.changed:
+            session = self.sessions.live.get(id_)
+            if session is None:
+                ended.append(id_)
+            else:
+                begun.append(session.stored())
+        self.tree.touched.clear()
+        self.sessions.changed.clear()
+        return Batch(nodes, deleted, begun, ended)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _suspect(self, session: Session[Connection]) -> None:
+        """Its connection closed without a closeSession: expire it soon, unless it comes back."""
+        due = self.loop.time() + session.grace_ms / 1000
+        self.loop.call_at(due, self._convict, session, due)
+
+    def _convict(self, session: Session[Connection], due: float) -> None:
+        if self.sessions.live.get(session.id) is not session or session.connection is not None:
+            return
+        if self.loop.time() - due > _LATE_S:
+            # We were stopped: its attempt to reconnect may be waiting to be accepted.
+            self._suspect(session)
+            return
+        self._expire(session, "connection closed")
+
+    async def expire_sessions(self) -> None:
+        """Expire sessions whose clients are silent, until cancelled."""
+        while True:
+            now = self.loop.time()
+            deadline = self.sessions.next_deadline()
+            # New sessions live for the shortest timeout at least, so nothing is missed meanwhile.
+            latest = now + self.config.timeout_min_ms / 1000
+            wake = max(now + _CHECK_S_MIN, latest if deadline is None else min(deadline, latest))
+            await asyncio.sleep(wake - now)
+            late = self.loop.time() - wake
+            if late > _LATE_S:
+                self.env.observer.note("coordinator_was_stopped", late_ms=int(late * 1000))
+                self.sessions.allow(late)
+            for session in self.sessions.due(self.loop.time()):
+                self._expire(session, "timed out")
+
+    async def reap(self) -> None:
+        """Delete empty containers and znodes past their time, until cancelled."""
+        while True:
+            await asyncio.sleep(self.config.container_check_ms / 1000)
+            for path in self.tree.due_for_removal(self.env.clock.wall_ms()):
+                self.write(OpCode.DELETE_CONTAINER, PathRequest(path))
+
+
+def _node(stored: StoredNode) -> Node:
+    return Node(
+        stored.data,
+        stored.acl,
+        czxid=stored.czxid,
+        mzxid=stored.mzxid,
+        pzxid=stored.pzxid,
+        ctime=stored.ctime,
+        mtime=stored.mtime,
+        version=stored.version,
+        cversion=stored.cversion,
+        aversion=stored.aversion,
+        owner=stored.owner,
+    )
+
+
+def _stored(path: str, node: Node) -> StoredNode:
+    return StoredNode(
+        path,
+        node.data,
+        node.acl,
+        node.czxid,
+        node.mzxid,
+        node.pzxid,
+        node.ctime,
+        node.mtime,
+        node.version,
+        node.cversion,
+        node.aversion,
+        node.owner,
+    )
+
+
+async def serve(
+    env: Env,
+    config: CoordinatorConfig,
+    store: Store,
+    *,
+    ready: Callable[[str, int], None] | None = None,
+) -> None:
+    """Serve until cancelled; ``ready`` hears host and port. Raises ConfigError if it cannot start,
+    FatalError if the store fails (nothing that was not durable has been shown to anybody)."""
+    stored = store.load()
+    coordinator = Coordinator(env, config, store, stored)
+    try:
+        server = await coordinator.loop.create_server(
+            lambda: Connection(coordinator), config.host, config.port
+        )
+    except OSError as problem:
+        store.close()
+        raise ConfigError(f"port {config.port}: {problem.strerror or problem}") from problem
+    address = server.sockets[0].getsockname()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(coordinator.outbox.run(), name="zookeeper-commit")
+            tasks.create_task(coordinator.expire_sessions(), name="zookeeper-expiry")
+            tasks.create_task(coordinator.reap(), name="zookeeper-reap")
+            env.observer.note("coordinator_ready", host=address[0], port=address[1])
+            if ready is not None:
+                ready(address[0], address[1])
+    except* OSError as problems:
+        raise FatalError(f"the coordinator's store failed: {problems.exceptions[0]}") from problems
+    finally:
+        server.close()
+        for connection in list(coordinator.connections):
+            connection.close("the coordinator stops")
+        store.close()

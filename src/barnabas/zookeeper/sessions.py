@@ -1,0 +1,109 @@
+"""Sessions: who holds one, how long it lives without a word from its client. Pure: ``now`` is the
+loop's time in seconds, given by the caller.
+
+A session dies when nothing was heard from its client for its negotiated timeout. One that asked for
+fast expiry also dies ``grace_ms`` after its connection closed without closeSession, unless its
+client is back by then; a client that is merely silent on an open connection never dies early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from barnabas.zookeeper.messages import FAST_EXPIRY_MAGIC, PASSWORD_BYTES
+from barnabas.zookeeper.store import StoredSession
+
+C = TypeVar("C")
+
+_SERVER_ID = 1
+"""First byte of a session id; keeps ids apart from the owners of containers and TTL znodes."""
+
+
+class Session(Generic[C]):
+    """One client's session; ``connection`` is None while the client is away."""
+
+    __slots__ = ("connection", "deadline", "grace_ms", "id", "password", "timeout_ms")
+
+    def __init__(self, stored: StoredSession, deadline: float) -> None:
+        self.id, self.password, self.timeout_ms, self.grace_ms = stored
+        self.deadline = deadline
+        self.connection: C | None = None
+
+    def touch(self, now: float) -> None:
+        """Something was heard from the client."""
+        self.deadline = now + self.timeout_ms / 1000
+
+    def stored(self) -> StoredSession:
+        return StoredSession(self.id, self.password, self.timeout_ms, self.grace_ms)
+
+
+class Sessions(Generic[C]):
+    """All live sessions, by id."""
+
+    def __init__(self, *, epoch: int, timeout_min_ms: int, timeout_max_ms: int) -> None:
+        self.live: dict[int, Session[C]] = {}
+        self.changed: dict[int, None] = {}
+        """Sessions begun, altered or ended since the caller last cleared it."""
+        self._timeout_min_ms = timeout_min_ms
+        self._timeout_max_ms = timeout_max_ms
+        self._last_id = _SERVER_ID << 56 | (epoch & 0xFFFFFF) << 32
+
+    def negotiate(self, timeout_ms: int) -> int:
+        return max(self._timeout_min_ms, min(timeout_ms, self._timeout_max_ms))
+
+    def restore(self, stored: Iterable[StoredSession], now: float) -> None:
+        """After a restart every session has its full timeout again, and nobody is suspected."""
+        for session in stored:
+            self.live[session.id] = Session(session, now + session.timeout_ms / 1000)
+
+    def begin(self, *, timeout_ms: int, grace_ms: int, password: bytes, now: float) -> Session[C]:
+        self._last_id += 1
+        timeout_ms = self.negotiate(timeout_ms)
+        session: Session[C] = Session(
+            StoredSession(self._last_id, password, timeout_ms, min(grace_ms, timeout_ms)),
+            now + timeout_ms / 1000,
+        )
+        self.live[session.id] = session
+        self.changed[session.id] = None
+        return session
+
+    def resume(
+        self, id_: int, password: bytes | None, timeout_ms: int, now: float
+    ) -> Session[C] | None:
+        """The session of a client that is back, or None if it has ended (or is not its own)."""
+        session = self.live.get(id_)
+        if session is None or session.password != password:
+            return None
+        timeout_ms = self.negotiate(timeout_ms)
+        if timeout_ms != session.timeout_ms:
+            session.timeout_ms = timeout_ms
+            self.changed[id_] = None
+        session.touch(now)
+        return session
+
+    def end(self, session: Session[C]) -> None:
+        del self.live[session.id]
+        self.changed[session.id] = None
+
+    def due(self, now: float) -> list[Session[C]]:
+        """Sessions whose time is over."""
+        return [session for session in self.live.values() if session.deadline <= now]
+
+    def next_deadline(self) -> float | None:
+        return min((session.deadline for session in self.live.values()), default=None)
+
+    def allow(self, seconds: float) -> None:
+        """Give everybody more time: it was the coordinator that was not listening."""
+        for session in self.live.values():
+            session.deadline += seconds
+
+
+def fast_expiry_ms(password: bytes | None) -> int:
+    """What a client that begins a session asks for in its (otherwise unused) password: the magic,
+    the milliseconds as i32, four zero bytes. 0 if it does not ask."""
+    if password is None or len(password) != PASSWORD_BYTES:
+        return 0
+    if not password.startswith(FAST_EXPIRY_MAGIC) or any(password[12:]):
+        return 0
+    return max(0, int.from_bytes(password[8:12], "big", signed=True))

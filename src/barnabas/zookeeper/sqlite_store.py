@@ -1,0 +1,134 @@
+"""The coordinator's memory on disk: one SQLite file (an edge: files and a thread are used here).
+
+Commits run in one worker thread, so that a disk that is slow to sync does not stop the loop. The
+file is in WAL mode and locked for as long as the store is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+from barnabas.errors import ConfigError
+from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
+from barnabas.zookeeper.store import Batch, Stored, StoredNode, StoredSession
+
+FILE_NAME = "coordinator.sqlite"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS nodes (
+    path TEXT PRIMARY KEY, data BLOB, acl TEXT, czxid INTEGER NOT NULL, mzxid INTEGER NOT NULL,
+    pzxid INTEGER NOT NULL, ctime INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    version INTEGER NOT NULL, cversion INTEGER NOT NULL, aversion INTEGER NOT NULL,
+    owner INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sessions (
+    id INTEGER PRIMARY KEY, password BLOB NOT NULL, timeout_ms INTEGER NOT NULL,
+    grace_ms INTEGER NOT NULL);
+"""
+_LAYOUT = 1
+"""``user_version`` of the file; a later one is refused."""
+
+
+class SqliteStore:
+    """A ``Store`` in ``directory``. ``flush`` False leaves syncing to the system: a killed process
+    loses nothing, a machine without power may lose the last commits."""
+
+    def __init__(self, directory: str, *, flush: bool = True) -> None:
+        self._path = os.path.join(directory, FILE_NAME)
+        self._flush = flush
+        self._database: sqlite3.Connection | None = None
+        self._worker: ThreadPoolExecutor | None = None
+
+    def load(self) -> Stored:
+        """Raises ConfigError if the file is in use, damaged or of a later version."""
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            self._database = self._open()
+            return self._read(self._database)
+        except sqlite3.OperationalError as problem:
+            self.close()
+            in_use = "locked" in str(problem)
+            reason = "in use by another coordinator" if in_use else str(problem)
+            raise ConfigError(f"{self._path}: {reason}") from problem
+        except (sqlite3.DatabaseError, OSError) as problem:
+            self.close()
+            raise ConfigError(f"{self._path}: {problem}") from problem
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(
+            self._path, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute(f"PRAGMA synchronous={'FULL' if self._flush else 'NORMAL'}")
+        return database
+
+    def _read(self, database: sqlite3.Connection) -> Stored:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > _LAYOUT:
+            raise ConfigError(f"{self._path}: written by a later version ({version})")
+        database.executescript(_SCHEMA)
+        database.execute(f"PRAGMA user_version={_LAYOUT}")
+        epoch = database.execute(
+            "INSERT INTO meta VALUES ('epoch', 1) "
+            "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+        ).fetchone()[0]
+        nodes = [
+            StoredNode(path, data, _decode_acl(acl), *numbers)
+            for path, data, acl, *numbers in database.execute("SELECT * FROM nodes ORDER BY path")
+        ]
+        sessions = [
+            StoredSession(*row) for row in database.execute("SELECT * FROM sessions ORDER BY id")
+        ]
+        return Stored(epoch, nodes, sessions)
+
+    async def commit(self, batch: Batch) -> None:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="coordinator-store")
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._write, batch)
+
+    def _write(self, batch: Batch) -> None:
+        database = self._database
+        if database is None:
+            raise OSError(f"{self._path}: closed")
+        try:
+            database.execute("BEGIN")
+            if batch.deleted_paths:
+                database.executemany(
+                    "DELETE FROM nodes WHERE path = ?", [(path,) for path in batch.deleted_paths]
+                )
+            if batch.nodes:
+                database.executemany(
+                    "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    [(node[0], node[1], _encode_acl(node[2]), *node[3:]) for node in batch.nodes],
+                )
+            if batch.ended_sessions:
+                database.executemany(
+                    "DELETE FROM sessions WHERE id = ?", [(id_,) for id_ in batch.ended_sessions]
+                )
+            if batch.sessions:
+                database.executemany(
+                    "INSERT OR REPLACE INTO sessions VALUES (?,?,?,?)", batch.sessions
+                )
+            database.execute("COMMIT")
+        except sqlite3.Error as problem:
+            raise OSError(f"{self._path}: {problem}") from problem
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+
+def _encode_acl(acl: tuple[Acl, ...]) -> str | None:
+    return None if acl == OPEN_ACL_UNSAFE else json.dumps(acl)
+
+
+def _decode_acl(text: str | None) -> tuple[Acl, ...]:
+    return OPEN_ACL_UNSAFE if text is None else tuple(Acl(*entry) for entry in json.loads(text))
