@@ -1,0 +1,69 @@
+"""Which one-shot watches a session has set and not yet seen fire. Pure.
+
+A server forgets watches when it restarts or when the client moves to another one, so the client
+remembers them and sets them again after a reconnect. Kinds are ZooKeeper's: a read of data (or of
+the existence of a node that is there) watches the data, a look for a node that is not there watches
+for its creation, a listing watches the children. Paths are the server's (with the chroot).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from barnabas.zookeeper.messages import Code, EventType, SetWatchesRequest
+from barnabas.zookeeper.operations import AnyOperation, ChildrenOp, ExistsOp, GetOp, absolute
+
+REQUEST_BYTES_MAX = 128 * 1024
+"""A longer list of watches goes in several requests; servers refuse frames above 1 MiB."""
+
+
+class WatchTable:
+    """The watches of one session. Dictionaries serve as ordered sets."""
+
+    __slots__ = ("_children", "_creation", "_data")
+
+    def __init__(self) -> None:
+        self._data: dict[str, None] = {}
+        self._creation: dict[str, None] = {}
+        self._children: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._data) + len(self._creation) + len(self._children)
+
+    def replied(self, op: AnyOperation, error: int, chroot: str) -> None:
+        """Note the watch that a reply says is set now."""
+        if not isinstance(op, GetOp | ExistsOp | ChildrenOp) or not op.watch:
+            return
+        if error == Code.OK:
+            table = self._children if isinstance(op, ChildrenOp) else self._data
+        elif error == Code.NO_NODE and isinstance(op, ExistsOp):
+            table = self._creation
+        else:
+            return
+        table[absolute(chroot, op.path)] = None
+
+    def fired(self, event: EventType, path: str) -> None:
+        """Forget what this event used up."""
+        if event == EventType.NODE_CHILDREN_CHANGED:
+            self._children.pop(path, None)
+            return
+        self._data.pop(path, None)
+        self._creation.pop(path, None)
+        if event == EventType.NODE_DELETED:
+            self._children.pop(path, None)
+
+    def requests(self, last_zxid: int) -> Iterator[SetWatchesRequest]:
+        """What sets them all again; a change after ``last_zxid`` makes the server fire at once."""
+        tables = (self._data, self._creation, self._children)
+        lists: tuple[list[str], list[str], list[str]] = ([], [], [])
+        size = 0
+        for kind, table in enumerate(tables):
+            for path in table:
+                if size > REQUEST_BYTES_MAX:
+                    yield SetWatchesRequest(last_zxid, *(tuple(paths) for paths in lists))
+                    lists = ([], [], [])
+                    size = 0
+                lists[kind].append(path)
+                size += 4 + len(path.encode())
+        if size:
+            yield SetWatchesRequest(last_zxid, *(tuple(paths) for paths in lists))
