@@ -1,0 +1,195 @@
+"""The APIs of Kafka 3.9 in ZooKeeper mode: keys, versions, first flexible versions.
+
+Source: reference section 9 and 14 (the 62 keys that 3.9.1 advertises), plus
+DescribeTopicPartitions, which newer admin clients use. Minimum versions are Kafka 4's baseline
+(KIP-896), as kio describes no older messages; the four messages between controller and broker (4-7)
+are ours in every version (``interbroker.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class ApiKey(IntEnum):
+    """The number of an API in a request header."""
+
+    PRODUCE = 0
+    FETCH = 1
+    LIST_OFFSETS = 2
+    METADATA = 3
+    LEADER_AND_ISR = 4
+    STOP_REPLICA = 5
+    UPDATE_METADATA = 6
+    CONTROLLED_SHUTDOWN = 7
+    OFFSET_COMMIT = 8
+    OFFSET_FETCH = 9
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    LEAVE_GROUP = 13
+    SYNC_GROUP = 14
+    DESCRIBE_GROUPS = 15
+    LIST_GROUPS = 16
+    SASL_HANDSHAKE = 17
+    API_VERSIONS = 18
+    CREATE_TOPICS = 19
+    DELETE_TOPICS = 20
+    DELETE_RECORDS = 21
+    INIT_PRODUCER_ID = 22
+    OFFSET_FOR_LEADER_EPOCH = 23
+    ADD_PARTITIONS_TO_TXN = 24
+    ADD_OFFSETS_TO_TXN = 25
+    END_TXN = 26
+    WRITE_TXN_MARKERS = 27
+    TXN_OFFSET_COMMIT = 28
+    DESCRIBE_ACLS = 29
+    CREATE_ACLS = 30
+    DELETE_ACLS = 31
+    DESCRIBE_CONFIGS = 32
+    ALTER_CONFIGS = 33
+    ALTER_REPLICA_LOG_DIRS = 34
+    DESCRIBE_LOG_DIRS = 35
+    SASL_AUTHENTICATE = 36
+    CREATE_PARTITIONS = 37
+    CREATE_DELEGATION_TOKEN = 38
+    RENEW_DELEGATION_TOKEN = 39
+    EXPIRE_DELEGATION_TOKEN = 40
+    DESCRIBE_DELEGATION_TOKEN = 41
+    DELETE_GROUPS = 42
+    ELECT_LEADERS = 43
+    INCREMENTAL_ALTER_CONFIGS = 44
+    ALTER_PARTITION_REASSIGNMENTS = 45
+    LIST_PARTITION_REASSIGNMENTS = 46
+    OFFSET_DELETE = 47
+    DESCRIBE_CLIENT_QUOTAS = 48
+    ALTER_CLIENT_QUOTAS = 49
+    DESCRIBE_USER_SCRAM_CREDENTIALS = 50
+    ALTER_USER_SCRAM_CREDENTIALS = 51
+    ALTER_PARTITION = 56
+    UPDATE_FEATURES = 57
+    ENVELOPE = 58
+    DESCRIBE_CLUSTER = 60
+    DESCRIBE_PRODUCERS = 61
+    DESCRIBE_TRANSACTIONS = 65
+    LIST_TRANSACTIONS = 66
+    ALLOCATE_PRODUCER_IDS = 67
+    CONSUMER_GROUP_HEARTBEAT = 68
+    CONSUMER_GROUP_DESCRIBE = 69
+    DESCRIBE_TOPIC_PARTITIONS = 75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One API and the versions the codec speaks."""
+
+    key: ApiKey
+    min_version: int
+    max_version: int
+    flexible_from: int | None
+    """First version with compact lengths and tagged fields (KIP-482); None: no version has them."""
+    advertised_min: int
+    """What ApiVersions says. Produce is advertised from 0 although it is served from 3: librdkafka
+    turns compression off for brokers that do not list Produce 0 (librdkafka#4956)."""
+
+    @property
+    def name(self) -> str:
+        """Kafka's name, for logs and metrics: ``LeaderAndIsr``."""
+        return self.key.name.title().replace("_", "")
+
+    def serves(self, version: int) -> bool:
+        """Whether the codec speaks this version."""
+        return self.min_version <= version <= self.max_version
+
+    def is_flexible(self, version: int) -> bool:
+        """Whether bodies of this version have compact lengths and tagged fields."""
+        return self.flexible_from is not None and version >= self.flexible_from
+
+    def response_is_tagged(self, version: int) -> bool:
+        """Whether the response header is v1 (a tagged section after the correlation id).
+        ApiVersions answers always have header v0: the client may not know the version."""
+        return self.key is not ApiKey.API_VERSIONS and self.is_flexible(version)
+
+
+# fmt: off
+# key: (min, max, first flexible version or None)
+_VERSIONS: Final[Mapping[int, tuple[int, int, int | None]]] = {
+    0: (3, 11, 9), 1: (4, 17, 12), 2: (1, 9, 6), 3: (0, 12, 9),
+    4: (0, 7, 4), 5: (0, 4, 2), 6: (0, 8, 6), 7: (0, 3, 3),
+    8: (2, 9, 8), 9: (1, 9, 6), 10: (0, 6, 3), 11: (0, 9, 6),
+    12: (0, 4, 4), 13: (0, 5, 4), 14: (0, 5, 4), 15: (0, 5, 5), 16: (0, 5, 3),
+    17: (0, 1, None), 18: (0, 4, 3), 19: (2, 7, 5), 20: (1, 6, 4), 21: (0, 2, 2),
+    22: (0, 5, 2), 23: (2, 4, 4), 24: (0, 5, 3), 25: (0, 4, 3), 26: (0, 4, 3), 27: (1, 1, 1),
+    28: (0, 4, 3), 29: (1, 3, 2), 30: (1, 3, 2), 31: (1, 3, 2), 32: (1, 4, 4), 33: (0, 2, 2),
+    34: (1, 2, 2), 35: (1, 4, 2), 36: (0, 2, 2), 37: (0, 3, 2), 38: (1, 3, 2), 39: (1, 2, 2),
+    40: (1, 2, 2), 41: (1, 3, 2), 42: (0, 2, 2), 43: (0, 2, 2), 44: (0, 1, 1),
+    45: (0, 0, 0), 46: (0, 0, 0), 47: (0, 0, None), 48: (0, 1, 1), 49: (0, 1, 1),
+    50: (0, 0, 0), 51: (0, 0, 0), 56: (2, 3, 0), 57: (0, 1, 0), 58: (0, 0, 0),
+    60: (0, 1, 0), 61: (0, 0, 0), 65: (0, 0, 0), 66: (0, 1, 0), 67: (0, 0, 0),
+    68: (0, 0, 0), 69: (0, 0, 0), 75: (0, 0, 0),
+}
+# fmt: on
+
+API_TABLE: Final[Mapping[int, Api]] = MappingProxyType(
+    {
+        ApiKey(key): Api(
+            key=ApiKey(key),
+            min_version=least,
+            max_version=greatest,
+            flexible_from=flexible,
+            advertised_min=0 if key == ApiKey.PRODUCE else least,
+        )
+        for key, (least, greatest, flexible) in _VERSIONS.items()
+    }
+)
+"""Every API the codec speaks; the keys may be looked up as plain ints."""
+
+CONTROLLER_APIS: Final = (
+    ApiKey.LEADER_AND_ISR,
+    ApiKey.STOP_REPLICA,
+    ApiKey.UPDATE_METADATA,
+    ApiKey.CONTROLLED_SHUTDOWN,
+)
+"""Messages of ZooKeeper mode that Kafka 4 no longer describes (``interbroker.py``)."""
+
+SERVED: Final = (
+    ApiKey.PRODUCE,
+    ApiKey.FETCH,
+    ApiKey.LIST_OFFSETS,
+    ApiKey.METADATA,
+    *CONTROLLER_APIS,
+    ApiKey.API_VERSIONS,
+    ApiKey.CREATE_TOPICS,
+    ApiKey.DELETE_TOPICS,
+    ApiKey.INIT_PRODUCER_ID,
+    ApiKey.OFFSET_FOR_LEADER_EPOCH,
+    ApiKey.DESCRIBE_CONFIGS,
+    ApiKey.DESCRIBE_LOG_DIRS,
+    ApiKey.CREATE_PARTITIONS,
+    ApiKey.ALTER_PARTITION,
+    ApiKey.DESCRIBE_CLUSTER,
+    ApiKey.ALLOCATE_PRODUCER_IDS,
+    ApiKey.DESCRIBE_TOPIC_PARTITIONS,
+)
+"""What a broker of this release serves."""
+
+
+class ApiVersion(NamedTuple):
+    """A row of an ApiVersions answer, with the answer's own field names."""
+
+    api_key: int
+    min_version: int
+    max_version: int
+
+
+def advertised(served: Iterable[ApiKey]) -> list[ApiVersion]:
+    """The rows of an ApiVersions answer for these APIs, ascending by key."""
+    rows = []
+    for key in sorted(set(served)):
+        api = API_TABLE[key]
+        rows.append(ApiVersion(int(key), api.advertised_min, api.max_version))
+    return rows

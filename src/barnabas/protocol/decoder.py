@@ -1,0 +1,236 @@
+"""Writes a decoder in Python for one message schema: one function, nested structs inlined.
+
+kio's native decoder is not used on bytes from the network: 0.6.5 reserves room for as many elements
+as an array claims to have and, when that fails, aborts the process (five bytes suffice).
+
+The function takes ``(data: bytes, position)`` and returns ``(Message, next position)``. Strings may
+run past the end (a slice is just shorter): the position then lies beyond ``len(data)``, any later
+read fails, and the caller checks the position last. An array is refused before its first element
+when its elements could not fit in the remaining bytes. Raises InvalidRequest and ``MALFORMED``.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.message import Message
+from barnabas.protocol.schema import FIXED_KINDS, Field, Struct, least_element_size
+from barnabas.protocol.source import Source
+from barnabas.protocol.wire import (
+    STRING_BYTES_MAX,
+    ZERO_UUID_BYTES,
+    finish_uvarint,
+    skip_tags,
+    uuid_or_none,
+)
+
+Decoder = Callable[[bytes, int], tuple[Message, int]]
+
+
+def _bad(what: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"{what}: {value}")
+
+
+_NAMES: Final = {
+    "Message": Message,
+    "UUID": uuid.UUID,
+    "ZERO": ZERO_UUID_BYTES,
+    "bad": _bad,
+    "more": finish_uvarint,
+    "skip": skip_tags,
+    "uuid": uuid_or_none,
+    "int16": struct.Struct(">h").unpack_from,
+    "int32": struct.Struct(">i").unpack_from,
+    "unpack": struct.unpack_from,
+}
+
+
+def compile_decoder(schema: Struct) -> Decoder:
+    """The decoder of one message in one version."""
+    source = Source("def decode(b, p):", _NAMES)
+    source.line("end = len(b)")
+    result = _struct(source, schema)
+    source.line(f"return {result}, p")
+    decoder: Decoder = source.compile(f"decoder of {schema.name}")
+    return decoder
+
+
+def _struct(source: Source, schema: Struct) -> str:
+    """Read one struct; the expression that builds its Message."""
+    values: dict[str, str] = {}
+    run: list[Field] = []
+    for field in schema.fields:
+        if field.tag is not None:
+            continue
+        if field.is_fixed:
+            run.append(field)
+            continue
+        _fixed_run(source, run, values)
+        run = []
+        values[field.name] = _variable(source, field, schema.flexible)
+    _fixed_run(source, run, values)
+    if schema.flexible:
+        _tags(source, [field for field in schema.fields if field.tag is not None], values)
+    arguments = ", ".join(f"{field.name}={values[field.name]}" for field in schema.fields)
+    return f"Message({arguments})"
+
+
+def _fixed_run(source: Source, run: Sequence[Field], values: dict[str, str]) -> None:
+    """Read neighbouring fields of fixed length with one Struct."""
+    if not run:
+        return
+    layout = source.layout("".join(FIXED_KINDS[field.kind][0] for field in run))
+    names = [source.fresh() for _ in run]
+    unpack = source.constant(layout.unpack_from)
+    source.line(f"{', '.join(names)}, = {unpack}(b, p)")
+    source.line(f"p += {layout.size}")
+    for field, name in zip(run, names, strict=True):
+        if field.kind == "uuid":
+            source.line(f"{name} = UUID(bytes={name}) if {name} != ZERO else None")
+        values[field.name] = name
+
+
+def _length(source: Source, *, flexible: bool, wide: bool) -> str:
+    """Read a length; the variable holds -1 for null."""
+    name = source.fresh()
+    if flexible:
+        source.line(f"{name} = b[p]")
+        source.line("p += 1")
+        source.line(f"if {name} > 127: {name}, p = more(b, p, {name})")
+        source.line(f"{name} -= 1")
+    else:
+        source.line(f"{name} = {'int32' if wide else 'int16'}(b, p)[0]")
+        source.line(f"p += {4 if wide else 2}")
+        source.line(f"if {name} < -1: raise bad('length', {name})")
+    return name
+
+
+def _variable(source: Source, field: Field, flexible: bool) -> str:
+    """Read a string, bytes, array or nested struct; the variable that holds it."""
+    value = source.fresh()
+    if field.kind == "struct" and not field.array:
+        assert field.struct is not None
+        if not field.nullable:
+            source.line(f"{value} = {_struct(source, field.struct)}")
+            return value
+        source.line("p += 1")
+        with source.block("if b[p - 1] > 127:"):
+            source.line(f"{value} = None")
+        with source.block("else:"):
+            source.line(f"{value} = {_struct(source, field.struct)}")
+        return value
+    length = _length(source, flexible=flexible, wide=field.array or field.kind == "bytes")
+    with source.block(f"if {length} < 0:"):
+        if field.nullable:
+            source.line(f"{value} = None")
+        else:
+            source.line(f"raise bad('null', {field.name!r})")
+    with source.block("else:"):
+        if field.array:
+            _elements(source, field, flexible, length, value)
+        else:
+            _text(source, field, length, value)
+    return value
+
+
+def _text(source: Source, field: Field, length: str, value: str) -> None:
+    if field.kind == "string":
+        source.line(f"if {length} > {STRING_BYTES_MAX}: raise bad('string length', {length})")
+        source.line(f"{value} = b[p:p + {length}].decode()")
+    else:
+        source.line(f"{value} = b[p:p + {length}]")
+    source.line(f"p += {length}")
+
+
+def _elements(source: Source, field: Field, flexible: bool, length: str, value: str) -> None:
+    least = least_element_size(field, flexible)
+    with source.block(f"if {length} * {least} > end - p:"):
+        source.line(f"raise bad('array length', {length})")
+    if field.kind in FIXED_KINDS and field.kind != "uuid":
+        source.line(f"{value} = unpack('>%d{FIXED_KINDS[field.kind][0]}' % {length}, b, p)")
+        source.line(f"p += {least} * {length}")
+        return
+    items = source.fresh()
+    source.line(f"{items} = []")
+    with source.block(f"for _ in range({length}):"):
+        if field.kind == "struct":
+            assert field.struct is not None
+            element = _struct(source, field.struct)
+        elif field.kind == "uuid":
+            source.line("p += 16")
+            element = "uuid(b[p - 16:p])"
+        else:
+            single = Field(name=field.name, kind=field.kind)
+            element = _variable(source, single, flexible)
+        source.line(f"{items}.append({element})")
+    source.line(f"{value} = tuple({items})")
+
+
+def default_expression(source: Source, field: Field) -> str:
+    """Source for what an absent field stands for."""
+    if field.kind == "struct" and not field.array and not field.nullable:
+        assert field.struct is not None
+        arguments = ", ".join(
+            f"{inner.name}={default_expression(source, inner)}" for inner in field.struct.fields
+        )
+        return f"Message({arguments})"
+    if isinstance(field.default, int | str | bytes | NoneType | tuple | float):
+        return repr(field.default)
+    return source.constant(field.default, "D")
+
+
+NoneType = type(None)
+
+
+def _tags(source: Source, tagged: Sequence[Field], values: dict[str, str]) -> None:
+    """Read the tagged section that ends a flexible struct; unknown tags are stepped over."""
+    for field in tagged:
+        values[field.name] = source.fresh()
+        source.line(f"{values[field.name]} = {default_expression(source, field)}")
+    count = source.fresh()
+    source.line(f"{count} = b[p]")
+    source.line("p += 1")
+    with source.block(f"if {count}:"):
+        source.line(f"if {count} > 127: {count}, p = more(b, p, {count})")
+        if not tagged:
+            source.line(f"p = skip(b, p, {count})")
+            return
+        with source.block(f"for _ in range({count}):"):
+            _one_tag(source, tagged, values)
+
+
+def _one_tag(source: Source, tagged: Sequence[Field], values: dict[str, Any]) -> None:
+    tag, stop = source.fresh(), source.fresh()
+    for name in (tag, stop):
+        source.line(f"{name} = b[p]")
+        source.line("p += 1")
+        source.line(f"if {name} > 127: {name}, p = more(b, p, {name})")
+    source.line(f"{stop} += p")
+    source.line(f"if {stop} > end: raise bad('tag length', {stop})")
+    for field in tagged:
+        with source.block(f"if {tag} == {field.tag}:"):
+            inner: dict[str, str] = {}
+            if field.kind in FIXED_KINDS and not field.array:
+                _fixed_run(source, [field], inner)
+            else:
+                inner[field.name] = _variable(source, _in_line(field), flexible=True)
+            source.line(f"{values[field.name]} = {inner[field.name]}")
+            source.line(f"if p != {stop}: raise bad('tag length', p)")
+    source.line(f"p = {stop}")
+
+
+def _in_line(field: Field) -> Field:
+    """A tagged field as its value is written: a struct there is never null (absence is)."""
+    if field.kind == "struct" and not field.array:
+        return Field(name=field.name, kind=field.kind, struct=field.struct)
+    return Field(
+        name=field.name,
+        kind=field.kind,
+        array=field.array,
+        nullable=field.nullable,
+        struct=field.struct,
+    )

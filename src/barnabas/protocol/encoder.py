@@ -1,0 +1,195 @@
+"""Writes an encoder in Python for one message schema: one function, nested structs inlined.
+
+The function takes ``(message, append)`` and hands the pieces of the body to ``append``. It reads
+attributes by name from whatever it is given (``message.Message`` says the rules), and wants plain
+ints for times and error codes: ``codec.encode_body`` turns anything else into that first.
+Neighbouring fields of fixed length are packed by one Struct. About ten times faster than kio's
+writer (bench/protocol_codec.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from barnabas.protocol.schema import FIXED_KINDS, Field, Struct
+from barnabas.protocol.source import Source
+from barnabas.protocol.wire import SHORT_UVARINTS, encode_uvarint, uuid_bytes, uvarint_bytes
+
+Encoder = Callable[[Any, Callable[[bytes], object]], None]
+
+_NAMES: Final = {
+    "short": SHORT_UVARINTS,
+    "uvarint": uvarint_bytes,
+    "uuid": uuid_bytes,
+    "int16": struct.Struct(">h").pack,
+    "int32": struct.Struct(">i").pack,
+    "pack": struct.pack,
+    "join": b"".join,
+}
+
+
+def compile_encoder(schema: Struct) -> Encoder:
+    """The encoder of one message in one version."""
+    source = Source("def encode(m, a):", _NAMES)
+    _struct(source, schema, "m", "a")
+    source.line("return")
+    encoder: Encoder = source.compile(f"encoder of {schema.name}")
+    return encoder
+
+
+def _read(field: Field, owner: str) -> str:
+    """Source that reads a field of ``owner`` or takes its default."""
+    return f"getattr({owner}, {field.name!r}, {field.default!r})"
+
+
+def _struct(source: Source, schema: Struct, owner: str, append: str) -> None:
+    run: list[Field] = []
+    tagged = sorted(
+        (field for field in schema.fields if field.tag is not None),
+        key=lambda field: field.tag or 0,
+    )
+    for field in schema.fields:
+        if field.tag is not None:
+            continue
+        if field.is_fixed:
+            run.append(field)
+            continue
+        _fixed_run(source, run, owner, append)
+        run = []
+        value = source.fresh()
+        if field.kind == "struct" and not field.array:
+            source.line(f"{value} = getattr({owner}, {field.name!r}, None)")
+        else:
+            source.line(f"{value} = {_read(field, owner)}")
+        _variable(source, field, value, append, flexible=schema.flexible)
+    end_with_zero = schema.flexible and not tagged
+    _fixed_run(source, run, owner, append, end_with_zero=end_with_zero)
+    if tagged:
+        _tags(source, tagged, owner, append)
+
+
+def _fixed_run(
+    source: Source,
+    run: Sequence[Field],
+    owner: str,
+    append: str,
+    *,
+    end_with_zero: bool = False,
+) -> None:
+    """Write neighbouring fields of fixed length with one Struct; a pad byte makes the zero of an
+    empty tagged section."""
+    if not run:
+        if end_with_zero:
+            source.line(f"{append}(b'\\0')")
+        return
+    formats = "".join(FIXED_KINDS[field.kind][0] for field in run)
+    pack = source.constant(source.layout(formats + ("x" if end_with_zero else "")).pack)
+    values = []
+    for field in run:
+        value = _read(field, owner)
+        values.append(f"uuid({value})" if field.kind == "uuid" else value)
+    source.line(f"{append}({pack}({', '.join(values)}))")
+
+
+def _length(source: Source, value: str, append: str, *, flexible: bool, wide: bool) -> None:
+    if flexible:
+        size = source.fresh()
+        source.line(f"{size} = len({value}) + 1")
+        source.line(f"{append}(short[{size}] if {size} < 512 else uvarint({size}))")
+    else:
+        source.line(f"{append}({'int32' if wide else 'int16'}(len({value})))")
+
+
+def _variable(source: Source, field: Field, value: str, append: str, *, flexible: bool) -> None:
+    """Write the string, bytes, array or struct in the variable ``value``."""
+    if field.kind == "struct" and not field.array:
+        assert field.struct is not None
+        if not field.nullable:
+            _struct(source, field.struct, value, append)
+            return
+        with source.block(f"if {value} is None:"):
+            source.line(f"{append}(b'\\xff')")
+        with source.block("else:"):
+            source.line(f"{append}(b'\\1')")
+            _struct(source, field.struct, value, append)
+        return
+    wide = field.array or field.kind == "bytes"
+    with source.block(f"if {value} is None:"):
+        if field.nullable:
+            null = b"\0" if flexible else b"\xff" * (4 if wide else 2)
+            source.line(f"{append}({null!r})")
+        else:
+            source.line(f"raise TypeError('{field.name} may not be None')")
+    with source.block("else:"):
+        if field.kind == "string" and not field.array:
+            source.line(f"{value} = {value}.encode()")
+        _length(source, value, append, flexible=flexible, wide=wide)
+        if field.array:
+            _elements(source, field, value, append, flexible=flexible)
+        else:
+            source.line(f"{append}({value})")
+
+
+def _elements(source: Source, field: Field, value: str, append: str, *, flexible: bool) -> None:
+    if field.kind in FIXED_KINDS and field.kind != "uuid":
+        layout = FIXED_KINDS[field.kind][0]
+        source.line(f"{append}(pack('>%d{layout}' % len({value}), *{value}))")
+        return
+    item = source.fresh()
+    with source.block(f"for {item} in {value}:"):
+        if field.kind == "struct":
+            assert field.struct is not None
+            _struct(source, field.struct, item, append)
+        elif field.kind == "uuid":
+            source.line(f"{append}(uuid({item}))")
+        else:
+            single = Field(name=field.name, kind=field.kind)
+            _variable(source, single, item, append, flexible=flexible)
+
+
+def _tags(source: Source, tagged: Sequence[Field], owner: str, append: str) -> None:
+    """Write the tagged section: in order of tag, without what equals its default."""
+    section, count = source.fresh(), source.fresh()
+    source.line(f"{section} = []")
+    source.line(f"{count} = 0")
+    for field in tagged:
+        assert field.tag is not None
+        value, pieces, body = source.fresh(), source.fresh(), source.fresh()
+        default = source.constant(_default_bytes(field))
+        source.line(f"{value} = getattr({owner}, {field.name!r}, None)")
+        with source.block(f"if {value} is not None:"):
+            source.line(f"{pieces} = []")
+            source.line(f"{body} = {pieces}.append")
+            _tag_value(source, field, value, body)
+            source.line(f"{body} = join({pieces})")
+            with source.block(f"if {body} != {default}:"):
+                source.line(f"{count} += 1")
+                tag = encode_uvarint(field.tag)
+                source.line(f"{section} += ({tag!r}, uvarint(len({body})), {body})")
+    source.line(f"{append}(short[{count}] + join({section}) if {count} else b'\\0')")
+
+
+def _tag_value(source: Source, field: Field, value: str, append: str) -> None:
+    if field.kind in FIXED_KINDS and not field.array:
+        layout = source.layout(FIXED_KINDS[field.kind][0])
+        text = f"uuid({value})" if field.kind == "uuid" else value
+        source.line(f"{append}({source.constant(layout.pack)}({text}))")
+        return
+    in_line = Field(
+        name=field.name, kind=field.kind, array=field.array, nullable=False, struct=field.struct
+    )
+    _variable(source, in_line, value, append, flexible=True)
+
+
+def _default_bytes(field: Field) -> bytes | None:
+    """A tagged field's default as written; None if that is null, which is never written."""
+    value: Any = field.default
+    if value is None and not (field.kind in ("struct", "uuid") and not field.nullable):
+        return None
+    source = Source("def encode(v, a):", _NAMES)
+    _tag_value(source, field, "v", "a")
+    pieces: list[bytes] = []
+    source.compile(f"default of {field.name}")(value, pieces.append)
+    return b"".join(pieces)

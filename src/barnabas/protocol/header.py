@@ -1,0 +1,109 @@
+"""Request and response headers (reference section 4, "Framing").
+
+Request header v1 is key, version, correlation id, client id (i16 length, nullable); v2, for
+flexible versions, adds a tagged section. ControlledShutdown v0 alone has header v0: no client id.
+Response header v0 is the correlation id; v1, for flexible versions but never for ApiVersions, adds
+a tagged section.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.wire import MALFORMED, read_tags
+from barnabas.types import Buffer
+
+_FIXED = struct.Struct(">hhih")
+_FIXED_V0 = struct.Struct(">hhi")
+_CORRELATION_ID = struct.Struct(">i")
+_REQUEST_START = struct.Struct(">ihhih")
+_RESPONSE_START = struct.Struct(">ii")
+
+
+class RequestHeader(NamedTuple):
+    """Who asks what; ``api_key`` and ``api_version`` as sent, perhaps unknown to us."""
+
+    api_key: int
+    api_version: int
+    correlation_id: int
+    client_id: str | None
+
+
+def parse_request_header(buffer: Buffer, offset: int = 0) -> tuple[RequestHeader, int]:
+    """The header of a request frame (without its size) and where the body starts.
+
+    A key or version outside the table is no error here; its header is read in the form of the
+    nearest known version, and the caller answers (ApiVersions) or closes. Raises InvalidRequest.
+    """
+    try:
+        if buffer[offset : offset + 4] == b"\0\7\0\0":
+            key, version, correlation_id = _FIXED_V0.unpack_from(buffer, offset)
+            return RequestHeader(key, version, correlation_id, None), offset + 8
+        key, version, correlation_id, length = _FIXED.unpack_from(buffer, offset)
+        position = offset + 10
+        client_id = None
+        if length >= 0:
+            end = position + length
+            client_id = str(buffer[position:end], "utf-8")
+            position = end
+        elif length != -1:
+            raise InvalidRequest(f"client id of {length} bytes")
+        api = API_TABLE.get(key)
+        if api is not None and api.is_flexible(version):
+            position = read_tags(buffer, position)
+    except MALFORMED as error:
+        raise InvalidRequest(f"bad request header: {error}") from error
+    if position > len(buffer):
+        raise InvalidRequest(f"request header ends {position - len(buffer)} bytes after its frame")
+    return RequestHeader(key, version, correlation_id, client_id), position
+
+
+def parse_response_header(
+    api_key: int, version: int, buffer: Buffer, offset: int = 0
+) -> tuple[int, int]:
+    """Correlation id of a response frame (without its size) and where its body starts.
+
+    Raises InvalidRequest."""
+    try:
+        (correlation_id,) = _CORRELATION_ID.unpack_from(buffer, offset)
+        position = offset + 4
+        if API_TABLE[api_key].response_is_tagged(version):
+            position = read_tags(buffer, position)
+    except MALFORMED as error:
+        raise InvalidRequest(f"bad response header: {error}") from error
+    if position > len(buffer):
+        raise InvalidRequest(f"response header ends {position - len(buffer)} bytes after its frame")
+    return correlation_id, position
+
+
+def correlation_id_of(response: Buffer) -> int:
+    """The correlation id with which every response frame (without its size) begins."""
+    try:
+        value: int = _CORRELATION_ID.unpack_from(response, 0)[0]
+    except struct.error as error:
+        raise InvalidRequest("response shorter than its correlation id") from error
+    return value
+
+
+def request_start(
+    api_key: int, version: int, correlation_id: int, client_id: str | None, body_size: int
+) -> bytes:
+    """Size prefix and header of a request whose body has ``body_size`` bytes."""
+    if api_key == ApiKey.CONTROLLED_SHUTDOWN and version == 0:
+        return struct.pack(">ihhi", 8 + body_size, api_key, version, correlation_id)
+    name = b"" if client_id is None else client_id.encode()
+    tags = b"\0" if API_TABLE[api_key].is_flexible(version) else b""
+    size = 10 + len(name) + len(tags) + body_size
+    length = -1 if client_id is None else len(name)
+    start = _REQUEST_START.pack(size, api_key, version, correlation_id, length)
+    return start + name + tags
+
+
+def response_start(api_key: int, version: int, correlation_id: int, body_size: int) -> bytes:
+    """Size prefix and header of a response whose body has ``body_size`` bytes."""
+    if API_TABLE[api_key].response_is_tagged(version):
+        return _RESPONSE_START.pack(5 + body_size, correlation_id) + b"\0"
+    return _RESPONSE_START.pack(4 + body_size, correlation_id)

@@ -1,0 +1,155 @@
+"""Kafka's variable-length primitives, shared by the generated and the hand-written codecs.
+
+Readers take ``(buffer, position)`` and return ``(value, next position)``. They may read past the
+end of a slice silently (Python shortens it) but advance by the nominal length, so the caller sees
+a position beyond the end; every parser finishes with ``position == len(buffer)``. Broken input
+raises InvalidRequest, IndexError, struct.error or UnicodeDecodeError: all of ``MALFORMED``.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from typing import Final
+
+from barnabas.errors import InvalidRequest
+from barnabas.types import Buffer
+
+MALFORMED: Final = (struct.error, IndexError, UnicodeDecodeError)
+"""What the readers raise on bad bytes, besides InvalidRequest."""
+
+STRING_BYTES_MAX: Final = 0x7FFF
+ZERO_UUID_BYTES: Final = bytes(16)
+
+_INT16 = struct.Struct(">h")
+_INT32 = struct.Struct(">i")
+
+
+def encode_uvarint(value: int) -> bytes:
+    """An unsigned varint (KIP-482): seven bits a byte, lowest first."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+SHORT_UVARINTS: Final = tuple(encode_uvarint(value) for value in range(512))
+
+
+def uvarint_bytes(value: int) -> bytes:
+    """``encode_uvarint`` with the small values at hand."""
+    return SHORT_UVARINTS[value] if value < 512 else encode_uvarint(value)
+
+
+def finish_uvarint(buffer: Buffer, position: int, first: int) -> tuple[int, int]:
+    """The rest of a varint of which ``first`` (128 or more) has been read; below 2**31."""
+    value = first & 127
+    for shift in (7, 14, 21, 28):
+        byte = buffer[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            if value > 0x7FFFFFFF:
+                break
+            return value, position
+    raise InvalidRequest("varint beyond 31 bits")
+
+
+def read_uvarint(buffer: Buffer, position: int) -> tuple[int, int]:
+    """An unsigned varint below 2**31."""
+    first = buffer[position]
+    if first < 128:
+        return first, position + 1
+    return finish_uvarint(buffer, position + 1, first)
+
+
+def skip_tags(buffer: Buffer, position: int, count: int) -> int:
+    """Step over ``count`` tagged fields; the position after them."""
+    for _ in range(count):
+        _, position = read_uvarint(buffer, position)
+        size, position = read_uvarint(buffer, position)
+        position += size
+    return position
+
+
+def read_tags(buffer: Buffer, position: int) -> int:
+    """Step over a whole tagged-field section; the position after it."""
+    if buffer[position] == 0:
+        return position + 1
+    count, position = read_uvarint(buffer, position)
+    return skip_tags(buffer, position, count)
+
+
+def read_length(buffer: Buffer, position: int, *, flexible: bool, wide: bool) -> tuple[int, int]:
+    """The length of a string (``wide`` False), of bytes or of an array (True); -1 is null."""
+    if flexible:
+        length, position = read_uvarint(buffer, position)
+        length -= 1
+    elif wide:
+        length = _INT32.unpack_from(buffer, position)[0]
+        position += 4
+    else:
+        length = _INT16.unpack_from(buffer, position)[0]
+        position += 2
+    if length < -1:
+        raise InvalidRequest(f"length {length}")
+    return length, position
+
+
+def read_nullable_string(
+    buffer: Buffer, position: int, *, flexible: bool
+) -> tuple[str | None, int]:
+    """A string or None."""
+    length, position = read_length(buffer, position, flexible=flexible, wide=False)
+    if length < 0:
+        return None, position
+    if length > STRING_BYTES_MAX:
+        raise InvalidRequest(f"string of {length} bytes")
+    end = position + length
+    return str(buffer[position:end], "utf-8"), end
+
+
+def read_string(buffer: Buffer, position: int, *, flexible: bool) -> tuple[str, int]:
+    """A string that may not be null."""
+    value, position = read_nullable_string(buffer, position, flexible=flexible)
+    if value is None:
+        raise InvalidRequest("null where a string is required")
+    return value, position
+
+
+def read_count(buffer: Buffer, position: int, least: int, *, flexible: bool) -> tuple[int, int]:
+    """The length of an array that may not be null; its elements (``least`` bytes or more each)
+    must fit in the rest of the buffer, so that nobody is made to allocate for a lie."""
+    count, position = read_length(buffer, position, flexible=flexible, wide=True)
+    if count < 0:
+        raise InvalidRequest("null where an array is required")
+    if count * least > len(buffer) - position:
+        raise InvalidRequest(f"array of {count} elements in {len(buffer) - position} bytes")
+    return count, position
+
+
+def string_bytes(value: str | None, *, flexible: bool) -> bytes:
+    """A nullable string with its length."""
+    if value is None:
+        return b"\0" if flexible else b"\xff\xff"
+    data = value.encode()
+    if flexible:
+        return uvarint_bytes(len(data) + 1) + data
+    return _INT16.pack(len(data)) + data
+
+
+def array_length_bytes(count: int, *, flexible: bool) -> bytes:
+    """The length of an array; -1 for null."""
+    return uvarint_bytes(count + 1) if flexible else _INT32.pack(count)
+
+
+def uuid_bytes(value: uuid.UUID | None) -> bytes:
+    """Sixteen bytes; None is the zero uuid."""
+    return ZERO_UUID_BYTES if value is None else value.bytes
+
+
+def uuid_or_none(raw: bytes) -> uuid.UUID | None:
+    """The uuid of sixteen bytes; None for the zero uuid."""
+    return None if raw == ZERO_UUID_BYTES else uuid.UUID(bytes=raw)
