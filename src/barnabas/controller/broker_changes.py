@@ -1,0 +1,205 @@
+"""Brokers that come, go, come back and stop answering (reference section 3.6).
+
+A broker is what its registration says: the same id with a greater czxid has bounced, which is a
+failure followed by a start (trap 32). Ours: a registered broker whose port refuses connections is
+handled as failed until it answers or registers again (``reachability``); its epochs fence it if
+it was alive after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from barnabas.controller import partitions, replicas, topic_deletion
+from barnabas.controller.context import PartitionInfo
+from barnabas.controller.partition_states import PartitionState
+from barnabas.controller.replicas import Replicas
+from barnabas.controller.term import Term
+from barnabas.types import Broker
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import decode_broker
+from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
+from barnabas.zookeeper.operations import ChildrenOp, ExistsOp, GetOp
+
+
+@dataclass(slots=True)
+class BrokerDiff:
+    """What changed between two looks at ``/brokers/ids``; each list sorted by id."""
+
+    new: list[Broker] = field(default_factory=list)
+    bounced: list[Broker] = field(default_factory=list)
+    dead: list[int] = field(default_factory=list)
+
+
+def difference(known: dict[int, Broker], registered: dict[int, Broker]) -> BrokerDiff:
+    """Pure: compare by id and epoch."""
+    diff = BrokerDiff()
+    for broker_id, broker in sorted(registered.items()):
+        before = known.get(broker_id)
+        if before is None:
+            diff.new.append(broker)
+        elif broker.epoch > before.epoch:
+            diff.bounced.append(broker)
+    diff.dead = sorted(b for b in known if b not in registered)
+    return diff
+
+
+async def read_brokers(term: Term) -> dict[int, Broker]:
+    """All registrations, with their epochs; arms the watch on the list of ids."""
+    names, _ = await term.store.submit(ChildrenOp(paths.BROKER_IDS, watch=True))
+    ids = sorted(int(name) for name in names if name.isdigit())
+    found = await term.store.data(paths.broker_id_path(b) for b in ids)
+    brokers = {}
+    for broker_id, outcome in zip(ids, found, strict=True):
+        if isinstance(outcome, ZooKeeperError):
+            continue  # gone since it was listed: the watch tells
+        try:
+            data, stat = outcome
+            path = paths.broker_id_path(broker_id)
+            brokers[broker_id] = decode_broker(path, data, stat.czxid)
+        except MalformedZNode as error:
+            term.observer.note("broker_unreadable", broker=broker_id, reason=str(error))
+    return brokers
+
+
+async def watch_endpoints(term: Term, broker_ids: Sequence[int]) -> None:
+    """Arm the watches that tell of changed endpoints."""
+    await term.store.submit_all([ExistsOp(paths.broker_id_path(b), watch=True) for b in broker_ids])
+
+
+async def brokers_changed(term: Term) -> None:
+    """The BrokerChange event."""
+    context = term.context
+    registered = await read_brokers(term)
+    diff = difference({**context.brokers, **context.unreachable}, registered)
+    for broker in (*diff.new, *diff.bounced):
+        term.channels.add(broker)
+    for broker_id in diff.dead:
+        term.channels.remove(broker_id)
+    if diff.new:
+        context.brokers.update({b.id: b for b in diff.new})
+        await started(term, [b.id for b in diff.new])
+    if diff.bounced:
+        context.returning = {b.id: b for b in diff.bounced}
+        await _leave(term, [b.id for b in diff.bounced], "bounced")
+        context.returning = {}
+        context.brokers.update({b.id: b for b in diff.bounced})
+        await started(term, [b.id for b in diff.bounced])
+    if diff.dead:
+        await _leave(term, diff.dead, "session gone")
+
+
+async def became_unreachable(term: Term, broker: Broker) -> None:
+    """Its port refuses connections: elect around it, although its session lives on."""
+    context = term.context
+    if context.brokers.get(broker.id) is not None and (
+        context.brokers[broker.id].epoch == broker.epoch
+    ):
+        term.channels.clear(broker.id)
+        await _leave(term, [broker.id], "connection refused", keep=context.brokers[broker.id])
+
+
+async def became_reachable(term: Term, broker: Broker) -> None:
+    """It answers again, in the same incarnation: for its replicas that is a start."""
+    context = term.context
+    back = context.unreachable.get(broker.id)
+    if back is not None and back.epoch == broker.epoch:
+        del context.unreachable[broker.id]
+        context.brokers[broker.id] = back
+        await started(term, [broker.id], reason="reachable again")
+
+
+async def _leave(
+    term: Term, broker_ids: Sequence[int], reason: str, *, keep: Broker | None = None
+) -> None:
+    """Remove brokers from the live ones and run their failure. One that was given up before is
+    only forgotten: its failure is behind us. ``keep`` is registered still, only not reachable."""
+    context = term.context
+    failing = []
+    for broker_id in broker_ids:
+        if context.unreachable.pop(broker_id, None) is None:
+            failing.append(broker_id)
+        context.brokers.pop(broker_id, None)
+    if keep is not None:
+        context.unreachable[keep.id] = keep
+    if failing:
+        await failed(term, failing, reason)
+
+
+async def started(term: Term, broker_ids: Sequence[int], reason: str = "registered") -> None:
+    """Brokers came (``onBrokerStartup``).
+
+    Elections and the new brokers' roles go out in one batch, so that each broker gets one
+    LeaderAndIsr that names final leaders (Kafka sends two)."""
+    context = term.context
+    for broker_id in broker_ids:
+        context.offline_dirs.pop(broker_id, None)
+        term.observer.note(
+            "broker_up",
+            broker=broker_id,
+            epoch=context.brokers[broker_id].epoch,
+            reason=reason,
+        )
+    term.send_metadata((), [b for b in context.brokers if b not in broker_ids])
+    term.send_metadata(context.partitions.values(), broker_ids)
+    staying = [
+        p
+        for p in context.partitions_on(broker_ids)
+        if not context.is_being_deleted(p.topic_partition.topic)
+    ]
+    batch = term.batch()
+    await partitions.elect_where_needed(term, batch=batch)
+    replicas.bring_online(term, replicas.on_brokers(staying, broker_ids), batch=batch)
+    term.send(batch)
+    await topic_deletion.resume_on_brokers(term, broker_ids)
+    await watch_endpoints(term, broker_ids)
+
+
+async def failed(term: Term, broker_ids: Sequence[int], reason: str) -> None:
+    """Brokers went (``onBrokerFailure``); they are not among the live ones any more."""
+    context = term.context
+    for broker_id in broker_ids:
+        context.offline_dirs.pop(broker_id, None)
+        context.shutting_down.pop(broker_id, None)
+        term.observer.note("broker_down", broker=broker_id, reason=reason)
+    affected = list(context.partitions_on(broker_ids))
+    await replicas_unavailable(term, replicas.on_brokers(affected, broker_ids))
+
+
+async def replicas_unavailable(term: Term, gone: Replicas) -> None:
+    """``onReplicasBecomeOffline``: elect first, so that clients go on, then shrink other ISRs."""
+    context = term.context
+    kept: list[tuple[PartitionInfo, int]] = []
+    deleted: list[tuple[PartitionInfo, int]] = []
+    leaderless = []
+    for p, replica in gone:
+        if context.is_being_deleted(p.topic_partition.topic):
+            deleted.append((p, replica))
+            continue
+        kept.append((p, replica))
+        if p.state is PartitionState.ONLINE and not context.has_leader_online(p):
+            p.state = PartitionState.OFFLINE
+            leaderless.append(p)
+    await partitions.elect_where_needed(term)
+    await replicas.take_offline(term, kept)
+    if deleted:
+        topic_deletion.replicas_failed(term, deleted)
+        await topic_deletion.resume(term)
+    if not leaderless and not kept:
+        term.send_metadata()
+
+
+async def endpoints_changed(term: Term, broker_id: int) -> None:
+    """The BrokerModifications event. The removal of the node fires this too; that is ignored."""
+    path = paths.broker_id_path(broker_id)
+    try:
+        data, stat = await term.store.submit(GetOp(path, watch=True))
+        broker = decode_broker(path, data, stat.czxid)
+    except (NoNode, MalformedZNode):
+        return
+    known = term.context.brokers.get(broker_id)
+    if known is not None and known.epoch == broker.epoch and known != broker:
+        term.context.brokers[broker_id] = broker
+        term.channels.update(broker)
+        term.send_metadata()

@@ -1,0 +1,210 @@
+"""From the controller to each broker: one queue, one task, one request in flight.
+
+A request is tried until it is answered or its broker goes away; nothing is reordered (reference
+section 2.7). An answer with an error is an answer. A channel keeps its connection open while it is
+idle too: a lost connection is tried again at once, which is how a killed broker is noticed long
+before its session expires (``reachability``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from barnabas.controller.batch import ControlRequest
+from barnabas.controller.reachability import Refusals
+from barnabas.controller.settings import ControllerSettings
+from barnabas.errors import InvalidRequest
+from barnabas.types import Broker
+
+
+class ControlConnection(Protocol):
+    """A connection to a broker (``protocol.connection.KafkaConnection``)."""
+
+    async def send(self, api_key: int, version: int, message: Any) -> Any:
+        """The decoded response. Raises ConnectionError when the connection is lost."""
+        ...
+
+    @property
+    def closed(self) -> asyncio.Future[Any]:
+        """Done as soon as the connection is gone, whoever closed it. Never fails."""
+        ...
+
+    def close(self) -> Any:
+        """Give it up; harmless when it is gone already."""
+        ...
+
+
+Connect = Callable[[str, int, str], Awaitable[ControlConnection]]
+"""``await connect(host, port, client_id)``; raises OSError (ConnectionRefusedError among it)."""
+
+
+class ChannelOwner(Protocol):
+    """Who hears of a channel's fate; called from the channel's task, must not block."""
+
+    def on_response(self, broker: Broker, request: ControlRequest, response: Any) -> None: ...
+    def on_unreachable(self, broker: Broker) -> None: ...
+    def on_reachable(self, broker: Broker) -> None: ...
+
+
+class BrokerChannel:
+    """See the module. ``run`` is its task; cancel it to stop."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        client_id: str,
+        settings: ControllerSettings,
+        connect: Connect,
+        owner: ChannelOwner,
+        detect_refusals: bool = True,
+    ) -> None:
+        self.broker = broker
+        self._client_id = client_id
+        self._settings = settings
+        self._connect = connect
+        self._owner = owner
+        self._queue: deque[ControlRequest] = deque()
+        self._wake = asyncio.Event()
+        self._refusals = Refusals(
+            count_max=settings.refused_connections_max if detect_refusals else 0,
+            duration_ms=settings.refused_for_ms,
+        )
+        self._given_up = False
+        self._failures = 0
+
+    def enqueue(self, request: ControlRequest) -> None:
+        """Send after everything queued before it."""
+        self._queue.append(request)
+        self._wake.set()
+
+    def clear(self) -> None:
+        """Forget what is queued: the broker was given up, and starts over when it is back."""
+        self._queue.clear()
+
+    @property
+    def queued(self) -> int:
+        """Requests that are not answered."""
+        return len(self._queue)
+
+    async def run(self) -> None:
+        """Never returns."""
+        connection: ControlConnection | None = None
+        try:
+            while True:
+                connection = await self._open()
+                await self._serve(connection)
+                connection.close()
+        finally:
+            if connection is not None:
+                connection.close()
+
+    async def _open(self) -> ControlConnection:
+        """Connect, however often it takes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            endpoint = self.broker.endpoint(self._settings.listener)
+            pause_ms = self._settings.channel_retry_backoff_ms
+            try:
+                if endpoint is None:
+                    raise OSError("no such listener")
+                async with asyncio.timeout(self._settings.controller_socket_timeout_ms / 1000):
+                    connection = await self._connect(endpoint.host, endpoint.port, self._client_id)
+            except ConnectionRefusedError:
+                if self._given_up:
+                    pause_ms = self._settings.knock_interval_ms
+                elif self._refusals.refused(loop.time() * 1000):
+                    self._given_up = True
+                    self._owner.on_unreachable(self.broker)
+                    pause_ms = self._settings.knock_interval_ms
+                elif self._refusals.count_max:
+                    pause_ms = self._settings.refused_retry_backoff_ms
+            except (OSError, TimeoutError):
+                self._refusals.other_outcome()
+            else:
+                self._refusals.other_outcome()
+                if self._given_up:
+                    self._given_up = False
+                    self._owner.on_reachable(self.broker)
+                return connection
+            await asyncio.sleep(pause_ms / 1000)
+
+    async def _serve(self, connection: ControlConnection) -> None:
+        """Send what is queued over one connection until it is lost."""
+        connection.closed.add_done_callback(self._wake_up)
+        while not connection.closed.done():
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            request = self._queue[0]
+            try:
+                async with asyncio.timeout(self._settings.controller_socket_timeout_ms / 1000):
+                    response = await connection.send(
+                        request.api_key, request.version, request.message
+                    )
+            except (OSError, TimeoutError, InvalidRequest):
+                await self._failed()
+                return
+            self._failures = 0
+            if self._queue and self._queue[0] is request:
+                self._queue.popleft()
+                self._owner.on_response(self.broker, request, response)
+
+    async def _failed(self) -> None:
+        """The first loss is followed by a new connection at once, more of them by a pause."""
+        self._failures += 1
+        if self._failures > 1:
+            await asyncio.sleep(self._settings.channel_retry_backoff_ms / 1000)
+
+    def _wake_up(self, _: asyncio.Future[Any]) -> None:
+        self._wake.set()
+
+
+class Channels:
+    """All channels of one term. Their tasks belong to the controller's task group."""
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        make: Callable[[Broker], BrokerChannel],
+    ) -> None:
+        self._tasks = tasks
+        self._make = make
+        self._channels: dict[int, tuple[BrokerChannel, asyncio.Task[None]]] = {}
+
+    def add(self, broker: Broker) -> None:
+        """Begin to talk to a broker; replaces the channel of its previous incarnation."""
+        self.remove(broker.id)
+        channel = self._make(broker)
+        task = self._tasks.create_task(channel.run(), name=f"controller-to-broker-{broker.id}")
+        self._channels[broker.id] = channel, task
+
+    def remove(self, broker_id: int) -> None:
+        """Drop a broker's channel and all that was queued for it."""
+        if entry := self._channels.pop(broker_id, None):
+            entry[1].cancel()
+
+    def update(self, broker: Broker) -> None:
+        """The broker has other endpoints; its next connection goes there."""
+        if entry := self._channels.get(broker.id):
+            entry[0].broker = broker
+
+    def clear(self, broker_id: int) -> None:
+        """Drop what is queued for a broker that was given up; its channel keeps knocking."""
+        if entry := self._channels.get(broker_id):
+            entry[0].clear()
+
+    def send(self, requests: Iterable[ControlRequest]) -> None:
+        """Queue requests; those for brokers without a channel are dropped (they are gone)."""
+        for request in requests:
+            if entry := self._channels.get(request.broker_id):
+                entry[0].enqueue(request)
+
+    def stop(self) -> None:
+        """The term is over."""
+        for broker_id in list(self._channels):
+            self.remove(broker_id)

@@ -1,0 +1,163 @@
+"""Taking over as controller (``onControllerFailover``; reference section 2.5).
+
+The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with all live brokers
+(a broker ignores a role whose leader it does not know), then roles. Two things differ:
+
+- elections come before the ISR shrinks of dead replicas, as in a plain death of a broker, and not
+  after: a partition whose leader died gets its new leader at once and with one epoch instead of two;
+- a live broker that registered after a state was written has restarted since, unseen by any
+  controller. It never resumes leadership under the old epoch, and while another member stayed, it
+  leaves the ISR and comes back by fetching (``ControllerContext.doubtful``). When all live members
+  restarted, as in the start of a whole cluster, they are elected from with one write a partition.
+"""
+
+from __future__ import annotations
+
+import random
+
+from barnabas.controller import (
+    broker_changes,
+    partitions,
+    replicas,
+    topic_changes,
+    topic_deletion,
+)
+from barnabas.controller.context import PartitionInfo
+from barnabas.controller.deletion import ineligible_reason
+from barnabas.controller.election import Strategy
+from barnabas.controller.partition_states import PartitionState
+from barnabas.controller.preferred import is_candidate
+from barnabas.controller.replica_states import ReplicaState
+from barnabas.controller.term import Term, chunks
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import FeatureZNode, decode_preferred_election, encode_feature
+from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode
+from barnabas.zookeeper.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
+
+
+async def take_over(term: Term, rng: random.Random) -> None:
+    """From the won election to a cluster that follows this controller."""
+    await _prepare_znodes(term)
+    await _load(term, rng)
+    marked = await topic_deletion.read_markers(term)
+    term.context.topics_to_delete.update(dict.fromkeys(marked))
+    for topic in marked:
+        if reason := ineligible_reason(term.context, topic):
+            term.context.topics_ineligible[topic] = reason
+    term.send_metadata()
+    _classify(term)
+    await partitions.elect_where_needed(term)
+    await _settle_replicas(term)
+    await topic_deletion.resume(term)
+    await preferred_election_requested(term)
+
+
+async def _prepare_znodes(term: Term) -> None:
+    """Features, watches on what tools write, and notifications that the reading below makes void."""
+    store = term.store
+    try:
+        await store.submit(GetOp(paths.FEATURE))
+    except NoNode:
+        try:
+            await store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
+        except NodeExists:
+            pass
+    await store.submit_all(
+        [
+            ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True),
+            ExistsOp(paths.REASSIGN_PARTITIONS, watch=True),
+        ]
+    )
+    for parent in (paths.LOG_DIR_EVENTS, paths.ISR_CHANGES):
+        names, _ = await store.submit(ChildrenOp(parent, watch=True))
+        await store.delete_all(f"{parent}/{name}" for name in names)
+
+
+async def _load(term: Term, rng: random.Random) -> None:
+    """Brokers, topics, assignments, states; then a channel to each broker."""
+    context = term.context
+    context.brokers = await broker_changes.read_brokers(term)
+    names, _ = await term.store.submit(ChildrenOp(paths.TOPICS, watch=True))
+    await topic_changes.read_topics(term, names, rng)
+    await broker_changes.watch_endpoints(term, sorted(context.brokers))
+    for chunk in chunks(list(context.partitions.values())):
+        states = await term.store.read_states([p.topic_partition for p in chunk])
+        for p, state in zip(chunk, states, strict=True):
+            if state is not None:
+                p.leadership, p.mzxid = state
+    for broker in context.brokers.values():
+        term.channels.add(broker)
+
+
+def _classify(term: Term) -> None:
+    """States of partitions and replicas, from what was read."""
+    context = term.context
+    for p in context.partitions.values():
+        if p.leadership is None:
+            p.state = PartitionState.NEW
+        elif context.has_leader_online(p) and p.leadership.leader not in context.restarted_since(p):
+            p.state = PartitionState.ONLINE
+        else:
+            p.state = PartitionState.OFFLINE
+        deleted = context.is_being_deleted(p.topic_partition.topic)
+        dead = ReplicaState.DELETION_INELIGIBLE if deleted else ReplicaState.OFFLINE
+        for replica in p.assignment.replicas:
+            online = context.is_replica_online(replica, p.topic_partition)
+            p.replica_states[replica] = ReplicaState.ONLINE if online else dead
+
+
+async def _settle_replicas(term: Term) -> None:
+    """Dead replicas, and followers that restarted unseen, leave their ISRs; then every live replica
+    is told its role."""
+    context = term.context
+    staying = [
+        p
+        for p in context.partitions.values()
+        if not context.is_being_deleted(p.topic_partition.topic)
+    ]
+    gone: list[tuple[PartitionInfo, int]] = []
+    for p in staying:
+        restarted = context.restarted_since(p) if p.state is PartitionState.ONLINE else ()
+        gone += [
+            (p, r)
+            for r, state in p.replica_states.items()
+            if state is ReplicaState.OFFLINE or r in restarted
+        ]
+    batch = term.batch()
+    await replicas.take_offline(term, gone, stop=False, batch=batch)
+    for p in staying:
+        live = [r for r in p.assignment.replicas if context.is_replica_online(r, p.topic_partition)]
+        replicas.bring_online(term, [(p, r) for r in live], batch=batch)
+    batch.metadata(staying)
+    term.send(batch)
+
+
+async def preferred_election_requested(term: Term) -> None:
+    """Tools ask for preferred leaders in ``/admin/preferred_replica_election``; it is removed when
+    done, and watched again."""
+    path = paths.PREFERRED_REPLICA_ELECTION
+    try:
+        data, _ = await term.store.submit(GetOp(path))
+    except NoNode:
+        return
+    try:
+        wanted = decode_preferred_election(path, data)
+    except MalformedZNode:
+        wanted = []
+    infos = [p for tp in wanted if (p := term.context.partitions.get(tp)) is not None]
+    await elect_preferred(term, infos)
+    await term.store.delete_all([path])
+    await term.store.submit(ExistsOp(path, watch=True))
+
+
+async def elect_preferred(term: Term, infos: list[PartitionInfo]) -> None:
+    """Give leadership back to preferred replicas, where they can take it and do not have it."""
+    ready = [
+        p
+        for p in infos
+        if is_candidate(term.context, p)
+        and p.leadership is not None
+        and p.leadership.leader != p.assignment.replicas[0]
+    ]
+    if ready:
+        await partitions.bring_online(term, ready, Strategy.PREFERRED)

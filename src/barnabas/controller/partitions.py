@@ -1,0 +1,217 @@
+"""The partition state machine's actions: creating leadership and electing (reference section 3.2).
+
+Leadership is decided from the cached state and written conditionally on its version: nobody but the
+controller writes it, so the cache is right, and when it is not (a lost reply, a Java controller
+before us) the write is refused, the state read, and the decision made again. Kafka reads every
+state before every election; this saves that round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from barnabas.controller.batch import ControlBatch
+from barnabas.controller.context import PartitionInfo
+from barnabas.controller.election import STRATEGIES, Election, Strategy, held_back
+from barnabas.controller.partition_states import (
+    PartitionState,
+    initial_leadership,
+    is_valid_transition,
+)
+from barnabas.controller.term import Term, chunks
+from barnabas.types import NO_LEADER, LeaderAndIsr
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import decode_config
+from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
+
+UNCLEAN_ELECTION_SETTING = "unclean.leader.election.enable"
+
+
+def move(partitions: Sequence[PartitionInfo], state: PartitionState) -> None:
+    """A transition without action: to New, Offline or NonExistent."""
+    for p in partitions:
+        assert is_valid_transition(p.state, state), (p.topic_partition, p.state, state)
+        p.state = state
+
+
+async def bring_online(
+    term: Term,
+    partitions: Sequence[PartitionInfo],
+    strategy: Strategy = Strategy.OFFLINE,
+    *,
+    batch: ControlBatch | None = None,
+) -> list[PartitionInfo]:
+    """Move to Online: create leadership, or elect. Returns those that got no (new) leader.
+
+    What brokers must hear is sent, or left in the caller's ``batch``."""
+    collected = term.batch() if batch is None else batch
+    failed: list[PartitionInfo] = []
+    for chunk in chunks(partitions):
+        fresh = [p for p in chunk if p.state is PartitionState.NEW]
+        others = [p for p in chunk if p.state is not PartitionState.NEW]
+        failed += await _create(term, collected, fresh)
+        failed += await _elect(term, collected, others, strategy)
+        await asyncio.sleep(0)
+    if batch is None:
+        term.send(collected)
+    return failed
+
+
+async def elect_where_needed(term: Term, *, batch: ControlBatch | None = None) -> None:
+    """Try every New and Offline partition, except those of topics that are being deleted
+    (``triggerOnlinePartitionStateChange``)."""
+    waiting = (PartitionState.NEW, PartitionState.OFFLINE)
+    context = term.context
+    await bring_online(
+        term,
+        [
+            p
+            for p in context.partitions.values()
+            if p.state in waiting and not context.is_being_deleted(p.topic_partition.topic)
+        ],
+        batch=batch,
+    )
+
+
+async def _create(
+    term: Term, batch: ControlBatch, partitions: Sequence[PartitionInfo]
+) -> list[PartitionInfo]:
+    """New to Online: the first leadership of a partition. Answers go to live replicas only."""
+    context = term.context
+    wanted: list[tuple[PartitionInfo, LeaderAndIsr]] = []
+    failed = []
+    for p in partitions:
+        tp = p.topic_partition
+        online = [r for r in p.assignment.replicas if context.is_replica_online(r, tp)]
+        state = initial_leadership(p.assignment.replicas, online, context.epoch)
+        if state is None:
+            _note_offline(term, p, "no replica is live")
+            failed.append(p)
+        else:
+            wanted.append((p, state))
+    if not wanted:
+        return failed
+    newest = max((b.epoch for b in context.brokers.values()), default=-1)
+    writes = await term.store.create_states(
+        [(p.topic_partition, state) for p, state in wanted], newest
+    )
+    for (p, _), write in zip(wanted, writes, strict=True):
+        if write.written and write.leadership is not None:
+            term.adopt(p, write.leadership, write.mzxid)
+            p.state = PartitionState.ONLINE
+            batch.lead_and_follow(write.leadership.isr, p, is_new=True)
+        else:
+            _note_offline(term, p, write.problem or "another controller created it")
+            failed.append(p)
+    return failed
+
+
+async def _elect(
+    term: Term, batch: ControlBatch, partitions: Sequence[PartitionInfo], strategy: Strategy
+) -> list[PartitionInfo]:
+    failed: list[PartitionInfo] = []
+    pending = [p for p in partitions if p.leadership is not None]
+    while pending:
+        unclean = await _topics_allowing_unclean(term, pending, strategy)
+        wanted: list[tuple[PartitionInfo, LeaderAndIsr, Election | None]] = []
+        for p in pending:
+            situation = term.context.situation(
+                p,
+                include_shutting_down=strategy is Strategy.CONTROLLED_SHUTDOWN,
+                unclean=p.topic_partition.topic in unclean,
+            )
+            election = STRATEGIES[strategy](situation)
+            if election is not None:
+                wanted.append((p, election.leadership, election))
+                continue
+            failed.append(p)
+            if strategy is Strategy.OFFLINE:
+                _leave_offline(term, p)
+                if held := held_back(situation):
+                    wanted.append((p, held, None))
+        pending = await _write(term, batch, wanted, failed)
+    return failed
+
+
+async def _write(
+    term: Term,
+    batch: ControlBatch,
+    wanted: Sequence[tuple[PartitionInfo, LeaderAndIsr, Election | None]],
+    failed: list[PartitionInfo],
+) -> list[PartitionInfo]:
+    """Write what was decided; returns the partitions to decide again."""
+    again = []
+    writes = await term.store.update_states([(p.topic_partition, s) for p, s, _ in wanted])
+    for (p, _, election), write in zip(wanted, writes, strict=True):
+        if write.leadership is None:
+            _note_offline(term, p, write.problem)
+            if election is not None:
+                failed.append(p)
+        elif not write.written:
+            p.leadership, p.mzxid = write.leadership, write.mzxid
+            if election is not None:
+                again.append(p)
+        else:
+            term.adopt(p, write.leadership, write.mzxid)
+            if election is None:
+                batch.lead_and_follow(write.leadership.isr, p)
+            else:
+                p.state = PartitionState.ONLINE
+                batch.lead_and_follow(election.recipients, p)
+    return again
+
+
+def _leave_offline(term: Term, p: PartitionInfo) -> None:
+    """No leader was found. If the recorded one has restarted since, it must not be told to go on
+    under its old epoch: as far as brokers hear from us there is none. (ZooKeeper keeps the record,
+    whose age is what tells us that its members restarted.)"""
+    assert p.leadership is not None
+    p.state = PartitionState.OFFLINE
+    if p.leadership.leader in term.context.restarted_since(p):
+        p.leadership = replace(p.leadership, leader=NO_LEADER)
+    _note_offline(term, p, "no replica may lead")
+
+
+def _note_offline(term: Term, p: PartitionInfo, reason: str) -> None:
+    tp = p.topic_partition
+    isr = [] if p.leadership is None else list(p.leadership.isr)
+    term.observer.note(
+        "partition_offline", topic=tp.topic, partition=tp.partition, isr=isr, reason=reason
+    )
+
+
+async def _topics_allowing_unclean(
+    term: Term, partitions: Sequence[PartitionInfo], strategy: Strategy
+) -> dict[str, None]:
+    """Topics whose settings allow an unclean election, of partitions that have no clean one.
+
+    Read from ``/config/topics/T`` each time: it decides over data, and this is rare."""
+    if strategy is not Strategy.OFFLINE:
+        return {}
+    context = term.context
+    topics = dict.fromkeys(
+        p.topic_partition.topic
+        for p in partitions
+        if STRATEGIES[strategy](context.situation(p)) is None
+        and any(context.is_live(r) for r in p.assignment.replicas)
+    )
+    found = await term.store.data(paths.config_path(paths.topic_entity(t)) for t in topics)
+    allowing: dict[str, None] = {}
+    for topic, outcome in zip(topics, found, strict=True):
+        if _allows_unclean(term, topic, outcome):
+            allowing[topic] = None
+    return allowing
+
+
+def _allows_unclean(term: Term, topic: str, outcome: tuple[bytes, object] | ZooKeeperError) -> bool:
+    default = term.settings.unclean_leader_election_enable
+    if isinstance(outcome, ZooKeeperError):
+        return default
+    try:
+        config = decode_config(paths.config_path(paths.topic_entity(topic)), outcome[0])
+    except MalformedZNode:
+        return default
+    value = config.get(UNCLEAN_ELECTION_SETTING)
+    return default if value is None else value.lower() == "true"

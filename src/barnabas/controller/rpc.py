@@ -1,0 +1,217 @@
+"""What other brokers ask of the controller: AlterPartition, ControlledShutdown, AllocateProducerIds
+(reference sections 3.9, 3.12, 4.7). Each takes a decoded request and returns the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.controller import partitions, replicas, shutdown
+from barnabas.controller.alter_partition import Proposal, judge
+from barnabas.controller.context import PartitionInfo
+from barnabas.controller.election import Strategy
+from barnabas.controller.term import Term
+from barnabas.errors import ErrorCode, FatalError
+from barnabas.protocol.message import Message
+from barnabas.types import (
+    UNKNOWN_BROKER_EPOCH,
+    ZERO_UUID,
+    LeaderAndIsr,
+    TopicPartition,
+)
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import (
+    PRODUCER_ID_BLOCK_SIZE,
+    ProducerIdBlock,
+    decode_producer_id_block,
+    encode_producer_id_block,
+)
+from barnabas.zookeeper.errors import BadVersion
+from barnabas.zookeeper.operations import GetOp, SetOp
+
+I64_MAX = 2**63 - 1
+
+
+# --- AlterPartition ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class _Item:
+    """One partition of a request, and what becomes of it."""
+
+    index: int
+    error: ErrorCode = ErrorCode.NONE
+    partition: PartitionInfo | None = None
+    write: LeaderAndIsr | None = None
+
+
+async def alter_partition(term: Term, request: Any) -> Message:
+    """Judge every partition, write all accepted ISRs in one batch, tell all brokers, answer.
+
+    No LeaderAndIsr is sent, and the leader epoch stays."""
+    context = term.context
+    known = context.broker_epoch(request.broker_id)
+    if known is None or known != request.broker_epoch:
+        return Message(error_code=ErrorCode.STALE_BROKER_EPOCH, topics=[])
+    names = context.topic_ids()
+    topics: list[tuple[Any, list[_Item]]] = []
+    for topic in request.topics:
+        items = [_judged(term, _name_of(topic, names), topic, p) for p in topic.partitions]
+        topics.append((topic, items))
+    await _write(term, [item for _, items in topics for item in items])
+    return Message(error_code=ErrorCode.NONE, topics=[_topic_answer(*entry) for entry in topics])
+
+
+def _name_of(topic: Any, names: Mapping[Any, str]) -> str | None:
+    """The topic's name: by id from v2 on. None if the id is unknown."""
+    if hasattr(topic, "topic_id"):
+        return names.get(topic.topic_id or ZERO_UUID)
+    name: str = topic.topic_name
+    return name
+
+
+def _judged(term: Term, name: str | None, topic: Any, asked: Any) -> _Item:
+    item = _Item(index=asked.partition_index)
+    by_id = hasattr(topic, "topic_id")
+    if name is None:
+        item.error = ErrorCode.UNKNOWN_TOPIC_ID
+        return item
+    p = term.context.partitions.get(TopicPartition(name, asked.partition_index))
+    if p is None or p.leadership is None:
+        item.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return item
+    item.partition = p
+    verdict = judge(
+        _proposal(asked),
+        p.leadership,
+        version=2 if by_id else 1,
+        controller_epoch=term.context.epoch,
+        is_live=term.context.is_live,
+        broker_epoch=term.context.broker_epoch,
+    )
+    item.error, item.write = verdict.error, verdict.write
+    return item
+
+
+def _proposal(asked: Any) -> Proposal:
+    members = getattr(asked, "new_isr_with_epochs", None)
+    if members is None:
+        isr = tuple(asked.new_isr)
+        epochs = {}
+    else:
+        isr = tuple(m.broker_id for m in members)
+        epochs = {m.broker_id: m.broker_epoch for m in members}
+    return Proposal(
+        leader_epoch=asked.leader_epoch,
+        partition_epoch=asked.partition_epoch,
+        isr=isr,
+        member_epochs=epochs,
+        recovering=getattr(asked, "leader_recovery_state", 0) == 1,
+    )
+
+
+async def _write(term: Term, items: list[_Item]) -> None:
+    accepted = [(i, i.partition, i.write) for i in items if i.partition and i.write]
+    writes = await term.store.update_states(
+        [(p.topic_partition, state) for _, p, state in accepted]
+    )
+    changed = []
+    for (item, p, _), write in zip(accepted, writes, strict=True):
+        if write.written and write.leadership is not None:
+            term.adopt(p, write.leadership, write.mzxid)
+            changed.append(p)
+        else:
+            item.error = ErrorCode.INVALID_UPDATE_VERSION
+            if write.leadership is not None:
+                p.leadership, p.mzxid = write.leadership, write.mzxid
+    if changed:
+        term.send_metadata(changed)
+
+
+def _topic_answer(topic: Any, items: list[_Item]) -> Message:
+    return Message(
+        topic_id=getattr(topic, "topic_id", None) or ZERO_UUID,
+        topic_name=getattr(topic, "topic_name", ""),
+        partitions=[_partition_answer(item) for item in items],
+    )
+
+
+def _partition_answer(item: _Item) -> Message:
+    if item.error or item.partition is None or item.partition.leadership is None:
+        return Message(partition_index=item.index, error_code=item.error)
+    state = item.partition.leadership
+    return Message(
+        partition_index=item.index,
+        error_code=ErrorCode.NONE,
+        leader_id=state.leader,
+        leader_epoch=state.leader_epoch,
+        isr=state.isr,
+        leader_recovery_state=1 if state.recovering else 0,
+        partition_epoch=state.partition_epoch,
+    )
+
+
+# --- ControlledShutdown -----------------------------------------------------------------------------
+
+
+async def controlled_shutdown(term: Term, request: Any) -> Message:
+    """Move leadership away from a broker, take it out of its ISRs, and say what it still leads."""
+    broker_id = request.broker_id
+    epoch = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
+    if error := shutdown.refusal(term.context, broker_id, epoch):
+        return Message(error_code=error, remaining_partitions=[])
+    term.context.shutting_down[broker_id] = None
+    term.observer.note("broker_shutting_down", broker=broker_id)
+    plan = shutdown.plan(term.context, broker_id)
+    await partitions.bring_online(term, plan.led, Strategy.CONTROLLED_SHUTDOWN)
+    if plan.followed:
+        batch = term.batch()  # once before the shrink, once after it, as Kafka
+        for p in plan.followed:
+            batch.stop((broker_id,), p, delete=False)
+        term.send(batch)
+        await replicas.take_offline(term, [(p, broker_id) for p in plan.followed])
+    return Message(
+        error_code=ErrorCode.NONE,
+        remaining_partitions=[
+            Message(topic_name=tp.topic, partition_index=tp.partition)
+            for p in shutdown.remaining(term.context, broker_id)
+            for tp in (p.topic_partition,)
+        ],
+    )
+
+
+# --- AllocateProducerIds ----------------------------------------------------------------------------
+
+
+async def allocate_producer_ids(term: Term, request: Any) -> Message:
+    """Give the next block of producer ids to a live broker: compare and set, until it is ours."""
+    known = term.context.broker_epoch(request.broker_id)
+    if known is None:
+        return Message(error_code=ErrorCode.BROKER_ID_NOT_REGISTERED)
+    if known != request.broker_epoch:
+        return Message(error_code=ErrorCode.STALE_BROKER_EPOCH)
+    while True:
+        data, stat = await term.store.submit(GetOp(paths.PRODUCER_ID_BLOCK))
+        block = next_block(decode_producer_id_block(paths.PRODUCER_ID_BLOCK, data), request)
+        body = encode_producer_id_block(block)
+        try:
+            await term.store.submit(SetOp(paths.PRODUCER_ID_BLOCK, body, stat.version))
+        except BadVersion:
+            continue  # somebody else's, or our own with a lost answer: that block is wasted
+        return Message(
+            error_code=ErrorCode.NONE,
+            producer_id_start=block.first,
+            producer_id_len=PRODUCER_ID_BLOCK_SIZE,
+        )
+
+
+def next_block(latest: ProducerIdBlock | None, request: Any) -> ProducerIdBlock:
+    """The block after the latest one. Pure."""
+    first = 0 if latest is None else latest.last + 1
+    if first > I64_MAX - PRODUCER_ID_BLOCK_SIZE:
+        raise FatalError("producer ids are exhausted")
+    return ProducerIdBlock(
+        broker_id=request.broker_id, first=first, last=first + PRODUCER_ID_BLOCK_SIZE - 1
+    )

@@ -1,0 +1,92 @@
+"""One term of a controller: everything that ends with its resignation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from barnabas.controller.batch import ControlBatch
+from barnabas.controller.channels import Channels
+from barnabas.controller.context import ControllerContext, PartitionInfo
+from barnabas.controller.settings import ControllerSettings
+from barnabas.controller.store import FencedStore
+from barnabas.seams import Observer
+from barnabas.types import LeaderAndIsr
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Partitions that are worked on without a pause for the loop."""
+
+
+class Term:
+    """Context, store and channels of one term, and the few verbs that all flows share."""
+
+    def __init__(
+        self,
+        *,
+        context: ControllerContext,
+        store: FencedStore,
+        channels: Channels,
+        settings: ControllerSettings,
+        observer: Observer,
+        broker_id: int,
+    ) -> None:
+        self.context = context
+        self.store = store
+        self.channels = channels
+        self.settings = settings
+        self.observer = observer
+        self.broker_id = broker_id
+
+    def batch(self) -> ControlBatch:
+        """An empty batch; ``send`` it."""
+        return ControlBatch(self.context, self.broker_id, self.settings.listener)
+
+    def send(self, batch: ControlBatch) -> None:
+        """Queue what a batch collected."""
+        self.store.ensure_open()
+        self.channels.send(batch.requests())
+
+    def send_metadata(
+        self, partitions: Iterable[PartitionInfo] = (), broker_ids: Iterable[int] | None = None
+    ) -> None:
+        """An UpdateMetadata to all brokers, or to these."""
+        batch = self.batch()
+        batch.metadata(partitions, broker_ids)
+        self.send(batch)
+
+    def close(self) -> None:
+        """Resign: nothing of this term is written or sent any more."""
+        self.store.close()
+        self.channels.stop()
+
+    def adopt(self, p: PartitionInfo, leadership: LeaderAndIsr, mzxid: int) -> None:
+        """Remember what ZooKeeper holds now, and tell the timeline what changed."""
+        before, p.leadership, p.mzxid = p.leadership, leadership, mzxid
+        tp = p.topic_partition
+        led = None if before is None else (before.leader, before.leader_epoch)
+        if leadership.leader >= 0 and led != (leadership.leader, leadership.leader_epoch):
+            self.observer.note(
+                "leader_elected",
+                topic=tp.topic,
+                partition=tp.partition,
+                leader=leadership.leader,
+                epoch=leadership.leader_epoch,
+                isr=list(leadership.isr),
+                unclean=leadership.recovering,
+            )
+        if before is not None and before.isr != leadership.isr:
+            self.observer.note(
+                "isr_changed",
+                topic=tp.topic,
+                partition=tp.partition,
+                isr=list(leadership.isr),
+                epoch=leadership.leader_epoch,
+            )
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """Slices of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,140 @@
+"""Topics and partitions that appear in ZooKeeper (reference section 3.7).
+
+Whoever serves CreateTopics or CreatePartitions writes the assignment (``topic_admin``); the watch
+on it brings the controller here.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from barnabas.controller import partitions, replicas
+from barnabas.controller.context import PartitionInfo, ReplicaAssignment, TopicInfo
+from barnabas.controller.partition_states import PartitionState
+from barnabas.controller.replica_states import ReplicaState
+from barnabas.controller.term import Term
+from barnabas.types import topic_id_text
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import TopicZNode, decode_topic, encode_topic
+from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
+from barnabas.zookeeper.operations import ChildrenOp, GetOp, SetOp
+
+
+def new_topic_id(rng: random.Random) -> uuid.UUID:
+    """A random id; never one that a shell would take for an option."""
+    while True:
+        topic_id = uuid.UUID(int=rng.getrandbits(128), version=4)
+        if not topic_id_text(topic_id).startswith("-"):
+            return topic_id
+
+
+async def topics_changed(term: Term, rng: random.Random) -> None:
+    """The TopicChange event: new topics come to life, vanished ones are forgotten."""
+    names, _ = await term.store.submit(ChildrenOp(paths.TOPICS, watch=True))
+    context = term.context
+    listed = dict.fromkeys(names)
+    for name in [t for t in context.topics if t not in listed]:
+        context.remove_topic(name)  # by hand: that is not a deletion, nobody is told to stop
+    new = [name for name in names if name not in context.topics]
+    added = await read_topics(term, new, rng)
+    for topic in added:
+        term.observer.note(
+            "topic_created",
+            topic=topic.name,
+            partitions=len(topic.partitions),
+            topic_id=None if topic.topic_id is None else topic_id_text(topic.topic_id),
+        )
+    await created(term, [p for topic in added for p in topic.partitions.values()])
+
+
+async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> list[TopicInfo]:
+    """Read assignments (arming a watch on each), give ids to topics without, know them all."""
+    outcomes = await term.store.data((paths.topic_path(name) for name in names), watch=True)
+    topics, writes = [], []
+    for name, outcome in zip(names, outcomes, strict=True):
+        znode = decoded(term, name, outcome)
+        if znode is None:
+            continue
+        if znode.topic_id is None:
+            znode = replace(znode, topic_id=new_topic_id(rng))
+            version = outcome[1].version
+            writes.append(SetOp(paths.topic_path(name), encode_topic(znode), version))
+        topic = term.context.add_topic(name, znode.topic_id)
+        for number in znode.partitions:
+            term.context.add_partition(topic, number, assignment_of(znode, number))
+        topics.append(topic)
+    for outcome in await term.store.fenced(writes):
+        if isinstance(outcome, ZooKeeperError):
+            raise outcome  # somebody writes topics at this moment: fail over again
+    return topics
+
+
+def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
+    """A topic's znode, or None if it is gone or unreadable (then it is left alone)."""
+    if isinstance(outcome, NoNode):
+        return None
+    if isinstance(outcome, ZooKeeperError):
+        raise outcome
+    try:
+        return decode_topic(paths.topic_path(name), outcome[0])
+    except MalformedZNode as error:
+        term.observer.note("topic_unreadable", topic=name, reason=str(error))
+        return None
+
+
+def assignment_of(znode: TopicZNode, number: int) -> ReplicaAssignment:
+    """One partition's replicas, with those that a reassignment adds and removes."""
+    return ReplicaAssignment(
+        replicas=znode.partitions[number],
+        adding=znode.adding.get(number, ()),
+        removing=znode.removing.get(number, ()),
+    )
+
+
+async def created(term: Term, new: Sequence[PartitionInfo]) -> None:
+    """Bring new partitions to life (``onNewPartitionCreation``)."""
+    if not new:
+        return
+    partitions.move(new, PartitionState.NEW)
+    everywhere = [(p, r) for p in new for r in p.assignment.replicas]
+    replicas.move(everywhere, ReplicaState.NEW)
+    await partitions.bring_online(term, new)
+    replicas.bring_online(term, everywhere)
+
+
+async def partitions_changed(term: Term, name: str) -> None:
+    """The PartitionModifications event: only added partitions count.
+
+    If the topic is on its way out the znode is put back (KAFKA-6612)."""
+    try:
+        outcome = await term.store.submit(GetOp(paths.topic_path(name), watch=True))
+    except NoNode:
+        return
+    topic = term.context.topics.get(name)
+    znode = decoded(term, name, outcome)
+    if topic is None or znode is None:
+        return
+    numbers = [n for n in znode.partitions if n not in topic.partitions]
+    if not numbers:
+        return
+    if term.context.is_being_deleted(name):
+        await _restore(term, topic, outcome[1].version)
+        return
+    added = [term.context.add_partition(topic, n, assignment_of(znode, n)) for n in numbers]
+    term.observer.note("partitions_added", topic=name, partitions=numbers)
+    await created(term, added)
+
+
+async def _restore(term: Term, topic: TopicInfo, version: int) -> None:
+    infos: Iterable[tuple[int, PartitionInfo]] = topic.partitions.items()
+    znode = TopicZNode(
+        partitions={n: p.assignment.replicas for n, p in infos},
+        topic_id=topic.topic_id,
+        adding={n: p.assignment.adding for n, p in infos if p.assignment.adding},
+        removing={n: p.assignment.removing for n, p in infos if p.assignment.removing},
+    )
+    await term.store.fenced([SetOp(paths.topic_path(topic.name), encode_topic(znode), version)])
