@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from barnabas.types import Buffer
@@ -153,4 +153,4 @@ class Env:
     boot_id: str
     """Changes when the machine restarts: tells a killed process (page cache kept) from a machine
     that lost what was not flushed."""
-    observer: Observer = SilentObserver()
+    observer: Observer = field(default_factory=SilentObserver)

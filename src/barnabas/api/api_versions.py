@@ -1,0 +1,52 @@
+"""ApiVersions v0-4: what this broker serves, with which versions.
+
+A version that is not known is answered in the form of v0 with UNSUPPORTED_VERSION and the whole
+list, so that any client can step down (KIP-35). The feature epoch is the version of ``/feature``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import API_TABLE, ApiKey, advertised
+from barnabas.protocol.codec import encode_response
+from barnabas.protocol.message import Message
+
+log = logging.getLogger("kafka.request.logger")
+
+_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Answer with the table of ``api/dispatch.py``."""
+    from barnabas.api.dispatch import HANDLERS
+
+    rows = [
+        Message(api_key=int(row.key), min_version=row.min_version, max_version=row.max_version)
+        for row in advertised(ApiKey(key) for key in HANDLERS)
+    ]
+    body = Message(
+        error_code=ErrorCode.NONE,
+        api_keys=rows,
+        throttle_time=0,
+        supported_features=[],
+        finalized_features_epoch=0,
+        finalized_features=[],
+        zk_migration_ready=False,
+    )
+    api = API_TABLE[ApiKey.API_VERSIONS]
+    if not api.min_version <= request.api_version <= api.max_version:
+        body.error_code = ErrorCode.UNSUPPORTED_VERSION
+        return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, body)]
+    if request.api_version >= 3:
+        decoded = request.decode()
+        name, version = decoded.client_software_name, decoded.client_software_version
+        if not (_NAME.fullmatch(name) and _NAME.fullmatch(version)):
+            body = Message(error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time=0)
+        else:
+            log.debug("client %s %s at %s", name, version, request.client_host)
+    return request.answer(body)

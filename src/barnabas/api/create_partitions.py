@@ -1,0 +1,86 @@
+"""CreatePartitions v0-3: only the controller serves it; partitions can only be added.
+
+Answered once this broker's metadata shows the new partitions with leaders, or with
+REQUEST_TIMED_OUT while their creation goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.controller.topics import Assignment, grow
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+from barnabas.zookeeper.topics import add_partitions, read_topic
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each topic on its own."""
+    return _grow_all(services, request)
+
+
+async def _grow_all(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    results: list[Message] = []
+    totals: dict[str, int] = {}
+    for topic in decoded.topics:
+        result = Message(name=topic.name, error_code=ErrorCode.NONE, error_message=None)
+        results.append(result)
+        try:
+            if not services.controller.is_active:
+                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+            added = await _grow_one(services, topic, decoded.validate_only)
+            if not decoded.validate_only:
+                totals[topic.name] = max(added) + 1
+        except KafkaError as error:
+            result.error_code = error.code
+            result.error_message = error.message or None
+    await _wait(services, totals, results, milliseconds(decoded.timeout))
+    return request.answer(Message(throttle_time=0, results=results))
+
+
+async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assignment:
+    if services.metadata.partitions(topic.name) is None:
+        raise KafkaError(
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic.name}' does not exist."
+        )
+    znode = await read_topic(services.zookeeper, topic.name)
+    if znode is None:
+        raise KafkaError(
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic.name}' does not exist."
+        )
+    if znode.adding or znode.removing:
+        raise KafkaError(
+            ErrorCode.REASSIGNMENT_IN_PROGRESS,
+            f"A partition reassignment is in progress for the topic '{topic.name}'.",
+        )
+    placement = None
+    if topic.assignments is not None:
+        placement = [tuple(a.broker_ids) for a in topic.assignments]
+    added = grow(
+        znode.partitions,
+        topic.count,
+        {b.id: b.rack for b in services.metadata.brokers.values()},
+        rng=services.env.random,
+        placement=placement,
+    )
+    if not validate_only:
+        await add_partitions(services.zookeeper, topic.name, added)
+    return added
+
+
+async def _wait(
+    services: Services, totals: dict[str, int], results: list[Message], timeout_ms: int
+) -> None:
+    def complete(name: str) -> bool:
+        partitions = services.metadata.partitions(name) or {}
+        return len(partitions) >= totals[name] and all(p.leader >= 0 for p in partitions.values())
+
+    if totals and timeout_ms > 0:
+        await services.metadata_shows(lambda: all(map(complete, totals)), timeout_ms)
+    for result in results:
+        if result.name in totals and not complete(result.name):
+            result.error_code = ErrorCode.REQUEST_TIMED_OUT

@@ -1,0 +1,113 @@
+"""CreateTopics v2-7: only the controller serves it; answered when this broker knows the topics.
+
+The topic is written to ZooKeeper and the controller's watch does the rest. The answer comes once
+this broker's metadata shows a leader for every partition, or after the request's timeout with
+REQUEST_TIMED_OUT (the creation goes on). ``validate_only`` writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.describe_configs import config_source, topic_entries
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.topic_creation import create, place
+from barnabas.config.topic_config import TopicConfig
+from barnabas.controller.topics import Assignment
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Create each topic of the request on its own: one refusal leaves the others alone."""
+    return _create_all(services, request)
+
+
+async def _create_all(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    names = [t.name for t in decoded.topics]
+    results: list[Message] = []
+    placed: dict[str, Assignment] = {}
+    for topic in decoded.topics:
+        try:
+            if not services.controller.is_active:
+                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+            if names.count(topic.name) > 1:
+                raise KafkaError(
+                    ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."
+                )
+            results.append(await _create_one(services, topic, decoded.validate_only, placed))
+        except KafkaError as error:
+            results.append(_failure(topic.name, error))
+    if placed and not decoded.validate_only:
+        await _wait(services, placed, results, milliseconds(decoded.timeout))
+    unique = {r.name: r for r in results}
+    return request.answer(Message(throttle_time=0, topics=list(unique.values())))
+
+
+async def _create_one(
+    services: Services, topic: Any, validate_only: bool, placed: dict[str, Assignment]
+) -> Message:
+    manual = {a.partition_index: tuple(a.broker_ids) for a in topic.assignments}
+    overrides = {c.name: c.value for c in topic.configs}
+    assignment = place(
+        services,
+        partitions=topic.num_partitions,
+        replication_factor=topic.replication_factor,
+        manual=manual,
+    )
+    topic_id = await create(
+        services, topic.name, assignment, overrides, validate_only=validate_only
+    )
+    placed[topic.name] = assignment
+    config = TopicConfig(services.config, {k: v for k, v in overrides.items() if v is not None})
+    return Message(
+        name=topic.name,
+        topic_id=None if validate_only else topic_id,
+        error_code=ErrorCode.NONE,
+        error_message=None,
+        topic_config_error_code=0,
+        num_partitions=len(assignment),
+        replication_factor=len(assignment[0]),
+        configs=[
+            Message(
+                name=entry.setting.name,
+                value=entry.setting.text(entry.value),
+                read_only=False,
+                config_source=config_source(entry),
+                is_sensitive=False,
+            )
+            for entry in topic_entries(config)
+        ],
+    )
+
+
+async def _wait(
+    services: Services, placed: dict[str, Assignment], results: list[Message], timeout_ms: int
+) -> None:
+    def complete(name: str) -> bool:
+        partitions = services.metadata.partitions(name) or {}
+        return len(partitions) >= len(placed[name]) and all(
+            p.leader >= 0 for p in partitions.values()
+        )
+
+    if timeout_ms > 0:
+        await services.metadata_shows(lambda: all(map(complete, placed)), timeout_ms)
+    for result in results:
+        if result.error_code == ErrorCode.NONE and not complete(result.name):
+            result.error_code = ErrorCode.REQUEST_TIMED_OUT
+
+
+def _failure(name: str, error: KafkaError) -> Message:
+    return Message(
+        name=name,
+        topic_id=None,
+        error_code=error.code,
+        error_message=error.message or None,
+        topic_config_error_code=0,
+        num_partitions=-1,
+        replication_factor=-1,
+        configs=[],
+    )

@@ -1,0 +1,76 @@
+"""DeleteTopics v1-6: only the controller serves it; by name, or by id from v6.
+
+The marker ``/admin/delete_topics/T`` starts the deletion. The answer comes once this broker's
+metadata no longer shows the topic, or with REQUEST_TIMED_OUT while the deletion goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+from barnabas.zookeeper.topics import mark_for_deletion
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each topic on its own."""
+    return _delete_all(services, request)
+
+
+async def _delete_all(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    results: list[Message] = []
+    for name, topic_id in _wanted(decoded):
+        result = Message(
+            name=name, topic_id=topic_id, error_code=ErrorCode.NONE, error_message=None
+        )
+        results.append(result)
+        try:
+            result.name, result.topic_id = _resolve(services, name, topic_id)
+            if not services.controller.is_active:
+                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+            if not services.config.flag("delete.topic.enable"):
+                raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED, "Topic deletion is disabled.")
+            await mark_for_deletion(services.zookeeper, result.name)
+        except KafkaError as error:
+            result.error_code = error.code
+            result.error_message = error.message or None
+    await _wait(services, results, milliseconds(decoded.timeout))
+    return request.answer(Message(throttle_time=0, responses=results))
+
+
+def _wanted(decoded: Any) -> list[tuple[str | None, Any]]:
+    if hasattr(decoded, "topics"):
+        return [(t.name, t.topic_id) for t in decoded.topics]
+    return [(name, None) for name in decoded.topic_names]
+
+
+def _resolve(services: Services, name: str | None, topic_id: Any) -> tuple[str, Any]:
+    if name is None:
+        known = services.metadata.topic_name(topic_id) if topic_id is not None else None
+        if known is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
+        return known, topic_id
+    if services.metadata.partitions(name) is None:
+        raise KafkaError(
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."
+        )
+    return name, services.metadata.topic_id(name)
+
+
+async def _wait(services: Services, results: list[Message], timeout_ms: int) -> None:
+    marked = [r for r in results if r.error_code == ErrorCode.NONE]
+    if not marked or timeout_ms <= 0:
+        return
+
+    def gone(result: Message) -> bool:
+        return services.metadata.partitions(result.name) is None
+
+    await services.metadata_shows(lambda: all(map(gone, marked)), timeout_ms)
+    for result in marked:
+        if not gone(result):
+            result.error_code = ErrorCode.REQUEST_TIMED_OUT

@@ -1,0 +1,64 @@
+"""DescribeTopicPartitions v0 (KIP-966): partitions of topics in pages, with a cursor.
+
+Not in Kafka's ZooKeeper mode; tools of newer clients ask for it. There are no eligible leader
+replicas in ZooKeeper mode: those lists are null.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.metadata import NO_OPERATIONS, partition_message
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.config.broker_config import INTERNAL_TOPICS
+from barnabas.errors import ErrorCode
+from barnabas.protocol.message import Message
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Topics in order of their names, from the cursor, up to the limit of partitions."""
+    decoded = request.decode()
+    cursor = decoded.cursor
+    if cursor is not None and cursor.partition_index < 0:
+        return request.answer(Message(throttle_time=0, topics=[], next_cursor=None))
+    named = sorted({t.name for t in decoded.topics})
+    names = named or services.metadata.topics()
+    first_partition = 0
+    if cursor is not None:
+        names = [n for n in names if n >= cursor.topic_name]
+        first_partition = cursor.partition_index
+    limit = services.config.int("max.request.partition.size.limit")
+    left = min(max(1, decoded.response_partition_limit), limit)
+    topics: list[Message] = []
+    next_cursor = None
+    for name in names:
+        start = first_partition if cursor is not None and name == cursor.topic_name else 0
+        topic, more_at = _topic(services, request.listener, name, start, left)
+        topics.append(topic)
+        left -= len(topic.partitions)
+        if more_at is not None:
+            next_cursor = Message(topic_name=name, partition_index=more_at)
+            break
+        if left == 0 and name != names[-1]:
+            next_cursor = Message(topic_name=names[names.index(name) + 1], partition_index=0)
+            break
+    return request.answer(Message(throttle_time=0, topics=topics, next_cursor=next_cursor))
+
+
+def _topic(
+    services: Services, listener: str, name: str, start: int, limit: int
+) -> tuple[Message, int | None]:
+    """A topic's message, and the first partition that found no room (None: all did)."""
+    partitions = services.metadata.partitions(name)
+    numbers = sorted(n for n in partitions or {} if n >= start)
+    shown, rest = numbers[:limit], numbers[limit:]
+    message = Message(
+        error_code=ErrorCode.NONE
+        if partitions is not None
+        else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        name=name,
+        topic_id=services.metadata.topic_id(name),
+        is_internal=name in INTERNAL_TOPICS,
+        partitions=[partition_message(services, (partitions or {})[n], listener) for n in shown],
+        topic_authorized_operations=NO_OPERATIONS,
+    )
+    return message, rest[0] if rest else None

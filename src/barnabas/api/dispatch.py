@@ -1,0 +1,88 @@
+"""From a request to its handler: which APIs are served, and what answers the rest.
+
+A handler is one file of this room: what versions it serves, one ``handle(services, request)``,
+helpers below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from barnabas.api import (
+    allocate_producer_ids,
+    alter_partition,
+    api_versions,
+    controlled_shutdown,
+    create_partitions,
+    create_topics,
+    delete_topics,
+    describe_cluster,
+    describe_configs,
+    describe_log_dirs,
+    describe_topic_partitions,
+    fetch,
+    init_producer_id,
+    leader_and_isr,
+    list_offsets,
+    metadata,
+    offset_for_leader_epoch,
+    produce,
+    stop_replica,
+    update_metadata,
+)
+from barnabas.api.request import Answer, Request, api_name
+from barnabas.api.services import Services
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.api import API_TABLE, ApiKey
+
+Handler: TypeAlias = Callable[[Services, Request], Answer]
+
+HANDLERS: Mapping[int, Handler] = MappingProxyType(
+    {
+        ApiKey.PRODUCE: produce.handle,
+        ApiKey.FETCH: fetch.handle,
+        ApiKey.LIST_OFFSETS: list_offsets.handle,
+        ApiKey.METADATA: metadata.handle,
+        ApiKey.LEADER_AND_ISR: leader_and_isr.handle,
+        ApiKey.STOP_REPLICA: stop_replica.handle,
+        ApiKey.UPDATE_METADATA: update_metadata.handle,
+        ApiKey.CONTROLLED_SHUTDOWN: controlled_shutdown.handle,
+        ApiKey.API_VERSIONS: api_versions.handle,
+        ApiKey.CREATE_TOPICS: create_topics.handle,
+        ApiKey.DELETE_TOPICS: delete_topics.handle,
+        ApiKey.INIT_PRODUCER_ID: init_producer_id.handle,
+        ApiKey.OFFSET_FOR_LEADER_EPOCH: offset_for_leader_epoch.handle,
+        ApiKey.DESCRIBE_CONFIGS: describe_configs.handle,
+        ApiKey.DESCRIBE_LOG_DIRS: describe_log_dirs.handle,
+        ApiKey.CREATE_PARTITIONS: create_partitions.handle,
+        ApiKey.ALTER_PARTITION: alter_partition.handle,
+        ApiKey.DESCRIBE_CLUSTER: describe_cluster.handle,
+        ApiKey.ALLOCATE_PRODUCER_IDS: allocate_producer_ids.handle,
+        ApiKey.DESCRIBE_TOPIC_PARTITIONS: describe_topic_partitions.handle,
+    }
+)
+
+
+class Dispatcher:
+    """Routes the requests of one broker."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def handle(self, request: Request) -> Answer:
+        """The answer of the request's handler.
+
+        Raises InvalidRequest for an API or version that is not served: such a request cannot be
+        answered in a form its sender could read (reference section 9). ApiVersions alone answers
+        every version, and Produce the old ones.
+        """
+        handler = HANDLERS.get(request.api_key)
+        if handler is None:
+            raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
+        if request.api_key not in (ApiKey.API_VERSIONS, ApiKey.PRODUCE):
+            api = API_TABLE[ApiKey(request.api_key)]
+            if not api.min_version <= request.api_version <= api.max_version:
+                raise InvalidRequest(f"unsupported {api.name} version {request.api_version}")
+        return handler(self.services, request)

@@ -1,0 +1,69 @@
+"""What handlers work with: the parts of one broker, put together by ``broker/node.py``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.topic_config import TopicConfig
+from barnabas.controller.controller import Controller
+from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.replica_manager import ReplicaManager
+from barnabas.seams import Env
+from barnabas.storage.log_manager import LogManager
+from barnabas.zookeeper.client import ZooKeeperClient
+
+
+class ProducerIdSource(Protocol):
+    """Producer ids that no other broker hands out."""
+
+    async def next(self) -> int:
+        """A fresh id. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) if no block can be had."""
+        ...
+
+
+class TopicConfigSource(Protocol):
+    """Topic settings as ZooKeeper holds them, kept current by config change notifications."""
+
+    def get(self, topic: str) -> TopicConfig: ...
+
+    async def ensure(self, topics: Iterable[str]) -> None:
+        """Read the settings of topics that are not known yet."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """One broker, as its handlers see it."""
+
+    env: Env
+    config: BrokerConfig
+    broker_id: int
+    cluster_id: str
+    zookeeper: ZooKeeperClient
+    metadata: MetadataCache
+    logs: LogManager
+    replicas: ReplicaManager
+    controller: Controller
+    topic_configs: TopicConfigSource
+    producer_ids: ProducerIdSource
+
+    async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
+        """Wait until the metadata cache satisfies ``condition``; False when time is up."""
+        if condition():
+            return True
+        changed = asyncio.Event()
+        unsubscribe = self.metadata.subscribe(changed.set)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                while not condition():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            return condition()
+        finally:
+            unsubscribe()
+        return True

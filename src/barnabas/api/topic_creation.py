@@ -1,0 +1,88 @@
+"""Creating a topic: checked, placed, written to ZooKeeper, where the controller finds it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from barnabas.api.services import Services
+from barnabas.config.broker_config import INTERNAL_TOPICS
+from barnabas.config.topic_config import check_topic_overrides
+from barnabas.controller.topics import (
+    Assignment,
+    assign_replicas,
+    check_assignment,
+    check_name,
+)
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.zookeeper.cluster import generate_id
+from barnabas.zookeeper.topics import check_new_topic, create_topic
+
+
+def place(
+    services: Services,
+    *,
+    partitions: int,
+    replication_factor: int,
+    manual: Mapping[int, Sequence[int]] | None = None,
+) -> Assignment:
+    """Where the replicas of a new topic go. Raises KafkaError."""
+    brokers = {b.id: b.rack for b in services.metadata.brokers.values()}
+    if manual:
+        if partitions != -1 or replication_factor != -1:
+            raise KafkaError(
+                ErrorCode.INVALID_REQUEST,
+                "Both numPartitions or replicationFactor and replicasAssignments were set.",
+            )
+        check_assignment(manual, sorted(brokers))
+        return {number: tuple(replicas) for number, replicas in sorted(manual.items())}
+    config = services.config
+    return assign_replicas(
+        brokers,
+        partitions=config.int("num.partitions") if partitions == -1 else partitions,
+        replication_factor=config.int("default.replication.factor")
+        if replication_factor == -1
+        else replication_factor,
+        rng=services.env.random,
+    )
+
+
+async def create(
+    services: Services,
+    name: str,
+    assignment: Assignment,
+    overrides: Mapping[str, str | None],
+    *,
+    validate_only: bool = False,
+) -> uuid.UUID:
+    """Write a topic's settings and assignment; its id. Raises KafkaError."""
+    check_name(name)
+    checked = check_topic_overrides(overrides)
+    if services.metadata.partitions(name) is not None:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
+    topic_id = generate_id(services.env.random)
+    if validate_only:
+        await check_new_topic(services.zookeeper, name)
+    else:
+        await create_topic(services.zookeeper, name, assignment, topic_id, checked)
+    return topic_id
+
+
+async def auto_create(services: Services, name: str) -> None:
+    """Create a topic on first use, with the cluster's defaults. Raises KafkaError."""
+    config = services.config
+    overrides: dict[str, str | None] = {}
+    partitions, replicas = -1, -1
+    if name == "__consumer_offsets":
+        partitions = config.int("offsets.topic.num.partitions")
+        replicas = config.int("offsets.topic.replication.factor")
+        overrides = {
+            "cleanup.policy": "compact",
+            "compression.type": "producer",
+            "segment.bytes": str(config.int("offsets.topic.segment.bytes")),
+        }
+    elif name in INTERNAL_TOPICS:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} is created by transactions")
+    check_name(name)
+    assignment = place(services, partitions=partitions, replication_factor=replicas)
+    await create(services, name, assignment, overrides)

@@ -1,0 +1,123 @@
+"""Topic settings as ZooKeeper holds them, kept current by ``/config/changes``.
+
+Every broker reads all of them at its start, and a topic's again when a notification names it. A
+notification is only a hint to read: the node is the truth, so running one twice does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.topic_config import TopicConfig
+from barnabas.storage.config import LogConfig
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import decode_config_change
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.cluster import persist
+from barnabas.zookeeper.errors import NoNode
+from barnabas.zookeeper.operations import WatchEvent
+from barnabas.zookeeper.topics import list_topics, read_config, read_configs
+
+log = logging.getLogger("kafka.server")
+
+
+class TopicConfigRepository:
+    """The settings in force for every topic this broker has met."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        zookeeper: ZooKeeperClient,
+        on_change: Callable[[str, LogConfig], None],
+    ) -> None:
+        self._config = config
+        self._zookeeper = zookeeper
+        self._on_change = on_change
+        self._topics: dict[str, TopicConfig] = {}
+        self._log_configs: dict[str, LogConfig] = {}
+        self._last_change = -1
+        self._wake = asyncio.Event()
+
+    def get(self, topic: str) -> TopicConfig:
+        """The settings of a topic; the broker's own if nothing is known of it."""
+        found = self._topics.get(topic)
+        return found if found is not None else TopicConfig(self._config, {})
+
+    def min_insync_replicas(self, topic: str) -> int:
+        return self.get(topic).min_insync_replicas
+
+    def log_config(self, topic: str) -> LogConfig:
+        """What a log of this topic needs to know; the same object until something changes."""
+        found = self._log_configs.get(topic)
+        if found is None:
+            found = self._log_configs[topic] = self.get(topic).log_config()
+        return found
+
+    async def load(self) -> None:
+        """Read every topic's settings. At the start of a broker."""
+        await self.ensure(await list_topics(self._zookeeper))
+
+    async def ensure(self, topics: Iterable[str]) -> None:
+        """Read the settings of those topics that are not known yet."""
+        unknown = [t for t in topics if t not in self._topics]
+        if not unknown:
+            return
+        entities = {topic: paths.topic_entity(topic) for topic in unknown}
+        found = await read_configs(self._zookeeper, list(entities.values()))
+        for topic, entity in entities.items():
+            self._take(topic, found.get(entity, {}))
+
+    def forget(self, topic: str) -> None:
+        """A deleted topic's settings must not outlive it: its name may come back."""
+        self._topics.pop(topic, None)
+        self._log_configs.pop(topic, None)
+
+    def on_event(self, event: WatchEvent) -> None:
+        """Told of every watch event of the session."""
+        if event.path == paths.CONFIG_CHANGES:
+            self._wake.set()
+
+    def on_new_session(self) -> None:
+        """Watches are gone with the old session: look again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow the notifications, for ever."""
+        while True:
+            self._wake.clear()
+            await self._process_changes()
+            await self._wake.wait()
+
+    async def _process_changes(self) -> None:
+        try:
+            names, _ = await persist(
+                self._zookeeper, lambda: self._zookeeper.children(paths.CONFIG_CHANGES, watch=True)
+            )
+        except NoNode:
+            return
+        prefix = paths.CONFIG_CHANGE_PREFIX.rpartition("/")[2]
+        numbers = sorted(int(n.removeprefix(prefix)) for n in names if n.startswith(prefix))
+        for number in numbers:
+            if number > self._last_change:
+                await self._process(f"{paths.CONFIG_CHANGE_PREFIX}{number:010d}")
+                self._last_change = number
+
+    async def _process(self, path: str) -> None:
+        try:
+            data, _ = await persist(self._zookeeper, lambda: self._zookeeper.get(path))
+        except NoNode:
+            return
+        entity = decode_config_change(path, data)
+        kind, _, name = entity.partition("/")
+        if kind != "topics" or name not in self._topics:
+            return
+        self._take(name, await read_config(self._zookeeper, entity))
+        log.info("settings of topic %s changed: %s", name, self._topics[name].overrides)
+
+    def _take(self, topic: str, overrides: dict[str, str]) -> None:
+        self._topics[topic] = TopicConfig(self._config, overrides)
+        self._log_configs.pop(topic, None)
+        self._on_change(topic, self.log_config(topic))

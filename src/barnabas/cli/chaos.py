@@ -1,0 +1,58 @@
+"""``barnabas chaos``: break a cluster that ``barnabas up`` started."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from barnabas.cli.options import bootstrap_server
+from barnabas.client.cluster import ClusterClient
+from barnabas.cluster.control import ask
+from barnabas.errors import ConfigError
+
+
+@click.command()
+@click.argument("verb", type=click.Choice(["kill", "pause", "resume", "restart", "stop"]))
+@click.argument("target", metavar="TARGET")
+@bootstrap_server
+def command(verb: str, target: str, bootstrap_server: str) -> None:
+    """Do VERB to the process behind TARGET.
+
+    \b
+    kill     SIGKILL: no goodbye, as in a crash
+    pause    SIGSTOP: alive, but silent
+    resume   SIGCONT
+    restart  start it again (stopping it first if it runs)
+    stop     a clean, controlled shutdown
+
+    \b
+    TARGET is leader:TOPIC/PARTITION, controller, broker:ID or coordinator.
+    """
+    first = bootstrap_server.split(",")[0]
+    port = first.rpartition(":")[2]
+    if not port.isdigit():
+        raise click.UsageError(f"--bootstrap-server: '{first}' is not host:port")
+    process = target
+    if target == "controller" or target.startswith("leader:"):
+        process = asyncio.run(_resolve(target, int(port)))
+    answer = ask(int(port), {"verb": verb, "process": process})
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]))
+    click.echo(f"{verb} {process} pid={answer['pid']}")
+
+
+async def _resolve(target: str, port: int) -> str:
+    """The process that holds a role just now."""
+    status = ask(port, {"verb": "status"})
+    async with ClusterClient(str(status["bootstrap"]), "barnabas-chaos") as client:
+        metadata = await client.metadata()
+        if target == "controller":
+            return f"broker:{metadata.controller_id}"
+        topic, separator, partition = target.removeprefix("leader:").rpartition("/")
+        if not separator or not partition.isdigit():
+            raise click.UsageError(f"'{target}' is not leader:TOPIC/PARTITION")
+        leader = metadata.leader(topic, int(partition))
+        if leader is None:
+            raise ConfigError(f"{topic}/{partition} has no leader")
+        return f"broker:{leader}"

@@ -1,0 +1,144 @@
+"""``barnabas cluster status``: brokers, controller, and who leads and follows what."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.output import print_json, print_table
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import Unreachable
+from barnabas.client.metadata import ClusterView, PartitionView
+
+MARKS = {"leader": "L", "in sync": "s", "lagging": "-", "offline": "x", "": "."}
+WATCH_S = 0.5
+
+
+@click.group()
+def command() -> None:
+    """Show the state of a cluster."""
+
+
+@command.command()
+@click.option("--watch", "-w", is_flag=True, help="Draw again, twice a second, until Ctrl-C.")
+@bootstrap_server
+@output
+def status(watch: bool, bootstrap_server: str, output: str) -> None:
+    """Brokers, controller, and a matrix: partitions down, brokers across.
+
+    \b
+    L leader   s in sync   - lagging (not in sync)   x offline   . no replica
+    Exit code 1 if a partition is leaderless or under-replicated.
+    """
+    raise SystemExit(asyncio.run(_run(bootstrap_server, watch, output)))
+
+
+async def _run(bootstrap: str, watch: bool, output: str) -> int:
+    async with ClusterClient(bootstrap, "barnabas-status") as client:
+        while True:
+            try:
+                view = await client.metadata()
+            except Unreachable:
+                if not watch:
+                    raise
+                click.echo("no broker answers")
+                await asyncio.sleep(WATCH_S)
+                continue
+            if watch:
+                click.clear()
+            _show(view, output)
+            if not watch:
+                return 0 if _healthy(view) else 1
+            await asyncio.sleep(WATCH_S)
+
+
+def _show(view: ClusterView, output: str) -> None:
+    if output == "json":
+        print_json(_document(view))
+        return
+    print_table(
+        ["broker", "address", "rack", "role"],
+        [
+            [b.id, f"{b.host}:{b.port}", b.rack or "-", _role(view, b.id)]
+            for _, b in sorted(view.brokers.items())
+        ],
+    )
+    click.echo()
+    ids = _columns(view)
+    rows = [
+        [f"{topic.name}/{p.partition}", p.leader_epoch, *(MARKS[replica_state(p, i)] for i in ids)]
+        for _, topic in sorted(view.topics.items())
+        for p in topic.partitions
+    ]
+    if rows:
+        print_table(["partition", "epoch", *map(str, ids)], rows)
+        click.echo()
+    click.echo(_sentence(view))
+
+
+def replica_state(partition: PartitionView, broker: int) -> str:
+    """leader, in sync, lagging, offline, or "" where the broker holds no replica."""
+    if broker == partition.leader:
+        return "leader"
+    if broker not in partition.replicas:
+        return ""
+    if broker in partition.offline:
+        return "offline"
+    return "in sync" if broker in partition.isr else "lagging"
+
+
+def _columns(view: ClusterView) -> list[int]:
+    held = {i for t in view.topics.values() for p in t.partitions for i in p.replicas}
+    return sorted(held.union(view.brokers))
+
+
+def _role(view: ClusterView, broker: int) -> str:
+    return "controller" if broker == view.controller_id else "-"
+
+
+def _partitions(view: ClusterView) -> list[PartitionView]:
+    return [p for t in view.topics.values() for p in t.partitions]
+
+
+def _healthy(view: ClusterView) -> bool:
+    return view.controller_id in view.brokers and all(
+        p.leader >= 0 and len(p.isr) == len(p.replicas) for p in _partitions(view)
+    )
+
+
+def _sentence(view: ClusterView) -> str:
+    partitions = _partitions(view)
+    leaderless = sum(p.leader < 0 for p in partitions)
+    under = sum(len(p.isr) < len(p.replicas) for p in partitions)
+    if _healthy(view):
+        return f"healthy: {len(view.brokers)} brokers, {len(partitions)} partitions, all in sync"
+    return (
+        f"degraded: {len(view.brokers)} brokers, {len(partitions)} partitions,"
+        f" {leaderless} leaderless, {under} under-replicated"
+    )
+
+
+def _document(view: ClusterView) -> dict[str, object]:
+    return {
+        "cluster_id": view.cluster_id,
+        "controller": view.controller_id,
+        "healthy": _healthy(view),
+        "brokers": [
+            {"id": b.id, "host": b.host, "port": b.port, "rack": b.rack}
+            for _, b in sorted(view.brokers.items())
+        ],
+        "partitions": [
+            {
+                "topic": topic.name,
+                "partition": p.partition,
+                "leader": p.leader,
+                "leader_epoch": p.leader_epoch,
+                "replicas": {str(i): replica_state(p, i) for i in p.replicas},
+                "isr": list(p.isr),
+            }
+            for _, topic in sorted(view.topics.items())
+            for p in topic.partitions
+        ],
+    }

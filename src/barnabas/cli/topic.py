@@ -1,0 +1,150 @@
+"""``barnabas topic``: create, list, describe, delete."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.output import print_json, print_table
+from barnabas.client.admin import create_topic, delete_topic, wait_for_leaders
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError
+from barnabas.client.metadata import ClusterView, TopicView
+from barnabas.config.sources import parse_overrides
+
+CLIENT_ID = "barnabas-topic"
+
+
+@click.group()
+def command() -> None:
+    """Create, list, describe and delete topics."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--partitions", "-p", type=click.IntRange(1), help="Default: num.partitions.")
+@click.option(
+    "--replicas", "-r", type=click.IntRange(1), help="Default: default.replication.factor."
+)
+@click.option("--min-isr", type=click.IntRange(1), help="Sets min.insync.replicas.")
+@click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A topic setting.")
+@bootstrap_server
+def create(
+    name: str,
+    partitions: int | None,
+    replicas: int | None,
+    min_isr: int | None,
+    config: tuple[str, ...],
+    bootstrap_server: str,
+) -> None:
+    """Create topic NAME and wait until its partitions have leaders.
+
+    \b
+    barnabas topic create orders -p 6 -r 3 --min-isr 2
+    barnabas topic create sessions -c cleanup.policy=compact
+    """
+    configs = parse_overrides(config)
+    if min_isr is not None:
+        configs["min.insync.replicas"] = str(min_isr)
+
+    async def run() -> None:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            await create_topic(
+                client,
+                name,
+                partitions=partitions or -1,
+                replication_factor=replicas or -1,
+                configs=configs,
+            )
+            await wait_for_leaders(client, name)
+
+    asyncio.run(run())
+    click.echo(f"created {name}")
+
+
+@command.command("list")
+@click.option("--internal", is_flag=True, help="Internal topics as well.")
+@bootstrap_server
+@output
+def list_topics(internal: bool, bootstrap_server: str, output: str) -> None:
+    """All topics with their partitions, replicas and problems."""
+    view = asyncio.run(_metadata(bootstrap_server))
+    topics = [t for _, t in sorted(view.topics.items()) if internal or not t.internal]
+    if output == "json":
+        print_json([_summary(t) for t in topics])
+    else:
+        rows = [list(_summary(t).values()) for t in topics]
+        print_table(["name", "partitions", "replicas", "under-replicated", "leaderless"], rows)
+
+
+@command.command()
+@click.argument("name")
+@bootstrap_server
+@output
+def describe(name: str, bootstrap_server: str, output: str) -> None:
+    """Leader, epoch, replicas and in-sync replicas of each partition of NAME."""
+    view = asyncio.run(_metadata(bootstrap_server, name))
+    topic = view.topics[name]
+    if topic.error:
+        raise ClientError(f"topic {name}", topic.error)
+    rows = [
+        {
+            "partition": p.partition,
+            "leader": p.leader if p.leader >= 0 else None,
+            "epoch": p.leader_epoch,
+            "replicas": list(p.replicas),
+            "isr": list(p.isr),
+            "offline": list(p.offline),
+        }
+        for p in topic.partitions
+    ]
+    if output == "json":
+        print_json({"name": name, "topic_id": str(topic.topic_id), "partitions": rows})
+        return
+    print_table(
+        ["partition", "leader", "epoch", "replicas", "isr", "offline"],
+        [
+            [
+                ",".join(map(str, cell))
+                if isinstance(cell, list)
+                else "-"
+                if cell is None
+                else cell
+                for cell in row.values()
+            ]
+            for row in rows
+        ],
+    )
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@bootstrap_server
+def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
+    """Delete topics NAMES with all their records."""
+
+    async def run() -> None:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            for name in names:
+                await delete_topic(client, name)
+                click.echo(f"deleted {name}")
+
+    asyncio.run(run())
+
+
+async def _metadata(bootstrap: str, *topics: str) -> ClusterView:
+    async with ClusterClient(bootstrap, CLIENT_ID) as client:
+        return await client.metadata(list(topics) or None)
+
+
+def _summary(topic: TopicView) -> dict[str, object]:
+    partitions = topic.partitions
+    return {
+        "name": topic.name,
+        "partitions": len(partitions),
+        "replicas": max((len(p.replicas) for p in partitions), default=0),
+        "under_replicated": sum(len(p.isr) < len(p.replicas) for p in partitions),
+        "leaderless": sum(p.leader < 0 for p in partitions),
+    }

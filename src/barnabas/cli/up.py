@@ -1,0 +1,104 @@
+"""``barnabas up``: a whole cluster on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+
+import click
+
+from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.processes import run_process
+from barnabas.cluster.readiness import wait_until_ready
+from barnabas.cluster.supervisor import Supervisor
+from barnabas.config.sources import parse_overrides
+
+READY_TIMEOUT_S = 60.0
+
+
+@click.command()
+@click.option("--brokers", default=3, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False),
+    help="Directory to keep; a temporary one, removed at the end, if not given.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=9092, show_default=True, type=click.IntRange(1, 65_500), help="First broker."
+)
+@click.option(
+    "--zookeeper-port",
+    default=2181,
+    show_default=True,
+    type=click.IntRange(1, 65_535),
+    help="Of the embedded coordinator.",
+)
+@click.option(
+    "--zookeeper", metavar="HOST:PORT,...", help="Use this ZooKeeper; start no coordinator."
+)
+@click.option(
+    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
+)
+def command(
+    brokers: int,
+    data: str | None,
+    host: str,
+    port: int,
+    zookeeper_port: int,
+    zookeeper: str | None,
+    override: tuple[str, ...],
+) -> None:
+    """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
+
+    Each broker is a process of its own. 'barnabas chaos' kills, pauses and restarts them.
+    """
+    started = time.monotonic()
+    directory = data or tempfile.mkdtemp(prefix="barnabas-")
+    plan = ClusterPlan(
+        directory=_absolute(directory),
+        brokers=brokers,
+        host=host,
+        port=port,
+        zookeeper_port=zookeeper_port,
+        zookeeper=zookeeper,
+        overrides=parse_overrides(override),
+    )
+    supervisor = Supervisor(plan, run_process)
+    code = 1
+    try:
+        supervisor.start()
+        if _until_ready(supervisor, plan):
+            click.echo(
+                f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
+                f" data {plan.directory}, {(time.monotonic() - started) * 1000:.0f} ms"
+            )
+            code = supervisor.run()
+        else:
+            supervisor.stop()
+    finally:
+        if data is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    sys.exit(code)
+
+
+def _until_ready(supervisor: Supervisor, plan: ClusterPlan) -> bool:
+    """True once every broker serves a cluster with a controller; False after an interrupt, a
+    process that ended, or a minute."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+
+    async def tick() -> bool:
+        supervisor.poll(0.0)
+        broken = len(supervisor.living()) < len(supervisor.processes)
+        return supervisor.interrupted or broken or time.monotonic() > deadline
+
+    return asyncio.run(wait_until_ready(plan, tick))
+
+
+def _absolute(path: str) -> str:
+    from pathlib import Path
+
+    return str(Path(path).resolve())

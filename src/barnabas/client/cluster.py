@@ -1,0 +1,128 @@
+"""Connections to a cluster's brokers, its metadata, and requests to the right one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from barnabas.client.errors import Unreachable
+from barnabas.client.metadata import ClusterView, cluster_view
+from barnabas.errors import ConfigError
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.connection import KafkaConnection
+from barnabas.protocol.message import Message
+
+METADATA_VERSION = 12
+RETRY_PAUSE_S = 0.05
+
+
+def parse_bootstrap(text: str) -> list[tuple[str, int]]:
+    """``host:port[,host:port...]``. Raises ConfigError."""
+    addresses: list[tuple[str, int]] = []
+    for item in text.split(","):
+        host, _, port = item.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) <= 65_535:
+            raise ConfigError(f"--bootstrap-server: '{item}' is not host:port")
+        addresses.append((host.strip("[]"), int(port)))
+    return addresses
+
+
+class ClusterClient:
+    """A small client for tools and tests: async, one connection a broker, no threads.
+
+    Use it as an async context manager. Methods raise ``Unreachable`` when no broker answers within
+    ``timeout_ms``, and ConnectionError when one chosen broker cannot be used just now.
+    """
+
+    def __init__(self, bootstrap: str, client_id: str, timeout_ms: int = 10_000) -> None:
+        self._bootstrap = parse_bootstrap(bootstrap)
+        self._client_id = client_id
+        self.timeout_ms = timeout_ms
+        self._connections: dict[tuple[str, int], KafkaConnection] = {}
+        self.view = ClusterView(cluster_id=None, controller_id=-1, brokers={}, topics={})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    async def metadata(
+        self, topics: Sequence[str] | None = None, *, auto_create: bool = False
+    ) -> ClusterView:
+        """Metadata of all topics, or of those named; kept in ``view``."""
+        message = Message(
+            topics=None if topics is None else [Message(topic_id=None, name=t) for t in topics],
+            allow_auto_topic_creation=auto_create,
+            include_topic_authorized_operations=False,
+        )
+        self.view = cluster_view(await self.any_broker(ApiKey.METADATA, METADATA_VERSION, message))
+        return self.view
+
+    async def any_broker(self, api: ApiKey, version: int, message: Message) -> Any:
+        """The response of the first broker that answers, of those known and of the bootstrap."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout_ms / 1000
+        last: Exception | None = None
+        while True:
+            known = [(b.host, b.port) for b in self.view.brokers.values()]
+            for address in dict.fromkeys([*known, *self._bootstrap]):
+                try:
+                    return await self.send(address, api, version, message)
+                except OSError as error:
+                    last = error
+            if loop.time() > deadline:
+                hosts = ",".join(f"{h}:{p}" for h, p in self._bootstrap)
+                raise Unreachable(f"no broker of {hosts} answers ({last})")
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def broker(self, broker_id: int, api: ApiKey, version: int, message: Message) -> Any:
+        """The response of one broker. ConnectionError if it is not known or cannot be reached."""
+        broker = self.view.brokers.get(broker_id)
+        if broker is None:
+            raise ConnectionError(f"broker {broker_id} is not in the cluster")
+        return await self.send((broker.host, broker.port), api, version, message)
+
+    async def controller(self, api: ApiKey, version: int, message: Message) -> Any:
+        """The response of the controller, looked up anew while there is none."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout_ms / 1000
+        while True:
+            view = await self.metadata([])
+            try:
+                return await self.broker(view.controller_id, api, version, message)
+            except ConnectionError:
+                if loop.time() > deadline:
+                    raise Unreachable("the cluster has no controller that answers") from None
+                await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def send(
+        self, address: tuple[str, int], api: ApiKey, version: int, message: Message
+    ) -> Any:
+        """Send to one address, over the connection kept for it."""
+        connection = self._connections.get(address)
+        if connection is None or not connection.is_open:
+            connection = await KafkaConnection.connect(
+                address[0], address[1], client_id=self._client_id, timeout_ms=self.timeout_ms
+            )
+            self._connections[address] = connection
+        try:
+            return await connection.send(api, version, message, timeout_ms=self.timeout_ms)
+        except OSError:
+            connection.close()
+            if self._connections.get(address) is connection:
+                del self._connections[address]
+            raise

@@ -1,0 +1,153 @@
+"""Reading partitions by assignment, for tools and tests: no group, no commits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
+from barnabas.client.errors import RETRIABLE, ClientError, Unreachable
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.records.batch import Record, iterate_batches, iterate_records
+from barnabas.types import CONSUMER_REPLICA_ID, TopicPartition
+
+FETCH_VERSION = 12
+LIST_OFFSETS_VERSION = 7
+EARLIEST, LATEST = -2, -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One poll of one partition."""
+
+    records: Sequence[Record]
+    next_offset: int
+    """Where the next poll begins."""
+    high_watermark: int
+
+
+async def list_offset(client: ClusterClient, tp: TopicPartition, timestamp: int) -> int:
+    """The offset for a timestamp (ms), or for EARLIEST or LATEST; -1 if no record is so young.
+
+    Raises ClientError, Unreachable."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + client.timeout_ms / 1000
+    request = Message(
+        replica_id=CONSUMER_REPLICA_ID,
+        isolation_level=0,
+        topics=[
+            Message(
+                name=tp.topic,
+                partitions=[
+                    Message(
+                        partition_index=tp.partition, current_leader_epoch=-1, timestamp=timestamp
+                    )
+                ],
+            )
+        ],
+    )
+    while True:
+        code: int = ErrorCode.LEADER_NOT_AVAILABLE
+        leader = client.view.leader(tp.topic, tp.partition)
+        if leader is not None:
+            try:
+                response = await client.broker(
+                    leader, ApiKey.LIST_OFFSETS, LIST_OFFSETS_VERSION, request
+                )
+                result = response.topics[0].partitions[0]
+                code = int(result.error_code)
+                if code == ErrorCode.NONE:
+                    return int(result.offset)
+            except OSError:
+                code = ErrorCode.NETWORK_EXCEPTION
+        if code not in RETRIABLE:
+            raise ClientError(str(tp), code)
+        if loop.time() > deadline:
+            raise Unreachable(f"{tp}: no answer about its offsets")
+        await asyncio.sleep(RETRY_PAUSE_S)
+        await client.metadata([tp.topic])
+
+
+async def fetch(
+    client: ClusterClient,
+    tp: TopicPartition,
+    offset: int,
+    *,
+    max_bytes: int = 1024 * 1024,
+    max_wait_ms: int = 500,
+) -> Fetched:
+    """Records of one partition from ``offset``; none after ``max_wait_ms`` at its end.
+
+    Leaders are looked up anew as they move; nothing is skipped. Raises ClientError
+    (OFFSET_OUT_OF_RANGE among others), Unreachable."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + client.timeout_ms / 1000
+    while True:
+        leader = client.view.leader(tp.topic, tp.partition)
+        code: int = ErrorCode.LEADER_NOT_AVAILABLE
+        if leader is not None:
+            try:
+                response = await client.broker(
+                    leader,
+                    ApiKey.FETCH,
+                    FETCH_VERSION,
+                    _fetch_request(tp, offset, max_bytes, max_wait_ms),
+                )
+                result = response.responses[0].partitions[0]
+                code = int(result.error_code)
+                if code == ErrorCode.NONE:
+                    return _fetched(result.records, offset, int(result.high_watermark))
+            except OSError:
+                code = ErrorCode.NETWORK_EXCEPTION
+        if code not in RETRIABLE:
+            raise ClientError(str(tp), code)
+        if loop.time() > deadline:
+            raise Unreachable(f"{tp}: no leader answers")
+        await asyncio.sleep(RETRY_PAUSE_S)
+        await client.metadata([tp.topic])
+
+
+def _fetch_request(tp: TopicPartition, offset: int, max_bytes: int, max_wait_ms: int) -> Message:
+    return Message(
+        replica_id=CONSUMER_REPLICA_ID,
+        max_wait=max_wait_ms,
+        min_bytes=1,
+        max_bytes=max_bytes,
+        isolation_level=0,
+        session_id=0,
+        session_epoch=-1,
+        topics=[
+            Message(
+                topic=tp.topic,
+                partitions=[
+                    Message(
+                        partition=tp.partition,
+                        current_leader_epoch=-1,
+                        fetch_offset=offset,
+                        last_fetched_epoch=-1,
+                        log_start_offset=-1,
+                        partition_max_bytes=max_bytes,
+                    )
+                ],
+            )
+        ],
+        forgotten_topics_data=[],
+        rack_id="",
+    )
+
+
+def _fetched(data: bytes | None, offset: int, high_watermark: int) -> Fetched:
+    """The records at or above ``offset`` of whole batches; control records are passed over."""
+    view = memoryview(data or b"")
+    records: list[Record] = []
+    next_offset = offset
+    for header, position, size in iterate_batches(view):
+        if position + size > len(view):
+            break
+        if not header.is_control:
+            records += [r for r in iterate_records(view, position) if r.offset >= offset]
+        next_offset = max(next_offset, header.last_offset + 1)
+    return Fetched(records=records, next_offset=next_offset, high_watermark=high_watermark)

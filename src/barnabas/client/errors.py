@@ -1,0 +1,44 @@
+"""What a client can meet."""
+
+from __future__ import annotations
+
+from barnabas.errors import ErrorCode
+
+
+class ClientError(Exception):
+    """The cluster refused; one line with Kafka's error name."""
+
+    def __init__(self, what: str, code: int, message: str | None = None) -> None:
+        try:
+            self.code = ErrorCode(code)
+            name = self.code.name
+        except ValueError:
+            self.code = ErrorCode.UNKNOWN_SERVER_ERROR
+            name = f"error {code}"
+        super().__init__(f"{what}: {name}" + (f" ({message})" if message else ""))
+
+
+class Unreachable(Exception):
+    """No broker answered in time."""
+
+
+RETRIABLE = frozenset(
+    {
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.UNKNOWN_TOPIC_ID,
+        ErrorCode.LEADER_NOT_AVAILABLE,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.NETWORK_EXCEPTION,
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.NOT_ENOUGH_REPLICAS,
+        ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        ErrorCode.NOT_CONTROLLER,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+        ErrorCode.FENCED_LEADER_EPOCH,
+        ErrorCode.UNKNOWN_LEADER_EPOCH,
+        ErrorCode.OFFSET_NOT_AVAILABLE,
+        ErrorCode.CORRUPT_MESSAGE,
+    }
+)
+"""A later attempt, after new metadata, may succeed."""

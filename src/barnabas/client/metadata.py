@@ -1,0 +1,98 @@
+"""What a client knows of a cluster. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.errors import ErrorCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionView:
+    """One partition as a Metadata answer shows it."""
+
+    partition: int
+    error: int
+    leader: int
+    leader_epoch: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+    offline: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicView:
+    """One topic; ``partitions`` in order of their numbers."""
+
+    name: str
+    topic_id: uuid.UUID | None
+    error: int
+    internal: bool
+    partitions: tuple[PartitionView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerView:
+    id: int
+    host: str
+    port: int
+    rack: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView:
+    """Brokers by id, topics by name."""
+
+    cluster_id: str | None
+    controller_id: int
+    brokers: Mapping[int, BrokerView]
+    topics: Mapping[str, TopicView]
+
+    def leader(self, topic: str, partition: int) -> int | None:
+        """The live leader's id, or None."""
+        view = self.topics.get(topic)
+        if view is None or not 0 <= partition < len(view.partitions):
+            return None
+        leader = view.partitions[partition].leader
+        return leader if leader in self.brokers else None
+
+
+def cluster_view(response: Any) -> ClusterView:
+    """From a decoded Metadata response, version 10 or newer."""
+    return ClusterView(
+        cluster_id=response.cluster_id,
+        controller_id=int(response.controller_id),
+        brokers={
+            int(b.node_id): BrokerView(
+                id=int(b.node_id), host=b.host, port=int(b.port), rack=b.rack
+            )
+            for b in response.brokers
+        },
+        topics={
+            str(t.name): TopicView(
+                name=str(t.name),
+                topic_id=t.topic_id,
+                error=int(
+                    t.error_code.value if isinstance(t.error_code, ErrorCode) else t.error_code
+                ),
+                internal=bool(t.is_internal),
+                partitions=tuple(
+                    PartitionView(
+                        partition=int(p.partition_index),
+                        error=int(p.error_code),
+                        leader=int(p.leader_id),
+                        leader_epoch=int(p.leader_epoch),
+                        replicas=tuple(map(int, p.replica_nodes)),
+                        isr=tuple(map(int, p.isr_nodes)),
+                        offline=tuple(map(int, p.offline_replicas)),
+                    )
+                    for p in sorted(t.partitions, key=lambda p: int(p.partition_index))
+                ),
+            )
+            for t in response.topics
+            if t.name is not None
+        },
+    )

@@ -1,0 +1,141 @@
+"""A producer for tools and tests: one batch in flight per partition, retried until it is known.
+
+With idempotence a batch that is sent again after a lost answer is recognised by its sequence
+number, so every record lands exactly once and in order (KIP-98).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
+from barnabas.client.errors import RETRIABLE, ClientError, Unreachable
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.records.batch import Record, build_batch
+from barnabas.records.compression import Codec
+from barnabas.types import NO_PRODUCER_ID, TopicPartition
+
+PRODUCE_VERSION = 9
+INIT_PRODUCER_ID_VERSION = 4
+SEQUENCE_COUNT = 2**31
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """The next sequence number of one partition, and the lock that keeps its batches in order."""
+
+    next: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Producer:
+    """Sends batches; ``await start()`` first when idempotent."""
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        *,
+        acks: int = -1,
+        idempotent: bool = True,
+        codec: Codec = Codec.NONE,
+        delivery_timeout_ms: int = 120_000,
+        request_timeout_ms: int = 30_000,
+    ) -> None:
+        self._client = client
+        self._acks = acks
+        self._idempotent = idempotent
+        self._codec = codec
+        self._delivery_timeout_s = delivery_timeout_ms / 1000
+        self._request_timeout_ms = request_timeout_ms
+        self._producer_id = NO_PRODUCER_ID
+        self._producer_epoch = -1
+        self._sequences: dict[TopicPartition, _Sequence] = {}
+
+    async def start(self) -> None:
+        """Get a producer id. Raises ClientError, Unreachable."""
+        if not self._idempotent:
+            return
+        request = Message(
+            transactional_id=None,
+            transaction_timeout=-1,
+            producer_id=NO_PRODUCER_ID,
+            producer_epoch=-1,
+        )
+        deadline = asyncio.get_running_loop().time() + self._delivery_timeout_s
+        while True:
+            answer = await self._client.any_broker(
+                ApiKey.INIT_PRODUCER_ID, INIT_PRODUCER_ID_VERSION, request
+            )
+            code = int(answer.error_code)
+            if code == ErrorCode.NONE:
+                self._producer_id = int(answer.producer_id)
+                self._producer_epoch = int(answer.producer_epoch)
+                return
+            if code not in RETRIABLE or asyncio.get_running_loop().time() > deadline:
+                raise ClientError("producer id", code)
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
+        """Append ``records`` as one batch; the offset of its first record (-1 with acks=0).
+
+        Raises ClientError for a refusal that repeating cannot mend, Unreachable when the outcome
+        is still unknown after the delivery timeout."""
+        sequence = self._sequences.setdefault(tp, _Sequence())
+        async with sequence.lock:
+            batch = build_batch(
+                records,
+                codec=self._codec,
+                producer_id=self._producer_id,
+                producer_epoch=self._producer_epoch,
+                base_sequence=sequence.next if self._idempotent else -1,
+            )
+            offset = await self._deliver(tp, batch)
+            sequence.next = (sequence.next + len(records)) % SEQUENCE_COUNT
+            return offset
+
+    async def _deliver(self, tp: TopicPartition, batch: bytearray) -> int:
+        deadline = asyncio.get_running_loop().time() + self._delivery_timeout_s
+        request = Message(
+            transactional_id=None,
+            acks=self._acks,
+            timeout=self._request_timeout_ms,
+            topic_data=[
+                Message(
+                    name=tp.topic,
+                    partition_data=[Message(index=tp.partition, records=bytes(batch))],
+                )
+            ],
+        )
+        while True:
+            outcome = await self._attempt(tp, request)
+            if not isinstance(outcome, int):
+                code = int(outcome.error_code)
+                if code in (ErrorCode.NONE, ErrorCode.DUPLICATE_SEQUENCE_NUMBER):
+                    return int(outcome.base_offset)
+                if code not in RETRIABLE:
+                    raise ClientError(str(tp), code, outcome.error_message)
+            elif outcome == ErrorCode.NONE:
+                return -1
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unreachable(f"{tp}: not acknowledged in time")
+            await asyncio.sleep(RETRY_PAUSE_S)
+            await self._client.metadata([tp.topic])
+
+    async def _attempt(self, tp: TopicPartition, request: Message) -> Any:
+        """The partition's result, or an error code when there is none."""
+        leader = self._client.view.leader(tp.topic, tp.partition)
+        if leader is None:
+            return int(ErrorCode.LEADER_NOT_AVAILABLE)
+        try:
+            if self._acks == 0:
+                await self._client.post(leader, ApiKey.PRODUCE, PRODUCE_VERSION, request)
+                return int(ErrorCode.NONE)
+            response = await self._client.broker(leader, ApiKey.PRODUCE, PRODUCE_VERSION, request)
+        except OSError:
+            return int(ErrorCode.NETWORK_EXCEPTION)
+        return response.responses[0].partition_responses[0]

@@ -1,0 +1,62 @@
+"""What a local cluster consists of: its processes, their ports, directories and settings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+COORDINATOR = "coordinator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPlan:
+    """A cluster on one machine: ``brokers`` brokers with ids from 1, on consecutive ports."""
+
+    directory: str
+    brokers: int = 3
+    host: str = "127.0.0.1"
+    port: int = 9092
+    zookeeper_port: int = 2181
+    zookeeper: str | None = None
+    """host:port[,host:port...][/chroot] of a ZooKeeper that runs already; None: embed one."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def broker_ids(self) -> range:
+        return range(1, self.brokers + 1)
+
+    @property
+    def zookeeper_connect(self) -> str:
+        return self.zookeeper or f"{self.host}:{self.zookeeper_port}"
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(f"{self.host}:{self.broker_port(i)}" for i in self.broker_ids)
+
+    def broker_port(self, broker_id: int) -> int:
+        return self.port + broker_id - 1
+
+    @property
+    def coordinator_directory(self) -> str:
+        return f"{self.directory}/coordinator"
+
+    def broker_settings(self, broker_id: int) -> dict[str, str]:
+        """server.properties of one broker: Kafka's defaults, small internal topics, groups that
+        join at once, then the overrides of the command line."""
+        replicas = str(min(3, self.brokers))
+        return {
+            "broker.id": str(broker_id),
+            "listeners": f"PLAINTEXT://{self.host}:{self.broker_port(broker_id)}",
+            "zookeeper.connect": self.zookeeper_connect,
+            "log.dirs": f"{self.directory}/broker-{broker_id}",
+            "offsets.topic.replication.factor": replicas,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            **self.overrides,
+        }
+
+    def process_names(self) -> list[str]:
+        """In the order in which they start."""
+        names = [f"broker:{i}" for i in self.broker_ids]
+        return names if self.zookeeper else [COORDINATOR, *names]

@@ -1,0 +1,106 @@
+"""What runs inside each process of a cluster: a broker or the coordinator, with the real world."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+
+from barnabas.broker import node
+from barnabas.broker.main import configure_logging, run_node, system_env, tune_process
+from barnabas.cluster.plan import COORDINATOR, ClusterPlan
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.settings import KNOWN_WITHOUT_EFFECT, SETTINGS
+from barnabas.config.sources import from_environment, parse_overrides, parse_properties
+from barnabas.errors import ConfigError
+from barnabas.zookeeper.server import CoordinatorConfig, serve
+from barnabas.zookeeper.sqlite_store import SqliteStore
+
+
+def load_config(
+    path: str | None, environ: Mapping[str, str], overrides: Iterable[str]
+) -> BrokerConfig:
+    """Settings of one broker: file, then ``KAFKA_*`` variables, then overrides. ConfigError."""
+    given: dict[str, str] = {}
+    if path is not None:
+        try:
+            with open(path, encoding="utf-8") as file:
+                given.update(parse_properties(file.read()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--config: {path}: {error}") from None
+    given.update(from_environment(environ, [*SETTINGS, *KNOWN_WITHOUT_EFFECT]))
+    given.update(parse_overrides(overrides))
+    return _with_reachable_address(given)
+
+
+def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:
+    """A listener bound to every address is advertised under this machine's name, as Kafka does."""
+    config = BrokerConfig(given)
+    if not config.is_given("advertised.listeners") and any(
+        e.host in ("", "0.0.0.0", "::") for e in config.listeners
+    ):
+        name = socket.getfqdn()
+        texts = [
+            f"{e.listener}://{name if e.host in ('', '0.0.0.0', '::') else e.host}:{e.port}"
+            for e in config.listeners
+        ]
+        config = BrokerConfig({**given, "advertised.listeners": ",".join(texts)})
+    return config
+
+
+def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> int:
+    """Run a broker until a signal stops it; the exit code."""
+    tune_process(die_with_parent=die_with_parent)
+    configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+
+    async def run(stop: asyncio.Event) -> None:
+        await node.main(system_env(), config, stop)
+
+    return run_node(run)
+
+
+def coordinator_process(
+    directory: str, host: str, port: int, *, die_with_parent: bool = False
+) -> int:
+    """Run the embedded coordinator until a signal stops it; the exit code."""
+    tune_process(die_with_parent=die_with_parent)
+    configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+    os.makedirs(directory, exist_ok=True)
+
+    async def run(stop: asyncio.Event) -> None:
+        store = SqliteStore(os.path.join(directory, "coordinator.sqlite3"))
+        server = asyncio.ensure_future(
+            serve(system_env(), CoordinatorConfig(host=host, port=port), store)
+        )
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([server, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        server.cancel()
+        try:
+            await server
+        except asyncio.CancelledError:
+            pass
+
+    return run_node(run)
+
+
+def run_process(plan: ClusterPlan, name: str) -> int:
+    """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
+    os.makedirs(plan.directory, exist_ok=True)
+    _log_to(os.path.join(plan.directory, f"{name.replace(':', '-')}.log"))
+    if name == COORDINATOR:
+        return coordinator_process(
+            plan.coordinator_directory, plan.host, plan.zookeeper_port, die_with_parent=True
+        )
+    config = BrokerConfig(plan.broker_settings(int(name.partition(":")[2])))
+    return broker_process(config, die_with_parent=True)
+
+
+def _log_to(path: str) -> None:
+    """Send stderr of this process to a file, so that the terminal stays readable."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stderr.flush()
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

@@ -1,0 +1,141 @@
+"""The settings of one broker: every value with its source, checked when it is built."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import cast
+
+from barnabas.config.definition import Value
+from barnabas.config.settings import KNOWN_WITHOUT_EFFECT, SETTINGS
+from barnabas.errors import ConfigError
+from barnabas.types import Endpoint
+
+INTERNAL_TOPICS = ("__consumer_offsets", "__transaction_state")
+
+
+class BrokerConfig:
+    """Settings given by file, environment or flag, over Kafka's defaults.
+
+    Raises ConfigError, one line that names the setting, for anything a broker cannot run with.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given: dict[str, str] = dict(given)
+        self.ignored: list[str] = []
+        """Names that are Kafka's but change nothing here; worth a warning."""
+        self._values: dict[str, Value] = {}
+        for name, text in given.items():
+            setting = SETTINGS.get(name)
+            if setting is not None:
+                self._values[name] = setting.parse(text)
+            elif name in KNOWN_WITHOUT_EFFECT:
+                self.ignored.append(name)
+            else:
+                raise ConfigError(f"{name}: unknown setting{_suggestion(name)}")
+        self.listeners = self._parse_listeners("listeners")
+        self.advertised = self._parse_advertised()
+        self.inter_broker_listener = self._inter_broker_listener()
+        self._check_relations()
+
+    def value(self, name: str) -> Value:
+        """The value in force, typed as its definition says."""
+        found = self._values.get(name)
+        return SETTINGS[name].default if found is None else found
+
+    def is_given(self, name: str) -> bool:
+        """Whether file, environment or flag set it."""
+        return name in self._values
+
+    def int(self, name: str) -> int:
+        """A numeric setting that always has a value."""
+        return cast("int", self.value(name))
+
+    def float(self, name: str) -> float:
+        return cast("float", self.value(name))
+
+    def flag(self, name: str) -> bool:
+        return cast("bool", self.value(name))
+
+    def text(self, name: str) -> str | None:
+        return cast("str | None", self.value(name))
+
+    def list(self, name: str) -> tuple[str, ...]:
+        return cast("tuple[str, ...]", self.value(name) or ())
+
+    @property
+    def broker_id(self) -> int:
+        return self.int("broker.id")
+
+    @property
+    def log_dirs(self) -> tuple[str, ...]:
+        """Absolute directories, in the order given."""
+        return self.list("log.dirs") or (cast("str", self.value("log.dir")),)
+
+    @property
+    def zookeeper_connect(self) -> str:
+        connect = self.text("zookeeper.connect")
+        if not connect:
+            raise ConfigError("zookeeper.connect: required, as host:port[,host:port...]")
+        return connect
+
+    def _parse_listeners(self, name: str) -> tuple[Endpoint, ...]:
+        protocols = self._security_protocols()
+        endpoints: list[Endpoint] = []
+        for text in self.list(name):
+            listener, separator, address = text.partition("://")
+            host, colon, port = address.rpartition(":")
+            listener = listener.upper()
+            if not separator or not colon or not port.isdigit() or int(port) > 65_535:
+                raise ConfigError(f"{name}: '{text}' is not NAME://host:port")
+            if listener not in protocols:
+                raise ConfigError(f"{name}: no security protocol is mapped to '{listener}'")
+            if protocols[listener] != "PLAINTEXT":
+                raise ConfigError(f"{name}: {listener} is {protocols[listener]}, not served yet")
+            if any(e.listener == listener for e in endpoints):
+                raise ConfigError(f"{name}: listener '{listener}' stands twice")
+            endpoints.append(Endpoint(listener, protocols[listener], host.strip("[]"), int(port)))
+        return tuple(endpoints)
+
+    def _security_protocols(self) -> dict[str, str]:
+        protocols: dict[str, str] = {}
+        for text in self.list("listener.security.protocol.map"):
+            listener, separator, protocol = text.partition(":")
+            if not separator:
+                raise ConfigError(
+                    f"listener.security.protocol.map: '{text}' is not LISTENER:PROTOCOL"
+                )
+            protocols[listener.strip().upper()] = protocol.strip().upper()
+        return protocols
+
+    def _parse_advertised(self) -> tuple[Endpoint, ...]:
+        if not self.is_given("advertised.listeners"):
+            return self.listeners
+        advertised = self._parse_listeners("advertised.listeners")
+        for endpoint in advertised:
+            if endpoint.host in ("", "0.0.0.0", "::"):
+                raise ConfigError("advertised.listeners: a host that clients can reach is needed")
+        return advertised
+
+    def _inter_broker_listener(self) -> str:
+        if not self.listeners:
+            raise ConfigError("listeners: at least one is needed")
+        name = (self.text("inter.broker.listener.name") or self.listeners[0].listener).upper()
+        if all(e.listener != name for e in self.advertised):
+            raise ConfigError(f"inter.broker.listener.name: '{name}' is not advertised")
+        return name
+
+    def _check_relations(self) -> None:
+        if self.int("replica.fetch.wait.max.ms") > self.int("replica.lag.time.max.ms"):
+            raise ConfigError("replica.fetch.wait.max.ms: must not exceed replica.lag.time.max.ms")
+        if self.broker_id > self.int("reserved.broker.max.id") and self.flag(
+            "broker.id.generation.enable"
+        ):
+            raise ConfigError("broker.id: must not exceed reserved.broker.max.id")
+        if self.broker_id < 0 and not self.flag("broker.id.generation.enable"):
+            raise ConfigError("broker.id: required when broker.id.generation.enable is false")
+
+
+def _suggestion(name: str) -> str:
+    near = difflib.get_close_matches(name, [*SETTINGS, *KNOWN_WITHOUT_EFFECT], n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,86 @@
+"""Where settings come from: server.properties, ``KAFKA_*`` variables, ``key=value`` pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from barnabas.errors import ConfigError
+
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Java's properties format: comments with ``#`` or ``!``, ``=`` or ``:``, continued lines."""
+    found: dict[str, str] = {}
+    pending = ""
+    for raw in text.splitlines():
+        line = pending + raw.lstrip()
+        pending = ""
+        if not line or line[0] in "#!":
+            continue
+        if (len(line) - len(line.rstrip("\\"))) % 2:
+            pending = line[:-1]
+            continue
+        key, value = _split(line)
+        found[_unescape(key)] = _unescape(value).rstrip()
+    if pending:
+        key, value = _split(pending)
+        found[_unescape(key)] = _unescape(value).rstrip()
+    return found
+
+
+def _split(line: str) -> tuple[str, str]:
+    position = 0
+    while position < len(line) and line[position] not in "=: \t":
+        position += 2 if line[position] == "\\" else 1
+    rest = line[position:].lstrip(" \t")
+    if rest[:1] in ("=", ":"):
+        rest = rest[1:].lstrip(" \t")
+    return line[:position], rest
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    out: list[str] = []
+    characters = iter(text)
+    for character in characters:
+        if character != "\\":
+            out.append(character)
+            continue
+        escaped = next(characters, "")
+        if escaped == "u":
+            digits = "".join(next(characters, "") for _ in range(4))
+            try:
+                out.append(chr(int(digits, 16)))
+            except ValueError:
+                raise ConfigError(f"server.properties: malformed \\u{digits}") from None
+        else:
+            out.append(_ESCAPES.get(escaped, escaped))
+    return "".join(out)
+
+
+def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """Settings given as ``KAFKA_*`` by the official image's rule: ``.`` is ``_``, ``_`` is ``__``
+    and ``-`` is ``___``. Variables that name no known setting (KAFKA_HEAP_OPTS) are left alone."""
+    names = set(known)
+    found: dict[str, str] = {}
+    for variable in sorted(environ):
+        if not variable.startswith("KAFKA_"):
+            continue
+        body = variable.removeprefix("KAFKA_").lower()
+        name = body.replace("___", "-").replace("__", "\0").replace("_", ".").replace("\0", "_")
+        if name in names:
+            found[name] = environ[variable]
+    return found
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
+    """``key=value`` pairs of the command line."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"--override: '{pair}' is not key=value")
+        found[key.strip()] = value.strip()
+    return found

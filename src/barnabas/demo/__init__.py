@@ -1,0 +1,1 @@
+"""``python -m barnabas.demo``: the main job on real data, with failures, and a verdict."""
