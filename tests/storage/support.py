@@ -41,7 +41,11 @@ def memory_files() -> MemoryFiles:
 
 
 def create(
-    env: Env, config: LogConfig | None = None, *, directory: str = DIRECTORY, owner: LogOwner | None = None
+    env: Env,
+    config: LogConfig | None = None,
+    *,
+    directory: str = DIRECTORY,
+    owner: LogOwner | None = None,
 ) -> Log:
     loaded = new_log(env, directory, expiration_ms=DAY_MS)
     return Log(env, PARTITION, directory, config or LogConfig(), loaded, owner=owner)
@@ -64,7 +68,9 @@ def reopen(
     return Log(env, PARTITION, directory, config, loaded)
 
 
-def batch(count: int = 1, *, timestamp: int = RECORDED_MS, size: int = 10, **fields: object) -> memoryview:
+def batch(
+    count: int = 1, *, timestamp: int = RECORDED_MS, size: int = 10, **fields: object
+) -> memoryview:
     records = [Record(timestamp=timestamp + i, value=b"v" * size) for i in range(count)]
     return memoryview(build_batch(records, **fields))  # type: ignore[arg-type]
 

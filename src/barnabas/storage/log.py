@@ -9,7 +9,6 @@ good (KAFKA-10778): where it ends is no longer certain, and recovery at the next
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -23,11 +22,12 @@ from barnabas.records.batch import (
 from barnabas.records.validate import ValidatedBatch, validate_client_batch
 from barnabas.seams import Env
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
-from barnabas.storage.config import LogConfig
-from barnabas.storage.epochs import LeaderEpochCache
+from barnabas.storage.config import I64_MAX, LogConfig
+from barnabas.storage.durability import Durability
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
 from barnabas.storage.log_owner import LogOwner
-from barnabas.storage.producer_history import ProducerHistory, marker_of
+from barnabas.storage.log_types import AppendInfo, LoadedLog
+from barnabas.storage.producer_history import marker_of
 from barnabas.storage.producer_state import Origin, ProducerState
 from barnabas.storage.retention import SegmentFacts, deletable_count, must_roll_for_time
 from barnabas.storage.segment import BatchSpan, Segment
@@ -36,34 +36,6 @@ from barnabas.storage.small_files import replace_unsynced
 from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendInfo:
-    """What became of an append; -1 offsets if there was nothing in it."""
-
-    first_offset: int
-    last_offset: int
-    append_time_ms: int = NO_TIMESTAMP
-    """Set if the topic uses log-append time."""
-    log_start_offset: int
-    duplicate: bool = False
-    """The producer sent this before: the offsets are those of then, nothing was written."""
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedLog:
-    """What is known of a directory once it has been read, and recovered if need be."""
-
-    segments: Segments
-    epochs: LeaderEpochCache
-    history: ProducerHistory
-    log_start_offset: int
-    log_end_offset: int
-    recovery_point: int
-    removals: tuple[str, ...] = ()
-    """Paths of files that recovery gave up; they are named ``.deleted``."""
 
 
 class Log:
@@ -88,7 +60,6 @@ class Log:
         self.epochs = loaded.epochs
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = loaded.log_end_offset
-        self.flushed_offset = loaded.recovery_point
         self.high_watermark = loaded.log_start_offset
         self.failure: OSError | None = None
         """Why the log is fenced."""
@@ -99,11 +70,12 @@ class Log:
         self._history = loaded.history
         self._epochs_written = self.epochs.entries
         self._jitter_ms = self._new_jitter()
-        # Rolled segments whose indexes are not yet durable.
-        self._rolled: list[Segment] = []
-        self._directory_changed = loaded.log_end_offset == 0
-        # Counts what makes a flush that is under way worthless.
-        self._cuts = 0
+        self._durability = Durability(
+            env.files, loaded.segments, loaded.history, loaded.recovery_point
+        )
+        self._unflushed_since_ms = env.clock.wall_ms()
+        # As a clean stop leaves it: there is nothing to do at the next one.
+        self._complete = loaded.complete
         if loaded.removals:
             self._owner.removal_wanted(self, list(loaded.removals))
 
@@ -132,8 +104,12 @@ class Log:
     @property
     def recovery_point(self) -> int:
         """From here on the log must be walked if the machine stops: all before is durable."""
-        oldest = self._rolled[0].base_offset if self._rolled else self.flushed_offset
-        return min(oldest, self.flushed_offset)
+        return self._durability.recovery_point
+
+    @property
+    def flushed_offset(self) -> int:
+        """Everything before it is durable."""
+        return self._durability.flushed_offset
 
     @property
     def last_stable_offset(self) -> int:
@@ -283,6 +259,9 @@ class Log:
             raise self.fence(error) from error
         # Visible from here on: the end moves first, then what is derived from the batches.
         self.log_end_offset = spans[-1].last_offset + 1
+        self._complete = False
+        if self.log_end_offset - self.flushed_offset >= self.config.flush_messages:
+            self._owner.flush_wanted(self)
 
     def _after_write(self, batches: list[tuple[BatchHeader, EndTransactionMarker | None]]) -> None:
         for header, marker in batches:
@@ -332,7 +311,7 @@ class Log:
         self._history.take_snapshot()
         old.finish()
         old.close()
-        self._rolled.append(old)
+        self._durability.segment_rolled(old)
         self._add_segment(base_offset, now_ms)
         self._owner.flush_wanted(self)
 
@@ -342,7 +321,8 @@ class Log:
         _ = segment.file
         self._segments.add(segment)
         self._jitter_ms = self._new_jitter()
-        self._directory_changed = True
+        self._durability.segment_added()
+        self._complete = False
 
     def _new_jitter(self) -> int:
         bound = min(self.config.segment_jitter_ms, self.config.segment_ms)
@@ -464,7 +444,7 @@ class Log:
         if offset < self._segments.first.base_offset:
             self.truncate_fully_and_start_at(offset)
             return
-        self._cuts += 1
+        self._complete = False
         try:
             self._remove_segments([s for s in self._segments if s.base_offset > offset])
             end = self._segments.active.truncate_to(offset)
@@ -487,14 +467,12 @@ class Log:
         self.log_start_offset = start
         self.log_end_offset = end
         self.high_watermark = max(start, min(self.high_watermark, end))
-        if self.flushed_offset > end:
-            self.flushed_offset = end
+        if self._durability.cut_to(end):
             self._owner.recovery_point_lowered(self)
 
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Drop everything; the log is empty and starts at ``offset``."""
         self._check_usable()
-        self._cuts += 1
         try:
             self._remove_segments(list(self._segments))
             self._add_segment(offset, self._env.clock.wall_ms())
@@ -504,7 +482,8 @@ class Log:
         except OSError as error:
             raise self.fence(error) from error
         self.log_start_offset = self.log_end_offset = offset
-        self.high_watermark = self.flushed_offset = offset
+        self.high_watermark = offset
+        self._durability.restart_at(offset)
         self._owner.recovery_point_lowered(self)
         self._owner.log_start_moved(self)
 
@@ -548,36 +527,29 @@ class Log:
         for segment in segments:
             self._segments.remove(segment)
             self._history.remove_snapshot(segment.base_offset)
-            if segment in self._rolled:
-                self._rolled.remove(segment)
+            self._durability.segment_removed(segment)
             self._owner.removal_wanted(self, segment.rename_deleted())
 
     # Durability
 
     async def flush(self) -> None:
         """Make everything appended before this call durable. Concurrent calls share syncs."""
-        target = self.log_end_offset
-        while self.recovery_point < target:
-            self._check_usable()
-            cuts = self._cuts
-            try:
-                await self._sync_segments()
-            except OSError as error:
-                raise self.fence(error) from error
-            if cuts == self._cuts:
-                self.flushed_offset = max(self.flushed_offset, target)
-            target = min(target, self.log_end_offset)
+        self._check_usable()
+        try:
+            await self._durability.flush(lambda: self.log_end_offset)
+        except OSError as error:
+            raise self.fence(error) from error
+        # A sync that failed meanwhile says that this one, though it succeeded, proves nothing.
+        self._check_usable()
 
-    async def _sync_segments(self) -> None:
-        rolled = list(self._rolled)
-        changed, self._directory_changed = self._directory_changed, False
-        for segment in self._segments.from_floor(self.recovery_point):
-            await segment.fsync(with_indexes=segment in rolled)
-        for segment in rolled:
-            await self._history.snapshots.fsync(self._end_of(segment))
-        if changed:
-            await self._files.fsync_directory(self.directory)
-        self._rolled = [segment for segment in self._rolled if segment not in rolled]
+    def is_flush_due(self, now_ms: int) -> bool:
+        """Whether ``flush.ms`` has passed over unflushed data."""
+        if self.flushed_offset >= self.log_end_offset or self.config.flush_ms >= I64_MAX:
+            return False
+        due = now_ms - self._unflushed_since_ms >= self.config.flush_ms
+        if due:
+            self._unflushed_since_ms = now_ms
+        return due
 
     # Life
 
@@ -595,17 +567,26 @@ class Log:
     async def close_cleanly(self) -> None:
         """Leave the directory as a clean stop leaves it: all files complete and durable."""
         self._check_usable()
+        if self._complete:
+            self._write_epochs()
+            self.close()
+            return
         try:
             self._history.take_snapshot()
             self._segments.active.finish()
             if not self._files.exists(f"{self.directory}/{EPOCH_CHECKPOINT}"):
                 replace_unsynced(self._files, f"{self.directory}/{EPOCH_CHECKPOINT}", b"")
             self._write_epochs()
-            self._rolled.append(self._segments.active)
+            self._durability.segment_rolled(self._segments.active)
             await self.flush()
+            await self._history.snapshots.fsync(self.log_end_offset)
         except OSError as error:
             raise self.fence(error) from error
         self.close()
+
+    def retire(self) -> None:
+        """The partition is deleted: whoever still holds the log gets KAFKA_STORAGE_ERROR."""
+        self.failure = self.failure or OSError(f"{self.topic_partition} is deleted")
 
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""

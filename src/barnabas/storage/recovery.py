@@ -16,7 +16,7 @@ from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, CheckpointError, deco
 from barnabas.storage.config import LogConfig
 from barnabas.storage.epochs import LeaderEpochCache
 from barnabas.storage.index import CorruptIndex
-from barnabas.storage.log import LoadedLog
+from barnabas.storage.log_types import LoadedLog
 from barnabas.storage.producer_history import ProducerHistory, marker_of
 from barnabas.storage.producer_state import ProducerState
 from barnabas.storage.segment import (
@@ -95,20 +95,18 @@ class _Loader:
         self.segments = Segments()
         self.epochs = LeaderEpochCache()
         self.removals: list[str] = []
+        self.changed = False
+        """Some file is not what a clean stop left."""
 
     async def load(self) -> LoadedLog:
         names = self._finish_interrupted_swaps(self._remove_leftovers())
         self.epochs = self._read_epochs(names)
         await self._open_segments(names)
-        recovered = False
         if not self.checkpointed.clean:
-            recovered = await self._recover()
+            await self._recover()
         end = self._settle_end()
-        recovery_point = (
-            end
-            if self.checkpointed.clean and not recovered
-            else min(self.checkpointed.recovery_point, end)
-        )
+        complete = self.checkpointed.clean and not self.changed
+        recovery_point = end if complete else min(self.checkpointed.recovery_point, end)
         start = max(self.checkpointed.log_start_offset, self.segments.first.base_offset)
         self._settle_epochs(start, end)
         history = self._history()
@@ -129,6 +127,7 @@ class _Loader:
             log_start_offset=start,
             log_end_offset=end,
             recovery_point=recovery_point,
+            complete=complete,
             removals=tuple(self.removals),
         )
 
@@ -212,21 +211,21 @@ class _Loader:
             not self.checkpointed.clean and segment.base_offset >= self.checkpointed.recovery_point
         )
 
-    async def _recover(self) -> bool:
-        """Walk every segment at or above the recovery point; True if any data was cut."""
+    async def _recover(self) -> None:
+        """Walk every segment at or above the recovery point; drop what follows a cut."""
         unflushed = self.segments.from_floor(self.checkpointed.recovery_point)
         for number, segment in enumerate(unflushed):
             if self._recover_segment(segment):
                 for later in unflushed[number + 1 :]:
                     self.segments.remove(later)
                     self.removals += later.rename_deleted()
-                return True
+                return
             await asyncio.sleep(0)
-        return False
 
     def _recover_segment(self, segment: Segment) -> int:
         """Cut the segment at its first invalid batch and rebuild its indexes, the epochs and the
         producers' state; how many bytes were cut."""
+        self.changed = True
         history = self._history()
         history.rebuild(
             self.segments,
@@ -256,6 +255,7 @@ class _Loader:
                 self.removals += segment.rename_deleted()
             self.epochs.clear()
             self._history().clear(start)
+        self.changed = True
         segment = Segment(self.files, self.directory, start, created_ms=self.env.clock.wall_ms())
         self.segments.add(segment)
         return start

@@ -1,0 +1,98 @@
+"""How much of a log survives a power cut, and the syncs that move that point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from barnabas.seams import Files
+from barnabas.storage.producer_history import ProducerHistory
+from barnabas.storage.segment import Segment
+from barnabas.storage.segments import Segments
+
+
+class Durability:
+    """Everything below ``flushed_offset`` is durable."""
+
+    __slots__ = (
+        "_cuts",
+        "_files",
+        "_history",
+        "_names_changed",
+        "_rolled",
+        "_segments",
+        "flushed_offset",
+    )
+
+    def __init__(
+        self,
+        files: Files,
+        segments: Segments,
+        history: ProducerHistory,
+        flushed_offset: int,
+    ) -> None:
+        self._files = files
+        self._segments = segments
+        self._history = history
+        self.flushed_offset = flushed_offset
+        # Rolled segments whose indexes are not yet durable.
+        self._rolled: list[Segment] = []
+        # A file or the directory itself is new: its name is not durable.
+        self._names_changed = flushed_offset == 0
+        # Counts truncations: one makes the sync that is under way say nothing about the log.
+        self._cuts = 0
+
+    @property
+    def recovery_point(self) -> int:
+        """From here on the log is walked after an unclean stop: what is before needs no repair,
+        indexes included."""
+        if not self._rolled:
+            return self.flushed_offset
+        return min(self._rolled[0].base_offset, self.flushed_offset)
+
+    def segment_added(self) -> None:
+        """There is a file with a new name."""
+        self._names_changed = True
+
+    def segment_rolled(self, segment: Segment) -> None:
+        """A segment is complete; its indexes become durable with the next flush."""
+        if segment not in self._rolled:
+            self._rolled.append(segment)
+
+    def segment_removed(self, segment: Segment) -> None:
+        """A segment is gone."""
+        if segment in self._rolled:
+            self._rolled.remove(segment)
+
+    def cut_to(self, end_offset: int) -> bool:
+        """The log was truncated; True if the recovery point has come down."""
+        self._cuts += 1
+        lowered = self.flushed_offset > end_offset
+        self.flushed_offset = min(self.flushed_offset, end_offset)
+        return lowered
+
+    def restart_at(self, offset: int) -> None:
+        """The log was emptied and starts at ``offset``."""
+        self._cuts += 1
+        self.flushed_offset = offset
+
+    async def flush(self, log_end_offset: Callable[[], int]) -> None:
+        """Make everything before the present log end durable. Raises OSError."""
+        target = log_end_offset()
+        while self.recovery_point < target:
+            cuts = self._cuts
+            await self._sync()
+            if cuts == self._cuts:
+                self.flushed_offset = max(self.flushed_offset, target)
+            target = min(target, log_end_offset())
+
+    async def _sync(self) -> None:
+        rolled = list(self._rolled)
+        changed, self._names_changed = self._names_changed, False
+        for segment in self._segments.from_floor(self.recovery_point):
+            await segment.fsync(with_indexes=segment in rolled)
+            await self._history.snapshots.fsync(segment.base_offset)
+        if changed:
+            directory = self._segments.active.directory
+            await self._files.fsync_directory(directory)
+            await self._files.fsync_directory(directory.rpartition("/")[0])
+        self._rolled = [segment for segment in self._rolled if segment not in rolled]

@@ -1,0 +1,204 @@
+"""One entry of ``log.dirs``: whose it is, how it was left, what its checkpoints say (6.1).
+
+Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
+of ours last opened it. After an unclean stop it tells a process that died (the page cache, and so
+every acknowledged record, is there) from a machine that died (what was not flushed is gone;
+KIP-966). Kafka looks at directories only when it loads logs, and leaves the file alone.
+"""
+
+from __future__ import annotations
+
+from barnabas.errors import ConfigError
+from barnabas.seams import Env, Lock
+from barnabas.storage.checkpoints import (
+    CLEAN_SHUTDOWN,
+    LOG_START_CHECKPOINT,
+    META_PROPERTIES,
+    RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
+    CheckpointError,
+    MetaProperties,
+    decode_meta_properties,
+    decode_offsets,
+    encode_clean_shutdown,
+    encode_meta_properties,
+    encode_offsets,
+    write_atomically,
+)
+from barnabas.storage.small_files import replace_durably
+from barnabas.types import TopicPartition
+
+BOOT_ID_FILE = "barnabas-boot-id"
+LOCK_FILE = ".lock"
+DELETE_SUFFIX = "-delete"
+STRAY_SUFFIX = "-stray"
+FUTURE_SUFFIX = "-future"
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_WEEKDAYS = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+_CHECKPOINTS = (RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT, REPLICATION_CHECKPOINT)
+
+
+class LogDirectory:
+    """State of one log directory; the logs in it belong to the ``LogManager``."""
+
+    def __init__(self, env: Env, path: str) -> None:
+        self.env = env
+        self.path = path
+        self.meta: MetaProperties | None = None
+        self.failure: OSError | None = None
+        """Why it is offline."""
+        self.was_clean = False
+        self.machine_died = False
+        self._lock: Lock | None = None
+        # What each checkpoint file says now.
+        self._written: dict[str, dict[TopicPartition, int]] = {}
+
+    @property
+    def is_online(self) -> bool:
+        """Whether its logs can be used."""
+        return self.failure is None
+
+    def open(self) -> None:
+        """Create and lock it, and read whose it is. ConfigError if it is somebody else's."""
+        files = self.env.files
+        files.make_directories(self.path)
+        try:
+            self._lock = files.lock(f"{self.path}/{LOCK_FILE}")
+        except BlockingIOError:
+            raise ConfigError(f"log.dirs: {self.path} is in use by another broker") from None
+        path = f"{self.path}/{META_PROPERTIES}"
+        if files.exists(path):
+            try:
+                self.meta = decode_meta_properties(files.read(path))
+            except CheckpointError as error:
+                raise ConfigError(f"log.dirs: {path} cannot be read: {error}") from None
+
+    def claim(self, broker_id: int, cluster_id: str) -> None:
+        """Check that the directory is this broker's, or make it so. ConfigError."""
+        meta = self.meta
+        if meta is not None and meta.cluster_id not in (None, cluster_id):
+            raise ConfigError(
+                f"log.dirs: {self.path} belongs to cluster {meta.cluster_id}, "
+                f"but zookeeper.connect leads to cluster {cluster_id}"
+            )
+        if meta is not None and meta.broker_id not in (None, broker_id):
+            raise ConfigError(
+                f"log.dirs: {self.path} belongs to broker.id {meta.broker_id}, "
+                f"but this is broker {broker_id}"
+            )
+        if meta is None or meta.cluster_id is None or meta.broker_id is None:
+            others = {} if meta is None else meta.others
+            self.meta = MetaProperties(broker_id=broker_id, cluster_id=cluster_id, others=others)
+            data = encode_meta_properties(self.meta, java_date(self.env.clock.wall_ms()))
+            write_atomically(self.env.files, f"{self.path}/{META_PROPERTIES}", data)
+
+    def begin(self) -> list[str]:
+        """Take the clean marker away and read the checkpoints; the names of the directories in
+        it, which may be partitions."""
+        files = self.env.files
+        names = [n for n in files.list(self.path) if files.is_directory(f"{self.path}/{n}")]
+        marker = f"{self.path}/{CLEAN_SHUTDOWN}"
+        self.was_clean = files.exists(marker)
+        boot_path = f"{self.path}/{BOOT_ID_FILE}"
+        boot_id = (
+            files.read(boot_path).decode("utf-8", "replace") if files.exists(boot_path) else ""
+        )
+        self.machine_died = not self.was_clean and boot_id != self.env.boot_id and bool(names)
+        if boot_id != self.env.boot_id:
+            write_atomically(files, boot_path, self.env.boot_id.encode())
+        if self.was_clean:
+            # At once: a crash while loading must not look like a clean stop (KAFKA-10471).
+            files.remove(marker)
+            files.sync_directory(self.path)
+        for name in _CHECKPOINTS:
+            self._written[name] = self._read_offsets(name)
+        return names
+
+    def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
+        path = f"{self.path}/{name}"
+        if not self.env.files.exists(path):
+            return {}
+        try:
+            return decode_offsets(self.env.files.read(path))
+        except CheckpointError as error:
+            if name == REPLICATION_CHECKPOINT:
+                raise
+            self.env.observer.note("checkpoint_ignored", path=path, reason=str(error))
+            return {}
+
+    def recovery_point(self, topic_partition: TopicPartition) -> int:
+        """As checkpointed, 0 if it is not."""
+        return self._written[RECOVERY_POINT_CHECKPOINT].get(topic_partition, 0)
+
+    def log_start_offset(self, topic_partition: TopicPartition) -> int:
+        """As checkpointed, 0 if it is not."""
+        return self._written[LOG_START_CHECKPOINT].get(topic_partition, 0)
+
+    def high_watermark(self, topic_partition: TopicPartition) -> int:
+        """As checkpointed, 0 if it is not."""
+        return self._written[REPLICATION_CHECKPOINT].get(topic_partition, 0)
+
+    async def checkpoint(self, name: str, offsets: dict[TopicPartition, int]) -> None:
+        """Replace a checkpoint file, if it would say something else."""
+        path = f"{self.path}/{name}"
+        if self._written.get(name) != offsets or not self.env.files.exists(path):
+            await replace_durably(self.env.files, path, encode_offsets(offsets))
+            self._written[name] = offsets
+
+    def forget(self, topic_partition: TopicPartition) -> None:
+        """Before a log of that name is created: no checkpoint may speak of its predecessor, whose
+        offsets would make the next start drop the new one's data. Blocks, and is rare: deleting a
+        partition has normally seen to it."""
+        for name in _CHECKPOINTS:
+            if topic_partition in self._written.get(name, {}):
+                offsets = dict(self._written[name])
+                del offsets[topic_partition]
+                write_atomically(self.env.files, f"{self.path}/{name}", encode_offsets(offsets))
+                self._written[name] = offsets
+
+    def leave_cleanly(self) -> None:
+        """Everything is flushed and checkpointed: say so."""
+        write_atomically(self.env.files, f"{self.path}/{CLEAN_SHUTDOWN}", encode_clean_shutdown())
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def partition_of(name: str) -> TopicPartition | None:
+    """The partition whose directory has this name; None if it is none or not one in use."""
+    topic, dash, number = name.rpartition("-")
+    if not (topic and dash and number.isdigit()):
+        return None
+    return TopicPartition(topic, int(number))
+
+
+def deleted_name(topic_partition: TopicPartition, unique: str) -> str:
+    """``topic-P.<unique>-delete``, within the 255 characters of a file name."""
+    suffix = f"-{topic_partition.partition}.{unique}{DELETE_SUFFIX}"
+    return topic_partition.topic[: 255 - len(suffix)] + suffix
+
+
+def java_date(wall_ms: int) -> str:
+    """``Mon Nov 23 00:54:42 UTC 2026``, as Java's Properties dates its files."""
+    seconds = wall_ms // 1000
+    days, rest = divmod(seconds, 86_400)
+    year, month, day = _civil(days)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{_WEEKDAYS[days % 7]} {_MONTHS[month - 1]} {day:02} {clock} UTC {year}"
+
+
+def _civil(days: int) -> tuple[int, int, int]:
+    """(year, month, day) of a day counted from 1970-01-01."""
+    era, day_of_era = divmod(days + 719_468, 146_097)
+    year_of_era = (
+        day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096
+    ) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted + 2) // 5 + 1
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year_of_era + era * 400 + (month <= 2), month, day

@@ -1,0 +1,515 @@
+"""All logs of a broker: where they are, how they come up, and what is done to them in the
+background (``LogManager``; reference 5.11, 6.1, 6.5, 6.6)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from barnabas.errors import ConfigError, ErrorCode, KafkaError
+from barnabas.seams import Env
+from barnabas.storage.checkpoints import (
+    LOG_START_CHECKPOINT,
+    PARTITION_METADATA,
+    RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
+    MetaProperties,
+    PartitionMetadata,
+    decode_partition_metadata,
+    encode_partition_metadata,
+)
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
+from barnabas.storage.log_dir import (
+    DELETE_SUFFIX,
+    LogDirectory,
+    deleted_name,
+    partition_of,
+)
+from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.recovery import Checkpointed, load_log, new_log
+from barnabas.storage.removals import Removals
+from barnabas.storage.small_files import replace_unsynced, sync_file
+from barnabas.types import TopicPartition
+
+T = TypeVar("T")
+
+LOADS_PER_TURN = 16
+"""Logs loaded before others on the loop get their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogManagerSettings:
+    """Broker settings, in ms, with Kafka's defaults."""
+
+    retention_check_interval_ms: int = 300_000
+    initial_task_delay_ms: int = 30_000
+    high_watermark_checkpoint_interval_ms: int = 5_000
+    offset_checkpoint_interval_ms: int = 60_000
+    producer_id_expiration_ms: int = 86_400_000
+    producer_id_expiration_check_interval_ms: int = 600_000
+    release_interval_ms: int = 30_000
+    """Ours: descriptors unused for so long are given back."""
+
+
+class LogManager(LogOwner):
+    """``open``, ``await load``, then ``run`` as a task; cancel that and ``await shutdown``.
+
+    ``on_dir_failure(path, error)`` is called once for a directory that went offline, with its logs
+    fenced; ``on_all_dirs_failed()`` when the last one went: the broker must halt."""
+
+    def __init__(
+        self,
+        env: Env,
+        log_dirs: Sequence[str],
+        default_config: LogConfig | None = None,
+        *,
+        settings: LogManagerSettings | None = None,
+        on_dir_failure: Callable[[str, OSError], None] = lambda path, error: None,
+        on_all_dirs_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.env = env
+        self.default_config = default_config or LogConfig()
+        self.settings = settings or LogManagerSettings()
+        self.on_dir_failure = on_dir_failure
+        self.on_all_dirs_failed = on_all_dirs_failed
+        self._dirs = [LogDirectory(env, path) for path in log_dirs]
+        self._logs: dict[TopicPartition, Log] = {}
+        self._dir_of: dict[TopicPartition, LogDirectory] = {}
+        self._offline: dict[TopicPartition, None] = {}
+        self._loaded = False
+        self._checkpointing = asyncio.Lock()
+        self._removals = Removals(env.files)
+        self._work = asyncio.Event()
+        self._to_flush: dict[Log, None] = {}
+        self._to_sync: dict[str, None] = {}
+        self._to_checkpoint: dict[LogDirectory, None] = {}
+
+    # What there is
+
+    @property
+    def logs(self) -> Mapping[TopicPartition, Log]:
+        """All online logs."""
+        return self._logs
+
+    @property
+    def log_dirs(self) -> list[str]:
+        """Paths of the directories that are online."""
+        return [d.path for d in self._dirs if d.is_online]
+
+    @property
+    def offline_dirs(self) -> list[str]:
+        """Paths of the directories that failed."""
+        return [d.path for d in self._dirs if not d.is_online]
+
+    @property
+    def unclean_machine_start(self) -> bool:
+        """The machine, not only the process, died with this broker: records that it acknowledged
+        may be missing here."""
+        return any(d.machine_died for d in self._dirs)
+
+    def get(self, topic_partition: TopicPartition) -> Log | None:
+        """The log of a partition, None if there is none online."""
+        return self._logs.get(topic_partition)
+
+    def is_offline(self, topic_partition: TopicPartition) -> bool:
+        """Whether the log is known to be in a directory that failed."""
+        return topic_partition in self._offline
+
+    def directory_of(self, topic_partition: TopicPartition) -> str | None:
+        """The entry of ``log.dirs`` that a log is in."""
+        found = self._dir_of.get(topic_partition)
+        return None if found is None else found.path
+
+    # Starting
+
+    def open(self) -> MetaProperties | None:
+        """Create and lock the directories, and read whose they are: None if they are new. Raises
+        ConfigError if they do not belong together."""
+        for directory in self._dirs:
+            try:
+                directory.open()
+            except OSError as error:
+                self._dir_failed(directory, error)
+        metas = [(d.path, d.meta) for d in self._dirs if d.meta is not None]
+        for path, meta in metas[1:]:
+            first_path, first = metas[0]
+            if (meta.cluster_id, meta.broker_id) != (first.cluster_id, first.broker_id):
+                raise ConfigError(
+                    f"log.dirs: {path} and {first_path} belong to different brokers "
+                    f"({_whose(meta)} and {_whose(first)})"
+                )
+        return metas[0][1] if metas else None
+
+    async def load(
+        self,
+        *,
+        broker_id: int,
+        cluster_id: str,
+        topic_configs: Mapping[str, LogConfig] | None = None,
+    ) -> None:
+        """Load every log, with recovery where the stop was not clean. Raises ConfigError."""
+        for directory in [d for d in self._dirs if d.is_online]:
+            await self._guarded(
+                directory,
+                self._load_directory(directory, broker_id, cluster_id, topic_configs or {}),
+            )
+        self._loaded = True
+
+    async def _load_directory(
+        self,
+        directory: LogDirectory,
+        broker_id: int,
+        cluster_id: str,
+        configs: Mapping[str, LogConfig],
+    ) -> None:
+        directory.claim(broker_id, cluster_id)
+        names = directory.begin()
+        for number, name in enumerate(names):
+            if name.endswith(DELETE_SUFFIX):
+                delay = self.default_config.file_delete_delay_ms
+                self._removals.add_directory(f"{directory.path}/{name}", delay)
+                continue
+            # Strays, moves that were under way and what is not Kafka's are left alone.
+            topic_partition = partition_of(name)
+            if topic_partition is not None:
+                await self._load_log(directory, topic_partition, configs)
+            if number % LOADS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _load_log(
+        self,
+        directory: LogDirectory,
+        topic_partition: TopicPartition,
+        configs: Mapping[str, LogConfig],
+    ) -> None:
+        if topic_partition in self._logs:
+            raise ConfigError(
+                f"log.dirs: {topic_partition} is both in {directory.path} "
+                f"and in {self._dir_of[topic_partition].path}"
+            )
+        self._dir_of[topic_partition] = directory
+        path = f"{directory.path}/{topic_partition}"
+        config = configs.get(topic_partition.topic, self.default_config)
+        checkpointed = Checkpointed(
+            log_start_offset=directory.log_start_offset(topic_partition),
+            recovery_point=directory.recovery_point(topic_partition),
+            clean=directory.was_clean,
+        )
+        loaded = await load_log(
+            self.env,
+            path,
+            config,
+            checkpointed,
+            expiration_ms=self.settings.producer_id_expiration_ms,
+        )
+        log = Log(self.env, topic_partition, path, config, loaded, owner=self)
+        log.topic_id = self._read_topic_id(path, clean=directory.was_clean)
+        log.set_high_watermark(directory.high_watermark(topic_partition))
+        self._logs[topic_partition] = log
+
+    def _read_topic_id(self, path: str, *, clean: bool) -> uuid.UUID | None:
+        metadata = f"{path}/{PARTITION_METADATA}"
+        if not self.env.files.exists(metadata):
+            return None
+        data = self.env.files.read(metadata)
+        if not clean and not data:
+            # Created just before the machine died: the controller will tell the id again.
+            return None
+        return decode_partition_metadata(data).topic_id
+
+    # Partitions come and go
+
+    def get_or_create(
+        self,
+        topic_partition: TopicPartition,
+        topic_id: uuid.UUID | None,
+        *,
+        is_new: bool,
+        config: LogConfig | None = None,
+    ) -> Log:
+        """The log of a partition, created in the directory with the fewest logs.
+
+        KAFKA_STORAGE_ERROR if its data may be in a directory that is offline (KAFKA-10314). A log
+        that has no topic id gets this one; one that has another keeps it, and the caller refuses
+        it with INCONSISTENT_TOPIC_ID."""
+        log = self._logs.get(topic_partition)
+        if log is None:
+            log = self._create(topic_partition, is_new, config)
+        if topic_id is not None and log.topic_id is None:
+            self._write_topic_id(log, topic_id)
+        return log
+
+    def _create(
+        self, topic_partition: TopicPartition, is_new: bool, config: LogConfig | None
+    ) -> Log:
+        offline = self.offline_dirs
+        if topic_partition in self._offline or (offline and not is_new):
+            raise KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} may be in {', '.join(offline)}"
+            )
+        directory = self._emptiest_directory()
+        path = f"{directory.path}/{topic_partition}"
+        try:
+            directory.forget(topic_partition)
+            self.env.files.make_directories(path)
+        except OSError as error:
+            self._dir_failed(directory, error)
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
+        loaded = new_log(self.env, path, expiration_ms=self.settings.producer_id_expiration_ms)
+        log = Log(
+            self.env, topic_partition, path, config or self.default_config, loaded, owner=self
+        )
+        self._logs[topic_partition] = log
+        self._dir_of[topic_partition] = directory
+        return log
+
+    def _emptiest_directory(self) -> LogDirectory:
+        online = [d for d in self._dirs if d.is_online]
+        if not online:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "every log directory is offline")
+        if len(online) == 1:
+            return online[0]
+        counts = dict.fromkeys(online, 0)
+        for directory in self._dir_of.values():
+            if directory in counts:
+                counts[directory] += 1
+        return min(online, key=lambda d: counts[d])
+
+    def _write_topic_id(self, log: Log, topic_id: uuid.UUID) -> None:
+        path = f"{log.directory}/{PARTITION_METADATA}"
+        data = encode_partition_metadata(PartitionMetadata(topic_id=topic_id))
+        try:
+            replace_unsynced(self.env.files, path, data)
+        except OSError as error:
+            raise log.fence(error) from error
+        log.topic_id = topic_id
+        self.sync_wanted(path)
+
+    async def delete(self, topic_partition: TopicPartition) -> None:
+        """Forget a log and rename its directory ``-delete``; the data goes after
+        ``file.delete.delay.ms``. Nothing to do if there is none."""
+        log = self._logs.pop(topic_partition, None)
+        if log is None:
+            return
+        directory = self._dir_of.pop(topic_partition)
+        self._to_flush.pop(log, None)
+        unique = f"{self.env.random.getrandbits(128):032x}"
+        target = f"{directory.path}/{deleted_name(topic_partition, unique)}"
+        try:
+            log.close()
+            self.env.files.rename(log.directory, target)
+        except OSError as error:
+            raise log.fence(error) from error
+        log.relocate(target)
+        log.retire()
+        self._removals.add_directory(target, log.config.file_delete_delay_ms)
+        await self._guarded(directory, self._checkpoint_directory(directory))
+
+    def update_config(self, topic: str, config: LogConfig) -> None:
+        """Give all logs of a topic new settings."""
+        for topic_partition, log in self._logs.items():
+            if topic_partition.topic == topic:
+                log.config = config
+
+    # What logs tell
+
+    def log_failed(self, log: Log, error: OSError) -> None:
+        directory = self._dir_of.get(log.topic_partition)
+        if directory is not None:
+            self._dir_failed(directory, error)
+
+    def flush_wanted(self, log: Log) -> None:
+        self._to_flush[log] = None
+        self._work.set()
+
+    def sync_wanted(self, path: str) -> None:
+        self._to_sync[path] = None
+        self._work.set()
+
+    def removal_wanted(self, log: Log, paths: list[str]) -> None:
+        for path in paths:
+            self._removals.add_file(path, log.config.file_delete_delay_ms)
+
+    def recovery_point_lowered(self, log: Log) -> None:
+        directory = self._dir_of.get(log.topic_partition)
+        if directory is not None:
+            self._to_checkpoint[directory] = None
+            self._work.set()
+
+    def log_start_moved(self, log: Log) -> None:
+        return
+
+    def _dir_failed(self, directory: LogDirectory, error: OSError) -> None:
+        if not directory.is_online:
+            return
+        directory.failure = error
+        self.env.observer.note("log_dir_failed", path=directory.path, error=str(error))
+        for topic_partition in [p for p, d in self._dir_of.items() if d is directory]:
+            self._offline[topic_partition] = None
+            log = self._logs.pop(topic_partition, None)
+            if log is not None:
+                log.fence(error)
+                log.close()
+        self.on_dir_failure(directory.path, error)
+        if not self.log_dirs:
+            self.on_all_dirs_failed()
+
+    async def _guarded(self, directory: LogDirectory, work: Awaitable[None]) -> None:
+        """Do work on a directory; its failure takes the directory offline, nothing else."""
+        try:
+            await work
+        except OSError as error:
+            self._dir_failed(directory, error)
+
+    # In the background
+
+    async def run(self) -> None:
+        """Background work, until cancelled: flushes, checkpoints, retention, expiry, removals."""
+        settings = self.settings
+        delay = settings.initial_task_delay_ms
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._work_off())
+            tasks.create_task(self._removals.run())
+            for job, interval, first in (
+                (self.apply_retention, settings.retention_check_interval_ms, delay),
+                (self.checkpoint, settings.offset_checkpoint_interval_ms, delay),
+                (
+                    self.checkpoint_high_watermarks,
+                    settings.high_watermark_checkpoint_interval_ms,
+                    0,
+                ),
+                (self._expire_producers, settings.producer_id_expiration_check_interval_ms, delay),
+                (self._release_idle, settings.release_interval_ms, delay),
+                (self._flush_by_time, 1000, delay),
+            ):
+                tasks.create_task(_every(job, first or interval, interval))
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Do all syncs that wait: small files, rolled segments, checkpoints of cut logs. One at a
+        time, so that acknowledgements that wait for a flush get in between."""
+        while self._to_flush or self._to_sync or self._to_checkpoint:
+            for directory in _take(self._to_checkpoint):
+                await self._guarded(directory, self._checkpoint_directory(directory))
+            for log in _take(self._to_flush):
+                await self._flush(log)
+            for path in _take(self._to_sync):
+                directory = next(d for d in self._dirs if path.startswith(d.path + "/"))
+                await self._guarded(directory, sync_file(self.env.files, path))
+
+    async def _flush(self, log: Log) -> None:
+        try:
+            await log.flush()
+        except KafkaError:
+            # The log has fenced itself and told us.
+            return
+
+    async def _flush_by_time(self) -> None:
+        now_ms = self.env.clock.wall_ms()
+        for log in list(self._logs.values()):
+            if log.is_flush_due(now_ms):
+                await self._flush(log)
+
+    async def apply_retention(self) -> None:
+        """Remove old segments in all logs."""
+        for log in list(self._logs.values()):
+            try:
+                log.apply_retention(self.env.clock.wall_ms())
+            except KafkaError:
+                continue
+            await asyncio.sleep(0)
+
+    async def _expire_producers(self) -> None:
+        for log in list(self._logs.values()):
+            log.producers.remove_expired(self.env.clock.wall_ms())
+            await asyncio.sleep(0)
+
+    async def _release_idle(self) -> None:
+        for log in list(self._logs.values()):
+            log.release_idle()
+
+    async def checkpoint_high_watermarks(self) -> None:
+        """Write ``replication-offset-checkpoint`` of every directory where it changed."""
+        for directory in [d for d in self._dirs if d.is_online]:
+            marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
+            await self._guarded(
+                directory, self._write_checkpoint(directory, REPLICATION_CHECKPOINT, marks)
+            )
+
+    async def checkpoint(self) -> None:
+        """Write recovery points and log starts of every directory where they changed."""
+        for directory in [d for d in self._dirs if d.is_online]:
+            await self._guarded(directory, self._checkpoint_directory(directory))
+
+    async def _checkpoint_directory(self, directory: LogDirectory) -> None:
+        points = {p: log.recovery_point for p, log in self._logs_in(directory)}
+        await self._write_checkpoint(directory, RECOVERY_POINT_CHECKPOINT, points)
+        starts = {
+            p: log.log_start_offset
+            for p, log in self._logs_in(directory)
+            if log.log_start_offset > log.segments.first.base_offset
+        }
+        await self._write_checkpoint(directory, LOG_START_CHECKPOINT, starts)
+
+    async def _write_checkpoint(
+        self, directory: LogDirectory, name: str, offsets: dict[TopicPartition, int]
+    ) -> None:
+        # Writers of one file must not overtake each other (KAFKA-16541).
+        async with self._checkpointing:
+            await directory.checkpoint(name, offsets)
+
+    def _logs_in(self, directory: LogDirectory) -> Iterable[tuple[TopicPartition, Log]]:
+        return [(p, log) for p, log in self._logs.items() if self._dir_of[p] is directory]
+
+    # Stopping
+
+    async def shutdown(self) -> None:
+        """Flush and close everything and leave the clean marker, which vouches for a directory:
+        only if all of it was loaded, is online and is on disk."""
+        await self.settle()
+        for directory in [d for d in self._dirs if d.is_online]:
+            await self._guarded(directory, self._close_directory(directory))
+        for log in self._logs.values():
+            log.close()
+        for directory in self._dirs:
+            directory.release()
+
+    async def _close_directory(self, directory: LogDirectory) -> None:
+        if not self._loaded:
+            return
+        for _, log in self._logs_in(directory):
+            try:
+                await log.close_cleanly()
+            except KafkaError:
+                return
+        marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
+        await self._write_checkpoint(directory, REPLICATION_CHECKPOINT, marks)
+        await self._checkpoint_directory(directory)
+        if directory.is_online:
+            directory.leave_cleanly()
+
+
+def _whose(meta: MetaProperties) -> str:
+    return f"cluster {meta.cluster_id}, broker {meta.broker_id}"
+
+
+def _take(queue: dict[T, None]) -> list[T]:
+    taken = list(queue)
+    queue.clear()
+    return taken
+
+
+async def _every(job: Callable[[], Awaitable[None]], first_ms: int, interval_ms: int) -> None:
+    await asyncio.sleep(first_ms / 1000)
+    while True:
+        await job()
+        await asyncio.sleep(interval_ms / 1000)

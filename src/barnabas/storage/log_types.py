@@ -1,0 +1,40 @@
+"""Plain values that go into a log and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from barnabas.storage.epochs import LeaderEpochCache
+from barnabas.storage.producer_history import ProducerHistory
+from barnabas.storage.segments import Segments
+from barnabas.types import NO_TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendInfo:
+    """What became of an append; -1 offsets if there was nothing in it."""
+
+    first_offset: int
+    last_offset: int
+    append_time_ms: int = NO_TIMESTAMP
+    """Set if the topic uses log-append time, and for a duplicate."""
+    log_start_offset: int
+    duplicate: bool = False
+    """The producer sent this before: the offsets are those of then, nothing was written."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedLog:
+    """What is known of a directory once it has been read, and recovered if need be."""
+
+    segments: Segments
+    epochs: LeaderEpochCache
+    history: ProducerHistory
+    log_start_offset: int
+    log_end_offset: int
+    recovery_point: int
+    complete: bool = False
+    """The directory is as a clean stop leaves it."""
+    removals: tuple[str, ...] = ()
+    """Paths of files that recovery gave up; they are named ``.deleted``."""
