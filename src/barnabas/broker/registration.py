@@ -125,7 +125,7 @@ class BrokerRegistration:
     async def _wait_for_predecessor(self, broker: Broker, path: str, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                await persist(self._zookeeper, lambda: self._zookeeper.wait_deleted(path))
+                await self._zookeeper.wait_deleted(path)
         except TimeoutError:
             raise ConfigError(
                 f"broker.id={broker.id}: another running broker is registered with this id"

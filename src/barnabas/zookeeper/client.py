@@ -289,8 +289,8 @@ class ZooKeeperClient:
         return await self.submit(SyncOp(path))
 
     async def wait_deleted(self, path: str) -> None:
-        """Return when the node is not there (a watch, not polling). The watch survives a lost
-        connection; SessionExpired ends the wait."""
+        """Return when the node is not there (a watch, not polling). The wait survives the loss of
+        connections; SessionExpired ends it."""
         while True:
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             waiting = self._waiting.setdefault(path, [])
@@ -299,6 +299,8 @@ class ZooKeeperClient:
                 if await self.exists(path, watch=True) is None:
                     return
                 await change
+            except ConnectionLoss:
+                await self.connected()
             finally:
                 waiting.remove(change)
                 if not waiting and self._waiting.get(path) is waiting:
