@@ -29,16 +29,17 @@ class Keeper(Protocol):
     def connect(self, connection: Connection, frame: bytes) -> None: ...
     def request(self, connection: Connection, frame: bytes) -> None: ...
     def closed(self, connection: Connection, reason: str) -> None: ...
+    def failed(self, problem: Exception) -> None: ...
 
 
 class Connection(asyncio.Protocol):
     """A state machine: four bytes (a word or a length), the connect record, requests."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, frame_bytes_max: int) -> None:
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._splitter = jute.FrameSplitter()
+        self._splitter = jute.FrameSplitter(frame_bytes_max)
         self._first = b""
         self._sees_frames = False
         self._backlog: deque[bytes] = deque()
@@ -121,6 +122,10 @@ class Connection(asyncio.Protocol):
                     self._keeper.request(self, frame)
         except InvalidRequest as problem:
             self.close(str(problem))
+        except Exception as problem:
+            self._keeper.failed(problem)
+            self.close("a fault of the coordinator")
+            out.clear()
         finally:
             self._out = None
         if out:

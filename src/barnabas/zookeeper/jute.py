@@ -129,10 +129,9 @@ def _write_nullable_string(out: bytearray, value: str | None) -> None:
 
 
 def _read_string(buffer: Buffer, at: int) -> tuple[str, int]:
+    """Null counts as empty: kazoo sends it for an empty string."""
     value, at = _read_nullable_string(buffer, at)
-    if value is None:
-        raise InvalidRequest("null where a string is needed")
-    return value, at
+    return value or "", at
 
 
 def _write_string(out: bytearray, value: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from barnabas.errors import ConfigError, FatalError, InvalidRequest
+from barnabas.limits import ZOOKEEPER_FRAME_BYTES_MAX
 from barnabas.seams import Env
 from barnabas.zookeeper import four_letter, handlers, jute
 from barnabas.zookeeper.connection import Connection
@@ -55,6 +56,9 @@ class CoordinatorConfig:
     """None: twenty ticks."""
     container_check_ms: int = 60_000
     """How often empty containers and znodes past their time to live are looked for."""
+    jute_maxbuffer: int = ZOOKEEPER_FRAME_BYTES_MAX
+    """Longest frame of a client in bytes; ours by default what Kafka sets for its clients, a real
+    server's is 1,048,575."""
     super_digest: str | None = None
     """``user:base64(sha1(user:password))`` who may do everything."""
 
@@ -86,6 +90,9 @@ class Coordinator:
         )
         self.sessions.restore(stored.sessions, self.loop.time())
         self.connections: dict[Connection, asyncio.TimerHandle] = {}
+        self._suspicions: dict[int, asyncio.TimerHandle] = {}
+        """Sessions to be expired soon, unless their clients come back."""
+        self.failure: asyncio.Future[None] = self.loop.create_future()
         self.outbox = Outbox(store, self._collect)
         self.received = 0
         self.sent = 0
@@ -102,6 +109,11 @@ class Coordinator:
         if connection.session is None:
             connection.close("no session was asked for")
 
+    def failed(self, problem: Exception) -> None:
+        """A fault of ours in a callback: the state may be half changed, so all of it has to go."""
+        if not self.failure.done():
+            self.failure.set_exception(problem)
+
     def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
         return four_letter.answer(self, word)
 
@@ -116,6 +128,7 @@ class Coordinator:
             return
         connection.session = session
         session.connection = connection
+        self._trust(session)
         self.outbox.send(
             connection,
             jute.encode_connect_response(
@@ -240,6 +253,7 @@ class Coordinator:
         self.zxid += 1
         events = self.tree.close_session(session.id, self.zxid)
         self.sessions.end(session)
+        self._trust(session)
         self.outbox.changed()
         self._fire(events)
 
@@ -276,11 +290,15 @@ class Coordinator:
     def _suspect(self, session: Session[Connection]) -> None:
         """Its connection closed without a closeSession: expire it soon, unless it comes back."""
         due = self.loop.time() + session.grace_ms / 1000
-        self.loop.call_at(due, self._convict, session, due)
+        self._suspicions[session.id] = self.loop.call_at(due, self._convict, session, due)
+
+    def _trust(self, session: Session[Connection]) -> None:
+        suspicion = self._suspicions.pop(session.id, None)
+        if suspicion is not None:
+            suspicion.cancel()
 
     def _convict(self, session: Session[Connection], due: float) -> None:
-        if self.sessions.live.get(session.id) is not session or session.connection is not None:
-            return
+        self._trust(session)
         if self.loop.time() - due > _LATE_S:
             # We were stopped: its attempt to reconnect may be waiting to be accepted.
             self._suspect(session)
@@ -296,11 +314,11 @@ class Coordinator:
             latest = now + self.config.timeout_min_ms / 1000
             wake = max(now + _CHECK_S_MIN, latest if deadline is None else min(deadline, latest))
             await asyncio.sleep(wake - now)
-            late = self.loop.time() - wake
-            if late > _LATE_S:
-                self.env.observer.note("coordinator_was_stopped", late_ms=int(late * 1000))
-                self.sessions.allow(late)
-            for session in self.sessions.due(self.loop.time()):
+            now = self.loop.time()
+            if now - wake > _LATE_S:
+                self.env.observer.note("coordinator_was_stopped", ms=int((now - wake) * 1000))
+                self.sessions.start_over(now)
+            for session in self.sessions.due(now):
                 self._expire(session, "timed out")
 
     async def reap(self) -> None:
@@ -344,6 +362,10 @@ def _stored(path: str, node: Node) -> StoredNode:
     )
 
 
+async def _watch_failure(failure: asyncio.Future[None]) -> None:
+    await failure
+
+
 async def serve(
     env: Env,
     config: CoordinatorConfig,
@@ -357,7 +379,7 @@ async def serve(
     coordinator = Coordinator(env, config, store, stored)
     try:
         server = await coordinator.loop.create_server(
-            lambda: Connection(coordinator), config.host, config.port
+            lambda: Connection(coordinator, config.jute_maxbuffer), config.host, config.port
         )
     except OSError as problem:
         store.close()
@@ -368,6 +390,7 @@ async def serve(
             tasks.create_task(coordinator.outbox.run(), name="zookeeper-commit")
             tasks.create_task(coordinator.expire_sessions(), name="zookeeper-expiry")
             tasks.create_task(coordinator.reap(), name="zookeeper-reap")
+            tasks.create_task(_watch_failure(coordinator.failure), name="zookeeper-failure")
             env.observer.note("coordinator_ready", host=address[0], port=address[1])
             if ready is not None:
                 ready(address[0], address[1])

@@ -93,10 +93,10 @@ class Sessions(Generic[C]):
     def next_deadline(self) -> float | None:
         return min((session.deadline for session in self.live.values()), default=None)
 
-    def allow(self, seconds: float) -> None:
-        """Give everybody more time: it was the coordinator that was not listening."""
+    def start_over(self, now: float) -> None:
+        """Give everybody the full timeout again: it was the coordinator that did not listen."""
         for session in self.live.values():
-            session.deadline += seconds
+            session.touch(now)
 
 
 def fast_expiry_ms(password: bytes | None) -> int:
