@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.limits import DECOMPRESSED_BATCH_BYTES_MAX
@@ -69,7 +69,9 @@ __all__ = [
     "stamp_max_timestamp",
 ]
 
+_Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 _I64 = 2**63
+_new = tuple.__new__
 _NULL = write_varint(-1)
 _CONTROL_KEY = struct.Struct(">hh")
 _MARKER_VALUE = struct.Struct(">hi")
@@ -231,9 +233,8 @@ def records_data(view: Buffer, pos: int, header: BatchHeader, limit: int) -> Buf
     if header.size > len(view) - pos:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is cut short")
     body = memoryview(view)[pos + HEADER_BYTES : pos + header.size]
-    if header.attributes & CODEC_MASK == Codec.NONE:
-        return body
-    return decompress(header.attributes & CODEC_MASK, body, limit)
+    codec = header.attributes & CODEC_MASK
+    return decompress(codec, body, limit) if codec else body
 
 
 def iterate_records(
@@ -243,14 +244,27 @@ def iterate_records(
 
     Raises after the last good record when the rest does not follow the format."""
     header = parse_header(view, pos)
+    if header.record_count < 0:
+        raise invalid_record(f"{header.record_count} records")
     data = bytes(records_data(view, pos, header, limit))
+    base_offset, last_delta = header.base_offset, header.last_offset_delta
+    base_timestamp = header.base_timestamp
     append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
-    position = 0
+    at = 0
     for _ in range(header.record_count):
-        record, position = _read_record(data, position, header, append_time)
-        yield record
-    if position != len(data):
-        raise invalid_record(f"{len(data) - position} bytes follow the last record")
+        try:
+            timestamp, delta, key, value, headers, at = _read_record(data, at)
+        except IndexError:
+            raise invalid_record(f"record at {at} is cut short") from None
+        # Nobody who answers with an offset or a timestamp can send one that is out of range.
+        if not 0 <= delta <= last_delta:
+            raise invalid_record(f"offset delta {delta} beyond {last_delta}")
+        timestamp = base_timestamp + timestamp if append_time is None else append_time
+        if not -_I64 <= timestamp < _I64:
+            raise invalid_record(f"timestamp {timestamp}")
+        yield _new(Record, (base_offset + delta, timestamp, key, value, headers))
+    if at != len(data):
+        raise invalid_record(f"{len(data) - at} bytes follow the last record")
 
 
 def invalid_record(why: str) -> KafkaError:
@@ -259,46 +273,57 @@ def invalid_record(why: str) -> KafkaError:
 
 
 def _read_record(
-    data: bytes, position: int, header: BatchHeader, append_time: int | None
-) -> tuple[Record, int]:
-    try:
-        length, start = read_varint(data, position)
-        end = start + length
-        if length < 0 or end > len(data):
-            raise invalid_record(f"record of {length} bytes at {position} of {len(data)}")
-        timestamp_delta, at = read_varlong(data, start + 1)
+    data: bytes, at: int
+) -> tuple[int, int, bytes | None, bytes | None, _Headers, int]:
+    """(timestamp delta, offset delta, key, value, headers, where it ends) of the record at ``at``.
+
+    The one-byte varints that most fields are do not cost a call. IndexError past the end."""
+    length, start = read_varint(data, at)
+    end = start + length
+    if length < 0 or end > len(data):
+        raise invalid_record(f"record of {length} bytes at {at} of {len(data)}")
+    at = start + 1
+    byte = data[at]
+    if byte < 0x80:
+        timestamp_delta = (byte >> 1) ^ -(byte & 1)
+        at += 1
+    else:
+        timestamp_delta, at = read_varlong(data, at)
+    byte = data[at]
+    if byte < 0x80:
+        offset_delta = (byte >> 1) ^ -(byte & 1)
+        at += 1
+    else:
         offset_delta, at = read_varint(data, at)
-        key, at = _read_bytes(data, at, end)
-        value, at = _read_bytes(data, at, end)
-        count, at = read_varint(data, at)
-        headers: tuple[tuple[str, bytes | None], ...] = ()
-        if count:
-            headers, at = _read_headers(data, at, end, count)
-    except IndexError:
-        raise invalid_record(f"record at {position} is cut short") from None
+    key, at = _read_bytes(data, at, end)
+    value, at = _read_bytes(data, at, end)
+    headers: _Headers = ()
+    if data[at] == 0:
+        at += 1
+    else:
+        headers, at = _read_headers(data, at, end)
     if at != end:
         raise invalid_record(f"record of {length} bytes holds {at - start}")
-    # Nobody who answers with an offset or a timestamp can send one that is out of range.
-    if not 0 <= offset_delta <= header.last_offset_delta:
-        raise invalid_record(f"offset delta {offset_delta} beyond {header.last_offset_delta}")
-    timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
-    if not -_I64 <= timestamp < _I64:
-        raise invalid_record(f"timestamp {timestamp}")
-    return Record(header.base_offset + offset_delta, timestamp, key, value, headers), end
+    return timestamp_delta, offset_delta, key, value, headers, end
 
 
 def _read_bytes(data: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    length, at = read_varint(data, at)
+    byte = data[at]
+    if byte < 0x80:
+        length = (byte >> 1) ^ -(byte & 1)
+        at += 1
+    else:
+        length, at = read_varint(data, at)
     if length < 0:
         return None, at
-    if length > end - at:
+    stop = at + length
+    if stop > end:
         raise invalid_record(f"field of {length} bytes where {end - at} are left")
-    return data[at : at + length], at + length
+    return data[at:stop], stop
 
 
-def _read_headers(
-    data: bytes, at: int, end: int, count: int
-) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
+def _read_headers(data: bytes, at: int, end: int) -> tuple[_Headers, int]:
+    count, at = read_varint(data, at)
     if not 0 <= count <= end - at:
         raise invalid_record(f"{count} headers where {end - at} bytes are left")
     headers = []

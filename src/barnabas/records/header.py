@@ -42,6 +42,7 @@ _BASE_OFFSET = struct.Struct(">q")
 _LEADER_EPOCH = struct.Struct(">i")
 _ATTRIBUTES = struct.Struct(">h")
 _MAX_TIMESTAMP = struct.Struct(">q")
+_unpack_crc = _CRC.unpack_from
 _unpack_header = HEADER.unpack_from
 _new = tuple.__new__
 
@@ -183,8 +184,9 @@ def stamp_crc(view: Buffer, pos: int, size: int) -> None:
 
 def crc_ok(view: Buffer, pos: int, size: int) -> bool:
     """Whether the batch of ``size`` bytes at ``pos`` is what its writer summed (CRC-32C)."""
-    expected: int = _CRC.unpack_from(view, pos + CRC_POSITION)[0]
-    return bool(crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size]) == expected)
+    expected: int = _unpack_crc(view, pos + CRC_POSITION)[0]
+    actual: int = crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size])
+    return actual == expected
 
 
 def _bad_header(magic: int, length: int) -> KafkaError:

@@ -21,7 +21,7 @@ Inside the broker nobody may: whoever reads records of a log treats ``KafkaError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -39,7 +39,13 @@ from barnabas.records.batch import (
     stamp_max_timestamp,
 )
 from barnabas.records.compression import Codec, lz4_frame_readable
-from barnabas.records.header import MAGIC, MAGIC_POSITION
+from barnabas.records.header import (
+    CODEC_MASK,
+    LOG_OVERHEAD_BYTES,
+    MAGIC,
+    MAGIC_POSITION,
+    TRANSACTIONAL_BIT,
+)
 from barnabas.types import NO_TIMESTAMP, Buffer
 
 PRODUCER_COMPRESSION = "producer"
@@ -47,11 +53,13 @@ PRODUCER_COMPRESSION = "producer"
 UNBOUNDED_MS = 2**63 - 1
 """Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
 
-CHAIN_RECORDS_MAX = 64
+CHAIN_RECORDS_MAX = 32
 WALKED_RECORDS_MAX = 1_000_000
 """Reading more would hold up the broker for seconds; a few kB of zstd can hold so many."""
 _RECORD_BYTES_MIN = 7
+_PLAIN_ATTRIBUTES = CODEC_MASK | TRANSACTIONAL_BIT
 _ZSTD_PRODUCE_VERSION = 7
+_NONE, _LZ4, _ZSTD = int(Codec.NONE), int(Codec.LZ4), int(Codec.ZSTD)
 _RECORD_ERRORS_SHOWN = 3
 _CODECS: Mapping[str, Codec] = {
     "uncompressed": Codec.NONE,
@@ -77,8 +85,7 @@ class InvalidRecords(KafkaError):
         """(index in the batch, why); Produce v8 and later have a place for them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidatedBatch:
+class ValidatedBatch(NamedTuple):
     """A client's batch, ready to be stamped with its offset and epoch."""
 
     header: BatchHeader
@@ -108,14 +115,14 @@ def validate_client_batch(
     header fields that the broker decides are corrected in place."""
     header = _the_only_batch(view, max_message_bytes)
     _check_header(header, produce_version)
-    codec = header.codec
-    target = _target_codec(compression_type, codec)
+    codec = header.attributes & CODEC_MASK
+    target = codec if compression_type == PRODUCER_COMPRESSION else _CODECS[compression_type]
     bounded = timestamp_type == CREATE_TIME and min(before_max_ms, after_max_ms) < UNBOUNDED_MS
     append_time_ms = now_ms if timestamp_type == LOG_APPEND_TIME else NO_TIMESTAMP
     _check_body(view, header)
     if target == codec and not (compacted or bounded or walk):
         if timestamp_type == CREATE_TIME:
-            return ValidatedBatch(header=header, records=view)
+            return ValidatedBatch(header, view)
         return _with_append_time(view, header, now_ms)
     records = _walk(view, header)
     _check_keys(records, compacted)
@@ -148,7 +155,7 @@ def _the_only_batch(view: Buffer, max_message_bytes: int) -> BatchHeader:
             f"record batch has format {view[MAGIC_POSITION]}, only format {MAGIC} is accepted"
         )
     header = parse_header(view)
-    size = header.size
+    size = header.batch_length + LOG_OVERHEAD_BYTES
     if header.base_offset != 0:
         raise invalid_record(f"record batch begins at offset {header.base_offset}, not 0")
     if size > max_message_bytes:
@@ -166,10 +173,25 @@ def _check_header(header: BatchHeader, produce_version: int) -> None:
     count = header.record_count
     if count <= 0 or count != header.last_offset_delta + 1:
         raise invalid_record(f"{count} records with last offset {header.last_offset_delta}")
-    if header.is_control:
-        raise invalid_record("clients may not write control records")
     if header.producer_id >= 0 and header.base_sequence < 0:
         raise invalid_record(f"producer {header.producer_id} sent no sequence")
+    attributes = header.attributes
+    if attributes & ~_PLAIN_ATTRIBUTES:
+        _refuse_attributes(header)
+    codec = attributes & CODEC_MASK
+    if codec > _ZSTD:
+        raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"unknown codec {codec}")
+    if codec == _ZSTD and produce_version < _ZSTD_PRODUCE_VERSION:
+        raise KafkaError(
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+            f"zstd needs Produce v{_ZSTD_PRODUCE_VERSION}, not v{produce_version}",
+        )
+
+
+def _refuse_attributes(header: BatchHeader) -> None:
+    """Bits that only brokers set; bits without a meaning pass, as in Kafka."""
+    if header.is_control:
+        raise invalid_record("clients may not write control records")
     if header.delete_horizon_ms is not None:
         raise invalid_record("clients may not set a delete horizon")
     if header.timestamp_type == LOG_APPEND_TIME:
@@ -177,22 +199,14 @@ def _check_header(header: BatchHeader, produce_version: int) -> None:
             ErrorCode.INVALID_TIMESTAMP,
             "clients may not set the type of timestamps to LogAppendTime",
         )
-    codec = header.codec
-    if codec > Codec.ZSTD:
-        raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"unknown codec {codec}")
-    if codec == Codec.ZSTD and produce_version < _ZSTD_PRODUCE_VERSION:
-        raise KafkaError(
-            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-            f"zstd needs Produce v{_ZSTD_PRODUCE_VERSION}, not v{produce_version}",
-        )
 
 
 def _check_body(view: Buffer, header: BatchHeader) -> None:
     """What can be said of the records without reading them."""
-    codec = header.codec
-    if codec == Codec.NONE:
+    codec = header.attributes & CODEC_MASK
+    if codec == _NONE:
         _check_chain(view, header)
-    elif codec == Codec.LZ4:
+    elif codec == _LZ4:
         if not lz4_frame_readable(view[HEADER_BYTES : HEADER_BYTES + 8]):
             raise invalid_record("not an LZ4 frame with independent blocks")
     else:
@@ -210,24 +224,27 @@ def _check_chain(view: Buffer, header: BatchHeader) -> None:
     if left * _RECORD_BYTES_MIN > end - HEADER_BYTES:
         raise invalid_record(f"{left} records in {end - HEADER_BYTES} bytes")
     pos = HEADER_BYTES
+    signs = 0
     try:
         for _ in range(min(left, CHAIN_RECORDS_MAX)):
             first = view[pos]
+            signs |= first
             if first < 0x80:
                 pos += 1 + (first >> 1)
-            else:
-                second = view[pos + 1]
-                if second < 0x80:
-                    pos += 2 + ((first & 0x7F | second << 7) >> 1)
-                else:
-                    third = view[pos + 2]
-                    if third >= 0x80:
-                        return
-                    pos += 3 + ((first & 0x7F | (second & 0x7F) << 7 | third << 14) >> 1)
-            if first & 1:
-                raise invalid_record("record of negative length")
+                continue
+            second = view[pos + 1]
+            if second < 0x80:
+                # The length zig-zag encoded is first - 128 + 128 * second; its own bytes are two.
+                pos += (first + (second << 7) - 124) >> 1
+                continue
+            third = view[pos + 2]
+            if third >= 0x80:
+                return
+            pos += 3 + ((first & 0x7F | (second & 0x7F) << 7 | third << 14) >> 1)
     except IndexError:
         raise invalid_record("records are cut short") from None
+    if signs & 1:
+        raise invalid_record("record of negative length")
     left -= CHAIN_RECORDS_MAX
     if pos > end or (left <= 0 and pos != end):
         raise invalid_record(f"records do not end where their batch does: {pos - end:+} bytes")
@@ -303,10 +320,6 @@ def _recompress(
         append_time_ms=append_time_ms,
         transactional=header.is_transactional,
     )
-
-
-def _target_codec(compression_type: str, codec: int) -> int:
-    return codec if compression_type == PRODUCER_COMPRESSION else _CODECS[compression_type]
 
 
 def _too_large(size: int, max_message_bytes: int) -> KafkaError:
