@@ -14,7 +14,6 @@ from barnabas.errors import ConfigError
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.client import (
     CheckOp,
-    ChildrenOp,
     CreateOp,
     DeleteOp,
     ExistsOp,
@@ -151,7 +150,12 @@ def test_what_is_submitted_in_one_turn_is_written_at_once(
         transport: Any = client._connection._transport
         sizes: list[int] = []
         write = transport.write
-        monkeypatch.setattr(transport, "write", lambda data: (sizes.append(len(data)), write(data)))
+
+        def count(data: bytes) -> None:
+            sizes.append(len(data))
+            write(data)
+
+        monkeypatch.setattr(transport, "write", count)
         await asyncio.gather(*[client.submit(ExistsOp("/a")) for _ in range(9)])
         assert len(sizes) == 1
 
@@ -438,7 +442,8 @@ def test_watches_survive_a_reconnect_unless_they_have_fired() -> None:
         for path in ("/a", "/b", "/fired", "/gone"):
             await client.create(path)
         await client.submit_all([GetOp(path, watch=True) for path in ("/a", "/fired", "/gone")])
-        await client.submit_all([ChildrenOp("/b", watch=True), ExistsOp("/later", watch=True)])
+        await client.children("/b", watch=True)
+        await client.exists("/later", watch=True)
         await client.set("/fired", b"1")
         server.stop_listening()
         server.cut()

@@ -316,6 +316,31 @@ def test_thousands_in_flight(run: Run) -> None:
     run(test)
 
 
+def test_fast_expiry_of_a_killed_client_but_not_of_one_that_comes_back() -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(20),
+            _embedded() as server,
+            connected(server.connect_string, 4000) as client,
+        ):
+            quick = Client(server.connect_string, 4000, fast_expiry_ms=100)
+            await quick.connect()
+            await quick.create("/quick", ephemeral=True)
+            session = quick.session_id
+            assert quick._connection is not None
+            quick._connection.drop("cut")
+            await quick.hear(SessionState.CONNECTED, 2)
+            await asyncio.sleep(0.3)  # three times what a client has to come back
+            assert await client.exists("/quick", watch=True)
+            assert quick.session_id == session
+            begin = asyncio.get_running_loop().time()
+            await quick._stop()
+            await client.hear(WatchEvent(EventType.NODE_DELETED, "/quick"))
+            assert asyncio.get_running_loop().time() - begin < 1.0
+
+    asyncio.run(main())
+
+
 # --- Kafka's flows over it ------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from tests.zookeeper.clients import connected
 from tests.zookeeper.puppet_server import PuppetServer
 from tests.zookeeper.test_topics import recorded_requests
 
-from barnabas.types import Broker, Endpoint, parse_topic_id
+from barnabas.types import Broker, Endpoint, parse_topic_id, topic_id_text
 from barnabas.zookeeper import cluster, paths
 from barnabas.zookeeper.bodies import ControllerZNode, encode_broker, encode_controller
 from barnabas.zookeeper.messages import CreateRequest, OpCode
@@ -56,7 +56,7 @@ def test_ids_are_never_reserved_and_never_start_with_a_dash() -> None:
             return drawn.pop(0)
 
     assert cluster.generate_id(Chance()) == uuid.UUID(int=5 << 100, version=4)
-    text = cluster.topic_id_text(cluster.generate_id(random.Random(3)))
+    text = topic_id_text(cluster.generate_id(random.Random(3)))
     assert parse_topic_id(text).version == 4
 
 

@@ -456,34 +456,20 @@ def decode_log_dir_event(path: str, data: bytes | None) -> int:
     return _decode(path, data, _LogDirEventJson).broker
 
 
-def encode_isr_change(partitions: Iterable[TopicPartition]) -> bytes:
-    """``isr_change_N``; only written by leaders on an old inter-broker protocol."""
-    return _encode_partitions(partitions)
-
-
-def decode_isr_change(path: str, data: bytes | None) -> list[TopicPartition]:
-    """``isr_change_N``."""
-    return _decode_partitions(path, data)
-
-
-def encode_preferred_election(partitions: Iterable[TopicPartition]) -> bytes:
-    """``/admin/preferred_replica_election``."""
-    return _encode_partitions(partitions)
-
-
-def decode_preferred_election(path: str, data: bytes | None) -> list[TopicPartition]:
-    """``/admin/preferred_replica_election``."""
-    return _decode_partitions(path, data)
-
-
-def _encode_partitions(partitions: Iterable[TopicPartition]) -> bytes:
+def encode_partitions(partitions: Iterable[TopicPartition]) -> bytes:
+    """``/admin/preferred_replica_election``, and ``isr_change_N`` of leaders on an old protocol."""
     listed = [_PartitionJson(topic=tp.topic, partition=tp.partition) for tp in partitions]
     return msgspec.json.encode(_PartitionsJson(partitions=listed))
 
 
-def _decode_partitions(path: str, data: bytes | None) -> list[TopicPartition]:
+def decode_partitions(path: str, data: bytes | None) -> list[TopicPartition]:
+    """What ``encode_partitions`` writes."""
     json = _decode(path, data, _PartitionsJson)
     return [TopicPartition(p.topic, p.partition) for p in json.partitions]
+
+
+encode_preferred_election = encode_isr_change = encode_partitions
+decode_preferred_election = decode_isr_change = decode_partitions
 
 
 def encode_reassignment(targets: Mapping[TopicPartition, Replicas]) -> bytes:
