@@ -151,5 +151,7 @@ def uuid_bytes(value: uuid.UUID | None) -> bytes:
 
 
 def uuid_or_none(raw: bytes) -> uuid.UUID | None:
-    """The uuid of sixteen bytes; None for the zero uuid."""
+    """The uuid of sixteen bytes; None for the zero uuid. Fewer bytes are malformed input."""
+    if len(raw) != 16:
+        raise InvalidRequest(f"uuid of {len(raw)} bytes")
     return None if raw == ZERO_UUID_BYTES else uuid.UUID(bytes=raw)

@@ -1,0 +1,337 @@
+"""Fetch by hand, v4 to v17, for the broker that serves: requests parsed into one plain shape for
+all versions, answers as a list of buffers in which record data is never copied.
+
+Wire order: reference section 4.8. Topics are named up to v12 and have ids from v13; the replica id
+moves into a tag in v15 (KIP-903). The follower's side is ``fetch_client.py``.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.produce import NodeEndpoint, node_endpoints_tag, pair_tag
+from barnabas.protocol.wire import (
+    MALFORMED,
+    array_length_bytes,
+    read_count,
+    read_string,
+    read_tags,
+    read_uvarint,
+    string_bytes,
+    uuid_bytes,
+    uuid_or_none,
+)
+from barnabas.types import CONSUMER_REPLICA_ID, NO_OFFSET, UNKNOWN_BROKER_EPOCH, Buffer
+
+FLEXIBLE_FROM = 12
+TOPIC_IDS_FROM = 13
+REPLICA_STATE_FROM = 15
+
+_INT32 = struct.Struct(">i")
+_START = struct.Struct(">iiib")
+_START_WITH_REPLICA = struct.Struct(">iiiib")
+_SESSION = struct.Struct(">ii")
+_REPLICA_STATE = struct.Struct(">iq")
+
+
+class FetchPartition(NamedTuple):
+    """What a fetch asks of one partition."""
+
+    partition: int
+    current_leader_epoch: int
+    fetch_offset: int
+    last_fetched_epoch: int
+    log_start_offset: int
+    partition_max_bytes: int
+
+
+class FetchTopic(NamedTuple):
+    """A topic of a fetch request; ``topic`` is "" from v13 on, ``topic_id`` None before."""
+
+    topic: str
+    topic_id: uuid.UUID | None
+    partitions: list[FetchPartition]
+
+
+class ForgottenTopic(NamedTuple):
+    """Partitions to take out of a fetch session; named as in FetchTopic."""
+
+    topic: str
+    topic_id: uuid.UUID | None
+    partitions: tuple[int, ...]
+
+
+class FetchRequest(NamedTuple):
+    """A fetch request of any version."""
+
+    replica_id: int
+    """-1 for a consumer, wherever the version keeps it."""
+    replica_epoch: int
+    """The follower's broker epoch (v15+), else -1."""
+    max_wait_ms: int
+    min_bytes: int
+    max_bytes: int
+    isolation_level: int
+    """0 read uncommitted, 1 read committed."""
+    session_id: int
+    session_epoch: int
+    """-1 before v7: no session."""
+    topics: list[FetchTopic]
+    forgotten: list[ForgottenTopic]
+    rack_id: str
+
+
+_PARTITION_V4 = struct.Struct(">iqi")
+_PARTITION_V5 = struct.Struct(">iqqi")
+_PARTITION_V9 = struct.Struct(">iiqqi")
+_PARTITION_V12 = struct.Struct(">iiqiqi")
+
+
+def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchRequest:
+    """The body of a Fetch request, v4 to v17, from ``offset`` to the end of the frame.
+
+    Raises InvalidRequest unless it is exactly one well-formed body."""
+    try:
+        return _parse(version, buffer, offset)
+    except MALFORMED as error:
+        raise InvalidRequest(f"Fetch v{version}: {error}") from error
+
+
+def _parse(version: int, buffer: Buffer, position: int) -> FetchRequest:
+    flexible = version >= FLEXIBLE_FROM
+    replica_id, replica_epoch = CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
+    if version >= REPLICA_STATE_FROM:
+        wait, least, most, isolation = _START.unpack_from(buffer, position)
+        position += _START.size
+    else:
+        fixed = _START_WITH_REPLICA.unpack_from(buffer, position)
+        replica_id, wait, least, most, isolation = fixed
+        position += _START_WITH_REPLICA.size
+    session_id, session_epoch = 0, -1
+    if version >= 7:
+        session_id, session_epoch = _SESSION.unpack_from(buffer, position)
+        position += 8
+    topics, position = _parse_topics(version, buffer, position)
+    forgotten: list[ForgottenTopic] = []
+    if version >= 7:
+        forgotten, position = _parse_forgotten(version, buffer, position)
+    rack_id = ""
+    if version >= 11:
+        rack_id, position = read_string(buffer, position, flexible=flexible)
+    if flexible:
+        state, position = _parse_tags(version, buffer, position)
+        if state is not None:
+            replica_id, replica_epoch = state
+    if position != len(buffer):
+        raise InvalidRequest(f"Fetch v{version}: body ends at {position} of {len(buffer)} bytes")
+    return FetchRequest(
+        replica_id=replica_id,
+        replica_epoch=replica_epoch,
+        max_wait_ms=wait,
+        min_bytes=least,
+        max_bytes=most,
+        isolation_level=isolation,
+        session_id=session_id,
+        session_epoch=session_epoch,
+        topics=topics,
+        forgotten=forgotten,
+        rack_id=rack_id,
+    )
+
+
+def _parse_topic(version: int, buffer: Buffer, position: int) -> tuple[str, uuid.UUID | None, int]:
+    if version >= TOPIC_IDS_FROM:
+        end = position + 16
+        return "", uuid_or_none(bytes(buffer[position:end])), end
+    name, position = read_string(buffer, position, flexible=version >= FLEXIBLE_FROM)
+    return name, None, position
+
+
+def _parse_topics(version: int, buffer: Buffer, position: int) -> tuple[list[FetchTopic], int]:
+    flexible = version >= FLEXIBLE_FROM
+    count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
+    topics = []
+    for _ in range(count):
+        name, topic_id, position = _parse_topic(version, buffer, position)
+        if flexible:
+            partitions, position = _parse_partitions_v12(buffer, position)
+        else:
+            partitions, position = _parse_partitions(version, buffer, position)
+        topics.append(FetchTopic(name, topic_id, partitions))
+    return topics, position
+
+
+def _parse_partitions_v12(buffer: Buffer, position: int) -> tuple[list[FetchPartition], int]:
+    layout = _PARTITION_V12
+    count, position = read_count(buffer, position, layout.size + 1, flexible=True)
+    partitions = []
+    for _ in range(count):
+        partitions.append(FetchPartition(*layout.unpack_from(buffer, position)))
+        position += layout.size
+        position = position + 1 if buffer[position] == 0 else read_tags(buffer, position)
+    return partitions, read_tags(buffer, position)
+
+
+def _parse_partitions(
+    version: int, buffer: Buffer, position: int
+) -> tuple[list[FetchPartition], int]:
+    layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V4
+    count, position = read_count(buffer, position, layout.size, flexible=False)
+    partitions = []
+    for _ in range(count):
+        partition, *values = layout.unpack_from(buffer, position)
+        position += layout.size
+        leader_epoch = values.pop(0) if version >= 9 else -1
+        offset, max_bytes = values[0], values[-1]
+        log_start = values[1] if version >= 5 else NO_OFFSET
+        partitions.append(FetchPartition(partition, leader_epoch, offset, -1, log_start, max_bytes))
+    return partitions, position
+
+
+def _parse_forgotten(
+    version: int, buffer: Buffer, position: int
+) -> tuple[list[ForgottenTopic], int]:
+    flexible = version >= FLEXIBLE_FROM
+    count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
+    topics = []
+    for _ in range(count):
+        name, topic_id, position = _parse_topic(version, buffer, position)
+        length, position = read_count(buffer, position, 4, flexible=flexible)
+        partitions = struct.unpack_from(f">{length}i", buffer, position)
+        position += 4 * length
+        if flexible:
+            position = read_tags(buffer, position)
+        topics.append(ForgottenTopic(name, topic_id, partitions))
+    return topics, position
+
+
+def _parse_tags(version: int, buffer: Buffer, position: int) -> tuple[tuple[int, int] | None, int]:
+    """(replica id, replica epoch) of the ReplicaState tag, if it is there; the cluster id (tag 0)
+    only means something to KRaft and is stepped over."""
+    state = None
+    count, position = read_uvarint(buffer, position)
+    for _ in range(count):
+        tag, position = read_uvarint(buffer, position)
+        size, position = read_uvarint(buffer, position)
+        end = position + size
+        if tag == 1 and version >= REPLICA_STATE_FROM:
+            state = _REPLICA_STATE.unpack_from(buffer, position)
+            if read_tags(buffer, position + _REPLICA_STATE.size) != end:
+                raise InvalidRequest(f"Fetch v{version}: replica state of {size} bytes")
+        position = end
+    return state, position
+
+
+class FetchPartitionData(NamedTuple):
+    """The answer for one partition."""
+
+    partition: int
+    error_code: int = 0
+    high_watermark: int = NO_OFFSET
+    last_stable_offset: int = NO_OFFSET
+    log_start_offset: int = NO_OFFSET
+    records: Sequence[Buffer] | None = ()
+    """Buffers that together are the batches; () is empty, None is null (Kafka sends empty)."""
+    aborted_transactions: Sequence[tuple[int, int]] | None = None
+    """(producer id, first offset); None for read uncommitted, a list for read committed."""
+    preferred_read_replica: int = -1
+    diverging_epoch: tuple[int, int] | None = None
+    """(epoch, end offset): v12+, the log of a follower diverges there (KIP-595)."""
+    current_leader: tuple[int, int] | None = None
+    """(leader id, leader epoch): v12+."""
+
+
+class FetchTopicData(NamedTuple):
+    """The answer for a topic: by name up to v12, by id from v13."""
+
+    topic: str
+    topic_id: uuid.UUID | None
+    partitions: Sequence[FetchPartitionData]
+
+
+_RESPONSE_V4 = struct.Struct(">iii")
+_RESPONSE_V7 = struct.Struct(">iiihi")
+_RESPONSE_V12 = struct.Struct(">iixihi")
+_DATA_V4 = struct.Struct(">ihqq")
+_DATA_V5 = struct.Struct(">ihqqq")
+_ABORTED = struct.Struct(">qq")
+_ABORTED_FLEXIBLE = struct.Struct(">qqx")
+_DIVERGING = struct.Struct(">BBiqx")
+
+
+def encode_fetch_response(
+    version: int,
+    correlation_id: int,
+    topics: Sequence[FetchTopicData],
+    *,
+    error_code: int = 0,
+    session_id: int = 0,
+    throttle_ms: int = 0,
+    node_endpoints: Sequence[NodeEndpoint] = (),
+) -> list[Buffer]:
+    """A whole response frame with its size, as buffers to be written one after the other; the
+    record buffers among them are those given, not copied."""
+    flexible = version >= FLEXIBLE_FROM
+    out: list[Buffer] = [b""]
+    pieces = [array_length_bytes(len(topics), flexible=flexible)]
+    for topic in topics:
+        if version >= TOPIC_IDS_FROM:
+            pieces.append(uuid_bytes(topic.topic_id))
+        else:
+            pieces.append(string_bytes(topic.topic, flexible=flexible))
+        pieces.append(array_length_bytes(len(topic.partitions), flexible=flexible))
+        for data in topic.partitions:
+            pieces.append(_data_start(version, data))
+            if data.records:
+                out.append(b"".join(pieces))
+                out += data.records
+                pieces.clear()
+            if flexible:
+                pieces.append(_data_tags(data))
+        if flexible:
+            pieces.append(b"\0")
+    if flexible:
+        pieces.append(node_endpoints_tag(node_endpoints if version >= 16 else ()))
+    out.append(b"".join(pieces))
+    size = sum(map(len, out))
+    if version >= 7:
+        layout = _RESPONSE_V12 if flexible else _RESPONSE_V7
+        fixed = (correlation_id, throttle_ms, error_code, session_id)
+        start = layout.pack(size + layout.size - 4, *fixed)
+    else:
+        start = _RESPONSE_V4.pack(size + 8, correlation_id, throttle_ms)
+    out[1] = b"".join((start, out[1]))
+    del out[0]
+    return out
+
+
+def _data_start(version: int, data: FetchPartitionData) -> bytes:
+    """One partition up to its records: all that comes before their first byte."""
+    flexible = version >= FLEXIBLE_FROM
+    start = _DATA_V5.pack(*data[:5]) if version >= 5 else _DATA_V4.pack(*data[:4])
+    aborted = data.aborted_transactions
+    pieces = [start, array_length_bytes(-1 if aborted is None else len(aborted), flexible=flexible)]
+    if aborted:
+        layout = _ABORTED_FLEXIBLE if flexible else _ABORTED
+        pieces += [layout.pack(*transaction) for transaction in aborted]
+    if version >= 11:
+        pieces.append(_INT32.pack(data.preferred_read_replica))
+    size = -1 if data.records is None else sum(map(len, data.records))
+    pieces.append(array_length_bytes(size, flexible=flexible))
+    return b"".join(pieces)
+
+
+def _data_tags(data: FetchPartitionData) -> bytes:
+    """The tagged section of one partition: DivergingEpoch 0, CurrentLeader 1."""
+    if data.diverging_epoch is None and data.current_leader is None:
+        return b"\0"
+    tags = []
+    if data.diverging_epoch is not None:
+        tags.append(_DIVERGING.pack(0, 13, *data.diverging_epoch))
+    if data.current_leader is not None:
+        tags.append(pair_tag(1, *data.current_leader))
+    return bytes((len(tags),)) + b"".join(tags)

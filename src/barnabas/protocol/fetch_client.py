@@ -1,0 +1,232 @@
+"""Fetch v17 as a follower speaks it: request packed, answer parsed in place (reference 4.8, 14)."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.fetch import FetchPartition
+from barnabas.protocol.header import request_start
+from barnabas.protocol.produce import NodeEndpoint
+from barnabas.protocol.wire import (
+    MALFORMED,
+    read_count,
+    read_length,
+    read_nullable_string,
+    read_string,
+    read_tags,
+    read_uvarint,
+    string_bytes,
+    uuid_bytes,
+    uuid_or_none,
+    uvarint_bytes,
+)
+from barnabas.types import CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
+
+VERSION = 17
+
+_INT32 = struct.Struct(">i")
+_REQUEST = struct.Struct(">iiibii")
+_PARTITION = struct.Struct(">iiqiqix")
+_REPLICA_STATE = struct.Struct(">BBBiqx")
+_RESPONSE = struct.Struct(">ihi")
+_DATA = struct.Struct(">ihqqq")
+_TRANSACTION = struct.Struct(">qq")
+_LEADER = struct.Struct(">ii")
+_DIVERGING = struct.Struct(">iq")
+
+Topics = Sequence[tuple[uuid.UUID, Sequence[FetchPartition]]]
+Forgotten = Sequence[tuple[uuid.UUID, Sequence[int]]]
+
+
+class FetchedPartition(NamedTuple):
+    """One partition of an answer."""
+
+    partition: int
+    error_code: int
+    high_watermark: int
+    last_stable_offset: int
+    log_start_offset: int
+    aborted_transactions: list[tuple[int, int]] | None
+    preferred_read_replica: int
+    records: memoryview
+    """A view of the frame; empty for null too."""
+    diverging_epoch: tuple[int, int] | None
+    """(epoch, end offset)"""
+    current_leader: tuple[int, int] | None
+    """(leader id, leader epoch)"""
+
+
+class FetchResponse(NamedTuple):
+    """A fetch answer; a topic id may come twice (only neighbouring partitions are grouped)."""
+
+    throttle_ms: int
+    error_code: int
+    session_id: int
+    topics: list[tuple[uuid.UUID | None, list[FetchedPartition]]]
+    node_endpoints: list[NodeEndpoint]
+
+
+def encode_fetch_request(
+    correlation_id: int,
+    client_id: str,
+    topics: Topics,
+    *,
+    replica_id: int = CONSUMER_REPLICA_ID,
+    replica_epoch: int = UNKNOWN_BROKER_EPOCH,
+    max_wait_ms: int = 500,
+    min_bytes: int = 1,
+    max_bytes: int = 10 * 1024 * 1024,
+    isolation_level: int = 0,
+    session_id: int = 0,
+    session_epoch: int = 0,
+    forgotten: Forgotten = (),
+    rack_id: str = "",
+) -> bytes:
+    """A whole Fetch v17 request frame with its size."""
+    pieces = [
+        _REQUEST.pack(
+            max_wait_ms, min_bytes, max_bytes, isolation_level, session_id, session_epoch
+        ),
+        uvarint_bytes(len(topics) + 1),
+    ]
+    for topic_id, partitions in topics:
+        pieces.append(uuid_bytes(topic_id))
+        pieces.append(uvarint_bytes(len(partitions) + 1))
+        pieces += [_PARTITION.pack(*partition) for partition in partitions]
+        pieces.append(b"\0")
+    pieces.append(uvarint_bytes(len(forgotten) + 1))
+    for topic_id, indexes in forgotten:
+        pieces.append(uuid_bytes(topic_id))
+        pieces.append(uvarint_bytes(len(indexes) + 1))
+        pieces.append(struct.pack(f">{len(indexes)}ix", *indexes))
+    pieces.append(string_bytes(rack_id, flexible=True))
+    if replica_id == CONSUMER_REPLICA_ID and replica_epoch == UNKNOWN_BROKER_EPOCH:
+        pieces.append(b"\0")
+    else:
+        pieces.append(_REPLICA_STATE.pack(1, 1, 13, replica_id, replica_epoch))
+    body = b"".join(pieces)
+    return request_start(ApiKey.FETCH, VERSION, correlation_id, client_id, len(body)) + body
+
+
+def decode_fetch_response(version: int, view: memoryview, offset: int) -> FetchResponse:
+    """The body of a Fetch answer, v16 or v17 (they are alike), from ``offset`` (where
+    ``parse_response_header`` says) to the end. Records are views of ``view``.
+
+    Raises InvalidRequest unless it is exactly one well-formed body."""
+    if version not in (16, 17):
+        raise InvalidRequest(f"Fetch answer v{version}")
+    try:
+        throttle_ms, error_code, session_id = _RESPONSE.unpack_from(view, offset)
+        count, position = read_count(view, offset + _RESPONSE.size, 18, flexible=True)
+        topics = []
+        for _ in range(count):
+            topic_id = uuid_or_none(bytes(view[position : position + 16]))
+            partitions, position = _partitions(view, position + 16)
+            topics.append((topic_id, partitions))
+        endpoints, position = _endpoints(view, position)
+    except MALFORMED as error:
+        raise InvalidRequest(f"Fetch answer: {error}") from error
+    if position != len(view):
+        raise InvalidRequest(f"Fetch answer ends at {position} of {len(view)} bytes")
+    return FetchResponse(throttle_ms, error_code, session_id, topics, endpoints)
+
+
+def _partitions(view: memoryview, position: int) -> tuple[list[FetchedPartition], int]:
+    count, position = read_count(view, position, _DATA.size + 7, flexible=True)
+    partitions = []
+    for _ in range(count):
+        index, error, watermark, stable, start = _DATA.unpack_from(view, position)
+        aborted, position = _aborted(view, position + _DATA.size)
+        replica = _INT32.unpack_from(view, position)[0]
+        size, position = read_length(view, position + 4, flexible=True, wide=True)
+        end = position + max(size, 0)
+        if end > len(view):
+            raise InvalidRequest(f"records of {size} bytes, {len(view) - position} are there")
+        records = view[position:end]
+        diverging, leader, position = _data_tags(view, end)
+        partitions.append(
+            FetchedPartition(
+                index,
+                error,
+                watermark,
+                stable,
+                start,
+                aborted,
+                replica,
+                records,
+                diverging,
+                leader,
+            )
+        )
+    return partitions, read_tags(view, position)
+
+
+def _aborted(view: memoryview, position: int) -> tuple[list[tuple[int, int]] | None, int]:
+    if view[position] == 0:
+        return None, position + 1
+    count, position = read_count(view, position, 17, flexible=True)
+    transactions = []
+    for _ in range(count):
+        transactions.append(_TRANSACTION.unpack_from(view, position))
+        position = read_tags(view, position + 16)
+    return transactions, position
+
+
+def _data_tags(
+    view: memoryview, position: int
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None, int]:
+    """(diverging epoch, current leader, next position)"""
+    diverging = leader = None
+    count, position = read_uvarint(view, position)
+    for _ in range(count):
+        tag, position = read_uvarint(view, position)
+        size, position = read_uvarint(view, position)
+        end = position + size
+        if tag == 0:
+            diverging = _DIVERGING.unpack_from(view, position)
+            _expect(view, position + 12, end)
+        elif tag == 1:
+            leader = _LEADER.unpack_from(view, position)
+            _expect(view, position + 8, end)
+        position = end
+    return diverging, leader, position
+
+
+def _expect(view: memoryview, position: int, end: int) -> None:
+    """The tagged section at ``position`` must end where its tag ends."""
+    if read_tags(view, position) != end:
+        raise InvalidRequest("tagged struct of a wrong length")
+
+
+def _endpoints(view: memoryview, position: int) -> tuple[list[NodeEndpoint], int]:
+    """The tagged section that ends the answer."""
+    endpoints: list[NodeEndpoint] = []
+    count, position = read_uvarint(view, position)
+    for _ in range(count):
+        tag, position = read_uvarint(view, position)
+        size, position = read_uvarint(view, position)
+        end = position + size
+        if tag == 0:
+            endpoints, position = _endpoint_list(view, position)
+            if position != end:
+                raise InvalidRequest("node endpoints of a wrong length")
+        position = end
+    return endpoints, position
+
+
+def _endpoint_list(view: memoryview, position: int) -> tuple[list[NodeEndpoint], int]:
+    count, position = read_count(view, position, 11, flexible=True)
+    endpoints = []
+    for _ in range(count):
+        node_id = _INT32.unpack_from(view, position)[0]
+        host, position = read_string(view, position + 4, flexible=True)
+        port = _INT32.unpack_from(view, position)[0]
+        rack, position = read_nullable_string(view, position + 4, flexible=True)
+        position = read_tags(view, position)
+        endpoints.append(NodeEndpoint(node_id, host, port, rack))
+    return endpoints, position

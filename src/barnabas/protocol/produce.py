@@ -1,0 +1,252 @@
+"""Produce by hand, v3 to v11: the request parsed in place, the answer packed directly.
+
+Request: transactional id (nullable string), acks i16, timeout i32, topics [name, [partition i32,
+records (nullable bytes)]]. Flexible from v9. Answer: topics [name, [partition i32, error i16, base
+offset i64, append time i64, log start i64 (v5+), record errors and message (v8+), current leader
+(v10+, tag 0)]], throttle i32, node endpoints (v10+, tag 0; KIP-951).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.wire import (
+    MALFORMED,
+    array_length_bytes,
+    read_count,
+    read_length,
+    read_nullable_string,
+    read_string,
+    read_tags,
+    string_bytes,
+    uvarint_bytes,
+)
+from barnabas.types import NO_OFFSET, NO_TIMESTAMP, Buffer
+
+FLEXIBLE_FROM = 9
+
+_ACKS_AND_TIMEOUT = struct.Struct(">hi")
+_INT32 = struct.Struct(">i")
+_PARTITION_V3 = struct.Struct(">ihqq")
+_PARTITION_V5 = struct.Struct(">ihqqq")
+# One topic with one partition and no error: size, correlation id, (tags,) one topic, name length.
+_ONE_START = struct.Struct(">iiih")
+_ONE_START_FLEXIBLE = struct.Struct(">iiBBB")
+# One partition, its fields; then (v8+) no record errors, no message; throttle; tags of the structs.
+_ONE_END_V3 = struct.Struct(">iihqqi")
+_ONE_END_V5 = struct.Struct(">iihqqqi")
+_ONE_END_V8 = struct.Struct(">iihqqqihi")
+_ONE_END_V9 = struct.Struct(">BihqqqBBBBiB")
+
+
+class ProduceRequest(NamedTuple):
+    """A parsed Produce request."""
+
+    transactional_id: str | None
+    acks: int
+    """-1 (all), 0 or 1; anything else as sent, for the handler to refuse."""
+    timeout_ms: int
+    topics: list[tuple[str, list[tuple[int, memoryview | None]]]]
+    """(name, [(partition, records)]): ``records`` is a writable view of the frame."""
+
+
+class RecordError(NamedTuple):
+    """Which record of a refused batch is at fault, and why (v8+; KIP-467)."""
+
+    batch_index: int
+    message: str | None = None
+
+
+class PartitionProduceResult(NamedTuple):
+    """The answer for one partition."""
+
+    partition: int
+    error_code: int = 0
+    base_offset: int = NO_OFFSET
+    log_append_time_ms: int = NO_TIMESTAMP
+    log_start_offset: int = NO_OFFSET
+    record_errors: Sequence[RecordError] = ()
+    error_message: str | None = None
+    current_leader: tuple[int, int] | None = None
+    """(leader id, leader epoch): v10+, with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH."""
+
+
+class NodeEndpoint(NamedTuple):
+    """Where a leader named in an answer listens (KIP-951)."""
+
+    node_id: int
+    host: str
+    port: int
+    rack: str | None = None
+
+
+def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceRequest:
+    """The body of a Produce request from ``offset`` to the end of the frame.
+
+    Raises InvalidRequest unless it is exactly one well-formed body."""
+    flexible = version >= FLEXIBLE_FROM
+    try:
+        transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
+        acks, timeout_ms = _ACKS_AND_TIMEOUT.unpack_from(buffer, position)
+        count, position = read_count(buffer, position + 6, 3 if flexible else 6, flexible=flexible)
+        topics = []
+        for _ in range(count):
+            name, position = read_string(buffer, position, flexible=flexible)
+            partitions, position = _parse_partitions(buffer, position, flexible)
+            topics.append((name, partitions))
+        if flexible:
+            position = read_tags(buffer, position)
+    except MALFORMED as error:
+        raise InvalidRequest(f"Produce v{version}: {error}") from error
+    if position != len(buffer):
+        raise InvalidRequest(f"Produce v{version}: body ends at {position} of {len(buffer)} bytes")
+    return ProduceRequest(transactional_id, acks, timeout_ms, topics)
+
+
+def _parse_partitions(
+    buffer: memoryview, position: int, flexible: bool
+) -> tuple[list[tuple[int, memoryview | None]], int]:
+    count, position = read_count(buffer, position, 6 if flexible else 8, flexible=flexible)
+    partitions: list[tuple[int, memoryview | None]] = []
+    size = len(buffer)
+    for _ in range(count):
+        partition = _INT32.unpack_from(buffer, position)[0]
+        length, position = read_length(buffer, position + 4, flexible=flexible, wide=True)
+        if length < 0:
+            partitions.append((partition, None))
+        else:
+            end = position + length
+            if end > size:
+                raise InvalidRequest(f"records of {length} bytes, {size - position} are there")
+            partitions.append((partition, buffer[position:end]))
+            position = end
+        if flexible:
+            position = read_tags(buffer, position)
+    if flexible:
+        position = read_tags(buffer, position)
+    return partitions, position
+
+
+def encode_produce_response(
+    version: int,
+    correlation_id: int,
+    topics: Sequence[tuple[str, Sequence[PartitionProduceResult]]],
+    node_endpoints: Sequence[NodeEndpoint] = (),
+    throttle_ms: int = 0,
+) -> bytes:
+    """A whole response frame with its size."""
+    if len(topics) == 1 and len(topics[0][1]) == 1 and not node_endpoints:
+        name, (result,) = topics[0]
+        if not (result.error_code or result.error_message or result.record_errors):
+            return _encode_one(version, correlation_id, name.encode(), result, throttle_ms)
+    flexible = version >= FLEXIBLE_FROM
+    pieces = [array_length_bytes(len(topics), flexible=flexible)]
+    for name, results in topics:
+        pieces.append(string_bytes(name, flexible=flexible))
+        pieces.append(array_length_bytes(len(results), flexible=flexible))
+        for result in results:
+            _partition(version, result, pieces)
+        if flexible:
+            pieces.append(b"\0")
+    pieces.append(_INT32.pack(throttle_ms))
+    if flexible:
+        pieces.append(node_endpoints_tag(node_endpoints if version >= 10 else ()))
+    body = b"".join(pieces)
+    header = _INT32.pack(correlation_id) + (b"\0" if flexible else b"")
+    return _INT32.pack(len(header) + len(body)) + header + body
+
+
+def _encode_one(
+    version: int, correlation_id: int, name: bytes, result: PartitionProduceResult, throttle: int
+) -> bytes:
+    """The usual answer: one topic, one partition, no error."""
+    length = len(name)
+    index, _, base, time, start = result[:5]
+    if version >= FLEXIBLE_FROM:
+        end = _ONE_END_V9.pack(2, index, 0, base, time, start, 1, 0, 0, 0, throttle, 0)
+        if length < 127:
+            size = 7 + length + len(end)
+            return _ONE_START_FLEXIBLE.pack(size, correlation_id, 0, 2, length + 1) + name + end
+        text = uvarint_bytes(length + 1) + name
+        size = 6 + len(text) + len(end)
+        return struct.pack(">iiBB", size, correlation_id, 0, 2) + text + end
+    if version >= 8:
+        end = _ONE_END_V8.pack(1, index, 0, base, time, start, 0, -1, throttle)
+    elif version >= 5:
+        end = _ONE_END_V5.pack(1, index, 0, base, time, start, throttle)
+    else:
+        end = _ONE_END_V3.pack(1, index, 0, base, time, throttle)
+    return _ONE_START.pack(10 + length + len(end), correlation_id, 1, length) + name + end
+
+
+def _partition(version: int, result: PartitionProduceResult, pieces: list[bytes]) -> None:
+    index, error, base, time, start = result[:5]
+    if version < 5:
+        pieces.append(_PARTITION_V3.pack(index, error, base, time))
+        return
+    pieces.append(_PARTITION_V5.pack(index, error, base, time, start))
+    if version < 8:
+        return
+    flexible = version >= FLEXIBLE_FROM
+    pieces.append(array_length_bytes(len(result.record_errors), flexible=flexible))
+    for batch_index, message in result.record_errors:
+        pieces.append(_INT32.pack(batch_index))
+        pieces.append(string_bytes(message, flexible=flexible))
+        if flexible:
+            pieces.append(b"\0")
+    pieces.append(string_bytes(result.error_message, flexible=flexible))
+    if flexible:
+        hint = result.current_leader if version >= 10 else None
+        pieces.append(b"\0" if hint is None else b"\1" + pair_tag(0, *hint))
+
+
+_PAIR = struct.Struct(">BBiix")
+
+
+def pair_tag(tag: int, first: int, second: int) -> bytes:
+    """A tagged struct of two i32 (a leader's id and epoch), without the section's count."""
+    return _PAIR.pack(tag, 9, first, second)
+
+
+def node_endpoints_tag(endpoints: Sequence[NodeEndpoint]) -> bytes:
+    """The tagged section that ends Produce and Fetch answers: tag 0, if there are any endpoints."""
+    if not endpoints:
+        return b"\0"
+    pieces = [uvarint_bytes(len(endpoints) + 1)]
+    for node_id, host, port, rack in endpoints:
+        pieces.append(_INT32.pack(node_id))
+        pieces.append(string_bytes(host, flexible=True))
+        pieces.append(_INT32.pack(port))
+        pieces.append(string_bytes(rack, flexible=True) + b"\0")
+    value = b"".join(pieces)
+    return b"\1\0" + uvarint_bytes(len(value)) + value
+
+
+def encode_produce_request(
+    version: int,
+    transactional_id: str | None,
+    acks: int,
+    timeout_ms: int,
+    topics: Sequence[tuple[str, Sequence[tuple[int, Buffer | None]]]],
+) -> bytes:
+    """The body of a Produce request; for tools and tests."""
+    flexible = version >= FLEXIBLE_FROM
+    tags = b"\0" if flexible else b""
+    pieces: list[Buffer] = [string_bytes(transactional_id, flexible=flexible)]
+    pieces.append(_ACKS_AND_TIMEOUT.pack(acks, timeout_ms))
+    pieces.append(array_length_bytes(len(topics), flexible=flexible))
+    for name, partitions in topics:
+        pieces.append(string_bytes(name, flexible=flexible))
+        pieces.append(array_length_bytes(len(partitions), flexible=flexible))
+        for partition, records in partitions:
+            pieces.append(_INT32.pack(partition))
+            size = -1 if records is None else len(records)
+            pieces.append(array_length_bytes(size, flexible=flexible))
+            pieces.append(records or b"")
+            pieces.append(tags)
+        pieces.append(tags)
+    pieces.append(tags)
+    return b"".join(pieces)
