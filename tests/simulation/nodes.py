@@ -1,8 +1,8 @@
 """Hosts and processes: start, kill, pause, power loss, and the environment of each incarnation.
 
-A node is ``async def main(env)``. A host has a disk, a clock and any number of processes; each start
-of a process is an incarnation with its own event loop and its own stream of chance. An exception
-that leaves a node's ``main``, or any task or callback of it, fails the run.
+A node is ``async def main(env)``. A host has a disk, a clock and any number of processes; each
+start of a process is an incarnation with its own event loop and its own stream of chance. An
+exception that leaves a node's ``main``, or any task or callback of it, fails the run.
 """
 
 from __future__ import annotations

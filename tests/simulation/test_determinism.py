@@ -263,7 +263,7 @@ def test_livelock_and_deadlock_are_failures() -> None:
     simulation = Simulation(1)
 
     async def spin() -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     with pytest.raises(SimulationFailure, match="livelock"):

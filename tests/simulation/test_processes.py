@@ -140,7 +140,7 @@ def test_cpu_delays_keep_a_process_in_order_and_take_time() -> None:
         for number in range(2000):
             loop.call_soon(order.append, number)
         await asyncio.sleep(0)
-        while len(order) < 2000:
+        while len(order) < 2000:  # noqa: ASYNC110
             await asyncio.sleep(0)
         ended.append(simulation.now_s)
 

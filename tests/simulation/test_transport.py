@@ -33,10 +33,10 @@ class Recorder(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        if self.log and isinstance(self.log[-1], bytes):
-            self.log[-1] += bytes(data)
+        if self.log and isinstance(self.log[-1], bytearray):
+            self.log[-1] += data
         else:
-            self.log.append(bytes(data))
+            self.log.append(bytearray(data))
         if self.echo:
             self.transport.write(data)
 
@@ -57,11 +57,11 @@ class Recorder(asyncio.Protocol):
 
 
 class Buffered(asyncio.BufferedProtocol):
-    """The same, into a small buffer of its own."""
+    """The same, into a buffer of its own."""
 
     def __init__(self, log: Log, **options: Any) -> None:
         self._inner = Recorder(log, **options)
-        self._buffer = bytearray(100)
+        self._buffer = bytearray(10_000)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -148,7 +148,7 @@ async def client_closes(ends: Ends) -> None:
 
 async def server_closes_after_writing(ends: Ends) -> None:
     await ends.connect()
-    ends.server.transport.writelines([b"a" * 1000, b"b" * 300_000, b"c"])
+    ends.server.transport.writelines([b"a" * 1000, b"b" * 30_000, b"c"])
     ends.server.transport.close()
     await ends.client.lost
     await ends.server.lost
@@ -320,7 +320,15 @@ SCRIPTS: list[Callable[[Ends], Awaitable[None]]] = [
 
 def on_a_real_loop(script: Callable[[Ends], Awaitable[None]], kind: type[Any]) -> Ends:
     ends = Ends(kind)
-    asyncio.run(script(ends))  # type: ignore[arg-type]
+
+    async def main() -> None:
+        try:
+            await script(ends)
+        finally:
+            if ends.listener is not None:
+                ends.listener.close()
+
+    asyncio.run(main())
     return ends
 
 
