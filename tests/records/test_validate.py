@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.records.recordings import expect, files
+from tests.records.recordings import GOLDEN, expect, files
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import decode_request
+from barnabas.protocol.header import parse_request_header
 from barnabas.records.batch import (
     CREATE_TIME,
     HEADER_BYTES,
@@ -87,6 +91,26 @@ def test_recorded_client_batches_pass() -> None:
             assert validate(batch, walk=True).records == batch
             passed += 1
     assert passed > 100
+
+
+def test_recorded_produce_requests_pass() -> None:
+    codecs = set()
+    with gzip.open(GOLDEN / "kafka-wire.jsonl.gz", "rt") as lines:
+        for line in lines:
+            frame = json.loads(line)
+            if frame["api"] != 0 or frame["dir"] != "request":
+                continue
+            raw = bytes.fromhex(frame["hex"])
+            header, start = parse_request_header(raw)
+            request = decode_request(0, header.api_version, raw, start)
+            for topic in request.topic_data:
+                for partition in topic.partition_data:
+                    batch = bytearray(partition.records)
+                    for walk in (False, True):
+                        accepted = validate(batch, produce_version=header.api_version, walk=walk)
+                        assert accepted.records == partition.records
+                        codecs.add(accepted.header.codec)
+    assert codecs == set(Codec)
 
 
 @pytest.mark.parametrize(

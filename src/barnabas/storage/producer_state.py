@@ -117,10 +117,13 @@ class ProducerEntry:
 
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
         """The retained batch with the same epoch and sequences."""
-        if header.producer_epoch != self.epoch:
+        batches = self.batches
+        if header.producer_epoch != self.epoch or not batches:
             return None
+        if header.base_sequence == batches[-1].last_sequence + 1:
+            return None  # The usual case: it follows the last one.
         last_sequence = header.last_sequence
-        for batch in self.batches:
+        for batch in batches:
             if (
                 batch.last_sequence == last_sequence
                 and batch.first_sequence == header.base_sequence
