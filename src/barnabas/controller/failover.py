@@ -4,7 +4,7 @@ The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with
 (a broker ignores a role whose leader it does not know), then roles. Two things differ:
 
 - elections come before the ISR shrinks of dead replicas, as in a plain death of a broker, and not
-  after: a partition whose leader died gets its new leader at once and with one epoch instead of two;
+  after: a partition whose leader died gets its new leader at once, with one epoch and not two;
 - a live broker that registered after a state was written has restarted since, unseen by any
   controller. It never resumes leadership under the old epoch, and while another member stayed, it
   leaves the ISR and comes back by fetching (``ControllerContext.doubtful``). When all live members
@@ -53,7 +53,7 @@ async def take_over(term: Term, rng: random.Random) -> None:
 
 
 async def _prepare_znodes(term: Term) -> None:
-    """Features, watches on what tools write, and notifications that the reading below makes void."""
+    """Features, watches on what tools write, and notifications that the reading makes void."""
     store = term.store
     try:
         await store.submit(GetOp(paths.FEATURE))
@@ -128,7 +128,8 @@ async def _settle_replicas(term: Term) -> None:
     for p in staying:
         live = [r for r in p.assignment.replicas if context.is_replica_online(r, p.topic_partition)]
         replicas.bring_online(term, [(p, r) for r in live], batch=batch)
-    batch.metadata(staying)
+    if staying:
+        batch.metadata(staying)
     term.send(batch)
 
 

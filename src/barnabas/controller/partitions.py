@@ -99,7 +99,7 @@ async def _create(
     )
     for (p, _), write in zip(wanted, writes, strict=True):
         if write.written and write.leadership is not None:
-            term.adopt(p, write.leadership, write.mzxid)
+            term.adopt(p, write.leadership, write.mzxid, elected=True)
             p.state = PartitionState.ONLINE
             batch.lead_and_follow(write.leadership.isr, p, is_new=True)
         else:
@@ -154,7 +154,7 @@ async def _write(
             if election is not None:
                 again.append(p)
         else:
-            term.adopt(p, write.leadership, write.mzxid)
+            term.adopt(p, write.leadership, write.mzxid, elected=election is not None)
             if election is None:
                 batch.lead_and_follow(write.leadership.isr, p)
             else:

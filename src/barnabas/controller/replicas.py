@@ -69,7 +69,9 @@ async def take_offline(
     """To Offline: stop them, take them out of their ISR, and tell the replicas that remain.
 
     ``stop``: send StopReplica (it is dropped for brokers that are gone); it carries the epoch from
-    before the ISR shrink. Difference from Kafka: the replicas of one partition leave in one write.
+    before the ISR shrink. Differences from Kafka: the replicas of one partition leave in one write,
+    and a partition whose ISR did not change is not sent as a LeaderAndIsr (whose epoch its receivers
+    know already) but only in the UpdateMetadata.
     """
     collected = term.batch() if batch is None else batch
     going: dict[TopicPartition, tuple[PartitionInfo, list[int]]] = {}
@@ -80,13 +82,13 @@ async def take_offline(
         if stop:
             for p, gone in chunk:
                 collected.stop(gone, p, delete=False)
-        await shrink(term, {p.topic_partition: (p, gone) for p, gone in chunk})
+        shrunk = await shrink(term, {p.topic_partition: (p, gone) for p, gone in chunk})
         for p, gone in chunk:
-            if term.context.is_being_deleted(p.topic_partition.topic):
-                collected.metadata((p,))
-            else:
+            if p.topic_partition in shrunk:
                 rest = (r for r in p.assignment.replicas if r not in gone)
                 collected.lead_and_follow(rest, p)
+            else:
+                collected.metadata((p,))
         await asyncio.sleep(0)
     if batch is None:
         term.send(collected)
@@ -94,8 +96,10 @@ async def take_offline(
 
 async def shrink(
     term: Term, going: Mapping[TopicPartition, tuple[PartitionInfo, Sequence[int]]]
-) -> None:
-    """Write the ISRs without the replicas that go, deciding again where the write was refused."""
+) -> Mapping[TopicPartition, None]:
+    """Write the ISRs without the replicas that go, deciding again where the write was refused.
+    Returns the partitions whose state was written."""
+    shrunk: dict[TopicPartition, None] = {}
     pending = [entry for entry in going.values() if entry[0].leadership is not None]
     while pending:
         wanted: list[tuple[PartitionInfo, Sequence[int], LeaderAndIsr]] = []
@@ -116,9 +120,11 @@ async def shrink(
                 continue  # the partition keeps what it had; its next event tries again
             if write.written:
                 term.adopt(p, write.leadership, write.mzxid)
+                shrunk[p.topic_partition] = None
             else:
                 p.leadership, p.mzxid = write.leadership, write.mzxid
                 pending.append((p, gone))
+    return shrunk
 
 
 def start_deletion(term: Term, replicas: Replicas) -> None:

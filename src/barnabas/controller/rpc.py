@@ -34,7 +34,7 @@ from barnabas.zookeeper.operations import GetOp, SetOp
 I64_MAX = 2**63 - 1
 
 
-# --- AlterPartition ---------------------------------------------------------------------------------
+# --- AlterPartition
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def _partition_answer(item: _Item) -> Message:
     )
 
 
-# --- ControlledShutdown -----------------------------------------------------------------------------
+# --- ControlledShutdown
 
 
 async def controlled_shutdown(term: Term, request: Any) -> Message:
@@ -182,7 +182,7 @@ async def controlled_shutdown(term: Term, request: Any) -> Message:
     )
 
 
-# --- AllocateProducerIds ----------------------------------------------------------------------------
+# --- AllocateProducerIds
 
 
 async def allocate_producer_ids(term: Term, request: Any) -> Message:

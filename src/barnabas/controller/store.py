@@ -61,7 +61,9 @@ class StateWrite:
 
 
 class FencedStore:
-    """One term's access; ``close`` ends it, and whatever is under way then raises."""
+    """One term's access; ``close`` ends it, and whatever is under way then raises.
+
+    Everything raises ControllerMoved or SessionExpired when the term is over."""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class FencedStore:
                 if isinstance(result, ConnectionLoss):
                     again.append(i)
                 elif isinstance(result, SessionExpired):
-                    raise ControllerMoved
+                    raise result
                 else:
                     outcomes[i] = result
             if again:
@@ -120,10 +122,7 @@ class FencedStore:
 
     async def _wait_connected(self) -> None:
         await asyncio.sleep(self._settings.zookeeper_retry_backoff_ms / 1000)
-        try:
-            await self._client.connected()
-        except SessionExpired:
-            raise ControllerMoved from None
+        await self._client.connected()
 
     async def data(self, wanted: Iterable[str], *, watch: bool = False) -> list[Any]:
         """``(data, Stat)`` of each path, or the error (NoNode)."""

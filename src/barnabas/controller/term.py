@@ -61,12 +61,13 @@ class Term:
         self.store.close()
         self.channels.stop()
 
-    def adopt(self, p: PartitionInfo, leadership: LeaderAndIsr, mzxid: int) -> None:
+    def adopt(
+        self, p: PartitionInfo, leadership: LeaderAndIsr, mzxid: int, *, elected: bool = False
+    ) -> None:
         """Remember what ZooKeeper holds now, and tell the timeline what changed."""
         before, p.leadership, p.mzxid = p.leadership, leadership, mzxid
         tp = p.topic_partition
-        led = None if before is None else (before.leader, before.leader_epoch)
-        if leadership.leader >= 0 and led != (leadership.leader, leadership.leader_epoch):
+        if elected:
             self.observer.note(
                 "leader_elected",
                 topic=tp.topic,

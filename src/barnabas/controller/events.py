@@ -1,0 +1,167 @@
+"""What can happen to a controller (reference section 3.5), and which watch means what. Pure.
+
+A watch event never carries what changed: handlers read everything again and compare (trap 35). So
+events of one kind are alike, and one that is queued already need not be queued twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.controller.term import Term
+from barnabas.types import Broker, TopicPartition
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.messages import EventType
+from barnabas.zookeeper.operations import WatchEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to be handled, in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reelect(Event):
+    """Start-up, a new session, or ``/controller`` is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerChange(Event):
+    """``/controller`` names somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerChange(Event):
+    """The list of brokers changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerModifications(Event):
+    """A broker's endpoints may have changed."""
+
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicChange(Event):
+    """The list of topics changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionModifications(Event):
+    """A topic's assignment changed."""
+
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDeletion(Event):
+    """The list of topics to delete changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogDirEventNotification(Event):
+    """Brokers lost log directories."""
+
+
+@dataclass(frozen=True, slots=True)
+class IsrChangeNotification(Event):
+    """Leaders on an old inter-broker protocol wrote states themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredElectionRequested(Event):
+    """A tool wrote ``/admin/preferred_replica_election``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UncleanElectionEnabled(Event):
+    """A setting changed: ``topic``'s, or (None) the default for all."""
+
+    topic: str | None
+
+
+# --- of one term: void when another has begun
+
+
+@dataclass(frozen=True, slots=True)
+class TermEvent(Event):
+    """Void unless its term is the present one."""
+
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUnreachable(TermEvent):
+    """A broker's port refuses connections."""
+
+    broker: Broker
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerReachable(TermEvent):
+    """...and answers again."""
+
+    broker: Broker
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderAndIsrAnswered(TermEvent):
+    """A broker answered about directories: replicas that are on failed ones, and that are not."""
+
+    broker_id: int
+    failed: tuple[TopicPartition, ...]
+    working: tuple[TopicPartition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopReplicaAnswered(TermEvent):
+    """A broker answered a deletion: error by replica."""
+
+    broker_id: int
+    errors: dict[TopicPartition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoPreferredLeaderElection(TermEvent):
+    """Time to look at the balance of leaders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Event):
+    """A request of a broker. ``answer`` is always settled, with NOT_CONTROLLER if need be."""
+
+    name: str
+    request: Any
+    answer: asyncio.Future[Any]
+
+
+def event_for(watch: WatchEvent) -> Event | None:
+    """What a watch that fired means; None if nothing to a controller."""
+    path = watch.path
+    gone = watch.type is EventType.NODE_DELETED
+    if path == paths.CONTROLLER:
+        return Reelect() if gone else ControllerChange()
+    if watch.type is EventType.NODE_CHILDREN_CHANGED:
+        return _CHILDREN.get(path)
+    if path == paths.PREFERRED_REPLICA_ELECTION:
+        return None if gone else PreferredElectionRequested()
+    if watch.type is not EventType.NODE_DATA_CHANGED:
+        return None
+    parent, name = paths.parent_path(path), paths.child_name(path)
+    if parent == paths.BROKER_IDS and name.isdigit():
+        return BrokerModifications(int(name))
+    if parent == paths.TOPICS:
+        return PartitionModifications(name)
+    return None
+
+
+_CHILDREN: dict[str, Event] = {
+    paths.BROKER_IDS: BrokerChange(),
+    paths.TOPICS: TopicChange(),
+    paths.DELETE_TOPICS: TopicDeletion(),
+    paths.LOG_DIR_EVENTS: LogDirEventNotification(),
+    paths.ISR_CHANGES: IsrChangeNotification(),
+}
