@@ -25,10 +25,7 @@ def handle(services: Services, request: Request) -> Answer:
     """Answer with the table of ``api/dispatch.py``."""
     from barnabas.api.dispatch import HANDLERS
 
-    rows = [
-        Message(api_key=int(row.key), min_version=row.min_version, max_version=row.max_version)
-        for row in advertised(ApiKey(key) for key in HANDLERS)
-    ]
+    rows = advertised(ApiKey(key) for key in HANDLERS)
     body = Message(
         error_code=ErrorCode.NONE,
         api_keys=rows,

@@ -8,7 +8,6 @@ from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message
-from barnabas.types import TopicPartition
 
 
 def handle(services: Services, request: Request) -> Answer:
@@ -16,9 +15,6 @@ def handle(services: Services, request: Request) -> Answer:
     wanted = _wanted(request.decode())
     results = []
     for directory in services.logs.log_dirs:
-        if directory in services.logs.offline_dirs:
-            results.append(_result(directory, ErrorCode.KAFKA_STORAGE_ERROR))
-            continue
         result = _result(directory, ErrorCode.NONE)
         try:
             result.total_bytes = services.env.files.total_bytes(directory)
@@ -27,6 +23,7 @@ def handle(services: Services, request: Request) -> Answer:
             result.error_code = ErrorCode.KAFKA_STORAGE_ERROR
         result.topics = _topics(services, directory, wanted)
         results.append(result)
+    results += [_result(d, ErrorCode.KAFKA_STORAGE_ERROR) for d in services.logs.offline_dirs]
     return request.answer(Message(throttle_time=0, error_code=ErrorCode.NONE, results=results))
 
 
@@ -44,8 +41,9 @@ def _topics(
     services: Services, directory: str, wanted: dict[str, tuple[int, ...]] | None
 ) -> list[Message]:
     topics: dict[str, list[Message]] = {}
-    for log in services.logs.logs_in(directory):
-        tp: TopicPartition = log.topic_partition
+    for tp, log in services.logs.logs.items():
+        if services.logs.directory_of(tp) != directory:
+            continue
         if wanted is not None and tp.partition not in wanted.get(tp.topic, ()):
             continue
         topics.setdefault(tp.topic, []).append(

@@ -26,7 +26,7 @@ def handle(services: Services, request: Request) -> Answer:
     if cursor is not None:
         names = [n for n in names if n >= cursor.topic_name]
         first_partition = cursor.partition_index
-    limit = services.config.int("max.request.partition.size.limit")
+    limit = services.config.integer("max.request.partition.size.limit")
     left = min(max(1, decoded.response_partition_limit), limit)
     topics: list[Message] = []
     next_cursor = None

@@ -34,6 +34,10 @@ class TopicConfigSource(Protocol):
         """Read the settings of topics that are not known yet."""
         ...
 
+    def forget(self, topic: str) -> None:
+        """The topic is gone; one of the same name may come with other settings."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Services:

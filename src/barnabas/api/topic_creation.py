@@ -39,8 +39,8 @@ def place(
     config = services.config
     return assign_replicas(
         brokers,
-        partitions=config.int("num.partitions") if partitions == -1 else partitions,
-        replication_factor=config.int("default.replication.factor")
+        partitions=config.integer("num.partitions") if partitions == -1 else partitions,
+        replication_factor=config.integer("default.replication.factor")
         if replication_factor == -1
         else replication_factor,
         rng=services.env.random,
@@ -74,12 +74,12 @@ async def auto_create(services: Services, name: str) -> None:
     overrides: dict[str, str | None] = {}
     partitions, replicas = -1, -1
     if name == "__consumer_offsets":
-        partitions = config.int("offsets.topic.num.partitions")
-        replicas = config.int("offsets.topic.replication.factor")
+        partitions = config.integer("offsets.topic.num.partitions")
+        replicas = config.integer("offsets.topic.replication.factor")
         overrides = {
             "cleanup.policy": "compact",
             "compression.type": "producer",
-            "segment.bytes": str(config.int("offsets.topic.segment.bytes")),
+            "segment.bytes": str(config.integer("offsets.topic.segment.bytes")),
         }
     elif name in INTERNAL_TOPICS:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} is created by transactions")

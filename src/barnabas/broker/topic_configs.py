@@ -70,6 +70,10 @@ class TopicConfigRepository:
         for topic, entity in entities.items():
             self._take(topic, found.get(entity, {}))
 
+    def log_configs(self) -> dict[str, LogConfig]:
+        """By topic, for those that are known."""
+        return {topic: self.log_config(topic) for topic in self._topics}
+
     def forget(self, topic: str) -> None:
         """A deleted topic's settings must not outlive it: its name may come back."""
         self._topics.pop(topic, None)

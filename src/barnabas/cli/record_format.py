@@ -29,8 +29,7 @@ _FIELDS: dict[bytes, _Field] = {
     b"K": lambda _tp, r: b"%d" % (-1 if r.key is None else len(r.key)),
     b"S": lambda _tp, r: b"%d" % (-1 if r.value is None else len(r.value)),
     b"h": lambda _tp, r: b",".join(
-        (name if isinstance(name, bytes) else name.encode()) + b"=" + bytes(value or b"")
-        for name, value in r.headers
+        name.encode() + b"=" + bytes(value or b"") for name, value in r.headers
     ),
     b"%": lambda _tp, _r: b"%",
 }

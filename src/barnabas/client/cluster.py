@@ -109,16 +109,27 @@ class ClusterClient:
                     raise Unreachable("the cluster has no controller that answers") from None
                 await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def send(
-        self, address: tuple[str, int], api: ApiKey, version: int, message: Message
-    ) -> Any:
-        """Send to one address, over the connection kept for it."""
+    async def post(self, broker_id: int, api: ApiKey, version: int, message: Message) -> None:
+        """Send a request that is not answered. ConnectionError if it cannot be sent."""
+        broker = self.view.brokers.get(broker_id)
+        if broker is None:
+            raise ConnectionError(f"broker {broker_id} is not in the cluster")
+        (await self._connection((broker.host, broker.port))).post(api, version, message)
+
+    async def _connection(self, address: tuple[str, int]) -> KafkaConnection:
         connection = self._connections.get(address)
         if connection is None or not connection.is_open:
             connection = await KafkaConnection.connect(
                 address[0], address[1], client_id=self._client_id, timeout_ms=self.timeout_ms
             )
             self._connections[address] = connection
+        return connection
+
+    async def send(
+        self, address: tuple[str, int], api: ApiKey, version: int, message: Message
+    ) -> Any:
+        """Send to one address, over the connection kept for it."""
+        connection = await self._connection(address)
         try:
             return await connection.send(api, version, message, timeout_ms=self.timeout_ms)
         except OSError:

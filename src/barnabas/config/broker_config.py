@@ -47,11 +47,11 @@ class BrokerConfig:
         """Whether file, environment or flag set it."""
         return name in self._values
 
-    def int(self, name: str) -> int:
+    def integer(self, name: str) -> int:
         """A numeric setting that always has a value."""
         return cast("int", self.value(name))
 
-    def float(self, name: str) -> float:
+    def number(self, name: str) -> float:
         return cast("float", self.value(name))
 
     def flag(self, name: str) -> bool:
@@ -60,17 +60,17 @@ class BrokerConfig:
     def text(self, name: str) -> str | None:
         return cast("str | None", self.value(name))
 
-    def list(self, name: str) -> tuple[str, ...]:
+    def texts(self, name: str) -> tuple[str, ...]:
         return cast("tuple[str, ...]", self.value(name) or ())
 
     @property
     def broker_id(self) -> int:
-        return self.int("broker.id")
+        return self.integer("broker.id")
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
         """Absolute directories, in the order given."""
-        return self.list("log.dirs") or (cast("str", self.value("log.dir")),)
+        return self.texts("log.dirs") or (cast("str", self.value("log.dir")),)
 
     @property
     def zookeeper_connect(self) -> str:
@@ -82,7 +82,7 @@ class BrokerConfig:
     def _parse_listeners(self, name: str) -> tuple[Endpoint, ...]:
         protocols = self._security_protocols()
         endpoints: list[Endpoint] = []
-        for text in self.list(name):
+        for text in self.texts(name):
             listener, separator, address = text.partition("://")
             host, colon, port = address.rpartition(":")
             listener = listener.upper()
@@ -99,7 +99,7 @@ class BrokerConfig:
 
     def _security_protocols(self) -> dict[str, str]:
         protocols: dict[str, str] = {}
-        for text in self.list("listener.security.protocol.map"):
+        for text in self.texts("listener.security.protocol.map"):
             listener, separator, protocol = text.partition(":")
             if not separator:
                 raise ConfigError(
@@ -126,9 +126,9 @@ class BrokerConfig:
         return name
 
     def _check_relations(self) -> None:
-        if self.int("replica.fetch.wait.max.ms") > self.int("replica.lag.time.max.ms"):
+        if self.integer("replica.fetch.wait.max.ms") > self.integer("replica.lag.time.max.ms"):
             raise ConfigError("replica.fetch.wait.max.ms: must not exceed replica.lag.time.max.ms")
-        if self.broker_id > self.int("reserved.broker.max.id") and self.flag(
+        if self.broker_id > self.integer("reserved.broker.max.id") and self.flag(
             "broker.id.generation.enable"
         ):
             raise ConfigError("broker.id: must not exceed reserved.broker.max.id")

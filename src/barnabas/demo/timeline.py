@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from barnabas.seams import Env
-from barnabas.types import LeaderAndIsr, TopicPartition
+from barnabas.types import LeaderAndIsr
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_controller, decode_partition_state
 from barnabas.zookeeper.client import ZooKeeperClient
@@ -68,7 +68,7 @@ class Timeline:
         except NoNode:
             pass
         for number in range(self._partitions):
-            path = paths.partition_state_path(TopicPartition(self._topic, number))
+            path = paths.partition_state_path(self._topic, number)
             try:
                 data, stat = await self._client.get(path, watch=True)
             except NoNode:

@@ -121,6 +121,16 @@ class KafkaConnection(asyncio.BufferedProtocol):
             self._transport.writelines(frame)
         return future
 
+    def post(self, api_key: int, version: int, message: Any) -> None:
+        """Send a request that has no answer (Produce with acks=0). Raises ConnectionError."""
+        if self._transport is None or self._lost is not None:
+            raise self._lost or ConnectionError("not connected")
+        self._transport.write(
+            codec.encode_request(
+                api_key, version, self.next_correlation_id(), self.client_id, message
+            )
+        )
+
     async def wait(self, future: asyncio.Future[memoryview], timeout_ms: int | None) -> memoryview:
         """The answer behind ``send_frame``'s future. Raises RequestTimedOut, and closes, if it does
         not come in ``timeout_ms``."""

@@ -20,6 +20,7 @@ from barnabas.zookeeper.bodies import (
     decode_cluster_id,
     decode_controller,
     encode_cluster_id,
+    encode_log_dir_event,
 )
 from barnabas.zookeeper.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, NodeExists, NoNode, ZooKeeperError
@@ -132,3 +133,14 @@ async def read_controller(zookeeper: ZooKeeperClient) -> tuple[ControllerZNode, 
     except NoNode:
         return None
     return decode_controller(paths.CONTROLLER, data), stat
+
+
+async def notify_log_dir_failure(zookeeper: ZooKeeperClient, broker_id: int) -> None:
+    """Tell the controller that a log directory of this broker failed (reference section 3.13). A
+    second notification after a lost reply does no harm."""
+    await persist(
+        zookeeper,
+        lambda: zookeeper.create(
+            paths.LOG_DIR_EVENT_PREFIX, encode_log_dir_event(broker_id), sequential=True
+        ),
+    )

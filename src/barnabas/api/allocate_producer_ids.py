@@ -1,0 +1,15 @@
+"""AllocateProducerIds v0: a broker asks the controller for a block of producer ids (KIP-730)."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """One event of the controller's queue (reference 4.7)."""
+    return _ask(services, request)
+
+
+async def _ask(services: Services, request: Request) -> Pieces:
+    return request.answer(await services.controller.allocate_producer_ids(request.decode()))

@@ -1,0 +1,15 @@
+"""AlterPartition v2-3: a leader asks the controller to change its ISR (KIP-497, -841, -903)."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """One event of the controller's queue (reference 3.9)."""
+    return _ask(services, request)
+
+
+async def _ask(services: Services, request: Request) -> Pieces:
+    return request.answer(await services.controller.alter_partition(request.decode()))

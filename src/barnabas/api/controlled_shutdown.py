@@ -1,0 +1,15 @@
+"""ControlledShutdown v0-3: a broker asks the controller to take its leaderships before it stops."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """One event of the controller's queue (reference 3.12)."""
+    return _ask(services, request)
+
+
+async def _ask(services: Services, request: Request) -> Pieces:
+    return request.answer(await services.controller.controlled_shutdown(request.decode()))

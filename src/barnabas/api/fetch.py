@@ -1,0 +1,125 @@
+"""Fetch v4-17, for consumers and followers: one read path, sessions, long polls.
+
+A follower is known by its replica id, which is in a tag from v15 on (KIP-903). Topics are named up
+to v12 and have ids from v13 on. Rack-aware reading (KIP-392) needs a replica selector; there is
+none, so consumers are never sent elsewhere, but followers do serve v11+ consumers that come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from barnabas.api.hints import node_endpoints
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.protocol.fetch import (
+    TOPIC_IDS_FROM,
+    FetchPartitionData,
+    FetchRequest,
+    FetchTopicData,
+    encode_fetch_response,
+    parse_fetch_request,
+)
+from barnabas.protocol.produce import NodeEndpoint
+from barnabas.replication.fetch import READ_COMMITTED, FetchParams
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.results import FetchedPartition, FetchResult
+from barnabas.types import ZERO_UUID
+
+NODE_ENDPOINTS_FROM_VERSION = 16
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Answer now if there is enough, else when there is or time is up."""
+    parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
+    outcome = services.replicas.fetch(_params(request.api_version, parsed))
+    if isinstance(outcome, FetchResult):
+        return _answer(services, request, outcome)
+    answer: asyncio.Future[Pieces] = outcome.get_loop().create_future()
+
+    def settle(done: asyncio.Future[FetchResult]) -> None:
+        if answer.cancelled():
+            return
+        if done.cancelled():
+            answer.cancel()
+        elif (error := done.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(_answer(services, request, done.result()))
+
+    outcome.add_done_callback(settle)
+    return answer
+
+
+def _params(version: int, parsed: FetchRequest) -> FetchParams:
+    by_id = version >= TOPIC_IDS_FROM
+    return FetchParams(
+        version=version,
+        replica_id=parsed.replica_id,
+        broker_epoch=parsed.replica_epoch,
+        max_wait_ms=parsed.max_wait_ms,
+        min_bytes=parsed.min_bytes,
+        max_bytes=parsed.max_bytes,
+        read_committed=parsed.isolation_level == READ_COMMITTED,
+        session_id=parsed.session_id,
+        session_epoch=parsed.session_epoch,
+        partitions=[
+            SessionPartition(
+                topic=None if by_id else topic.topic,
+                topic_id=(topic.topic_id or ZERO_UUID) if by_id else None,
+                partition=wanted.partition,
+                fetch_offset=wanted.fetch_offset,
+                max_bytes=wanted.partition_max_bytes,
+                current_leader_epoch=wanted.current_leader_epoch,
+                last_fetched_epoch=wanted.last_fetched_epoch,
+                log_start_offset=wanted.log_start_offset,
+            )
+            for topic in parsed.topics
+            for wanted in topic.partitions
+        ],
+        forgotten=[
+            ((topic.topic_id or ZERO_UUID) if by_id else topic.topic, partition)
+            for topic in parsed.forgotten
+            for partition in topic.partitions
+        ],
+    )
+
+
+def _answer(services: Services, request: Request, result: FetchResult) -> Pieces:
+    """Neighbouring partitions of one topic share its entry, as in the original."""
+    topics: list[FetchTopicData] = []
+    group: list[FetchPartitionData] = []
+    last: FetchedPartition | None = None
+    for fetched in result.partitions:
+        if last is None or (fetched.topic, fetched.topic_id) != (last.topic, last.topic_id):
+            group = []
+            topics.append(FetchTopicData(fetched.topic or "", fetched.topic_id, group))
+        group.append(_partition(fetched))
+        last = fetched
+    endpoints: tuple[NodeEndpoint, ...] = ()
+    if request.api_version >= NODE_ENDPOINTS_FROM_VERSION:
+        endpoints = node_endpoints(services, request, (f.current_leader for f in result.partitions))
+    return encode_fetch_response(
+        request.api_version,
+        request.correlation_id,
+        topics,
+        error_code=int(result.error),
+        session_id=result.session_id,
+        node_endpoints=endpoints,
+    )
+
+
+def _partition(fetched: FetchedPartition) -> FetchPartitionData:
+    diverging = fetched.diverging
+    return FetchPartitionData(
+        fetched.partition,
+        int(fetched.error),
+        fetched.high_watermark,
+        fetched.last_stable_offset,
+        fetched.log_start_offset,
+        fetched.records,
+        fetched.aborted_transactions,
+        fetched.preferred_read_replica,
+        None if diverging is None else (diverging.epoch, diverging.end_offset),
+        fetched.current_leader,
+    )

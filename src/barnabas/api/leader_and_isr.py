@@ -1,0 +1,22 @@
+"""LeaderAndIsr v0-7: the controller says which partitions this broker leads and follows.
+
+The settings of topics that are new here are read first: a log is opened with them.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Held until this broker has registered (reference 4.2)."""
+    return _apply(services, request)
+
+
+async def _apply(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    topics = [t.topic_name for t in getattr(decoded, "topic_states", None) or ()]
+    topics += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
+    await services.topic_configs.ensure(topics)
+    return request.answer(await services.replicas.become_leader_or_follower(decoded))

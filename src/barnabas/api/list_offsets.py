@@ -1,0 +1,63 @@
+"""ListOffsets v1-9: by time, and the special timestamps -1 (latest) to -5 (latest tiered).
+
+Only leaders answer. A consumer's latest is the high watermark, or the last stable offset with
+READ_COMMITTED; a follower's is the log end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.replication.fetch import READ_COMMITTED
+from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
+
+_LOWEST_VERSION_OF = {-3: 7, -4: 8, -5: 9}
+"""Special timestamps that came with a version; an older request cannot mean them."""
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each partition on its own."""
+    decoded = request.decode()
+    topics = [
+        Message(
+            name=topic.name,
+            partitions=[
+                _partition(services, request.api_version, decoded, topic.name, p)
+                for p in topic.partitions
+            ],
+        )
+        for topic in decoded.topics
+    ]
+    return request.answer(Message(throttle_time=0, topics=topics))
+
+
+def _partition(services: Services, version: int, decoded: Any, topic: str, wanted: Any) -> Message:
+    answer = Message(
+        partition_index=wanted.partition_index,
+        error_code=ErrorCode.NONE,
+        timestamp=NO_TIMESTAMP,
+        offset=NO_OFFSET,
+        leader_epoch=NO_EPOCH,
+    )
+    if wanted.timestamp < 0 and version < _LOWEST_VERSION_OF.get(wanted.timestamp, 0):
+        answer.error_code = ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
+        return answer
+    try:
+        found = services.replicas.list_offset(
+            TopicPartition(topic, wanted.partition_index),
+            wanted.timestamp,
+            version=version,
+            current_leader_epoch=getattr(wanted, "current_leader_epoch", NO_EPOCH),
+            read_committed=getattr(decoded, "isolation_level", 0) == READ_COMMITTED,
+            replica_id=decoded.replica_id,
+        )
+        answer.timestamp, answer.offset, answer.leader_epoch = found
+    except KafkaError as error:
+        answer.error_code = error.code
+    except OSError:
+        answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+    return answer

@@ -1,0 +1,44 @@
+"""OffsetForLeaderEpoch v2-4: where a leader epoch ends, for consumers that check for truncation
+(KIP-320) and for followers of older inter-broker versions. Only leaders answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each partition on its own."""
+    topics = [
+        Message(
+            topic=topic.topic,
+            partitions=[_partition(services, topic.topic, p) for p in topic.partitions],
+        )
+        for topic in request.decode().topics
+    ]
+    return request.answer(Message(throttle_time=0, topics=topics))
+
+
+def _partition(services: Services, topic: str, wanted: Any) -> Message:
+    answer = Message(
+        error_code=ErrorCode.NONE,
+        partition=wanted.partition,
+        leader_epoch=NO_EPOCH,
+        end_offset=NO_OFFSET,
+    )
+    try:
+        found = services.replicas.end_of_epoch(
+            TopicPartition(topic, wanted.partition),
+            getattr(wanted, "current_leader_epoch", NO_EPOCH),
+            wanted.leader_epoch,
+        )
+        answer.leader_epoch, answer.end_offset = found
+    except KafkaError as error:
+        answer.error_code = error.code
+    return answer

@@ -1,0 +1,146 @@
+"""Produce v3-11, advertised from v0 (librdkafka compresses only for brokers that list v0).
+
+v0-2 carry message formats that are not served: every partition is answered with
+UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error then closes the connection, which
+tells the client to look for the leader again. Transactional batches are refused (SKIPPED.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Sequence
+
+from barnabas.api.hints import node_endpoints
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, InvalidRequest
+from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.produce import (
+    NodeEndpoint,
+    PartitionProduceResult,
+    ProduceRequest,
+    RecordError,
+    encode_produce_response,
+    parse_produce,
+)
+from barnabas.protocol.wire import MALFORMED, read_string
+from barnabas.replication.results import ProduceResult
+
+CURRENT_LEADER_FROM_VERSION = 10
+OLD_VERSION_MAX = 2
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Append at once; answer now, or when enough replicas have the records."""
+    version = request.api_version
+    if version <= OLD_VERSION_MAX:
+        return _refuse_old_format(request)
+    if version > API_TABLE[ApiKey.PRODUCE].max_version:
+        raise InvalidRequest(f"unsupported Produce version {version}")
+    parsed = parse_produce(version, request.frame, request.body_offset)
+    outcome = services.replicas.append(
+        acks=parsed.acks,
+        timeout_ms=parsed.timeout_ms,
+        produce_version=version,
+        entries=[
+            (name, partition, memoryview(bytearray()) if records is None else records)
+            for name, partitions in parsed.topics
+            for partition, records in partitions
+        ],
+    )
+    if parsed.acks == 0:
+        _settle_unanswered(outcome)
+        return None
+    if isinstance(outcome, list):
+        return _answer(services, request, parsed, outcome)
+    answer: asyncio.Future[Pieces] = outcome.get_loop().create_future()
+
+    def settle(done: asyncio.Future[list[ProduceResult]]) -> None:
+        if answer.cancelled():
+            return
+        if done.cancelled():
+            answer.cancel()
+        elif (error := done.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(_answer(services, request, parsed, done.result()))
+
+    outcome.add_done_callback(settle)
+    return answer
+
+
+def _settle_unanswered(
+    outcome: list[ProduceResult] | asyncio.Future[list[ProduceResult]],
+) -> None:
+    results = outcome if isinstance(outcome, list) else []
+    failed = next((r for r in results if r.error), None)
+    if failed is not None:
+        raise InvalidRequest(
+            f"acks=0 to {failed.topic}-{failed.partition}: {failed.error.name}"
+            " (closing tells the client)"
+        )
+
+
+def _answer(
+    services: Services, request: Request, parsed: ProduceRequest, results: Sequence[ProduceResult]
+) -> Pieces:
+    """Results stand in the order of the request's partitions."""
+    position = 0
+    topics: list[tuple[str, list[PartitionProduceResult]]] = []
+    for name, partitions in parsed.topics:
+        end = position + len(partitions)
+        topics.append((name, [_partition(r) for r in results[position:end]]))
+        position = end
+    endpoints: tuple[NodeEndpoint, ...] = ()
+    if request.api_version >= CURRENT_LEADER_FROM_VERSION:
+        endpoints = node_endpoints(services, request, (r.current_leader for r in results))
+    return [encode_produce_response(request.api_version, request.correlation_id, topics, endpoints)]
+
+
+def _partition(result: ProduceResult) -> PartitionProduceResult:
+    return PartitionProduceResult(
+        result.partition,
+        int(result.error),
+        result.base_offset,
+        result.append_time_ms,
+        result.log_start_offset,
+        [RecordError(*e) for e in result.record_errors] if result.record_errors else (),
+        result.error_message,
+        result.current_leader,
+    )
+
+
+_PARTITION_V0 = struct.Struct(">ihq")
+_PARTITION_V2 = struct.Struct(">ihqq")
+
+
+def _refuse_old_format(request: Request) -> Answer:
+    """Answer v0-2 in their own form: the message formats 0 and 1 are not served."""
+    frame, version = request.frame, request.api_version
+    error = int(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
+    try:
+        acks, _timeout, topic_count = struct.unpack_from(">hii", frame, request.body_offset)
+        position = request.body_offset + 10
+        pieces = [struct.pack(">i", topic_count)]
+        for _ in range(topic_count):
+            start = position
+            _, position = read_string(frame, position, flexible=False)
+            (count,) = struct.unpack_from(">i", frame, position)
+            position += 4
+            pieces.append(bytes(frame[start:position]))
+            for _ in range(count):
+                partition, size = struct.unpack_from(">ii", frame, position)
+                position += 8 + max(0, size)
+                if version < OLD_VERSION_MAX:
+                    pieces.append(_PARTITION_V0.pack(partition, error, -1))
+                else:
+                    pieces.append(_PARTITION_V2.pack(partition, error, -1, -1))
+    except MALFORMED as problem:
+        raise InvalidRequest(f"Produce v{version}: {problem}") from problem
+    if acks == 0:
+        raise InvalidRequest(f"Produce v{version} with acks=0: message format not served")
+    if version >= 1:
+        pieces.append(struct.pack(">i", 0))
+    body = struct.pack(">i", request.correlation_id) + b"".join(pieces)
+    return [struct.pack(">i", len(body)) + body]

@@ -1,0 +1,15 @@
+"""StopReplica v0-4: the controller takes replicas away, with or without their data."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Held until this broker has registered (reference 4.3)."""
+    return _apply(services, request)
+
+
+async def _apply(services: Services, request: Request) -> Pieces:
+    return request.answer(await services.replicas.stop_replica(request.decode()))

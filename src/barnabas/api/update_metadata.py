@@ -1,0 +1,20 @@
+"""UpdateMetadata v0-8: the controller's view of the cluster, for this broker's clients."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Held until this broker has registered (reference 4.4)."""
+    return _apply(services, request)
+
+
+async def _apply(services: Services, request: Request) -> Pieces:
+    before = services.metadata.topics()
+    answer = await services.replicas.update_metadata(request.decode())
+    for topic in before:
+        if services.metadata.partitions(topic) is None:
+            services.topic_configs.forget(topic)
+    return request.answer(answer)

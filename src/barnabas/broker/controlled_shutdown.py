@@ -1,0 +1,45 @@
+"""Before a broker stops it asks the controller to move its leaderships (reference 3.12)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.replication.controller_channel import ControllerChannel
+from barnabas.types import Broker
+
+log = logging.getLogger("kafka.server")
+
+CONTROLLED_SHUTDOWN_VERSION = 3
+UNREACHABLE_PAUSE_S = 0.2
+
+
+async def hand_over(config: BrokerConfig, channel: ControllerChannel, broker: Broker) -> bool:
+    """Ask until no leadership is left here, ``controlled.shutdown.max.retries`` times at most.
+
+    A controller that cannot be reached (perhaps it stops as well) is tried again soon rather than
+    after the whole back-off. Whether the hand-over is complete; the broker stops either way."""
+    retries = config.integer("controlled.shutdown.max.retries")
+    backoff_s = config.integer("controlled.shutdown.retry.backoff.ms") / 1000
+    request = Message(broker_id=broker.id, broker_epoch=broker.epoch)
+    for attempt in range(retries):
+        pause_s = backoff_s
+        try:
+            answer = await channel.send(
+                ApiKey.CONTROLLED_SHUTDOWN, CONTROLLED_SHUTDOWN_VERSION, request
+            )
+            if answer.error_code == ErrorCode.NONE and not answer.remaining_partitions:
+                return True
+            if answer.error_code != ErrorCode.NONE:
+                pause_s = min(backoff_s, UNREACHABLE_PAUSE_S)
+        except ConnectionError as error:
+            log.info("controlled shutdown: %s", error)
+            pause_s = min(backoff_s, UNREACHABLE_PAUSE_S)
+        if attempt + 1 < retries:
+            await asyncio.sleep(pause_s)
+    log.warning("stopping although leaderships could not all be handed over")
+    return False

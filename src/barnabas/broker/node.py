@@ -1,0 +1,350 @@
+"""One broker, from start to stop: how its rooms are put together. ``async def main(env, ...)``.
+
+Start: session with ZooKeeper, identity, log directories, recovery, listeners, registration; only
+then candidacy for controller. It has no role before it is registered in its own session. Stop:
+leaderships handed over, connections closed, logs flushed and marked clean, session closed last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from barnabas.api.dispatch import Dispatcher
+from barnabas.api.services import Services
+from barnabas.broker.controlled_shutdown import hand_over
+from barnabas.broker.network import NetworkServer
+from barnabas.broker.producer_ids import ProducerIds
+from barnabas.broker.registration import BrokerRegistration
+from barnabas.broker.room_settings import (
+    controller_settings,
+    log_manager_settings,
+    replication_settings,
+)
+from barnabas.broker.topic_configs import TopicConfigRepository
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.topic_config import TopicConfig
+from barnabas.controller.controller import Controller
+from barnabas.errors import ConfigError, FatalError
+from barnabas.protocol.connection import KafkaConnection
+from barnabas.replication.alter_partition_manager import AlterPartitionManager
+from barnabas.replication.controller_channel import ControllerChannel
+from barnabas.replication.leader_connection import leader_connector
+from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.replica_manager import ReplicaManager
+from barnabas.seams import Env
+from barnabas.storage.log_manager import LogManager
+from barnabas.types import Broker, Endpoint
+from barnabas.zookeeper.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.cluster import (
+    ensure_top_level_paths,
+    generate_broker_id,
+    notify_log_dir_failure,
+    read_or_create_cluster_id,
+)
+from barnabas.zookeeper.errors import ConnectionLoss
+from barnabas.zookeeper.operations import WatchEvent
+
+log = logging.getLogger("kafka.server")
+
+FIRST_BLOCK_TIMEOUT_S = 5.0
+
+
+async def main(
+    env: Env,
+    config: BrokerConfig,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a broker until ``stop`` is set. ConfigError for what it cannot start with; any other
+    exception is a fault that ends it. ``on_ready`` is called once it is registered and serves."""
+    async with asyncio.TaskGroup() as tasks:
+        node = Node(env, config, tasks)
+        try:
+            await node.start(stop)
+            if not stop.is_set():
+                on_ready()
+                await stop.wait()
+        finally:
+            await node.stop()
+
+
+class Node:
+    """The parts of one broker and their order of life."""
+
+    def __init__(self, env: Env, config: BrokerConfig, tasks: asyncio.TaskGroup) -> None:
+        self._env = env
+        self._config = config
+        self._tasks = tasks
+        self._background: list[asyncio.Task[None]] = []
+        self._registered: Broker | None = None
+        self._expired = asyncio.Event()
+        self._stopping = False
+        self.services: Services | None = None
+        self._zookeeper = ZooKeeperClient(
+            env,
+            config.zookeeper_connect,
+            config.integer("zookeeper.session.timeout.ms"),
+            config.integer("barnabas.zookeeper.fast.expiry.ms") or None,
+            on_event=self._on_event,
+            on_session=self._on_session,
+        )
+        self._registration = BrokerRegistration(env, self._zookeeper)
+        self._logs = LogManager(
+            env,
+            config.log_dirs,
+            TopicConfig(config, {}).log_config(),
+            settings=log_manager_settings(config),
+            on_dir_failure=self._log_dir_failed,
+            on_all_dirs_failed=self._all_log_dirs_failed,
+        )
+        self._configs = TopicConfigRepository(config, self._zookeeper, self._logs.update_config)
+        self._network: NetworkServer | None = None
+        self._controller: Controller | None = None
+        self._replicas: ReplicaManager | None = None
+        self._channel: ControllerChannel | None = None
+        self._metadata = MetadataCache()
+
+    # Start
+
+    async def start(self, stop: asyncio.Event) -> None:
+        """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
+        meta = self._logs.open()
+        cluster_id, broker_id = await self._identity(None if meta is None else meta.broker_id)
+        await self._configs.load()
+        await self._logs.load(
+            broker_id=broker_id,
+            cluster_id=cluster_id,
+            topic_configs=self._configs.log_configs(),
+        )
+        services = self._assemble(broker_id, cluster_id)
+        endpoints = await self._listen(services)
+        if stop.is_set():
+            return
+        await self._register(broker_id, endpoints)
+        self._run_in_background(services)
+        await self._first_producer_ids(services)
+        log.info("broker %d serves; %s", broker_id, self._promise())
+
+    async def _identity(self, stored_id: int | None) -> tuple[str, int]:
+        """(cluster id, broker id), with what ZooKeeper must hold before anything else."""
+        config = self._config
+        timeout_ms = config.value("zookeeper.connection.timeout.ms")
+        if timeout_ms is None:
+            timeout_ms = config.integer("zookeeper.session.timeout.ms")
+        assert isinstance(timeout_ms, int)
+        try:
+            await self._zookeeper.connect(timeout_ms=timeout_ms)
+        except ConnectionLoss as error:
+            raise ConfigError(
+                f"zookeeper.connect: no ZooKeeper at {config.zookeeper_connect} ({error})"
+            ) from None
+        await ensure_top_level_paths(self._zookeeper)
+        cluster_id = await read_or_create_cluster_id(self._zookeeper, self._env.random)
+        broker_id = config.broker_id
+        if broker_id < 0:
+            broker_id = stored_id if stored_id is not None else -1
+        if broker_id < 0:
+            broker_id = await generate_broker_id(
+                self._zookeeper, config.integer("reserved.broker.max.id")
+            )
+        return cluster_id, broker_id
+
+    def _assemble(self, broker_id: int, cluster_id: str) -> Services:
+        config, env = self._config, self._env
+        settings = replication_settings(config, broker_id)
+        self._channel = ControllerChannel(
+            self._controller_endpoint,
+            self._connector(str(broker_id)),
+            config.integer("controller.socket.timeout.ms"),
+        )
+        isr_changes = AlterPartitionManager(
+            broker_id=broker_id,
+            broker_epoch=self._broker_epoch,
+            topic_id=self._metadata.topic_id,
+            send=self._channel.send,
+        )
+        replicas = ReplicaManager(
+            env,
+            settings,
+            logs=self._logs,
+            metadata=self._metadata,
+            configs=self._configs,
+            broker_epoch=self._broker_epoch,
+            connect_leader=leader_connector(lambda: replicas.context),
+            submit_isr=isr_changes.submit,
+        )
+        self._replicas = replicas
+        self._controller = Controller(env, broker_id, self._zookeeper, controller_settings(config))
+        self._isr_changes = isr_changes
+        self._producer_ids = ProducerIds(self._channel, broker_id, self._broker_epoch)
+        self.services = Services(
+            env=env,
+            config=config,
+            broker_id=broker_id,
+            cluster_id=cluster_id,
+            zookeeper=self._zookeeper,
+            metadata=self._metadata,
+            logs=self._logs,
+            replicas=replicas,
+            controller=self._controller,
+            topic_configs=self._configs,
+            producer_ids=self._producer_ids,
+        )
+        return self.services
+
+    async def _listen(self, services: Services) -> tuple[Endpoint, ...]:
+        """Open every listener; the endpoints to advertise, with the ports in use."""
+        config = self._config
+        self._network = NetworkServer(
+            Dispatcher(services),
+            self._spawn,
+            request_bytes_max=config.integer("socket.request.max.bytes"),
+            connections_max=config.integer("max.connections"),
+            idle_ms_max=config.integer("connections.max.idle.ms"),
+            backlog=config.integer("socket.listen.backlog.size"),
+        )
+        ports: dict[str, int] = {}
+        for endpoint in config.listeners:
+            try:
+                ports[endpoint.listener] = await self._network.listen(
+                    endpoint.listener, endpoint.host, endpoint.port
+                )
+            except OSError as error:
+                reason = error.strerror or error
+                raise ConfigError(
+                    f"listeners: cannot listen on {endpoint.host}:{endpoint.port}: {reason}"
+                ) from None
+        return tuple(e._replace(port=e.port or ports[e.listener]) for e in config.advertised)
+
+    async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> None:
+        self._registered = await self._registration.register(
+            Broker(
+                id=broker_id,
+                epoch=-1,
+                endpoints=endpoints,
+                rack=self._config.text("broker.rack"),
+                unclean_start=self._logs.unclean_machine_start,
+            )
+        )
+
+    def _run_in_background(self, services: Services) -> None:
+        assert self._network is not None
+        for name, coroutine in (
+            ("zookeeper", self._zookeeper.run()),
+            ("sessions", self._follow_sessions()),
+            ("controller", services.controller.run()),
+            ("replication", services.replicas.run()),
+            ("isr changes", self._isr_changes.run()),
+            ("logs", self._logs.run()),
+            ("topic settings", self._configs.run()),
+            ("producer ids", self._producer_ids.run()),
+            ("idle connections", self._network.close_idle()),
+        ):
+            self._background.append(self._tasks.create_task(coroutine, name=name))
+
+    async def _first_producer_ids(self, services: Services) -> None:
+        """A block in hand before clients need one; not a condition, there may be no controller."""
+        try:
+            async with asyncio.timeout(FIRST_BLOCK_TIMEOUT_S):
+                await self._producer_ids.wait_for_first_block()
+        except TimeoutError:
+            log.warning("no producer ids yet: no controller answers")
+
+    def _promise(self) -> str:
+        if self._config.flag("log.flush.before.ack"):
+            return "acknowledged records survive the loss of power (log.flush.before.ack)"
+        return (
+            "acknowledged records survive a killed process; a machine that loses power may lose"
+            " what it had not flushed (log.flush.before.ack is off)"
+        )
+
+    # Sessions
+
+    def _broker_epoch(self) -> int | None:
+        return None if self._registered is None else self._registered.epoch
+
+    def _on_event(self, event: WatchEvent) -> None:
+        if self._controller is not None:
+            self._controller.on_zookeeper_event(event)
+        self._configs.on_event(event)
+
+    def _on_session(self, state: SessionState) -> None:
+        log.info("ZooKeeper session %s", state.value)
+        self._env.observer.note("zookeeper_session", state=state.value)
+        if state is SessionState.EXPIRED:
+            # Before anything else can use a new session: no term of the old one goes on (trap 31).
+            if self._controller is not None:
+                self._controller.on_session_expired()
+            self._expired.set()
+
+    async def _follow_sessions(self) -> None:
+        """After an expiry: a new session, a new registration, then candidacy again."""
+        assert self._controller is not None
+        assert self._registered is not None
+        while True:
+            await self._expired.wait()
+            self._expired.clear()
+            before = self._registered
+            await self._zookeeper.new_session()
+            self._registered = await self._registration.register(before)
+            self._controller.on_new_session()
+            self._configs.on_new_session()
+
+    # Connections to others
+
+    def _controller_endpoint(self) -> Endpoint | None:
+        controller_id = self._metadata.controller_id
+        if controller_id is None:
+            return None
+        return self._metadata.endpoint(controller_id, self._config.inter_broker_listener)
+
+    def _connector(
+        self, client_id: str
+    ) -> Callable[[Endpoint], Coroutine[Any, Any, KafkaConnection]]:
+        timeout_ms = self._config.integer("controller.socket.timeout.ms")
+
+        async def connect(endpoint: Endpoint) -> KafkaConnection:
+            return await KafkaConnection.connect(
+                endpoint.host, endpoint.port, client_id=client_id, timeout_ms=timeout_ms
+            )
+
+        return connect
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._tasks.create_task(coroutine)
+
+    # Disks
+
+    def _log_dir_failed(self, path: str, error: OSError) -> None:
+        if self._replicas is not None:
+            self._replicas.log_dir_failed(path, error)
+        if self.services is not None and not self._stopping:
+            self._spawn(notify_log_dir_failure(self._zookeeper, self.services.broker_id))
+
+    def _all_log_dirs_failed(self) -> None:
+        raise FatalError("log.dirs: every log directory has failed")
+
+    # Stop
+
+    async def stop(self) -> None:
+        """Controlled shutdown; also after a start that failed half way."""
+        self._stopping = True
+        if self._registered is not None and self._config.flag("controlled.shutdown.enable"):
+            assert self._channel is not None
+            await hand_over(self._config, self._channel, self._registered)
+        if self._network is not None:
+            self._network.close()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._replicas is not None:
+            await self._replicas.shutdown()
+        if self._channel is not None:
+            self._channel.close()
+        await self._logs.shutdown()
+        await self._zookeeper.close()
+        log.info("broker stopped")

@@ -1,0 +1,59 @@
+"""From the settings of a broker to what each room wants to be told. Pure."""
+
+from __future__ import annotations
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.controller.settings import ControllerSettings
+from barnabas.replication.settings import ReplicationSettings
+from barnabas.storage.log_manager import LogManagerSettings
+
+
+def controller_settings(config: BrokerConfig) -> ControllerSettings:
+    return ControllerSettings(
+        listener=config.inter_broker_listener,
+        delete_topic_enable=config.flag("delete.topic.enable"),
+        unclean_leader_election_enable=config.flag("unclean.leader.election.enable"),
+        auto_leader_rebalance_enable=config.flag("auto.leader.rebalance.enable"),
+        leader_imbalance_check_interval_ms=1000
+        * config.integer("leader.imbalance.check.interval.seconds"),
+        leader_imbalance_per_broker_percentage=config.integer(
+            "leader.imbalance.per.broker.percentage"
+        ),
+        controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
+        refused_connections_max=config.integer("barnabas.controller.refused.connections"),
+    )
+
+
+def log_manager_settings(config: BrokerConfig) -> LogManagerSettings:
+    return LogManagerSettings(
+        retention_check_interval_ms=config.integer("log.retention.check.interval.ms"),
+        initial_task_delay_ms=config.integer("log.initial.task.delay.ms"),
+        high_watermark_checkpoint_interval_ms=config.integer(
+            "replica.high.watermark.checkpoint.interval.ms"
+        ),
+        offset_checkpoint_interval_ms=config.integer("log.flush.offset.checkpoint.interval.ms"),
+        producer_id_expiration_ms=config.integer("producer.id.expiration.ms"),
+        producer_id_expiration_check_interval_ms=config.integer(
+            "producer.id.expiration.check.interval.ms"
+        ),
+    )
+
+
+def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSettings:
+    return ReplicationSettings(
+        broker_id=broker_id,
+        inter_broker_listener_name=config.inter_broker_listener,
+        replica_lag_time_max_ms=config.integer("replica.lag.time.max.ms"),
+        replica_fetch_max_bytes=config.integer("replica.fetch.max.bytes"),
+        replica_fetch_response_max_bytes=config.integer("replica.fetch.response.max.bytes"),
+        replica_fetch_wait_max_ms=config.integer("replica.fetch.wait.max.ms"),
+        replica_fetch_min_bytes=config.integer("replica.fetch.min.bytes"),
+        replica_fetch_backoff_ms=config.integer("replica.fetch.backoff.ms"),
+        replica_socket_timeout_ms=config.integer("replica.socket.timeout.ms"),
+        fetch_max_bytes=config.integer("fetch.max.bytes"),
+        max_incremental_fetch_session_cache_slots=config.integer(
+            "max.incremental.fetch.session.cache.slots"
+        ),
+        controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
+        log_flush_before_ack=config.flag("log.flush.before.ack"),
+    )
