@@ -217,7 +217,7 @@ def test_high_watermark_never_passes_the_maximal_isr(
     assert result <= leader_end
     for member in state.maximal:
         if member != 1:
-            assert result <= (ends[member] if member in ends else -1)
+            assert result <= ends.get(member, -1)
 
 
 @given(isr_states())

@@ -1,1 +1,1 @@
-"""How the copies of a partition stay equal: roles, ISR, high watermark, fetching, produce and fetch."""
+"""How the copies of a partition stay equal: roles, ISR, high watermark, produce and fetch."""

@@ -12,10 +12,14 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
+
+if TYPE_CHECKING:
+    from barnabas.replication.partition import Partition
+    from barnabas.replication.purgatory import FetchWatch
 
 NO_SESSION = 0
 INITIAL_EPOCH = 0
@@ -79,9 +83,9 @@ class SessionPartition:
         self.sent_log_start = -1
         self.rank = 0
         """Order in which answers list partitions; data moves one to the end."""
-        self.owner: object = None
+        self.owner: FetchWatch | None = None
         """The watch that hears of this partition's changes (flow)."""
-        self.place: object = None
+        self.place: Partition | None = None
         """The hosted partition where that watch is registered (flow)."""
 
     @property
@@ -148,7 +152,7 @@ class FetchSession:
         """The epoch that the next request must carry."""
         self.partitions: dict[tuple[Hashable, int], SessionPartition] = {}
         self.next_rank = 0
-        self.watch: object = None
+        self.watch: FetchWatch | None = None
         """Who hears of changes of these partitions (flow)."""
 
     def put(self, wanted: SessionPartition) -> SessionPartition:

@@ -37,6 +37,7 @@ class SessionFetch:
     """One request: session fields, partitions to name, partitions to forget."""
 
     generation: int
+    sequence: int
     session_id: int
     epoch: int
     named: tuple[tuple[TopicPartition, Wanted], ...]
@@ -58,6 +59,8 @@ class FetchSessionHandler:
         self._wanted: dict[TopicPartition, Wanted] = {}
         self._changed: dict[TopicPartition, None] = {}
         self._forgotten: dict[tuple[uuid.UUID, int], None] = {}
+        self._sequence = 0
+        self._told: dict[TopicPartition, int] = {}
 
     @property
     def established(self) -> bool:
@@ -87,6 +90,15 @@ class FetchSessionHandler:
         self._wanted[partition] = wanted
         self._changed[partition] = None
 
+    def is_current(self, request: SessionFetch, partition: TopicPartition) -> bool:
+        """Whether what ``request`` asked of a partition is what we want of it still: its answer may
+        be used (KAFKA-7786)."""
+        return (
+            partition in self._wanted
+            and partition not in self._changed
+            and self._told[partition] <= request.sequence
+        )
+
     def repeat(self, partition: TopicPartition) -> None:
         """Name a partition again although nothing changed (its answer was no use)."""
         if partition in self._wanted:
@@ -96,6 +108,7 @@ class FetchSessionHandler:
         """Stop asking for a partition."""
         known = self._wanted.pop(partition, None)
         self._changed.pop(partition, None)
+        self._told.pop(partition, None)
         if known is not None:
             self._forgotten[known.topic_id, partition.partition] = None
 
@@ -107,8 +120,12 @@ class FetchSessionHandler:
         else:
             names = list(self._changed)
             forgotten = tuple(self._forgotten)
+        self._sequence += 1
+        for name in names:
+            self._told[name] = self._sequence
         request = SessionFetch(
             generation=self._generation,
+            sequence=self._sequence,
             session_id=self._session_id,
             epoch=self._epoch,
             named=tuple((name, self._wanted[name]) for name in names),
@@ -146,5 +163,6 @@ class FetchSessionHandler:
         self._generation += 1
         self._session_id = session_id
         self._epoch = INITIAL_EPOCH
-        self._changed.clear()
+        # A full request names everything: until it is built nothing counts as told.
+        self._changed = dict.fromkeys(self._wanted)
         self._forgotten.clear()

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
+from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
 
 if TYPE_CHECKING:
-    from barnabas.replication.metadata_cache import MetadataCache
-    from barnabas.storage.log import LogConfig
+    from barnabas.replication.leadership import IsrProposal
+    from barnabas.replication.partition import Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +66,19 @@ class ReplicationContext:
         metadata: MetadataCache,
         configs: TopicConfigs,
         broker_epoch: Callable[[], int | None],
+        submit_isr: Callable[[IsrProposal], bool],
+        storage_failed: Callable[[Partition, Exception], None],
     ) -> None:
         self.env = env
         self.settings = settings
         self.metadata = metadata
         self.configs = configs
         self.broker_epoch = broker_epoch
+        self.submit_isr = submit_isr
+        """Hands an ISR change to the AlterPartitionManager; False if it holds one already."""
+        self.storage_failed = storage_failed
         self.loop = asyncio.get_running_loop()
+        self.tasks = TaskOwner(self.loop)
         self.observed = type(env.observer) is not SilentObserver
         """Whether anybody listens: asked before an event on a hot path is put together."""
         self.highest_broker_epochs: dict[int, int] = {}

@@ -1,0 +1,351 @@
+"""What the controller orders: LeaderAndIsr, StopReplica, UpdateMetadata (4.2 to 4.4, 4.11).
+
+Each order is checked against our broker epoch (meant for a previous life of ours?) and the highest
+controller epoch seen (from a controller that was replaced?), then applied in one go. A broker takes
+no role before it has registered: until then orders are held, not refused, since the controller does
+not repeat an order that was answered. A *newer* broker epoch is fine: the controller may learn of
+our registration before we do (KAFKA-9839).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.replication.fetcher import FetcherManager
+from barnabas.replication.partition import Partition, RoleState
+from barnabas.replication.settings import ReplicationContext, RoleListener
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
+from barnabas.types import (
+    EPOCH_DURING_DELETE,
+    NO_EPOCH,
+    UNKNOWN_BROKER_EPOCH,
+    ZERO_UUID,
+    TopicPartition,
+)
+
+REGISTRATION_POLL_S = 0.01
+
+log = logging.getLogger(__name__)
+
+
+class Logs(Protocol):
+    """What is asked of the LogManager."""
+
+    def get_or_create(
+        self,
+        topic_partition: TopicPartition,
+        topic_id: uuid.UUID | None,
+        *,
+        is_new: bool,
+        config: LogConfig,
+    ) -> Log: ...
+    def get(self, topic_partition: TopicPartition) -> Log | None: ...
+    async def delete(self, topic_partition: TopicPartition) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _Order:
+    """One partition of a LeaderAndIsr that is to be applied."""
+
+    partition: Partition
+    state: RoleState
+    topic_id: uuid.UUID | None
+
+
+class Control:
+    """Applies the controller's orders to the hosted partitions."""
+
+    def __init__(
+        self,
+        context: ReplicationContext,
+        hosted: dict[TopicPartition, Partition],
+        logs: Logs,
+        fetchers: FetcherManager,
+        listeners: list[RoleListener],
+    ) -> None:
+        self._context = context
+        self._hosted = hosted
+        self._logs = logs
+        self._fetchers = fetchers
+        self._listeners = listeners
+        self.controller_epoch = NO_EPOCH
+        """The highest seen in any order."""
+
+    async def registered(self) -> None:
+        """Return once this broker has registered; orders wait here."""
+        while self._context.broker_epoch() is None:  # noqa: ASYNC110  (only while starting)
+            await asyncio.sleep(REGISTRATION_POLL_S)
+
+    def _stale(self, request: Any) -> ErrorCode:
+        """NONE, or why the order is not for us or not from the controller of today."""
+        own = self._context.broker_epoch()
+        meant_for = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
+        if own is None or (meant_for != UNKNOWN_BROKER_EPOCH and meant_for < own):
+            return ErrorCode.STALE_BROKER_EPOCH
+        if request.controller_epoch < self.controller_epoch:
+            return ErrorCode.STALE_CONTROLLER_EPOCH
+        self.controller_epoch = request.controller_epoch
+        return ErrorCode.NONE
+
+    # LeaderAndIsr
+
+    def leader_and_isr(self, request: Any) -> Message:
+        """Become leader and follower; the response."""
+        stale = self._stale(request)
+        if stale != ErrorCode.NONE:
+            return Message(error_code=stale, topics=[], partition_errors=[])
+        results: dict[TopicPartition, ErrorCode] = {}
+        ids: dict[str, uuid.UUID] = {}
+        leaders: list[_Order] = []
+        followers: list[_Order] = []
+        for topic, topic_id, states in _topics(request):
+            ids[topic] = topic_id or ZERO_UUID
+            self._context.metadata.learn_topic_id(topic, topic_id)
+            for state in states:
+                name = TopicPartition(topic, state.partition_index)
+                order = self._consider(name, topic_id, _role(state), results)
+                if order is not None:
+                    mine = order.state.leader == self._context.settings.broker_id
+                    (leaders if mine else followers).append(order)
+        self._lead(leaders, results)
+        self._follow(followers, results)
+        self._fetchers.stop_idle()
+        return _role_response(results, ids)
+
+    def _consider(
+        self,
+        name: TopicPartition,
+        topic_id: uuid.UUID | None,
+        state: RoleState,
+        results: dict[TopicPartition, ErrorCode],
+    ) -> _Order | None:
+        """The table of 4.2 step 4: an order to carry out, or its result."""
+        partition = self._hosted.get(name)
+        if partition is not None and partition.offline:
+            results[name] = ErrorCode.KAFKA_STORAGE_ERROR
+            return None
+        if self._id_conflict(name, partition, topic_id):
+            results[name] = ErrorCode.INCONSISTENT_TOPIC_ID
+            return None
+        current = NO_EPOCH if partition is None else partition.leader_epoch
+        if state.leader_epoch > current:
+            if self._context.settings.broker_id not in state.replicas:
+                results[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                return None
+            if partition is None:
+                partition = self._hosted[name] = Partition(self._context, name)
+            results[name] = ErrorCode.NONE
+            return _Order(partition=partition, state=state, topic_id=topic_id)
+        if (
+            state.leader_epoch == current
+            and partition is not None
+            and self._names(partition, topic_id)
+        ):
+            results[name] = ErrorCode.NONE
+            return None
+        results[name] = ErrorCode.STALE_CONTROLLER_EPOCH
+        return None
+
+    def _id_conflict(
+        self, name: TopicPartition, partition: Partition | None, topic_id: uuid.UUID | None
+    ) -> bool:
+        own = None if partition is None else partition.topic_id
+        if own is None:
+            on_disk = self._logs.get(name)
+            own = None if on_disk is None else on_disk.topic_id
+        return topic_id is not None and own is not None and own != topic_id
+
+    def _names(self, partition: Partition, topic_id: uuid.UUID | None) -> bool:
+        """Whether an order with an epoch we have gives a topic its id."""
+        if topic_id is None or partition.topic_id is not None or partition.log is None:
+            return False
+        self._open_log(partition, topic_id, is_new=False)
+        partition.topic_id = topic_id
+        return True
+
+    def _open_log(self, partition: Partition, topic_id: uuid.UUID | None, *, is_new: bool) -> Log:
+        name = partition.topic_partition
+        return self._logs.get_or_create(
+            name, topic_id, is_new=is_new, config=self._context.configs.log_config(name.topic)
+        )
+
+    def _opened(self, order: _Order, results: dict[TopicPartition, ErrorCode]) -> Log | None:
+        """The log for an order, or None with the storage error told."""
+        partition = order.partition
+        try:
+            own = self._open_log(partition, order.topic_id, is_new=order.state.is_new)
+        except KafkaError as error:
+            log.error("log of %s: %s", partition.topic_partition, error)
+            results[partition.topic_partition] = error.code
+        except OSError as error:
+            log.error("log of %s: %s", partition.topic_partition, error)
+            results[partition.topic_partition] = ErrorCode.KAFKA_STORAGE_ERROR
+        else:
+            partition.topic_id = order.topic_id or partition.topic_id
+            return own
+        return None
+
+    def _lead(self, orders: list[_Order], results: dict[TopicPartition, ErrorCode]) -> None:
+        for order in orders:
+            self._fetchers.remove(order.partition.topic_partition)
+        for order in orders:
+            own = self._opened(order, results)
+            if own is None:
+                continue
+            partition = order.partition
+            try:
+                taken = partition.make_leader(order.state, own)
+            except KafkaError as error:
+                results[partition.topic_partition] = error.code
+                continue
+            if taken:
+                for listener in self._listeners:
+                    listener.became_leader(partition.topic_partition, partition.leader_epoch)
+
+    def _follow(self, orders: list[_Order], results: dict[TopicPartition, ErrorCode]) -> None:
+        for order in orders:
+            own = self._opened(order, results)
+            partition = order.partition
+            if own is None:
+                continue
+            if not self._context.metadata.is_alive(order.state.leader):
+                # Half applied on purpose: the log exists, the role stays as it was, and a later
+                # order with the same epoch is still news (reference 4.2 step 5).
+                if partition.log is None:
+                    partition.log = own
+                continue
+            if not partition.make_follower(order.state, own):
+                continue
+            self._fetchers.remove(partition.topic_partition)
+            try:
+                self._fetchers.add(partition, partition.topic_id or ZERO_UUID)
+            except KafkaError as error:
+                results[partition.topic_partition] = error.code
+                continue
+            for listener in self._listeners:
+                listener.became_follower(partition.topic_partition, partition.leader_epoch)
+
+    # StopReplica
+
+    async def stop_replica(self, request: Any) -> Message:
+        """Stop copying or leading, and delete where told; the response.
+
+        Deleting waits for the disk: what is left then counts only if no newer controller has
+        spoken meanwhile.
+        """
+        stale = self._stale(request)
+        if stale != ErrorCode.NONE:
+            return Message(error_code=stale, partition_errors=[])
+        errors = []
+        for name, leader_epoch, delete in _stops(request):
+            error = ErrorCode.STALE_CONTROLLER_EPOCH
+            if request.controller_epoch == self.controller_epoch:
+                error = await self._stop(name, leader_epoch, delete)
+            errors.append(
+                Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
+            )
+        self._fetchers.stop_idle()
+        return Message(error_code=ErrorCode.NONE, partition_errors=errors)
+
+    async def _stop(self, name: TopicPartition, leader_epoch: int, delete: bool) -> ErrorCode:
+        partition = self._hosted.get(name)
+        if partition is not None:
+            if partition.offline:
+                return ErrorCode.KAFKA_STORAGE_ERROR
+            # An order from before a later step must not undo it (KIP-570); -1 and -2 always count.
+            sentinel = leader_epoch in (EPOCH_DURING_DELETE, NO_EPOCH)
+            if not sentinel and leader_epoch < partition.leader_epoch:
+                log.info("stop of %s in old epoch %d ignored", name, leader_epoch)
+                return ErrorCode.FENCED_LEADER_EPOCH
+            self._fetchers.remove(name)
+            partition.stop()
+        try:
+            if delete:
+                self._hosted.pop(name, None)
+                await self._logs.delete(name)
+        except (OSError, KafkaError) as error:
+            log.error("deleting %s: %s", name, error)
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        if partition is not None:
+            for listener in self._listeners:
+                listener.stopped(name, delete)
+        return ErrorCode.NONE
+
+    # UpdateMetadata
+
+    def update_metadata(self, request: Any) -> Message:
+        """Replace what we know of the cluster; the response. Roles do not change."""
+        stale = self._stale(request)
+        if stale == ErrorCode.NONE:
+            self._context.metadata.apply(request)
+            for partition in self._hosted.values():
+                # Who is alive decides who may join an ISR and whom the watermark waits for.
+                if partition.leadership is not None:
+                    partition.mark_followers()
+        return Message(error_code=stale)
+
+
+def _topics(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
+    """Both layouts of LeaderAndIsr: grouped (v2 and later) and flat."""
+    for topic in getattr(request, "topic_states", None) or ():
+        topic_id = getattr(topic, "topic_id", None)
+        known = None if topic_id in (None, ZERO_UUID) else topic_id
+        yield topic.topic_name, known, topic.partition_states
+    for state in getattr(request, "ungrouped_partition_states", None) or ():
+        yield state.topic_name, None, (state,)
+
+
+def _role(state: Any) -> RoleState:
+    return RoleState(
+        leader=state.leader,
+        leader_epoch=state.leader_epoch,
+        isr=tuple(state.isr),
+        partition_epoch=state.partition_epoch,
+        controller_epoch=state.controller_epoch,
+        replicas=tuple(state.replicas),
+        adding=tuple(getattr(state, "adding_replicas", None) or ()),
+        removing=tuple(getattr(state, "removing_replicas", None) or ()),
+        is_new=getattr(state, "is_new", False),
+        recovering=getattr(state, "leader_recovery_state", 0) == 1,
+    )
+
+
+def _role_response(results: dict[TopicPartition, ErrorCode], ids: dict[str, uuid.UUID]) -> Message:
+    """Grouped by topic id for v5 and later, flat with names for the older ones."""
+    flat = [
+        Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
+        for name, error in results.items()
+    ]
+    grouped: dict[str, list[Message]] = {}
+    for entry in flat:
+        grouped.setdefault(entry.topic_name, []).append(entry)
+    return Message(
+        error_code=ErrorCode.NONE,
+        partition_errors=flat,
+        topics=[
+            Message(topic_id=ids[topic], partition_errors=entries)
+            for topic, entries in grouped.items()
+        ],
+    )
+
+
+def _stops(request: Any) -> Iterable[tuple[TopicPartition, int, bool]]:
+    """All layouts of StopReplica: (partition, leader epoch, delete)."""
+    for topic in getattr(request, "topic_states", None) or ():
+        for state in topic.partition_states:
+            name = TopicPartition(topic.topic_name, state.partition_index)
+            yield name, state.leader_epoch, state.delete_partition
+    delete = getattr(request, "delete_partitions", False)
+    for topic in getattr(request, "topics", None) or ():
+        for index in topic.partition_indexes:
+            yield TopicPartition(topic.name, index), NO_EPOCH, delete
+    for entry in getattr(request, "ungrouped_partitions", None) or ():
+        yield TopicPartition(entry.topic_name, entry.partition_index), NO_EPOCH, delete

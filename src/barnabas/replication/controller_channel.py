@@ -1,0 +1,84 @@
+"""A broker's own connection to the controller: AlterPartition, AllocateProducerIds, shutdown.
+
+It stays with the controller used last until that one says NOT_CONTROLLER or cannot be reached, then
+asks anew who the controller is (reference 4.6). One request at a time per call; calls may overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from barnabas.errors import ErrorCode
+from barnabas.types import Endpoint
+
+
+class Connection(Protocol):
+    """A broker-to-broker connection (``protocol.connection.KafkaConnection``)."""
+
+    async def send(self, api_key: int, version: int, message: Any) -> Any:
+        """The decoded answer. Raises ConnectionError when the connection is lost."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Connect = Callable[[Endpoint], Awaitable[Connection]]
+
+
+class ControllerUnavailable(ConnectionError):
+    """Nobody is known to be the controller."""
+
+
+class ControllerChannel:
+    """Requests to whoever is the controller."""
+
+    def __init__(
+        self, resolve: Callable[[], Endpoint | None], connect: Connect, timeout_ms: int
+    ) -> None:
+        self._resolve = resolve
+        self._connect = connect
+        self._timeout_ms = timeout_ms
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def send(self, api_key: int, version: int, message: Any) -> Any:
+        """The controller's decoded answer; after NOT_CONTROLLER asked once more of its successor.
+
+        Raises ConnectionError (nobody there, connection lost, or TimeoutError in that guise).
+        """
+        answer = await self._send_once(api_key, version, message)
+        if answer.error_code == ErrorCode.NOT_CONTROLLER:
+            self.close()
+            answer = await self._send_once(api_key, version, message)
+            if answer.error_code == ErrorCode.NOT_CONTROLLER:
+                self.close()
+        return answer
+
+    def close(self) -> None:
+        """Drop the connection; the next request resolves the controller again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    async def _send_once(self, api_key: int, version: int, message: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                connection = await self._connected()
+                return await connection.send(api_key, version, message)
+        except TimeoutError as error:
+            self.close()
+            raise ConnectionError("the controller does not answer") from error
+        except OSError:
+            self.close()
+            raise
+
+    async def _connected(self) -> Connection:
+        async with self._lock:
+            if self._connection is None:
+                endpoint = self._resolve()
+                if endpoint is None:
+                    raise ControllerUnavailable("no controller is known")
+                self._connection = await self._connect(endpoint)
+            return self._connection

@@ -1,0 +1,465 @@
+"""The follower: one task and one connection per leader broker, copying all it leads (5.7).
+
+One fetch is in flight; a second follows it at once when partitions were added or changed meanwhile,
+because the first may be waiting at the leader for up to half a second. A leader of ours then
+answers the first immediately; the original merely queues the second. An answer is used only for
+partitions of which it answers the latest wish: same epoch, same offset (KAFKA-7786, KAFKA-8012).
+
+With ``log.flush.before.ack`` the follower flushes before it asks from the new offset, since that
+question is what tells the leader that the records are safe here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.fetch_session_client import FetchSessionHandler, SessionFetch, Wanted
+from barnabas.replication.partition import Partition
+from barnabas.replication.settings import ReplicationContext
+from barnabas.replication.truncation import EpochEnd
+from barnabas.types import Buffer, Endpoint, TopicPartition
+
+log = logging.getLogger(__name__)
+
+LATEST_TIMESTAMP = -1
+EARLIEST_TIMESTAMP = -2
+IN_FLIGHT_MAX = 2
+
+_SESSION_ERRORS = frozenset(
+    {
+        ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+        ErrorCode.INVALID_FETCH_SESSION_EPOCH,
+        ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR,
+    }
+)
+
+
+class FetchedData(NamedTuple):
+    """One partition of a fetch answer, as the follower needs it."""
+
+    topic_id: uuid.UUID
+    partition: int
+    error: ErrorCode
+    high_watermark: int
+    log_start_offset: int
+    diverging: EpochEnd | None
+    records: Buffer
+
+
+class FetchReply(NamedTuple):
+    """A fetch answer."""
+
+    error: ErrorCode
+    session_id: int
+    partitions: list[FetchedData]
+
+
+class LeaderConnection(Protocol):
+    """What a follower asks of a leader broker; ConnectionError (OSError) when it is lost."""
+
+    def fetch(self, request: SessionFetch) -> asyncio.Future[FetchReply]: ...
+    async def offset_for(
+        self, partition: TopicPartition, leader_epoch: int, timestamp: int
+    ) -> int: ...
+    def close(self) -> None: ...
+
+
+ConnectLeader = Callable[[Endpoint], Awaitable[LeaderConnection]]
+
+
+class Following:
+    """The copying of one partition in one leader epoch."""
+
+    __slots__ = ("delayed_until_ms", "leader_epoch", "partition", "topic_id", "verified")
+
+    def __init__(self, partition: Partition, topic_id: uuid.UUID) -> None:
+        self.partition = partition
+        self.topic_id = topic_id
+        self.leader_epoch = partition.leader_epoch
+        self.delayed_until_ms = 0
+        """Back-off after an error; 0 if there is none."""
+        self.verified = False
+        """The leader has agreed with our log in this epoch."""
+
+
+class LeaderFetcher:
+    """Copies from one leader broker. ``run()`` until cancelled; add and remove at any time."""
+
+    def __init__(self, context: ReplicationContext, leader_id: int, connect: ConnectLeader) -> None:
+        self.leader_id = leader_id
+        self._context = context
+        self._settings = context.settings
+        self._connect = connect
+        self._session = FetchSessionHandler()
+        self._following: dict[TopicPartition, Following] = {}
+        self._names: dict[tuple[uuid.UUID, int], TopicPartition] = {}
+        self._delayed: dict[TopicPartition, None] = {}
+        self._wake = asyncio.Event()
+        self._in_flight: deque[tuple[SessionFetch, asyncio.Future[FetchReply]]] = deque()
+        self._connection: LeaderConnection | None = None
+
+    def __len__(self) -> int:
+        return len(self._following)
+
+    def __contains__(self, name: TopicPartition) -> bool:
+        return name in self._following
+
+    def following(self, name: TopicPartition) -> Following | None:
+        """How a partition is copied."""
+        return self._following.get(name)
+
+    # Partitions
+
+    def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
+        """Copy a partition in its present leader epoch, from the end of its log.
+
+        A log without any epoch cannot be compared by epoch: only then it is cut to its high
+        watermark first (reference 5.7).
+        """
+        name = partition.topic_partition
+        state = Following(partition, topic_id)
+        self._following[name] = state
+        self._names[topic_id, name.partition] = name
+        self._delayed.pop(name, None)
+        own = partition.log_or_raise()
+        if own.epochs.latest_epoch < 0 and own.log_end_offset > own.high_watermark:
+            partition.truncate_to(
+                own.high_watermark, leader_epoch=state.leader_epoch, reason="no_epochs"
+            )
+        self._want(state)
+        self._wake.set()
+
+    def remove(self, name: TopicPartition) -> None:
+        """Stop copying; an answer on its way is ignored."""
+        state = self._following.pop(name, None)
+        if state is None:
+            return
+        self._names.pop((state.topic_id, name.partition), None)
+        self._delayed.pop(name, None)
+        self._session.forget(name)
+        self._wake.set()
+
+    def _want(self, state: Following) -> None:
+        own = state.partition.log_or_raise()
+        self._session.want(
+            state.partition.topic_partition,
+            Wanted(
+                state.topic_id,
+                state.leader_epoch,
+                own.log_end_offset,
+                own.epochs.latest_epoch,
+                own.log_start_offset,
+                self._settings.replica_fetch_max_bytes,
+            ),
+        )
+
+    def _delay(self, state: Following) -> None:
+        name = state.partition.topic_partition
+        if self._following.get(name) is not state:
+            return  # removed meanwhile, for instance because its disk failed
+        if state.partition.offline:
+            self._fail(state)
+            return
+        state.delayed_until_ms = self._context.now_ms() + self._settings.replica_fetch_backoff_ms
+        self._delayed[name] = None
+        self._session.forget(name)
+
+    def _resume_delayed(self) -> None:
+        if not self._delayed:
+            return
+        now = self._context.now_ms()
+        for name in list(self._delayed):
+            state = self._following[name]
+            if state.delayed_until_ms <= now:
+                del self._delayed[name]
+                state.delayed_until_ms = 0
+                self._want(state)
+
+    def _fail(self, state: Following) -> None:
+        """Not copied any more until the next LeaderAndIsr."""
+        self.remove(state.partition.topic_partition)
+
+    # The task
+
+    async def run(self) -> None:
+        """Copy until cancelled; a lost connection is made again after a back-off, or at once when
+        the controller says something new."""
+        try:
+            while True:
+                await self._until_wanted()
+                try:
+                    await self._copy()
+                except OSError as error:
+                    log.info(
+                        "fetching from broker %d: %s", self.leader_id, error or type(error).__name__
+                    )
+                self._disconnect()
+                await self._sleep(self._settings.replica_fetch_backoff_ms)
+        finally:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        for _, reply in self._in_flight:
+            reply.cancel()
+        self._in_flight.clear()
+        self._session.lost()
+
+    async def _until_wanted(self) -> None:
+        while True:
+            self._resume_delayed()
+            if len(self._session):
+                return
+            await self._sleep(None)
+
+    async def _sleep(self, longest_ms: int | None) -> None:
+        """Wait for news, a back-off that ends, or ``longest_ms``."""
+        limits = [] if longest_ms is None else [longest_ms]
+        if self._delayed:
+            now = self._context.now_ms()
+            limits.append(
+                max(0, min(self._following[n].delayed_until_ms for n in self._delayed) - now)
+            )
+        try:
+            async with asyncio.timeout(min(limits) / 1000 + 0.001 if limits else None):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _copy(self) -> None:
+        """One connection's life."""
+        endpoint = self._context.metadata.endpoint(
+            self.leader_id, self._settings.inter_broker_listener_name
+        )
+        if endpoint is None:
+            raise ConnectionError("its address is not known")
+        self._connection = connection = await self._connect(endpoint)
+        waiting_since = self._context.loop.time()
+        while True:
+            self._resume_delayed()
+            if self._may_send():
+                waiting_since = self._context.loop.time()
+                self._send(connection)
+            elif not self._in_flight and not len(self._session):
+                await self._sleep(None)
+                continue
+            await self._sleep(self._settings.replica_socket_timeout_ms)
+            while self._in_flight and self._in_flight[0][1].done():
+                waiting_since = self._context.loop.time()
+                request, future = self._in_flight.popleft()
+                await self._process(request, future.result(), connection)
+            silent_s = self._context.loop.time() - waiting_since
+            if self._in_flight and silent_s * 1000 > self._settings.replica_socket_timeout_ms:
+                raise ConnectionError("no answer")
+
+    def _may_send(self) -> bool:
+        if not self._in_flight:
+            return len(self._session) > 0 or self._session.has_changes
+        return (
+            len(self._in_flight) < IN_FLIGHT_MAX
+            and self._session.established
+            and self._session.has_changes
+        )
+
+    def _send(self, connection: LeaderConnection) -> None:
+        request = self._session.build()
+        future = connection.fetch(request)
+        future.add_done_callback(self._answered)
+        self._in_flight.append((request, future))
+
+    def _answered(self, future: asyncio.Future[FetchReply]) -> None:
+        if not future.cancelled():
+            future.exception()  # seen; ``result()`` raises it in the task
+        self._wake.set()
+
+    # Answers
+
+    async def _process(
+        self, request: SessionFetch, reply: FetchReply, connection: LeaderConnection
+    ) -> None:
+        if not self._session.answered(request, error=reply.error, session_id=reply.session_id):
+            if reply.error not in _SESSION_ERRORS:
+                raise ConnectionError(reply.error.name)
+            return
+        copied: list[Following] = []
+        out_of_range: list[Following] = []
+        for data in reply.partitions:
+            self._sort(request, data, copied, out_of_range)
+        if copied and self._settings.log_flush_before_ack:
+            await self._flush(copied)
+        for state in copied:
+            if self._is_live(state):
+                self._want(state)
+        for state in out_of_range:
+            await self._find_range(state, connection)
+
+    def _sort(
+        self,
+        request: SessionFetch,
+        data: FetchedData,
+        copied: list[Following],
+        out_of_range: list[Following],
+    ) -> None:
+        """Use one partition of an answer, or leave it for later in the lists."""
+        name = self._names.get((data.topic_id, data.partition))
+        state = None if name is None else self._following.get(name)
+        if state is None or name is None or state.delayed_until_ms:
+            return
+        if not self._session.is_current(request, name):
+            self._adopt_high_watermark(state, data)
+        elif data.error == ErrorCode.NONE:
+            self._take(state, data, copied)
+        elif data.error == ErrorCode.OFFSET_OUT_OF_RANGE:
+            out_of_range.append(state)
+        else:
+            self._refused(state, data.error)
+
+    def _is_live(self, state: Following) -> bool:
+        """Whether this is still how the partition is copied: asked again after every await."""
+        name = state.partition.topic_partition
+        return (
+            self._following.get(name) is state
+            and not state.delayed_until_ms
+            and state.partition.leader_epoch == state.leader_epoch
+            and state.partition.leadership is None
+            and not state.partition.offline
+        )
+
+    def _take(self, state: Following, data: FetchedData, copied: list[Following]) -> None:
+        """Append or truncate. With divergence nothing else of the answer counts (KAFKA-14704)."""
+        partition = state.partition
+        wanted = self._session.wanted(partition.topic_partition)
+        assert wanted is not None
+        if not self._is_live(state):
+            return
+        try:
+            if data.diverging is not None:
+                partition.truncate_for(
+                    data.diverging,
+                    leader_epoch=state.leader_epoch,
+                    fetch_offset=wanted.fetch_offset,
+                )
+            else:
+                partition.append_as_follower(
+                    data.records,
+                    leader_epoch=state.leader_epoch,
+                    fetch_offset=wanted.fetch_offset,
+                    leader_high_watermark=data.high_watermark,
+                    leader_log_start=data.log_start_offset,
+                )
+                state.verified = True
+        except KafkaError as error:
+            log.warning("copying %s: %s", partition.topic_partition, error)
+            self._delay(state)
+        except OSError as error:
+            self._fail(state)
+            self._context.storage_failed(partition, error)
+        else:
+            copied.append(state)
+
+    def _adopt_high_watermark(self, state: Following, data: FetchedData) -> None:
+        """The records were asked for twice, but the news of the watermark comes only once."""
+        sound = data.error == ErrorCode.NONE and data.diverging is None
+        if sound and state.verified and self._is_live(state):
+            state.partition.follow_high_watermark(data.high_watermark)
+
+    def _refused(self, state: Following, error: ErrorCode) -> None:
+        partition = state.partition
+        if error == ErrorCode.FENCED_LEADER_EPOCH and partition.leader_epoch == state.leader_epoch:
+            # The leader is in a newer epoch: our own LeaderAndIsr is on its way.
+            self._fail(state)
+            return
+        log.info("fetching %s: %s", partition.topic_partition, error.name)
+        self._delay(state)
+
+    async def _flush(self, copied: list[Following]) -> None:
+        logs = [(s, s.partition.log_or_raise()) for s in copied if self._is_live(s)]
+        results = await asyncio.gather(
+            *(own.flush() for _, own in logs if own.flushed_offset < own.log_end_offset),
+            return_exceptions=True,
+        )
+        failed = [r for r in results if isinstance(r, BaseException)]
+        if not failed:
+            return
+        for error in failed:
+            if not isinstance(error, OSError):
+                raise error
+        for state, own in logs:
+            if own.flushed_offset < own.log_end_offset:
+                self._fail(state)
+                assert isinstance(failed[0], OSError)
+                self._context.storage_failed(state.partition, failed[0])
+
+    async def _find_range(self, state: Following, connection: LeaderConnection) -> None:
+        """Our end is not in the leader's log: cut to its end, or start over at its start."""
+        name = state.partition.topic_partition
+        try:
+            end = await connection.offset_for(name, state.leader_epoch, LATEST_TIMESTAMP)
+            if not self._is_live(state):
+                return
+            if end < state.partition.log_or_raise().log_end_offset:
+                state.partition.truncate_to(
+                    end, leader_epoch=state.leader_epoch, reason="out_of_range"
+                )
+            else:
+                start = await connection.offset_for(name, state.leader_epoch, EARLIEST_TIMESTAMP)
+                if not self._is_live(state):
+                    return
+                if start > state.partition.log_or_raise().log_end_offset:
+                    state.partition.restart_at(start, leader_epoch=state.leader_epoch)
+        except KafkaError as error:
+            log.info("offsets of %s: %s", name, error)
+            if self._following.get(name) is state:
+                self._delay(state)
+            return
+        self._session.repeat(name)
+        self._want(state)
+
+
+class FetcherManager:
+    """All fetchers of one broker, one per leader (``num.replica.fetchers`` = 1)."""
+
+    def __init__(self, context: ReplicationContext, connect: ConnectLeader) -> None:
+        self._context = context
+        self._connect = connect
+        self._fetchers: dict[int, tuple[LeaderFetcher, asyncio.Task[None]]] = {}
+        self._leader_of: dict[TopicPartition, int] = {}
+
+    def fetcher(self, leader_id: int) -> LeaderFetcher | None:
+        """The fetcher for a leader broker."""
+        entry = self._fetchers.get(leader_id)
+        return None if entry is None else entry[0]
+
+    def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
+        """Copy a partition from its leader, in its present epoch."""
+        self.remove(partition.topic_partition)
+        leader_id = partition.leader_id
+        entry = self._fetchers.get(leader_id)
+        if entry is None:
+            fetcher = LeaderFetcher(self._context, leader_id, self._connect)
+            task = self._context.tasks.spawn(fetcher.run(), f"fetcher {leader_id}")
+            entry = self._fetchers[leader_id] = (fetcher, task)
+        entry[0].add(partition, topic_id)
+        self._leader_of[partition.topic_partition] = leader_id
+
+    def remove(self, name: TopicPartition) -> None:
+        """Stop copying a partition."""
+        leader_id = self._leader_of.pop(name, None)
+        if leader_id is not None:
+            self._fetchers[leader_id][0].remove(name)
+
+    def stop_idle(self) -> None:
+        """End fetchers that have nothing left to copy."""
+        for leader_id, (fetcher, task) in list(self._fetchers.items()):
+            if not len(fetcher):
+                del self._fetchers[leader_id]
+                task.cancel()

@@ -1,0 +1,196 @@
+"""What the controller last said about the whole cluster (UpdateMetadata); never decides a role.
+
+It answers clients, and it gates three things: whether a follower starts to fetch (its leader must
+be alive), whether a replica may join an ISR (KIP-841), and leader hints. Reference 4.4. Broker
+epochs are not in UpdateMetadata. Topic ids are also learnt from LeaderAndIsr: a follower's first
+fetch may overtake the leader's UpdateMetadata and need not fail for that (section 14).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.types import (
+    LEADER_DURING_DELETE,
+    NO_LEADER,
+    ZERO_UUID,
+    Endpoint,
+    TopicPartition,
+)
+
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionMetadata:
+    """One partition as the controller announced it."""
+
+    partition: int
+    leader: int
+    leader_epoch: int
+    isr: tuple[int, ...]
+    replicas: tuple[int, ...]
+    offline_replicas: tuple[int, ...]
+    partition_epoch: int
+    controller_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveBroker:
+    """A broker that is registered, by listener."""
+
+    id: int
+    endpoints: tuple[Endpoint, ...]
+    rack: str | None
+
+    def endpoint(self, listener: str) -> Endpoint | None:
+        """Where it listens under this name."""
+        return next((e for e in self.endpoints if e.listener == listener), None)
+
+
+class MetadataCache:
+    """The latest view. ``version`` rises with every change, so answers can be kept per version."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.controller_id: int | None = None
+        self.brokers: Mapping[int, LiveBroker] = {}
+        self._topics: dict[str, dict[int, PartitionMetadata]] = {}
+        self._ids: dict[str, uuid.UUID] = {}
+        self._names: dict[uuid.UUID, str] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after every change; calling the answer ends that."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    # Reading
+
+    def topics(self) -> list[str]:
+        """All topic names, sorted."""
+        return sorted(self._topics)
+
+    def partitions(self, topic: str) -> Mapping[int, PartitionMetadata] | None:
+        """The partitions of a topic, or None if it is unknown."""
+        return self._topics.get(topic)
+
+    def partition(self, partition: TopicPartition) -> PartitionMetadata | None:
+        """One partition, or None."""
+        topic = self._topics.get(partition.topic)
+        return None if topic is None else topic.get(partition.partition)
+
+    def __contains__(self, partition: TopicPartition) -> bool:
+        return self.partition(partition) is not None
+
+    def topic_id(self, topic: str) -> uuid.UUID | None:
+        """The id of a topic, where it has one."""
+        return self._ids.get(topic)
+
+    def topic_name(self, topic_id: uuid.UUID) -> str | None:
+        """The name behind an id."""
+        return self._names.get(topic_id)
+
+    def is_alive(self, broker_id: int) -> bool:
+        """Whether the controller counts this broker among the registered ones."""
+        return broker_id in self.brokers
+
+    def endpoint(self, broker_id: int, listener: str) -> Endpoint | None:
+        """Where a live broker listens under this name."""
+        broker = self.brokers.get(broker_id)
+        return None if broker is None else broker.endpoint(listener)
+
+    def current_leader(self, partition: TopicPartition) -> tuple[int, int] | None:
+        """(leader id, leader epoch) as announced, or None."""
+        known = self.partition(partition)
+        return None if known is None else (known.leader, known.leader_epoch)
+
+    # Writing
+
+    def learn_topic_id(self, topic: str, topic_id: uuid.UUID | None) -> None:
+        """Take over a topic id from a LeaderAndIsr."""
+        if topic_id is None or topic_id == ZERO_UUID:
+            return
+        known = self._ids.get(topic)
+        if known == topic_id:
+            return
+        if known is not None:
+            self._names.pop(known, None)
+        self._ids[topic] = topic_id
+        self._names[topic_id] = topic
+
+    def apply(self, request: Any) -> list[TopicPartition]:
+        """Take over an UpdateMetadata request (checked before); the partitions it deletes.
+
+        Live brokers are replaced, partitions are merged. A leader of -2 removes a partition, and
+        the topic with its last one.
+        """
+        self.controller_id = request.controller_id if request.controller_id >= 0 else None
+        self.brokers = {b.id: _broker(b) for b in request.live_brokers}
+        deleted: list[TopicPartition] = []
+        for topic_name, topic_id, states in _by_topic(request):
+            self.learn_topic_id(topic_name, topic_id)
+            for state in states:
+                if state.leader == LEADER_DURING_DELETE:
+                    self._delete(topic_name, state.partition_index)
+                    deleted.append(TopicPartition(topic_name, state.partition_index))
+                else:
+                    topic = self._topics.setdefault(topic_name, {})
+                    topic[state.partition_index] = _partition(state)
+        self.version += 1
+        for listener in list(self._listeners):
+            listener()
+        return deleted
+
+    def _delete(self, topic: str, partition: int) -> None:
+        partitions = self._topics.get(topic)
+        if partitions is not None:
+            partitions.pop(partition, None)
+            if partitions:
+                return
+            del self._topics[topic]
+        topic_id = self._ids.pop(topic, None)
+        if topic_id is not None:
+            self._names.pop(topic_id, None)
+
+
+def _by_topic(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
+    """Both layouts of the request: grouped by topic (v5 and later) and flat."""
+    for topic in getattr(request, "topic_states", None) or ():
+        yield topic.topic_name, getattr(topic, "topic_id", None), topic.partition_states
+    for state in getattr(request, "ungrouped_partition_states", None) or ():
+        yield state.topic_name, None, (state,)
+
+
+def _partition(state: Any) -> PartitionMetadata:
+    return PartitionMetadata(
+        partition=state.partition_index,
+        leader=state.leader if state.leader >= 0 else NO_LEADER,
+        leader_epoch=state.leader_epoch,
+        isr=tuple(state.isr),
+        replicas=tuple(state.replicas),
+        offline_replicas=tuple(getattr(state, "offline_replicas", None) or ()),
+        partition_epoch=state.zk_version,
+        controller_epoch=state.controller_epoch,
+    )
+
+
+def _broker(broker: Any) -> LiveBroker:
+    endpoints = []
+    for endpoint in getattr(broker, "endpoints", None) or ():
+        protocol = _PROTOCOLS[endpoint.security_protocol]
+        listener = getattr(endpoint, "listener", None) or protocol
+        endpoints.append(Endpoint(listener, protocol, endpoint.host, endpoint.port))
+    if not endpoints and getattr(broker, "v0_host", None):
+        endpoints.append(Endpoint("PLAINTEXT", "PLAINTEXT", broker.v0_host, broker.v0_port))
+    return LiveBroker(
+        id=broker.id, endpoints=tuple(endpoints), rack=getattr(broker, "rack", None) or None
+    )

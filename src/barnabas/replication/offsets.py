@@ -1,0 +1,181 @@
+"""Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DeleteRecords (4.9, 4.10, 5.12)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.leadership import Leadership
+from barnabas.replication.partition import Partition
+from barnabas.replication.purgatory import DeadlineWheel
+from barnabas.replication.results import DeleteRecordsResult, OffsetResult
+from barnabas.replication.settings import ReplicationContext
+from barnabas.replication.truncation import EpochEnd
+from barnabas.storage.log import Log
+from barnabas.types import (
+    CONSUMER_REPLICA_ID,
+    NO_EPOCH,
+    NO_OFFSET,
+    NO_TIMESTAMP,
+    TopicPartition,
+)
+
+LATEST_TIMESTAMP = -1
+EARLIEST_TIMESTAMP = -2
+MAX_TIMESTAMP = -3
+EARLIEST_LOCAL_TIMESTAMP = -4
+LATEST_TIERED_TIMESTAMP = -5
+
+NOT_FOUND = OffsetResult(NO_TIMESTAMP, NO_OFFSET, NO_EPOCH)
+OFFSET_NOT_AVAILABLE_FROM_VERSION = 5
+
+Host = Callable[[TopicPartition], Partition]
+
+
+def list_offset(
+    partition: Partition,
+    timestamp: int,
+    *,
+    version: int,
+    current_leader_epoch: int = NO_EPOCH,
+    read_committed: bool = False,
+    replica_id: int = CONSUMER_REPLICA_ID,
+) -> OffsetResult:
+    """One ListOffsets lookup on the leader. Raises KafkaError.
+
+    Until the high watermark has reached the start of the leader's epoch, the end that clients may
+    know is in doubt: OFFSET_NOT_AVAILABLE, or LEADER_NOT_AVAILABLE before version 5 (KIP-207).
+    """
+    leadership = partition.leader_or_raise(current_leader_epoch)
+    log = partition.log_or_raise()
+    from_client = replica_id == CONSUMER_REPLICA_ID
+    end = log.log_end_offset
+    if from_client:
+        end = log.last_stable_offset if read_committed else log.high_watermark
+    if timestamp == LATEST_TIMESTAMP:
+        if from_client:
+            _check_available(leadership, log, version)
+        return OffsetResult(NO_TIMESTAMP, end, partition.leader_epoch)
+    if timestamp in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
+        start = log.log_start_offset
+        return OffsetResult(NO_TIMESTAMP, start, log.epochs.epoch_at(start))
+    if timestamp == LATEST_TIERED_TIMESTAMP:
+        return NOT_FOUND
+    if timestamp == MAX_TIMESTAMP:
+        found = log.offset_of_max_timestamp()
+    else:
+        found = log.offset_for_timestamp(timestamp)
+    if found is None:
+        return NOT_FOUND
+    if from_client and found[1] >= end:
+        _check_available(leadership, log, version)
+        return NOT_FOUND
+    return OffsetResult(*found)
+
+
+def _check_available(leadership: Leadership, log: Log, version: int) -> None:
+    if log.high_watermark < leadership.epoch_start:
+        if version >= OFFSET_NOT_AVAILABLE_FROM_VERSION:
+            raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
+        raise KafkaError(ErrorCode.LEADER_NOT_AVAILABLE)
+
+
+def end_of_epoch(partition: Partition, current_leader_epoch: int, epoch: int) -> EpochEnd:
+    """OffsetForLeaderEpoch on the leader; (-1, -1) if it cannot be told. Raises KafkaError."""
+    partition.leader_or_raise(current_leader_epoch)
+    return EpochEnd(*partition.log_or_raise().end_offset_for_epoch(epoch))
+
+
+class DelayedDelete:
+    """DeleteRecords that waits for live followers to take over the new log start."""
+
+    def __init__(
+        self,
+        targets: list[TopicPartition],
+        host: Host,
+        future: asyncio.Future[list[DeleteRecordsResult]],
+        wheel: DeadlineWheel,
+    ) -> None:
+        self.bucket = DeadlineWheel.NOWHERE
+        self._targets = targets
+        self._host = host
+        self._future = future
+        self._wheel = wheel
+        self._open: dict[int, None] = {}
+        self._errors = [ErrorCode.NONE] * len(targets)
+
+    def wait(self, index: int) -> None:
+        """Target ``index`` is not decided yet."""
+        self._open[index] = None
+
+    def refuse(self, index: int, error: ErrorCode) -> None:
+        """Target ``index`` cannot be done."""
+        self._errors[index] = error
+
+    def is_open(self, index: int) -> bool:
+        """Whether target ``index`` still waits."""
+        return index in self._open
+
+    def settle(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
+        """Decide one target; the last one completes the request."""
+        if index in self._open:
+            del self._open[index]
+            self._errors[index] = error
+            if not self._open:
+                self._wheel.discard(self)
+                self.finish()
+
+    def expire(self) -> None:
+        """The log start has moved here; whether everywhere, nobody knows."""
+        for index in self._open:
+            self._errors[index] = ErrorCode.REQUEST_TIMED_OUT
+        self._open.clear()
+        self.finish()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing waits."""
+        return not self._open
+
+    def finish(self) -> None:
+        """Answer."""
+        if not self._future.done():
+            self._future.set_result([self._result(i, name) for i, name in enumerate(self._targets)])
+
+    def _result(self, index: int, name: TopicPartition) -> DeleteRecordsResult:
+        error = self._errors[index]
+        low = NO_OFFSET
+        if error == ErrorCode.NONE:
+            leadership = self._host(name).leadership
+            low = NO_OFFSET if leadership is None else leadership.low_watermark()
+        return DeleteRecordsResult(name, error, low)
+
+
+def delete_records(
+    context: ReplicationContext,
+    host: Host,
+    wheel: DeadlineWheel,
+    targets: Sequence[tuple[TopicPartition, int]],
+    timeout_ms: int,
+) -> asyncio.Future[list[DeleteRecordsResult]]:
+    """Raise log starts; done when every live follower has fetched with the new one."""
+    future: asyncio.Future[list[DeleteRecordsResult]] = context.loop.create_future()
+    delayed = DelayedDelete([name for name, _ in targets], host, future, wheel)
+    for index, (name, offset) in enumerate(targets):
+        try:
+            partition = host(name)
+            target = partition.delete_records(offset)
+        except KafkaError as error:
+            delayed.refuse(index, error.code)
+            continue
+        leadership = partition.leadership
+        assert leadership is not None
+        if leadership.low_watermark() < target:
+            delayed.wait(index)
+            partition.awaiting_low_watermark.add(target, delayed, index)
+    if delayed.complete:
+        delayed.finish()
+    else:
+        wheel.add(delayed, context.now_ms() + max(timeout_ms, 0))
+    return future

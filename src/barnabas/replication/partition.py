@@ -1,0 +1,433 @@
+"""One hosted partition: its role, its log, and everybody who waits for it.
+
+Reference 5.1 to 5.8. Nothing here awaits except the flush of ``log.flush.before.ack``; a change of
+role is a plain call, so what reads a role and acts on it in one go never races (trap 55).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.records.batch import HEADER_BYTES
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.leadership import IsrProposal, Leadership
+from barnabas.replication.purgatory import OffsetQueue
+from barnabas.replication.results import NotLeader
+from barnabas.replication.settings import ReplicationContext
+from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
+from barnabas.storage.log import AppendInfo, Log
+from barnabas.types import NO_EPOCH, NO_LEADER, NO_OFFSET, Buffer, TopicPartition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleState:
+    """What a LeaderAndIsr says of one partition."""
+
+    leader: int
+    leader_epoch: int
+    isr: tuple[int, ...]
+    partition_epoch: int
+    controller_epoch: int
+    replicas: tuple[int, ...]
+    adding: tuple[int, ...] = ()
+    removing: tuple[int, ...] = ()
+    is_new: bool = False
+    recovering: bool = False
+
+
+class Partition:
+    """A partition hosted by this broker; ``log`` is None until a role needs it."""
+
+    def __init__(self, context: ReplicationContext, topic_partition: TopicPartition) -> None:
+        self.context = context
+        self.topic_partition = topic_partition
+        self.topic_id: uuid.UUID | None = None
+        self.log: Log | None = None
+        self.offline = False
+        """Its log directory has failed."""
+        self.leader_id = NO_LEADER
+        self.leader_epoch = NO_EPOCH
+        self.partition_epoch = NO_EPOCH
+        self.controller_epoch = NO_EPOCH
+        self.replicas: tuple[int, ...] = ()
+        self.adding: tuple[int, ...] = ()
+        self.removing: tuple[int, ...] = ()
+        self.leadership: Leadership | None = None
+        """Present exactly while this broker leads."""
+        self.awaiting_replication = OffsetQueue()
+        self.awaiting_flush = OffsetQueue()
+        self.awaiting_low_watermark = OffsetQueue()
+        self._follower_watches: dict[SessionPartition, None] = {}
+        self._consumer_watches: dict[SessionPartition, None] = {}
+        self._flushing = False
+
+    # Looking
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this broker leads it."""
+        return self.leadership is not None
+
+    def log_or_raise(self) -> Log:
+        """Its log. Raises KAFKA_STORAGE_ERROR if there is none to be had."""
+        if self.log is None or self.offline:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.topic_partition} is offline")
+        return self.log
+
+    def leader_hint(self) -> tuple[int, int]:
+        """(leader id, leader epoch) as this broker knows them."""
+        return self.leader_id, self.leader_epoch
+
+    def check_epoch(self, current_leader_epoch: int) -> None:
+        """Compare a reader's leader epoch with ours (KIP-320); -1 is not compared."""
+        if current_leader_epoch == NO_EPOCH or current_leader_epoch == self.leader_epoch:
+            return
+        if current_leader_epoch < self.leader_epoch:
+            raise NotLeader(ErrorCode.FENCED_LEADER_EPOCH, self.leader_hint())
+        raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+    def leader_or_raise(self, current_leader_epoch: int = NO_EPOCH) -> Leadership:
+        """The leadership, after the epoch check. Raises NOT_LEADER_OR_FOLLOWER without one."""
+        self.log_or_raise()
+        self.check_epoch(current_leader_epoch)
+        if self.leadership is None:
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, self.leader_hint())
+        return self.leadership
+
+    def note(self, event: str, **fields: object) -> None:
+        """Tell the observer, with this partition's name and epoch."""
+        if self.context.observed:
+            name = self.topic_partition
+            self.context.env.observer.note(
+                event,
+                broker=self.context.settings.broker_id,
+                topic=name.topic,
+                partition=name.partition,
+                epoch=self.leader_epoch,
+                **fields,
+            )
+
+    # Roles
+
+    def make_leader(self, state: RoleState, log: Log) -> bool:
+        """Lead from now on, or in a new epoch. False if the state is older than ours."""
+        if state.partition_epoch < self.partition_epoch:
+            return False
+        new_epoch = state.leader_epoch > self.leader_epoch
+        new_leader = self.leadership is None
+        if new_epoch:
+            # Before any record of this epoch, so that followers see even an idle one (KAFKA-7415).
+            log.assign_epoch(state.leader_epoch, log.log_end_offset)
+        self.log = log
+        self._take_over(state)
+        leadership = self.leadership or Leadership(self)
+        self.leadership = leadership
+        leadership.begin(state.isr, new_leader=new_leader, new_epoch=new_epoch)
+        self.note(
+            "became_leader",
+            start=leadership.epoch_start,
+            log_end=log.log_end_offset,
+            high_watermark=log.high_watermark,
+            isr=state.isr,
+            partition_epoch=state.partition_epoch,
+        )
+        self.mark_all()
+        leadership.maybe_advance()
+        self.start_flush()
+        return True
+
+    def make_follower(self, state: RoleState, log: Log) -> bool:
+        """Follow from now on, or in a new epoch. False if the state is older than ours."""
+        if state.partition_epoch < self.partition_epoch:
+            return False
+        self.log = log
+        self.leadership = None
+        self._take_over(state)
+        self.note(
+            "became_follower",
+            leader=state.leader,
+            log_end=log.log_end_offset,
+            high_watermark=log.high_watermark,
+            partition_epoch=state.partition_epoch,
+        )
+        self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        self.mark_all()
+        return True
+
+    def stop(self) -> None:
+        """The role ends (StopReplica); the log stays where it is."""
+        self.leadership = None
+        self.leader_id = NO_LEADER
+        self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        self.mark_all()
+
+    def go_offline(self) -> None:
+        """Its log directory has failed: nothing is served until the broker restarts."""
+        self.offline = True
+        self.leadership = None
+        self.fail_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
+        self.mark_all()
+
+    def _take_over(self, state: RoleState) -> None:
+        self.leader_id = state.leader
+        self.leader_epoch = state.leader_epoch
+        self.partition_epoch = state.partition_epoch
+        self.controller_epoch = state.controller_epoch
+        self.replicas = state.replicas
+        self.adding = state.adding
+        self.removing = state.removing
+
+    # Leader
+
+    def append_as_leader(
+        self, records: memoryview, *, acks: int, produce_version: int, origin: str
+    ) -> AppendInfo:
+        """Append a produce request's records in this leader epoch. Raises KafkaError, OSError."""
+        leadership = self.leader_or_raise()
+        log = self.log_or_raise()
+        if acks == -1 and len(leadership.state.committed) < leadership.min_isr:
+            raise KafkaError(
+                ErrorCode.NOT_ENOUGH_REPLICAS,
+                f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
+                f" {leadership.min_isr} are needed",
+            )
+        info = log.append_as_leader(
+            records,
+            self.leader_epoch,
+            now_ms=self.context.env.clock.wall_ms(),
+            produce_version=produce_version,
+            origin=origin,
+        )
+        if not info.duplicate:
+            self._mark(self._follower_watches, info.bytes, wake=True)
+            self._mark(self._consumer_watches, info.bytes, wake=False)
+            leadership.maybe_advance()
+            self.start_flush()
+        return info
+
+    def submit(self, proposal: IsrProposal) -> bool:
+        """Hand an ISR change to the manager that talks to the controller."""
+        return self.context.submit_isr(proposal)
+
+    def high_watermark_moved(self) -> None:
+        """Complete what waited for it, and let readers see it.
+
+        Consumers are woken; followers only learn it with their next answer, as in the original:
+        an extra answer per produce would cost more than the earlier news is worth.
+        """
+        log = self.log_or_raise()
+        leadership = self.leadership
+        if leadership is not None and self.awaiting_replication:
+            error = ErrorCode.NONE
+            if len(leadership.state.maximal) < leadership.min_isr:
+                error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            for request, index in self.awaiting_replication.reached(log.high_watermark):
+                request.settle(index, error)
+        self._mark(self._consumer_watches, 0, wake=True)
+        self._mark(self._follower_watches, 0, wake=False)
+
+    def fail_waiting(self, error: ErrorCode) -> None:
+        """Answer everything that waits for this partition; the role it waited on is gone."""
+        hint = self.leader_hint() if error == ErrorCode.NOT_LEADER_OR_FOLLOWER else None
+        for queue in (self.awaiting_replication, self.awaiting_flush, self.awaiting_low_watermark):
+            for request, index in queue.drain():
+                request.settle(index, error, leader=hint)
+
+    def delete_records(self, offset: int) -> int:
+        """Raise the log start to ``offset`` (-1: the high watermark); the offset. Reference 5.12.
+
+        Raises OFFSET_OUT_OF_RANGE, POLICY_VIOLATION, NOT_LEADER_OR_FOLLOWER.
+        """
+        self.leader_or_raise()
+        log = self.log_or_raise()
+        if not log.config.deletes:
+            raise KafkaError(ErrorCode.POLICY_VIOLATION, "cleanup.policy does not delete")
+        target = log.high_watermark if offset == -1 else offset
+        if not 0 <= target <= log.high_watermark:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        if target > log.log_start_offset:
+            log.advance_log_start(target)
+            self._mark(self._follower_watches, 0, wake=True, force=True)
+            self._mark(self._consumer_watches, 0, wake=False)
+        return target
+
+    def settle_deletes(self) -> None:
+        """Complete DeleteRecords whose low watermark has been reached."""
+        if self.leadership is not None and self.awaiting_low_watermark:
+            low = self.leadership.low_watermark()
+            for request, index in self.awaiting_low_watermark.reached(low):
+                request.settle(index, ErrorCode.NONE)
+
+    # Follower
+
+    def append_as_follower(
+        self,
+        records: Buffer,
+        *,
+        leader_epoch: int,
+        fetch_offset: int,
+        leader_high_watermark: int,
+        leader_log_start: int,
+    ) -> int:
+        """Append what the leader sent and adopt its high watermark and log start; the log end.
+
+        Raises KafkaError if the role or the position changed since the fetch was sent. The high
+        watermark is the leader's but never beyond our end, and it may go down (KAFKA-9491).
+        """
+        self._check_following(leader_epoch)
+        log = self.log_or_raise()
+        if fetch_offset != log.log_end_offset:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "fetched at another offset")
+        if len(records) >= HEADER_BYTES:
+            self._append_copied(log, records)
+        self.follow_high_watermark(leader_high_watermark)
+        start = min(leader_log_start, log.high_watermark)
+        if start > log.log_start_offset:
+            log.advance_log_start(start)
+        return log.log_end_offset
+
+    def _append_copied(self, log: Log, records: Buffer) -> None:
+        base_offset = int.from_bytes(records[:8], "big", signed=True)
+        if base_offset < log.log_end_offset == log.log_start_offset:
+            # The leader's log starts inside this batch: an empty copy starts with all of it.
+            log.truncate_fully_and_start_at(base_offset)
+        log.append_as_follower(records)
+        self._mark(self._consumer_watches, len(records), wake=False)
+
+    def follow_high_watermark(self, leader_high_watermark: int) -> None:
+        """Adopt the leader's high watermark as far as our log reaches; followers only."""
+        log = self.log_or_raise()
+        before = log.high_watermark
+        log.set_high_watermark(min(leader_high_watermark, log.log_end_offset))
+        if log.high_watermark != before:
+            if self.context.observed:
+                self.note("high_watermark", offset=log.high_watermark, role="follower")
+            self._mark(self._consumer_watches, 0, wake=True)
+
+    def truncate_for(self, leader: EpochEnd, *, leader_epoch: int, fetch_offset: int) -> Truncation:
+        """Cut what the leader does not have (KIP-320), before anything else of its answer is used
+        (KAFKA-14704)."""
+        self._check_following(leader_epoch)
+        log = self.log_or_raise()
+        local = EpochEnd(*log.end_offset_for_epoch(leader.epoch))
+        point = truncation_point(
+            leader, local=local, log_end_offset=log.log_end_offset, fetch_offset=fetch_offset
+        )
+        self._truncate(log, point.offset, reason="diverged")
+        return point
+
+    def truncate_to(self, offset: int, *, leader_epoch: int, reason: str) -> None:
+        """Cut to ``offset``, as a follower in this epoch."""
+        self._check_following(leader_epoch)
+        self._truncate(self.log_or_raise(), offset, reason=reason)
+
+    def restart_at(self, offset: int, *, leader_epoch: int) -> None:
+        """Throw everything away and go on at ``offset``, which becomes start, end and watermark."""
+        self._check_following(leader_epoch)
+        log = self.log_or_raise()
+        before = log.log_end_offset
+        log.truncate_fully_and_start_at(offset)
+        self.note("truncated", offset=offset, log_end=before, reason="out_of_range")
+        self._mark(self._consumer_watches, 0, wake=True, force=True)
+
+    def _truncate(self, log: Log, offset: int, *, reason: str) -> None:
+        before = log.log_end_offset
+        # Also when nothing is cut: an empty epoch at the end must go (KAFKA-10706).
+        log.truncate_to(offset)
+        self.note(
+            "truncated",
+            offset=offset,
+            log_end=before,
+            high_watermark=log.high_watermark,
+            reason=reason,
+        )
+        self._mark(self._consumer_watches, 0, wake=True, force=True)
+
+    def _check_following(self, leader_epoch: int) -> None:
+        if self.leadership is not None or self.leader_epoch != leader_epoch:
+            raise NotLeader(ErrorCode.FENCED_LEADER_EPOCH, self.leader_hint())
+
+    # Flushing (log.flush.before.ack)
+
+    def start_flush(self) -> None:
+        """Begin to flush, unless that runs already; group commit lives in the storage seam."""
+        log = self.log
+        if (
+            not self.context.settings.log_flush_before_ack
+            or self._flushing
+            or log is None
+            or log.flushed_offset >= log.log_end_offset
+        ):
+            return
+        self._flushing = True
+        self.context.tasks.spawn(self._flush(log), f"flush {self.topic_partition}")
+
+    async def _flush(self, log: Log) -> None:
+        try:
+            while self.log is log and not self.offline and log.flushed_offset < log.log_end_offset:
+                before = log.flushed_offset
+                await log.flush()
+                if self.log is not log or self.offline:
+                    return
+                self._flushed(log)
+                if log.flushed_offset <= before:
+                    return
+        except (OSError, KafkaError) as error:
+            self.context.storage_failed(self, error)
+        finally:
+            self._flushing = False
+
+    def _flushed(self, log: Log) -> None:
+        for request, index in self.awaiting_flush.reached(log.flushed_offset):
+            request.settle(index, ErrorCode.NONE)
+        if self.leadership is not None:
+            self.leadership.maybe_advance()
+
+    # Watches
+
+    def watch(self, entry: SessionPartition, *, follower: bool) -> None:
+        """Tell ``entry.owner`` of changes; ``follower``: of the log end, else of the watermark."""
+        watches = self._follower_watches if follower else self._consumer_watches
+        watches[entry] = None
+        entry.place = self
+
+    def unwatch(self, entry: SessionPartition) -> None:
+        """End that."""
+        self._follower_watches.pop(entry, None)
+        self._consumer_watches.pop(entry, None)
+        entry.place = None
+
+    def mark_followers(self) -> None:
+        """Let the next fetch of each follower be looked at, even if it names nothing."""
+        self._mark(self._follower_watches, 0, wake=False)
+
+    def mark_all(self) -> None:
+        """The role changed: every waiting fetch must look again now."""
+        self._mark(self._follower_watches, 0, wake=True, force=True)
+        self._mark(self._consumer_watches, 0, wake=True, force=True)
+
+    def _mark(
+        self,
+        watches: Mapping[SessionPartition, None],
+        appended: int,
+        *,
+        wake: bool,
+        force: bool = False,
+    ) -> None:
+        for entry in watches:
+            owner = entry.owner
+            if owner is None:
+                continue
+            if entry not in owner.dirty:
+                owner.dirty[entry] = None
+                if self.leadership is not None and owner.replica_id >= 0:
+                    # Its session kept fetching while this partition was level and unnamed.
+                    remote = self.leadership.remotes.get(owner.replica_id)
+                    if remote is not None and remote.log_end_offset != NO_OFFSET:
+                        remote.note_silent_fetch(owner.last_fetch_ms)
+            owner.bytes_seen += appended
+            if wake:
+                owner.wake(force=force)

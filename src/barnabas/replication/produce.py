@@ -1,0 +1,130 @@
+"""The produce path (reference 5.5): append now, answer when it is safe enough for ``acks``.
+
+Synchronous up to the parked answer. acks=1 waits for nothing, or with ``log.flush.before.ack`` for
+the flush; acks=all waits until the high watermark has passed the batch. What was appended stays in
+the log even if the answer is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.partition import Partition
+from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
+from barnabas.replication.results import NotLeader, ProduceResult
+from barnabas.replication.settings import ReplicationContext
+from barnabas.types import TopicPartition
+
+ACKS_ALL = -1
+ACKS_NONE = 0
+ACKS_LEADER = 1
+
+ProduceEntry = tuple[str, int, memoryview]
+"""(topic, partition, records); the records are stamped in place and given up by the caller."""
+
+
+class ProducePath:
+    """All appends of one broker that come from clients or its own coordinators."""
+
+    def __init__(
+        self,
+        context: ReplicationContext,
+        host: Callable[[TopicPartition], Partition],
+        wheel: DeadlineWheel,
+    ) -> None:
+        self._context = context
+        self._host = host
+        self._wheel = wheel
+
+    def append(
+        self,
+        acks: int,
+        timeout_ms: int,
+        entries: Sequence[ProduceEntry],
+        *,
+        produce_version: int = 11,
+        origin: str = "client",
+    ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
+        """The results now, or a promise of them within ``timeout_ms``; in the order of entries."""
+        if acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
+            return [self._refused(entry) for entry in entries]
+        results: list[ProduceResult] = []
+        waiting: list[tuple[int, Partition, int]] = []
+        for topic, number, records in entries:
+            result = ProduceResult(topic, number)
+            results.append(result)
+            name = TopicPartition(topic, number)
+            placed = self._append_one(name, records, result, acks, produce_version, origin)
+            if placed is not None and not self._is_safe(placed[0], placed[1], acks, result):
+                waiting.append((len(results) - 1, *placed))
+        if not waiting:
+            return results
+        return self._park(results, waiting, acks, timeout_ms)
+
+    def _refused(self, entry: ProduceEntry) -> ProduceResult:
+        result = ProduceResult(entry[0], entry[1])
+        result.fail(ErrorCode.INVALID_REQUIRED_ACKS)
+        return result
+
+    def _append_one(
+        self,
+        name: TopicPartition,
+        records: memoryview,
+        result: ProduceResult,
+        acks: int,
+        produce_version: int,
+        origin: str,
+    ) -> tuple[Partition, int] | None:
+        """Append; the partition and the offset after the batch, or None with the error told."""
+        try:
+            partition = self._host(name)
+            info = partition.append_as_leader(
+                records, acks=acks, produce_version=produce_version, origin=origin
+            )
+        except NotLeader as error:
+            result.fail(error.code, leader=error.leader)
+            return None
+        except KafkaError as error:
+            result.fail(error.code, error.message or None)
+            result.record_errors = list(getattr(error, "record_errors", None) or ())
+            return None
+        result.base_offset = info.first_offset
+        result.append_time_ms = info.append_time_ms
+        result.log_start_offset = info.log_start_offset
+        return partition, info.last_offset + 1
+
+    def _is_safe(
+        self, partition: Partition, required: int, acks: int, result: ProduceResult
+    ) -> bool:
+        """Whether the answer may leave at once; decides it if so."""
+        log = partition.log_or_raise()
+        if acks == ACKS_NONE:
+            return True
+        if acks == ACKS_LEADER:
+            flushed = not self._context.settings.log_flush_before_ack
+            return flushed or log.flushed_offset >= required
+        if log.high_watermark < required:
+            return False
+        leadership = partition.leadership
+        assert leadership is not None
+        if len(leadership.state.maximal) < leadership.min_isr:
+            result.fail(ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+        return True
+
+    def _park(
+        self,
+        results: list[ProduceResult],
+        waiting: list[tuple[int, Partition, int]],
+        acks: int,
+        timeout_ms: int,
+    ) -> asyncio.Future[list[ProduceResult]]:
+        future: asyncio.Future[list[ProduceResult]] = self._context.loop.create_future()
+        produce = DelayedProduce(results, future, self._wheel)
+        for index, partition, required in waiting:
+            produce.wait(index)
+            queue = partition.awaiting_replication if acks == ACKS_ALL else partition.awaiting_flush
+            queue.add(required, produce, index)
+        self._wheel.add(produce, self._context.now_ms() + max(timeout_ms, 0))
+        return future

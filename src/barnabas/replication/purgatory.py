@@ -1,0 +1,254 @@
+"""Requests that wait: produces for replication or a flush, fetches for data.
+
+No timer belongs to a partition or a request: one wheel holds all deadlines. A produce waits in a
+deque of its partition, ordered by offset, so an advance of the high watermark touches only what it
+completes. A fetch waits in its watch, and is woken at most once per loop turn (performance rules
+10 and 13).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+from barnabas.errors import ErrorCode
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.results import ProduceResult
+from barnabas.types import UNKNOWN_BROKER_EPOCH
+
+
+class Expires(Protocol):
+    """Something with a deadline."""
+
+    bucket: int
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        ...
+
+
+class DeadlineWheel:
+    """Deadlines in buckets of ``TICK_MS``; one loop timer for the earliest bucket.
+
+    Adding and discarding cost a dictionary operation each. An item expires at its deadline or up
+    to one tick later, never before.
+    """
+
+    TICK_MS = 10
+    NOWHERE = -1
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._buckets: dict[int, dict[Expires, None]] = {}
+        self._order: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_bucket = 0
+        self._closed = False
+
+    def add(self, item: Expires, deadline_ms: int) -> None:
+        """Call ``item.expire()`` once the loop's clock has passed ``deadline_ms``."""
+        if self._closed:
+            return
+        key = -(-deadline_ms // self.TICK_MS)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = {}
+            heapq.heappush(self._order, key)
+            if self._timer is None or key < self._timer_bucket:
+                self._arm()
+        bucket[item] = None
+        item.bucket = key
+
+    def discard(self, item: Expires) -> None:
+        """Forget an item that has finished in time."""
+        bucket = self._buckets.get(item.bucket)
+        if bucket is not None:
+            bucket.pop(item, None)
+        item.bucket = self.NOWHERE
+
+    def close(self) -> None:
+        """Stop the timer; nothing expires any more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._buckets.clear()
+        self._order.clear()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        # A bucket whose items have all finished costs no wake-up.
+        while self._order and not self._buckets[self._order[0]]:
+            del self._buckets[heapq.heappop(self._order)]
+        if self._order:
+            self._timer_bucket = self._order[0]
+            self._timer = self._loop.call_at(
+                self._timer_bucket * self.TICK_MS / 1000, self._on_timer
+            )
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now_ms = self._loop.time() * 1000
+        while self._order and self._order[0] * self.TICK_MS <= now_ms + 0.5:
+            items = self._buckets.pop(heapq.heappop(self._order))
+            for item in items:
+                item.bucket = self.NOWHERE
+                item.expire()
+        self._arm()
+
+
+class DelayedProduce:
+    """One produce request with parts that are appended but not yet acknowledged."""
+
+    __slots__ = ("_open", "_wheel", "bucket", "future", "results")
+
+    def __init__(
+        self,
+        results: list[ProduceResult],
+        future: asyncio.Future[list[ProduceResult]],
+        wheel: DeadlineWheel,
+    ) -> None:
+        self.results = results
+        self.future = future
+        self.bucket = DeadlineWheel.NOWHERE
+        self._open: dict[int, None] = {}
+        self._wheel = wheel
+
+    def wait(self, index: int) -> None:
+        """Part ``index`` of the results is not decided yet."""
+        self._open[index] = None
+
+    def is_open(self, index: int) -> bool:
+        """Whether part ``index`` still waits."""
+        return index in self._open
+
+    def settle(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
+        """Decide one part; the last one completes the request."""
+        if index not in self._open:
+            return
+        del self._open[index]
+        if error != ErrorCode.NONE:
+            self.results[index].fail(error, leader=leader)
+        if not self._open:
+            self._wheel.discard(self)
+            self._finish()
+
+    def expire(self) -> None:
+        """The data stays in the log; the client is told that nobody knows (reference 5.5)."""
+        for index in self._open:
+            self.results[index].fail(ErrorCode.REQUEST_TIMED_OUT)
+        self._open.clear()
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self.future.done():
+            self.future.set_result(self.results)
+
+
+class Waits(Protocol):
+    """A request of several parts, each of which waits for one partition."""
+
+    def is_open(self, index: int) -> bool: ...
+    def settle(
+        self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None
+    ) -> None: ...
+
+
+class OffsetQueue:
+    """The parts of requests that wait for one partition to reach an offset."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, Waits, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, required_offset: int, request: Waits, index: int) -> None:
+        """Part ``index`` is done once the offset reached is at least ``required_offset``."""
+        waiting = self._waiting
+        while waiting and not waiting[0][1].is_open(waiting[0][2]):
+            waiting.popleft()
+        if not waiting or waiting[-1][0] <= required_offset:
+            waiting.append((required_offset, request, index))
+            return
+        # A repeated idempotent batch asks for an offset below the end: keep the order.
+        place = len(waiting)
+        while place and waiting[place - 1][0] > required_offset:
+            place -= 1
+        waiting.insert(place, (required_offset, request, index))
+
+    def reached(self, offset: int) -> Iterator[tuple[Waits, int]]:
+        """Take out, in offset order, what is done at ``offset``."""
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= offset:
+            _, request, index = waiting.popleft()
+            yield request, index
+
+    def drain(self) -> Iterator[tuple[Waits, int]]:
+        """Take out everything."""
+        while self._waiting:
+            _, request, index = self._waiting.popleft()
+            yield request, index
+
+
+class Parked(Protocol):
+    """A fetch that waits."""
+
+    min_bytes: int
+
+    def wake(self) -> None:
+        """Something it watches has changed enough to look again."""
+        ...
+
+
+class FetchWatch:
+    """What one reader waits for: the partitions that changed since it last looked.
+
+    Lives as long as a fetch session, or as one parked sessionless request. An incremental fetch
+    looks only at partitions that are named or dirty, so an idle partition costs nothing.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_scheduled",
+        "broker_epoch",
+        "bytes_seen",
+        "dirty",
+        "last_fetch_ms",
+        "parked",
+        "replica_id",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, replica_id: int) -> None:
+        self._loop = loop
+        self._scheduled = False
+        self.replica_id = replica_id
+        self.dirty: dict[SessionPartition, None] = {}
+        self.parked: Parked | None = None
+        self.bytes_seen = 0
+        """Bytes found at the last look plus those appended since: an estimate, to skip looks that
+        cannot satisfy ``min_bytes``."""
+        self.last_fetch_ms = 0
+        self.broker_epoch = UNKNOWN_BROKER_EPOCH
+        """Incarnation of the follower that fetched last."""
+
+    def wake(self, *, force: bool = False) -> None:
+        """Let the parked fetch look again, later in this loop turn and only once."""
+        parked = self.parked
+        if parked is None or self._scheduled:
+            return
+        if force or self.bytes_seen >= parked.min_bytes:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        if self.parked is not None:
+            self.parked.wake()

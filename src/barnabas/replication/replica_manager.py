@@ -1,0 +1,220 @@
+"""All partitions that a broker hosts, and every path to them. The door to this room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.replication.control import Control, Logs
+from barnabas.replication.fetch import FetchParams, FetchPath
+from barnabas.replication.fetcher import ConnectLeader, FetcherManager
+from barnabas.replication.leadership import IsrProposal
+from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
+from barnabas.replication.partition import Partition
+from barnabas.replication.produce import ProduceEntry, ProducePath
+from barnabas.replication.purgatory import DeadlineWheel
+from barnabas.replication.results import (
+    DeleteRecordsResult,
+    FetchResult,
+    NotLeader,
+    OffsetResult,
+    ProduceResult,
+)
+from barnabas.replication.settings import (
+    ReplicationContext,
+    ReplicationSettings,
+    RoleListener,
+    TopicConfigs,
+)
+from barnabas.replication.truncation import EpochEnd
+from barnabas.seams import Env
+from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
+
+log = logging.getLogger(__name__)
+
+
+class ReplicaManager:
+    """Made on the loop of its broker. ``run()`` owns the background work; orders, produces and
+    fetches may come as soon as it is made."""
+
+    def __init__(
+        self,
+        env: Env,
+        settings: ReplicationSettings,
+        *,
+        logs: Logs,
+        metadata: MetadataCache,
+        configs: TopicConfigs,
+        broker_epoch: Callable[[], int | None],
+        connect_leader: ConnectLeader,
+        submit_isr: Callable[[IsrProposal], bool],
+        on_offline: Callable[[list[TopicPartition]], None] | None = None,
+    ) -> None:
+        self.context = ReplicationContext(
+            env, settings, metadata, configs, broker_epoch, submit_isr, self._storage_failed
+        )
+        self.metadata = metadata
+        self.partitions: dict[TopicPartition, Partition] = {}
+        self._logs = logs
+        self._on_offline = on_offline
+        self._listeners: list[RoleListener] = []
+        self._wheel = DeadlineWheel(self.context.loop)
+        self.fetchers = FetcherManager(self.context, connect_leader)
+        self._control = Control(self.context, self.partitions, logs, self.fetchers, self._listeners)
+        self._fetch = FetchPath(self.context, self.partitions, self._wheel)
+        self._produce = ProducePath(self.context, self.host, self._wheel)
+
+    # Life
+
+    async def run(self) -> None:
+        """Shrink ISRs until cancelled; raises what any task of this room raised."""
+        shrinking = self.context.tasks.spawn(self._shrink_forever(), "isr shrink")
+        try:
+            await self.context.tasks.watch()
+        finally:
+            shrinking.cancel()
+
+    async def shutdown(self) -> None:
+        """Stop all tasks; whoever still waits hears nothing."""
+        await self.context.tasks.close()
+        self._wheel.close()
+
+    async def _shrink_forever(self) -> None:
+        period_s = self.context.settings.replica_lag_time_max_ms / 2000
+        while True:
+            await asyncio.sleep(period_s)
+            self.shrink_isrs()
+
+    def shrink_isrs(self) -> None:
+        """Look once for ISR members that are behind for too long."""
+        for partition in list(self.partitions.values()):
+            if partition.leadership is not None and not partition.offline:
+                partition.leadership.maybe_shrink()
+
+    def add_role_listener(self, listener: RoleListener) -> None:
+        """Hear of every change of role."""
+        self._listeners.append(listener)
+
+    # Orders of the controller
+
+    @property
+    def controller_epoch(self) -> int:
+        """The highest controller epoch seen; -1 before any."""
+        return self._control.controller_epoch
+
+    async def become_leader_or_follower(self, request: Any) -> Message:
+        """LeaderAndIsr: held until we are registered, then applied in one go."""
+        await self._control.registered()
+        return self._control.leader_and_isr(request)
+
+    async def stop_replica(self, request: Any) -> Message:
+        """StopReplica."""
+        await self._control.registered()
+        return await self._control.stop_replica(request)
+
+    async def update_metadata(self, request: Any) -> Message:
+        """UpdateMetadata."""
+        await self._control.registered()
+        return self._control.update_metadata(request)
+
+    # Clients and followers
+
+    def host(self, name: TopicPartition) -> Partition:
+        """The hosted partition. Raises the error that a client is to get (reference 5.9)."""
+        partition = self.partitions.get(name)
+        if partition is not None:
+            return partition
+        if name in self.metadata:
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, self.metadata.current_leader(name))
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+    def get(self, name: TopicPartition) -> Partition | None:
+        """The hosted partition, or None."""
+        return self.partitions.get(name)
+
+    def leaders(self) -> Iterator[Partition]:
+        """The partitions this broker leads."""
+        return (p for p in self.partitions.values() if p.leadership is not None)
+
+    def append(
+        self,
+        acks: int,
+        timeout_ms: int,
+        entries: Sequence[ProduceEntry],
+        *,
+        produce_version: int = 11,
+        origin: str = "client",
+    ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
+        """Append produced records; see ``ProducePath.append``."""
+        return self._produce.append(
+            acks, timeout_ms, entries, produce_version=produce_version, origin=origin
+        )
+
+    def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
+        """Serve a fetch; see ``FetchPath.fetch``."""
+        return self._fetch.fetch(params)
+
+    @property
+    def fetch_session_count(self) -> int:
+        """Fetch sessions held for readers."""
+        return len(self._fetch.sessions)
+
+    def list_offset(
+        self,
+        name: TopicPartition,
+        timestamp: int,
+        *,
+        version: int,
+        current_leader_epoch: int = NO_EPOCH,
+        read_committed: bool = False,
+        replica_id: int = CONSUMER_REPLICA_ID,
+    ) -> OffsetResult:
+        """One ListOffsets lookup. Raises KafkaError."""
+        return list_offset(
+            self.host(name),
+            timestamp,
+            version=version,
+            current_leader_epoch=current_leader_epoch,
+            read_committed=read_committed,
+            replica_id=replica_id,
+        )
+
+    def end_of_epoch(self, name: TopicPartition, current_leader_epoch: int, epoch: int) -> EpochEnd:
+        """One OffsetForLeaderEpoch lookup. Raises KafkaError."""
+        return end_of_epoch(self.host(name), current_leader_epoch, epoch)
+
+    def delete_records(
+        self, targets: Sequence[tuple[TopicPartition, int]], timeout_ms: int
+    ) -> asyncio.Future[list[DeleteRecordsResult]]:
+        """Raise log starts; an offset of -1 means the high watermark."""
+        return delete_records(self.context, self.host, self._wheel, targets, timeout_ms)
+
+    # Disks
+
+    def log_dir_failed(self, directory: str, error: OSError) -> None:
+        """A log directory has died: everything in it is offline until the broker restarts."""
+        log.error("log directory %s is offline: %s", directory, error)
+        gone = []
+        for name, partition in list(self.partitions.items()):
+            own = partition.log
+            if own is not None and own.directory.startswith(f"{directory}/"):
+                gone.append(name)
+                self._take_offline(partition)
+        if self._on_offline is not None and gone:
+            self._on_offline(gone)
+
+    def _storage_failed(self, partition: Partition, error: Exception) -> None:
+        """One log has failed. The LogManager reports the whole directory by itself."""
+        if not partition.offline:
+            log.error("%s is offline: %s", partition.topic_partition, error)
+            self._take_offline(partition)
+
+    def _take_offline(self, partition: Partition) -> None:
+        if not partition.offline:
+            self.fetchers.remove(partition.topic_partition)
+            partition.go_offline()
