@@ -1,0 +1,39 @@
+"""The table against kio's index and the original's own ApiVersions answer."""
+
+from __future__ import annotations
+
+from kio.schema.index import api_key_map, schema_name_map
+from kio.static.constants import EntityType
+from tests.protocol import recorded
+
+from barnabas.protocol import codec
+from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, SERVED, ApiKey, advertised
+
+
+def test_minima_are_what_kio_describes() -> None:
+    for key, api in API_TABLE.items():
+        if key in CONTROLLER_APIS:
+            assert api.min_version == 0
+            continue
+        versions = schema_name_map[api_key_map[key]]
+        described = [version for version in versions if EntityType.request in versions[version]]
+        assert api.min_version == min(described), api.name
+        assert api.max_version in described
+
+
+def test_maxima_are_what_the_original_advertises() -> None:
+    rows = recorded.of(ApiKey.API_VERSIONS, is_request=False)
+    row = next(row for row in rows if row.version == 3)
+    answer = codec.decode_response(row.api, row.version, row.frame, 4)
+    theirs = {int(key.api_key): int(key.max_version) for key in answer.api_keys}
+    ours = {int(key): api.max_version for key, api in API_TABLE.items()}
+    assert ours == {**theirs, 75: 0}
+
+
+def test_advertised_rows() -> None:
+    rows = advertised(SERVED)
+    assert rows[0] == (0, 0, 11)
+    assert rows[1] == (1, 4, 17)
+    assert [row.api_key for row in rows] == sorted(SERVED)
+    assert API_TABLE[ApiKey.LEADER_AND_ISR].name == "LeaderAndIsr"
+    assert not API_TABLE[ApiKey.PRODUCE].serves(2)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from barnabas.errors import InvalidRequest
+from barnabas.protocol.framing import STAGING_BYTES, FrameBuffer
+
+
+def framed(*frames: bytes) -> bytes:
+    return b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.binary(max_size=60), max_size=8),
+    st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    st.integers(4, 40),
+)
+def test_frames_come_out_whole_however_the_stream_is_cut(
+    frames: list[bytes], cuts: list[int], staging_bytes: int
+) -> None:
+    stream = framed(*frames)
+    buffer = FrameBuffer(1000, bytearray(staging_bytes))
+    out: list[memoryview] = []
+    position = 0
+    turn = 0
+    while position < len(stream):
+        target = buffer.get_buffer()
+        count = min(len(target), cuts[turn % len(cuts)], len(stream) - position)
+        target[:count] = stream[position : position + count]
+        position += count
+        turn += 1
+        out += buffer.buffer_updated(count)
+    assert [bytes(frame) for frame in out] == frames
+    assert buffer.is_idle
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8), st.integers(1, 64))
+def test_feed_does_the_same(frames: list[bytes], chunk: int) -> None:
+    stream = framed(*frames)
+    buffer = FrameBuffer(1000, bytearray(32))
+    out: list[memoryview] = []
+    for position in range(0, len(stream), chunk):
+        out += buffer.feed(stream[position : position + chunk])
+    assert [bytes(frame) for frame in out] == frames
+
+
+def test_frames_stay_valid_and_writable_while_others_arrive() -> None:
+    staging = bytearray(64)
+    one, other = FrameBuffer(1000, staging), FrameBuffer(1000, staging)
+    first, second = one.feed(framed(b"a" * 20, b"b" * 20))
+    first[0:1] = b"A"
+    (large,) = other.feed(framed(b"c" * 500))
+    one.feed(framed(b"z" * 60, b"z" * 60))
+    other.feed(framed(b"z" * 60))
+    assert bytes(first) == b"A" + b"a" * 19
+    assert bytes(second) == b"b" * 20
+    assert bytes(large) == b"c" * 500
+    assert not large.readonly
+
+
+def test_a_big_frame_is_received_into_its_own_memory() -> None:
+    buffer = FrameBuffer()
+    size = 3 * STAGING_BYTES
+    buffer.feed(size.to_bytes(4, "big") + b"x" * 10)
+    assert len(buffer.get_buffer()) == size - 10
+    assert not buffer.is_idle
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 101, -1, -(2**31)])
+def test_a_length_out_of_bounds_is_refused_before_memory_is_taken(size: int) -> None:
+    buffer = FrameBuffer(100)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match="at most 100"):
+            buffer.feed(size.to_bytes(4, "big", signed=True))
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+@settings(max_examples=100)
+@given(st.lists(st.binary(max_size=100), max_size=10))
+def test_any_bytes_are_frames_or_an_invalid_request(chunks: list[bytes]) -> None:
+    buffer = FrameBuffer(200, bytearray(64))
+    try:
+        for chunk in chunks:
+            assert all(len(frame) <= 200 for frame in buffer.feed(chunk))
+    except InvalidRequest:
+        pass
