@@ -1,5 +1,5 @@
-"""A cluster without processes: the real controller over a fake ZooKeeper (the server's own pure tree)
-and fake brokers, on a loop whose time jumps. Everything is deterministic.
+"""A cluster without processes: the real controller over a fake ZooKeeper (the server's own pure
+tree) and fake brokers, on a loop whose time jumps. Everything is deterministic.
 """
 
 from __future__ import annotations
@@ -202,22 +202,8 @@ class FakeClient:
         if self.expired:
             raise SessionExpired(op.path)
         code, record = op.request("")
-        tree, watches = self.zookeeper.tree, self.zookeeper.watches
         if code in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.GET_CHILDREN2):
-            node = tree.nodes.get(record.path)
-            if record.watch and code == OpCode.GET_CHILDREN2 and node is not None:
-                watches.watch_children(record.path, self)
-            elif record.watch and (node is not None or code == OpCode.EXISTS):
-                watches.watch_data(record.path, self)
-            if node is None:
-                if code == OpCode.EXISTS:
-                    return None
-                raise error_for(-101, record.path)
-            if code == OpCode.EXISTS:
-                return op.result(StatResponse(node.stat()), "")
-            if code == OpCode.GET_DATA:
-                return op.result(GetDataResponse(node.data, node.stat()), "")
-            return op.result(Children2Response(tuple(node.children), node.stat()), "")
+            return op.result(self._read(code, record), "")
         if self.before_write is not None:
             hook, self.before_write = self.before_write, None
             hook()
@@ -226,6 +212,21 @@ class FakeClient:
             self.lose_answers -= 1
             raise ConnectionLoss(op.path)
         return op.result(answer, "")
+
+    def _read(self, code: int, record: Any) -> Any:
+        tree, watches = self.zookeeper.tree, self.zookeeper.watches
+        node = tree.nodes.get(record.path)
+        if record.watch and code == OpCode.GET_CHILDREN2 and node is not None:
+            watches.watch_children(record.path, self)
+        elif record.watch and (node is not None or code == OpCode.EXISTS):
+            watches.watch_data(record.path, self)
+        if code == OpCode.EXISTS:
+            return None if node is None else StatResponse(node.stat())
+        if node is None:
+            raise error_for(-101, record.path)
+        if code == OpCode.GET_DATA:
+            return GetDataResponse(node.data, node.stat())
+        return Children2Response(tuple(node.children), node.stat())
 
     async def submit_all(self, ops: Any, in_flight: int = 500) -> list[Any]:
         futures = [self.submit(op) for op in ops]
@@ -470,8 +471,10 @@ def _short(value: object) -> str:
 def _request(api_key: int, message: Any) -> str:
     words = [f"c{message.controller_epoch}", f"be{message.broker_epoch}"]
     for topic in message.topic_states:
-        for p in topic.partition_states:
-            words.append(f"{topic.topic_name}-{p.partition_index}:" + _state(api_key, p))
+        words += [
+            f"{topic.topic_name}-{p.partition_index}:" + _state(api_key, p)
+            for p in topic.partition_states
+        ]
     if api_key == 6:
         words.append("live=" + _short(sorted(b.id for b in message.live_brokers)))
     if api_key == 4:

@@ -27,7 +27,7 @@ def answered_directories(
 ) -> tuple[Partitions, Partitions]:
     """Of a LeaderAndIsr answer: replicas on failed directories, and replicas that work again.
 
-    STALE_CONTROLLER_EPOCH of a partition means nothing here: its role is known already (trap 37)."""
+    STALE_CONTROLLER_EPOCH of a partition means nothing: its role is known already (trap 37)."""
     if response.error_code != ErrorCode.NONE:
         return (), ()
     offline = context.offline_dirs.get(broker_id, {})

@@ -70,8 +70,8 @@ async def take_offline(
 
     ``stop``: send StopReplica (it is dropped for brokers that are gone); it carries the epoch from
     before the ISR shrink. Differences from Kafka: the replicas of one partition leave in one write,
-    and a partition whose ISR did not change is not sent as a LeaderAndIsr (whose epoch its receivers
-    know already) but only in the UpdateMetadata.
+    and a partition whose ISR did not change is only in the UpdateMetadata, not in a LeaderAndIsr
+    (whose receivers know that epoch already).
     """
     collected = term.batch() if batch is None else batch
     going: dict[TopicPartition, tuple[PartitionInfo, list[int]]] = {}
