@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from barnabas.zookeeper.messages import Acl, ClientInfo
+from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl, ClientInfo
 
 Identity: TypeAlias = tuple[str, str]
 
@@ -37,7 +37,7 @@ def digest_of(credentials: bytes) -> str | None:
 
 def permits(acl: Sequence[Acl], permission: int, identities: Sequence[Identity]) -> bool:
     """Whether one of the identities has one of the permissions."""
-    if not acl or SUPER in identities:
+    if acl is OPEN_ACL_UNSAFE or not acl or SUPER in identities:
         return True
     return any(_grants(entry, identities) for entry in acl if entry.perms & permission)
 
@@ -72,7 +72,8 @@ def resolve(acl: Sequence[Acl], identities: Sequence[Identity]) -> tuple[Acl, ..
             resolved.append(entry)
         else:
             return None
-    return tuple(resolved) or None
+    # One object for the usual list: it is recognised without being looked through.
+    return OPEN_ACL_UNSAFE if resolved == [*OPEN_ACL_UNSAFE] else tuple(resolved) or None
 
 
 def _well_formed(entry: Acl) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from barnabas.zookeeper.messages import Acl, Code, CreateFlag, Stat
+from barnabas.zookeeper.messages import Acl, Code, CreateFlag, OpCode, Stat
 
 CONTAINER_OWNER = -(1 << 63)
-"""``ephemeralOwner`` of a container."""
+"""``owner`` of a container; clients see 0."""
 _TTL_MAX = (1 << 40) - 1
 _TTL_OWNER = -(1 << 56)
-"""``ephemeralOwner`` of a znode with a time to live: this plus the milliseconds."""
+"""``owner`` of a znode with a time to live: this plus the milliseconds; clients see 0."""
 
 _BAD_PATH = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]|//|/\\.\\.?(?:/|$)|.(?:/$)"
@@ -81,7 +81,7 @@ class Node:
     @property
     def ephemeral(self) -> bool:
         """Owned by a session (and not a container or a znode with a time to live)."""
-        return self.owner != 0 and not is_container(self.owner) and not ttl_of(self.owner)
+        return self.owner > 0
 
     def stat(self) -> Stat:
         children = len(self.children)
@@ -94,15 +94,11 @@ class Node:
             # Deletions count too for clients, but not for the numbers of sequential children.
             self.cversion * 2 - children,
             self.aversion,
-            self.owner,
+            self.owner if self.owner > 0 else 0,
             0 if self.data is None else len(self.data),
             children,
             self.pzxid,
         )
-
-
-def is_container(owner: int) -> bool:
-    return owner == CONTAINER_OWNER
 
 
 def ttl_of(owner: int) -> int:
@@ -121,16 +117,16 @@ def check_path(path: str) -> None:
         raise Refused(Code.BAD_ARGUMENTS)
 
 
-def owner_for(flags: int, ttl: int, session_id: int) -> int:
-    """``ephemeralOwner`` of a new znode. Raises Refused(BAD_ARGUMENTS)."""
+def owner_for(op: int, flags: int, ttl: int, session_id: int) -> int:
+    """``owner`` of a new znode: the operation decides, then the flags, as in ZooKeeper.
+
+    Raises Refused(BAD_ARGUMENTS) for flags that do not exist and a time to live out of bounds."""
     if not 0 <= flags <= CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL:
         raise Refused(Code.BAD_ARGUMENTS)
-    if flags in _WITH_TTL:
+    if flags in _WITH_TTL or op == OpCode.CREATE_TTL:
         if not 0 < ttl <= _TTL_MAX:
             raise Refused(Code.BAD_ARGUMENTS)
         return _TTL_OWNER + ttl
-    if ttl >= 0:
-        raise Refused(Code.BAD_ARGUMENTS)
-    if flags == CreateFlag.CONTAINER:
+    if op == OpCode.CREATE_CONTAINER:
         return CONTAINER_OWNER
     return session_id if flags in _EPHEMERAL else 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from barnabas.errors import ConfigError, FatalError, InvalidRequest
 from barnabas.limits import ZOOKEEPER_FRAME_BYTES_MAX
 from barnabas.seams import Env
+from barnabas.zookeeper import acl as access
 from barnabas.zookeeper import four_letter, handlers, jute
 from barnabas.zookeeper.connection import Connection
 from barnabas.zookeeper.messages import (
@@ -221,13 +222,14 @@ class Coordinator:
 
     def tell(self, connection: Connection, events: Iterable[Event]) -> None:
         """Watch events for one connection."""
-        for kind, path in events:
+        for kind, path, _ in events:
             event = WatcherEvent(kind, KeeperState.SYNC_CONNECTED, path)
             self.outbox.send(connection, jute.encode_event(event))
 
     def _fire(self, events: tuple[Event, ...]) -> None:
         for connection, event in self.watches.fire(events):
-            self.tell(connection, (event,))
+            if access.permits(event[2], access.READ, connection.identities):
+                self.tell(connection, (event,))
 
     # --- changes -----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from barnabas.zookeeper.messages import (
     CheckVersionRequest,
     Code,
     Create2Response,
+    CreateFlag,
     CreateRequest,
     CreateTTLRequest,
     DeleteRequest,
@@ -47,8 +48,8 @@ from barnabas.zookeeper.node import (
 )
 
 _SPECIAL_PATHS = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
-Event: TypeAlias = tuple[EventType, str]
-"""What happened to which path."""
+Event: TypeAlias = tuple[EventType, str, tuple[Acl, ...]]
+"""What happened to which path, and the list that says who may know (ZOOKEEPER-4799)."""
 
 
 class Outcome(NamedTuple):
@@ -176,6 +177,10 @@ class ZTree:
         results: list[MultiResult] = []
         for index, (op, part) in enumerate(record.ops):
             try:
+                if isinstance(part, CreateRequest):
+                    # Inside a multi the flags tell the kind of create, whatever its number says.
+                    container = part.flags == CreateFlag.CONTAINER
+                    op = OpCode.CREATE_CONTAINER if container else OpCode.CREATE
                 reply = _WRITES[op](self, op, part, request)
             except Refused as refused:
                 while undo.steps:
@@ -185,14 +190,14 @@ class ZTree:
                 return MultiResponse(
                     tuple(MultiResult(OpCode.ERROR, ErrorResponse(code)) for code in codes)
                 )
-            # Those that return a stat show up as create2, whatever was asked for.
+            # Those that return a stat show up as create2.
             shown = OpCode.CREATE2 if isinstance(reply, Create2Response) else op
             results.append(MultiResult(shown, reply))
         return MultiResponse(tuple(results))
 
     def _create(self, op: int, record: CreateRequest | CreateTTLRequest, who: Request) -> Record:
         ttl = record.ttl if isinstance(record, CreateTTLRequest) else -1
-        owner = owner_for(record.flags, ttl, who.session_id)
+        owner = owner_for(op, record.flags, ttl, who.session_id)
         path = record.path
         slash = path.rfind("/")
         if slash == -1 or "\0" in path:
@@ -248,8 +253,8 @@ class ZTree:
         parent.pzxid = zxid
         self._undo.touched += (path, parent_path)
         self._undo.events += (
-            (EventType.NODE_CREATED, path),
-            (EventType.NODE_CHILDREN_CHANGED, parent_path),
+            (EventType.NODE_CREATED, path, acl),
+            (EventType.NODE_CHILDREN_CHANGED, parent_path, parent.acl),
         )
 
     def _delete(self, op: int, record: DeleteRequest, who: Request) -> Record:
@@ -257,8 +262,8 @@ class ZTree:
         if "/" not in path or "\0" in path or path in _SPECIAL_PATHS:
             raise Refused(Code.BAD_ARGUMENTS)
         parent = self.get(parent_of(path))
-        node = self.get(path)
         self._permit(parent, access.DELETE, who.identities)
+        node = self.get(path)
         _expect(node.version, record.version)
         if node.children:
             raise Refused(Code.NOT_EMPTY)
@@ -289,8 +294,8 @@ class ZTree:
         parent.pzxid = zxid
         self._undo.touched += (path, parent_path)
         self._undo.events += (
-            (EventType.NODE_DELETED, path),
-            (EventType.NODE_CHILDREN_CHANGED, parent_path),
+            (EventType.NODE_DELETED, path, node.acl),
+            (EventType.NODE_CHILDREN_CHANGED, parent_path, parent.acl),
         )
 
     def _set_data(self, op: int, record: SetDataRequest, who: Request) -> Record:
@@ -307,7 +312,7 @@ class ZTree:
         node.data, node.version = record.data, node.version + 1
         node.mzxid, node.mtime = who.zxid, who.time_ms
         self._undo.touched.append(record.path)
-        self._undo.events.append((EventType.NODE_DATA_CHANGED, record.path))
+        self._undo.events.append((EventType.NODE_DATA_CHANGED, record.path, node.acl))
         return StatResponse(node.stat())
 
     def _set_acl(self, op: int, record: SetAclRequest, who: Request) -> Record:
@@ -333,7 +338,7 @@ class ZTree:
 
     @staticmethod
     def _permit(node: Node, permission: int, identities: Sequence[Identity]) -> None:
-        if node.acl is not OPEN_ACL_UNSAFE and not access.permits(node.acl, permission, identities):
+        if not access.permits(node.acl, permission, identities):
             raise Refused(Code.NO_AUTH)
 
     def _add(self, path: str, node: Node) -> None:

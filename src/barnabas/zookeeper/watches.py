@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from barnabas.zookeeper.messages import EventType, WatcherType
+from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, EventType, WatcherType
 from barnabas.zookeeper.node import parent_of
 from barnabas.zookeeper.tree import Event, ZTree
 
@@ -98,7 +98,7 @@ class Watches(Generic[W]):
 
     def fire(self, events: Iterable[Event]) -> list[tuple[W, Event]]:
         """Who is told of what, in order; a watcher hears of one event once."""
-        return [(watcher, event) for event in events for watcher in self._told(*event)]
+        return [(watcher, event) for event in events for watcher in self._told(event[0], event[1])]
 
     def _told(self, kind: EventType, path: str) -> dict[W, None]:
         if kind == EventType.NODE_CHILDREN_CHANGED:
@@ -163,22 +163,22 @@ class Watches(Generic[W]):
         for path in data:
             node = tree.nodes.get(path)
             if node is None:
-                missed.append((EventType.NODE_DELETED, path))
+                missed.append((EventType.NODE_DELETED, path, OPEN_ACL_UNSAFE))
             elif node.mzxid > relative_zxid:
-                missed.append((EventType.NODE_DATA_CHANGED, path))
+                missed.append((EventType.NODE_DATA_CHANGED, path, OPEN_ACL_UNSAFE))
             else:
                 self.watch_data(path, watcher)
         for path in exist:
             if path in tree.nodes:
-                missed.append((EventType.NODE_CREATED, path))
+                missed.append((EventType.NODE_CREATED, path, OPEN_ACL_UNSAFE))
             else:
                 self.watch_data(path, watcher)
         for path in children:
             node = tree.nodes.get(path)
             if node is None:
-                missed.append((EventType.NODE_DELETED, path))
+                missed.append((EventType.NODE_DELETED, path, OPEN_ACL_UNSAFE))
             elif node.pzxid > relative_zxid:
-                missed.append((EventType.NODE_CHILDREN_CHANGED, path))
+                missed.append((EventType.NODE_CHILDREN_CHANGED, path, OPEN_ACL_UNSAFE))
             else:
                 self.watch_children(path, watcher)
         return missed
