@@ -1,0 +1,233 @@
+"""The one who breaks things: kinds of fault, drawn from a seed, undone after a while.
+
+Swarm testing: each seed enables a few kinds only and an intensity, because faults of every kind at
+once hide each other. ``Options`` is everything that was drawn, and is printed when a run fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.simulation.network import SLOW
+from tests.simulation.nodes import Process, Simulation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a seed chose."""
+
+    seed: int
+    kinds: tuple[str, ...]
+    gap_s: float
+    """Mean time from one fault to the next."""
+    length_s: float
+    """Mean time that a fault lasts."""
+    seconds: float
+    """Of faults."""
+    cpu_delay: bool = False
+
+
+def draw_options(seed: int, kinds: Sequence[str], seconds: float) -> Options:
+    """One to four of the kinds, and how often."""
+    stream = random.Random(f"{seed}/options")
+    chosen = stream.sample(sorted(kinds), min(len(kinds), stream.randint(1, 4)))
+    return Options(
+        seed=seed,
+        kinds=tuple(sorted(chosen)),
+        gap_s=stream.choice((0.7, 1.5, 3.0)),
+        length_s=stream.choice((0.3, 1.5, 6.0)),
+        seconds=seconds,
+        cpu_delay=stream.random() < 0.2,
+    )
+
+
+@dataclass(slots=True)
+class Nemesis:
+    """Breaks the processes it is given, and their hosts and wires."""
+
+    simulation: Simulation
+    options: Options
+    targets: Sequence[str]
+    """Names of processes that may be killed."""
+    coordinator: str | None = None
+    """Name of the coordinator's process, if there is one to restart or to be cut off from."""
+    count: int = 0
+    stream: random.Random = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stream = self.simulation.random("nemesis")
+
+    async def run(self) -> None:
+        """Inflict faults for as long as the options say, then heal everything."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.options.seconds
+        while True:
+            await asyncio.sleep(self.stream.expovariate(1 / self.options.gap_s))
+            if loop.time() >= until:
+                break
+            kind = self.stream.choice(self.options.kinds)
+            self.count += 1
+            self._tasks.append(asyncio.create_task(FAULTS[kind](self)))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.heal()
+
+    def heal(self) -> None:
+        """Everything up, connected and on time."""
+        self.simulation.life("heal", "nemesis")
+        self.simulation.network.heal()
+        names = [*self.targets, *([self.coordinator] if self.coordinator else [])]
+        for name in names:
+            process = self.simulation.processes[name]
+            process.host.set_clock_rate(1.0)
+            process.host.disk.faults.clear()
+            self.revive(process)
+
+    def revive(self, process: Process) -> None:
+        """Undo a kill, a pause or a power loss."""
+        process.resume()
+        if not process.host.up:
+            process.host.power_on()
+        if not process.alive:
+            process.start()
+
+    def target(self) -> Process:
+        """Somebody."""
+        return self.simulation.processes[self.stream.choice(list(self.targets))]
+
+    def others(self, process: Process) -> list[str]:
+        """The other hosts that matter."""
+        names = [*self.targets, *([self.coordinator] if self.coordinator else [])]
+        hosts = dict.fromkeys(self.simulation.processes[name].host.name for name in names)
+        return [name for name in hosts if name != process.host.name]
+
+    async def last(self) -> None:
+        """The duration of a fault."""
+        await asyncio.sleep(self.stream.expovariate(1 / self.options.length_s))
+
+
+async def _kill(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    process.kill()
+    await nemesis.last()
+    nemesis.revive(process)
+
+
+async def _bounce(nemesis: Nemesis) -> None:
+    """Back before its session has expired."""
+    process = nemesis.target()
+    process.kill()
+    await asyncio.sleep(nemesis.stream.random() * 0.05)
+    nemesis.revive(process)
+
+
+async def _kill_all(nemesis: Nemesis) -> None:
+    processes = [nemesis.simulation.processes[name] for name in nemesis.targets]
+    for process in processes:
+        process.kill()
+    for process in processes:
+        await asyncio.sleep(nemesis.stream.random())
+        nemesis.revive(process)
+
+
+async def _power(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    if process.host.up:
+        process.host.power_loss()
+    await nemesis.last()
+    nemesis.revive(process)
+
+
+async def _pause(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    process.pause()
+    await nemesis.last()
+    process.resume()
+
+
+async def _isolate(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    others = nemesis.others(process)
+    nemesis.simulation.life("isolate", process.name)
+    for other in others:
+        nemesis.simulation.network.cut(process.host.name, other)
+    await nemesis.last()
+    for other in others:
+        nemesis.simulation.network.mend(process.host.name, other)
+
+
+async def _one_way(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    ends = [process.host.name, nemesis.stream.choice(nemesis.others(process))]
+    nemesis.stream.shuffle(ends)
+    nemesis.simulation.life("one_way", f"{ends[0]} to {ends[1]}")
+    nemesis.simulation.network.block(ends[0], ends[1])
+    await nemesis.last()
+    nemesis.simulation.network.unblock(ends[0], ends[1])
+
+
+async def _cut_coordinator(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    if nemesis.coordinator is None:
+        return
+    host = nemesis.simulation.processes[nemesis.coordinator].host.name
+    nemesis.simulation.life("cut_coordinator", process.name)
+    nemesis.simulation.network.cut(process.host.name, host)
+    await nemesis.last()
+    nemesis.simulation.network.mend(process.host.name, host)
+
+
+async def _coordinator(nemesis: Nemesis) -> None:
+    if nemesis.coordinator is None:
+        return
+    process = nemesis.simulation.processes[nemesis.coordinator]
+    process.kill()
+    await nemesis.last()
+    nemesis.revive(process)
+
+
+async def _slow(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    other = nemesis.stream.choice(nemesis.others(process))
+    nemesis.simulation.life("slow", f"{process.host.name} to {other}")
+    nemesis.simulation.network.set_link(process.host.name, other, SLOW)
+    await nemesis.last()
+    nemesis.simulation.network.set_link(process.host.name, other, None)
+
+
+async def _reset(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    other = nemesis.stream.choice(nemesis.others(process))
+    nemesis.simulation.life("reset", f"{process.host.name} and {other}")
+    nemesis.simulation.network.reset_connections(process.host.name, other)
+    await asyncio.sleep(0)
+
+
+async def _clock(nemesis: Nemesis) -> None:
+    process = nemesis.target()
+    nemesis.simulation.life("clock", process.name)
+    process.host.set_clock_rate(nemesis.stream.choice((0.5, 0.8, 1.25, 2.0)))
+    process.host.jump_wall_clock(nemesis.stream.randrange(-100_000, 100_000))
+    await nemesis.last()
+    process.host.set_clock_rate(1.0)
+
+
+FAULTS: dict[str, Callable[[Nemesis], Awaitable[None]]] = {
+    "kill": _kill,
+    "bounce": _bounce,
+    "kill_all": _kill_all,
+    "power": _power,
+    "pause": _pause,
+    "isolate": _isolate,
+    "one_way": _one_way,
+    "cut_coordinator": _cut_coordinator,
+    "coordinator": _coordinator,
+    "slow": _slow,
+    "reset": _reset,
+    "clock": _clock,
+}
