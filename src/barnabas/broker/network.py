@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
@@ -52,11 +52,10 @@ class ClientConnection(asyncio.BufferedProtocol):
     # Transport events
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         peer = transport.get_extra_info("peername")
         self._client_host = str(peer[0]) if peer else ""
-        transport.set_write_buffer_limits(high=limits.WRITE_BUFFER_BYTES_MAX)
+        self._transport.set_write_buffer_limits(high=limits.WRITE_BUFFER_BYTES_MAX)
         self.last_active = self._server.loop.time()
         self._server.opened(self)
 

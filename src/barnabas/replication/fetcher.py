@@ -25,6 +25,8 @@ from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd
 from barnabas.types import Buffer, Endpoint, TopicPartition
 
+BACKOFF_FIRST_MS = 20
+
 log = logging.getLogger(__name__)
 
 LATEST_TIMESTAMP = -1
@@ -76,7 +78,14 @@ ConnectLeader = Callable[[Endpoint], Awaitable[LeaderConnection]]
 class Following:
     """The copying of one partition in one leader epoch."""
 
-    __slots__ = ("delayed_until_ms", "leader_epoch", "partition", "topic_id", "verified")
+    __slots__ = (
+        "delayed_until_ms",
+        "failures",
+        "leader_epoch",
+        "partition",
+        "topic_id",
+        "verified",
+    )
 
     def __init__(self, partition: Partition, topic_id: uuid.UUID) -> None:
         self.partition = partition
@@ -84,6 +93,8 @@ class Following:
         self.leader_epoch = partition.leader_epoch
         self.delayed_until_ms = 0
         """Back-off after an error; 0 if there is none."""
+        self.failures = 0
+        """Errors in a row."""
         self.verified = False
         """The leader has agreed with our log in this epoch."""
 
@@ -103,6 +114,8 @@ class LeaderFetcher:
         self._wake = asyncio.Event()
         self._in_flight: deque[tuple[SessionFetch, asyncio.Future[FetchReply]]] = deque()
         self._connection: LeaderConnection | None = None
+        self._answers = 0
+        """Fetches answered in all."""
 
     def __len__(self) -> int:
         return len(self._following)
@@ -166,9 +179,18 @@ class LeaderFetcher:
         if state.partition.offline:
             self._fail(state)
             return
-        state.delayed_until_ms = self._context.now_ms() + self._settings.replica_fetch_backoff_ms
+        state.delayed_until_ms = self._context.now_ms() + self._backoff_ms(state.failures)
+        state.failures += 1
         self._delayed[name] = None
         self._session.forget(name)
+
+    def _backoff_ms(self, failures: int) -> int:
+        """20 ms, doubled with every failure in a row, up to ``replica.fetch.backoff.ms``.
+
+        The commonest error is a leader whose own LeaderAndIsr is a few milliseconds behind ours;
+        waiting a whole second for it, as the original does, would be most of a failover."""
+        longest = self._settings.replica_fetch_backoff_ms
+        return min(longest, BACKOFF_FIRST_MS << min(failures, 16))
 
     def _resume_delayed(self) -> None:
         if not self._delayed:
@@ -190,17 +212,20 @@ class LeaderFetcher:
     async def run(self) -> None:
         """Copy until cancelled; a lost connection is made again after a back-off, or at once when
         the controller says something new."""
+        failures = 0
         try:
             while True:
                 await self._until_wanted()
+                answers = self._answers
                 try:
                     await self._copy()
                 except OSError as error:
                     log.info(
                         "fetching from broker %d: %s", self.leader_id, error or type(error).__name__
                     )
+                failures = 0 if self._answers > answers else failures + 1
                 self._disconnect()
-                await self._sleep(self._settings.replica_fetch_backoff_ms)
+                await self._sleep(self._backoff_ms(failures))
         finally:
             self._disconnect()
 
@@ -286,6 +311,7 @@ class LeaderFetcher:
     async def _process(
         self, request: SessionFetch, reply: FetchReply, connection: LeaderConnection
     ) -> None:
+        self._answers += 1
         if not self._session.answered(request, error=reply.error, session_id=reply.session_id):
             if reply.error not in _SESSION_ERRORS:
                 raise ConnectionError(reply.error.name)
@@ -357,6 +383,7 @@ class LeaderFetcher:
                     leader_log_start=data.log_start_offset,
                 )
                 state.verified = True
+                state.failures = 0
         except KafkaError as error:
             log.warning("copying %s: %s", partition.topic_partition, error)
             self._delay(state)
