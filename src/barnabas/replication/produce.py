@@ -21,7 +21,7 @@ ACKS_ALL = -1
 ACKS_NONE = 0
 ACKS_LEADER = 1
 
-ProduceEntry = tuple[str, int, memoryview]
+ProduceEntry = tuple[str, int, memoryview | None]
 """(topic, partition, records); the records are stamped in place and given up by the caller."""
 
 
@@ -71,7 +71,7 @@ class ProducePath:
     def _append_one(
         self,
         name: TopicPartition,
-        records: memoryview,
+        records: memoryview | None,
         result: ProduceResult,
         acks: int,
         produce_version: int,
@@ -80,6 +80,8 @@ class ProducePath:
         """Append; the partition and the offset after the batch, or None with the error told."""
         try:
             partition = self._host(name)
+            if not records:
+                raise KafkaError(ErrorCode.INVALID_RECORD, f"no records for {name}")
             info = partition.append_as_leader(
                 records, acks=acks, produce_version=produce_version, origin=origin
             )

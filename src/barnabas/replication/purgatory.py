@@ -53,14 +53,15 @@ class DeadlineWheel:
         if self._closed:
             return
         key = -(-deadline_ms // self.TICK_MS)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = {}
-            heapq.heappush(self._order, key)
-            if self._timer is None or key < self._timer_bucket:
-                self._arm()
-        bucket[item] = None
         item.bucket = key
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket[item] = None
+            return
+        self._buckets[key] = {item: None}
+        heapq.heappush(self._order, key)
+        if self._timer is None or key < self._timer_bucket:
+            self._arm()
 
     def discard(self, item: Expires) -> None:
         """Forget an item that has finished in time."""
