@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from barnabas.records.batch import Record, build_batch
+from barnabas.records.batch import Record, build_batch, iterate_batches
 from barnabas.seams import Env, Files
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner
-from barnabas.storage.memory_files import MemoryFiles
+from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
-from barnabas.types import TopicPartition
+from barnabas.types import Buffer, TopicPartition
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RECORDED_MS = 1_795_398_600_000
@@ -69,26 +72,86 @@ def reopen(
 
 
 def batch(
-    count: int = 1, *, timestamp: int = RECORDED_MS, size: int = 10, **fields: object
+    count: int = 1, *, timestamp: int = RECORDED_MS, size: int = 10, **fields: Any
 ) -> memoryview:
     records = [Record(timestamp=timestamp + i, value=b"v" * size) for i in range(count)]
-    return memoryview(build_batch(records, **fields))  # type: ignore[arg-type]
+    return memoryview(build_batch(records, **fields))
 
 
-def append(log: Log, count: int = 1, *, epoch: int = 0, **fields: object) -> tuple[int, int]:
-    info = log.append_as_leader(batch(count, **fields), epoch, now_ms=RECORDED_MS)  # type: ignore[arg-type]
+def append(log: Log, count: int = 1, *, epoch: int = 0, **fields: Any) -> tuple[int, int]:
+    info = log.append_as_leader(batch(count, **fields), epoch, now_ms=RECORDED_MS)
     return info.first_offset, info.last_offset
 
 
-def read_all(log: Log) -> bytes:
-    data = b""
+def read_all(log: Log, *, max_bytes: int = 1 << 20) -> list[tuple[int, int]]:
+    """(first offset, last offset) of every batch, fetched as a consumer does."""
+    found: list[tuple[int, int]] = []
     offset = log.log_start_offset
     while offset < log.log_end_offset:
-        found = log.read(offset, 1 << 20, up_to=log.log_end_offset, min_one=True)
-        if not found.bytes:
+        piece = log.read(offset, max_bytes, up_to=log.log_end_offset, min_one=True)
+        if not piece.bytes:
             break
-        data += b"".join(found.buffers)
-        from barnabas.records.batch import iterate_batches
+        data = b"".join(piece.buffers)
+        assert len(data) == piece.bytes
+        batches = [(h.base_offset, h.last_offset) for h, _, _ in iterate_batches(data)]
+        assert batches, f"no whole batch at {offset}"
+        found += [b for b in batches if b not in found]
+        offset = batches[-1][1] + 1
+    return found
 
-        offset = max(h.next_offset for h, _, _ in iterate_batches(data))
-    return data
+
+def image(files: MemoryFiles) -> dict[str, bytes]:
+    """All files as they are, to be laid out again as a process that was killed left them."""
+    return {path: bytes(content) for path, content in files.files.items()}
+
+
+def restored(files: dict[str, bytes]) -> MemoryFiles:
+    fresh = memory_files()
+    fresh.files.update({path: bytearray(content) for path, content in files.items()})
+    return fresh
+
+
+class FaultyFile(MemoryFile):
+    """A file whose writes or syncs fail once told to."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, content: bytearray, owner: FaultyFiles) -> None:
+        super().__init__(content)
+        self._owner = owner
+
+    def append(self, buffers: Sequence[Buffer]) -> int:
+        if self._owner.write_error:
+            written = b"".join(bytes(b) for b in buffers)[: self._owner.short_write]
+            super().append([written])
+            raise OSError(self._owner.write_error, "injected")
+        return super().append(buffers)
+
+    def pread(self, length: int, offset: int) -> bytes:
+        if self._owner.read_error:
+            raise OSError(errno.EIO, "injected")
+        return super().pread(length, offset)
+
+    async def fsync(self) -> None:
+        self._owner.syncs += 1
+        if self._owner.sync_error:
+            raise OSError(errno.EIO, "injected")
+
+
+class FaultyFiles(MemoryFiles):
+    """A disk that breaks when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(RECORDED_MS)
+        self.make_directories(DIRECTORY)
+        self.write_error = 0
+        self.short_write = 0
+        self.read_error = False
+        self.sync_error = False
+        self.create_error = False
+        self.syncs = 0
+
+    def open(self, path: str, *, create: bool = False) -> MemoryFile:
+        if self.create_error and path not in self.files:
+            raise OSError(errno.ENOSPC, "injected")
+        return FaultyFile(super().open(path, create=create).content, self)

@@ -27,6 +27,7 @@ from barnabas.storage.segment import (
     TIME_INDEX_SUFFIX,
     TRANSACTION_INDEX_SUFFIX,
     Segment,
+    file_name,
 )
 from barnabas.storage.segments import Segments
 from barnabas.storage.snapshots import SnapshotFiles
@@ -101,14 +102,18 @@ class _Loader:
     async def load(self) -> LoadedLog:
         names = self._finish_interrupted_swaps(self._remove_leftovers())
         self.epochs = self._read_epochs(names)
-        await self._open_segments(names)
+        self._open_segments(names)
+        if not self.epochs:
+            self._rebuild_epochs()
+        await self._check_indexes(names)
         if not self.checkpointed.clean:
             await self._recover()
         end = self._settle_end()
         complete = self.checkpointed.clean and not self.changed
         recovery_point = end if complete else min(self.checkpointed.recovery_point, end)
         start = max(self.checkpointed.log_start_offset, self.segments.first.base_offset)
-        self._settle_epochs(start, end)
+        self.epochs.truncate_from_end(end)
+        self.epochs.truncate_from_start(start)
         history = self._history()
         history.snapshots.remove_strays(self.segments.bases)
         history.rebuild(
@@ -177,39 +182,43 @@ class _Loader:
 
     # Segments
 
-    async def _open_segments(self, names: list[str]) -> None:
+    def _open_segments(self, names: list[str]) -> None:
         present = dict.fromkeys(names)
         for name in names:
             if name.endswith(_INDEX_SUFFIXES) and f"{name[:20]}{LOG_SUFFIX}" not in present:
                 self.files.remove(f"{self.directory}/{name}")
         for name in names:
-            if not name.endswith(LOG_SUFFIX):
-                continue
-            segment = Segment(
-                self.files,
-                self.directory,
-                _offset_of(name),
-                created_ms=self.env.clock.wall_ms(),
-                size=self.files.size(f"{self.directory}/{name}"),
-            )
-            self.segments.add(segment)
+            if name.endswith(LOG_SUFFIX):
+                segment = Segment(
+                    self.files,
+                    self.directory,
+                    _offset_of(name),
+                    created_ms=self.env.clock.wall_ms(),
+                    size=self.files.size(f"{self.directory}/{name}"),
+                )
+                self.segments.add(segment)
+
+    async def _check_indexes(self, names: list[str]) -> None:
+        """Take up the indexes, rebuilding those that are missing or contradict their segment."""
+        present = dict.fromkeys(names)
+        for segment in self.segments:
             try:
-                if f"{name[:20]}{INDEX_SUFFIX}" not in present:
+                if file_name(segment.base_offset, INDEX_SUFFIX) not in present:
                     raise CorruptIndex(f"{segment.path(INDEX_SUFFIX)} is missing")
                 segment.check_indexes()
             except CorruptIndex as error:
-                self.env.observer.note("index_rebuilt", reason=str(error))
                 if self._will_be_recovered(segment):
                     continue
+                self.env.observer.note("index_rebuilt", reason=str(error))
                 self._recover_segment(segment)
                 await asyncio.sleep(0)
             finally:
                 segment.close()
 
     def _will_be_recovered(self, segment: Segment) -> bool:
-        return (
-            not self.checkpointed.clean and segment.base_offset >= self.checkpointed.recovery_point
-        )
+        if self.checkpointed.clean:
+            return False
+        return segment in self.segments.from_floor(self.checkpointed.recovery_point)
 
     async def _recover(self) -> None:
         """Walk every segment at or above the recovery point; drop what follows a cut."""
@@ -295,15 +304,15 @@ class _Loader:
             self.env.observer.note("epochs_rebuilt", reason=str(error))
             return LeaderEpochCache()
 
-    def _settle_epochs(self, start: int, end: int) -> None:
-        if not self.epochs and end > start:
-            for segment in self.segments:
-                for _, header, _ in segment.batches():
-                    _note_epoch(self.epochs, header.partition_leader_epoch, header.base_offset)
-                    if header.partition_leader_epoch < 0:
-                        break
-        self.epochs.truncate_from_end(end)
-        self.epochs.truncate_from_start(start)
+    def _rebuild_epochs(self) -> None:
+        """Put the epochs together from the batches, but for those that recovery will walk."""
+        for segment in self.segments:
+            if self._will_be_recovered(segment):
+                break
+            for _, header, _ in segment.batches():
+                if header.partition_leader_epoch < 0:
+                    break
+                _note_epoch(self.epochs, header.partition_leader_epoch, header.base_offset)
 
 
 def recover_segment(
