@@ -21,6 +21,7 @@ from barnabas.protocol.message import Message
 from barnabas.protocol.schema import FIXED_KINDS, Field, Struct, least_element_size
 from barnabas.protocol.source import Source
 from barnabas.protocol.wire import (
+    SHORT_INT32S_UNPACK,
     STRING_BYTES_MAX,
     ZERO_UUID_BYTES,
     finish_uvarint,
@@ -38,6 +39,7 @@ def _bad(what: str, value: object) -> InvalidRequest:
 _NAMES: Final = {
     "Message": Message,
     "UUID": uuid.UUID,
+    "big": int.from_bytes,
     "ZERO": ZERO_UUID_BYTES,
     "bad": _bad,
     "more": finish_uvarint,
@@ -46,6 +48,7 @@ _NAMES: Final = {
     "int16": struct.Struct(">h").unpack_from,
     "int32": struct.Struct(">i").unpack_from,
     "unpack": struct.unpack_from,
+    "ints": SHORT_INT32S_UNPACK,
 }
 
 
@@ -90,7 +93,7 @@ def _fixed_run(source: Source, run: Sequence[Field], values: dict[str, str]) -> 
     source.line(f"p += {layout.size}")
     for field, name in zip(run, names, strict=True):
         if field.kind == "uuid":
-            source.line(f"{name} = UUID(bytes={name}) if {name} != ZERO else None")
+            source.line(f"{name} = UUID(int=big({name}, 'big')) if {name} != ZERO else None")
         values[field.name] = name
 
 
@@ -151,7 +154,10 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
     with source.block(f"if {length} * {least} > end - p:"):
         source.line(f"raise bad('array length', {length})")
     if field.kind in FIXED_KINDS and field.kind != "uuid":
-        source.line(f"{value} = unpack('>%d{FIXED_KINDS[field.kind][0]}' % {length}, b, p)")
+        unpack = f"unpack('>%d{FIXED_KINDS[field.kind][0]}' % {length}, b, p)"
+        if field.kind == "int32":
+            unpack = f"ints[{length}](b, p) if {length} < 16 else {unpack}"
+        source.line(f"{value} = {unpack}")
         source.line(f"p += {least} * {length}")
         return
     items = source.fresh()

@@ -15,7 +15,13 @@ from typing import Any, Final
 
 from barnabas.protocol.schema import FIXED_KINDS, Field, Struct
 from barnabas.protocol.source import Source
-from barnabas.protocol.wire import SHORT_UVARINTS, encode_uvarint, uuid_bytes, uvarint_bytes
+from barnabas.protocol.wire import (
+    SHORT_INT32S_PACK,
+    SHORT_UVARINTS,
+    encode_uvarint,
+    uuid_bytes,
+    uvarint_bytes,
+)
 
 Encoder = Callable[[Any, Callable[[bytes], object]], None]
 
@@ -26,6 +32,7 @@ _NAMES: Final = {
     "int16": struct.Struct(">h").pack,
     "int32": struct.Struct(">i").pack,
     "pack": struct.pack,
+    "ints": SHORT_INT32S_PACK,
     "join": b"".join,
 }
 
@@ -135,7 +142,10 @@ def _variable(source: Source, field: Field, value: str, append: str, *, flexible
 def _elements(source: Source, field: Field, value: str, append: str, *, flexible: bool) -> None:
     if field.kind in FIXED_KINDS and field.kind != "uuid":
         layout = FIXED_KINDS[field.kind][0]
-        source.line(f"{append}(pack('>%d{layout}' % len({value}), *{value}))")
+        pack = f"pack('>%d{layout}' % len({value}), *{value})"
+        if field.kind == "int32":
+            pack = f"ints[len({value})](*{value}) if len({value}) < 16 else {pack}"
+        source.line(f"{append}({pack})")
         return
     item = source.fresh()
     with source.block(f"for {item} in {value}:"):

@@ -49,6 +49,9 @@ class FetchPartition(NamedTuple):
     partition_max_bytes: int
 
 
+make_partition = FetchPartition._make
+
+
 class FetchTopic(NamedTuple):
     """A topic of a fetch request; ``topic`` is "" from v13 on, ``topic_id`` None before."""
 
@@ -96,12 +99,12 @@ def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchR
 
     Raises InvalidRequest unless it is exactly one well-formed body."""
     try:
-        return _parse(version, buffer, offset)
+        return _parse(version, bytes(buffer), offset)
     except MALFORMED as error:
         raise InvalidRequest(f"Fetch v{version}: {error}") from error
 
 
-def _parse(version: int, buffer: Buffer, position: int) -> FetchRequest:
+def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     flexible = version >= FLEXIBLE_FROM
     replica_id, replica_epoch = CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
     if version >= REPLICA_STATE_FROM:
@@ -143,20 +146,24 @@ def _parse(version: int, buffer: Buffer, position: int) -> FetchRequest:
     )
 
 
-def _parse_topic(version: int, buffer: Buffer, position: int) -> tuple[str, uuid.UUID | None, int]:
+def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.UUID | None, int]:
     if version >= TOPIC_IDS_FROM:
         end = position + 16
-        return "", uuid_or_none(bytes(buffer[position:end])), end
+        return "", uuid_or_none(buffer[position:end]), end
     name, position = read_string(buffer, position, flexible=version >= FLEXIBLE_FROM)
     return name, None, position
 
 
-def _parse_topics(version: int, buffer: Buffer, position: int) -> tuple[list[FetchTopic], int]:
+def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[FetchTopic], int]:
     flexible = version >= FLEXIBLE_FROM
     count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
     topics = []
     for _ in range(count):
-        name, topic_id, position = _parse_topic(version, buffer, position)
+        if version >= TOPIC_IDS_FROM:
+            name, topic_id = "", uuid_or_none(buffer[position : position + 16])
+            position += 16
+        else:
+            name, topic_id, position = _parse_topic(version, buffer, position)
         if flexible:
             partitions, position = _parse_partitions_v12(buffer, position)
         else:
@@ -165,19 +172,22 @@ def _parse_topics(version: int, buffer: Buffer, position: int) -> tuple[list[Fet
     return topics, position
 
 
-def _parse_partitions_v12(buffer: Buffer, position: int) -> tuple[list[FetchPartition], int]:
-    layout = _PARTITION_V12
-    count, position = read_count(buffer, position, layout.size + 1, flexible=True)
+def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchPartition], int]:
+    unpack, size = _PARTITION_V12.unpack_from, _PARTITION_V12.size
+    if buffer[position] == 2:  # one element, the usual number: no arithmetic
+        count, position = 1, position + 1
+    else:
+        count, position = read_count(buffer, position, size + 1, flexible=True)
     partitions = []
     for _ in range(count):
-        partitions.append(FetchPartition(*layout.unpack_from(buffer, position)))
-        position += layout.size
+        partitions.append(make_partition(unpack(buffer, position)))
+        position += size
         position = position + 1 if buffer[position] == 0 else read_tags(buffer, position)
-    return partitions, read_tags(buffer, position)
+    return partitions, position + 1 if buffer[position] == 0 else read_tags(buffer, position)
 
 
 def _parse_partitions(
-    version: int, buffer: Buffer, position: int
+    version: int, buffer: bytes, position: int
 ) -> tuple[list[FetchPartition], int]:
     layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V4
     count, position = read_count(buffer, position, layout.size, flexible=False)
@@ -193,7 +203,7 @@ def _parse_partitions(
 
 
 def _parse_forgotten(
-    version: int, buffer: Buffer, position: int
+    version: int, buffer: bytes, position: int
 ) -> tuple[list[ForgottenTopic], int]:
     flexible = version >= FLEXIBLE_FROM
     count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
@@ -209,7 +219,7 @@ def _parse_forgotten(
     return topics, position
 
 
-def _parse_tags(version: int, buffer: Buffer, position: int) -> tuple[tuple[int, int] | None, int]:
+def _parse_tags(version: int, buffer: bytes, position: int) -> tuple[tuple[int, int] | None, int]:
     """(replica id, replica epoch) of the ReplicaState tag, if it is there; the cluster id (tag 0)
     only means something to KRaft and is stepped over."""
     state = None

@@ -16,6 +16,7 @@ from barnabas.errors import InvalidRequest
 from barnabas.protocol.wire import (
     MALFORMED,
     array_length_bytes,
+    finish_uvarint,
     read_count,
     read_length,
     read_nullable_string,
@@ -89,6 +90,9 @@ def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceR
     Raises InvalidRequest unless it is exactly one well-formed body."""
     flexible = version >= FLEXIBLE_FROM
     try:
+        usual = _parse_usual(buffer, offset) if flexible else None
+        if usual is not None:
+            return usual
         transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
         acks, timeout_ms = _ACKS_AND_TIMEOUT.unpack_from(buffer, position)
         count, position = read_count(buffer, position + 6, 3 if flexible else 6, flexible=flexible)
@@ -104,6 +108,30 @@ def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceR
     if position != len(buffer):
         raise InvalidRequest(f"Produce v{version}: body ends at {position} of {len(buffer)} bytes")
     return ProduceRequest(transactional_id, acks, timeout_ms, topics)
+
+
+_USUAL_START = struct.Struct(">BhiBB")
+_USUAL_PARTITION = struct.Struct(">BiB")
+
+
+def _parse_usual(buffer: memoryview, position: int) -> ProduceRequest | None:
+    """A flexible request without transactional id, of one topic (name below 127 bytes) with one
+    partition, without tags: what producers mostly send. None if it is anything else."""
+    no_id, acks, timeout_ms, topics, length = _USUAL_START.unpack_from(buffer, position)
+    if no_id or topics != 2 or not 1 < length < 128:
+        return None
+    start = position + _USUAL_START.size
+    end = start + length - 1
+    partitions, partition, first = _USUAL_PARTITION.unpack_from(buffer, end)
+    if partitions != 2 or first < 128:
+        return None
+    size, position = finish_uvarint(buffer, end + _USUAL_PARTITION.size, first)
+    records_end = position + size - 1
+    if size < 128 or bytes(buffer[records_end : records_end + 4]) != b"\0\0\0":
+        return None
+    name = str(buffer[start:end], "utf-8")
+    records = buffer[position:records_end]
+    return ProduceRequest(None, acks, timeout_ms, [(name, [(partition, records)])])
 
 
 def _parse_partitions(

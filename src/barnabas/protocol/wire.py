@@ -35,6 +35,11 @@ def encode_uvarint(value: int) -> bytes:
     return bytes(out)
 
 
+_LAYOUTS = tuple(struct.Struct(f">{count}i") for count in range(16))
+SHORT_INT32S_PACK: Final = tuple(layout.pack for layout in _LAYOUTS)
+SHORT_INT32S_UNPACK: Final = tuple(layout.unpack_from for layout in _LAYOUTS)
+"""By length: arrays of partitions and replicas are short, and formatting a layout is slow."""
+
 SHORT_UVARINTS: Final = tuple(encode_uvarint(value) for value in range(512))
 
 
@@ -154,4 +159,5 @@ def uuid_or_none(raw: bytes) -> uuid.UUID | None:
     """The uuid of sixteen bytes; None for the zero uuid. Fewer bytes are malformed input."""
     if len(raw) != 16:
         raise InvalidRequest(f"uuid of {len(raw)} bytes")
-    return None if raw == ZERO_UUID_BYTES else uuid.UUID(bytes=raw)
+    value = int.from_bytes(raw, "big")
+    return uuid.UUID(int=value) if value else None
