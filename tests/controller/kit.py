@@ -152,8 +152,8 @@ class FakeZooKeeper:
         return decode_partition_state(path, node.data, node.version)
 
     def _tell(self, events: Sequence[Any]) -> None:
-        for client, (kind, path) in self.watches.fire(events):
-            client.deliver(WatchEvent(EventType(kind), path))
+        for client, event in self.watches.fire(events):
+            client.deliver(WatchEvent(EventType(event[0]), event[1]))
 
     def _show(self, op: int, record: Any, result: Any) -> None:
         parts = record.ops if op == OpCode.MULTI else [(op, record)]

@@ -1,8 +1,9 @@
-"""Scripted golden tests: each file in ``scripts/`` is a list of steps (``> ...``) and what the
-controller writes to ZooKeeper (``zk``), tells brokers (``2 <-``), answers (``->``) and notes (``*``)
-after each. Run with ``BARNABAS_REWRITE=1`` to write down what happens now, and read the difference.
+"""Scripted golden tests: each file in ``scripts/`` is a list of steps (``> ...``) and what follows:
+writes to ZooKeeper (``zk``), requests to brokers (``2 <-``), answers (``->``) and notes (``*``).
+Run with ``BARNABAS_REWRITE=1`` to write down what happens now, and read the difference.
 
-Where the recordings of Kafka 3.9.1 (``tests/golden``) have the same situation, the script's comments
+Where the recordings of Kafka 3.9.1 (``tests/golden``) have the same situation, the comments of a
+script
 say which step that is and what differs.
 """
 

@@ -54,6 +54,8 @@ class PartitionInfo:
     """The zxid of the write that left ``leadership`` in ZooKeeper; a broker epoch (czxid) above it
     means that the broker registered after that write."""
     replica_states: dict[int, ReplicaState] = field(default_factory=dict)
+    offline_noted: bool = False
+    """The timeline knows that nobody leads."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,6 +14,7 @@ The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from barnabas.controller import (
     broker_changes,
@@ -29,6 +30,7 @@ from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.preferred import is_candidate
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term, chunks
+from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import FeatureZNode, decode_preferred_election, encode_feature
 from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode
@@ -45,9 +47,10 @@ async def take_over(term: Term, rng: random.Random) -> None:
         if reason := ineligible_reason(term.context, topic):
             term.context.topics_ineligible[topic] = reason
     term.send_metadata()
-    _classify(term)
+    leaderless = _classify(term)
     await partitions.elect_where_needed(term)
-    await _settle_replicas(term)
+    told = {p.topic_partition: p for p in leaderless if p.state is PartitionState.ONLINE}
+    await _settle_replicas(term, told)
     await topic_deletion.resume(term)
     await preferred_election_requested(term)
 
@@ -89,9 +92,10 @@ async def _load(term: Term, rng: random.Random) -> None:
         term.channels.add(broker)
 
 
-def _classify(term: Term) -> None:
-    """States of partitions and replicas, from what was read."""
+def _classify(term: Term) -> list[PartitionInfo]:
+    """States of partitions and replicas, from what was read. Returns those that need a leader."""
     context = term.context
+    leaderless = []
     for p in context.partitions.values():
         if p.leadership is None:
             p.state = PartitionState.NEW
@@ -99,21 +103,24 @@ def _classify(term: Term) -> None:
             p.state = PartitionState.ONLINE
         else:
             p.state = PartitionState.OFFLINE
+        if p.state is not PartitionState.ONLINE:
+            leaderless.append(p)
         deleted = context.is_being_deleted(p.topic_partition.topic)
         dead = ReplicaState.DELETION_INELIGIBLE if deleted else ReplicaState.OFFLINE
         for replica in p.assignment.replicas:
             online = context.is_replica_online(replica, p.topic_partition)
             p.replica_states[replica] = ReplicaState.ONLINE if online else dead
+    return leaderless
 
 
-async def _settle_replicas(term: Term) -> None:
+async def _settle_replicas(term: Term, told: Mapping[TopicPartition, PartitionInfo]) -> None:
     """Dead replicas, and followers that restarted unseen, leave their ISRs; then every live replica
-    is told its role."""
+    is told its role. Not so where an election has just done both."""
     context = term.context
     staying = [
         p
         for p in context.partitions.values()
-        if not context.is_being_deleted(p.topic_partition.topic)
+        if p.topic_partition not in told and not context.is_being_deleted(p.topic_partition.topic)
     ]
     gone: list[tuple[PartitionInfo, int]] = []
     for p in staying:

@@ -175,6 +175,9 @@ def _leave_offline(term: Term, p: PartitionInfo) -> None:
 
 
 def _note_offline(term: Term, p: PartitionInfo, reason: str) -> None:
+    if p.offline_noted:
+        return
+    p.offline_noted = True
     tp = p.topic_partition
     isr = [] if p.leadership is None else list(p.leadership.isr)
     term.observer.note(

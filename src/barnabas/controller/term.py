@@ -68,6 +68,7 @@ class Term:
         before, p.leadership, p.mzxid = p.leadership, leadership, mzxid
         tp = p.topic_partition
         if elected:
+            p.offline_noted = False
             self.observer.note(
                 "leader_elected",
                 topic=tp.topic,
