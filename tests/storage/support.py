@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +155,10 @@ class FaultyFiles(MemoryFiles):
         if self.create_error and path not in self.files:
             raise OSError(errno.ENOSPC, "injected")
         return FaultyFile(super().open(path, create=create).content, self)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until something is so; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a file, not an event
+            await asyncio.sleep(0.001)
