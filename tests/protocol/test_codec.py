@@ -8,6 +8,7 @@ import random
 import struct
 import tracemalloc
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,7 @@ def _compare_with_kio(
     key: ApiKey, version: int, message: Message, entity_type: type, *, response: bool
 ) -> None:
     body = codec.encode_body(key, version, message, response=response)
+    entity: Any
     entity, size = entity_reader(entity_type)(body, 0)
     assert size == len(body)
     written = io.BytesIO()

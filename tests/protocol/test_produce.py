@@ -22,7 +22,11 @@ from barnabas.protocol.produce import (
 )
 
 VERSIONS = range(3, 12)
-TOPICS = [("one", [(0, b"abc" * 100), (7, None), (8, b"")]), ("zwei-ü", []), ("", [(1, b"x")])]
+TOPICS: list[tuple[str, list[tuple[int, bytes | None]]]] = [
+    ("one", [(0, b"abc" * 100), (7, None), (8, b"")]),
+    ("zwei-ü", []),
+    ("", [(1, b"x")]),
+]
 
 
 def test_recorded_requests_parse_to_their_last_byte() -> None:
