@@ -1,0 +1,223 @@
+"""Random histories of deaths, restarts, bounces and lost sessions; what must hold after each step."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from barnabas.protocol.message import Message
+from barnabas.types import LeaderAndIsr
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import decode_topic
+from tests.controller.kit import Cluster, run
+
+ASSIGNMENT = {0: (1, 2, 3), 1: (2, 3, 1), 2: (3, 1), 3: (2,)}
+ACTIONS = (
+    "crash",
+    "kill",
+    "end_session",
+    "start",
+    "start_unclean",
+    "bounce",
+    "bounce_unclean",
+    "refuse",
+    "answer",
+    "expire",
+    "grow_isr",
+    "lose_answer",
+    "wait",
+)
+STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 3)), max_size=25)
+
+
+class History:
+    def __init__(self) -> None:
+        self.cluster = Cluster()
+        self.seen: dict[int, LeaderAndIsr] = {}
+        self.grown: dict[int, set[int]] = {}
+        self.registered: dict[int, bool] = {}
+        self.running: dict[int, bool] = {}
+        self.full = {number: set(replicas) for number, replicas in ASSIGNMENT.items()}
+        """Who has everything that was acknowledged; a crash of its machine takes that away."""
+        self.checked = 0
+
+    async def begin(self) -> None:
+        for broker in (1, 2, 3):
+            await self.start(broker)
+        self.cluster.create_topic("t", ASSIGNMENT, 1)
+        await self.cluster.settle()
+
+    async def start(self, broker: int, unclean: bool = False) -> None:
+        if self.registered.get(broker):
+            return
+        self.cluster.register(broker, unclean=unclean)
+        self.cluster.start_controller(broker)
+        self.registered[broker] = self.running[broker] = True
+        for full in self.full.values() if unclean else ():
+            full.discard(broker)
+
+    async def act(self, action: str, broker: int) -> None:
+        """One step; those that make no sense now do nothing."""
+        cluster = self.cluster
+        up = self.running.get(broker, False)
+        if action == "start":
+            await self.start(broker)
+        elif action == "start_unclean":
+            await self.start(broker, unclean=True)
+        elif action == "wait":
+            await asyncio.sleep(0.3)
+        elif action == "end_session" and self.registered.get(broker) and not up:
+            cluster.end_session(broker)
+            self.registered[broker] = False
+        elif up:
+            await self.act_on_running(action, broker)
+        await cluster.settle()
+
+    async def act_on_running(self, action: str, broker: int) -> None:
+        cluster = self.cluster
+        if action in ("crash", "kill", "bounce", "bounce_unclean"):
+            await cluster.crash(broker, session_ends=action != "kill")
+            self.running[broker] = False
+            self.registered[broker] = action == "kill"
+            if action.startswith("bounce"):
+                await self.start(broker, unclean=action.endswith("unclean"))
+        elif action == "refuse":
+            cluster.brokers[broker].kill()
+        elif action == "answer":
+            cluster.brokers[broker].mode = "up"
+        elif action == "lose_answer":
+            cluster.clients[broker].lose_answers = 1
+        elif action == "expire":
+            cluster.clients[broker].expired = True
+            cluster.controllers[broker].on_session_expired()
+            cluster.end_session(broker)
+            cluster.register(broker)
+            client = cluster.clients[broker]
+            client.expired, client.session_id = False, cluster.brokers[broker].session
+            cluster.controllers[broker].on_new_session()
+        elif action == "grow_isr":
+            await self.grow_isr(broker)
+
+    async def grow_isr(self, leader: int) -> None:
+        """As the leader of partition 0, propose all who are registered."""
+        active = [c for b, c in self.cluster.controllers.items() if self.running[b] and c.is_active]
+        state = self.cluster.state("t", 0)
+        if not active or state.leader != leader:
+            return
+        isr = [*state.isr, *(r for r in ASSIGNMENT[0] if r not in state.isr)]
+        path = paths.topic_path("t")
+        topic_id = decode_topic(path, self.cluster.zookeeper.read(path)).topic_id
+        epochs = {b: self.cluster.brokers[b].epoch for b in isr}
+        answer = asyncio.ensure_future(
+            active[0].alter_partition(
+                Message(
+                    broker_id=leader,
+                    broker_epoch=self.cluster.brokers[leader].epoch,
+                    topics=[
+                        Message(
+                            topic_id=topic_id,
+                            partitions=[
+                                Message(
+                                    partition_index=0,
+                                    leader_epoch=state.leader_epoch,
+                                    partition_epoch=state.partition_epoch,
+                                    new_isr_with_epochs=[
+                                        Message(broker_id=b, broker_epoch=epochs[b]) for b in isr
+                                    ],
+                                    leader_recovery_state=0,
+                                )
+                            ],
+                        )
+                    ],
+                )
+            )
+        )
+        await self.cluster.settle(0.2)
+        if (await answer).topics and not (await answer).topics[0].partitions[0].error_code:
+            self.grown.setdefault(0, set()).update(isr)
+            self.full[0].update(isr)
+
+    # --- what must hold
+
+    def check(self) -> None:
+        active = [b for b, c in self.cluster.controllers.items() if self.running[b] and c.is_active]
+        assert len(active) <= 1
+        for number, replicas in ASSIGNMENT.items():
+            self.check_state(number, replicas)
+        for broker, api_key, message in self.cluster.requests[self.checked :]:
+            if api_key == 4:
+                self.check_role(broker, message)
+        self.checked = len(self.cluster.requests)
+
+    def check_state(self, number: int, replicas: tuple[int, ...]) -> None:
+        state = self.cluster.state("t", number)
+        before = self.seen.get(number, state)
+        assert state.isr
+        assert len(set(state.isr)) == len(state.isr)
+        assert set(state.isr) <= set(replicas)
+        assert state.leader == -1 or state.leader in state.isr
+        assert state.leader_epoch >= before.leader_epoch
+        assert state.partition_epoch >= before.partition_epoch
+        assert state.controller_epoch >= before.controller_epoch
+        assert set(state.isr) <= set(before.isr) | self.grown.pop(number, set()), "unclean"
+        if state.leader not in (-1, before.leader):
+            assert state.leader_epoch > before.leader_epoch
+        if state.leader != -1 and state.leader_epoch > before.leader_epoch:
+            self.check_leader_has_everything(number, state.leader, before)
+        self.seen[number] = state
+
+    def check_leader_has_everything(self, number: int, leader: int, before: LeaderAndIsr) -> None:
+        """KIP-966; what the leader lacks must be lost to every member of the ISR."""
+        full = self.full[number]
+        if leader not in full and len(ASSIGNMENT[number]) > 1:
+            assert not full & set(before.isr)
+            assert len(before.isr) > 1
+            self.full[number] = {leader}
+        self.full[number] &= set(self.cluster.state("t", number).isr)
+
+    def check_role(self, broker: int, message: Any) -> None:
+        """Nobody is told to lead by a state that is older than its registration."""
+        for topic in message.topic_states:
+            for p in topic.partition_states:
+                if p.leader == broker:
+                    path = paths.partition_state_path("t", p.partition_index)
+                    node = self.cluster.zookeeper.tree.nodes[path]
+                    if node.version == p.partition_epoch:
+                        assert node.stat().mzxid > message.broker_epoch
+
+    async def heal(self) -> None:
+        """All come back cleanly: every partition is led again, unless its last member crashed."""
+        for broker in (1, 2, 3):
+            if not self.running.get(broker):
+                if self.registered.get(broker):
+                    self.cluster.end_session(broker)
+                    self.registered[broker] = False
+                await self.start(broker)
+            self.cluster.brokers[broker].mode = "up"
+            self.cluster.clients[broker].lose_answers = 0
+        await self.cluster.settle(7)
+        self.check()
+        for number, replicas in ASSIGNMENT.items():
+            state = self.cluster.state("t", number)
+            held = len(replicas) > 1 and len(state.isr) == 1 and state.recovering
+            assert state.leader != -1 or held
+
+
+async def _play(steps: list[tuple[str, int]]) -> None:
+    history = History()
+    await history.begin()
+    history.check()
+    for action, broker in steps:
+        await history.act(action, broker)
+        history.check()
+    await history.heal()
+    await history.cluster.stop()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_random_histories(steps: list[tuple[str, int]]) -> None:
+    run(lambda: _play(steps))
