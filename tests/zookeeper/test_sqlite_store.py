@@ -1,0 +1,86 @@
+"""The coordinator's memory on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from barnabas.errors import ConfigError
+from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
+from barnabas.zookeeper.sqlite_store import FILE_NAME, SqliteStore
+from barnabas.zookeeper.store import Batch, StoredNode, StoredSession
+
+NODES = [
+    StoredNode("/a", None, OPEN_ACL_UNSAFE, 1, 2, 3, 4, 5, 6, 7, 8, -(1 << 63)),
+    StoredNode("/ä", b"", (Acl(1, "world", "anyone"), Acl(31, "digest", "x:y")), *range(9)),
+    StoredNode("/b", b"\0\xff", OPEN_ACL_UNSAFE, 1 << 40, 2, 3, 4, 5, 6, 7, 8, 9),
+]
+SESSION = StoredSession(1 << 56 | 5, bytes(range(16)), 6000, 300)
+
+
+def test_what_was_committed_comes_back(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "new" / "directory"))
+    assert store.load() == (1, [], [])
+    asyncio.run(store.commit(Batch(NODES, [], [SESSION], [])))
+    asyncio.run(store.commit(Batch([NODES[2]._replace(version=9)], ["/a"], [], [])))
+    store.close()
+    store.close()
+    again = SqliteStore(str(tmp_path / "new" / "directory"), flush=False)
+    stored = again.load()
+    assert stored.epoch == 2
+    assert stored.nodes == [NODES[2]._replace(version=9), NODES[1]]
+    assert stored.sessions == [SESSION]
+    asyncio.run(again.commit(Batch([], [], [], [SESSION.id])))
+    again.close()
+    last = SqliteStore(str(tmp_path / "new" / "directory"))
+    assert last.load().sessions == []
+    last.close()
+
+
+def test_one_coordinator_at_a_time(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path))
+    store.load()
+    second = SqliteStore(str(tmp_path))
+    with pytest.raises(ConfigError, match="in use by another coordinator"):
+        second.load()
+    store.close()
+    assert second.load().epoch == 2
+    second.close()
+
+
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
+    with pytest.raises(ConfigError, match=r"coordinator\.sqlite"):
+        SqliteStore(str(tmp_path)).load()
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    database.execute("PRAGMA user_version=99")
+    database.close()
+    store = SqliteStore(str(tmp_path))
+    with pytest.raises(ConfigError, match="later version"):
+        store.load()
+    store.close()
+
+
+def test_commits_are_flushed_unless_asked_otherwise(tmp_path: Path) -> None:
+    for flush, expected in ((True, 2), (False, 1)):
+        store = SqliteStore(str(tmp_path), flush=flush)
+        store.load()
+        assert store._database is not None
+        assert store._database.execute("PRAGMA synchronous").fetchone() == (expected,)
+        assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        store.close()
+
+
+def test_a_commit_after_closing_is_an_error(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path))
+    store.load()
+    store.close()
+    with pytest.raises(OSError, match="closed"):
+        asyncio.run(store.commit(Batch([], [], [], [])))
+    store.close()
