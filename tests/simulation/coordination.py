@@ -13,6 +13,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.nemesis import Nemesis, Options, draw_options
+from tests.simulation.nodes import Simulation
+
 from barnabas.seams import Env
 from barnabas.zookeeper.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.errors import (
@@ -25,8 +28,6 @@ from barnabas.zookeeper.errors import (
 from barnabas.zookeeper.operations import WatchEvent
 from barnabas.zookeeper.server import CoordinatorConfig, serve
 from barnabas.zookeeper.store import MemoryStore
-from tests.simulation.nemesis import Nemesis, Options, draw_options
-from tests.simulation.nodes import Simulation
 
 SESSION_MS = 4000
 QUIET_S = 30.0
@@ -115,11 +116,11 @@ async def _lead(client: ZooKeeperClient, ledger: Ledger, name: str) -> None:
         await client.create("/leader", name.encode(), ephemeral=True)
     except NodeExists:
         _, stat = await client.get("/leader")
-        if stat.ephemeral_owner != client.session_id:
+        if stat.ephemeralOwner != client.session_id:
             ledger.leading.pop(name, None)
             return
     _, stat = await client.get("/leader")
-    if stat.ephemeral_owner == client.session_id:
+    if stat.ephemeralOwner == client.session_id:
         ledger.leading[name] = stat.czxid
 
 

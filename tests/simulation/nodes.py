@@ -156,6 +156,8 @@ class Process:
         """What may leave ``main`` without failing the run (a broker that stops itself)."""
         self.outcome: BaseException | None = None
         self.running = False
+        self.gave_up = False
+        """Its last incarnation ended by itself."""
         self.loop: SimLoop = None  # type: ignore[assignment]
         self.start()
 
@@ -184,7 +186,7 @@ class Process:
             boot_id=self.host.boot_id,
             observer=_Observer(self, self.loop),
         )
-        self.running, self.outcome = True, None
+        self.running, self.gave_up, self.outcome = True, False, None
         simulation.life("start", self.name)
         task = self.loop.create_task(self._run(env, self.loop), name=f"{self.name}/main")
         task.add_done_callback(self._ended)
@@ -201,7 +203,7 @@ class Process:
             await asyncio.gather(*left, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self.running = False
+        self.running, self.gave_up = False, True
         if not task.cancelled():
             self.outcome = task.exception()
         error = self.outcome

@@ -1,0 +1,131 @@
+"""Clients of a simulated cluster, writing down what they were told (``checker.History``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.checker import History, Outcome, Poll, Send
+from tests.simulation.nodes import Simulation
+
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.consumer import fetch
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.producer import Producer
+from barnabas.records.batch import Record
+from barnabas.seams import Env
+from barnabas.types import TopicPartition
+
+BOOTSTRAP = "b1:9092,b2:9092,b3:9092"
+Main = Callable[[Env], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class Workload:
+    """What producers and consumers share."""
+
+    simulation: Simulation
+    history: History = field(default_factory=History)
+    producing: bool = True
+    positions: dict[str, int] = field(default_factory=dict)
+    """Consumer -> offset of its next poll."""
+    attempted: int = 0
+
+    @property
+    def acknowledged(self) -> int:
+        """Values whose sends were answered."""
+        return sum(1 for send in self.history.sends if send.outcome is Outcome.OK)
+
+    def end(self, tp: TopicPartition) -> int:
+        """One past the highest acknowledged offset."""
+        offsets = [
+            s.offset for s in self.history.sends if s.key == str(tp) and s.offset is not None
+        ]
+        return max(offsets, default=-1) + 1
+
+    def producer(self, name: str, tp: TopicPartition, *, idempotent: bool) -> Main:
+        """Writes small batches until told to stop. After an unknown outcome it begins anew, as a
+        producer of another name: an idempotent producer must not reuse a sequence number."""
+
+        async def main(env: Env) -> None:
+            number = 0
+            async with ClusterClient(BOOTSTRAP, name, timeout_ms=5000) as client:
+                while self.producing:
+                    number += 1
+                    await self._produce(env, client, f"{name}.{number}", tp, idempotent)
+
+        return main
+
+    async def _produce(
+        self, env: Env, client: ClusterClient, name: str, tp: TopicPartition, idempotent: bool
+    ) -> None:
+        producer = Producer(
+            client, idempotent=idempotent, delivery_timeout_ms=60_000, request_timeout_ms=3000
+        )
+        try:
+            await client.metadata([tp.topic])
+            await producer.start()
+        except (OSError, ClientError, Unreachable) as error:
+            env.observer.note("producer_waits", error=str(error))
+            await asyncio.sleep(0.5)
+            return
+        number = 0
+        while self.producing:
+            values = [f"{name}/{number + i}" for i in range(env.random.randint(1, 3))]
+            number += len(values)
+            if not await self._send(env, producer, name, tp, values):
+                return
+            await asyncio.sleep(env.random.expovariate(1 / 0.1))
+
+    async def _send(
+        self, env: Env, producer: Producer, name: str, tp: TopicPartition, values: list[str]
+    ) -> bool:
+        first, outcome = -1, Outcome.INFO
+        self.attempted += len(values)
+        now = env.clock.wall_ms()
+        records = [Record(0, now, None, value.encode(), ()) for value in values]
+        try:
+            first = await producer.send(tp, records)
+            outcome = Outcome.OK
+        except (OSError, ClientError, Unreachable) as error:
+            env.observer.note("send_unknown", key=str(tp), error=str(error))
+        for position, value in enumerate(values):
+            self.history.sends.append(
+                Send(
+                    process=name,
+                    key=str(tp),
+                    value=value,
+                    outcome=outcome,
+                    offset=first + position if outcome is Outcome.OK else None,
+                )
+            )
+        if outcome is Outcome.OK:
+            env.observer.note("acknowledged", key=str(tp), offset=first, count=len(values))
+        return outcome is Outcome.OK
+
+    def consumer(self, name: str, tp: TopicPartition) -> Main:
+        """Reads one partition from the start, for ever."""
+
+        async def main(env: Env) -> None:
+            offset = 0
+            async with ClusterClient(BOOTSTRAP, name, timeout_ms=5000) as client:
+                while True:
+                    try:
+                        found = await fetch(client, tp, offset)
+                    except (OSError, Unreachable):
+                        await asyncio.sleep(0.2)
+                        continue
+                    except ClientError as error:
+                        self.simulation.fail(name, f"fetch of {tp} at {offset}: {error}")
+                        return
+                    if found.records:
+                        records = tuple(
+                            (str(tp), r.offset, bytes(r.value or b"").decode())
+                            for r in found.records
+                        )
+                        self.history.polls.append(Poll(process=name, segment=0, records=records))
+                    offset = self.positions[name] = found.next_offset
+
+        return main
