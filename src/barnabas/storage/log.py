@@ -8,8 +8,6 @@ good (KAFKA-10778): where it ends is no longer certain, and recovery at the next
 
 from __future__ import annotations
 
-import uuid
-
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
     BatchHeader,
@@ -20,104 +18,30 @@ from barnabas.records.batch import (
     stamp,
 )
 from barnabas.records.validate import ValidatedBatch, validate_client_batch
-from barnabas.seams import Env
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
 from barnabas.storage.config import I64_MAX, LogConfig
-from barnabas.storage.durability import Durability
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
-from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.log_types import AppendInfo, LoadedLog
 from barnabas.storage.producer_history import marker_of
-from barnabas.storage.producer_state import Origin, ProducerState
-from barnabas.storage.retention import SegmentFacts, deletable_count, must_roll_for_time
+from barnabas.storage.producer_state import Origin
+from barnabas.storage.readable_log import ReadableLog
+from barnabas.storage.retention import (
+    SegmentFacts,
+    deletable_count,
+    must_roll_for_time,
+    roll_jitter_ms,
+)
 from barnabas.storage.segment import BatchSpan, Segment
-from barnabas.storage.segments import EMPTY_SLICE, LogSlice, Segments
+from barnabas.storage.segments import LogSlice
 from barnabas.storage.small_files import replace_unsynced
-from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
+from barnabas.types import NO_TIMESTAMP, Buffer
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
 
 
-class Log:
+class Log(ReadableLog):
     """Owned by the ``LogManager``; every method runs on the loop and, unless it says async, to its
     end. ``KafkaError(KAFKA_STORAGE_ERROR)`` means fenced."""
-
-    def __init__(
-        self,
-        env: Env,
-        topic_partition: TopicPartition,
-        directory: str,
-        config: LogConfig,
-        loaded: LoadedLog,
-        *,
-        topic_id: uuid.UUID | None = None,
-        owner: LogOwner | None = None,
-    ) -> None:
-        self.topic_partition = topic_partition
-        self.topic_id = topic_id
-        self.directory = directory
-        self.config = config
-        self.epochs = loaded.epochs
-        self.log_start_offset = loaded.log_start_offset
-        self.log_end_offset = loaded.log_end_offset
-        self.high_watermark = loaded.log_start_offset
-        self.failure: OSError | None = None
-        """Why the log is fenced."""
-        self._env = env
-        self._files = env.files
-        self._owner = owner or LogOwner()
-        self._segments = loaded.segments
-        self._history = loaded.history
-        self._epochs_written = self.epochs.entries
-        self._jitter_ms = self._new_jitter()
-        self._durability = Durability(
-            env.files, loaded.segments, loaded.history, loaded.recovery_point
-        )
-        self._unflushed_since_ms = env.clock.wall_ms()
-        # As a clean stop leaves it: there is nothing to do at the next one.
-        self._complete = loaded.complete
-        if loaded.removals:
-            self._owner.removal_wanted(self, list(loaded.removals))
-
-    # What it is
-
-    @property
-    def producers(self) -> ProducerState:
-        """What idempotent and transactional producers have written."""
-        return self._history.state
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of batches in all segments."""
-        return self._segments.size_bytes
-
-    @property
-    def segment_count(self) -> int:
-        """Number of segments."""
-        return len(self._segments)
-
-    @property
-    def segments(self) -> Segments:
-        """The segments themselves, for the cleaner."""
-        return self._segments
-
-    @property
-    def recovery_point(self) -> int:
-        """From here on the log must be walked if the machine stops: all before is durable."""
-        return self._durability.recovery_point
-
-    @property
-    def flushed_offset(self) -> int:
-        """Everything before it is durable."""
-        return self._durability.flushed_offset
-
-    @property
-    def last_stable_offset(self) -> int:
-        """End of what a READ_COMMITTED consumer may see (reference 7.2)."""
-        unstable = self.producers.first_unstable_offset
-        if unstable is None or unstable >= self.high_watermark:
-            return self.high_watermark
-        return max(unstable, self.log_start_offset)
 
     # Appending
 
@@ -289,7 +213,9 @@ class Log:
         return active.size > 0 and must_roll_for_time(
             self.config,
             first_timestamp=active.first_timestamp,
-            batch_timestamp=max(span.max_timestamp for span in spans),
+            batch_timestamp=spans[0].max_timestamp
+            if len(spans) == 1
+            else max(span.max_timestamp for span in spans),
             created_ms=active.created_ms,
             now_ms=now_ms,
             jitter_ms=self._jitter_ms,
@@ -320,62 +246,9 @@ class Log:
         # On disk at once: its name is where the log continues after a restart.
         _ = segment.file
         self._segments.add(segment)
-        self._jitter_ms = self._new_jitter()
+        self._jitter_ms = roll_jitter_ms(self.config, self._env.random)
         self._durability.segment_added()
         self._complete = False
-
-    def _new_jitter(self) -> int:
-        bound = min(self.config.segment_jitter_ms, self.config.segment_ms)
-        return self._env.random.randrange(bound) if bound > 0 else 0
-
-    # Reading
-
-    def read(self, offset: int, max_bytes: int, *, up_to: int, min_one: bool) -> LogSlice:
-        """Whole batches from the one that holds ``offset``, none with an offset at or above
-        ``up_to``; the last may be cut at ``max_bytes``. Raises OFFSET_OUT_OF_RANGE."""
-        self._check_usable()
-        end = self.log_end_offset
-        if not self.log_start_offset <= offset <= end:
-            raise KafkaError(
-                ErrorCode.OFFSET_OUT_OF_RANGE,
-                f"{offset} of {self.topic_partition}: [{self.log_start_offset}, {end}]",
-            )
-        limit = min(up_to, end)
-        if offset >= limit:
-            return EMPTY_SLICE
-        try:
-            return self._segments.read(offset, max_bytes, limit=limit, min_one=min_one)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
-
-    def aborted_transactions(self, from_offset: int, up_to: int) -> list[AbortedTransaction]:
-        """Aborted transactions that overlap [from_offset, up_to)."""
-        self._check_usable()
-        try:
-            return self._segments.aborted_transactions(from_offset, up_to)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
-
-    def offset_for_timestamp(self, timestamp: int) -> tuple[int, int, int] | None:
-        """(timestamp, offset, epoch) of the first record at or after a time, None if none."""
-        self._check_usable()
-        try:
-            return self._with_epoch(
-                self._segments.first_at_or_after(timestamp, self.log_start_offset)
-            )
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
-
-    def offset_of_max_timestamp(self) -> tuple[int, int, int] | None:
-        """(timestamp, offset, epoch) of the first record with the largest timestamp."""
-        self._check_usable()
-        try:
-            return self._with_epoch(self._segments.max_timestamp())
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
-
-    def _with_epoch(self, found: tuple[int, int] | None) -> tuple[int, int, int] | None:
-        return None if found is None else (*found, self.epochs.epoch_at(found[1]))
 
     # Offsets and epochs
 
@@ -390,10 +263,6 @@ class Log:
         (KAFKA-7415)."""
         if self.epochs.assign(epoch, start_offset):
             self._write_epochs()
-
-    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
-        """(epoch, end offset) that answers OffsetForLeaderEpoch (reference 4.9)."""
-        return self.epochs.end_offset_for(epoch, self.log_end_offset)
 
     def _write_epochs(self) -> None:
         """Bring the file up to date in the page cache, and have it synced soon. Kafka syncs on the
@@ -553,17 +422,6 @@ class Log:
 
     # Life
 
-    def fence(self, error: Exception) -> KafkaError:
-        """The disk failed: nothing more is written or read here. The error for the caller."""
-        if self.failure is None:
-            self.failure = error if isinstance(error, OSError) else OSError(str(error))
-            self._owner.log_failed(self, self.failure)
-        return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}")
-
-    def _check_usable(self) -> None:
-        if self.failure is not None:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory} is offline")
-
     async def close_cleanly(self) -> None:
         """Leave the directory as a clean stop leaves it: all files complete and durable."""
         self._check_usable()
@@ -583,10 +441,6 @@ class Log:
         except OSError as error:
             raise self.fence(error) from error
         self.close()
-
-    def retire(self) -> None:
-        """The partition is deleted: whoever still holds the log gets KAFKA_STORAGE_ERROR."""
-        self.failure = self.failure or OSError(f"{self.topic_partition} is deleted")
 
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""

@@ -30,6 +30,7 @@ from barnabas.storage.log_dir import (
     partition_of,
 )
 from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.removals import Removals
 from barnabas.storage.small_files import replace_unsynced, sync_file
@@ -317,7 +318,7 @@ class LogManager(LogOwner):
 
     # What logs tell
 
-    def log_failed(self, log: Log, error: OSError) -> None:
+    def log_failed(self, log: ReadableLog, error: OSError) -> None:
         directory = self._dir_of.get(log.topic_partition)
         if directory is not None:
             self._dir_failed(directory, error)
@@ -330,7 +331,7 @@ class LogManager(LogOwner):
         self._to_sync[path] = None
         self._work.set()
 
-    def removal_wanted(self, log: Log, paths: list[str]) -> None:
+    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
         for path in paths:
             self._removals.add_file(path, log.config.file_delete_delay_ms)
 
@@ -339,9 +340,6 @@ class LogManager(LogOwner):
         if directory is not None:
             self._to_checkpoint[directory] = None
             self._work.set()
-
-    def log_start_moved(self, log: Log) -> None:
-        return
 
     def _dir_failed(self, directory: LogDirectory, error: OSError) -> None:
         if not directory.is_online:

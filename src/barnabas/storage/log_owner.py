@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from barnabas.storage.log import Log
+    from barnabas.storage.readable_log import ReadableLog
 
 
 class LogOwner:
     """Hears nothing; to be overridden. Called on the loop, must not block or raise."""
 
-    def log_failed(self, log: Log, error: OSError) -> None:
+    def log_failed(self, log: ReadableLog, error: OSError) -> None:
         """The log has been fenced."""
 
     def flush_wanted(self, log: Log) -> None:
@@ -20,7 +21,7 @@ class LogOwner:
     def sync_wanted(self, path: str) -> None:
         """A small file was replaced and should become durable in the background."""
 
-    def removal_wanted(self, log: Log, paths: list[str]) -> None:
+    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
         """Files named ``.deleted`` may go after ``file.delete.delay.ms``."""
 
     def log_start_moved(self, log: Log) -> None:

@@ -5,6 +5,7 @@ Pure rules over a few numbers of each segment.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -79,3 +80,9 @@ def must_roll_for_time(
     else:
         waited = now_ms - created_ms
     return waited > config.segment_ms - jitter_ms
+
+
+def roll_jitter_ms(config: LogConfig, chance: random.Random) -> int:
+    """How much earlier than ``segment.ms`` a segment rolls, so that not all roll at once."""
+    bound = min(config.segment_jitter_ms, config.segment_ms)
+    return chance.randrange(bound) if bound > 0 else 0
