@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barnabas.errors import InvalidRequest
-from barnabas.protocol.framing import STAGING_BYTES, FrameBuffer
+from barnabas.protocol.framing import STAGING_BYTES, UNPROVEN_BYTES_MAX, FrameBuffer
 
 
 def framed(*frames: bytes) -> bytes:
@@ -69,6 +69,20 @@ def test_a_big_frame_is_received_into_its_own_memory() -> None:
     buffer.feed(size.to_bytes(4, "big") + b"x" * 10)
     assert len(buffer.get_buffer()) == size - 10
     assert not buffer.is_idle
+
+
+def test_a_huge_claim_gets_memory_as_its_bytes_come() -> None:
+    buffer = FrameBuffer()
+    content = bytes(range(256)) * (5 * UNPROVEN_BYTES_MAX // 256)
+    tracemalloc.start()
+    try:
+        assert buffer.feed(len(content).to_bytes(4, "big")) == []
+        assert tracemalloc.get_traced_memory()[1] < UNPROVEN_BYTES_MAX + 10_000
+    finally:
+        tracemalloc.stop()
+    (frame,) = buffer.feed(content)
+    assert frame == content
+    assert buffer.is_idle
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 101, -1, -(2**31)])
