@@ -17,17 +17,17 @@ from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
 from barnabas.zookeeper.store import Batch, Stored, StoredNode, StoredSession
 
 FILE_NAME = "coordinator.sqlite"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS nodes (
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS nodes (
     path TEXT PRIMARY KEY, data BLOB, acl TEXT, czxid INTEGER NOT NULL, mzxid INTEGER NOT NULL,
     pzxid INTEGER NOT NULL, ctime INTEGER NOT NULL, mtime INTEGER NOT NULL,
     version INTEGER NOT NULL, cversion INTEGER NOT NULL, aversion INTEGER NOT NULL,
-    owner INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sessions (
+    owner INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS sessions (
     id INTEGER PRIMARY KEY, password BLOB NOT NULL, timeout_ms INTEGER NOT NULL,
-    grace_ms INTEGER NOT NULL);
-"""
+    grace_ms INTEGER NOT NULL)""",
+)
 _LAYOUT = 1
 """``user_version`` of the file; a later one is refused."""
 
@@ -70,12 +70,15 @@ class SqliteStore:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version > _LAYOUT:
             raise ConfigError(f"{self._path}: written by a later version ({version})")
-        database.executescript(_SCHEMA)
+        database.execute("BEGIN")
+        for statement in _SCHEMA:
+            database.execute(statement)
         database.execute(f"PRAGMA user_version={_LAYOUT}")
         epoch = database.execute(
             "INSERT INTO meta VALUES ('epoch', 1) "
             "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
         ).fetchone()[0]
+        database.execute("COMMIT")
         nodes = [
             StoredNode(path, data, _decode_acl(acl), *numbers)
             for path, data, acl, *numbers in database.execute("SELECT * FROM nodes ORDER BY path")
