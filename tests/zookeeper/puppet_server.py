@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
@@ -99,7 +99,7 @@ class PuppetServer:
         return outcome
 
     def fire(self, events: Any) -> None:
-        for kind, path in events:
+        for kind, path, *_ in events:
             for connection in list(self.connections):
                 connection.fire(int(kind), path)
 
@@ -120,8 +120,7 @@ class PuppetConnection(asyncio.Protocol):
         self.watches: dict[tuple[str, str], None] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self.server.connections.append(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
