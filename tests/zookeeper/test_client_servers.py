@@ -140,7 +140,20 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 async def kill_session(server: Server, client: Client) -> None:
-    """End a client's session behind its back: another connection to it says goodbye."""
+    """End a client's session behind its back. The client, cut off, may win the session back before
+    the goodbye is read: then once more."""
+    while True:
+        await _say_goodbye_for(server, client)
+        try:
+            await client.connected()
+            await client.exists("/")
+        except SessionExpired:
+            return
+        except ConnectionLoss:
+            continue
+
+
+async def _say_goodbye_for(server: Server, client: Client) -> None:
     host, port = server.connect_string.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     session = client._session
