@@ -29,6 +29,7 @@ from barnabas.zookeeper.client import (
 from barnabas.zookeeper.errors import (
     BadArguments,
     BadVersion,
+    ConnectionLoss,
     NoChildrenForEphemerals,
     NodeExists,
     NoNode,
