@@ -98,6 +98,7 @@ class Coordinator:
         self.received = 0
         self.sent = 0
         self.started = self.loop.time()
+        self.stopping = False
 
     # --- a connection's view (connection.Keeper) ---------------------------------------------
 
@@ -204,6 +205,8 @@ class Coordinator:
         if session is None or session.connection is not connection:
             return
         session.connection = None
+        if self.stopping:
+            return
         self.env.observer.note("connection_lost", session=session.id, reason=reason)
         if session.grace_ms and connection.same_machine:
             self._suspect(session)
@@ -386,19 +389,20 @@ async def serve(
     except OSError as problem:
         store.close()
         raise ConfigError(f"port {config.port}: {problem.strerror or problem}") from problem
-    address = server.sockets[0].getsockname()
+    port = config.port or server.sockets[0].getsockname()[1]
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(coordinator.outbox.run(), name="zookeeper-commit")
             tasks.create_task(coordinator.expire_sessions(), name="zookeeper-expiry")
             tasks.create_task(coordinator.reap(), name="zookeeper-reap")
             tasks.create_task(_watch_failure(coordinator.failure), name="zookeeper-failure")
-            env.observer.note("coordinator_ready", host=address[0], port=address[1])
+            env.observer.note("coordinator_ready", host=config.host, port=port)
             if ready is not None:
-                ready(address[0], address[1])
+                ready(config.host, port)
     except* OSError as problems:
         raise FatalError(f"the coordinator's store failed: {problems.exceptions[0]}") from problems
     finally:
+        coordinator.stopping = True
         server.close()
         for connection in list(coordinator.connections):
             connection.close("the coordinator stops")
