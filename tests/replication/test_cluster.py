@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.replication.support import T0, Cluster, run, settle
+
 from barnabas.errors import ErrorCode
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink
-from tests.replication.support import T0, Cluster, run, settle
 
 
 def ends(cluster: Cluster) -> list[int]:
@@ -184,9 +185,9 @@ def test_idle_fetches_look_at_nothing() -> None:
             await cluster.produced("a")
             await asyncio.sleep(3)
             cluster.fetches.clear()
-            session = cluster.nodes[1].manager._fetch.sessions  # noqa: SLF001
+            session = cluster.nodes[1].manager._fetch.sessions
             assert len(session) == 2
-            for one in session._sessions.values():  # noqa: SLF001
+            for one in session._sessions.values():
                 assert one.watch is not None
                 assert not one.watch.dirty
             await asyncio.sleep(10)

@@ -26,6 +26,7 @@ from barnabas.storage.log import Log
 from barnabas.types import (
     EPOCH_DURING_DELETE,
     NO_EPOCH,
+    NO_LEADER,
     UNKNOWN_BROKER_EPOCH,
     ZERO_UUID,
     TopicPartition,
@@ -216,22 +217,30 @@ class Control:
             partition = order.partition
             if own is None:
                 continue
-            if not self._context.metadata.is_alive(order.state.leader):
-                # Half applied on purpose: the log exists, the role stays as it was, and a later
-                # order with the same epoch is still news (reference 4.2 step 5).
-                if partition.log is None:
-                    partition.log = own
+            leader = order.state.leader
+            if leader != NO_LEADER and not self._context.metadata.is_alive(leader):
+                self._half_apply(partition, own)
                 continue
             if not partition.make_follower(order.state, own):
                 continue
             self._fetchers.remove(partition.topic_partition)
             try:
-                self._fetchers.add(partition, partition.topic_id or ZERO_UUID)
+                if leader != NO_LEADER:
+                    self._fetchers.add(partition, partition.topic_id or ZERO_UUID)
             except KafkaError as error:
                 results[partition.topic_partition] = error.code
                 continue
             for listener in self._listeners:
                 listener.became_follower(partition.topic_partition, partition.leader_epoch)
+
+    def _half_apply(self, partition: Partition, own: Log) -> None:
+        """The leader is not known to live: the log is made, the epoch stays as it was, and a later
+        order with the same epoch is still news (reference 4.2 step 5). Beyond the original, who
+        led until now stops: somebody else has been chosen."""
+        if partition.log is None:
+            partition.log = own
+        if partition.leadership is not None:
+            partition.stop()
 
     # StopReplica
 
@@ -285,10 +294,11 @@ class Control:
         """Replace what we know of the cluster; the response. Roles do not change."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
+            before = list(self._context.metadata.brokers)
             self._context.metadata.apply(request)
-            for partition in self._hosted.values():
+            if before != list(self._context.metadata.brokers):
                 # Who is alive decides who may join an ISR and whom the watermark waits for.
-                if partition.leadership is not None:
+                for partition in self._hosted.values():
                     partition.mark_followers()
         return Message(error_code=stale)
 

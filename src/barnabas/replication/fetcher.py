@@ -5,6 +5,9 @@ because the first may be waiting at the leader for up to half a second. A leader
 answers the first immediately; the original merely queues the second. An answer is used only for
 partitions of which it answers the latest wish: same epoch, same offset (KAFKA-7786, KAFKA-8012).
 
+Back-off after an error begins at 20 ms and doubles up to ``replica.fetch.backoff.ms``. The original
+waits the whole of it at once: a second, lost whenever a follower hears of a new leader first.
+
 With ``log.flush.before.ack`` the follower flushes before it asks from the new offset, since that
 question is what tells the leader that the records are safe here.
 """
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 LATEST_TIMESTAMP = -1
 EARLIEST_TIMESTAMP = -2
 IN_FLIGHT_MAX = 2
+FIRST_BACKOFF_MS = 20
 
 _SESSION_ERRORS = frozenset(
     {
@@ -93,6 +97,8 @@ class Following:
         self.leader_epoch = partition.leader_epoch
         self.delayed_until_ms = 0
         """Back-off after an error; 0 if there is none."""
+        self.failures = 0
+        """In a row."""
         self.failures = 0
         """Errors in a row."""
         self.verified = False
@@ -191,6 +197,9 @@ class LeaderFetcher:
         waiting a whole second for it, as the original does, would be most of a failover."""
         longest = self._settings.replica_fetch_backoff_ms
         return min(longest, BACKOFF_FIRST_MS << min(failures, 16))
+
+    def _backoff_ms(self, failures: int) -> int:
+        return min(self._settings.replica_fetch_backoff_ms, FIRST_BACKOFF_MS << min(failures, 16))
 
     def _resume_delayed(self) -> None:
         if not self._delayed:
@@ -316,6 +325,7 @@ class LeaderFetcher:
             if reply.error not in _SESSION_ERRORS:
                 raise ConnectionError(reply.error.name)
             return
+        self._failures = 0
         copied: list[Following] = []
         out_of_range: list[Following] = []
         for data in reply.partitions:
@@ -383,6 +393,7 @@ class LeaderFetcher:
                     leader_log_start=data.log_start_offset,
                 )
                 state.verified = True
+                state.failures = 0
                 state.failures = 0
         except KafkaError as error:
             log.warning("copying %s: %s", partition.topic_partition, error)
