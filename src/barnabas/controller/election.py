@@ -13,7 +13,8 @@ doubtful if it registered after such a crash and the ISR that names it was writt
 - while other ISR members are offline, a doubtful one does not lead: they may have what it lost;
 - if every ISR member is doubtful and online there is nobody better to wait for: the first leads;
 - but a partition with one doubtful member and no other (ISR ``[b]``) is held: the records may be
-  gone, and only an unclean election, which the topic must allow, says that this is acceptable.
+  gone, and only an unclean election, which the topic must allow, says that this is acceptable;
+- the other strategies do not elect doubtful members at all.
 
 A held partition is written with ``leader`` -1 and ``leader_recovery_state`` 1, so that the doubt is
 still known after the broker restarted once more, cleanly. Partitions with one assigned replica
@@ -136,7 +137,8 @@ def held_back(s: Situation) -> LeaderAndIsr | None:
 
 def _first_in_sync(replicas: tuple[int, ...], s: Situation) -> int | None:
     isr = s.current.isr
-    return next((r for r in replicas if r in s.online and r in isr), None)
+    trusted = (r for r in replicas if r in s.online and r in isr and r not in s.doubtful)
+    return next(trusted, None)
 
 
 def _lead(s: Situation, leader: int, isr: tuple[int, ...]) -> LeaderAndIsr:
