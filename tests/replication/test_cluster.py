@@ -1,10 +1,10 @@
-"""Three replicas with real logs: acks=all, failover with an unreplicated tail, ISR shrink, expand."""
+"""Three replicas on real logs: acks=all, failover with an unreplicated tail, ISR shrink, expand."""
 
 from __future__ import annotations
 
 import asyncio
 
-from tests.replication.support import T0, Cluster, run, settle
+from tests.replication.support import T0, Cluster, records, run, settle
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink
@@ -44,8 +44,6 @@ def test_a_new_partition_is_copied_although_the_fetch_of_another_waits() -> None
             await cluster.announce()
             loop = asyncio.get_running_loop()
             before = loop.time()
-            from tests.replication.support import records
-
             outcome = cluster.nodes[1].manager.append(-1, 1000, [("t", 1, records("x"))])
             assert isinstance(outcome, asyncio.Future)
             assert (await outcome)[0].error == ErrorCode.NONE

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
-from barnabas.replication.fetcher import FetcherManager
+from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.partition import Partition, RoleState
 from barnabas.replication.settings import ReplicationContext, RoleListener
 from barnabas.storage.config import LogConfig

@@ -11,7 +11,8 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.replication.control import Control, Logs
 from barnabas.replication.fetch import FetchParams, FetchPath
-from barnabas.replication.fetcher import ConnectLeader, FetcherManager
+from barnabas.replication.fetcher import ConnectLeader
+from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.leadership import IsrProposal
 from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset

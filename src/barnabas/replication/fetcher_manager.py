@@ -1,0 +1,51 @@
+"""Which fetcher copies which partition: one fetcher per leader broker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from barnabas.replication.fetcher import ConnectLeader, LeaderFetcher
+from barnabas.replication.partition import Partition
+from barnabas.replication.settings import ReplicationContext
+from barnabas.types import TopicPartition
+
+
+class FetcherManager:
+    """All fetchers of one broker, one per leader (``num.replica.fetchers`` = 1)."""
+
+    def __init__(self, context: ReplicationContext, connect: ConnectLeader) -> None:
+        self._context = context
+        self._connect = connect
+        self._fetchers: dict[int, tuple[LeaderFetcher, asyncio.Task[None]]] = {}
+        self._leader_of: dict[TopicPartition, int] = {}
+
+    def fetcher(self, leader_id: int) -> LeaderFetcher | None:
+        """The fetcher for a leader broker."""
+        entry = self._fetchers.get(leader_id)
+        return None if entry is None else entry[0]
+
+    def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
+        """Copy a partition from its leader, in its present epoch."""
+        self.remove(partition.topic_partition)
+        leader_id = partition.leader_id
+        entry = self._fetchers.get(leader_id)
+        if entry is None:
+            fetcher = LeaderFetcher(self._context, leader_id, self._connect)
+            task = self._context.tasks.spawn(fetcher.run(), f"fetcher {leader_id}")
+            entry = self._fetchers[leader_id] = (fetcher, task)
+        entry[0].add(partition, topic_id)
+        self._leader_of[partition.topic_partition] = leader_id
+
+    def remove(self, name: TopicPartition) -> None:
+        """Stop copying a partition."""
+        leader_id = self._leader_of.pop(name, None)
+        if leader_id is not None:
+            self._fetchers[leader_id][0].remove(name)
+
+    def stop_idle(self) -> None:
+        """End fetchers that have nothing left to copy."""
+        for leader_id, (fetcher, task) in list(self._fetchers.items()):
+            if not len(fetcher):
+                del self._fetchers[leader_id]
+                task.cancel()
