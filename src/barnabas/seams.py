@@ -114,6 +114,11 @@ class Files(Protocol):
         """The same without blocking the loop."""
         ...
 
+    async def sync_file_system(self, path: str) -> None:
+        """Make everything on the file system of ``path`` durable at once: cheaper than many syncs,
+        which then find nothing to do but still have to be made, as only they report errors."""
+        ...
+
     def lock(self, path: str) -> Lock:
         """Take the exclusive lock or raise BlockingIOError."""
         ...

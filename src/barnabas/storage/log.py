@@ -33,7 +33,7 @@ from barnabas.storage.retention import (
 )
 from barnabas.storage.segment import BatchSpan, Segment
 from barnabas.storage.segments import LogSlice
-from barnabas.storage.small_files import replace_unsynced
+from barnabas.storage.small_files import replace_unsynced, write_new
 from barnabas.types import NO_TIMESTAMP, Buffer
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
@@ -272,7 +272,8 @@ class Log(ReadableLog):
             return
         path = f"{self.directory}/{EPOCH_CHECKPOINT}"
         try:
-            replace_unsynced(self._files, path, encode_epochs(self.epochs.entries))
+            write = replace_unsynced if self._epochs_written else write_new
+            write(self._files, path, encode_epochs(self.epochs.entries))
         except OSError as error:
             raise self.fence(error) from error
         self._epochs_written = self.epochs.entries
@@ -422,24 +423,31 @@ class Log(ReadableLog):
 
     # Life
 
-    async def close_cleanly(self) -> None:
-        """Leave the directory as a clean stop leaves it: all files complete and durable."""
+    def complete_files(self) -> None:
+        """Bring all files to the form that a clean stop leaves, not yet durable."""
         self._check_usable()
-        if self._complete:
-            self._write_epochs()
-            self.close()
-            return
         try:
-            self._history.take_snapshot()
-            self._segments.active.finish()
-            if not self._files.exists(f"{self.directory}/{EPOCH_CHECKPOINT}"):
-                replace_unsynced(self._files, f"{self.directory}/{EPOCH_CHECKPOINT}", b"")
             self._write_epochs()
-            self._durability.segment_rolled(self._segments.active)
-            await self.flush()
-            await self._history.snapshots.fsync(self.log_end_offset)
+            if not self._complete:
+                self._history.take_snapshot()
+                self._segments.active.finish()
+                path = f"{self.directory}/{EPOCH_CHECKPOINT}"
+                if not self._files.exists(path):
+                    write_new(self._files, path, b"")
+                self._durability.segment_rolled(self._segments.active)
         except OSError as error:
             raise self.fence(error) from error
+
+    async def close_cleanly(self) -> None:
+        """Leave the directory as a clean stop leaves it: all files complete and durable."""
+        self.complete_files()
+        if not self._complete:
+            await self.flush()
+            try:
+                await self._history.snapshots.fsync(self.log_end_offset)
+            except OSError as error:
+                raise self.fence(error) from error
+            self._complete = True
         self.close()
 
     def relocate(self, directory: str) -> None:

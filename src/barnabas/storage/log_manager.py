@@ -33,7 +33,7 @@ from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.removals import Removals
-from barnabas.storage.small_files import replace_unsynced, sync_file
+from barnabas.storage.small_files import sync_file, write_new
 from barnabas.types import TopicPartition
 
 T = TypeVar("T")
@@ -284,7 +284,7 @@ class LogManager(LogOwner):
         path = f"{log.directory}/{PARTITION_METADATA}"
         data = encode_partition_metadata(PartitionMetadata(topic_id=topic_id))
         try:
-            replace_unsynced(self.env.files, path, data)
+            write_new(self.env.files, path, data)
         except OSError as error:
             raise log.fence(error) from error
         log.topic_id = topic_id
@@ -484,11 +484,15 @@ class LogManager(LogOwner):
     async def _close_directory(self, directory: LogDirectory) -> None:
         if not self._loaded:
             return
-        for _, log in self._logs_in(directory):
-            try:
+        logs = [log for _, log in self._logs_in(directory)]
+        try:
+            for log in logs:
+                log.complete_files()
+            await self.env.files.sync_file_system(directory.path)
+            for log in logs:
                 await log.close_cleanly()
-            except KafkaError:
-                return
+        except KafkaError:
+            return
         marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
         await self._write_checkpoint(directory, REPLICATION_CHECKPOINT, marks)
         await self._checkpoint_directory(directory)

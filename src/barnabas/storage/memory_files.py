@@ -147,6 +147,9 @@ class MemoryFiles:
     async def fsync_directory(self, path: str) -> None:
         return
 
+    async def sync_file_system(self, path: str) -> None:
+        return
+
     def lock(self, path: str) -> MemoryLock:
         if path in self.locked:
             raise BlockingIOError(errno.EAGAIN, "locked", path)

@@ -19,6 +19,19 @@ def replace_unsynced(files: Files, path: str, data: Buffer) -> None:
     files.rename(temporary, path)
 
 
+def write_new(files: Files, path: str, data: Buffer) -> None:
+    """Write a file that is not there or empty. Being small it is written whole or not at all if the
+    process dies; whoever reads it takes an empty file for none."""
+    file = files.open(path, create=True)
+    try:
+        if file.size():
+            file.truncate(0)
+        if data:
+            file.pwrite(data, 0)
+    finally:
+        file.close()
+
+
 async def sync_file(files: Files, path: str) -> None:
     """Make a file durable; nothing to do if it is gone."""
     try:
