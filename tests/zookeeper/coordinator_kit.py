@@ -26,7 +26,7 @@ from barnabas.zookeeper.store import MemoryStore, Store
 T = TypeVar("T")
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class _Selector(selectors.DefaultSelector):
     """Real sockets on loopback; waiting for nothing moves the clock instead."""
 
     now = 1000.0
@@ -89,7 +89,8 @@ async def start(store: Store | None = None, **config: Any) -> Server:
             ready=lambda host, port: ready.set_result(port),
         )
     )
-    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [task, ready]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not ready.done():
         await task
     return Server(task, ready.result())

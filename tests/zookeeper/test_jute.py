@@ -156,7 +156,7 @@ def test_frames_are_cut_wherever_the_network_cut_them() -> None:
     stream = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
     for step in (1, 3, 1000, len(stream)):
         splitter = jute.FrameSplitter()
-        got = []
+        got: list[bytes] = []
         for at in range(0, len(stream), step):
             got += splitter.feed(stream[at : at + step])
         assert got == frames
