@@ -1,4 +1,4 @@
-"""Random histories of deaths, restarts, bounces and lost sessions; what must hold after each step."""
+"""Random histories of deaths, restarts, bounces and lost sessions; what holds after each step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.controller.kit import Cluster, run
 
 from barnabas.protocol.message import Message
 from barnabas.types import LeaderAndIsr
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_topic
-from tests.controller.kit import Cluster, run
 
 ASSIGNMENT = {0: (1, 2, 3), 1: (2, 3, 1), 2: (3, 1), 3: (2,)}
 ACTIONS = (
