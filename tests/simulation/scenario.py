@@ -81,7 +81,10 @@ def options_of(seed: int, seconds: float, kinds: tuple[str, ...] = KINDS) -> Opt
 class Scenario:
     """One run."""
 
-    def __init__(self, options: Options, *, timeline: int | None = 4000) -> None:
+    def __init__(
+        self, options: Options, *, timeline: int | None = 4000, settle_s: float = 20.0
+    ) -> None:
+        self._settle_s = settle_s
         self.options = options
         self.simulation = Simulation(options.seed, cpu_delay=options.cpu_delay, timeline=timeline)
         self.workload = Workload(self.simulation)
@@ -115,7 +118,7 @@ class Scenario:
         simulation.life("phase", "faults")
         await self.nemesis.run()
         simulation.life("phase", "converge")
-        await asyncio.sleep(20)
+        await asyncio.sleep(self._settle_s)
         await self._converge()
         keeper.cancel()
         simulation.life("phase", "check")

@@ -1,0 +1,42 @@
+"""A few seeds of the real thing: coordinator and clients, then whole brokers, under faults."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from tests.simulation import coordination
+from tests.simulation.nemesis import FAULTS, draw_options
+from tests.simulation.scenario import Scenario, options_of
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_coordinator_and_client(seed: int) -> None:
+    coordination.run(seed, seconds=4.0)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_brokers_keep_what_they_acknowledged(seed: int) -> None:
+    options = options_of(seed, 5.0, ("kill", "pause", "isolate", "coordinator"))
+    result = Scenario(options, settle_s=5.0).run()
+    assert result.acknowledged > 100
+
+
+def test_the_same_seed_of_real_brokers_has_the_same_digest() -> None:
+    options = options_of(9, 3.0, ("kill", "bounce", "slow"))
+    assert Scenario(options, settle_s=5.0).run() == Scenario(options, settle_s=5.0).run()
+
+
+def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
+    drawn = [draw_options(seed, tuple(FAULTS), 10.0) for seed in range(200)]
+    assert drawn == [draw_options(seed, tuple(FAULTS), 10.0) for seed in range(200)]
+    assert {kind for options in drawn for kind in options.kinds} == set(FAULTS)
+    assert {len(options.kinds) for options in drawn} == {1, 2, 3, 4}
