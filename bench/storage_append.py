@@ -1,6 +1,6 @@
 """CPU time of the log: appending batches of three sizes, reading them back, reading at the tail.
 
-    python bench/storage_append.py [directory]
+python bench/storage_append.py [directory]
 """
 
 from __future__ import annotations

@@ -134,6 +134,7 @@ class FaultyFile(MemoryFile):
 
     async def fsync(self) -> None:
         self._owner.syncs += 1
+        await self._owner.hold_syncs.wait()
         if self._owner.sync_error:
             raise OSError(errno.EIO, "injected")
 
@@ -150,6 +151,8 @@ class FaultyFiles(MemoryFiles):
         self.sync_error = False
         self.create_error = False
         self.syncs = 0
+        self.hold_syncs = asyncio.Event()
+        self.hold_syncs.set()
 
     def open(self, path: str, *, create: bool = False) -> MemoryFile:
         if self.create_error and path not in self.files:

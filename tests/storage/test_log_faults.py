@@ -121,3 +121,25 @@ def test_no_room_for_the_epoch_fences_before_the_write() -> None:
     files.create_error = True
     storage_error(lambda: append(log, 2, epoch=1))
     assert log.log_end_offset == 2
+
+
+def test_a_segment_removed_during_a_flush_is_not_brought_back() -> None:
+    files = FaultyFiles()
+    log = create(environment(files), LogConfig(segment_bytes=300))
+    for _ in range(10):
+        append(log, size=100)
+    log.set_high_watermark(10)
+
+    async def main() -> None:
+        files.hold_syncs.clear()
+        flushing = asyncio.ensure_future(log.flush())
+        await asyncio.sleep(0)
+        log.advance_log_start(8)
+        files.hold_syncs.set()
+        await flushing
+
+    asyncio.run(main())
+    assert log.flushed_offset == 10
+    names = [path for path in files.files if path.endswith((".log", "index"))]
+    bases = {int(path.rpartition("/")[2][:20]) for path in names}
+    assert bases == set(log.segments.bases)

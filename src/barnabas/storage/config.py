@@ -59,3 +59,17 @@ class LogConfig:
     def deletes(self) -> bool:
         """Whether old segments may go by time and size."""
         return "delete" in self.cleanup_policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogManagerSettings:
+    """Broker settings, in ms, with Kafka's defaults."""
+
+    retention_check_interval_ms: int = 300_000
+    initial_task_delay_ms: int = 30_000
+    high_watermark_checkpoint_interval_ms: int = 5_000
+    offset_checkpoint_interval_ms: int = 60_000
+    producer_id_expiration_ms: int = 86_400_000
+    producer_id_expiration_check_interval_ms: int = 600_000
+    release_interval_ms: int = 30_000
+    """Ours: descriptors unused for so long are given back."""

@@ -104,10 +104,6 @@ class EntryFile:
         """Make what the file has durable."""
         await self._opened().fsync()
 
-    def fsync_blocking(self) -> None:
-        """The same on the loop."""
-        self._opened().fsync_blocking()
-
     def close(self) -> None:
         """Give the descriptor back; it is taken again when needed."""
         if self._file is not None:

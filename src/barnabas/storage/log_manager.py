@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
@@ -21,7 +20,7 @@ from barnabas.storage.checkpoints import (
     decode_partition_metadata,
     encode_partition_metadata,
 )
-from barnabas.storage.config import LogConfig
+from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.log import Log
 from barnabas.storage.log_dir import (
     DELETE_SUFFIX,
@@ -36,24 +35,12 @@ from barnabas.storage.removals import Removals
 from barnabas.storage.small_files import sync_file, write_new
 from barnabas.types import TopicPartition
 
+__all__ = ["LogManager", "LogManagerSettings"]
+
 T = TypeVar("T")
 
 LOADS_PER_TURN = 16
 """Logs loaded before others on the loop get their turn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogManagerSettings:
-    """Broker settings, in ms, with Kafka's defaults."""
-
-    retention_check_interval_ms: int = 300_000
-    initial_task_delay_ms: int = 30_000
-    high_watermark_checkpoint_interval_ms: int = 5_000
-    offset_checkpoint_interval_ms: int = 60_000
-    producer_id_expiration_ms: int = 86_400_000
-    producer_id_expiration_check_interval_ms: int = 600_000
-    release_interval_ms: int = 30_000
-    """Ours: descriptors unused for so long are given back."""
 
 
 class LogManager(LogOwner):
@@ -140,8 +127,9 @@ class LogManager(LogOwner):
             first_path, first = metas[0]
             if (meta.cluster_id, meta.broker_id) != (first.cluster_id, first.broker_id):
                 raise ConfigError(
-                    f"log.dirs: {path} and {first_path} belong to different brokers "
-                    f"({_whose(meta)} and {_whose(first)})"
+                    f"log.dirs: {path} and {first_path} belong to different brokers: "
+                    f"{meta.broker_id} and {first.broker_id}, "
+                    f"of clusters {meta.cluster_id} and {first.cluster_id}"
                 )
         return metas[0][1] if metas else None
 
@@ -498,10 +486,6 @@ class LogManager(LogOwner):
         await self._checkpoint_directory(directory)
         if directory.is_online:
             directory.leave_cleanly()
-
-
-def _whose(meta: MetaProperties) -> str:
-    return f"cluster {meta.cluster_id}, broker {meta.broker_id}"
 
 
 def _take(queue: dict[T, None]) -> list[T]:

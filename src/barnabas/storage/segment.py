@@ -83,6 +83,7 @@ class Segment:
         "created_ms",
         "directory",
         "index",
+        "is_removed",
         "size",
         "time_index",
         "touched",
@@ -100,6 +101,8 @@ class Segment:
         self.index = OffsetIndex(files, self.path(INDEX_SUFFIX), base_offset)
         self.time_index = TimeIndex(files, self.path(TIME_INDEX_SUFFIX), base_offset)
         self.transaction_index = TransactionIndex(files, self.path(TRANSACTION_INDEX_SUFFIX))
+        self.is_removed = False
+        """Its files have been given up."""
         self.touched = False
         """Used since the last ``release_idle``."""
         self._file: File | None = None
@@ -364,17 +367,13 @@ class Segment:
 
     async def fsync(self, *, with_indexes: bool) -> None:
         """Make the log durable, and the indexes of a segment that is no longer written."""
-        await self.file.fsync()
+        # Opening a file of a segment that was removed meanwhile would bring it back, empty.
+        if not self.is_removed:
+            await self.file.fsync()
         if with_indexes:
-            await self.index.fsync()
-            await self.time_index.fsync()
-            await self.transaction_index.fsync()
-
-    def fsync_blocking(self) -> None:
-        """Make everything durable, on the loop (shutdown)."""
-        self.file.fsync_blocking()
-        self.index.fsync_blocking()
-        self.time_index.fsync_blocking()
+            for index in (self.index, self.time_index, self.transaction_index):
+                if not self.is_removed:
+                    await index.fsync()
 
     def check_indexes(self) -> None:
         """Take up the index files. Raises CorruptIndex."""
@@ -392,6 +391,7 @@ class Segment:
 
     def rename_deleted(self) -> list[str]:
         """Mark all files for removal; the new paths."""
+        self.is_removed = True
         self.close()
         renamed = []
         for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
