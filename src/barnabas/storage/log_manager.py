@@ -249,9 +249,8 @@ class LogManager(LogOwner):
             self._dir_failed(directory, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
         loaded = new_log(self.env, path, expiration_ms=self.settings.producer_id_expiration_ms)
-        log = Log(
-            self.env, topic_partition, path, config or self.default_config, loaded, owner=self
-        )
+        config = config or self.default_config
+        log = Log(self.env, topic_partition, path, config, loaded, owner=self)
         self._logs[topic_partition] = log
         self._dir_of[topic_partition] = directory
         return log
@@ -269,6 +268,7 @@ class LogManager(LogOwner):
         return min(online, key=lambda d: counts[d])
 
     def _write_topic_id(self, log: Log, topic_id: uuid.UUID) -> None:
+        # Synced in the background; if the machine loses it, the controller tells the id again.
         path = f"{log.directory}/{PARTITION_METADATA}"
         data = encode_partition_metadata(PartitionMetadata(topic_id=topic_id))
         try:
@@ -355,8 +355,7 @@ class LogManager(LogOwner):
 
     async def run(self) -> None:
         """Background work, until cancelled: flushes, checkpoints, retention, expiry, removals."""
-        settings = self.settings
-        delay = settings.initial_task_delay_ms
+        settings, delay = self.settings, self.settings.initial_task_delay_ms
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work_off())
             tasks.create_task(self._removals.run())
