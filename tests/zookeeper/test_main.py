@@ -1,0 +1,72 @@
+"""The coordinator as a process of its own, killed without warning."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.zookeeper.coordinator_kit import Client, connect
+
+from barnabas.zookeeper import jute
+from barnabas.zookeeper.messages import CreateRequest, OpCode, PathRequest, ReadRequest
+
+pytestmark = pytest.mark.process
+
+
+def start(directory: Path) -> tuple[subprocess.Popen[str], Any]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "barnabas.zookeeper.main", "--data", str(directory), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    ready = re.search(r":(\d+)", process.stdout.readline())
+    assert ready is not None
+    return process, type("Process", (), {"port": int(ready[1])})
+
+
+async def _create_until_killed(server: Any, process: subprocess.Popen[str]) -> tuple[Client, int]:
+    """How many of many pipelined creates were answered before the kill."""
+    client = await connect(server)
+    for number in range(20_000):
+        client.send(OpCode.CREATE, CreateRequest(f"/n{number}", b"x"))
+    answered = 0
+    while (frame := await client.receive()) is not None:
+        assert jute.decode_reply_header(frame).err == 0
+        answered += 1
+        if answered == 3000:
+            process.kill()
+    return client, answered
+
+
+def test_a_killed_coordinator_has_kept_what_it_answered(tmp_path: Path) -> None:
+    process, server = start(tmp_path)
+    try:
+        client, answered = asyncio.run(_create_until_killed(server, process))
+    finally:
+        process.kill()
+        process.communicate()
+    assert 3000 <= answered < 20_000
+
+    async def look(server: Any) -> int:
+        again = await connect(server, resume=client.session)
+        assert again.session.session_id == client.session.session_id
+        for number in range(answered):
+            err, _ = await again.call(OpCode.EXISTS, ReadRequest(f"/n{number}"))
+            assert err == 0, number
+        _, count = await again.call(OpCode.GET_ALL_CHILDREN_NUMBER, PathRequest("/"))
+        await again.close()
+        return int(count.total) - 3
+
+    process, server = start(tmp_path)
+    try:
+        assert asyncio.run(look(server)) >= answered
+    finally:
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 0
