@@ -9,6 +9,10 @@ The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with
   controller. It never resumes leadership under the old epoch, and while another member stayed, it
   leaves the ISR and comes back by fetching (``ControllerContext.doubtful``). When all live members
   restarted, as in the start of a whole cluster, they are elected from with one write a partition.
+
+Not done yet: step 10, reassignments. A partition on the move keeps its union of replicas, its
+adding and removing lists are carried in every role, its topic is not deleted, and it moves no
+further; ``/admin/reassign_partitions`` and the APIs for it are ignored.
 """
 
 from __future__ import annotations
