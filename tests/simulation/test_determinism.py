@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import gc
 import os
 import pathlib
-import random
-import socket
 import subprocess
 import sys
-import threading
-import time
-import uuid
 from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.simulation import toy
+from tests.simulation.bombs import arm
 from tests.simulation.kernel import SimulationFailure
 from tests.simulation.nodes import Simulation
 
@@ -200,20 +195,7 @@ def test_same_digest_in_other_processes_with_other_hash_seeds() -> None:
 def test_a_run_reaches_for_nothing_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = toy.run(21, seconds=3.0)[0]
 
-    def explode(*_: object, **__: object) -> None:
-        raise RuntimeError("a simulated node reached for the world")
-
-    for name in ("time", "monotonic", "perf_counter", "sleep", "time_ns", "monotonic_ns"):
-        monkeypatch.setattr(time, name, explode)
-    for name in ("random", "randint", "choice", "shuffle", "getrandbits", "uniform", "randrange"):
-        monkeypatch.setattr(random, name, explode)
-    for name in ("urandom", "open", "fsync", "rename", "replace", "remove", "listdir", "mkdir"):
-        monkeypatch.setattr(os, name, explode)
-    monkeypatch.setattr(uuid, "uuid4", explode)
-    monkeypatch.setattr(threading.Thread, "start", explode)
-    monkeypatch.setattr(socket, "socket", explode)
-    monkeypatch.setattr(socket, "getaddrinfo", explode)
-    monkeypatch.setattr(builtins, "open", explode)
+    arm(monkeypatch)
     try:
         digest = toy.run(21, seconds=3.0)[0]
     finally:
