@@ -28,14 +28,12 @@ from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd
 from barnabas.types import Buffer, Endpoint, TopicPartition
 
-BACKOFF_FIRST_MS = 20
-
 log = logging.getLogger(__name__)
 
+BACKOFF_FIRST_MS = 20
 LATEST_TIMESTAMP = -1
 EARLIEST_TIMESTAMP = -2
 IN_FLIGHT_MAX = 2
-FIRST_BACKOFF_MS = 20
 
 _SESSION_ERRORS = frozenset(
     {
@@ -97,8 +95,6 @@ class Following:
         self.leader_epoch = partition.leader_epoch
         self.delayed_until_ms = 0
         """Back-off after an error; 0 if there is none."""
-        self.failures = 0
-        """In a row."""
         self.failures = 0
         """Errors in a row."""
         self.verified = False
@@ -197,9 +193,6 @@ class LeaderFetcher:
         waiting a whole second for it, as the original does, would be most of a failover."""
         longest = self._settings.replica_fetch_backoff_ms
         return min(longest, BACKOFF_FIRST_MS << min(failures, 16))
-
-    def _backoff_ms(self, failures: int) -> int:
-        return min(self._settings.replica_fetch_backoff_ms, FIRST_BACKOFF_MS << min(failures, 16))
 
     def _resume_delayed(self) -> None:
         if not self._delayed:
@@ -325,7 +318,6 @@ class LeaderFetcher:
             if reply.error not in _SESSION_ERRORS:
                 raise ConnectionError(reply.error.name)
             return
-        self._failures = 0
         copied: list[Following] = []
         out_of_range: list[Following] = []
         for data in reply.partitions:
@@ -393,7 +385,6 @@ class LeaderFetcher:
                     leader_log_start=data.log_start_offset,
                 )
                 state.verified = True
-                state.failures = 0
                 state.failures = 0
         except KafkaError as error:
             log.warning("copying %s: %s", partition.topic_partition, error)
