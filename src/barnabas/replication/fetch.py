@@ -161,6 +161,9 @@ class FetchPath:
 
     def partition_for(self, entry: SessionPartition) -> Partition:
         """The hosted partition behind an entry. Raises PreReadError, KafkaError."""
+        place = entry.place
+        if place is not None and self._hosted.get(place.topic_partition) is place:
+            return place  # where it was at the last look; ids need not be compared again
         if entry.topic_id is not None:
             entry.topic = self._context.metadata.topic_name(entry.topic_id)
             if entry.topic is None:
@@ -172,9 +175,8 @@ class FetchPath:
                 raise PreReadError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             leader = self._context.metadata.current_leader(name)
             raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, leader)
-        if None not in (entry.topic_id, partition.topic_id) and (
-            entry.topic_id != partition.topic_id
-        ):
+        known = partition.topic_id
+        if entry.topic_id is not None and known is not None and entry.topic_id != known:
             raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID)
         return partition
 
