@@ -197,6 +197,25 @@ class Disk:
         for change in reversed(chosen):
             _make_durable(change)
 
+    def pending_names(self) -> int:
+        """How many changes of names are not durable."""
+        return len(self._names)
+
+    def sync_all(self, up_to: int, names: int) -> None:
+        """Make all content changes below ``up_to`` durable, and the first ``names`` of names."""
+        self._sync_content(self.root, up_to)
+        for change in self._names[:names]:
+            _make_durable(change)
+        del self._names[:names]
+
+    def _sync_content(self, directory: Directory, up_to: int) -> None:
+        for name in sorted(directory.visible):
+            node = directory.visible[name]
+            if isinstance(node, Directory):
+                self._sync_content(node, up_to)
+            else:
+                node.sync(up_to)
+
     # -- catastrophes ----------------------------------------------------------------------------
 
     def power_loss(self) -> None:

@@ -229,6 +229,15 @@ class SimFiles:
             self.disk.fault("fsync", path)
             self.disk.sync_names(directory)
 
+    async def sync_file_system(self, path: str) -> None:
+        """Everything on this disk that was written before the call."""
+        disk, generation = self.disk, self.disk.generation
+        up_to, names = disk.next_number(), disk.pending_names()
+        await asyncio.sleep(disk.fsync_time_ns() / 1e9)
+        if disk.generation == generation:
+            disk.fault("fsync", path)
+            disk.sync_all(up_to, names)
+
     def lock(self, path: str) -> SimLock:
         holder = self.disk.locks.get(path)
         if holder is not None and not holder.dead:

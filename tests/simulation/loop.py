@@ -26,8 +26,8 @@ from tests.simulation.kernel import MICROSECOND, SECOND, Kernel
 if TYPE_CHECKING:
     import random
 
-    from tests.simulation.network import Listener, SimSocket
     from tests.simulation.nodes import Host
+    from tests.simulation.sockets import Listener, SimSocket
 
 _COPY = contextvars.copy_context
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.simulation.network import SLOW
 from tests.simulation.nodes import Process, Simulation
@@ -217,7 +218,7 @@ async def _clock(nemesis: Nemesis) -> None:
     process.host.set_clock_rate(1.0)
 
 
-FAULTS: dict[str, Callable[[Nemesis], Awaitable[None]]] = {
+FAULTS: dict[str, Callable[[Nemesis], Coroutine[Any, Any, None]]] = {
     "kill": _kill,
     "bounce": _bounce,
     "kill_all": _kill_all,

@@ -318,3 +318,17 @@ def test_flipping_a_bit_changes_one_bit_for_good() -> None:
         await simulation.ended(simulation.start("n", main))
 
     simulation.run(scenario)
+
+
+def test_syncing_the_file_system_covers_names_and_content() -> None:
+    async def write(env: Env) -> None:
+        env.files.make_directories("/d/e")
+        env.files.open("/d/e/f", create=True).append([b"kept"])
+        await env.files.sync_file_system("/d")
+        env.files.open("/d/e/f").append([b"perhaps"])
+
+    async def look(env: Env) -> None:
+        assert content(env, "/d/e/f").startswith(b"kept")
+
+    for seed in range(10):
+        play(seed, write, "power", look)

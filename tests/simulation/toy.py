@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from tests.simulation.nodes import Simulation
+from tests.simulation.disk import Inode
+from tests.simulation.nodes import Main, Simulation
 
 from barnabas.seams import Env
 
@@ -57,7 +58,7 @@ class Frames(asyncio.BufferedProtocol):
             self.transport.writelines([struct.pack(">i", 0), struct.pack(">i", number)])
 
 
-def replica(name: str, others: tuple[str, ...]) -> Callable[[Env], Awaitable[None]]:
+def replica(name: str, others: tuple[str, ...]) -> Main:
     """The main of one node."""
 
     async def main(env: Env) -> None:
@@ -183,7 +184,7 @@ def check(simulation: Simulation, acknowledged: list[int]) -> None:
         host = simulation.hosts[name]
         host.power_loss()
         log = host.disk.find("/data/log")
-        content = bytes(log.visible) if log is not None else b""  # type: ignore[union-attr]
+        content = bytes(log.visible) if isinstance(log, Inode) else b""
         held = {
             struct.unpack_from(">q", content, at)[0]
             for at in range(0, len(content) - len(content) % 8, 8)
