@@ -94,9 +94,10 @@ def _body(
 
 
 def broker_messages(services: Services, listener: str) -> list[Message]:
-    """Live brokers that have the listener through which the client came."""
+    """Brokers that have the listener through which the client came; those that have just gone are
+    named for a few seconds more."""
     messages = []
-    for broker in services.metadata.brokers.values():
+    for broker in services.metadata.announced_brokers():
         endpoint = broker.endpoint(listener)
         if endpoint is not None:
             messages.append(
@@ -139,10 +140,18 @@ def _topic(
 def partition_message(
     services: Services, partition: PartitionMetadata, listener: str, version: int = 12
 ) -> Message:
-    """One partition; an unreachable leader is said as an error (reference 5.9)."""
+    """One partition; an unreachable leader is said as an error (reference 5.9).
+
+    Unreachable is also a leader whose connection to this broker has just broken: clients that lost
+    theirs ask at once, before any election, and one told the old leader again may not ask for a
+    second. One told LEADER_NOT_AVAILABLE asks until there is a leader."""
     error = ErrorCode.NONE
     leader = partition.leader
-    if leader == NO_LEADER or not services.metadata.is_alive(leader):
+    if (
+        leader == NO_LEADER
+        or not services.metadata.is_alive(leader)
+        or services.replicas.fetchers.has_lost(leader)
+    ):
         error, leader = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
     elif services.metadata.endpoint(leader, listener) is None:
         error = ErrorCode.LISTENER_NOT_FOUND if version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE

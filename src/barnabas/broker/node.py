@@ -106,7 +106,7 @@ class Node:
         self._controller: Controller | None = None
         self._replicas: ReplicaManager | None = None
         self._channel: ControllerChannel | None = None
-        self._metadata = MetadataCache()
+        self._metadata = MetadataCache(asyncio.get_running_loop().time)
 
     # Start
 

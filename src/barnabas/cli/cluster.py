@@ -39,7 +39,7 @@ async def _run(bootstrap: str, watch: bool, output: str) -> int:
     async with ClusterClient(bootstrap, "barnabas-status") as client:
         while True:
             try:
-                view = await client.metadata()
+                view = await client.status()
             except Unreachable:
                 if not watch:
                     raise

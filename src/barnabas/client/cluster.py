@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
 
 METADATA_VERSION = 12
+DESCRIBE_CLUSTER_VERSION = 0
 RETRY_PAUSE_S = 0.05
 
 
@@ -71,6 +73,18 @@ class ClusterClient:
         )
         self.view = cluster_view(await self.any_broker(ApiKey.METADATA, METADATA_VERSION, message))
         return self.view
+
+    async def status(self) -> ClusterView:
+        """Metadata of all topics with exactly the brokers that are alive: Metadata alone names
+        those that have just gone for a while."""
+        view = await self.metadata()
+        answer = await self.any_broker(
+            ApiKey.DESCRIBE_CLUSTER,
+            DESCRIBE_CLUSTER_VERSION,
+            Message(include_cluster_authorized_operations=False),
+        )
+        alive = {int(b.broker_id) for b in answer.brokers}
+        return replace(view, brokers={i: b for i, b in view.brokers.items() if i in alive})
 
     async def any_broker(self, api: ApiKey, version: int, message: Message) -> Any:
         """The response of the first broker that answers, of those known and of the bootstrap."""

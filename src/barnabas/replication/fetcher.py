@@ -118,6 +118,8 @@ class LeaderFetcher:
         self._connection: LeaderConnection | None = None
         self._answers = 0
         """Fetches answered in all."""
+        self.lost = False
+        """The connection broke, or was refused, and there is no new one yet."""
 
     def __len__(self) -> int:
         return len(self._following)
@@ -222,6 +224,7 @@ class LeaderFetcher:
                 try:
                     await self._copy()
                 except OSError as error:
+                    self.lost = True
                     log.info(
                         "fetching from broker %d: %s", self.leader_id, error or type(error).__name__
                     )
@@ -270,6 +273,7 @@ class LeaderFetcher:
         if endpoint is None:
             raise ConnectionError("its address is not known")
         self._connection = connection = await self._connect(endpoint)
+        self.lost = False
         waiting_since = self._context.loop.time()
         while True:
             self._resume_delayed()

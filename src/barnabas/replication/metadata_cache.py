@@ -51,10 +51,16 @@ class LiveBroker:
         return next((e for e in self.endpoints if e.listener == listener), None)
 
 
+DEPARTED_S = 3.0
+"""How long clients are still told the address of a broker that has gone."""
+
+
 class MetadataCache:
     """The latest view. ``version`` rises with every change, so answers can be kept per version."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._now = now
+        self._departed: dict[int, tuple[float, LiveBroker]] = {}
         self.version = 0
         self.controller_id: int | None = None
         self.brokers: Mapping[int, LiveBroker] = {}
@@ -103,6 +109,15 @@ class MetadataCache:
         """Whether the controller counts this broker among the registered ones."""
         return broker_id in self.brokers
 
+    def announced_brokers(self) -> list[LiveBroker]:
+        """Live brokers, and for a few seconds those that have gone.
+
+        librdkafka drops a broker that vanishes from one answer while it still moves partitions away
+        from it, and then looks again only after a second. Told of the new leaders first and of the
+        departure later, it moves at once."""
+        gone = [b for at, b in self._departed.values() if self._now() - at < DEPARTED_S]
+        return [*self.brokers.values(), *gone]
+
     def endpoint(self, broker_id: int, listener: str) -> Endpoint | None:
         """Where a live broker listens under this name."""
         broker = self.brokers.get(broker_id)
@@ -134,7 +149,12 @@ class MetadataCache:
         the topic with its last one.
         """
         self.controller_id = request.controller_id if request.controller_id >= 0 else None
-        self.brokers = {b.id: _broker(b) for b in request.live_brokers}
+        before, self.brokers = self.brokers, {b.id: _broker(b) for b in request.live_brokers}
+        for broker_id, broker in before.items():
+            if broker_id not in self.brokers:
+                self._departed[broker_id] = (self._now(), broker)
+        for broker_id in self.brokers:
+            self._departed.pop(broker_id, None)
         deleted: list[TopicPartition] = []
         for topic_name, topic_id, states in _by_topic(request):
             self.learn_topic_id(topic_name, topic_id)
