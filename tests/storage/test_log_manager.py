@@ -106,6 +106,42 @@ def test_a_killed_process_is_told_from_a_dead_machine() -> None:
     run(main)
 
 
+def test_a_dead_machine_leaves_no_doubt_if_all_was_flushed_before() -> None:
+    flushing = LogManagerSettings(log_flush_before_ack=True)
+    plain = LogManagerSettings()
+
+    async def main() -> None:
+        files = MemoryFiles(RECORDED_MS)
+        first = await started(files, settings=flushing)
+        append(first.get_or_create(A, TOPIC_ID, is_new=True), 5)
+        for boot, settings, doubtful in (
+            ("boot-2", flushing, False),
+            # Switched off: what this life acknowledges may be in the page cache only,
+            ("boot-2", plain, False),
+            # and still is when it has been switched on again without a flush between.
+            ("boot-2", flushing, False),
+            ("boot-3", flushing, True),
+            # From then on only what could be read back counts.
+            ("boot-4", flushing, False),
+        ):
+            files = killed(files)
+            again = await started(files, boot_id=boot, settings=settings)
+            assert again.unclean_machine_start is doubtful
+
+    run(main)
+
+
+def test_lost_partition_directories_leave_doubt() -> None:
+    async def main() -> None:
+        files = MemoryFiles(RECORDED_MS)
+        first = await started(files)
+        append(first.get_or_create(A, TOPIC_ID, is_new=True), 5)
+        files.remove_tree(f"/data/{A}")
+        assert (await started(killed(files), boot_id="boot-2")).unclean_machine_start
+
+    run(main)
+
+
 def test_a_new_broker_is_not_an_unclean_one() -> None:
     async def main() -> None:
         assert not (await started(MemoryFiles())).unclean_machine_start

@@ -36,6 +36,7 @@ def log_manager_settings(config: BrokerConfig) -> LogManagerSettings:
         producer_id_expiration_check_interval_ms=config.integer(
             "producer.id.expiration.check.interval.ms"
         ),
+        log_flush_before_ack=config.flag("log.flush.before.ack"),
     )
 
 

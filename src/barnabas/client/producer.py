@@ -27,9 +27,14 @@ SEQUENCE_COUNT = 2**31
 
 @dataclass(slots=True)
 class _Sequence:
-    """The next sequence number of one partition, and the lock that keeps its batches in order."""
+    """The next sequence number of one partition under a producer id, and the lock that keeps its
+    batches in order."""
 
+    producer_id: int
+    producer_epoch: int
     next: int = 0
+    doubtful: bool = False
+    """The outcome of the last batch is unknown: its numbers must not be used for another."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -58,8 +63,10 @@ class Producer:
 
     async def start(self) -> None:
         """Get a producer id. Raises ClientError, Unreachable."""
-        if not self._idempotent:
-            return
+        if self._idempotent:
+            self._producer_id, self._producer_epoch = await self._new_producer_id()
+
+    async def _new_producer_id(self) -> tuple[int, int]:
         request = Message(
             transactional_id=None,
             transaction_timeout=-1,
@@ -73,9 +80,7 @@ class Producer:
             )
             code = int(answer.error_code)
             if code == ErrorCode.NONE:
-                self._producer_id = int(answer.producer_id)
-                self._producer_epoch = int(answer.producer_epoch)
-                return
+                return int(answer.producer_id), int(answer.producer_epoch)
             if code not in RETRIABLE or asyncio.get_running_loop().time() > deadline:
                 raise ClientError("producer id", code)
             await asyncio.sleep(RETRY_PAUSE_S)
@@ -84,18 +89,27 @@ class Producer:
         """Append ``records`` as one batch; the offset of its first record (-1 with acks=0).
 
         Raises ClientError for a refusal that repeating cannot mend, Unreachable when the outcome
-        is still unknown after the delivery timeout."""
-        sequence = self._sequences.setdefault(tp, _Sequence())
+        is still unknown after the delivery timeout. After either the partition goes on under a new
+        producer id: another batch with the same numbers could be taken for the first."""
+        sequence = self._sequences.setdefault(
+            tp, _Sequence(self._producer_id, self._producer_epoch)
+        )
         async with sequence.lock:
+            if sequence.doubtful:
+                identity = await self._new_producer_id()
+                sequence.producer_id, sequence.producer_epoch = identity
+                sequence.next, sequence.doubtful = 0, False
             batch = build_batch(
                 records,
                 codec=self._codec,
-                producer_id=self._producer_id,
-                producer_epoch=self._producer_epoch,
+                producer_id=sequence.producer_id,
+                producer_epoch=sequence.producer_epoch,
                 base_sequence=sequence.next if self._idempotent else -1,
             )
+            sequence.doubtful = self._idempotent  # also if this is cancelled
             offset = await self._deliver(tp, batch)
             sequence.next = (sequence.next + len(records)) % SEQUENCE_COUNT
+            sequence.doubtful = False
             return offset
 
     async def _deliver(self, tp: TopicPartition, batch: bytearray) -> int:

@@ -73,3 +73,5 @@ class LogManagerSettings:
     producer_id_expiration_check_interval_ms: int = 600_000
     release_interval_ms: int = 30_000
     """Ours: descriptors unused for so long are given back."""
+    log_flush_before_ack: bool = False
+    """Ours: nothing is acknowledged before it is on the disk."""

@@ -3,7 +3,10 @@
 Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
 of ours last opened it. After an unclean stop it tells a process that died (the page cache, and so
 every acknowledged record, is there) from a machine that died (what was not flushed is gone;
-KIP-966). Kafka looks at directories only when it loads logs, and leaves the file alone.
+KIP-966). ``barnabas-flush-before-ack`` is there as long as everything that was acknowledged from
+this directory had been flushed before (``log.flush.before.ack``): then not even a dead machine
+leaves anything in doubt. Kafka looks at directories only when it loads logs, and leaves the files
+alone.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from barnabas.storage.small_files import replace_durably
 from barnabas.types import TopicPartition
 
 BOOT_ID_FILE = "barnabas-boot-id"
+FLUSHED_FILE = "barnabas-flush-before-ack"
 LOCK_FILE = ".lock"
 DELETE_SUFFIX = "-delete"
 STRAY_SUFFIX = "-stray"
@@ -62,7 +66,7 @@ class LogDirectory:
     def open(self) -> None:
         """Create and lock it, and read whose it is. ConfigError if it is somebody else's."""
         files = self.env.files
-        files.make_directories(self.path)
+        self._make()
         try:
             self._lock = files.lock(f"{self.path}/{LOCK_FILE}")
         except BlockingIOError:
@@ -73,6 +77,21 @@ class LogDirectory:
                 self.meta = decode_meta_properties(files.read(path))
             except CheckpointError as error:
                 raise ConfigError(f"log.dirs: {path} cannot be read: {error}") from None
+
+    def _make(self) -> None:
+        """Create it, durably: until it has been claimed its name, or a parent's, may be lost with
+        the power, and everything in it, however well flushed."""
+        files = self.env.files
+        files.make_directories(self.path)
+        if files.exists(f"{self.path}/{META_PROPERTIES}"):
+            return
+        above = self.path.rstrip("/")
+        while above:
+            above = above.rpartition("/")[0]
+            try:
+                files.sync_directory(above or "/")
+            except PermissionError:
+                return  # not ours to read, so not ours to have created anything in
 
     def claim(self, broker_id: int, cluster_id: str) -> None:
         """Check that the directory is this broker's, or make it so. ConfigError."""
@@ -93,20 +112,14 @@ class LogDirectory:
             data = encode_meta_properties(self.meta, java_date(self.env.clock.wall_ms()))
             write_atomically(self.env.files, f"{self.path}/{META_PROPERTIES}", data)
 
-    def begin(self) -> list[str]:
+    def begin(self, *, flush_before_ack: bool = False) -> list[str]:
         """Take the clean marker away and read the checkpoints; the names of the directories in
-        it, which may be partitions."""
+        it, which may be partitions. ``flush_before_ack``: the setting from now on."""
         files = self.env.files
         names = [n for n in files.list(self.path) if files.is_directory(f"{self.path}/{n}")]
         marker = f"{self.path}/{CLEAN_SHUTDOWN}"
         self.was_clean = files.exists(marker)
-        boot_path = f"{self.path}/{BOOT_ID_FILE}"
-        boot_id = (
-            files.read(boot_path).decode("utf-8", "replace") if files.exists(boot_path) else ""
-        )
-        self.machine_died = not self.was_clean and boot_id != self.env.boot_id and bool(names)
-        if boot_id != self.env.boot_id:
-            write_atomically(files, boot_path, self.env.boot_id.encode())
+        self._look_at_boot(bool(names), flush_before_ack)
         if self.was_clean:
             # At once: a crash while loading must not look like a clean stop (KAFKA-10471).
             files.remove(marker)
@@ -114,6 +127,27 @@ class LogDirectory:
         for name in _CHECKPOINTS:
             self._written[name] = self._read_offsets(name)
         return names
+
+    def _look_at_boot(self, has_partitions: bool, flush_before_ack: bool) -> None:
+        """Find out whether the machine died, and whether that matters; remember both for later."""
+        files = self.env.files
+        boot_path, flushed_path = f"{self.path}/{BOOT_ID_FILE}", f"{self.path}/{FLUSHED_FILE}"
+        known = files.exists(boot_path)
+        boot_id = files.read(boot_path).decode("utf-8", "replace") if known else ""
+        # Not only with partitions: their directories may be what was lost.
+        died = not self.was_clean and boot_id != self.env.boot_id and (known or has_partitions)
+        was_flushed = files.exists(flushed_path)
+        self.machine_died = died and not was_flushed
+        if flush_before_ack and not was_flushed:
+            # What is here is on the disk if it was left cleanly, read back after the machine died,
+            # or is nothing; else something may be acknowledged and only in the page cache.
+            if self.was_clean or (died and known) or not (known or has_partitions):
+                write_atomically(files, flushed_path, b"")
+        elif was_flushed and not flush_before_ack:
+            files.remove(flushed_path)
+            files.sync_directory(self.path)
+        if boot_id != self.env.boot_id:
+            write_atomically(files, boot_path, self.env.boot_id.encode())
 
     def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
         path = f"{self.path}/{name}"

@@ -95,8 +95,8 @@ class LogManager(LogOwner):
 
     @property
     def unclean_machine_start(self) -> bool:
-        """The machine, not only the process, died with this broker: records that it acknowledged
-        may be missing here."""
+        """The machine, not only the process, died with this broker, and not all that it had
+        acknowledged was flushed before: records may be missing here."""
         return any(d.machine_died for d in self._dirs)
 
     def get(self, topic_partition: TopicPartition) -> Log | None:
@@ -156,7 +156,7 @@ class LogManager(LogOwner):
         configs: Mapping[str, LogConfig],
     ) -> None:
         directory.claim(broker_id, cluster_id)
-        names = directory.begin()
+        names = directory.begin(flush_before_ack=self.settings.log_flush_before_ack)
         for number, name in enumerate(names):
             if name.endswith(DELETE_SUFFIX):
                 delay = self.default_config.file_delete_delay_ms
