@@ -201,6 +201,21 @@ def test_a_killed_client_that_asked_for_it_expires_fast() -> None:
     run(main())
 
 
+def test_nobody_is_suspected_after_a_proper_goodbye() -> None:
+    async def main() -> None:
+        faults: list[dict[str, object]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: faults.append(context))
+        async with coordinator() as server:
+            client = await connect(server, timeout_ms=20_000, grace_ms=300)
+            await client.call(OpCode.CLOSE_SESSION)
+            client.drop()
+            await asyncio.sleep(5)
+        assert not faults
+
+    run(main())
+
+
 def test_a_wrongly_suspected_client_lives_on() -> None:
     async def main() -> None:
         async with coordinator() as server:

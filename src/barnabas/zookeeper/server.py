@@ -258,6 +258,7 @@ class Coordinator:
         self.zxid += 1
         events = self.tree.close_session(session.id, self.zxid)
         self.sessions.end(session)
+        session.connection = None  # what becomes of its connection no longer matters to anybody
         self._trust(session)
         self.outbox.changed()
         self._fire(events)
