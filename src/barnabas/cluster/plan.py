@@ -42,7 +42,8 @@ class ClusterPlan:
 
     def broker_settings(self, broker_id: int) -> dict[str, str]:
         """server.properties of one broker: Kafka's defaults, small internal topics, groups that
-        join at once, then the overrides of the command line."""
+        join at once, short waits when all brokers stop together and none can take over, then the
+        overrides of the command line."""
         replicas = str(min(3, self.brokers))
         return {
             "broker.id": str(broker_id),
@@ -53,6 +54,7 @@ class ClusterPlan:
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "controlled.shutdown.retry.backoff.ms": "200",
             **self.overrides,
         }
 

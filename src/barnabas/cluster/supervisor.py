@@ -37,6 +37,8 @@ class Process:
     state: str = "running"
     """running, paused, killed, stopped, failed."""
     exit_code: int | None = None
+    on_request: bool = False
+    """A command ended it, or is about to."""
 
 
 class Supervisor:
@@ -110,10 +112,11 @@ class Supervisor:
         self._reap()
 
     def run(self) -> int:
-        """Until Ctrl-C, SIGTERM, or the death of every process; the exit code."""
+        """Until Ctrl-C, SIGTERM, or until every process has ended and nobody asked for the end of
+        any (who did may ask for a restart); the exit code."""
         while not self._interrupts:
             self.poll(1.0)
-            if not self.living():
+            if not self.living() and not any(p.on_request for p in self.processes.values()):
                 print("barnabas: every process has ended", file=sys.stderr)
                 self.close()
                 return 1
@@ -264,6 +267,7 @@ class Supervisor:
         if not alive:
             raise ValueError(f"{process.name} is not running")
         if verb == "kill":
+            process.on_request = True
             self._signal(process, signal.SIGKILL)
             self._await_end(process)
         elif verb == "stop":
@@ -279,6 +283,7 @@ class Supervisor:
         return {"pid": process.pid}
 
     def _stop_one(self, process: Process) -> None:
+        process.on_request = True
         self._signal(process, signal.SIGCONT)
         self._signal(process, signal.SIGTERM)
         if not self._await_end(process):
