@@ -9,8 +9,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
-from kio.index import load_request_schema, load_response_schema
-
+from barnabas.protocol.kio_index import load_request_schema, load_response_schema
 from barnabas.protocol.message import plain
 
 # kind: (struct format, bytes)
