@@ -65,15 +65,16 @@ def _encoder(api_key: int, version: int, response: bool) -> Encoder:
 
 
 def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
-    """The request body from ``offset`` to the end; a copy, nothing refers to ``buffer``.
+    """The request body from ``offset``; a copy, nothing refers to ``buffer``.
 
-    Raises InvalidRequest for anything but exactly one well-formed body, and for a version that the
-    API table lacks."""
+    Bytes after the body are passed over, as in the original: librdkafka's request for all topics
+    carries three. Raises InvalidRequest for a malformed body, and for a version that the API table
+    lacks."""
     return _decode(api_key, version, buffer, offset, response=False)
 
 
 def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
-    """The response body from ``offset`` to the end; otherwise as ``decode_request``."""
+    """The response body from ``offset`` to the end, to its last byte; else as ``decode_request``."""
     return _decode(api_key, version, buffer, offset, response=True)
 
 
@@ -92,7 +93,7 @@ def _decode(api_key: int, version: int, buffer: Buffer, offset: int, *, response
         raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
     except InvalidRequest as error:
         raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
-    if position != len(body):
+    if response and position != len(body):
         raise InvalidRequest(
             f"{_title(api_key, version)}: body of {len(body)} bytes, {position} of them meant"
         )
