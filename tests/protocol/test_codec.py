@@ -194,7 +194,7 @@ def test_bytes_after_a_request_are_passed_over() -> None:
     decoded = codec.decode_request(ApiKey.METADATA, 12, b"\0\0\0\0" + bytes(3))
     assert decoded.topics is None
     with pytest.raises(InvalidRequest, match="meant"):
-        codec.decode_response(ApiKey.METADATA, 12, bytes(12) + b"\1\0\0\0")
+        codec.decode_response(ApiKey.METADATA, 12, b"\0\0\0\0\1\0\0\0\0\0\1\0" + b"!")
 
 
 def test_a_body_beyond_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
