@@ -96,6 +96,9 @@ class Control:
         self.controller_epoch = request.controller_epoch
         return ErrorCode.NONE
 
+    def _note_order(self, kind: str, request: Any) -> None:
+        self._context.note("controller_order", kind=kind, controller_epoch=request.controller_epoch)
+
     # LeaderAndIsr
 
     def leader_and_isr(self, request: Any) -> Message:
@@ -103,6 +106,7 @@ class Control:
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
             return Message(error_code=stale, topics=[], partition_errors=[])
+        self._note_order("LeaderAndIsr", request)
         results: dict[TopicPartition, ErrorCode] = {}
         ids: dict[str, uuid.UUID] = {}
         leaders: list[_Order] = []
@@ -253,6 +257,7 @@ class Control:
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
             return Message(error_code=stale, partition_errors=[])
+        self._note_order("StopReplica", request)
         errors = []
         for name, leader_epoch, delete in _stops(request):
             error = ErrorCode.STALE_CONTROLLER_EPOCH
@@ -294,6 +299,7 @@ class Control:
         """Replace what we know of the cluster; the response. Roles do not change."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
+            self._note_order("UpdateMetadata", request)
             before = list(self._context.metadata.brokers)
             self._context.metadata.apply(request)
             if before != list(self._context.metadata.brokers):

@@ -1,0 +1,335 @@
+"""What must hold of replicas at every step, as the TLA+ models of Kafka's replication state it.
+
+Evaluated at every advance of a high watermark, change of role, truncation, order of a controller,
+acknowledgement, and write of a partition's state in the coordinator. The judge sees everything: all
+logs (``shadow``) and the committed znodes. It knows three things that no broker knows at once: what
+was ever committed (below some leader's high watermark), which batch was written at an offset in an
+epoch, and which incarnation of a broker led in which epoch.
+
+A broker that lost power without ``log.flush.before.ack`` is *weak* until an ISR written after its
+new registration names it: the promise does not cover what it held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.simulation.shadow import Batch, ShadowLog, Shadows
+
+from barnabas.types import NO_LEADER, LeaderAndIsr, TopicPartition
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.bodies import decode_controller_epoch, decode_partition_state
+from barnabas.zookeeper.store import Batch as StoreBatch
+from barnabas.zookeeper.store import MemoryStore, StoredNode
+
+
+class WatchedStore(MemoryStore):
+    """A coordinator's memory that tells of every commit."""
+
+    heard: Callable[[StoreBatch], None] = staticmethod(lambda batch: None)
+
+    async def commit(self, batch: StoreBatch) -> None:
+        await super().commit(batch)
+        self.heard(batch)
+
+
+class Invariants:
+    """The judge of one run; ``fail(invariant, text)`` hears of every violation."""
+
+    def __init__(
+        self, shadows: Shadows, fail: Callable[[str, str], None], *, min_isr: int = 2
+    ) -> None:
+        self.shadows = shadows
+        self.committed: dict[TopicPartition, list[Batch]] = {}
+        self.states: dict[TopicPartition, LeaderAndIsr] = {}
+        self.checks = 0
+        self._fail = fail
+        self._min_isr = min_isr
+        self._controller_epoch = (0, 0)  # (value, mzxid)
+        self._registered: dict[int, int] = {}
+        self._lives: dict[int, int] = {}
+        self._written: dict[tuple[TopicPartition, int, int], Batch] = {}
+        self._led: dict[tuple[TopicPartition, int], tuple[int, int]] = {}
+        self._views: dict[tuple[int, TopicPartition], tuple[int, ...]] = {}
+        self._proposed: dict[tuple[int, TopicPartition], tuple[int, ...]] = {}
+        self._watermarks: dict[tuple[int, TopicPartition, int], int] = {}
+        self._obeyed: dict[int, int] = {}
+        self._sessions: dict[int, None] = {}
+        self._weak: dict[tuple[int, TopicPartition], None] = {}
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def end(self, tp: TopicPartition) -> int:
+        """Everything below was committed at some time."""
+        batches = self.committed.get(tp)
+        return batches[-1].last + 1 if batches else 0
+
+    def isr(self, tp: TopicPartition) -> tuple[int, ...]:
+        """As the coordinator has it."""
+        state = self.states.get(tp)
+        return () if state is None else state.isr
+
+    def lost_power(self, broker: int) -> None:
+        """What this broker had not flushed may be gone, and it need not have flushed."""
+        for tp in self.states:
+            self._weak[broker, tp] = None
+
+    def can_lose(self, broker: int) -> bool:
+        """Whether the promise says that nothing acknowledged is lost if this broker's machine
+        loses what was not flushed: another ISR member of each partition has it all."""
+        return bool(self.states) and all(
+            any(m != broker and (m, tp) not in self._weak for m in state.isr)
+            for tp, state in self.states.items()
+        )
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def on_note(self, who: str, life: int, event: str, fields: Mapping[str, Any]) -> None:
+        """A process noted something; brokers are called b1, b2 and so on."""
+        if event == "session_began":
+            self._session_began(fields["session"])
+        elif event == "acknowledged":
+            self._acknowledged(fields)
+        if not (who[0] == "b" and who[1:].isdigit()):
+            return
+        broker = int(who[1:])
+        if self._lives.get(broker) != life:
+            self._begin_life(broker, life)
+        handler = _HANDLERS.get(event)
+        if handler is not None:
+            handler(self, broker, fields)
+
+    def _begin_life(self, broker: int, life: int) -> None:
+        self._lives[broker] = life
+        self._obeyed.pop(broker, None)
+        self.shadows.restarted(broker)
+        for known in (self._views, self._proposed):
+            for key in [key for key in known if key[0] == broker]:
+                del known[key]
+        for mark in [key for key in self._watermarks if key[0] == broker]:
+            del self._watermarks[mark]
+
+    def _session_began(self, session: int) -> None:
+        if session in self._sessions:
+            self._fail("SessionIds", f"session {session:#x} began twice")
+        self._sessions[session] = None
+
+    def _acknowledged(self, fields: Mapping[str, Any]) -> None:
+        topic, _, number = str(fields["key"]).rpartition("-")
+        tp = TopicPartition(topic, int(number))
+        self.checks += 1
+        after = fields["offset"] + fields["count"]
+        if after > self.end(tp):
+            text = f"{tp} up to {after} was acknowledged, but committed only to {self.end(tp)}"
+            self._fail("AckRule", text)
+
+    def _became_leader(self, broker: int, fields: Mapping[str, Any]) -> None:
+        tp, epoch = _name(fields), fields["epoch"]
+        self._views[broker, tp] = tuple(fields["isr"])
+        self._proposed.pop((broker, tp), None)
+        life = (broker, self._lives[broker])
+        before = self._led.setdefault((tp, epoch), life)
+        if before != life:
+            text = f"{tp} epoch {epoch}: led by life {before[1]} of broker {before[0]}"
+            text += f", and by life {life[1]} of broker {broker}"
+            self._fail("OneLeaderPerEpoch", text)
+        log = self._look(broker, tp)
+        state = self.states.get(tp)
+        if state is not None and state.leader_epoch == epoch:
+            self._holds_committed("LeaderComplete", broker, tp, log)
+            self._strong_isr(tp)
+
+    def _became_follower(self, broker: int, fields: Mapping[str, Any]) -> None:
+        tp = _name(fields)
+        self._views.pop((broker, tp), None)
+        self._proposed.pop((broker, tp), None)
+        self._look(broker, tp)
+        self._strong_isr(tp)
+
+    def _watermark(self, broker: int, fields: Mapping[str, Any]) -> None:
+        tp, offset = _name(fields), fields["offset"]
+        log = self._look(broker, tp)
+        if fields["role"] == "leader":
+            self._leader_watermark(broker, tp, fields["epoch"], offset, log)
+        elif offset > self.end(tp):
+            text = f"{tp} on follower {broker}: {offset}, committed is {self.end(tp)}"
+            self._fail("ValidHighWatermark", text)
+        else:
+            self._agrees("CommittedPrefix", broker, tp, log, offset)
+
+    def _leader_watermark(
+        self, broker: int, tp: TopicPartition, epoch: int, offset: int, log: ShadowLog
+    ) -> None:
+        last = self._watermarks.get((broker, tp, epoch), -1)
+        if offset < last:
+            text = f"{tp} on leader {broker}: from {last} to {offset} in epoch {epoch}"
+            self._fail("MonotonicHighWatermark", text)
+        self._watermarks[broker, tp, epoch] = offset
+        view = self._views.get((broker, tp), ())
+        if len(view) < self._min_isr:
+            self._fail("MinIsr", f"{tp} on leader {broker}: advanced with ISR {view}")
+        self._agrees("CommittedPrefix", broker, tp, log, min(offset, self.end(tp)))
+        self._commit(broker, tp, offset, log)
+        self._strong_isr(tp)
+        for member in self._proposed.get((broker, tp), ()):
+            held = self.shadows.get(member, tp)
+            if held is not None and (member, tp) not in self._weak:
+                self._agrees("ValidHighWatermark", member, tp, held, offset)
+
+    def _commit(self, broker: int, tp: TopicPartition, offset: int, log: ShadowLog) -> None:
+        committed = self.committed.setdefault(tp, [])
+        end = self.end(tp)
+        if log.end < offset:
+            text = f"{tp} on leader {broker}: {offset}, its log ends at {log.end}"
+            self._fail("ValidHighWatermark", text)
+        for batch in log.batches[len(committed) :]:
+            if batch.base >= end and batch.last < offset:
+                committed.append(batch)
+
+    def _truncated(self, broker: int, fields: Mapping[str, Any]) -> None:
+        tp = _name(fields)
+        log = self.shadows.get(broker, tp)
+        if log is not None:
+            log.forget()
+        self._look(broker, tp)
+        self._strong_isr(tp)
+
+    def _isr_proposed(self, broker: int, fields: Mapping[str, Any]) -> None:
+        self._proposed[broker, _name(fields)] = tuple({*fields["isr"], *fields["last_isr"]})
+
+    def _isr_changed(self, broker: int, fields: Mapping[str, Any]) -> None:
+        if "partition_epoch" not in fields:
+            return  # the controller's view of the same
+        self._views[broker, _name(fields)] = tuple(fields["isr"])
+        self._proposed.pop((broker, _name(fields)), None)
+
+    def _ordered(self, broker: int, fields: Mapping[str, Any]) -> None:
+        epoch = fields["controller_epoch"]
+        highest = self._obeyed.get(broker, -1)
+        if epoch < highest:
+            text = f"broker {broker} obeys controller epoch {epoch} after {highest}"
+            self._fail("FencedController", text)
+        self._obeyed[broker] = max(epoch, highest)
+
+    # -- the coordinator -------------------------------------------------------------------------
+
+    def on_commit(self, batch: StoreBatch) -> None:
+        """The coordinator has made changes durable."""
+        states = []
+        for node in batch.nodes:
+            if node.path == paths.CONTROLLER_EPOCH:
+                self._controller_epoch_written(node)
+            elif node.path.startswith(paths.BROKER_IDS + "/"):
+                self._registered[int(node.path.rpartition("/")[2])] = node.czxid
+            elif node.path.endswith("/state"):
+                states.append(node)
+        for node in states:
+            tp = paths.parse_partition_state_path(node.path)
+            if tp is not None:
+                self._state_written(tp, node)
+
+    def _controller_epoch_written(self, node: StoredNode) -> None:
+        epoch = decode_controller_epoch(node.path, node.data)
+        if epoch < self._controller_epoch[0]:
+            text = f"controller epoch went from {self._controller_epoch[0]} to {epoch}"
+            self._fail("Monotonic", text)
+        self._controller_epoch = epoch, node.mzxid
+
+    def _state_written(self, tp: TopicPartition, node: StoredNode) -> None:
+        state = decode_partition_state(node.path, node.data, node.version)
+        before = self.states.get(tp)
+        self.states[tp] = state
+        self.checks += 1
+        if state.leader != NO_LEADER and state.leader not in state.isr:
+            self._fail("LeaderInIsr", f"{tp}: leader {state.leader}, ISR {state.isr}")
+        if before is not None and (
+            state.leader_epoch < before.leader_epoch
+            or state.partition_epoch < before.partition_epoch
+            or state.controller_epoch < before.controller_epoch
+        ):
+            self._fail("Monotonic", f"{tp}: from {before} to {state}")
+        epoch, since = self._controller_epoch
+        if node.mzxid > since and state.controller_epoch != epoch:
+            text = f"{tp}: written by controller {state.controller_epoch}, {epoch} was elected"
+            self._fail("FencedController", text)
+        for member in state.isr:
+            if node.mzxid > self._registered.get(member, node.mzxid):
+                self._weak.pop((member, tp), None)
+        self._strong_isr(tp)
+
+    # -- agreement -------------------------------------------------------------------------------
+
+    def _strong_isr(self, tp: TopicPartition) -> None:
+        """Everything that consumers were shown is on every replica that could be elected."""
+        for member in self.isr(tp):
+            log = self.shadows.get(member, tp)
+            if log is not None and (member, tp) not in self._weak:
+                log.refresh(lambda batch: self._saw(tp, batch))
+                self._holds_committed("StrongIsr", member, tp, log)
+
+    def _holds_committed(
+        self, invariant: str, broker: int, tp: TopicPartition, log: ShadowLog
+    ) -> None:
+        self._agrees(invariant, broker, tp, log, self.end(tp))
+
+    def _agrees(
+        self, invariant: str, broker: int, tp: TopicPartition, log: ShadowLog, offset: int
+    ) -> None:
+        """The log holds every committed batch below ``offset``, and nothing else there."""
+        self.checks += 1
+        committed, held = self.committed.get(tp, []), log.batches
+        position = log.verified
+        while position < len(committed) and committed[position].base < offset:
+            have = held[position] if position < len(held) else None
+            if have != committed[position]:
+                text = f"{tp} on broker {broker}: committed {committed[position]}, it has {have}"
+                text += f" (state {self.states.get(tp)})"
+                self._fail(invariant, text)
+                return
+            position += 1
+        log.verified = position
+
+    def _look(self, broker: int, tp: TopicPartition) -> ShadowLog:
+        log = self.shadows.opened(broker, tp)
+        had = len(log.batches)
+        log.refresh(lambda batch: self._saw(tp, batch))
+        start = max(1, had if had <= len(log.batches) else 1)
+        for one, other in zip(log.batches[start - 1 :], log.batches[start:], strict=False):
+            if other.epoch < one.epoch or other.base != one.last + 1:
+                self._fail("EpochOrder", f"{tp} on broker {broker}: {other} after {one}")
+        return log
+
+    def _saw(self, tp: TopicPartition, batch: Batch) -> None:
+        known = self._written.setdefault((tp, batch.base, batch.epoch), batch)
+        if known != batch:
+            self._fail("OneValue", f"{tp}: {batch} and {known} in one epoch")
+
+    def level(self, tp: TopicPartition) -> str:
+        """After healing, without writes: empty if all replicas hold the same, else why not."""
+        ends = {}
+        for broker in sorted(self._lives):
+            log = self.shadows.get(broker, tp)
+            if log is None:
+                return f"{tp} has no role on broker {broker}"
+            log.refresh(lambda batch: self._saw(tp, batch))
+            ends[broker] = log.end
+            if log.batches != self.committed.get(tp, []):
+                return f"{tp} on broker {broker} ends at {log.end}, committed is {self.end(tp)}"
+        return ""
+
+
+def _name(fields: Mapping[str, Any]) -> TopicPartition:
+    return TopicPartition(fields["topic"], fields["partition"])
+
+
+_HANDLERS: Mapping[str, Callable[[Invariants, int, Mapping[str, Any]], None]] = {
+    "became_leader": Invariants._became_leader,
+    "became_follower": Invariants._became_follower,
+    "high_watermark": Invariants._watermark,
+    "truncated": Invariants._truncated,
+    "isr_expand_proposed": Invariants._isr_proposed,
+    "isr_shrink_proposed": Invariants._isr_proposed,
+    "isr_changed": Invariants._isr_changed,
+    "controller_order": Invariants._ordered,
+}
