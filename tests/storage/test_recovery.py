@@ -10,6 +10,7 @@ import pytest
 from tests.storage.support import (
     DIRECTORY,
     GOLDEN,
+    RECORDED_MS,
     append,
     batch,
     create,
@@ -247,3 +248,31 @@ def test_a_directory_without_a_log_begins_at_the_checkpoint() -> None:
     files = memory_files()
     again = reopen(environment(files), log_start_offset=12)
     assert append(again) == (12, 12)
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("config", [LogConfig(), LogConfig(segment_bytes=300)])
+def test_every_batch_in_flight_is_recognised_after_a_restart(
+    clean: bool, config: LogConfig
+) -> None:
+    """A snapshot holds one batch a producer; the client may repeat five."""
+    files = memory_files()
+    log = create(environment(files), config)
+    sequences = range(0, 24, 3)
+    for sequence in sequences:
+        append(log, 3, producer_id=7, producer_epoch=0, base_sequence=sequence)
+        append(log, 1, producer_id=8, producer_epoch=0, base_sequence=sequence // 3)
+    if clean:
+        asyncio.run(log.close_cleanly())
+    again = reopen(environment(restored(image(files))), config, clean=clean)
+    assert [b.first_sequence for b in again.producers.entries[7].batches] == [9, 12, 15, 18, 21]
+    assert [b.first_sequence for b in again.producers.entries[8].batches] == [3, 4, 5, 6, 7]
+    for sequence in sequences[-5:]:
+        info = again.append_as_leader(
+            batch(3, producer_id=7, producer_epoch=0, base_sequence=sequence),
+            1,
+            now_ms=RECORDED_MS,
+        )
+        assert (info.duplicate, info.first_offset) == (True, sequence // 3 * 4)
+    again.truncate_to(again.log_end_offset - 4)
+    assert [b.first_sequence for b in again.producers.entries[7].batches] == [6, 9, 12, 15, 18]

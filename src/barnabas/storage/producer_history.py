@@ -10,10 +10,23 @@ from barnabas.records.batch import (
     iterate_records,
     parse_marker,
 )
-from barnabas.storage.index import AbortedTransaction
-from barnabas.storage.producer_state import CorruptSnapshot, ProducerState, decode_snapshot
+from barnabas.storage.index import AbortedTransaction, CorruptIndex
+from barnabas.storage.producer_state import (
+    BATCHES_RETAINED,
+    BatchMetadata,
+    CorruptSnapshot,
+    ProducerEntry,
+    ProducerState,
+    decode_snapshot,
+)
+from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments
 from barnabas.storage.snapshots import SnapshotFiles
+
+RECALL_MS = 10 * 60 * 1000
+"""Clients repeat a batch for delivery.timeout.ms, 2 to 5 minutes by default."""
+RECALL_BYTES = 512 * 1024
+"""How far back the end of the log is searched for the batches that a snapshot does not hold."""
 
 
 def marker_of(header: BatchHeader, batch: memoryview) -> EndTransactionMarker | None:
@@ -99,6 +112,7 @@ class ProducerHistory:
             self._load_newest(log_start_offset, now_ms)
             if self.state.end_offset < end_offset:
                 self._replay(segments, log_start_offset, end_offset, set(bases[-2:]))
+            self._recall(segments, now_ms)
         self.state.on_log_start(log_start_offset)
         self.state.advance_to(end_offset)
         self.take_snapshot()
@@ -133,3 +147,72 @@ class ProducerHistory:
                 if header.producer_id >= 0:
                     self.apply(header, marker_of(header, batch))
                 state.advance_to(header.next_offset)
+
+    def _recall(self, segments: Segments, now_ms: int) -> None:
+        """Remember the last batches of producers that may still repeat them.
+
+        A snapshot holds one batch a producer. With that alone, a client whose several requests
+        were cut off by a crash would be told OUT_OF_ORDER_SEQUENCE_NUMBER when it repeats the
+        first of them, and give up, although everything it sent is in the log."""
+        wanted = {
+            entry.producer_id: entry
+            for entry in self.state.entries.values()
+            if 0 < len(entry.batches) < BATCHES_RETAINED
+            and entry.batches[0].first_sequence != 0
+            and entry.last_timestamp > now_ms - RECALL_MS
+        }
+        if not wanted:
+            return
+        found: dict[int, list[BatchMetadata]] = {}
+        budget = RECALL_BYTES
+        for segment in reversed(list(segments)):
+            earlier = _last_batches(segment, budget, wanted)
+            for producer_id, batches in earlier.items():
+                found[producer_id] = batches + found.get(producer_id, [])
+            budget -= segment.size
+            if budget <= 0:
+                break
+        for producer_id, batches in found.items():
+            known = wanted[producer_id].batches
+            known.extendleft(reversed(batches[len(known) - BATCHES_RETAINED :]))
+
+
+def _last_batches(
+    segment: Segment, max_bytes: int, wanted: dict[int, ProducerEntry]
+) -> dict[int, list[BatchMetadata]]:
+    """Batches before those known of each wanted producer, in its epoch, near the segment's end."""
+    found: dict[int, list[BatchMetadata]] = {}
+    try:
+        for _, header, _ in segment.batches(_position_near_end(segment, max_bytes)):
+            entry = wanted.get(header.producer_id)
+            if (
+                entry is not None
+                and not header.is_control
+                and header.producer_epoch == entry.epoch
+                and header.last_offset < entry.batches[0].first_offset
+            ):
+                found.setdefault(entry.producer_id, []).append(
+                    BatchMetadata(
+                        header.last_sequence,
+                        header.last_offset,
+                        header.last_offset - header.base_offset,
+                        header.max_timestamp,
+                    )
+                )
+    except KafkaError:
+        pass  # Old damage is not looked for here; less is remembered.
+    return found
+
+
+def _position_near_end(segment: Segment, max_bytes: int) -> int:
+    """The start of a batch about ``max_bytes`` before the segment's end."""
+    if segment.size <= max_bytes:
+        return 0
+    try:
+        for number in reversed(range(len(segment.index))):
+            position = segment.index.at(number)[1]
+            if position <= segment.size - max_bytes:
+                return position
+    except CorruptIndex:
+        pass
+    return 0
