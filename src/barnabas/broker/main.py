@@ -10,6 +10,7 @@ import ctypes
 import gc
 import logging
 import random
+import resource
 import signal
 import sys
 import time
@@ -63,8 +64,11 @@ def configure_logging(level: str = "INFO", stream: Any = None) -> None:
 
 
 def tune_process(*, die_with_parent: bool = False) -> None:
-    """Keep freed buffers in the process instead of returning their pages (fresh pages cost 4-5 us
-    each), and let long-lived objects out of the garbage collector's rounds."""
+    """Allow as many open files as the system lets us. Keep freed buffers in the process instead of
+    returning their pages (fresh pages cost 4-5 us each), and let long-lived objects out of the
+    garbage collector's rounds."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None, use_errno=True)
