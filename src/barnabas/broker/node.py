@@ -44,7 +44,7 @@ from barnabas.zookeeper.cluster import (
     notify_log_dir_failure,
     read_or_create_cluster_id,
 )
-from barnabas.zookeeper.errors import ConnectionLoss
+from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
 from barnabas.zookeeper.operations import WatchEvent
 
 log = logging.getLogger("kafka.server")
@@ -68,6 +68,8 @@ async def main(
             if not stop.is_set():
                 on_ready()
                 await stop.wait()
+        except SessionExpired as error:  # before registration; later ones are followed
+            raise FatalError("the ZooKeeper session expired while starting") from error
         finally:
             await node.stop()
 
@@ -221,7 +223,7 @@ class Node:
         return tuple(e._replace(port=e.port or ports[e.listener]) for e in config.advertised)
 
     async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> None:
-        self._registered = await self._registration.register(
+        self._registered = await self._registration_in_some_session(
             Broker(
                 id=broker_id,
                 epoch=-1,
@@ -230,6 +232,18 @@ class Node:
                 unclean_start=self._logs.unclean_machine_start,
             )
         )
+
+    async def _registration_in_some_session(self, broker: Broker) -> Broker:
+        """Register, in another session as often as one expires meanwhile."""
+        while True:
+            try:
+                if self._expired.is_set():
+                    self._expired.clear()
+                    await self._zookeeper.new_session()
+                    self._configs.on_new_session()
+                return await self._registration.register(broker)
+            except SessionExpired:
+                await self._expired.wait()
 
     def _run_in_background(self, services: Services) -> None:
         assert self._network is not None
@@ -287,12 +301,8 @@ class Node:
         assert self._registered is not None
         while True:
             await self._expired.wait()
-            self._expired.clear()
-            before = self._registered
-            await self._zookeeper.new_session()
-            self._registered = await self._registration.register(before)
+            self._registered = await self._registration_in_some_session(self._registered)
             self._controller.on_new_session()
-            self._configs.on_new_session()
 
     # Connections to others
 
