@@ -1,0 +1,311 @@
+"""The records of ``__consumer_offsets``, byte for byte (reference 8.6). Pure.
+
+Written: offset keys v1 with values v3 (v1 where a client of old asked for a retention of its own),
+group keys v2 with values v3. Read: offset values v0-4 and group values v0-4; versions 4 are Kafka's
+flexible ones, with unknown tags skipped. A key of an unknown version is passed over, as in the
+original: a newer release may have written it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
+from barnabas.protocol.wire import MALFORMED, read_length, read_tags
+from barnabas.types import NO_EPOCH, NO_TIMESTAMP
+
+OFFSET_KEY_VERSION: Final = 1
+GROUP_KEY_VERSION: Final = 2
+OFFSET_VALUE_VERSION: Final = 3
+OFFSET_VALUE_VERSION_WITH_EXPIRY: Final = 1
+GROUP_VALUE_VERSION: Final = 3
+FLEXIBLE_VERSION: Final = 4
+
+_I16 = struct.Struct(">h")
+_I32 = struct.Struct(">i")
+_I64 = struct.Struct(">q")
+
+
+class OffsetKey(NamedTuple):
+    """Whose position, and where."""
+
+    group: str
+    topic: str
+    partition: int
+    version: int = OFFSET_KEY_VERSION
+
+
+class GroupKey(NamedTuple):
+    """Which group's members."""
+
+    group: str
+
+
+Key: TypeAlias = OffsetKey | GroupKey
+
+
+class CommittedOffset(NamedTuple):
+    """How far a group has read one partition. Times are wall ms."""
+
+    offset: int
+    leader_epoch: int = NO_EPOCH
+    metadata: str = ""
+    commit_ms: int = NO_TIMESTAMP
+    expire_ms: int | None = None
+    """Set by clients that ask for a retention of their own (OffsetCommit v2-4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRecord:
+    """A member as it is kept."""
+
+    id: str
+    instance_id: str | None
+    client_id: str
+    client_host: str
+    rebalance_timeout_ms: int
+    session_timeout_ms: int
+    subscription: bytes
+    assignment: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """A group's members as they are kept, and their generation."""
+
+    protocol_type: str
+    generation: int
+    protocol: str | None
+    leader: str | None
+    state_since_ms: int = NO_TIMESTAMP
+    members: tuple[MemberRecord, ...] = field(default=())
+
+
+# Writing
+
+
+def _string(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return _I16.pack(len(data)) + data
+
+
+def _nullable(text: str | None) -> bytes:
+    return b"\xff\xff" if text is None else _string(text)
+
+
+def _bytes(data: bytes) -> bytes:
+    return _I32.pack(len(data)) + data
+
+
+def encode_offset_key(group: str, topic: str, partition: int) -> bytes:
+    """Key of one committed offset."""
+    version = _I16.pack(OFFSET_KEY_VERSION)
+    return version + _string(group) + _string(topic) + _I32.pack(partition)
+
+
+def encode_group_key(group: str) -> bytes:
+    """Key of one group's members."""
+    return _I16.pack(GROUP_KEY_VERSION) + _string(group)
+
+
+def encode_offset_value(value: CommittedOffset) -> bytes:
+    """Value of one committed offset."""
+    if value.expire_ms is not None:
+        return b"".join(
+            (
+                _I16.pack(OFFSET_VALUE_VERSION_WITH_EXPIRY),
+                _I64.pack(value.offset),
+                _string(value.metadata),
+                _I64.pack(value.commit_ms),
+                _I64.pack(value.expire_ms),
+            )
+        )
+    return b"".join(
+        (
+            _I16.pack(OFFSET_VALUE_VERSION),
+            _I64.pack(value.offset),
+            _I32.pack(value.leader_epoch),
+            _string(value.metadata),
+            _I64.pack(value.commit_ms),
+        )
+    )
+
+
+def encode_group_value(value: GroupRecord) -> bytes:
+    """Value of one group."""
+    pieces = [
+        _I16.pack(GROUP_VALUE_VERSION),
+        _string(value.protocol_type),
+        _I32.pack(value.generation),
+        _nullable(value.protocol),
+        _nullable(value.leader),
+        _I64.pack(value.state_since_ms),
+        _I32.pack(len(value.members)),
+    ]
+    for member in value.members:
+        pieces += (
+            _string(member.id),
+            _nullable(member.instance_id),
+            _string(member.client_id),
+            _string(member.client_host),
+            _I32.pack(member.rebalance_timeout_ms),
+            _I32.pack(member.session_timeout_ms),
+            _bytes(member.subscription),
+            _bytes(member.assignment),
+        )
+    return b"".join(pieces)
+
+
+# Reading
+
+
+class _Reader:
+    """Fields of one key or value in order; both the plain and the flexible encoding."""
+
+    __slots__ = ("_at", "_data", "_flexible", "version")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._flexible = False
+        self.version = self.i16()
+
+    def flexible(self) -> None:
+        """From here on lengths are compact (KIP-482)."""
+        self._flexible = True
+
+    def _number(self, form: struct.Struct) -> int:
+        (value,) = form.unpack_from(self._data, self._at)
+        self._at += form.size
+        return int(value)
+
+    def i16(self) -> int:
+        return self._number(_I16)
+
+    def i32(self) -> int:
+        return self._number(_I32)
+
+    def i64(self) -> int:
+        return self._number(_I64)
+
+    def _length(self, *, wide: bool) -> int:
+        length, self._at = read_length(self._data, self._at, flexible=self._flexible, wide=wide)
+        return length
+
+    def _take(self, length: int) -> bytes:
+        end = self._at + length
+        if end > len(self._data):
+            raise IndexError(f"{length} bytes at {self._at} of {len(self._data)}")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
+
+    def nullable(self) -> str | None:
+        length = self._length(wide=False)
+        return None if length < 0 else self._take(length).decode("utf-8", "surrogatepass")
+
+    def string(self) -> str:
+        text = self.nullable()
+        if text is None:
+            raise ValueError("null where a string must be")
+        return text
+
+    def bytes(self) -> bytes:
+        length = self._length(wide=True)
+        return b"" if length < 0 else self._take(length)
+
+    def count(self) -> int:
+        count = self._length(wide=True)
+        if not 0 <= count <= len(self._data):
+            raise ValueError(f"{count} elements in {len(self._data)} bytes")
+        return count
+
+    def tags(self) -> None:
+        if self._flexible:
+            self._at = read_tags(self._data, self._at)
+
+
+_BROKEN = (*MALFORMED, ValueError, InvalidRequest)
+
+
+def decode_key(data: bytes | None) -> Key | None:
+    """What a record is about; None for kinds that we do not know. Raises CORRUPT_MESSAGE."""
+    if data is None:
+        return None
+    try:
+        reader = _Reader(data)
+        if reader.version in (0, OFFSET_KEY_VERSION):
+            return OffsetKey(reader.string(), reader.string(), reader.i32(), reader.version)
+        if reader.version == GROUP_KEY_VERSION:
+            return GroupKey(reader.string())
+    except _BROKEN as error:
+        raise _corrupt("key", error) from error
+    return None
+
+
+def decode_offset_value(data: bytes) -> CommittedOffset:
+    """The value of an offset key. Raises CORRUPT_MESSAGE."""
+    try:
+        reader = _Reader(data)
+        version = _known(reader)
+        offset = reader.i64()
+        leader_epoch = reader.i32() if version >= 3 else NO_EPOCH
+        metadata = reader.string()
+        commit_ms = reader.i64()
+        expire_ms = reader.i64() if version == 1 else NO_TIMESTAMP
+    except _BROKEN as error:
+        raise _corrupt("offset value", error) from error
+    return CommittedOffset(
+        offset, leader_epoch, metadata, commit_ms, None if expire_ms < 0 else expire_ms
+    )
+
+
+def decode_group_value(data: bytes) -> GroupRecord:
+    """The value of a group key. Raises CORRUPT_MESSAGE."""
+    try:
+        reader = _Reader(data)
+        version = _known(reader)
+        return GroupRecord(
+            protocol_type=reader.string(),
+            generation=reader.i32(),
+            protocol=reader.nullable(),
+            leader=reader.nullable(),
+            state_since_ms=reader.i64() if version >= 2 else NO_TIMESTAMP,
+            members=tuple(_member(reader, version) for _ in range(reader.count())),
+        )
+    except _BROKEN as error:
+        raise _corrupt("group value", error) from error
+
+
+def _member(reader: _Reader, version: int) -> MemberRecord:
+    member_id = reader.string()
+    instance_id = reader.nullable() if version >= 3 else None
+    client_id, client_host = reader.string(), reader.string()
+    rebalance_timeout_ms = reader.i32() if version >= 1 else -1
+    session_timeout_ms = reader.i32()
+    member = MemberRecord(
+        id=member_id,
+        instance_id=instance_id,
+        client_id=client_id,
+        client_host=client_host,
+        rebalance_timeout_ms=session_timeout_ms if version < 1 else rebalance_timeout_ms,
+        session_timeout_ms=session_timeout_ms,
+        subscription=reader.bytes(),
+        assignment=reader.bytes(),
+    )
+    reader.tags()
+    return member
+
+
+def _known(reader: _Reader) -> int:
+    if not 0 <= reader.version <= FLEXIBLE_VERSION:
+        raise ValueError(f"version {reader.version}")
+    if reader.version == FLEXIBLE_VERSION:
+        reader.flexible()
+    return reader.version
+
+
+def _corrupt(what: str, error: Exception) -> KafkaError:
+    return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"__consumer_offsets {what}: {error}")
