@@ -15,13 +15,14 @@ pytestmark = pytest.mark.process
 
 TOPIC = "orders"
 PARTITIONS = 3
+IMPATIENT = {"zookeeper.session.timeout.ms": "4000"}
+"""Only so that tests do not wait long for the sessions of the dead."""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One cluster for the tests of this file; each leaves it whole."""
-    settings = {"zookeeper.session.timeout.ms": "4000"}
-    with Cluster(directory=tmp_path_factory.mktemp("up"), overrides=settings) as running:
+    with Cluster(directory=tmp_path_factory.mktemp("up"), overrides=IMPATIENT) as running:
         running.create_topic(TOPIC, PARTITIONS)
         yield running
 
@@ -180,7 +181,7 @@ def test_ctrl_c_is_a_clean_shutdown(tmp_path: Path, number: signal.Signals) -> N
 
 
 def test_all_brokers_die_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
-    with Cluster(directory=tmp_path) as cluster:
+    with Cluster(directory=tmp_path, overrides=IMPATIENT) as cluster:
         cluster.create_topic(TOPIC, PARTITIONS)
         traffic = Traffic(cluster.bootstrap, TOPIC, PARTITIONS, per_second=1000)
         traffic.start()
