@@ -39,6 +39,9 @@ __all__ = ["LogManager", "LogManagerSettings"]
 
 T = TypeVar("T")
 
+CREATIONS_PER_RELEASE = 500
+"""New logs hold descriptors; after so many of them, those of logs unused since are given back, lest
+a topic of thousands of partitions exhausts them before the timer comes."""
 LOADS_PER_TURN = 16
 """Logs loaded before others on the loop get their turn."""
 
@@ -69,6 +72,7 @@ class LogManager(LogOwner):
         self._dir_of: dict[TopicPartition, LogDirectory] = {}
         self._offline: dict[TopicPartition, None] = {}
         self._loaded = False
+        self._created = 0
         self._checkpointing = asyncio.Lock()
         self._removals = Removals(env.files)
         self._work = asyncio.Event()
@@ -253,6 +257,9 @@ class LogManager(LogOwner):
         log = Log(self.env, topic_partition, path, config, loaded, owner=self)
         self._logs[topic_partition] = log
         self._dir_of[topic_partition] = directory
+        self._created += 1
+        if self._created % CREATIONS_PER_RELEASE == 0:
+            self._release_descriptors()
         return log
 
     def _emptiest_directory(self) -> LogDirectory:
@@ -419,7 +426,10 @@ class LogManager(LogOwner):
             await asyncio.sleep(0)
 
     async def _release_idle(self) -> None:
-        for log in list(self._logs.values()):
+        self._release_descriptors()
+
+    def _release_descriptors(self) -> None:
+        for log in self._logs.values():
             log.release_idle()
 
     async def checkpoint_high_watermarks(self) -> None:
