@@ -6,6 +6,7 @@ REQUEST_TIMED_OUT while their creation goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from barnabas.api.request import Answer, Pieces, Request
@@ -14,6 +15,7 @@ from barnabas.controller.topics import Assignment, grow
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
+from barnabas.zookeeper.paths import delete_topic_path
 from barnabas.zookeeper.topics import add_partitions, read_topic
 
 
@@ -26,12 +28,15 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     results: list[Message] = []
     totals: dict[str, int] = {}
-    for topic in decoded.topics:
+    asked = Counter(topic.name for topic in decoded.topics)
+    for topic in {t.name: t for t in decoded.topics}.values():
         result = Message(name=topic.name, error_code=ErrorCode.NONE, error_message=None)
         results.append(result)
         try:
             if not services.controller.is_active:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+            if asked[topic.name] > 1:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
             added = await _grow_one(services, topic, decoded.validate_only)
             if not decoded.validate_only:
                 totals[topic.name] = max(added) + 1
@@ -43,6 +48,8 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
 
 
 async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assignment:
+    if await services.zookeeper.exists(delete_topic_path(topic.name)) is not None:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")
     if services.metadata.partitions(topic.name) is None:
         raise KafkaError(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic.name}' does not exist."

@@ -50,6 +50,8 @@ async def _create_all(services: Services, request: Request) -> Pieces:
 async def _create_one(
     services: Services, topic: Any, validate_only: bool, placed: dict[str, Assignment]
 ) -> Message:
+    if services.metadata.partitions(topic.name) is not None:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
     manual = {a.partition_index: tuple(a.broker_ids) for a in topic.assignments}
     overrides = {c.name: c.value for c in topic.configs}
     assignment = place(
@@ -76,7 +78,7 @@ async def _create_one(
                 name=entry.setting.name,
                 value=entry.setting.text(entry.value),
                 read_only=False,
-                config_source=config_source(entry),
+                config_source=config_source(services.config, entry),
                 is_sensitive=False,
             )
             for entry in topic_entries(config)

@@ -15,6 +15,8 @@ from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.zookeeper.topics import mark_for_deletion
 
+DELETION_DISABLED_FROM_VERSION = 3
+
 
 def handle(services: Services, request: Request) -> Answer:
     """Each topic on its own."""
@@ -24,23 +26,37 @@ def handle(services: Services, request: Request) -> Answer:
 async def _delete_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     results: list[Message] = []
-    for name, topic_id in _wanted(decoded):
+    wanted = _wanted(decoded)
+    both = any(name is not None and topic_id is not None for name, topic_id in wanted)
+    for name, topic_id in wanted:
         result = Message(
             name=name, topic_id=topic_id, error_code=ErrorCode.NONE, error_message=None
         )
         results.append(result)
         try:
+            _check_allowed(services, request.api_version)
+            if both:
+                raise KafkaError(
+                    ErrorCode.INVALID_REQUEST,
+                    "Topic name and topic ID can not both be specified.",
+                )
             result.name, result.topic_id = _resolve(services, name, topic_id)
-            if not services.controller.is_active:
-                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
-            if not services.config.flag("delete.topic.enable"):
-                raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED, "Topic deletion is disabled.")
             await mark_for_deletion(services.zookeeper, result.name)
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None
     await _wait(services, results, milliseconds(decoded.timeout))
     return request.answer(Message(throttle_time=0, responses=results))
+
+
+def _check_allowed(services: Services, version: int) -> None:
+    if not services.controller.is_active:
+        raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+    if not services.config.flag("delete.topic.enable"):
+        code = ErrorCode.TOPIC_DELETION_DISABLED
+        if version < DELETION_DISABLED_FROM_VERSION:
+            code = ErrorCode.INVALID_REQUEST
+        raise KafkaError(code, "Topic deletion is disabled.")
 
 
 def _wanted(decoded: Any) -> list[tuple[str | None, Any]]:
@@ -64,13 +80,12 @@ def _resolve(services: Services, name: str | None, topic_id: Any) -> tuple[str, 
 
 async def _wait(services: Services, results: list[Message], timeout_ms: int) -> None:
     marked = [r for r in results if r.error_code == ErrorCode.NONE]
-    if not marked or timeout_ms <= 0:
-        return
 
     def gone(result: Message) -> bool:
         return services.metadata.partitions(result.name) is None
 
-    await services.metadata_shows(lambda: all(map(gone, marked)), timeout_ms)
+    if marked and timeout_ms > 0:
+        await services.metadata_shows(lambda: all(map(gone, marked)), timeout_ms)
     for result in marked:
         if not gone(result):
             result.error_code = ErrorCode.REQUEST_TIMED_OUT

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from barnabas.api.metadata import NO_OPERATIONS
+from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message
 
-BROKERS = 1
+BROKERS, CONTROLLERS = 1, 2
+ENDPOINT_TYPES_FROM_VERSION = 1
 
 
 def handle(services: Services, request: Request) -> Answer:
     """From the metadata cache, at once."""
     decoded = request.decode()
     endpoint_type = getattr(decoded, "endpoint_type", BROKERS)
-    error, message = ErrorCode.NONE, None
     if endpoint_type != BROKERS:
-        error, message = ErrorCode.INVALID_REQUEST, "This cluster has no controller endpoints."
+        return _refuse(request, endpoint_type)
+    brokers = [
+        Message(broker_id=b.id, host=e.host, port=e.port, rack=b.rack)
+        for b in services.metadata.brokers.values()
+        if (e := b.endpoint(request.listener)) is not None
+    ]
     controller_id = services.metadata.controller_id
+    is_known = controller_id in [b.broker_id for b in brokers]
     return request.answer(
         Message(
             throttle_time=0,
-            error_code=error,
-            error_message=message,
+            error_code=ErrorCode.NONE,
+            error_message=None,
             endpoint_type=BROKERS,
             cluster_id=services.cluster_id,
-            controller_id=-1 if controller_id is None else controller_id,
-            brokers=[
-                Message(broker_id=b.id, host=e.host, port=e.port, rack=b.rack)
-                for b in services.metadata.brokers.values()
-                if (e := b.endpoint(request.listener)) is not None
-            ],
+            controller_id=controller_id if is_known else -1,
+            brokers=brokers,
+            cluster_authorized_operations=CLUSTER_OPERATIONS
+            if decoded.include_cluster_authorized_operations
+            else NO_OPERATIONS,
+        )
+    )
+
+
+def _refuse(request: Request, endpoint_type: int) -> Answer:
+    """Controllers have no listeners of their own here; other types do not exist (KIP-919)."""
+    if endpoint_type == CONTROLLERS:
+        error = ErrorCode.MISMATCHED_ENDPOINT_TYPE
+        text = (
+            "The request was sent to an endpoint of type BROKER,"
+            " but we wanted an endpoint of type CONTROLLER"
+        )
+    else:
+        error = ErrorCode.UNSUPPORTED_ENDPOINT_TYPE
+        text = f"Unsupported endpoint type {endpoint_type}"
+    if request.api_version < ENDPOINT_TYPES_FROM_VERSION:
+        error = ErrorCode.INVALID_REQUEST
+    return request.answer(
+        Message(
+            error_code=error,
+            error_message=text,
+            endpoint_type=BROKERS,
+            cluster_id="",
+            controller_id=-1,
+            brokers=[],
             cluster_authorized_operations=NO_OPERATIONS,
         )
     )

@@ -1,19 +1,23 @@
 """DescribeConfigs v1-4: settings of topics and of this broker, with source, type and documentation.
 
-Every setting is read-only in this version of the broker where the answer has room to say so:
-altering configs is not served yet (SKIPPED.md). Other resources answer INVALID_REQUEST.
+A setting's synonyms are where its value can come from, strongest first; its source is that of the
+first. Broker settings are read-only: altering them is not served yet (SKIPPED.md). Other resources
+answer INVALID_REQUEST.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.definition import Setting, Value
 from barnabas.config.settings import SETTINGS
 from barnabas.config.topic_config import TOPIC_SETTINGS, ConfigValue, TopicConfig
+from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 
@@ -48,15 +52,25 @@ async def _describe(services: Services, request: Request) -> Pieces:
 
 
 async def _resource(services: Services, resource: Any, decoded: Any) -> list[Message]:
-    keys = resource.configuration_keys
+    keys = resource.configuration_keys or None
     if resource.resource_type == TOPIC:
         name = resource.resource_name
+        check_name(name)
         if services.metadata.partitions(name) is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         await services.topic_configs.ensure([name])
         config = services.topic_configs.get(name)
-        return [_topic_message(e, decoded) for e in topic_entries(config) if _wanted(e, keys)]
+        return [
+            _topic_message(services.config, entry, decoded)
+            for entry in topic_entries(config)
+            if keys is None or entry.setting.name in keys
+        ]
     if resource.resource_type == BROKER:
+        if not re.fullmatch(r"-?\d*", resource.resource_name):
+            raise KafkaError(
+                ErrorCode.INVALID_REQUEST,
+                f"Broker id must be an integer, but it is: {resource.resource_name}",
+            )
         if resource.resource_name not in ("", str(services.broker_id)):
             raise KafkaError(
                 ErrorCode.INVALID_REQUEST,
@@ -80,61 +94,66 @@ def topic_entries(config: TopicConfig) -> Iterable[ConfigValue]:
     return [config.entry(name) for name in TOPIC_SETTINGS]
 
 
-def config_source(entry: ConfigValue) -> int:
+def config_source(broker: BrokerConfig, entry: ConfigValue) -> int:
     """Who set the value: the topic, the broker's file, or nobody."""
+    synonyms = _topic_synonyms(broker, entry)
+    return int(synonyms[0].source) if synonyms else DEFAULT
+
+
+def _topic_synonyms(broker: BrokerConfig, entry: ConfigValue) -> list[Message]:
+    """The topic's own setting, then the broker's settings of the same meaning.
+
+    As in the original, spellings of another unit are named only below the strongest: with
+    ``log.retention.hours`` alone, ``retention.ms`` has no synonyms and counts as a default."""
+    behind = TOPIC_SETTINGS[entry.setting.name][1]
+    found = _broker_synonyms(broker, behind)
+    while found and found[0].name != behind[0].name:
+        del found[0]
     if entry.from_topic:
-        return DYNAMIC_TOPIC
-    return STATIC_BROKER if entry.broker_setting is not None else DEFAULT
+        text = entry.setting.text(entry.value)
+        found.insert(0, Message(name=entry.setting.name, value=text, source=DYNAMIC_TOPIC))
+    return found
 
 
-def _wanted(entry: ConfigValue, keys: Any) -> bool:
-    return keys is None or entry.setting.name in keys
+def _broker_synonyms(broker: BrokerConfig, settings: Sequence[Setting]) -> list[Message]:
+    """What the file gives, then what holds without it."""
+    given = [
+        Message(name=s.name, value=s.text(broker.value(s.name)), source=STATIC_BROKER)
+        for s in settings
+        if broker.is_given(s.name)
+    ]
+    defaults = [
+        Message(name=s.name, value=s.text(s.default), source=DEFAULT)
+        for s in settings
+        if s.default is not None
+    ]
+    return given + defaults
 
 
-def _topic_message(entry: ConfigValue, decoded: Any) -> Message:
-    source = config_source(entry)
-    text = entry.setting.text(entry.value)
-    synonyms = []
-    if getattr(decoded, "include_synonyms", False):
-        if entry.from_topic:
-            synonyms.append(Message(name=entry.setting.name, value=text, source=DYNAMIC_TOPIC))
-        synonyms += [
-            Message(name=setting.name, value=setting.text(setting.default), source=DEFAULT)
-            for setting in TOPIC_SETTINGS[entry.setting.name][1]
-            if setting.default is not None
-        ]
-    return Message(
-        name=entry.setting.name,
-        value=text,
-        read_only=False,
-        config_source=source,
-        is_default=source == DEFAULT,
-        is_sensitive=False,
-        synonyms=synonyms,
-        config_type=int(entry.setting.type),
-        documentation=entry.setting.doc
-        if getattr(decoded, "include_documentation", False)
-        else None,
+def _topic_message(broker: BrokerConfig, entry: ConfigValue, decoded: Any) -> Message:
+    return _message(
+        entry.setting, entry.value, _topic_synonyms(broker, entry), decoded, read_only=False
     )
 
 
 def _broker_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
     setting = SETTINGS[name]
-    given = config.is_given(name)
-    text = setting.text(config.value(name))
-    synonyms = []
-    if getattr(decoded, "include_synonyms", False):
-        if given:
-            synonyms.append(Message(name=name, value=text, source=STATIC_BROKER))
-        synonyms.append(Message(name=name, value=setting.text(setting.default), source=DEFAULT))
+    synonyms = _broker_synonyms(config, [setting])
+    return _message(setting, config.value(name), synonyms, decoded, read_only=True)
+
+
+def _message(
+    setting: Setting, value: Value, synonyms: list[Message], decoded: Any, *, read_only: bool
+) -> Message:
+    source = int(synonyms[0].source) if synonyms else DEFAULT
     return Message(
-        name=name,
-        value=text,
-        read_only=True,
-        config_source=STATIC_BROKER if given else DEFAULT,
-        is_default=not given,
+        name=setting.name,
+        value=setting.text(value),
+        read_only=read_only,
+        config_source=source,
+        is_default=source == DEFAULT,
         is_sensitive=False,
-        synonyms=synonyms,
+        synonyms=synonyms if getattr(decoded, "include_synonyms", False) else [],
         config_type=int(setting.type),
         documentation=setting.doc if getattr(decoded, "include_documentation", False) else None,
     )

@@ -6,7 +6,8 @@ replicas in ZooKeeper mode: those lists are null.
 
 from __future__ import annotations
 
-from barnabas.api.metadata import NO_OPERATIONS, partition_message
+from barnabas.api.metadata import partition_message, unknown_topic_error
+from barnabas.api.operations import TOPIC_OPERATIONS
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -52,13 +53,11 @@ def _topic(
     numbers = sorted(n for n in partitions or {} if n >= start)
     shown, rest = numbers[:limit], numbers[limit:]
     message = Message(
-        error_code=ErrorCode.NONE
-        if partitions is not None
-        else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        error_code=ErrorCode.NONE if partitions is not None else unknown_topic_error(name),
         name=name,
         topic_id=services.metadata.topic_id(name),
         is_internal=name in INTERNAL_TOPICS,
         partitions=[partition_message(services, (partitions or {})[n], listener) for n in shown],
-        topic_authorized_operations=NO_OPERATIONS,
+        topic_authorized_operations=TOPIC_OPERATIONS,
     )
     return message, rest[0] if rest else None

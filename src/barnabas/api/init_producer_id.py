@@ -26,7 +26,8 @@ async def _allocate(services: Services, request: Request) -> Pieces:
         producer_id=NO_PRODUCER_ID,
         producer_epoch=NO_PRODUCER_EPOCH,
     )
-    if decoded.transactional_id == "":
+    given = (getattr(decoded, "producer_id", -1), getattr(decoded, "producer_epoch", -1))
+    if decoded.transactional_id == "" or (given[0] < 0) != (given[1] < 0):
         answer.error_code = ErrorCode.INVALID_REQUEST
     elif decoded.transactional_id is not None:
         answer.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -6,6 +6,7 @@ READ_COMMITTED; a follower's is the log end.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from barnabas.api.request import Answer, Request
@@ -15,18 +16,21 @@ from barnabas.protocol.message import Message
 from barnabas.replication.fetch import READ_COMMITTED
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
 
-_LOWEST_VERSION_OF = {-3: 7, -4: 8, -5: 9}
-"""Special timestamps that came with a version; an older request cannot mean them."""
+_LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
+"""The special timestamps and the versions they came with; an older request cannot mean them."""
 
 
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     decoded = request.decode()
+    asked = Counter((t.name, p.partition_index) for t in decoded.topics for p in t.partitions)
     topics = [
         Message(
             name=topic.name,
             partitions=[
-                _partition(services, request.api_version, decoded, topic.name, p)
+                _refused(p, ErrorCode.INVALID_REQUEST)
+                if asked[topic.name, p.partition_index] > 1
+                else _partition(services, request.api_version, decoded, topic.name, p)
                 for p in topic.partitions
             ],
         )
@@ -35,17 +39,20 @@ def handle(services: Services, request: Request) -> Answer:
     return request.answer(Message(throttle_time=0, topics=topics))
 
 
-def _partition(services: Services, version: int, decoded: Any, topic: str, wanted: Any) -> Message:
-    answer = Message(
+def _refused(wanted: Any, error: ErrorCode) -> Message:
+    return Message(
         partition_index=wanted.partition_index,
-        error_code=ErrorCode.NONE,
+        error_code=error,
         timestamp=NO_TIMESTAMP,
         offset=NO_OFFSET,
         leader_epoch=NO_EPOCH,
     )
-    if wanted.timestamp < 0 and version < _LOWEST_VERSION_OF.get(wanted.timestamp, 0):
-        answer.error_code = ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
-        return answer
+
+
+def _partition(services: Services, version: int, decoded: Any, topic: str, wanted: Any) -> Message:
+    if wanted.timestamp < 0 and version < _LOWEST_VERSION_OF.get(wanted.timestamp, version + 1):
+        return _refused(wanted, ErrorCode.UNSUPPORTED_VERSION)
+    answer = _refused(wanted, ErrorCode.NONE)
     try:
         found = services.replicas.list_offset(
             TopicPartition(topic, wanted.partition_index),

@@ -7,28 +7,33 @@ A client that comes before the first announcement waits for it: an empty broker 
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from typing import Any, NamedTuple
 
+from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
+from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.replication.metadata_cache import PartitionMetadata
 from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
-NO_OPERATIONS = -(2**31)
+IDS_FROM_VERSION = 12
 
 
 def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode()
-    names = _names_wanted(services, decoded, request.api_version)
-    if services.metadata.controller_id is None or _to_create(services, decoded, request, names):
+    if not _is_sound(decoded, request.api_version):
+        return request.answer(_refusal(decoded))
+    wanted = _wanted(services, decoded, request.api_version)
+    if services.metadata.controller_id is None or _to_create(services, decoded, wanted):
         return _later(services, request, decoded)
-    return request.answer(_body(services, request, decoded, {}))
+    return request.answer(_body(services, request, decoded, wanted, {}))
 
 
 async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
@@ -36,8 +41,8 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
         lambda: services.metadata.controller_id is not None, FIRST_UPDATE_TIMEOUT_MS
     )
     errors: dict[str, ErrorCode] = {}
-    names = _names_wanted(services, decoded, request.api_version)
-    for name in _to_create(services, decoded, request, names):
+    wanted = _wanted(services, decoded, request.api_version)
+    for name in _to_create(services, decoded, wanted):
         try:
             await auto_create(services, name)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
@@ -46,49 +51,87 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
                 errors[name] = error.code
             else:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
-    return request.answer(_body(services, request, decoded, errors))
+    return request.answer(_body(services, request, decoded, wanted, errors))
 
 
-def _names_wanted(services: Services, decoded: Any, version: int) -> list[str] | None:
-    """Names asked for; None means all topics (null, or empty in v0)."""
+def _is_sound(decoded: Any, version: int) -> bool:
+    """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only."""
+    return version >= IDS_FROM_VERSION or all(
+        topic.name is not None and getattr(topic, "topic_id", None) is None
+        for topic in decoded.topics or ()
+    )
+
+
+class _Wanted(NamedTuple):
+    names: list[str]
+    unknown_ids: list[uuid.UUID]
+    by_id: bool
+    is_all: bool
+
+
+def _wanted(services: Services, decoded: Any, version: int) -> _Wanted:
+    """Each topic once. If one is asked for by id, those asked for by name are passed over."""
+    cache = services.metadata
     if decoded.topics is None or (version == 0 and not decoded.topics):
-        return None
-    return [t.name for t in decoded.topics if t.name is not None]
+        return _Wanted(cache.topics(), [], False, True)
+    ids = [i for t in decoded.topics if (i := getattr(t, "topic_id", None)) is not None]
+    if not ids:
+        names = dict.fromkeys(t.name for t in decoded.topics if t.name is not None)
+        return _Wanted(list(names), [], False, False)
+    found = {topic_id: cache.topic_name(topic_id) for topic_id in ids}
+    return _Wanted(
+        [name for name in found.values() if name is not None],
+        [topic_id for topic_id, name in found.items() if name is None],
+        True,
+        False,
+    )
 
 
-def _to_create(
-    services: Services, decoded: Any, request: Request, names: list[str] | None
-) -> list[str]:
+def _to_create(services: Services, decoded: Any, wanted: _Wanted) -> list[str]:
     allowed = getattr(decoded, "allow_auto_topic_creation", True)
-    if not names or not allowed or not services.config.flag("auto.create.topics.enable"):
+    if wanted.is_all or wanted.by_id or not allowed:
         return []
-    return [n for n in dict.fromkeys(names) if services.metadata.partitions(n) is None]
+    if not services.config.flag("auto.create.topics.enable"):
+        return []
+    return [name for name in wanted.names if services.metadata.partitions(name) is None]
 
 
 def _body(
-    services: Services, request: Request, decoded: Any, errors: dict[str, ErrorCode]
+    services: Services,
+    request: Request,
+    decoded: Any,
+    wanted: _Wanted,
+    errors: dict[str, ErrorCode],
 ) -> Message:
     cache = services.metadata
-    names = _names_wanted(services, decoded, request.api_version)
-    topics: list[Message] = []
-    if names is None:
-        topics = [_topic(services, request, n, errors) for n in cache.topics()]
-    else:
-        for wanted in decoded.topics:
-            topic_id = getattr(wanted, "topic_id", None)
-            name = wanted.name
-            if name is None and topic_id is not None:
-                name = cache.topic_name(topic_id)
-                if name is None:
-                    topics.append(_unknown_id(topic_id))
-                    continue
-            topics.append(_topic(services, request, name or "", errors))
+    topics = [_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i) for i in wanted.unknown_ids]
+    topics += [_topic(services, request, name, errors) for name in wanted.names]
+    if getattr(decoded, "include_topic_authorized_operations", False):
+        for topic in topics[len(wanted.unknown_ids) :]:
+            topic.topic_authorized_operations = TOPIC_OPERATIONS
     return Message(
         throttle_time=0,
         brokers=broker_messages(services, request.listener),
         cluster_id=services.cluster_id,
         controller_id=-1 if cache.controller_id is None else cache.controller_id,
         topics=topics,
+        cluster_authorized_operations=CLUSTER_OPERATIONS
+        if getattr(decoded, "include_cluster_authorized_operations", False)
+        else NO_OPERATIONS,
+    )
+
+
+def _refusal(decoded: Any) -> Message:
+    """Every topic refused, as the original does with a request that it cannot make sense of."""
+    return Message(
+        throttle_time=0,
+        brokers=[],
+        cluster_id=None,
+        controller_id=-1,
+        topics=[
+            _unknown(ErrorCode.INVALID_REQUEST, t.name or "", getattr(t, "topic_id", None))
+            for t in decoded.topics
+        ],
         cluster_authorized_operations=NO_OPERATIONS,
     )
 
@@ -106,12 +149,12 @@ def broker_messages(services: Services, listener: str) -> list[Message]:
     return messages
 
 
-def _unknown_id(topic_id: object) -> Message:
+def _unknown(error: ErrorCode, name: str | None, topic_id: uuid.UUID | None) -> Message:
     return Message(
-        error_code=ErrorCode.UNKNOWN_TOPIC_ID,
-        name=None,
+        error_code=error,
+        name=name,
         topic_id=topic_id,
-        is_internal=False,
+        is_internal=name in INTERNAL_TOPICS,
         partitions=[],
         topic_authorized_operations=NO_OPERATIONS,
     )
@@ -121,20 +164,29 @@ def _topic(
     services: Services, request: Request, name: str, errors: dict[str, ErrorCode]
 ) -> Message:
     partitions = services.metadata.partitions(name)
-    error = ErrorCode.NONE
     if partitions is None:
-        error = errors.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        error = errors.get(name) or unknown_topic_error(name)
+        return _unknown(error, name, services.metadata.topic_id(name))
     return Message(
-        error_code=error,
+        error_code=ErrorCode.NONE,
         name=name,
         topic_id=services.metadata.topic_id(name),
         is_internal=name in INTERNAL_TOPICS,
         partitions=[
             partition_message(services, p, request.listener, request.api_version)
-            for _, p in sorted((partitions or {}).items())
+            for _, p in sorted(partitions.items())
         ],
         topic_authorized_operations=NO_OPERATIONS,
     )
+
+
+def unknown_topic_error(name: str) -> ErrorCode:
+    """Why there is no such topic: no topic may have that name, or nobody created it."""
+    try:
+        check_name(name)
+    except KafkaError as error:
+        return error.code
+    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def partition_message(
@@ -156,13 +208,19 @@ def partition_message(
     elif services.metadata.endpoint(leader, listener) is None:
         error = ErrorCode.LISTENER_NOT_FOUND if version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE
         leader = NO_LEADER
+    replicas, isr = list(partition.replicas), list(partition.isr)
+    if version == 0:  # its clients take every replica for one that can be reached
+        replicas = [r for r in replicas if services.metadata.endpoint(r, listener) is not None]
+        isr = [r for r in isr if r in replicas]
+        if error is ErrorCode.NONE and len(replicas) < len(partition.replicas):
+            error = ErrorCode.REPLICA_NOT_AVAILABLE
     return Message(
         error_code=error,
         partition_index=partition.partition,
         leader_id=leader,
         leader_epoch=partition.leader_epoch,
-        replica_nodes=list(partition.replicas),
-        isr_nodes=list(partition.isr),
+        replica_nodes=replicas,
+        isr_nodes=isr,
         offline_replicas=list(partition.offline_replicas),
         eligible_leader_replicas=None,
         last_known_elr=None,
