@@ -27,6 +27,7 @@ from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
 from barnabas.protocol.message import Message, plain
 from barnabas.zookeeper import jute
+from barnabas.zookeeper.messages import OpCode
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 BETWEEN_BROKERS = (4, 5, 6, 7, 56, 67)
@@ -197,8 +198,8 @@ def operations(frames: list[Row]) -> dict[str, Counter[str]]:
 
 def describe(op: int, record: Any) -> str:
     """``getData /controller watch``."""
-    name = jute.OpCode(op).name.lower()
-    if op == jute.OpCode.MULTI:
+    name = OpCode(op).name.lower()
+    if op == OpCode.MULTI:
         return f"{name}[{', '.join(describe(o, r) for o, r in record.ops)}]"
     path = getattr(record, "path", "")
     path = re.sub(r"(?<=/)\d+(?=/|$)", "N", re.sub(r"_\d{10}$", "_#", path))

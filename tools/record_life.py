@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Life:
         ]
         self._start("recorder", command)
         for port in (self._zookeeper_behind, self.zookeeper_port):
-            wait(lambda port=port: listens(port), f"port {port}")
+            wait(partial(listens, port), f"port {port}")
         self.zookeeper.start(PATIENCE_S)
 
     def start_broker(self, number: int) -> None:
@@ -242,8 +243,8 @@ def first_half(life: Life) -> None:
 
     life.begin("03-produce")
     for codec in CODECS:
-        options = {"enable.idempotence": True, "acks": "all", "compression.type": codec}
-        produce(life.bootstrap, codec, **options)
+        options: dict[str, Any] = {"enable.idempotence": True, "acks": "all"}
+        produce(life.bootstrap, codec, **options, **{"compression.type": codec})
     produce(life.bootstrap, "acks1", 3, acks="1")
     produce(life.bootstrap, "acks0", 3, acks="0")
     life.dump("03-produced")

@@ -52,17 +52,17 @@ ALLOWED_KINDS: dict[tuple[str, str], frozenset[str]] = {
         "AlterPartition v3 request",
         "topics[].partitions[].new_isr_with_epochs[].broker_epoch",
     ): frozenset({"number"}),
-    # Retry after a lost controller: an answer of the error kind (NOT_CONTROLLER) may or may not be.
-    ("AlterPartition v3 response", "topics"): frozenset({"[]"}),
-    ("AlterPartition v3 response", "error_code"): frozenset({"number"}),
+    # Refusals within an answer (no refusal was recorded): defaults stand beside the error.
     ("AlterPartition v3 response", "topics[].partitions[].error_code"): frozenset({"number"}),
-    # Our leader is asked under its first epoch by a follower that has not heard of the second.
+    ("AlterPartition v3 response", "topics[].partitions[].isr"): frozenset({"[]"}),
+    ("AlterPartition v3 response", "topics[].partitions[].leader_id"): frozenset({"0"}),
+    ("AlterPartition v3 response", "topics[].partitions[].leader_epoch"): frozenset({"0"}),
+    ("AlterPartition v3 response", "topics[].partitions[].partition_epoch"): frozenset({"0"}),
+    # A follower that already knows the second epoch asks a leader that still has the first.
     (
         "Fetch v17 response",
         "responses[].partitions[].current_leader.leader_epoch",
     ): frozenset({"0"}),
-    # The first leader's partitions, whose epoch is still 0, in the announcement of a restart.
-    ("ControlledShutdown v3 response", "remaining_partitions"): frozenset({"[]"}),
 }
 
 
