@@ -50,6 +50,14 @@ from barnabas.zookeeper.operations import WatchEvent
 log = logging.getLogger("kafka.server")
 
 FIRST_BLOCK_TIMEOUT_S = 5.0
+LISTEN_BACKLOG = 1024
+"""Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
+connection that finds the queue full waits for a second."""
+
+
+def _backlog(config: BrokerConfig) -> int:
+    size = config.integer("socket.listen.backlog.size")
+    return size if config.is_given("socket.listen.backlog.size") else max(size, LISTEN_BACKLOG)
 
 
 async def main(
@@ -207,7 +215,7 @@ class Node:
             request_bytes_max=config.integer("socket.request.max.bytes"),
             connections_max=config.integer("max.connections"),
             idle_ms_max=config.integer("connections.max.idle.ms"),
-            backlog=config.integer("socket.listen.backlog.size"),
+            backlog=_backlog(config),
         )
         ports: dict[str, int] = {}
         for endpoint in config.listeners:
@@ -324,8 +332,13 @@ class Node:
 
         return connect
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._tasks.create_task(coroutine)
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        try:
+            self._tasks.create_task(coroutine)
+        except RuntimeError:  # a fault has ended another task: this broker is on its way down
+            coroutine.close()
+            return False
+        return True
 
     # Disks
 
