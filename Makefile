@@ -26,8 +26,8 @@ test: $(READY) ## every test that needs nothing but Python (and a real ZooKeeper
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## format, lint, types, direction of imports
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -68,10 +68,14 @@ def main() -> None:
     rounds = [one_round() for _ in range(parser.parse_args().rounds)]
     for name, index in (("ready_ms", 0), ("first_acknowledged_ms", 1)):
         values = sorted(r[index] * 1000 for r in rounds)
-        print(f"{name} min={values[0]:.0f} median={statistics.median(values):.0f} max={values[-1]:.0f}")
+        print(
+            f"{name} min={values[0]:.0f} median={statistics.median(values):.0f} max={values[-1]:.0f}"
+        )
     for name, index in (("rss_MiB", 2), ("pss_MiB", 3)):
         values = sorted(kb / 1024 for r in rounds for kb in r[index])
-        print(f"{name} min={values[0]:.1f} median={statistics.median(values):.1f} max={values[-1]:.1f}")
+        print(
+            f"{name} min={values[0]:.1f} median={statistics.median(values):.1f} max={values[-1]:.1f}"
+        )
 
 
 if __name__ == "__main__":
