@@ -1,7 +1,8 @@
 """ApiVersions v0-4: what this broker serves, with which versions.
 
 A version that is not known is answered in the form of v0 with UNSUPPORTED_VERSION and the whole
-list, so that any client can step down (KIP-35). The feature epoch is the version of ``/feature``.
+list, so that any client can step down (KIP-35; the original names only ApiVersions there since
+KIP-511, which says less). The feature epoch is the version of ``/feature``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def handle(services: Services, request: Request) -> Answer:
         api_keys=rows,
         throttle_time=0,
         supported_features=[],
-        finalized_features_epoch=0,
+        finalized_features_epoch=services.features.epoch,
         finalized_features=[],
         zk_migration_ready=False,
     )

@@ -29,6 +29,8 @@ from barnabas.replication.results import ProduceResult
 
 CURRENT_LEADER_FROM_VERSION = 10
 OLD_VERSION_MAX = 2
+ADMIN_CLIENT_ID = "__admin_client"
+"""The one client that may write to internal topics, as in the original."""
 
 
 def handle(services: Services, request: Request) -> Answer:
@@ -43,6 +45,7 @@ def handle(services: Services, request: Request) -> Answer:
         acks=parsed.acks,
         timeout_ms=parsed.timeout_ms,
         produce_version=version,
+        internal_topics=request.client_id == ADMIN_CLIENT_ID,
         entries=[
             (name, partition, memoryview(bytearray()) if records is None else records)
             for name, partitions in parsed.topics

@@ -39,6 +39,15 @@ class TopicConfigSource(Protocol):
         ...
 
 
+class FeatureSource(Protocol):
+    """The cluster's finalized features."""
+
+    @property
+    def epoch(self) -> int:
+        """Of the features in force; -1 if not known yet."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """One broker, as its handlers see it."""
@@ -54,6 +63,7 @@ class Services:
     controller: Controller
     topic_configs: TopicConfigSource
     producer_ids: ProducerIdSource
+    features: FeatureSource
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
         """Wait until the metadata cache satisfies ``condition``; False when time is up."""

@@ -15,6 +15,7 @@ from typing import Any
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
 from barnabas.broker.controlled_shutdown import hand_over
+from barnabas.broker.features import FinalizedFeatures
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
 from barnabas.broker.registration import BrokerRegistration
@@ -112,6 +113,7 @@ class Node:
             on_all_dirs_failed=self._all_log_dirs_failed,
         )
         self._configs = TopicConfigRepository(config, self._zookeeper, self._logs.update_config)
+        self._features = FinalizedFeatures(self._zookeeper)
         self._network: NetworkServer | None = None
         self._controller: Controller | None = None
         self._replicas: ReplicaManager | None = None
@@ -125,6 +127,7 @@ class Node:
         meta = self._logs.open()
         cluster_id, broker_id = await self._identity(None if meta is None else meta.broker_id)
         await self._configs.load()
+        await self._features.load()
         await self._logs.load(
             broker_id=broker_id,
             cluster_id=cluster_id,
@@ -203,6 +206,7 @@ class Node:
             controller=self._controller,
             topic_configs=self._configs,
             producer_ids=self._producer_ids,
+            features=self._features,
         )
         return self.services
 
@@ -249,6 +253,7 @@ class Node:
                     self._expired.clear()
                     await self._zookeeper.new_session()
                     self._configs.on_new_session()
+                    self._features.on_new_session()
                 return await self._registration.register(broker)
             except SessionExpired:
                 await self._expired.wait()
@@ -263,6 +268,7 @@ class Node:
             ("isr changes", self._isr_changes.run()),
             ("logs", self._logs.run()),
             ("topic settings", self._configs.run()),
+            ("features", self._features.run()),
             ("producer ids", self._producer_ids.run()),
             ("idle connections", self._network.close_idle()),
         ):
@@ -293,6 +299,7 @@ class Node:
         if self._controller is not None:
             self._controller.on_zookeeper_event(event)
         self._configs.on_event(event)
+        self._features.on_event(event)
 
     def _on_session(self, state: SessionState) -> None:
         log.info("ZooKeeper session %s", state.value)

@@ -17,7 +17,7 @@ from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_config_change
 from barnabas.zookeeper.client import ZooKeeperClient
 from barnabas.zookeeper.cluster import persist
-from barnabas.zookeeper.errors import NoNode
+from barnabas.zookeeper.errors import NoNode, SessionExpired
 from barnabas.zookeeper.operations import WatchEvent
 from barnabas.zookeeper.topics import list_topics, read_config, read_configs
 
@@ -92,7 +92,10 @@ class TopicConfigRepository:
         """Follow the notifications, for ever."""
         while True:
             self._wake.clear()
-            await self._process_changes()
+            try:
+                await self._process_changes()
+            except SessionExpired:
+                pass  # ``on_new_session`` wakes us again
             await self._wake.wait()
 
     async def _process_changes(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
@@ -46,8 +47,11 @@ class ProducePath:
         *,
         produce_version: int = 11,
         origin: str = "client",
+        internal_topics: bool = True,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
-        """The results now, or a promise of them within ``timeout_ms``; in the order of entries."""
+        """The results now, or a promise of them within ``timeout_ms``; in the order of entries.
+
+        ``internal_topics``: whether the topics of the coordinators may be written to."""
         if acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
             return [self._refused(entry) for entry in entries]
         results: list[ProduceResult] = []
@@ -55,6 +59,11 @@ class ProducePath:
         for topic, number, records in entries:
             result = ProduceResult(topic, number)
             results.append(result)
+            if topic in INTERNAL_TOPICS and not internal_topics:
+                result.fail(
+                    ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic}"
+                )
+                continue
             name = TopicPartition(topic, number)
             placed = self._append_one(name, records, result, acks, produce_version, origin)
             if placed is not None and not self._is_safe(placed[0], placed[1], acks, result):

@@ -150,10 +150,16 @@ class ReplicaManager:
         *,
         produce_version: int = 11,
         origin: str = "client",
+        internal_topics: bool = True,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         """Append produced records; see ``ProducePath.append``."""
         return self._produce.append(
-            acks, timeout_ms, entries, produce_version=produce_version, origin=origin
+            acks,
+            timeout_ms,
+            entries,
+            produce_version=produce_version,
+            origin=origin,
+            internal_topics=internal_topics,
         )
 
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:

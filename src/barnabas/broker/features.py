@@ -1,0 +1,58 @@
+"""The finalized features of the cluster: the epoch that ApiVersions answers carry (KIP-584).
+
+It is the version of ``/feature``, which the first controller creates and nobody changes in
+ZooKeeper mode; a broker of a new cluster starts before there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.cluster import persist
+from barnabas.zookeeper.errors import NoNode, SessionExpired
+from barnabas.zookeeper.operations import WatchEvent
+
+UNKNOWN_EPOCH = -1
+
+
+class FinalizedFeatures:
+    """Follows ``/feature``; ``epoch`` is -1 while there is none."""
+
+    def __init__(self, zookeeper: ZooKeeperClient) -> None:
+        self._zookeeper = zookeeper
+        self._wake = asyncio.Event()
+        self.epoch = UNKNOWN_EPOCH
+
+    def on_event(self, event: WatchEvent) -> None:
+        """Told of every watch event of the session."""
+        if event.path == paths.FEATURE:
+            self._wake.set()
+
+    def on_new_session(self) -> None:
+        """Watches are gone with the old session: look again."""
+        self._wake.set()
+
+    async def load(self) -> None:
+        """Read it, and have a change told."""
+        self.epoch = await persist(self._zookeeper, self._read)
+
+    async def run(self) -> None:
+        """Follow changes, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.load()
+            except SessionExpired:
+                continue  # ``on_new_session`` wakes us again
+
+    async def _read(self) -> int:
+        if await self._zookeeper.exists(paths.FEATURE, watch=True) is None:
+            return UNKNOWN_EPOCH
+        try:
+            _, stat = await self._zookeeper.get(paths.FEATURE)
+        except NoNode:
+            return UNKNOWN_EPOCH
+        return stat.version
