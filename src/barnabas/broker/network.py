@@ -22,7 +22,8 @@ from barnabas.protocol.header import parse_request_header
 
 log = logging.getLogger("kafka.network")
 
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
+"""Run a coroutine in the broker; False if that is shutting down."""
 
 
 class _Slot:
@@ -119,8 +120,8 @@ class ClientConnection(asyncio.BufferedProtocol):
             slot.ready = True
         elif isinstance(answer, asyncio.Future):
             answer.add_done_callback(lambda done: self._answered(request, slot, done))
-        else:
-            self._server.spawn(self._await(request, slot, answer))
+        elif not self._server.spawn(self._await(request, slot, answer)):
+            answer.close()
 
     def _answered(self, request: Request, slot: _Slot, done: asyncio.Future[Pieces]) -> None:
         if done.cancelled():

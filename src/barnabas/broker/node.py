@@ -356,7 +356,15 @@ class Node:
             self._spawn(notify_log_dir_failure(self._zookeeper, self.services.broker_id))
 
     def _all_log_dirs_failed(self) -> None:
-        raise FatalError("log.dirs: every log directory has failed")
+        error = FatalError("log.dirs: every log directory has failed")
+        if self.services is None:
+            raise error
+
+        async def halt() -> None:
+            raise error
+
+        # In a task of its own: this is called from the midst of whatever met the disk's error.
+        self._spawn(halt())
 
     # Stop
 

@@ -8,7 +8,7 @@ import uuid
 from barnabas.replication.fetcher import ConnectLeader, LeaderFetcher
 from barnabas.replication.partition import Partition
 from barnabas.replication.settings import ReplicationContext
-from barnabas.types import TopicPartition
+from barnabas.types import NO_LEADER, TopicPartition
 
 
 class FetcherManager:
@@ -45,9 +45,9 @@ class FetcherManager:
 
     def remove(self, name: TopicPartition) -> None:
         """Stop copying a partition."""
-        leader_id = self._leader_of.pop(name, None)
-        if leader_id is not None:
-            self._fetchers[leader_id][0].remove(name)
+        entry = self._fetchers.get(self._leader_of.pop(name, NO_LEADER))
+        if entry is not None:  # else it has given the partition up by itself, and was idle
+            entry[0].remove(name)
 
     def stop_idle(self) -> None:
         """End fetchers that have nothing left to copy."""

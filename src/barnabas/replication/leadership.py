@@ -224,6 +224,7 @@ class Leadership:
             self._commit(answer)
         elif step is Reaction.REVERT:
             self.state = pending.last
+            partition.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
             partition.mark_followers()
         elif step is Reaction.RETRY and not partition.submit(proposal):
             self.state = pending.last

@@ -11,10 +11,13 @@ alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from barnabas.errors import ConfigError
 from barnabas.seams import Env, Lock
 from barnabas.storage.checkpoints import (
     CLEAN_SHUTDOWN,
+    CLEANER_CHECKPOINT,
     LOG_START_CHECKPOINT,
     META_PROPERTIES,
     RECOVERY_POINT_CHECKPOINT,
@@ -40,7 +43,12 @@ FUTURE_SUFFIX = "-future"
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WEEKDAYS = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-_CHECKPOINTS = (RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT, REPLICATION_CHECKPOINT)
+_CHECKPOINTS = (
+    RECOVERY_POINT_CHECKPOINT,
+    LOG_START_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
+    CLEANER_CHECKPOINT,
+)
 
 
 class LogDirectory:
@@ -173,6 +181,10 @@ class LogDirectory:
         """As checkpointed, 0 if it is not."""
         return self._written[REPLICATION_CHECKPOINT].get(topic_partition, 0)
 
+    def first_dirty(self, topic_partition: TopicPartition) -> int | None:
+        """As checkpointed; None for a log that was never cleaned."""
+        return self._written[CLEANER_CHECKPOINT].get(topic_partition)
+
     async def checkpoint(self, name: str, offsets: dict[TopicPartition, int]) -> None:
         """Replace a checkpoint file, if it would say something else."""
         path = f"{self.path}/{name}"
@@ -185,21 +197,43 @@ class LogDirectory:
         offsets would make the next start drop the new one's data. Blocks, and is rare: deleting a
         partition has normally seen to it."""
         for name in _CHECKPOINTS:
-            if topic_partition in self._written.get(name, {}):
-                offsets = dict(self._written[name])
-                del offsets[topic_partition]
-                write_atomically(self.env.files, f"{self.path}/{name}", encode_offsets(offsets))
-                self._written[name] = offsets
+            self.forget_in(name, topic_partition)
+
+    def forget_in(self, name: str, topic_partition: TopicPartition) -> None:
+        """One checkpoint says nothing of a log any more, durably."""
+        if topic_partition in self._written.get(name, {}):
+            offsets = dict(self._written[name])
+            del offsets[topic_partition]
+            write_atomically(self.env.files, f"{self.path}/{name}", encode_offsets(offsets))
+            self._written[name] = offsets
 
     def leave_cleanly(self) -> None:
         """Everything is flushed and checkpointed: say so."""
         write_atomically(self.env.files, f"{self.path}/{CLEAN_SHUTDOWN}", encode_clean_shutdown())
 
     def release(self) -> None:
-        """Give the lock back."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Give the lock back; if the disk does not let us, the end of the process does it."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            try:
+                lock.release()
+            except OSError as error:
+                self.env.observer.note("lock_left", path=self.path, error=str(error))
+
+
+def common_meta(directories: Iterable[LogDirectory]) -> MetaProperties | None:
+    """Whose the directories are, None if they are new. ConfigError if they do not belong
+    together."""
+    metas = [(d.path, d.meta) for d in directories if d.meta is not None]
+    for path, meta in metas[1:]:
+        first_path, first = metas[0]
+        if (meta.cluster_id, meta.broker_id) != (first.cluster_id, first.broker_id):
+            raise ConfigError(
+                f"log.dirs: {path} and {first_path} belong to different brokers: "
+                f"{meta.broker_id} and {first.broker_id}, "
+                f"of clusters {meta.cluster_id} and {first.cluster_id}"
+            )
+    return metas[0][1] if metas else None
 
 
 def partition_of(name: str) -> TopicPartition | None:
