@@ -2,10 +2,11 @@
 
     python bench/compare.py [--only original|barnabas] [--quick] > result.txt
 
-Needs java and mvn (tools/original/kafka), confluent-kafka and kazoo. Runs the scripts of bench/measure
-unchanged against three brokers on loopback: throughput and latency (RF 1 and 3, 1,000 and 100
-bytes), failover of a leader and of the controller, controller take-over with many partitions. The
-machine should be otherwise idle. Raw lines go to standard output as they come; the table comes last.
+Needs java and mvn (tools/original/kafka), confluent-kafka and kazoo. Runs the scripts of
+bench/measure unchanged against three brokers on loopback: throughput and latency (RF 1 and 3, 1,000
+and 100 bytes), failover of a leader and of the controller, controller take-over with many
+partitions. The machine should be otherwise idle. Raw lines go to standard output as they come; the
+table comes last.
 """
 
 from __future__ import annotations

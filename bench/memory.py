@@ -1,9 +1,9 @@
-"""Start-up and memory of a cluster: `barnabas up` until the first acknowledged record; resident memory.
+"""Start-up and memory of a cluster: `barnabas up` until the first acknowledged record.
 
     python bench/memory.py [--rounds 5]
 
-Starts and stops its own cluster on free ports. Prints milliseconds from the start of the command to its
-ready line, to the first record acknowledged with acks=all on a topic of RF 3, and per broker the
+Starts and stops its own cluster. Prints milliseconds from the start of the command to its ready
+line and to the first record acknowledged with acks=all on a topic of RF 3, and per broker the
 resident (RSS) and proportional (PSS: shared pages divided among their users) memory when idle.
 """
 
@@ -66,16 +66,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = [one_round() for _ in range(parser.parse_args().rounds)]
-    for name, index in (("ready_ms", 0), ("first_acknowledged_ms", 1)):
-        values = sorted(r[index] * 1000 for r in rounds)
-        print(
-            f"{name} min={values[0]:.0f} median={statistics.median(values):.0f} max={values[-1]:.0f}"
-        )
-    for name, index in (("rss_MiB", 2), ("pss_MiB", 3)):
-        values = sorted(kb / 1024 for r in rounds for kb in r[index])
-        print(
-            f"{name} min={values[0]:.1f} median={statistics.median(values):.1f} max={values[-1]:.1f}"
-        )
+    for name, index, scale in (
+        ("ready_ms", 0, 1000.0),
+        ("first_acknowledged_ms", 1, 1000.0),
+        ("rss_MiB", 2, 1 / 1024),
+        ("pss_MiB", 3, 1 / 1024),
+    ):
+        found = [r[index] for r in rounds]
+        flat = [v for item in found for v in (item if isinstance(item, list) else [item])]
+        values = sorted(v * scale for v in flat)
+        median = statistics.median(values)
+        print(f"{name} min={values[0]:.1f} median={median:.1f} max={values[-1]:.1f}")
 
 
 if __name__ == "__main__":
