@@ -5,6 +5,7 @@ from __future__ import annotations
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.controller.settings import ControllerSettings
 from barnabas.replication.settings import ReplicationSettings
+from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
 
 
@@ -37,6 +38,14 @@ def log_manager_settings(config: BrokerConfig) -> LogManagerSettings:
             "producer.id.expiration.check.interval.ms"
         ),
         log_flush_before_ack=config.flag("log.flush.before.ack"),
+        cleaner=CleanerSettings(
+            enable=config.flag("log.cleaner.enable"),
+            backoff_ms=config.integer("log.cleaner.backoff.ms"),
+            dedupe_buffer_size=config.integer("log.cleaner.dedupe.buffer.size"),
+            io_buffer_load_factor=config.number("log.cleaner.io.buffer.load.factor"),
+            io_buffer_size=config.integer("log.cleaner.io.buffer.size"),
+            io_max_bytes_per_second=config.number("log.cleaner.io.max.bytes.per.second"),
+        ),
     )
 
 

@@ -6,6 +6,8 @@ nothing here; they are accepted with a warning. Any other name is an error.
 
 from __future__ import annotations
 
+import sys
+
 from barnabas.config.definition import ConfigType, Setting, Value
 
 _BOOL, _STR, _INT = ConfigType.BOOLEAN, ConfigType.STRING, ConfigType.INT
@@ -16,6 +18,7 @@ _SHORT, _LONG, _DOUBLE, _LIST = (
     ConfigType.LIST,
 )
 LONG_MAX = 2**63 - 1
+DOUBLE_MAX = sys.float_info.max
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 CODECS = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
@@ -295,6 +298,13 @@ _LOG = (
         choices=CODECS,
         topic="compression.type",
     ),
+    _setting("log.cleaner.enable", _BOOL, True, "Compact topics that ask for it."),
+    _setting("log.cleaner.threads", _INT, 1, "One task of the loop cleans.", at_least=0),
+    _setting("log.cleaner.backoff.ms", _LONG, 15_000, "Look for work again.", at_least=0),
+    _setting("log.cleaner.dedupe.buffer.size", _LONG, 134_217_728, "For keys, 192 bytes each."),
+    _setting("log.cleaner.io.buffer.size", _INT, 524_288, "Half is written at once.", at_least=0),
+    _setting("log.cleaner.io.buffer.load.factor", _DOUBLE, 0.9, "Share of the dedupe buffer."),
+    _setting("log.cleaner.io.max.bytes.per.second", _DOUBLE, DOUBLE_MAX, "Bound of its speed."),
     _setting(
         "log.cleaner.min.cleanable.ratio",
         _DOUBLE,
@@ -394,13 +404,6 @@ KNOWN_WITHOUT_EFFECT: tuple[str, ...] = (
     "delete.records.purgatory.purge.interval.requests",
     "fetch.purgatory.purge.interval.requests",
     "inter.broker.protocol.version",
-    "log.cleaner.backoff.ms",
-    "log.cleaner.dedupe.buffer.size",
-    "log.cleaner.enable",
-    "log.cleaner.io.buffer.load.factor",
-    "log.cleaner.io.buffer.size",
-    "log.cleaner.io.max.bytes.per.second",
-    "log.cleaner.threads",
     "log.message.downconversion.enable",
     "log.message.format.version",
     "max.connection.creation.rate",

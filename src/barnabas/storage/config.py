@@ -5,6 +5,7 @@ Every field is the topic-level name with underscores; the broker-level names dif
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
@@ -62,6 +63,22 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanerSettings:
+    """``log.cleaner.*`` settings of a broker, with Kafka's defaults."""
+
+    enable: bool = True
+    backoff_ms: int = 15_000
+    """Before the logs are looked at again when none was dirty enough."""
+    dedupe_buffer_size: int = 128 * 1024 * 1024
+    """Bytes that the keys of one pass may take."""
+    io_buffer_load_factor: float = 0.9
+    io_buffer_size: int = 512 * 1024
+    """Half of it is written at once."""
+    io_max_bytes_per_second: float = math.inf
+    """Of reading and writing together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogManagerSettings:
     """Broker settings, in ms, with Kafka's defaults."""
 
@@ -73,5 +90,6 @@ class LogManagerSettings:
     producer_id_expiration_check_interval_ms: int = 600_000
     release_interval_ms: int = 30_000
     """Ours: descriptors unused for so long are given back."""
+    cleaner: CleanerSettings = CleanerSettings()
     log_flush_before_ack: bool = False
     """Ours: nothing is acknowledged before it is on the disk."""

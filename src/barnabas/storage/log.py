@@ -31,7 +31,7 @@ from barnabas.storage.retention import (
     must_roll_for_time,
     roll_jitter_ms,
 )
-from barnabas.storage.segment import BatchSpan, Segment
+from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice
 from barnabas.storage.small_files import replace_unsynced, write_new
 from barnabas.types import NO_TIMESTAMP, Buffer
@@ -315,6 +315,7 @@ class Log(ReadableLog):
             self.truncate_fully_and_start_at(offset)
             return
         self._complete = False
+        self._owner.log_cut(self, offset)
         try:
             self._remove_segments([s for s in self._segments if s.base_offset > offset])
             end = self._segments.active.truncate_to(offset)
@@ -343,6 +344,7 @@ class Log(ReadableLog):
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Drop everything; the log is empty and starts at ``offset``."""
         self._check_usable()
+        self._owner.log_cut(self, offset)
         try:
             self._remove_segments(list(self._segments))
             self._add_segment(offset, self._env.clock.wall_ms())
@@ -394,11 +396,33 @@ class Log(ReadableLog):
         return self._segments.end_offset(segment, self.log_end_offset)
 
     def _remove_segments(self, segments: list[Segment]) -> None:
+        self.cuts += bool(segments)
         for segment in segments:
             self._segments.remove(segment)
             self._history.remove_snapshot(segment.base_offset)
             self._durability.segment_removed(segment)
             self._owner.removal_wanted(self, segment.rename_deleted())
+
+    def replace_segments(self, cleaned: Segment, replaced: list[Segment]) -> None:
+        """Put a cleaned segment, complete and durable under its temporary name, in place of the
+        neighbours it was made from. Whenever that is interrupted, recovery goes back to the old
+        ones or on to the new one; the caller syncs the directory."""
+        self._check_usable()
+        removed: list[str] = []
+        try:
+            cleaned.change_ending(SWAP_SUFFIX)
+            for segment in replaced:
+                removed += segment.rename_deleted()
+            cleaned.change_ending("")
+        except OSError as error:
+            raise self.fence(error) from error
+        for segment in replaced:
+            self._segments.remove(segment)
+            self._durability.segment_removed(segment)
+            if segment.base_offset != cleaned.base_offset:
+                self._history.remove_snapshot(segment.base_offset)
+        self._segments.add(cleaned)
+        self._owner.removal_wanted(self, removed)
 
     # Durability
 

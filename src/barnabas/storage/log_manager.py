@@ -6,25 +6,24 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.seams import Env
+from barnabas.storage.background import every, take_all
 from barnabas.storage.checkpoints import (
+    CLEANER_CHECKPOINT,
     LOG_START_CHECKPOINT,
-    PARTITION_METADATA,
     RECOVERY_POINT_CHECKPOINT,
     REPLICATION_CHECKPOINT,
     MetaProperties,
-    PartitionMetadata,
-    decode_partition_metadata,
-    encode_partition_metadata,
 )
+from barnabas.storage.cleaner import LogCleaner
 from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.log import Log
 from barnabas.storage.log_dir import (
     DELETE_SUFFIX,
     LogDirectory,
+    common_meta,
     deleted_name,
     partition_of,
 )
@@ -32,12 +31,11 @@ from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.removals import Removals
-from barnabas.storage.small_files import sync_file, write_new
+from barnabas.storage.small_files import sync_file
+from barnabas.storage.topic_ids import read_topic_id, write_topic_id
 from barnabas.types import TopicPartition
 
 __all__ = ["LogManager", "LogManagerSettings"]
-
-T = TypeVar("T")
 
 CREATIONS_PER_RELEASE = 500
 """New logs hold descriptors; after so many of them, those of logs unused since are given back, lest
@@ -79,6 +77,7 @@ class LogManager(LogOwner):
         self._to_flush: dict[Log, None] = {}
         self._to_sync: dict[str, None] = {}
         self._to_checkpoint: dict[LogDirectory, None] = {}
+        self.cleaner = LogCleaner(env, self.settings.cleaner, self._logs, self._cleaned)
 
     # What there is
 
@@ -126,16 +125,7 @@ class LogManager(LogOwner):
                 directory.open()
             except OSError as error:
                 self._dir_failed(directory, error)
-        metas = [(d.path, d.meta) for d in self._dirs if d.meta is not None]
-        for path, meta in metas[1:]:
-            first_path, first = metas[0]
-            if (meta.cluster_id, meta.broker_id) != (first.cluster_id, first.broker_id):
-                raise ConfigError(
-                    f"log.dirs: {path} and {first_path} belong to different brokers: "
-                    f"{meta.broker_id} and {first.broker_id}, "
-                    f"of clusters {meta.cluster_id} and {first.cluster_id}"
-                )
-        return metas[0][1] if metas else None
+        return common_meta(self._dirs)
 
     async def load(
         self,
@@ -200,19 +190,14 @@ class LogManager(LogOwner):
             expiration_ms=self.settings.producer_id_expiration_ms,
         )
         log = Log(self.env, topic_partition, path, config, loaded, owner=self)
-        log.topic_id = self._read_topic_id(path, clean=directory.was_clean)
+        log.topic_id = read_topic_id(self.env.files, path, clean=directory.was_clean)
         log.set_high_watermark(directory.high_watermark(topic_partition))
         self._logs[topic_partition] = log
-
-    def _read_topic_id(self, path: str, *, clean: bool) -> uuid.UUID | None:
-        metadata = f"{path}/{PARTITION_METADATA}"
-        if not self.env.files.exists(metadata):
-            return None
-        data = self.env.files.read(metadata)
-        if not clean and not data:
-            # Created just before the machine died: the controller will tell the id again.
-            return None
-        return decode_partition_metadata(data).topic_id
+        first_dirty = directory.first_dirty(topic_partition)
+        if first_dirty is not None and first_dirty <= log.log_end_offset:
+            self.cleaner.first_dirty[topic_partition] = first_dirty
+        else:
+            directory.forget_in(CLEANER_CHECKPOINT, topic_partition)
 
     # Partitions come and go
 
@@ -233,7 +218,7 @@ class LogManager(LogOwner):
         if log is None:
             log = self._create(topic_partition, is_new, config)
         if topic_id is not None and log.topic_id is None:
-            self._write_topic_id(log, topic_id)
+            self.sync_wanted(write_topic_id(self.env.files, log, topic_id))
         return log
 
     def _create(
@@ -274,17 +259,6 @@ class LogManager(LogOwner):
                 counts[directory] += 1
         return min(online, key=lambda d: counts[d])
 
-    def _write_topic_id(self, log: Log, topic_id: uuid.UUID) -> None:
-        # Synced in the background; if the machine loses it, the controller tells the id again.
-        path = f"{log.directory}/{PARTITION_METADATA}"
-        data = encode_partition_metadata(PartitionMetadata(topic_id=topic_id))
-        try:
-            write_new(self.env.files, path, data)
-        except OSError as error:
-            raise log.fence(error) from error
-        log.topic_id = topic_id
-        self.sync_wanted(path)
-
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after
         ``file.delete.delay.ms``. Nothing to do if there is none."""
@@ -292,6 +266,7 @@ class LogManager(LogOwner):
         if log is None:
             return
         directory = self._dir_of.pop(topic_partition)
+        self.cleaner.forget(topic_partition)
         self._to_flush.pop(log, None)
         unique = f"{self.env.random.getrandbits(128):032x}"
         target = f"{directory.path}/{deleted_name(topic_partition, unique)}"
@@ -336,6 +311,14 @@ class LogManager(LogOwner):
             self._to_checkpoint[directory] = None
             self._work.set()
 
+    def log_cut(self, log: Log, offset: int) -> None:
+        directory = self._dir_of.get(log.topic_partition)
+        if self.cleaner.log_cut(log, offset) and directory is not None:
+            try:
+                directory.forget_in(CLEANER_CHECKPOINT, log.topic_partition)
+            except OSError as error:
+                raise log.fence(error) from error
+
     def _dir_failed(self, directory: LogDirectory, error: OSError) -> None:
         if not directory.is_online:
             return
@@ -366,6 +349,7 @@ class LogManager(LogOwner):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work_off())
             tasks.create_task(self._removals.run())
+            tasks.create_task(self.cleaner.run())
             for job, interval, first in (
                 (self.apply_retention, settings.retention_check_interval_ms, delay),
                 (self.checkpoint, settings.offset_checkpoint_interval_ms, delay),
@@ -378,7 +362,7 @@ class LogManager(LogOwner):
                 (self._release_idle, settings.release_interval_ms, delay),
                 (self._flush_by_time, 1000, delay),
             ):
-                tasks.create_task(_every(job, first or interval, interval))
+                tasks.create_task(every(job, first or interval, interval))
 
     async def _work_off(self) -> None:
         while True:
@@ -390,11 +374,11 @@ class LogManager(LogOwner):
         """Do all syncs that wait: small files, rolled segments, checkpoints of cut logs. One at a
         time, so that acknowledgements that wait for a flush get in between."""
         while self._to_flush or self._to_sync or self._to_checkpoint:
-            for directory in _take(self._to_checkpoint):
+            for directory in take_all(self._to_checkpoint):
                 await self._guarded(directory, self._checkpoint_directory(directory))
-            for log in _take(self._to_flush):
+            for log in take_all(self._to_flush):
                 await self._flush(log)
-            for path in _take(self._to_sync):
+            for path in take_all(self._to_sync):
                 directory = next(d for d in self._dirs if path.startswith(d.path + "/"))
                 await self._guarded(directory, sync_file(self.env.files, path))
 
@@ -455,6 +439,21 @@ class LogManager(LogOwner):
         }
         await self._write_checkpoint(directory, LOG_START_CHECKPOINT, starts)
 
+    async def _cleaned(self, topic_partition: TopicPartition) -> None:
+        """Write the ``cleaner-offset-checkpoint`` of a log's directory."""
+        directory = self._dir_of.get(topic_partition)
+        offsets: dict[TopicPartition, int] | None = None
+        # A log that is cut meanwhile has written the file as well: go on until it says what is so.
+        while directory is not None and directory.is_online:
+            now = self.cleaner.first_dirty
+            wanted = {p: now[p] for p, _ in self._logs_in(directory) if p in now}
+            if wanted == offsets:
+                return
+            offsets = wanted
+            await self._guarded(
+                directory, self._write_checkpoint(directory, CLEANER_CHECKPOINT, offsets)
+            )
+
     async def _write_checkpoint(
         self, directory: LogDirectory, name: str, offsets: dict[TopicPartition, int]
     ) -> None:
@@ -495,16 +494,3 @@ class LogManager(LogOwner):
         await self._checkpoint_directory(directory)
         if directory.is_online:
             directory.leave_cleanly()
-
-
-def _take(queue: dict[T, None]) -> list[T]:
-    taken = list(queue)
-    queue.clear()
-    return taken
-
-
-async def _every(job: Callable[[], Awaitable[None]], first_ms: int, interval_ms: int) -> None:
-    await asyncio.sleep(first_ms / 1000)
-    while True:
-        await job()
-        await asyncio.sleep(interval_ms / 1000)

@@ -29,3 +29,7 @@ class LogOwner:
 
     def recovery_point_lowered(self, log: Log) -> None:
         """The log was cut below what the recovery point checkpoint says."""
+
+    def log_cut(self, log: Log, offset: int) -> None:
+        """The log is about to be cut at ``offset``, or emptied and started there. May raise
+        KafkaError: then it must not be."""

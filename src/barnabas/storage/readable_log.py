@@ -41,6 +41,8 @@ class ReadableLog:
         self.high_watermark = loaded.log_start_offset
         self.failure: OSError | None = None
         """Why the log is fenced."""
+        self.cuts = 0
+        """Counts cuts and removals of segments: work in several steps on segments is void then."""
         self._env = env
         self._files = env.files
         self._owner: LogOwner = owner or LogOwner()

@@ -20,10 +20,12 @@ from barnabas.storage.log_types import LoadedLog
 from barnabas.storage.producer_history import ProducerHistory, marker_of
 from barnabas.storage.producer_state import ProducerState
 from barnabas.storage.segment import (
+    CLEANED_SUFFIX,
     DELETED_SUFFIX,
     INDEX_SUFFIX,
     LOG_SUFFIX,
     SNAPSHOT_SUFFIX,
+    SWAP_SUFFIX,
     TIME_INDEX_SUFFIX,
     TRANSACTION_INDEX_SUFFIX,
     Segment,
@@ -33,8 +35,6 @@ from barnabas.storage.segments import Segments
 from barnabas.storage.snapshots import SnapshotFiles
 from barnabas.types import NO_TIMESTAMP
 
-CLEANED_SUFFIX = ".cleaned"
-SWAP_SUFFIX = ".swap"
 _INDEX_SUFFIXES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
 
 

@@ -36,6 +36,9 @@ TIME_INDEX_SUFFIX = ".timeindex"
 TRANSACTION_INDEX_SUFFIX = ".txnindex"
 SNAPSHOT_SUFFIX = ".snapshot"
 DELETED_SUFFIX = ".deleted"
+CLEANED_SUFFIX = ".cleaned"
+SWAP_SUFFIX = ".swap"
+_SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
 
 READ_PIECE_BYTES = 256 * 1024
 """One ``pread``; larger ones make the processor copy into cold memory."""
@@ -82,6 +85,7 @@ class Segment:
         "base_offset",
         "created_ms",
         "directory",
+        "ending",
         "index",
         "is_removed",
         "size",
@@ -91,10 +95,19 @@ class Segment:
     )
 
     def __init__(
-        self, files: Files, directory: str, base_offset: int, *, created_ms: int, size: int = 0
+        self,
+        files: Files,
+        directory: str,
+        base_offset: int,
+        *,
+        created_ms: int,
+        size: int = 0,
+        ending: str = "",
     ) -> None:
         self._files = files
         self.directory = directory
+        self.ending = ending
+        """Behind the names of all its files while it is no part of the log."""
         self.base_offset = base_offset
         self.created_ms = created_ms
         self.size = size
@@ -119,7 +132,7 @@ class Segment:
 
     def path(self, suffix: str) -> str:
         """Absolute path of one of this segment's files."""
-        return f"{self.directory}/{file_name(self.base_offset, suffix)}"
+        return f"{self.directory}/{file_name(self.base_offset, suffix)}{self.ending}"
 
     @property
     def file(self) -> File:
@@ -244,9 +257,10 @@ class Segment:
 
         Raises CORRUPT_MESSAGE where no batch can be, also at a cut end. Checksums are not looked
         at. A batch of an old message format is an OSError: it must not be taken for damage."""
-        file, end = self.file, self.size
+        end = self.size
         while position < end:
-            chunk = memoryview(file.pread(min(SCAN_CHUNK_BYTES, end - position), position))
+            # Between two batches the descriptor may be given back, as long as the segment is there.
+            chunk = memoryview(self.file.pread(min(SCAN_CHUNK_BYTES, end - position), position))
             used = 0
             try:
                 for header, at, size in iterate_batches(chunk):
@@ -259,7 +273,7 @@ class Segment:
                 size = batch_size(chunk)
                 if size > end - position:
                     raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "batch is cut short")
-                batch = memoryview(file.pread(size, position))
+                batch = memoryview(self.file.pread(size, position))
                 yield position, parse_header(batch), batch
                 used = size
             position += used
@@ -393,18 +407,39 @@ class Segment:
         """Mark all files for removal; the new paths."""
         self.is_removed = True
         self.close()
+        return self._rename(DELETED_SUFFIX)
+
+    def change_ending(self, ending: str) -> None:
+        """Rename all files, the log first: its name says what recovery makes of the others."""
+        self._rename(ending)
+        self.ending = ending
+        self._files_moved()
+
+    def _rename(self, ending: str) -> list[str]:
         renamed = []
-        for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
-            path = self.path(suffix)
+        for kind in _SUFFIXES:
+            path = self.path(kind)
+            target = path.removesuffix(self.ending) + ending
             with suppress(FileNotFoundError):
-                self._files.rename(path, path + DELETED_SUFFIX)
-                renamed.append(path + DELETED_SUFFIX)
+                self._files.rename(path, target)
+                renamed.append(target)
         return renamed
+
+    def remove_files(self) -> None:
+        """Take the files away at once; for a segment that did not become part of the log."""
+        self.is_removed = True
+        self.close()
+        for kind in _SUFFIXES:
+            with suppress(OSError):
+                self._files.remove(self.path(kind))
 
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""
         self.close()
         self.directory = directory
+        self._files_moved()
+
+    def _files_moved(self) -> None:
         self.index.path = self.path(INDEX_SUFFIX)
         self.time_index.path = self.path(TIME_INDEX_SUFFIX)
         self.transaction_index.path = self.path(TRANSACTION_INDEX_SUFFIX)

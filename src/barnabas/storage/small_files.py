@@ -45,8 +45,9 @@ async def sync_file(files: Files, path: str) -> None:
 
 
 async def replace_durably(files: Files, path: str, data: Buffer) -> None:
-    """``write_atomically`` without blocking the loop."""
-    temporary = path + ".tmp"
+    """``write_atomically`` without blocking the loop. Its temporary file is another, as that may
+    replace the same file meanwhile; this one then replaces it again."""
+    temporary = path + ".next.tmp"
     file = files.open(temporary, create=True)
     try:
         file.truncate(0)

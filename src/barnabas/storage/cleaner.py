@@ -1,0 +1,183 @@
+"""The log cleaner: one task that compacts the dirtiest log, again and again (reference 6.8).
+
+It works in slices of about two milliseconds of the loop, and after each rests as long as the loop
+took for its last turn: at most half of an idle processor, less of a busy one. A log that is cut
+meanwhile, or deleted, or no longer compacted, is given up and taken again later. What it writes is
+swapped in with the names that recovery knows; what the checkpoint says is clean, is.
+
+Different from Kafka: the map of keys takes 192 bytes for a key and not 24; a full disk ends the
+pass and not the directory; the file times of cleaned segments are those of the cleaning; a segment
+of which everything stays is not written again; any number of ``log.cleaner.threads`` is this task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import TypeVar
+
+from barnabas.errors import KafkaError
+from barnabas.seams import Env
+from barnabas.storage.cleaner_map import ENTRY_BYTES
+from barnabas.storage.cleaner_pass import CleaningAborted, CleaningPass
+from barnabas.storage.cleaner_rules import (
+    CleanableRange,
+    SegmentFigures,
+    cleanable_range,
+    dirtiest,
+)
+from barnabas.storage.config import CleanerSettings
+from barnabas.storage.index import CorruptIndex
+from barnabas.storage.log import Log
+from barnabas.types import TopicPartition
+
+SLICE_US = 2000
+"""Work between two turns of the loop."""
+
+REST_SECONDS_MAX = 1.0
+LOGS_PER_TURN = 50
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_EXPECTED = (CleaningAborted, KafkaError, CorruptIndex, OSError)
+
+R = TypeVar("R")
+
+
+class LogCleaner:
+    """``run`` as a task. ``checkpoint(partition)`` must make ``first_dirty`` durable."""
+
+    def __init__(
+        self,
+        env: Env,
+        settings: CleanerSettings,
+        logs: Mapping[TopicPartition, Log],
+        checkpoint: Callable[[TopicPartition], Awaitable[None]],
+    ) -> None:
+        self._env = env
+        self._settings = settings
+        self._logs = logs
+        self._checkpoint = checkpoint
+        self._turn_began = 0.0
+        self.first_dirty: dict[TopicPartition, int] = {}
+        """Where the last pass over a log ended; logs that were never cleaned are not in it."""
+        self.uncleanable: dict[TopicPartition, str] = {}
+        """Damaged logs, which are left alone, and why."""
+
+    @property
+    def capacity(self) -> int:
+        """Keys that one pass can hold."""
+        settings = self._settings
+        room = settings.dedupe_buffer_size * settings.io_buffer_load_factor
+        return max(int(room) // ENTRY_BYTES, 1)
+
+    def forget(self, topic_partition: TopicPartition) -> bool:
+        """Take the whole log as dirty; False if it is so anyway. Before a cut this must become
+        durable: a tombstone counted as clean would go before the values it shadows."""
+        self.uncleanable.pop(topic_partition, None)
+        return self.first_dirty.pop(topic_partition, None) is not None
+
+    def log_cut(self, log: Log, offset: int) -> bool:
+        """A log is about to be cut; whether its checkpoint is void with that."""
+        if self.first_dirty.get(log.topic_partition, 0) <= offset:
+            return False
+        return self.forget(log.topic_partition)
+
+    async def run(self) -> None:
+        """Clean, until cancelled."""
+        while self._settings.enable:
+            if not await self.clean_dirtiest():
+                await asyncio.sleep(max(self._settings.backoff_ms, 1) / 1000)
+
+    async def clean_dirtiest(self) -> bool:
+        """One pass over the dirtiest log; False if none was due or the pass was given up."""
+        candidates = []
+        for number, log in enumerate(list(self._logs.values())):
+            if number % LOGS_PER_TURN == 0:
+                await asyncio.sleep(0)
+            if log.failure or not log.config.compacted or log.topic_partition in self.uncleanable:
+                continue
+            try:
+                found = self.range_of(log)
+            except _EXPECTED as error:
+                self._gave_up(log, error)
+                continue
+            candidates.append((log, found, log.config.min_cleanable_dirty_ratio))
+        try:
+            log, chosen = dirtiest(candidates)
+        except LookupError:
+            return False
+        return await self.clean(log, chosen)
+
+    def range_of(self, log: Log) -> CleanableRange:
+        """What a pass over a log would do now."""
+        return cleanable_range(
+            [SegmentFigures.of(segment) for segment in log.segments],
+            log.config,
+            checkpoint=self.first_dirty.get(log.topic_partition),
+            log_start_offset=log.log_start_offset,
+            log_end_offset=log.log_end_offset,
+            last_stable_offset=log.last_stable_offset,
+            now_ms=self._env.clock.wall_ms(),
+        )
+
+    async def clean(self, log: Log, chosen: CleanableRange) -> bool:
+        """One pass over a log; False if it was given up."""
+        cleaning = CleaningPass(
+            self._env,
+            log,
+            chosen,
+            capacity=self.capacity,
+            write_bytes=max(self._settings.io_buffer_size // 2, 1),
+            work=self._work,
+        )
+        try:
+            end = await cleaning.run()
+        except _EXPECTED as error:
+            self._gave_up(log, error)
+            return False
+        self.first_dirty[log.topic_partition] = end
+        await self._checkpoint(log.topic_partition)
+        return True
+
+    def _gave_up(self, log: Log, error: Exception) -> None:
+        """Sort out what went wrong with a log, so that the task goes on with the others."""
+        if isinstance(error, CleaningAborted) or log.failure is not None:
+            return
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            if error.errno in _NO_SPACE:
+                self._env.observer.note("log_not_cleaned", path=log.directory, reason=str(error))
+            else:
+                log.fence(error)
+            return
+        # A damaged batch, or one of an old format: what cannot be read cannot be judged.
+        self.uncleanable[log.topic_partition] = str(error)
+        self._env.observer.note("log_uncleanable", path=log.directory, reason=str(error))
+
+    # Slices
+
+    async def _work(self, cleaning: CleaningPass, steps: Generator[int, None, R]) -> R:
+        loop = asyncio.get_running_loop()
+        self._turn_began = loop.time()
+        spent, paid = SLICE_US, cleaning.transferred
+        while True:
+            if spent >= SLICE_US:
+                spent = 0
+                await self._rest(loop, cleaning.transferred - paid)
+                paid = cleaning.transferred
+                cleaning.check()
+            try:
+                spent += next(steps)
+            except StopIteration as done:
+                result: R = done.value
+                return result
+
+    async def _rest(self, loop: asyncio.AbstractEventLoop, transferred: int) -> None:
+        # The clock of the loop may stand still within a turn, so a whole turn is measured.
+        await asyncio.sleep(0)
+        rest = max(
+            min(loop.time() - self._turn_began, REST_SECONDS_MAX),
+            transferred / max(self._settings.io_max_bytes_per_second, 1.0),
+        )
+        if rest > 0:
+            await asyncio.sleep(rest)
+        self._turn_began = loop.time()

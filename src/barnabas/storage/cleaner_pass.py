@@ -1,0 +1,209 @@
+"""One pass of the cleaner over one log: collect the keys of its dirty part, then write all segments
+before that part's end anew, a few neighbours at a time (reference 6.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Protocol, TypeVar
+
+from barnabas.records.header import BatchHeader, parse_header
+from barnabas.seams import Env
+from barnabas.storage.cleaner_filter import BatchFilter, LastRecord
+from barnabas.storage.cleaner_map import Batches, CleanedTransactions, OffsetMap, Survivors
+from barnabas.storage.cleaner_rules import CleanableRange, SegmentFigures, groups
+from barnabas.storage.log import Log
+from barnabas.storage.segment import CLEANED_SUFFIX, BatchSpan, Segment
+from barnabas.types import NO_OFFSET, Buffer
+
+R = TypeVar("R")
+
+
+class CleaningAborted(Exception):
+    """The log is not what it was when the pass began."""
+
+
+class Work(Protocol):
+    """Drives long work for a pass, others having their turns meanwhile; ``check`` in between."""
+
+    async def __call__(self, cleaning: CleaningPass, steps: Generator[int, None, R]) -> R: ...
+
+
+class CleaningPass:
+    """Made for one ``run``."""
+
+    def __init__(
+        self,
+        env: Env,
+        log: Log,
+        chosen: CleanableRange,
+        *,
+        capacity: int,
+        write_bytes: int,
+        work: Work,
+    ) -> None:
+        self._env = env
+        self._log = log
+        self._chosen = chosen
+        self._write_bytes = write_bytes
+        self._work = work
+        self._cuts = log.cuts
+        self._offsets = OffsetMap(chosen.first_dirty, capacity)
+        self._filter: BatchFilter | None = None
+
+    @property
+    def transferred(self) -> int:
+        """Bytes read and written so far."""
+        written = self._filter.figures if self._filter else None
+        more = written.bytes_read + written.bytes_kept if written else 0
+        return self._offsets.bytes_read + more
+
+    def check(self) -> None:
+        """Raises CleaningAborted if the pass has become pointless. To be called after each turn of
+        the loop, before segments are touched: a removed one must not be opened again."""
+        log = self._log
+        if log.failure is not None or log.cuts != self._cuts or not log.config.compacted:
+            raise CleaningAborted
+
+    async def run(self) -> int:
+        """Clean; the offset up to which the log is clean then. Raises CleaningAborted, KafkaError
+        for damaged batches, OSError, CorruptIndex."""
+        log, chosen, began_ms = self._log, self._chosen, self._env.clock.wall_ms()
+        before = log.size_bytes
+        await self._work(self, self._fill())
+        survivors = await self._work(self, Survivors.of(self._offsets))
+        filter_ = self._filter = BatchFilter(
+            self._offsets,
+            survivors,
+            self._last_record_of,
+            now_ms=began_ms,
+            delete_retention_ms=log.config.delete_retention_ms,
+            last_offset=chosen.first_uncleanable - 1,
+        )
+        end = self._offsets.end
+        segments = [s for s in log.segments if s.base_offset < end]
+        figures = [SegmentFigures.of(segment) for segment in segments]
+        for first, stop in groups(figures, log.config, chosen.first_uncleanable):
+            await self._clean_group(segments[first:stop], filter_)
+        self._env.observer.note(
+            "log_cleaned",
+            path=log.directory,
+            first_dirty=chosen.first_dirty,
+            end=end,
+            keys=len(self._offsets.offsets),
+            records_read=filter_.figures.records_read,
+            records_kept=filter_.figures.records_kept,
+            bytes_read=filter_.figures.bytes_read,
+            bytes_kept=filter_.figures.bytes_kept,
+            size_before=before,
+            size_after=log.size_bytes,
+            ms=self._env.clock.wall_ms() - began_ms,
+        )
+        return end
+
+    def _fill(self) -> Generator[int, None, None]:
+        log, start, stop = self._log, self._chosen.first_dirty, self._chosen.first_uncleanable
+        transactions = CleanedTransactions()
+        transactions.add_aborted(log.segments.aborted_transactions(start, stop))
+
+        def dirty() -> Iterator[tuple[int, Batches]]:
+            for segment in log.segments.from_floor(start):
+                if segment.base_offset >= stop:
+                    return
+                yield self._end_of(segment), segment.batches(segment.locate(start))
+
+        return self._offsets.fill(dirty(), transactions)
+
+    def _end_of(self, segment: Segment) -> int:
+        return self._log.segments.end_offset(segment, self._log.log_end_offset)
+
+    def _last_record_of(self, producer_id: int) -> LastRecord | None:
+        entry = self._log.producers.entries.get(producer_id)
+        if entry is None:
+            return None
+        last = entry.batches[-1].last_offset if entry.batches else NO_OFFSET
+        return LastRecord(last, entry.epoch)
+
+    async def _clean_group(self, group: list[Segment], filter_: BatchFilter) -> None:
+        log = self._log
+        cleaned = self._new_segment(group[0].base_offset)
+        try:
+            is_changed = await self._work(self, self._write(group, cleaned, filter_))
+            if len(group) == 1 and not is_changed:
+                cleaned.remove_files()
+                return
+            cleaned.finish()
+            await cleaned.fsync(with_indexes=True)
+            self.check()
+        except BaseException:
+            cleaned.remove_files()
+            raise
+        # From here on only recovery may remove what is half done.
+        log.replace_segments(cleaned, group)
+        # Before the next group: a tombstone must not go for good before what it shadows.
+        await self._env.files.fsync_directory(log.directory)
+        self.check()
+
+    def _new_segment(self, base_offset: int) -> Segment:
+        def made() -> Segment:
+            return Segment(
+                self._env.files,
+                self._log.directory,
+                base_offset,
+                created_ms=self._env.clock.wall_ms(),
+                ending=CLEANED_SUFFIX,
+            )
+
+        made().remove_files()
+        return made()
+
+    def _write(
+        self, group: list[Segment], cleaned: Segment, filter_: BatchFilter
+    ) -> Generator[int, None, bool]:
+        """Fill the new segment; whether it differs from the only old one."""
+        output = _Output(cleaned, self._log.config.index_interval_bytes, self._write_bytes)
+        transactions = filter_.transactions
+        is_changed = False
+        for segment in group:
+            aborted = self._log.segments.aborted_transactions(
+                segment.base_offset, self._end_of(segment)
+            )
+            transactions.add_aborted(aborted)
+            for _, header, batch in segment.batches():
+                left = yield from filter_.filter(header, batch)
+                for transaction in transactions.still_needed:
+                    cleaned.transaction_index.add(transaction)
+                transactions.still_needed.clear()
+                is_changed = is_changed or left is not batch
+                if left is not None:
+                    output.add(header, left)
+        output.write()
+        same = group[0].transaction_index.entries == cleaned.transaction_index.entries
+        return is_changed or not same
+
+
+class _Output:
+    """Collects batches for a segment and writes many at once."""
+
+    def __init__(self, segment: Segment, interval_bytes: int, write_bytes: int) -> None:
+        self._segment = segment
+        self._interval_bytes = interval_bytes
+        self._write_bytes = write_bytes
+        self._buffers: list[Buffer] = []
+        self._spans: list[BatchSpan] = []
+        self._bytes = 0
+
+    def add(self, original: BatchHeader, batch: Buffer) -> None:
+        size = len(batch)
+        timestamp = parse_header(batch).max_timestamp
+        self._spans.append(
+            BatchSpan(self._bytes, size, original.base_offset, original.last_offset, timestamp)
+        )
+        self._buffers.append(batch)
+        self._bytes += size
+        if self._bytes >= self._write_bytes:
+            self.write()
+
+    def write(self) -> None:
+        if self._spans:
+            self._segment.append(self._buffers, self._spans, self._interval_bytes)
+        self._buffers, self._spans, self._bytes = [], [], 0

@@ -1,0 +1,67 @@
+"""What the cleaner's tests share: passes over a log in a test's own time, and what is in a log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.storage.support import SetClock
+
+from barnabas.records.batch import BatchHeader, Record, iterate_batches, iterate_records
+from barnabas.seams import Env
+from barnabas.storage.cleaner import LogCleaner
+from barnabas.storage.config import CleanerSettings
+from barnabas.storage.log import Log
+from barnabas.types import TopicPartition
+
+
+async def _no_checkpoint(topic_partition: TopicPartition) -> None:
+    return
+
+
+def cleaner_of(env: Env, *logs: Log, **settings: Any) -> LogCleaner:
+    by_partition = {log.topic_partition: log for log in logs}
+    return LogCleaner(env, CleanerSettings(**settings), by_partition, _no_checkpoint)
+
+
+def clean(env: Env, log: Log, cleaner: LogCleaner | None = None) -> bool:
+    """One pass over all that may be cleaned, however little that is."""
+    cleaner = cleaner or cleaner_of(env, log)
+    return asyncio.run(cleaner.clean(log, cleaner.range_of(log)))
+
+
+def later(env: Env, milliseconds: int) -> None:
+    clock = env.clock
+    assert isinstance(clock, SetClock)
+    clock.now_ms += milliseconds
+
+
+def batches_of(log: Log) -> list[tuple[BatchHeader, list[Record]]]:
+    """Everything in a log, read as a follower does."""
+    found: list[tuple[BatchHeader, list[Record]]] = []
+    offset = log.log_start_offset
+    while offset < log.log_end_offset:
+        piece = log.read(offset, 1 << 20, up_to=log.log_end_offset, min_one=True)
+        data = b"".join(piece.buffers)
+        if not data:
+            break
+        for header, position, _ in iterate_batches(data):
+            found.append((header, list(iterate_records(data, position))))
+            offset = header.next_offset
+    return found
+
+
+def records_of(log: Log) -> list[Record]:
+    """The data records of a log."""
+    return [r for header, records in batches_of(log) if not header.is_control for r in records]
+
+
+def last_values(records: list[Record]) -> dict[bytes | None, bytes]:
+    """What a reader of all records knows in the end."""
+    values: dict[bytes | None, bytes] = {}
+    for record in records:
+        if record.value is None:
+            values.pop(record.key, None)
+        else:
+            values[record.key] = record.value
+    return values
