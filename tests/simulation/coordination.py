@@ -13,8 +13,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.nemesis import Nemesis, Options, draw_options
+from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Simulation
+from tests.simulation.options import Options, draw_options
 
 from barnabas.seams import Env
 from barnabas.zookeeper.client import SessionState, ZooKeeperClient

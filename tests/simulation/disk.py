@@ -108,6 +108,7 @@ class Disk:
     faults: list[DiskFault] = field(default_factory=list)
     locks: dict[str, SimLoop] = field(default_factory=dict)
     used_bytes: int = 0
+    capacity_bytes: int = 0
     generation: int = 0
     """Counts power losses: handles from before are dead."""
     _names: list[list[_Entry]] = field(default_factory=list)
@@ -116,6 +117,7 @@ class Disk:
 
     def __post_init__(self) -> None:
         self.stream = self.kernel.random(f"disk/{self.name}")
+        self.capacity_bytes = self.settings.capacity_bytes
 
     # -- content ---------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class SimFile:
         disk = self._disk
         disk.fault("write", self._path)
         grown = offset + len(data) - len(self._inode.visible)
-        space = disk.settings.capacity_bytes - disk.used_bytes
+        space = disk.capacity_bytes - disk.used_bytes
         if grown > space:
             fitting = max(0, len(data) - (grown - space))
             if fitting:
@@ -247,10 +247,10 @@ class SimFiles:
         return SimLock(self, path)
 
     def free_bytes(self, path: str) -> int:
-        return max(0, self.disk.settings.capacity_bytes - self.disk.used_bytes)
+        return max(0, self.disk.capacity_bytes - self.disk.used_bytes)
 
     def total_bytes(self, path: str) -> int:
-        return self.disk.settings.capacity_bytes
+        return self.disk.capacity_bytes
 
     def _node(self, path: str) -> Inode | Directory:
         node = self.disk.find(path)

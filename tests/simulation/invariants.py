@@ -19,7 +19,11 @@ from tests.simulation.shadow import Batch, ShadowLog, Shadows
 
 from barnabas.types import NO_LEADER, LeaderAndIsr, TopicPartition
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_controller_epoch, decode_partition_state
+from barnabas.zookeeper.bodies import (
+    decode_controller,
+    decode_controller_epoch,
+    decode_partition_state,
+)
 from barnabas.zookeeper.store import Batch as StoreBatch
 from barnabas.zookeeper.store import MemoryStore, StoredNode
 
@@ -43,6 +47,8 @@ class Invariants:
         self.shadows = shadows
         self.committed: dict[TopicPartition, list[Batch]] = {}
         self.states: dict[TopicPartition, LeaderAndIsr] = {}
+        self.controller = 0
+        """The broker that is controller, as far as the coordinator knows."""
         self.checks = 0
         self._fail = fail
         self._min_isr = min_isr
@@ -56,7 +62,7 @@ class Invariants:
         self._watermarks: dict[tuple[int, TopicPartition, int], int] = {}
         self._obeyed: dict[int, int] = {}
         self._sessions: dict[int, None] = {}
-        self._weak: dict[tuple[int, TopicPartition], None] = {}
+        self._weak: dict[tuple[int, TopicPartition], int] = {}
 
     # -- what is known ---------------------------------------------------------------------------
 
@@ -73,7 +79,7 @@ class Invariants:
     def lost_power(self, broker: int) -> None:
         """What this broker had not flushed may be gone, and it need not have flushed."""
         for tp in self.states:
-            self._weak[broker, tp] = None
+            self._weak[broker, tp] = self._registered.get(broker, 0)
 
     def can_lose(self, broker: int) -> bool:
         """Whether the promise says that nothing acknowledged is lost if this broker's machine
@@ -175,6 +181,7 @@ class Invariants:
         for member in self._proposed.get((broker, tp), ()):
             held = self.shadows.get(member, tp)
             if held is not None and (member, tp) not in self._weak:
+                held.refresh(lambda batch: self._saw(tp, batch))
                 self._agrees("ValidHighWatermark", member, tp, held, offset)
 
     def _commit(self, broker: int, tp: TopicPartition, offset: int, log: ShadowLog) -> None:
@@ -197,6 +204,9 @@ class Invariants:
 
     def _isr_proposed(self, broker: int, fields: Mapping[str, Any]) -> None:
         self._proposed[broker, _name(fields)] = tuple({*fields["isr"], *fields["last_isr"]})
+
+    def _isr_refused(self, broker: int, fields: Mapping[str, Any]) -> None:
+        self._proposed.pop((broker, _name(fields)), None)
 
     def _isr_changed(self, broker: int, fields: Mapping[str, Any]) -> None:
         if "partition_epoch" not in fields:
@@ -222,6 +232,8 @@ class Invariants:
                 self._controller_epoch_written(node)
             elif node.path.startswith(paths.BROKER_IDS + "/"):
                 self._registered[int(node.path.rpartition("/")[2])] = node.czxid
+            elif node.path == paths.CONTROLLER:
+                self.controller = decode_controller(node.path, node.data).broker_id
             elif node.path.endswith("/state"):
                 states.append(node)
         for node in states:
@@ -254,8 +266,9 @@ class Invariants:
             text = f"{tp}: written by controller {state.controller_epoch}, {epoch} was elected"
             self._fail("FencedController", text)
         for member in state.isr:
-            if node.mzxid > self._registered.get(member, node.mzxid):
-                self._weak.pop((member, tp), None)
+            registered = self._registered.get(member, 0)
+            if self._weak.get((member, tp), registered) < registered < node.mzxid:
+                del self._weak[member, tp]
         self._strong_isr(tp)
 
     # -- agreement -------------------------------------------------------------------------------
@@ -330,6 +343,7 @@ _HANDLERS: Mapping[str, Callable[[Invariants, int, Mapping[str, Any]], None]] = 
     "truncated": Invariants._truncated,
     "isr_expand_proposed": Invariants._isr_proposed,
     "isr_shrink_proposed": Invariants._isr_proposed,
+    "isr_proposal_refused": Invariants._isr_refused,
     "isr_changed": Invariants._isr_changed,
     "controller_order": Invariants._ordered,
 }

@@ -8,41 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.invariants import Invariants
 from tests.simulation.network import SLOW
 from tests.simulation.nodes import Process, Simulation
+from tests.simulation.options import Options
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a seed chose."""
-
-    seed: int
-    kinds: tuple[str, ...]
-    gap_s: float
-    """Mean time from one fault to the next."""
-    length_s: float
-    """Mean time that a fault lasts."""
-    seconds: float
-    """Of faults."""
-    cpu_delay: bool = False
-
-
-def draw_options(seed: int, kinds: Sequence[str], seconds: float) -> Options:
-    """One to four of the kinds, and how often."""
-    stream = random.Random(f"{seed}/options")
-    chosen = stream.sample(sorted(kinds), min(len(kinds), stream.randint(1, 4)))
-    return Options(
-        seed=seed,
-        kinds=tuple(sorted(chosen)),
-        gap_s=stream.choice((0.7, 1.5, 3.0)),
-        length_s=stream.choice((0.3, 1.5, 6.0)),
-        seconds=seconds,
-        cpu_delay=stream.random() < 0.2,
-    )
+Fault = Callable[["Nemesis"], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
@@ -55,6 +30,9 @@ class Nemesis:
     """Names of processes that may be killed."""
     coordinator: str | None = None
     """Name of the coordinator's process, if there is one to restart or to be cut off from."""
+    invariants: Invariants | None = None
+    """Knows who leads, and what may be broken without breaking a promise."""
+    faults: Mapping[str, Fault] = field(default_factory=lambda: FAULTS)
     count: int = 0
     stream: random.Random = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -72,7 +50,7 @@ class Nemesis:
                 break
             kind = self.stream.choice(self.options.kinds)
             self.count += 1
-            self._tasks.append(asyncio.create_task(FAULTS[kind](self)))
+            self._tasks.append(asyncio.create_task(self.faults[kind](self)))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -87,19 +65,33 @@ class Nemesis:
             process = self.simulation.processes[name]
             process.host.set_clock_rate(1.0)
             process.host.disk.faults.clear()
+            process.host.disk.capacity_bytes = process.host.disk.settings.capacity_bytes
             self.revive(process)
 
     def revive(self, process: Process) -> None:
-        """Undo a kill, a pause or a power loss."""
+        """Undo a kill, a pause or a power loss; of the whole machine, if it had no power."""
         process.resume()
+        waiting = [process]
         if not process.host.up:
             process.host.power_on()
-        if not process.alive:
-            process.start()
+            waiting = list(process.host.processes.values())
+        for each in waiting:
+            if not each.alive:
+                each.start()
 
     def target(self) -> Process:
-        """Somebody."""
-        return self.simulation.processes[self.stream.choice(list(self.targets))]
+        """Somebody: often a leader, sometimes the controller."""
+        drawn = self.stream.random()
+        chosen = self.stream.choice(list(self.targets))
+        if self.invariants is not None:
+            states = self.invariants.states
+            if drawn < 0.4 and states:
+                chosen = f"b{states[self.stream.choice(sorted(states))].leader}"
+            elif drawn < 0.55:
+                chosen = f"b{self.invariants.controller}"
+        if chosen not in self.targets:
+            chosen = self.stream.choice(list(self.targets))
+        return self.simulation.processes[chosen]
 
     def others(self, process: Process) -> list[str]:
         """The other hosts that matter."""
@@ -140,6 +132,29 @@ async def _power(nemesis: Nemesis) -> None:
     process = nemesis.target()
     if process.host.up:
         process.host.power_loss()
+    await nemesis.last()
+    nemesis.revive(process)
+
+
+async def _power_all(nemesis: Nemesis) -> None:
+    processes = [nemesis.simulation.processes[name] for name in nemesis.targets]
+    for process in processes:
+        if process.host.up:
+            process.host.power_loss()
+        await asyncio.sleep(nemesis.stream.choice((0.0, 0.01)))
+    await nemesis.last()
+    for process in processes:
+        nemesis.revive(process)
+
+
+async def _power_one(nemesis: Nemesis) -> None:
+    """Without flush before ack: only where another member of every ISR holds everything."""
+    process, judge = nemesis.target(), nemesis.invariants
+    broker = int(process.name[1:])
+    if judge is None or not process.host.up or not judge.can_lose(broker):
+        return
+    judge.lost_power(broker)
+    process.host.power_loss()
     await nemesis.last()
     nemesis.revive(process)
 
@@ -218,11 +233,13 @@ async def _clock(nemesis: Nemesis) -> None:
     process.host.set_clock_rate(1.0)
 
 
-FAULTS: dict[str, Callable[[Nemesis], Coroutine[Any, Any, None]]] = {
+FAULTS: dict[str, Fault] = {
     "kill": _kill,
     "bounce": _bounce,
     "kill_all": _kill_all,
     "power": _power,
+    "power_all": _power_all,
+    "power_one": _power_one,
     "pause": _pause,
     "isolate": _isolate,
     "one_way": _one_way,

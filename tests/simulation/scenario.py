@@ -3,7 +3,7 @@
 Three brokers and a coordinator, each on a host of its own, two partitions with three replicas and
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
-promise does not cover them.
+promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import asyncio
 from dataclasses import dataclass
 
 from tests.simulation.checker import check
-from tests.simulation.nemesis import FAULTS, Nemesis, Options, draw_options
-from tests.simulation.nodes import Main, Simulation
-from tests.simulation.workload import BOOTSTRAP, Workload
+from tests.simulation.invariants import Invariants, WatchedStore
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.nodes import Main, Process, Simulation
+from tests.simulation.options import Options, draw_options
+from tests.simulation.shadow import Shadows
+from tests.simulation.stories import ALL_FAULTS, TOGETHER
+from tests.simulation.workload import Workload
 
 from barnabas.broker import node
 from barnabas.client.admin import create_topic, wait_for_leaders
@@ -25,12 +29,11 @@ from barnabas.errors import ConfigError, FatalError
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
 from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore
 
 BROKERS = (1, 2, 3)
 TOPIC = "t"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))
-KINDS = tuple(FAULTS)
+KINDS = tuple(ALL_FAULTS)
 CONVERGE_S = 90.0
 
 
@@ -45,27 +48,59 @@ class Result:
     events: int
 
 
-def settings(broker: int, *, flush: bool) -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where processes run."""
+
+    together: bool
+    """Everything on one machine, as ``barnabas up`` has it; else a machine for each."""
+
+    def host(self, broker: int) -> str:
+        """The machine of a broker."""
+        return "m" if self.together else f"b{broker}"
+
+    @property
+    def coordinator(self) -> str:
+        """host:port"""
+        return "127.0.0.1:2181" if self.together else "zk:2181"
+
+    def listener(self, broker: int) -> str:
+        """host:port"""
+        return f"{self.host(broker)}:{9091 + broker}"
+
+    @property
+    def bootstrap(self) -> str:
+        """Of all brokers."""
+        return ",".join(self.listener(broker) for broker in BROKERS)
+
+
+def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
     """server.properties of one broker."""
     return {
         "broker.id": str(broker),
-        "listeners": f"PLAINTEXT://b{broker}:9092",
-        "log.dirs": "/data",
-        "zookeeper.connect": "zk:2181",
+        "listeners": f"PLAINTEXT://{layout.listener(broker)}",
+        "log.dirs": data_directory(broker),
+        "zookeeper.connect": layout.coordinator,
         "zookeeper.session.timeout.ms": "6000",
         "replica.lag.time.max.ms": "8000",
         "min.insync.replicas": "2",
         "default.replication.factor": "3",
-        "log.flush.before.ack": "true" if flush else "false",
+        "log.flush.before.ack": "true" if options.flush else "false",
+        "leader.imbalance.check.interval.seconds": str(options.rebalance_s),
     }
 
 
-def broker_main(broker: int, *, flush: bool) -> Main:
+def data_directory(broker: int) -> str:
+    """log.dirs of a broker."""
+    return f"/data/{broker}"
+
+
+def broker_main(broker: int, layout: Layout, options: Options) -> Main:
     """The real broker; what it reports as its reason to stop is not a fault of the run."""
 
     async def main(env: Env) -> None:
         try:
-            config = BrokerConfig(settings(broker, flush=flush))
+            config = BrokerConfig(settings(broker, layout, options))
             await node.main(env, config, asyncio.Event())
         except* (ConfigError, FatalError) as reasons:
             env.observer.note("gave_up", why=str(reasons.exceptions[0]))
@@ -75,7 +110,7 @@ def broker_main(broker: int, *, flush: bool) -> Main:
 
 def options_of(seed: int, seconds: float, kinds: tuple[str, ...] = KINDS) -> Options:
     """What a seed draws."""
-    return draw_options(seed, kinds, seconds)
+    return draw_options(seed, kinds, seconds, TOGETHER)
 
 
 class Scenario:
@@ -87,8 +122,23 @@ class Scenario:
         self._settle_s = settle_s
         self.options = options
         self.simulation = Simulation(options.seed, cpu_delay=options.cpu_delay, timeline=timeline)
-        self.workload = Workload(self.simulation)
-        self.nemesis = Nemesis(self.simulation, options, [f"b{number}" for number in BROKERS], "zk")
+        self.layout = Layout(together=options.together)
+        self.workload = Workload(self.simulation, self.layout.bootstrap)
+        shadows = Shadows()
+        for number in BROKERS:
+            host = self.simulation.host(self.layout.host(number))
+            shadows.add_broker(number, host.disk, data_directory(number))
+        self.invariants = Invariants(shadows, self._violated)
+        self.simulation.listening.append(self._heard)
+        names = [f"b{number}" for number in BROKERS]
+        self.nemesis = Nemesis(self.simulation, options, names, "zk", self.invariants, ALL_FAULTS)
+
+    def _violated(self, invariant: str, text: str) -> None:
+        self.simulation.life("violation", invariant, text=text)
+        self.simulation.fail("invariants", f"{invariant}: {text}")
+
+    def _heard(self, process: Process, event: str, fields: dict[str, object]) -> None:
+        self.invariants.on_note(process.name, process.incarnation, event, fields)
 
     def run(self) -> Result:
         """Raises SimulationFailure."""
@@ -114,6 +164,10 @@ class Scenario:
                 simulation.start(name, main, host="clients")
             name = f"c{position}"
             simulation.start(name, workload.consumer(name, tp), host="clients")
+        if self.options.tails:
+            for position, tp in enumerate(PARTITIONS):
+                main = workload.careless_producer(f"q{position}", tp)
+                simulation.start(f"q{position}", main, host="clients")
         await asyncio.sleep(3)
         simulation.life("phase", "faults")
         await self.nemesis.run()
@@ -126,15 +180,18 @@ class Scenario:
             simulation.fail("checker", str(anomaly))
 
     def _start_cluster(self) -> None:
-        store = MemoryStore(commit_s=0.003)
+        store = WatchedStore(commit_s=0.003)
+        store.heard = self.invariants.on_commit
+        layout = self.layout
+        address = "127.0.0.1" if layout.together else "zk"
 
         async def coordinator(env: Env) -> None:
-            await serve(env, CoordinatorConfig(host="zk", tick_ms=1000), store)
+            await serve(env, CoordinatorConfig(host=address, tick_ms=1000), store)
 
-        self.simulation.start("zk", coordinator)
-        flush = "power" in self.options.kinds
+        self.simulation.start("zk", coordinator, host="m" if layout.together else None)
         for number in BROKERS:
-            self.simulation.start(f"b{number}", broker_main(number, flush=flush))
+            main = broker_main(number, layout, self.options)
+            self.simulation.start(f"b{number}", main, host=layout.host(number))
 
     async def _keep_brokers(self) -> None:
         """Start a broker again that has given up (no coordinator for too long, a failed disk)."""
@@ -146,7 +203,7 @@ class Scenario:
                     process.start()
 
     async def _create_topic(self, env: Env) -> None:
-        async with ClusterClient(BOOTSTRAP, "admin", timeout_ms=20_000) as client:
+        async with ClusterClient(self.layout.bootstrap, "admin", timeout_ms=20_000) as client:
             while True:
                 try:
                     await create_topic(
@@ -161,7 +218,8 @@ class Scenario:
     async def _converge(self) -> None:
         """Everybody in sync, every partition writable, everything acknowledged read."""
         workload, simulation = self.workload, self.simulation
-        deadline = simulation.now_s + CONVERGE_S
+        start = simulation.now_s
+        deadline = start + CONVERGE_S
         before = {tp: workload.end(tp) for tp in PARTITIONS}
         while simulation.now_s < deadline:
             if all(workload.end(tp) > before[tp] for tp in PARTITIONS):
@@ -172,8 +230,9 @@ class Scenario:
         workload.producing = False
         checking = simulation.start("isr", self._wait_for_isr, host="clients")
         await simulation.ended(checking)
-        producers = [p for name, p in simulation.processes.items() if name.startswith("p")]
+        producers = [p for name, p in simulation.processes.items() if name[0] in "pq"]
         await simulation.ended(*producers)
+        await self._wait_until_level()
         while simulation.now_s < deadline + 60:
             read = workload.positions
             if all(read.get(f"c{i}", 0) >= workload.end(tp) for i, tp in enumerate(PARTITIONS)):
@@ -182,11 +241,22 @@ class Scenario:
             await asyncio.sleep(0.5)
         simulation.fail("checker", f"consumers stay behind: {workload.positions}")
 
+    async def _wait_until_level(self) -> None:
+        """Nobody writes any more: all copies are the same, and all of it is committed."""
+        why = ""
+        for _ in range(40):
+            levels = [self.invariants.level(tp) for tp in PARTITIONS]
+            why = "; ".join(level for level in levels if level)
+            if not why:
+                return
+            await asyncio.sleep(0.5)
+        self.simulation.fail("checker", f"replicas are not level: {why}")
+
     async def _wait_for_isr(self, env: Env) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CONVERGE_S
         seen: object = None
-        async with ClusterClient(BOOTSTRAP, "isr", timeout_ms=5000) as client:
+        async with ClusterClient(self.layout.bootstrap, "isr", timeout_ms=5000) as client:
             while loop.time() < deadline:
                 try:
                     topic = (await client.metadata([TOPIC])).topics[TOPIC]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from tests.simulation import coordination
 from tests.simulation.bombs import arm
-from tests.simulation.nemesis import FAULTS, draw_options
+from tests.simulation.nemesis import FAULTS
+from tests.simulation.options import draw_options
 from tests.simulation.scenario import Scenario, options_of
 
 

@@ -18,7 +18,6 @@ from barnabas.records.batch import Record
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
 
-BOOTSTRAP = "b1:9092,b2:9092,b3:9092"
 Main = Callable[[Env], Coroutine[Any, Any, None]]
 
 
@@ -27,6 +26,8 @@ class Workload:
     """What producers and consumers share."""
 
     simulation: Simulation
+    bootstrap: str
+    """host:port of all brokers."""
     history: History = field(default_factory=History)
     producing: bool = True
     positions: dict[str, int] = field(default_factory=dict)
@@ -51,12 +52,47 @@ class Workload:
 
         async def main(env: Env) -> None:
             number = 0
-            async with ClusterClient(BOOTSTRAP, name, timeout_ms=5000) as client:
+            async with ClusterClient(self.bootstrap, name, timeout_ms=5000) as client:
                 while self.producing:
                     number += 1
                     await self._produce(env, client, f"{name}.{number}", tp, idempotent)
 
         return main
+
+    def careless_producer(self, name: str, tp: TopicPartition) -> Main:
+        """Writes with acks=1, now and then many at once, to leave tails on leaders that followers
+        do not have. What becomes of them is nobody's promise: their outcome is never known."""
+
+        async def main(env: Env) -> None:
+            number = 0
+            async with ClusterClient(self.bootstrap, name, timeout_ms=2000) as client:
+                while self.producing:
+                    number += 1
+                    try:
+                        await client.metadata([tp.topic])
+                        producer = Producer(
+                            client, acks=1, delivery_timeout_ms=2000, request_timeout_ms=1000
+                        )
+                        await producer.start()
+                        while self.producing:
+                            number += 1
+                            await self._write_tail(env, producer, f"{name}.{number}", tp)
+                    except (OSError, ClientError, Unreachable):
+                        await asyncio.sleep(0.1)
+
+        return main
+
+    async def _write_tail(
+        self, env: Env, producer: Producer, name: str, tp: TopicPartition
+    ) -> None:
+        for burst in range(env.random.choice((1, 1, 2, 8))):
+            value = f"{name}/{burst}"
+            self.history.sends.append(
+                Send(process=name, key=str(tp), value=value, outcome=Outcome.INFO)
+            )
+            record = Record(0, env.clock.wall_ms(), None, value.encode(), ())
+            await producer.send(tp, [record])
+        await asyncio.sleep(env.random.expovariate(1 / 0.2))
 
     async def _produce(
         self, env: Env, client: ClusterClient, name: str, tp: TopicPartition, idempotent: bool
@@ -110,7 +146,7 @@ class Workload:
 
         async def main(env: Env) -> None:
             offset = 0
-            async with ClusterClient(BOOTSTRAP, name, timeout_ms=5000) as client:
+            async with ClusterClient(self.bootstrap, name, timeout_ms=5000) as client:
                 while True:
                     try:
                         found = await fetch(client, tp, offset)

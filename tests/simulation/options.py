@@ -1,0 +1,58 @@
+"""What a seed chooses: kinds of fault, how often, how long, and how the cluster is set up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LOSES_UNFLUSHED = ("power", "power_all")
+"""Faults that are drawn with log.flush.before.ack: without it no promise covers them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that was drawn, printed when a run fails."""
+
+    seed: int
+    kinds: tuple[str, ...]
+    gap_s: float
+    """Mean time from one fault to the next."""
+    length_s: float
+    """Mean time that a fault lasts."""
+    seconds: float
+    """Of faults."""
+    cpu_delay: bool = False
+    flush: bool = False
+    """log.flush.before.ack"""
+    together: bool = False
+    """All processes on one machine; the coordinator expires sessions of dead brokers fast."""
+    tails: bool = False
+    """Producers with acks=1 leave records that only leaders have."""
+    rebalance_s: int = 300
+    """leader.imbalance.check.interval.seconds: short, leadership moves without anybody dying."""
+
+
+def draw_options(
+    seed: int, kinds: Sequence[str], seconds: float, together: Sequence[str] = ()
+) -> Options:
+    """One to four of the kinds, and how often. ``together``: the kinds that make sense when all
+    processes share a machine."""
+    stream = random.Random(f"{seed}/options")
+    shared = bool(together) and stream.random() < 0.15
+    pool = sorted(kind for kind in kinds if not shared or kind in together) or sorted(kinds)
+    shared = shared and all(kind in together for kind in pool)
+    chosen = stream.sample(pool, min(len(pool), stream.randint(1, 4)))
+    flush = stream.random() < 0.2 and "power_one" not in chosen
+    return Options(
+        seed=seed,
+        kinds=tuple(sorted(chosen)),
+        gap_s=stream.choice((0.7, 1.5, 3.0)),
+        length_s=stream.choice((0.3, 1.5, 6.0)),
+        seconds=seconds,
+        cpu_delay=stream.random() < 0.2,
+        flush=flush or any(kind in LOSES_UNFLUSHED for kind in chosen),
+        together=shared,
+        tails=stream.random() < 0.5,
+        rebalance_s=stream.choice((300, 300, 2, 5)),
+    )

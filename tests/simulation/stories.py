@@ -1,0 +1,303 @@
+"""Faults that are stories: several steps, timed by what the cluster does, to reach what chance
+alone reaches rarely. Each is the history of a bug of Kafka's, told to a cluster that must not have
+it; and faults of disks, which need to know the files of a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+
+from tests.simulation.disk import Directory, Disk, DiskFault
+from tests.simulation.kernel import MILLISECOND
+from tests.simulation.nemesis import FAULTS, Fault, Nemesis
+from tests.simulation.network import SLOW, Link
+from tests.simulation.nodes import Process
+
+from barnabas.types import LeaderAndIsr, TopicPartition
+
+DERIVED = (".index", ".timeindex", ".snapshot", "leader-epoch-checkpoint")
+"""Files of a partition that can be made again from its records."""
+LAGGING = Link(latency_ns=600 * MILLISECOND, jitter_ns=300 * MILLISECOND, bytes_per_second=200_000)
+SESSION_S = 6.0
+OUTAGE_S = 18.0
+"""Longer than session timeout, or lag time and a half, and what an ISR change takes."""
+
+
+def _partition(nemesis: Nemesis) -> tuple[TopicPartition, LeaderAndIsr] | None:
+    """Some partition that has a leader."""
+    if nemesis.invariants is None:
+        return None
+    states = nemesis.invariants.states
+    led = [tp for tp in sorted(states) if states[tp].leader > 0]
+    if not led:
+        return None
+    chosen = nemesis.stream.choice(led)
+    return chosen, states[chosen]
+
+
+def _broker(nemesis: Nemesis, number: int) -> Process:
+    return nemesis.simulation.processes[f"b{number}"]
+
+
+async def _until(condition: Callable[[], bool], limit_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit_s
+    while loop.time() < deadline:
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def _double(nemesis: Nemesis) -> None:
+    """KIP-279: one follower lags, another does not hear of the first failover; the leader dies, and
+    its successor right after it has written something. Three epochs, three tails."""
+    found = _partition(nemesis)
+    judge = nemesis.invariants
+    if found is None or judge is None:
+        return
+    tp, state = found
+    first = _broker(nemesis, state.leader)
+    followers = [_broker(nemesis, r) for r in state.isr if r != state.leader]
+    if not followers or not first.alive:
+        return
+    network, stream = nemesis.simulation.network, nemesis.stream
+    lagging = stream.choice(followers)
+    deaf = [process for process in followers if process is not lagging]
+    network.set_link(first.host.name, lagging.host.name, LAGGING)
+    await asyncio.sleep(stream.uniform(0.2, 1.0))
+    nemesis.simulation.life("double", f"{tp} of {first.name}, {lagging.name} lags")
+    blocked = []
+    for process in deaf:
+        for other in (f"b{judge.controller}", first.name):
+            if other != process.name and other in nemesis.simulation.processes:
+                source = nemesis.simulation.processes[other].host.name
+                network.block(source, process.host.name)
+                blocked.append((source, process.host.name))
+    first.kill()
+    network.set_link(first.host.name, lagging.host.name, None)
+    epoch = state.leader_epoch
+    await _until(lambda: judge.states[tp].leader_epoch > epoch, 8)
+    await asyncio.sleep(stream.uniform(0.05, 0.6))
+    second = judge.states[tp].leader
+    if second > 0:
+        _broker(nemesis, second).kill()
+    for source, target in blocked:
+        network.unblock(source, target)
+    await asyncio.sleep(stream.uniform(0.0, 1.5))
+    again = [first, *([_broker(nemesis, second)] if second > 0 else [])]
+    stream.shuffle(again)
+    for process in again:
+        nemesis.revive(process)
+        await asyncio.sleep(stream.uniform(0.0, 1.0))
+
+
+async def _laggard(nemesis: Nemesis) -> None:
+    """Followers copy slowly, each at its own pace, then the leader dies with its tail."""
+    found = _partition(nemesis)
+    if found is None:
+        return
+    tp, state = found
+    leader = _broker(nemesis, state.leader)
+    network, stream = nemesis.simulation.network, nemesis.stream
+    others = [_broker(nemesis, r) for r in state.isr if r != state.leader]
+    slowed = [p for p in others if stream.random() < 0.7]
+    nemesis.simulation.life("laggard", f"{tp} of {leader.name}: {[p.name for p in slowed]}")
+    for process in slowed:
+        network.set_link(leader.host.name, process.host.name, stream.choice((LAGGING, SLOW)))
+    await asyncio.sleep(stream.choice((0.3, 1.0, 3.0, 10.0)))
+    leader.kill()
+    for process in slowed:
+        network.set_link(leader.host.name, process.host.name, None)
+    await nemesis.last()
+    nemesis.revive(leader)
+
+
+async def _deposed(nemesis: Nemesis) -> None:
+    """The controller stops or is cut off until another is elected, then goes on with what it was
+    doing, among brokers that come and go."""
+    judge = nemesis.invariants
+    if judge is None or f"b{judge.controller}" not in nemesis.simulation.processes:
+        return
+    old = nemesis.simulation.processes[f"b{judge.controller}"]
+    others = [n for n in nemesis.targets if n != old.name]
+    network, stream = nemesis.simulation.network, nemesis.stream
+    coordinator = nemesis.simulation.processes[nemesis.coordinator or ""].host.name
+    cut = stream.random() < 0.5
+    nemesis.simulation.life("deposed", old.name)
+    victim = nemesis.simulation.processes[stream.choice(others)]
+    if cut:
+        network.cut(old.host.name, coordinator)
+        await asyncio.sleep(stream.uniform(0.0, 1.0))
+        victim.kill()
+    else:
+        victim.kill()
+        await asyncio.sleep(stream.uniform(0.0, SESSION_S))
+        old.pause()
+    await asyncio.sleep(SESSION_S + stream.uniform(0.5, 4.0))
+    if cut:
+        network.mend(old.host.name, coordinator)
+    else:
+        old.resume()
+    await asyncio.sleep(stream.uniform(0.0, 2.0))
+    nemesis.revive(victim)
+
+
+async def _zombie(nemesis: Nemesis) -> None:
+    """A leader loses the coordinator, and perhaps one follower, but not its clients."""
+    found = _partition(nemesis)
+    if found is None or nemesis.coordinator is None:
+        return
+    tp, state = found
+    leader = _broker(nemesis, state.leader)
+    network, stream = nemesis.simulation.network, nemesis.stream
+    ends = [nemesis.simulation.processes[nemesis.coordinator].host.name]
+    ends += [
+        _broker(nemesis, r).host.name
+        for r in state.isr
+        if r != state.leader and stream.random() < 0.5
+    ]
+    nemesis.simulation.life("zombie", f"{tp} of {leader.name} cut from {ends}")
+    for end in ends:
+        network.cut(leader.host.name, end)
+    await asyncio.sleep(SESSION_S * stream.uniform(0.5, 2.0))
+    stream.shuffle(ends)
+    for end in ends:
+        network.mend(leader.host.name, end)
+        await asyncio.sleep(stream.choice((0.0, 0.5)))
+
+
+async def _swizzle(nemesis: Nemesis) -> None:
+    """Links stop one by one and come back in another order."""
+    process = nemesis.target()
+    network, stream = nemesis.simulation.network, nemesis.stream
+    ends = nemesis.others(process)
+    nemesis.simulation.life("swizzle", process.name)
+    stopped = []
+    for end in stream.sample(ends, stream.randint(1, len(ends))):
+        pair = (process.host.name, end) if stream.random() < 0.5 else (end, process.host.name)
+        network.block(*pair)
+        stopped.append(pair)
+        await asyncio.sleep(stream.expovariate(2 / nemesis.options.length_s))
+    stream.shuffle(stopped)
+    for pair in stopped:
+        network.unblock(*pair)
+        await asyncio.sleep(stream.expovariate(2 / nemesis.options.length_s))
+
+
+async def _outage(nemesis: Nemesis) -> None:
+    """One broker is away for long. Alone, it must be out of all ISRs, which go on without it."""
+    process = nemesis.target()
+    judge = nemesis.invariants
+    process.kill()
+    await asyncio.sleep(OUTAGE_S)
+    broker = int(process.name[1:])
+    if judge is not None and nemesis.options.kinds == ("outage",) and nemesis.count == 1:
+        stale = [str(tp) for tp in sorted(judge.states) if broker in judge.isr(tp)]
+        if stale:
+            text = f"DeadMember: broker {broker} is gone for {OUTAGE_S} s and in the ISR of {stale}"
+            nemesis.simulation.fail("invariants", text)
+    nemesis.revive(process)
+
+
+async def _silent(nemesis: Nemesis) -> None:
+    """A follower can reach everybody but the leader. Alone, it must leave the ISR by its lag."""
+    found = _partition(nemesis)
+    judge = nemesis.invariants
+    if found is None or judge is None:
+        return
+    tp, state = found
+    follower = nemesis.stream.choice([n for n in (1, 2, 3) if n != state.leader])
+    ends = (_broker(nemesis, state.leader).host.name, _broker(nemesis, follower).host.name)
+    nemesis.simulation.life("silent", f"{tp}: {ends}")
+    nemesis.simulation.network.cut(*ends)
+    await asyncio.sleep(OUTAGE_S)
+    alone = nemesis.options.kinds == ("silent",) and nemesis.count == 1
+    if alone and judge.states[tp].leader == state.leader and follower in judge.isr(tp):
+        text = (
+            f"DeadMember: broker {follower} cannot fetch {tp} for {OUTAGE_S} s, but is in its ISR"
+        )
+        nemesis.simulation.fail("invariants", text)
+    nemesis.simulation.network.mend(*ends)
+
+
+# -- disks -----------------------------------------------------------------------------------------
+
+
+async def _disk_error(nemesis: Nemesis) -> None:
+    """EIO. Not of fsync where power fails too: a broker started again cannot know that pages which
+    it reads will never be written, and neither can any program."""
+    process, stream = nemesis.target(), nemesis.stream
+    operations = ["write", "open", "read"]
+    if not any(kind.startswith("power") for kind in nemesis.options.kinds):
+        operations.append("fsync")
+    fault = DiskFault(
+        stream.choice(operations),
+        _data(process),
+        errno.EIO,
+        stream.choice((1, 1, 3, -1)),
+    )
+    nemesis.simulation.life("disk_error", f"{process.name} {fault.operation} x{fault.times}")
+    process.host.disk.faults.append(fault)
+    await nemesis.last()
+    if fault in process.host.disk.faults:
+        process.host.disk.faults.remove(fault)
+
+
+async def _disk_full(nemesis: Nemesis) -> None:
+    """ENOSPC after a little more."""
+    disk: Disk = nemesis.target().host.disk
+    nemesis.simulation.life("disk_full", disk.name)
+    disk.capacity_bytes = disk.used_bytes + nemesis.stream.randrange(3000)
+    await nemesis.last()
+    disk.capacity_bytes = disk.settings.capacity_bytes
+
+
+async def _bit_flip(nemesis: Nemesis) -> None:
+    """Bits rot while a broker is down, in files that its records can rebuild."""
+    process, stream = nemesis.target(), nemesis.stream
+    disk = process.host.disk
+    process.kill()
+    await nemesis.last()
+    base = _data(process)
+    candidates = []
+    for name, node in _entries(disk, base):
+        for file, _ in _entries(disk, f"{base}/{name}") if isinstance(node, Directory) else []:
+            if file.endswith(DERIVED):
+                candidates.append(f"{base}/{name}/{file}")
+    for path in stream.sample(candidates, min(len(candidates), stream.randint(1, 3))):
+        nemesis.simulation.life("bit_flip", f"{path} at {disk.flip_bit(path)}")
+    if process.host.up:
+        nemesis.revive(process)
+
+
+def _entries(disk: Disk, path: str) -> list[tuple[str, object]]:
+    directory = disk.find(path)
+    if not isinstance(directory, Directory):
+        return []
+    return [(name, directory.visible[name]) for name in sorted(directory.visible)]
+
+
+def _data(process: Process) -> str:
+    return f"/data/{process.name[1:]}"
+
+
+STORIES: dict[str, Fault] = {
+    "double": _double,
+    "laggard": _laggard,
+    "deposed": _deposed,
+    "zombie": _zombie,
+    "swizzle": _swizzle,
+    "outage": _outage,
+    "silent": _silent,
+    "disk_error": _disk_error,
+    "disk_full": _disk_full,
+    "bit_flip": _bit_flip,
+}
+ALL_FAULTS: dict[str, Fault] = {**FAULTS, **STORIES}
+TOGETHER = (
+    "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
+    "disk_error", "disk_full", "bit_flip",
+)  # fmt: skip
+"""What can happen when all processes are on one machine."""
