@@ -484,6 +484,7 @@ class LogManager(LogOwner):
         try:
             for log in logs:
                 log.complete_files()
+                log.close()  # thousands of logs must not all hold their descriptors at once
             await self.env.files.sync_file_system(directory.path)
             for log in logs:
                 await log.close_cleanly()
