@@ -1,0 +1,182 @@
+"""Whole brokers in the simulator, and a client that asks them in any version of any API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from tests.simulation.nodes import Main, Simulation
+
+from barnabas.broker import node
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.connection import KafkaConnection
+from barnabas.protocol.message import Message
+from barnabas.records.batch import Record, build_batch
+from barnabas.seams import Env
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.server import CoordinatorConfig, serve
+from barnabas.zookeeper.store import MemoryStore
+
+PATIENCE_S = 60.0
+NOW_MS = 1_700_000_000_000
+
+
+def versions(api: ApiKey) -> range:
+    """Every version that is served."""
+    return range(API_TABLE[api].min_version, API_TABLE[api].max_version + 1)
+
+
+class Client:
+    """Asks brokers; the connections stay open."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self._connections: dict[tuple[int, str], KafkaConnection] = {}
+
+    async def connection(self, broker: int = 1, client_id: str = "test") -> KafkaConnection:
+        """The connection to a broker, opened anew if it was closed."""
+        found = self._connections.get((broker, client_id))
+        if found is None or not found.is_open:
+            found = await KafkaConnection.connect(
+                f"b{broker}", 9092, client_id=client_id, timeout_ms=10_000
+            )
+            self._connections[broker, client_id] = found
+        return found
+
+    async def ask(
+        self,
+        api: ApiKey,
+        version: int,
+        message: Message | None = None,
+        *,
+        broker: int = 1,
+        client_id: str = "test",
+    ) -> Any:
+        """One answer."""
+        connection = await self.connection(broker, client_id)
+        return await connection.send(api, version, message or Message(), timeout_ms=30_000)
+
+    async def ready(self, brokers: int) -> None:
+        """Until every broker knows of every broker."""
+        for broker in range(1, brokers + 1):
+            while True:
+                try:
+                    view = await self.ask(ApiKey.METADATA, 12, Message(topics=[]), broker=broker)
+                    if len(view.brokers) == brokers:
+                        break
+                except OSError:
+                    pass
+                await asyncio.sleep(0.1)
+
+    async def create(
+        self, name: str, partitions: int = 1, replicas: int = 1, **configs: str
+    ) -> Any:
+        """Create a topic; its result."""
+        message = create_message(name, partitions, replicas, configs)
+        return (await self.ask(ApiKey.CREATE_TOPICS, 7, message)).topics[0]
+
+    async def produce(
+        self,
+        topic: str,
+        *values: bytes,
+        version: int = 9,
+        acks: int = -1,
+        client_id: str = "test",
+        timestamp: int = NOW_MS,
+    ) -> Any:
+        """The result of one batch for partition 0."""
+        message = produce_message(topic, *values, acks=acks, timestamp=timestamp)
+        answer = await self.ask(ApiKey.PRODUCE, version, message, client_id=client_id)
+        return answer.responses[0].partition_responses[0]
+
+
+def create_message(
+    name: str,
+    partitions: int = 1,
+    replicas: int = 1,
+    configs: Mapping[str, str | None] | None = None,
+    **others: Any,
+) -> Message:
+    """A CreateTopics request for one topic."""
+    topic = Message(
+        name=name,
+        num_partitions=partitions,
+        replication_factor=replicas,
+        assignments=others.pop("assignments", []),
+        configs=[Message(name=k, value=v) for k, v in (configs or {}).items()],
+    )
+    return Message(**{"topics": [topic], "timeout": 10_000, "validate_only": False, **others})
+
+
+def produce_message(
+    topic: str, *values: bytes, acks: int = -1, timestamp: int = NOW_MS, partition: int = 0
+) -> Message:
+    """A Produce request of one batch."""
+    records = [
+        Record(offset=i, timestamp=timestamp + i, key=None, value=value)
+        for i, value in enumerate(values)
+    ]
+    part = Message(index=partition, records=bytes(build_batch(records)))
+    data = [Message(name=topic, partition_data=[part])]
+    return Message(transactional_id=None, acks=acks, timeout=10_000, topic_data=data)
+
+
+def run(
+    scenario: Callable[[Client], Awaitable[None]],
+    *,
+    brokers: int = 1,
+    settings: Mapping[str, str] | None = None,
+) -> None:
+    """Start a coordinator and brokers, and run the scenario in virtual time."""
+    logging.disable(logging.CRITICAL)
+    simulation = Simulation(1)
+    done: list[bool] = []
+
+    async def coordinator(env: Env) -> None:
+        await serve(env, CoordinatorConfig(host="zk", tick_ms=1000), MemoryStore())
+
+    async def client(env: Env) -> None:
+        asking = Client(env)
+        async with asyncio.timeout(PATIENCE_S):
+            await asking.ready(brokers)
+            await scenario(asking)
+        done.append(True)
+
+    async def drive() -> None:
+        simulation.start("zk", coordinator)
+        for number in range(1, brokers + 1):
+            simulation.start(f"b{number}", broker_main(number, settings or {}))
+        await simulation.ended(simulation.start("client", client))
+
+    try:
+        simulation.run(drive, limit_s=PATIENCE_S * 2)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert done
+
+
+def broker_main(number: int, settings: Mapping[str, str]) -> Main:
+    """A real broker."""
+
+    async def main(env: Env) -> None:
+        given = {
+            "broker.id": str(number),
+            "broker.rack": f"r{number}",
+            "listeners": f"PLAINTEXT://b{number}:9092",
+            "log.dirs": "/data",
+            "zookeeper.connect": "zk:2181",
+            **settings,
+        }
+        await node.main(env, BrokerConfig(given), asyncio.Event())
+
+    return main
+
+
+async def zookeeper(env: Env) -> ZooKeeperClient:
+    """A client of the coordinator, connected."""
+    client = ZooKeeperClient(env, "zk:2181", 6000)
+    await client.connect()
+    return client
