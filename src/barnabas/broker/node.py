@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -50,6 +50,8 @@ from barnabas.zookeeper.operations import WatchEvent
 
 log = logging.getLogger("kafka.server")
 
+T = TypeVar("T")
+
 FIRST_BLOCK_TIMEOUT_S = 5.0
 LISTEN_BACKLOG = 1024
 """Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
@@ -83,6 +85,19 @@ async def main(
             await node.stop()
 
 
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of ``work``, which may wait for long; None if ``stop`` is set before."""
+    working = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopped.cancel()
+        await asyncio.gather(working, stopped, return_exceptions=True)
+
+
 class Node:
     """The parts of one broker and their order of life."""
 
@@ -94,6 +109,7 @@ class Node:
         self._registered: Broker | None = None
         self._expired = asyncio.Event()
         self._stopping = False
+        self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
         self._zookeeper = ZooKeeperClient(
             env,
@@ -125,7 +141,12 @@ class Node:
     async def start(self, stop: asyncio.Event) -> None:
         """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
         meta = self._logs.open()
-        cluster_id, broker_id = await self._identity(None if meta is None else meta.broker_id)
+        identity = await _unless_stopped(
+            stop, self._identity(None if meta is None else meta.broker_id)
+        )
+        if identity is None:
+            return
+        cluster_id, broker_id = identity
         await self._configs.load()
         await self._features.load()
         await self._logs.load(
@@ -135,9 +156,9 @@ class Node:
         )
         services = self._assemble(broker_id, cluster_id)
         endpoints = await self._listen(services)
-        if stop.is_set():
+        registered = await _unless_stopped(stop, self._register(broker_id, endpoints))
+        if registered is None:
             return
-        await self._register(broker_id, endpoints)
         self._run_in_background(services)
         await self._first_producer_ids(services)
         log.info("broker %d serves; %s", broker_id, self._promise())
@@ -234,7 +255,7 @@ class Node:
                 ) from None
         return tuple(e._replace(port=e.port or ports[e.listener]) for e in config.advertised)
 
-    async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> None:
+    async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> Broker:
         self._registered = await self._registration_in_some_session(
             Broker(
                 id=broker_id,
@@ -244,6 +265,7 @@ class Node:
                 unclean_start=self._logs.unclean_machine_start,
             )
         )
+        return self._registered
 
     async def _registration_in_some_session(self, broker: Broker) -> Broker:
         """Register, in another session as often as one expires meanwhile."""
@@ -350,6 +372,7 @@ class Node:
     # Disks
 
     def _log_dir_failed(self, path: str, error: OSError) -> None:
+        self._dir_failure = (path, error)
         if self._replicas is not None:
             self._replicas.log_dir_failed(path, error)
         if self.services is not None and not self._stopping:
@@ -358,6 +381,9 @@ class Node:
     def _all_log_dirs_failed(self) -> None:
         error = FatalError("log.dirs: every log directory has failed")
         if self.services is None:
+            if self._dir_failure is not None:
+                path, reason = self._dir_failure
+                raise ConfigError(f"log.dirs: {path}: {reason.strerror or reason}")
             raise error
 
         async def halt() -> None:

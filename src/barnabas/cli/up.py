@@ -11,10 +11,11 @@ import time
 import click
 
 from barnabas.cluster.plan import ClusterPlan
-from barnabas.cluster.processes import run_process
+from barnabas.cluster.processes import check_plan, run_process
 from barnabas.cluster.readiness import wait_until_ready
 from barnabas.cluster.supervisor import Supervisor
 from barnabas.config.sources import parse_overrides
+from barnabas.errors import ConfigError
 
 READY_TIMEOUT_S = 60.0
 
@@ -70,6 +71,7 @@ def command(
     supervisor = Supervisor(plan, run_process)
     code = 1
     try:
+        check_plan(plan)
         supervisor.start()
         if _until_ready(supervisor, plan):
             click.echo(
@@ -78,7 +80,10 @@ def command(
             )
             code = supervisor.run()
         else:
+            failure = None if supervisor.interrupted else supervisor.failure()
             supervisor.stop()
+            if failure is not None:
+                raise ConfigError(failure)
     finally:
         if data is None:
             shutil.rmtree(directory, ignore_errors=True)

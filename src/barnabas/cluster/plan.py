@@ -58,6 +58,10 @@ class ClusterPlan:
             **self.overrides,
         }
 
+    def log_path(self, name: str) -> str:
+        """Where the process ``name`` says what it does."""
+        return f"{self.directory}/{name.replace(':', '-')}.log"
+
     def process_names(self) -> list[str]:
         """In the order in which they start."""
         names = [f"broker:{i}" for i in self.broker_ids]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -67,7 +68,7 @@ def coordinator_process(
     """Run the embedded coordinator until a signal stops it; the exit code."""
     tune_process(die_with_parent=die_with_parent)
     configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
-    os.makedirs(directory, exist_ok=True)
+    make_data_directory(directory)
 
     async def run(stop: asyncio.Event) -> None:
         store = SqliteStore(os.path.join(directory, "coordinator.sqlite3"))
@@ -86,10 +87,26 @@ def coordinator_process(
     return run_node(run)
 
 
+def make_data_directory(path: str) -> None:
+    """Create it if it is missing. ConfigError if that is impossible."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigError(f"--data {path}: {error.strerror}") from None
+
+
+def check_plan(plan: ClusterPlan) -> None:
+    """Everything about ``plan`` that can be refused before anything starts. ConfigError."""
+    for broker_id in plan.broker_ids:
+        BrokerConfig(plan.broker_settings(broker_id))
+    make_data_directory(plan.directory)
+
+
 def run_process(plan: ClusterPlan, name: str) -> int:
     """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
-    os.makedirs(plan.directory, exist_ok=True)
-    _log_to(os.path.join(plan.directory, f"{name.replace(':', '-')}.log"))
+    _log_to(plan.log_path(name))
     if name == COORDINATOR:
         return coordinator_process(
             plan.coordinator_directory, plan.host, plan.zookeeper_port, die_with_parent=True

@@ -37,6 +37,8 @@ class Process:
     state: str = "running"
     """running, paused, killed, stopped, failed."""
     exit_code: int | None = None
+    log_bytes: int = 0
+    """Size of its log when it started."""
     on_request: bool = False
     """A command ended it, or is about to."""
 
@@ -55,6 +57,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._wake_receive, self._wake_send = socket.socketpair()
         self._control: socket.socket | None = None
+        self._starting = True
         self._stopping = False
         self._interrupts = 0
 
@@ -71,10 +74,12 @@ class Supervisor:
 
     def spawn(self, name: str) -> None:
         """Fork one process."""
+        path = self.plan.log_path(name)
+        log_bytes = os.path.getsize(path) if os.path.exists(path) else 0
         pid = os.fork()
         if pid == 0:
             self._become(name)
-        self.processes[name] = Process(name, pid)
+        self.processes[name] = Process(name, pid, log_bytes=log_bytes)
 
     def _become(self, name: str) -> None:
         """In the child: forget the parent's descriptors and signal handlers, then run."""
@@ -114,6 +119,7 @@ class Supervisor:
     def run(self) -> int:
         """Until Ctrl-C, SIGTERM, or until every process has ended and nobody asked for the end of
         any (who did may ask for a restart); the exit code."""
+        self._starting = False
         while not self._interrupts:
             self.poll(1.0)
             if not self.living() and not any(p.on_request for p in self.processes.values()):
@@ -124,6 +130,19 @@ class Supervisor:
 
     def living(self) -> list[Process]:
         return [p for p in self.processes.values() if p.state in ("running", "paused")]
+
+    def failure(self) -> str | None:
+        """Why the first process that failed did so, in its own words; None if none has."""
+        for process in self.processes.values():
+            if process.state in ("running", "paused", "stopped"):
+                continue
+            with open(self.plan.log_path(process.name), errors="replace") as log:
+                log.seek(process.log_bytes)
+                said = [line for line in log if line.startswith("barnabas: ")]
+            if said:
+                return said[-1].removeprefix("barnabas: ").rstrip("\n")
+            return f"{process.name} ended with exit code {process.exit_code}"
+        return None
 
     def stop(self) -> int:
         """A clean shutdown: brokers first, one after the other hands its leaderships over; the
@@ -187,7 +206,7 @@ class Supervisor:
                 process.state = "killed"
             else:
                 process.state = "stopped" if process.exit_code == 0 else "failed"
-            if not self._stopping:
+            if not self._stopping and not self._starting:
                 print(
                     f"{process.name} (pid {process.pid}) {process.state},"
                     f" exit code {process.exit_code}",
