@@ -95,6 +95,8 @@ class Group:
         self.stores: list[StoreGroup] = []
         self.timer_ms: int | None = None
         """When the flow will look at it next; kept by ``timers.py``."""
+        self.told: tuple[GroupState, int] | None = None
+        """State and generation that the flow has logged last."""
         self._support: Counter[str] = Counter()
 
     # Looking

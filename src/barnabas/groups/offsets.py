@@ -48,9 +48,10 @@ class GroupOffsets:
         """Whether the group must be kept for them."""
         return bool(self.committed or self._pending or self._transactions)
 
-    def undecided_producers(self) -> list[int]:
-        """Producers with commits in an open transaction."""
-        return list(self._transactions)
+    @property
+    def undecided(self) -> bool:
+        """Whether a commit is on its way, plain or in a transaction."""
+        return bool(self._pending or self._transactions)
 
     # Plain commits
 

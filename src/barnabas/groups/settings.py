@@ -19,5 +19,3 @@ class GroupSettings:
     offsets_retention_ms: int = 10_080 * 60_000
     """``offsets.retention.minutes``, in ms."""
     offsets_retention_check_interval_ms: int = 600_000
-    message_max_bytes: int = 1_048_588
-    """``max.message.bytes`` of ``__consumer_offsets``: a larger commit or group is refused."""

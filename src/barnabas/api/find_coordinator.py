@@ -1,0 +1,109 @@
+"""FindCoordinator v0-6: which broker coordinates a group, from v4 several groups.
+
+The first question creates ``__consumer_offsets``, and waits a little for its leaders instead of
+sending the client away to ask again. Transactions (key type 1) have no coordinator yet (SKIPPED.md)
+and share groups (type 2) never had one here.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.topic_creation import auto_create
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+log = logging.getLogger(__name__)
+
+GROUP, TRANSACTION = 0, 1
+BATCHED_FROM = 4
+LEADERS_TIMEOUT_MS = 2_000
+
+_TEXTS = {
+    ErrorCode.NONE: "NONE",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "The coordinator is not available.",
+    ErrorCode.INVALID_REQUEST: "This most likely occurs because of a request being malformed by"
+    " the client library or the message was sent to an incompatible broker. See the broker logs"
+    " for more details.",
+}
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once where the topic has leaders."""
+    decoded = request.decode()
+    key_type = getattr(decoded, "key_type", GROUP)
+    keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
+    if key_type == GROUP and any(_leader(services, request, key) is None for key in keys):
+        return _later(services, request, key_type, keys)
+    return _answer(services, request, key_type, keys)
+
+
+async def _later(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
+    await _create(services)
+    await services.metadata_shows(
+        lambda: all(_leader(services, request, key) is not None for key in keys),
+        LEADERS_TIMEOUT_MS if services.metadata.partitions(OFFSETS_TOPIC) is not None else 0,
+    )
+    return _answer(services, request, key_type, keys)
+
+
+async def _create(services: Services) -> None:
+    """Have the topic, as far as that is possible with the brokers that live."""
+    groups = services.groups
+    if services.metadata.partitions(OFFSETS_TOPIC) is None and not groups.creating_topic:
+        groups.creating_topic = True
+        try:
+            await auto_create(services, OFFSETS_TOPIC)
+        except KafkaError as error:
+            if error.code != ErrorCode.TOPIC_ALREADY_EXISTS:
+                log.error("%s cannot be created: %s", OFFSETS_TOPIC, error)
+                return
+        finally:
+            groups.creating_topic = False
+    await services.metadata_shows(
+        lambda: services.metadata.partitions(OFFSETS_TOPIC) is not None, LEADERS_TIMEOUT_MS
+    )
+
+
+def _leader(services: Services, request: Request, key: str) -> tuple[int, str, int] | None:
+    """(broker, host, port) of the coordinator of a group, on the request's listener."""
+    partition = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(key))
+    known = services.metadata.partition(partition)
+    if known is None:
+        return None
+    endpoint = services.metadata.endpoint(known.leader, request.listener)
+    return None if endpoint is None else (known.leader, endpoint.host, endpoint.port)
+
+
+def _answer(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
+    coordinators = [_coordinator(services, request, key_type, key) for key in keys]
+    if request.api_version >= BATCHED_FROM:
+        for coordinator in coordinators:
+            # Texts came back with the batch, but the original leaves them empty.
+            coordinator.error_message = ""
+        return request.answer(Message(throttle_time=0, coordinators=coordinators))
+    coordinators[0].throttle_time = 0
+    return request.answer(coordinators[0])
+
+
+def _coordinator(services: Services, request: Request, key_type: int, key: str) -> Message:
+    found, error = None, ErrorCode.COORDINATOR_NOT_AVAILABLE
+    if key_type == GROUP:
+        found = _leader(services, request, key)
+    elif key_type != TRANSACTION:
+        error = ErrorCode.INVALID_REQUEST
+    if found is not None:
+        error = ErrorCode.NONE
+    node_id, host, port = found or (-1, "", -1)
+    return Message(
+        key=key,
+        error_code=error,
+        error_message=_TEXTS[error],
+        node_id=node_id,
+        host=host,
+        port=port,
+    )

@@ -1,0 +1,69 @@
+"""JoinGroup v0-9: a member wants to be in the next generation; answered when it begins.
+
+v0 has no rebalance timeout: the session timeout serves. From v4 a new member first gets its id
+(MEMBER_ID_REQUIRED), v5 knows static members, v7 tells the protocol type, v8 brings a reason (only
+logged by the original, not here), v9 lets a returning static leader skip the assignment.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.groups.member import JoinRequest, JoinResult
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+
+MEMBER_ID_REQUIRED_FROM = 4
+NULLABLE_PROTOCOL_FROM = 7
+SKIP_ASSIGNMENT_FROM = 9
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the others, up to the rebalance timeout."""
+    decoded = request.decode()
+    version = request.api_version
+    session_timeout_ms = milliseconds(decoded.session_timeout)
+    rebalance_timeout_ms = milliseconds(getattr(decoded, "rebalance_timeout", session_timeout_ms))
+    instance_id = getattr(decoded, "group_instance_id", None)
+    client_id = request.client_id or ""
+    new_id = services.groups.new_member_id(instance_id or client_id)
+    result = services.groups.join(
+        decoded.group_id,
+        JoinRequest(
+            member_id=decoded.member_id,
+            instance_id=instance_id,
+            client_id=client_id,
+            client_host=f"/{request.client_host}",
+            rebalance_timeout_ms=rebalance_timeout_ms,
+            session_timeout_ms=session_timeout_ms,
+            protocol_type=decoded.protocol_type,
+            protocols=tuple((p.name, p.metadata) for p in decoded.protocols),
+            new_member_id=new_id,
+            require_known_member_id=version >= MEMBER_ID_REQUIRED_FROM,
+            can_skip_assignment=version >= SKIP_ASSIGNMENT_FROM,
+        ),
+    )
+    return when(result, lambda joined: _answer(request, joined))
+
+
+def _answer(request: Request, joined: JoinResult) -> Pieces:
+    protocol = joined.protocol
+    if protocol is None and request.api_version < NULLABLE_PROTOCOL_FROM:
+        protocol = ""
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=joined.error,
+            generation_id=joined.generation,
+            protocol_type=joined.protocol_type,
+            protocol_name=protocol,
+            leader=joined.leader,
+            skip_assignment=joined.skip_assignment,
+            member_id=joined.member_id,
+            members=[
+                Message(member_id=member_id, group_instance_id=instance_id, metadata=metadata)
+                for member_id, instance_id, metadata in joined.members
+            ],
+        )
+    )

@@ -1,0 +1,35 @@
+"""LeaveGroup v0-5: members go; v0-2 one, later several, static ones by their instance id alone.
+
+The answer does not wait for the record of an empty group, as in the original.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
+from barnabas.protocol.message import Message
+
+BATCHED_FROM = 3
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once."""
+    decoded = request.decode()
+    if request.api_version < BATCHED_FROM:
+        error, errors = services.groups.leave(decoded.group_id, [(decoded.member_id, None)])
+        if error == ErrorCode.NONE:
+            error = errors[0]
+        return request.answer(Message(throttle_time=0, error_code=error))
+    members = [(m.member_id, m.group_instance_id) for m in decoded.members]
+    error, errors = services.groups.leave(decoded.group_id, members)
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=error,
+            members=[
+                Message(member_id=member_id, group_instance_id=instance_id, error_code=code)
+                for (member_id, instance_id), code in zip(members, errors, strict=False)
+            ],
+        )
+    )

@@ -1,0 +1,31 @@
+"""ListGroups v0-5: the groups that this broker coordinates; v4 filters by state, v5 by type."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.groups.coordinator import CLASSIC
+from barnabas.protocol.message import Message
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once; COORDINATOR_LOAD_IN_PROGRESS while some groups are not known yet."""
+    decoded = request.decode()
+    error, groups = services.groups.list(
+        getattr(decoded, "states_filter", ()), getattr(decoded, "types_filter", ())
+    )
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=error,
+            groups=[
+                Message(
+                    group_id=group.id,
+                    protocol_type=group.protocol_type or "",
+                    group_state=group.state.value,
+                    group_type=CLASSIC,
+                )
+                for group in groups
+            ],
+        )
+    )

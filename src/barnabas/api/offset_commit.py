@@ -1,0 +1,82 @@
+"""OffsetCommit v2-9: a group's positions, answered once they are replicated.
+
+v2-4 may bring a retention of their own; from v6 the leader epoch of the last record read is kept.
+Partitions that do not exist are refused one by one. v9 serves the next-generation protocol too,
+which is not here: its member epochs are taken for generations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.errors import ErrorCode
+from barnabas.groups.offset_manager import CommitRequest, Errors
+from barnabas.groups.records import CommittedOffset
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+from barnabas.types import NO_EPOCH, TopicPartition
+
+DEFAULT_RETENTION_MS = -1
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of the group's partition."""
+    decoded = request.decode()
+    now_ms = services.env.clock.wall_ms()
+    retention_ms = milliseconds(getattr(decoded, "retention_time", DEFAULT_RETENTION_MS))
+    expire_ms = None if retention_ms < 0 else now_ms + retention_ms
+    errors: Errors = {}
+    offsets: list[tuple[TopicPartition, CommittedOffset]] = []
+    for topic in decoded.topics:
+        for partition in topic.partitions:
+            name = TopicPartition(topic.name, partition.partition_index)
+            if name in services.metadata:
+                offsets.append((name, _value(partition, now_ms, expire_ms)))
+            else:
+                errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if not offsets:
+        return _answer(request, decoded, errors)
+    result = services.groups.offsets.commit(
+        CommitRequest(
+            group_id=decoded.group_id,
+            member_id=decoded.member_id,
+            instance_id=getattr(decoded, "group_instance_id", None),
+            generation=decoded.generation_id_or_member_epoch,
+            offsets=offsets,
+        )
+    )
+    return when(result, lambda codes: _answer(request, decoded, {**errors, **codes}))
+
+
+def _value(partition: Any, now_ms: int, expire_ms: int | None) -> CommittedOffset:
+    return CommittedOffset(
+        partition.committed_offset,
+        getattr(partition, "committed_leader_epoch", NO_EPOCH),
+        partition.committed_metadata or "",
+        now_ms,
+        expire_ms,
+    )
+
+
+def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
+    return request.answer(
+        Message(
+            throttle_time=0,
+            topics=[
+                Message(
+                    name=topic.name,
+                    partitions=[
+                        Message(
+                            partition_index=p.partition_index,
+                            error_code=errors[TopicPartition(topic.name, p.partition_index)],
+                        )
+                        for p in topic.partitions
+                    ],
+                )
+                for topic in decoded.topics
+            ],
+        )
+    )

@@ -1,0 +1,57 @@
+"""OffsetDelete v0: forget positions of a group; of topics that a member reads it is refused.
+
+Answered once that is replicated, where the original does not wait.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.groups.offset_manager import Errors
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of the group's partition."""
+    return _delete(services, request)
+
+
+async def _delete(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    errors: Errors = {}
+    for topic in decoded.topics:
+        for partition in topic.partitions:
+            errors[TopicPartition(topic.name, partition.partition_index)] = ErrorCode.NONE
+    for name in errors:
+        if name not in services.metadata:
+            errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    known = [name for name, error in errors.items() if error == ErrorCode.NONE]
+    try:
+        errors.update(await services.groups.offsets.delete(decoded.group_id, known))
+    except KafkaError as error:
+        return request.answer(Message(error_code=error.code, throttle_time=0, topics=[]))
+    return request.answer(_answer(decoded, errors))
+
+
+def _answer(decoded: Any, errors: Errors) -> Message:
+    return Message(
+        error_code=ErrorCode.NONE,
+        throttle_time=0,
+        topics=[
+            Message(
+                name=topic.name,
+                partitions=[
+                    Message(
+                        partition_index=p.partition_index,
+                        error_code=errors[TopicPartition(topic.name, p.partition_index)],
+                    )
+                    for p in topic.partitions
+                ],
+            )
+            for topic in decoded.topics
+        ],
+    )

@@ -1,0 +1,74 @@
+"""OffsetFetch v1-9: positions of a group, from v8 of several; without topics (v2+) all there are.
+
+What was never committed has offset -1 and no error. From v7 a reader may ask for stable positions:
+partitions with a commit on its way answer UNSTABLE_OFFSET_COMMIT. v1 has no place for an error of
+the whole group and says it for each partition. Member ids and epochs of v9 are not looked at: they
+belong to the next-generation protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.groups.offset_manager import FetchedOffset
+from barnabas.groups.records import CommittedOffset
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+GROUP_ERROR_FROM = 2
+BATCHED_FROM = 8
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once."""
+    decoded = request.decode()
+    stable = getattr(decoded, "require_stable", False)
+    if request.api_version >= BATCHED_FROM:
+        groups = [_group(services, g.group_id, g.topics, stable) for g in decoded.groups]
+        return request.answer(Message(throttle_time=0, groups=groups))
+    group = _group(services, decoded.group_id, decoded.topics, stable)
+    if group.error_code != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
+        names = _names(decoded.topics) or ()
+        nothing = CommittedOffset(-1)
+        group.topics = _topics(
+            [FetchedOffset(partition=n, value=nothing, error=group.error_code) for n in names]
+        )
+    return request.answer(
+        Message(throttle_time=0, topics=group.topics, error_code=group.error_code)
+    )
+
+
+def _names(topics: Sequence[Any] | None) -> list[TopicPartition] | None:
+    if topics is None:
+        return None
+    return [TopicPartition(t.name, index) for t in topics for index in t.partition_indexes]
+
+
+def _group(
+    services: Services, group_id: str, topics: Sequence[Any] | None, stable: bool
+) -> Message:
+    try:
+        found = services.groups.offsets.fetch(group_id, _names(topics), require_stable=stable)
+    except KafkaError as error:
+        return Message(group_id=group_id, topics=[], error_code=error.code)
+    return Message(group_id=group_id, topics=_topics(found), error_code=ErrorCode.NONE)
+
+
+def _topics(found: list[FetchedOffset]) -> list[Message]:
+    topics: dict[str, list[Message]] = {}
+    for position in found:
+        value = position.value
+        topics.setdefault(position.partition.topic, []).append(
+            Message(
+                partition_index=position.partition.partition,
+                committed_offset=value.offset,
+                committed_leader_epoch=value.leader_epoch,
+                metadata=value.metadata,
+                error_code=position.error,
+            )
+        )
+    return [Message(name=name, partitions=partitions) for name, partitions in topics.items()]

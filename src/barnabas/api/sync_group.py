@@ -1,0 +1,49 @@
+"""SyncGroup v0-5: the leader brings the assignment of a generation, everybody gets their part.
+
+Answered once the assignment is replicated. From v5 a member says which protocol it believes in.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.errors import ErrorCode
+from barnabas.groups.member import SyncRequest, SyncResult
+from barnabas.protocol.message import Message
+
+PROTOCOL_FROM = 5
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the leader of the group."""
+    decoded = request.decode()
+    protocol_type = getattr(decoded, "protocol_type", None)
+    protocol = getattr(decoded, "protocol_name", None)
+    if request.api_version >= PROTOCOL_FROM and (protocol_type is None or protocol is None):
+        refused = SyncResult(error=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+        return _answer(request, refused)
+    result = services.groups.sync(
+        decoded.group_id,
+        SyncRequest(
+            member_id=decoded.member_id,
+            instance_id=getattr(decoded, "group_instance_id", None),
+            generation=decoded.generation_id,
+            protocol_type=protocol_type,
+            protocol=protocol,
+            assignments=tuple((a.member_id, a.assignment) for a in decoded.assignments),
+        ),
+    )
+    return when(result, lambda synced: _answer(request, synced))
+
+
+def _answer(request: Request, synced: SyncResult) -> Pieces:
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=synced.error,
+            protocol_type=synced.protocol_type,
+            protocol_name=synced.protocol,
+            assignment=synced.assignment,
+        )
+    )
