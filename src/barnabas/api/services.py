@@ -10,6 +10,7 @@ from typing import Protocol
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
+from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
@@ -63,6 +64,7 @@ class Services:
     controller: Controller
     topic_configs: TopicConfigSource
     producer_ids: ProducerIdSource
+    groups: GroupCoordinator
     features: FeatureSource
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:

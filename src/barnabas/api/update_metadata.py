@@ -17,4 +17,5 @@ async def _apply(services: Services, request: Request) -> Pieces:
     for topic in before:
         if services.metadata.partitions(topic) is None:
             services.topic_configs.forget(topic)
+            services.groups.offsets.topic_deleted(topic)
     return request.answer(answer)

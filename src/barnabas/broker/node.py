@@ -21,6 +21,7 @@ from barnabas.broker.producer_ids import ProducerIds
 from barnabas.broker.registration import BrokerRegistration
 from barnabas.broker.room_settings import (
     controller_settings,
+    group_settings,
     log_manager_settings,
     replication_settings,
 )
@@ -29,6 +30,7 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.errors import ConfigError, FatalError
+from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel
@@ -227,6 +229,7 @@ class Node:
             controller=self._controller,
             topic_configs=self._configs,
             producer_ids=self._producer_ids,
+            groups=GroupCoordinator(env, replicas, group_settings(config)),
             features=self._features,
         )
         return self.services
@@ -288,6 +291,7 @@ class Node:
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
             ("isr changes", self._isr_changes.run()),
+            ("groups", services.groups.run()),
             ("logs", self._logs.run()),
             ("topic settings", self._configs.run()),
             ("features", self._features.run()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.controller.settings import ControllerSettings
+from barnabas.groups.settings import GroupSettings
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
@@ -22,6 +23,20 @@ def controller_settings(config: BrokerConfig) -> ControllerSettings:
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         refused_connections_max=config.integer("barnabas.controller.refused.connections"),
+    )
+
+
+def group_settings(config: BrokerConfig) -> GroupSettings:
+    return GroupSettings(
+        group_initial_rebalance_delay_ms=config.integer("group.initial.rebalance.delay.ms"),
+        group_min_session_timeout_ms=config.integer("group.min.session.timeout.ms"),
+        group_max_session_timeout_ms=config.integer("group.max.session.timeout.ms"),
+        group_max_size=config.integer("group.max.size"),
+        offset_metadata_max_bytes=config.integer("offset.metadata.max.bytes"),
+        offsets_topic_num_partitions=config.integer("offsets.topic.num.partitions"),
+        offsets_commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
+        offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
+        offsets_retention_check_interval_ms=config.integer("offsets.retention.check.interval.ms"),
     )
 
 
