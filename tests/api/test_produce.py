@@ -1,0 +1,124 @@
+"""Produce: every version, old formats, internal topics, acks."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import pytest
+from tests.api import kit
+
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+PRODUCE = ApiKey.PRODUCE
+
+
+def test_every_version_appends() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        for number, version in enumerate(kit.versions(PRODUCE)):
+            result = await client.produce("t", b"a", b"b", version=version)
+            assert (result.error_code, result.base_offset) == (0, 2 * number)
+            if version >= 5:
+                assert result.log_start_offset == 0
+
+    kit.run(scenario)
+
+
+def test_versions_of_old_message_formats_get_an_error_in_their_own_form() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        connection = await client.connection()
+        for version in (0, 1, 2):
+            body = struct.pack(">hiih1siii2s", -1, 1000, 1, 1, b"t", 1, 0, 2, b"??")
+            frame = struct.pack(">hhih", PRODUCE, version, connection.next_correlation_id(), -1)
+            size = struct.pack(">i", len(frame) + len(body))
+            answer = await connection.wait(connection.send_frame(size + frame + body), 5000)
+            error = struct.unpack_from(">i", answer, 4 + 4 + 3 + 4)[0]
+            assert error == 0  # the partition
+            error = struct.unpack_from(">h", answer, 4 + 4 + 3 + 4 + 4)[0]
+            assert error == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
+
+    kit.run(scenario)
+
+
+def test_internal_topics_are_for_the_admin_client_alone() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("__consumer_offsets")
+        refused = await client.produce("__consumer_offsets", b"a", version=8)
+        assert refused.error_code == ErrorCode.INVALID_TOPIC_EXCEPTION
+        assert refused.error_message
+        let = await client.produce("__consumer_offsets", b"a", client_id="__admin_client")
+        assert let.error_code == 0
+
+    kit.run(scenario)
+
+
+def test_errors_of_partitions_and_acks() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        unknown = await client.produce("nobody", b"a")
+        assert unknown.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert unknown.base_offset == -1
+        silly = await client.produce("t", b"a", acks=2)
+        assert silly.error_code == ErrorCode.INVALID_REQUIRED_ACKS
+        request = kit.produce_message("t", b"a")
+        part = request.topic_data[0].partition_data[0]
+        part.records = part.records[:-1] + b"\xff"
+        answer = await client.ask(PRODUCE, 9, request)
+        spoilt = answer.responses[0].partition_responses[0]
+        assert spoilt.error_code == ErrorCode.CORRUPT_MESSAGE
+
+    kit.run(scenario)
+
+
+def test_without_acks_an_error_closes_the_connection() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        connection = await client.connection()
+        connection.post(PRODUCE, 9, kit.produce_message("t", b"a", acks=0))
+        result = await client.produce("t", b"b")
+        assert (result.error_code, result.base_offset) == (0, 1)  # nothing answered the first
+        connection.post(PRODUCE, 9, kit.produce_message("nobody", b"a", acks=0))
+        await asyncio.sleep(1)
+        assert not connection.is_open
+
+    kit.run(scenario)
+
+
+def test_more_replicas_in_sync_than_there_are_cannot_be_demanded() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t", 1, 1, **{"min.insync.replicas": "2"})
+        assert (await client.produce("t", b"a")).error_code == 0
+
+    kit.run(scenario)
+
+
+def test_another_leader_is_named() -> None:
+    async def scenario(client: kit.Client) -> None:
+        assignments = [Message(partition_index=0, broker_ids=[2])]
+        for broker in (1, 2):
+            view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]), broker=broker)
+        message = kit.create_message("t", -1, -1, assignments=assignments)
+        await client.ask(ApiKey.CREATE_TOPICS, 5, message, broker=view.controller_id)
+        answer = await client.ask(PRODUCE, 10, kit.produce_message("t", b"a"))
+        result = answer.responses[0].partition_responses[0]
+        assert result.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+        assert (result.current_leader.leader_id, result.current_leader.leader_epoch) == (2, 0)
+        assert [(e.node_id, e.host) for e in answer.node_endpoints] == [(2, "b2")]
+
+    kit.run(scenario, brokers=2)
+
+
+def test_a_version_from_the_future_closes_the_connection() -> None:
+    async def scenario(client: kit.Client) -> None:
+        connection = await client.connection()
+        frame = struct.pack(">hhih", PRODUCE, 12, 0, -1)
+        with pytest.raises(ConnectionError):
+            await connection.wait(
+                connection.send_frame(struct.pack(">i", len(frame)) + frame), 5000
+            )
+
+    kit.run(scenario)
