@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from barnabas.zookeeper.store import MemoryStore
 
 PATIENCE_S = 60.0
 NOW_MS = 1_700_000_000_000
+STRANGER = uuid.UUID(int=77)
+"""A topic id that nobody has."""
 
 
 def versions(api: ApiKey) -> range:
