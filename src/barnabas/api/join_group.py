@@ -44,7 +44,11 @@ def handle(services: Services, request: Request) -> Answer:
             can_skip_assignment=version >= SKIP_ASSIGNMENT_FROM,
         ),
     )
-    return when(result, lambda joined: _answer(request, joined))
+
+    def answer(joined: JoinResult) -> Pieces:
+        return _answer(request, joined)
+
+    return when(result, answer)
 
 
 def _answer(request: Request, joined: JoinResult) -> Pieces:

@@ -34,7 +34,11 @@ def handle(services: Services, request: Request) -> Answer:
             assignments=tuple((a.member_id, a.assignment) for a in decoded.assignments),
         ),
     )
-    return when(result, lambda synced: _answer(request, synced))
+
+    def answer(synced: SyncResult) -> Pieces:
+        return _answer(request, synced)
+
+    return when(result, answer)
 
 
 def _answer(request: Request, synced: SyncResult) -> Pieces:
