@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.protocol import recorded
 
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.framing import STAGING_BYTES, UNPROVEN_BYTES_MAX, FrameBuffer
@@ -43,6 +44,17 @@ def test_frames_come_out_whole_however_the_stream_is_cut(
 def test_feed_does_the_same(frames: list[bytes], chunk: int) -> None:
     stream = framed(*frames)
     buffer = FrameBuffer(1000, bytearray(32))
+    out: list[memoryview] = []
+    for position in range(0, len(stream), chunk):
+        out += buffer.feed(stream[position : position + chunk])
+    assert [bytes(frame) for frame in out] == frames
+
+
+@pytest.mark.parametrize("chunk", [1460, 65_536])
+def test_every_recorded_frame_comes_out_as_it_was_sent(chunk: int) -> None:
+    frames = [row.frame for row in recorded.frames()]
+    stream = framed(*frames)
+    buffer = FrameBuffer()
     out: list[memoryview] = []
     for position in range(0, len(stream), chunk):
         out += buffer.feed(stream[position : position + chunk])
