@@ -13,6 +13,7 @@ from barnabas.cli.record_format import compile_format
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, fetch, list_offset
 from barnabas.client.errors import ClientError
+from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 
 
@@ -90,7 +91,12 @@ async def _run(bootstrap: str, job: _Job) -> None:
         view = (await client.metadata([job.topic])).topics[job.topic]
         if view.error:
             raise ClientError(f"topic {job.topic}", view.error)
-        numbers = job.partitions or tuple(p.partition for p in view.partitions)
+        there = tuple(p.partition for p in view.partitions)
+        for number in job.partitions:
+            if number not in there:
+                what = str(TopicPartition(job.topic, number))
+                raise ClientError(what, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        numbers = job.partitions or there
         positions = {}
         for number in numbers:
             tp = TopicPartition(job.topic, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -14,6 +15,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 """No broker answered in time."""
+EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "up": ("barnabas.cli.up", "Start a local cluster in the foreground."),
@@ -62,27 +64,37 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors are one line on stderr, never a traceback for what a user did."""
-    from barnabas.client.errors import ClientError, Unreachable
-
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
-    except Unreachable as error:
-        click.echo(f"barnabas: {error}", err=True)
-        code = EXIT_UNREACHABLE
-    except (ConfigError, ClientError) as error:
-        click.echo(f"barnabas: {error}", err=True)
-        code = EXIT_FAILED
+    except BaseException as error:
+        code = _exit_code(_first(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first of the errors with which tasks that ran together have ended."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_code(error: BaseException) -> int:
+    """Say what went wrong; the exit code. Raises what is no user's doing."""
+    from barnabas.client.errors import ClientError, Unreachable
+
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        return EXIT_INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        # Whoever read has had enough; what is still buffered for it must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, Unreachable | ConfigError | ClientError):
+        click.echo(f"barnabas: {error}", err=True)
+        return EXIT_UNREACHABLE if isinstance(error, Unreachable) else EXIT_FAILED
+    raise error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
+
+from barnabas.cluster.control import ask
+from barnabas.errors import ConfigError
+
+PROBE_TIMEOUT_S = 1.0
+
+
+def _rest_of_cluster(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """The address as given; if it refuses and is the first of a cluster that ``up`` started, all
+    addresses of that cluster: broker 1 may be the one that chaos has killed."""
+    host, _, port = text.rpartition(":")
+    if host not in ("127.0.0.1", "localhost") or not port.isdigit() or int(port) > 65_535:
+        return text
+    try:
+        socket.create_connection((host, int(port)), PROBE_TIMEOUT_S).close()
+    except ConnectionRefusedError:
+        try:
+            return str(ask(int(port), {"verb": "status"})["bootstrap"])
+        except (ConfigError, OSError):
+            return text
+    except OSError:
+        return text
+    return text
+
 
 bootstrap_server = click.option(
     "--bootstrap-server",
@@ -11,6 +37,7 @@ bootstrap_server = click.option(
     show_default=True,
     envvar="BARNABAS_BOOTSTRAP_SERVER",
     metavar="HOST:PORT[,...]",
+    callback=_rest_of_cluster,
     help="Brokers to ask first.",
 )
 output = click.option(

@@ -14,6 +14,7 @@ from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.partitioner import Partitioner
 from barnabas.client.producer import Producer
+from barnabas.errors import ErrorCode
 from barnabas.records.batch import Record
 from barnabas.records.compression import Codec
 from barnabas.types import TopicPartition
@@ -83,6 +84,9 @@ async def _run(
             view = (await client.metadata([topic], auto_create=True)).topics[topic]
         if view.error:
             raise ClientError(f"topic {topic}", view.error)
+        if partition is not None and partition >= len(view.partitions):
+            what = str(TopicPartition(topic, partition))
+            raise ClientError(what, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         partitioner = Partitioner(len(view.partitions))
         producer = Producer(client, acks=acks, idempotent=acks == -1, codec=codec)
         await producer.start()
