@@ -1,0 +1,271 @@
+"""Bugs that Kafka had, or that a rewrite could have, planted one at a time: does the simulator see
+them? ``python -m tests.simulation.mutants [NAME ...]`` prints, for each, the seeds it took.
+
+A mutant replaces functions of the broker in a process of its own. It counts as found only if the
+seed that finds it passes without it. A mutant that survives shows what the nemesis cannot do yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.simulation.kernel import SimulationFailure
+from tests.simulation.options import Options
+from tests.simulation.planted import PLANTED, Patches
+from tests.simulation.scenario import Scenario, options_of
+
+SEEDS_MAX = 60
+FIRST_SEED = 7000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """A planted bug, and the faults among which to look for it."""
+
+    name: str
+    about: str
+    kinds: tuple[str, ...]
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """Options that are not drawn."""
+    equivalent: str = ""
+    """Why it cannot be seen, if it cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of one mutant."""
+
+    name: str
+    seeds: int
+    evidence: str
+    cpu_s: float
+
+
+TAILS = {"tails": True, "together": False}
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="truncate-to-watermark",
+        about="KIP-101: a follower cuts its log to its own high watermark",
+        kinds=("kill", "laggard", "pause"),
+    ),
+    Mutant(
+        name="end-of-next-epoch",
+        about="KIP-279: an unknown epoch is answered with the start of the next, epochs ignored",
+        kinds=("double",),
+        fixed={**TAILS, "kinds": ("double",)},
+    ),
+    Mutant(
+        name="no-epoch-truncation",
+        about="KIP-320 rule 1: a follower fetches without comparing epochs",
+        kinds=("double", "laggard", "zombie"),
+        fixed=TAILS,
+    ),
+    Mutant(
+        name="unfenced-lookup",
+        about="KIP-320 rule 2: the divergence is told to followers of other epochs",
+        kinds=("double", "zombie", "silent", "one_way"),
+        fixed=TAILS,
+    ),
+    Mutant(
+        name="unfenced-position",
+        about="KIP-320 rule 3: the watermark counts fetches of followers in other epochs",
+        kinds=("double", "zombie", "one_way"),
+        fixed=TAILS,
+    ),
+    Mutant(
+        name="early-join",
+        about="KIP-320 rule 4: a follower joins the ISR below the start of the leader's epoch",
+        kinds=("laggard", "zombie", "double"),
+        fixed=TAILS,
+    ),
+    Mutant(
+        name="ack-before-isr",
+        about="acks=all is answered after the leader's own append",
+        kinds=("kill", "slow"),
+    ),
+    Mutant(
+        name="watermark-of-requested-isr",
+        about="the watermark follows an ISR that was asked for and not yet granted",
+        kinds=("silent", "slow", "laggard", "zombie"),
+        fixed={"together": False},
+    ),
+    Mutant(
+        name="watermark-below-min-isr",
+        about="KAFKA-15583: the watermark advances with fewer than min.insync.replicas",
+        kinds=("kill", "outage", "laggard"),
+        fixed=TAILS,
+    ),
+    Mutant(
+        name="unclean-election",
+        about="a replica outside of the ISR is elected although nobody allowed it",
+        kinds=("kill", "kill_all", "laggard", "double"),
+    ),
+    Mutant(
+        name="old-epoch-resumed",
+        about="a restarted leader goes on in its old epoch when the controller changed meanwhile",
+        kinds=("kill_all", "bounce", "kill"),
+    ),
+    Mutant(
+        name="unfenced-controller",
+        about="the controller writes without checking /controller_epoch",
+        kinds=("deposed", "kill"),
+        fixed={"together": False},
+    ),
+    Mutant(
+        name="stale-controller-obeyed",
+        about="orders of a controller that was replaced are carried out",
+        kinds=("deposed", "kill", "pause"),
+        fixed={"together": False},
+    ),
+    Mutant(
+        name="session-id-reused",
+        about="the coordinator numbers sessions from the same start after a restart",
+        kinds=("coordinator", "kill"),
+    ),
+    Mutant(
+        name="watch-not-rearmed",
+        about="the client does not set its watches again on a new connection",
+        kinds=("coordinator", "kill", "reset"),
+    ),
+    Mutant(
+        name="bounce-missed",
+        about="a broker that registered anew between two looks is taken for the old one",
+        kinds=("bounce", "kill", "coordinator"),
+    ),
+    Mutant(
+        name="duplicate-after-failover",
+        about="followers do not learn producers' sequence numbers",
+        kinds=("kill", "bounce", "reset"),
+    ),
+    Mutant(
+        name="fsync-skipped",
+        about="log.flush.before.ack does not flush",
+        kinds=("power", "power_all"),
+        fixed={"flush": True},
+    ),
+    Mutant(
+        name="leader-counts-unflushed",
+        about="the leader counts for the watermark before it has flushed",
+        kinds=("power_all", "power"),
+        fixed={"flush": True},
+    ),
+    Mutant(
+        name="follower-acks-unflushed",
+        about="a follower fetches on before it has flushed what it got",
+        kinds=("power_all", "power"),
+        fixed={"flush": True},
+    ),
+    Mutant(
+        name="directory-not-synced",
+        about="the log directory's own name is not made durable",
+        kinds=("power", "power_all"),
+        fixed={"flush": True},
+    ),
+    Mutant(
+        name="unclean-start-untold",
+        about="KIP-966: a broker does not say that its machine lost power",
+        kinds=("power_one", "kill", "bounce"),
+        fixed={"flush": False},
+    ),
+    Mutant(
+        name="dead-member-kept",
+        about="neither controller nor leader takes a dead replica out of the ISR",
+        kinds=("outage",),
+        fixed={"together": False},
+    ),
+    Mutant(
+        name="silent-member-kept",
+        about="the leader keeps a replica in the ISR that does not fetch",
+        kinds=("silent",),
+        fixed={"together": False},
+    ),
+)
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The bug, for the time of the context."""
+    patches = Patches()
+    PLANTED[name](patches)
+    try:
+        yield
+    finally:
+        patches.undo()
+
+
+def mutant_options(mutant: Mutant, seed: int) -> Options:
+    """What a seed draws, among the mutant's kinds and with what is fixed."""
+    drawn = options_of(seed, 20.0, mutant.kinds)
+    wanted = dict(mutant.fixed)
+    if wanted.get("together") is False and drawn.together:
+        wanted["kinds"] = wanted.get("kinds", mutant.kinds[:2])
+    return replace(drawn, **wanted)
+
+
+def hunt(mutant: Mutant, seeds: int) -> Found:
+    """Run seeds until one fails that passes without the bug."""
+    before = time.process_time()
+    for count in range(seeds):
+        options = mutant_options(mutant, FIRST_SEED + count)
+        try:
+            with planted(mutant.name):
+                Scenario(options, settle_s=5.0, timeline=10).run()
+        except SimulationFailure as failure:
+            evidence = str(failure).splitlines()[0].partition(": ")[2]
+            if _is_sound(options):
+                spent = time.process_time() - before
+                return Found(name=mutant.name, seeds=count + 1, evidence=evidence, cpu_s=spent)
+    return Found(name=mutant.name, seeds=0, evidence="", cpu_s=time.process_time() - before)
+
+
+def _is_sound(options: Options) -> bool:
+    try:
+        Scenario(options, settle_s=5.0, timeline=10).run()
+    except SimulationFailure as failure:
+        print(f"fails without any mutant: {options}: {failure}", file=sys.stderr)
+        return False
+    return True
+
+
+def _hunt(task: tuple[str, int]) -> Found:
+    logging.disable(logging.CRITICAL)
+    name, seeds = task
+    return hunt(next(m for m in MUTANTS if m.name == name), seeds)
+
+
+def main() -> int:
+    """The command line; 1 if a mutant survives that could be found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--seeds", type=int, default=SEEDS_MAX, help="at most, for each")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    chosen = [m for m in MUTANTS if not arguments.names or m.name in arguments.names]
+    tasks = [(m.name, arguments.seeds) for m in chosen]
+    about = {m.name: m for m in chosen}
+    found = survived = 0
+    with multiprocessing.Pool(arguments.processes, maxtasksperchild=1) as pool:
+        for result in pool.imap(_hunt, tasks, chunksize=1):
+            mutant = about[result.name]
+            if result.seeds:
+                found += 1
+                print(f"{result.name:<28} seed {result.seeds:>3}  {result.evidence[:110]}")
+            else:
+                survived += not mutant.equivalent
+                note = mutant.equivalent or "SURVIVED"
+                print(f"{result.name:<28} none in {arguments.seeds}  {note}")
+            sys.stdout.flush()
+    print(f"mutants: planted={len(chosen)} found={found} score={found / len(chosen):.0%}")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

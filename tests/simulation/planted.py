@@ -1,0 +1,258 @@
+"""The planted bugs: each is a function that replaces others, undone afterwards (``mutants``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from barnabas.controller import broker_changes, partitions, replicas
+from barnabas.controller.context import ControllerContext
+from barnabas.controller.store import FencedStore
+from barnabas.errors import ErrorCode
+from barnabas.replication import fetch, leadership, partition
+from barnabas.replication.control import Control
+from barnabas.replication.fetcher import LeaderFetcher
+from barnabas.replication.isr import PendingShrink
+from barnabas.replication.leadership import Leadership
+from barnabas.replication.partition import Partition
+from barnabas.replication.produce import ProducePath
+from barnabas.replication.truncation import EpochEnd, Truncation
+from barnabas.storage.durability import Durability
+from barnabas.storage.log import Log
+from barnabas.storage.log_dir import LogDirectory
+from barnabas.storage.log_manager import LogManager
+from barnabas.types import NO_EPOCH
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.client_watches import WatchTable
+from barnabas.zookeeper.operations import CheckOp
+from barnabas.zookeeper.sessions import Sessions
+
+
+class Patches:
+    """Attributes replaced, and what they were."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def set(self, owner: Any, name: str, value: Any) -> Any:
+        """Replace an attribute; what it was."""
+        before = owner.__dict__[name]
+        self._before.append((owner, name, before))
+        setattr(owner, name, value)
+        return before
+
+    def undo(self) -> None:
+        """All as it was."""
+        for owner, name, before in reversed(self._before):
+            setattr(owner, name, before)
+        self._before.clear()
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+def _truncate_to_watermark(patches: Patches) -> None:
+    def add(self: LeaderFetcher, held: Partition, topic_id: Any) -> None:
+        own = held.log_or_raise()
+        if own.log_end_offset > own.high_watermark:
+            held.truncate_to(own.high_watermark, leader_epoch=held.leader_epoch, reason="planted")
+        before(self, held, topic_id)
+
+    before = patches.set(LeaderFetcher, "add", add)
+
+
+def _end_of_next_epoch(patches: Patches) -> None:
+    def divergence(log: Log, entry: Any) -> EpochEnd | None:
+        asked = entry.last_fetched_epoch
+        if asked == NO_EPOCH:
+            return None
+        later = [e.start_offset for e in log.epochs.entries if e.epoch > asked]
+        end = min(later, default=log.log_end_offset)
+        return EpochEnd(asked, end) if end < entry.fetch_offset else None
+
+    def point(leader: EpochEnd, *, log_end_offset: int, **_: Any) -> Truncation:
+        return Truncation(min(leader.end_offset, log_end_offset), final=True)
+
+    patches.set(fetch, "_divergence", divergence)
+    patches.set(partition, "truncation_point", point)
+
+
+def _no_epoch_truncation(patches: Patches) -> None:
+    patches.set(fetch, "_divergence", lambda log, entry: None)
+
+
+def _unfenced_lookup(patches: Patches) -> None:
+    """Positions are still counted in the right epoch only."""
+    patches.set(Partition, "check_epoch", lambda self, epoch: None)
+
+    def read(
+        self: Any, held: Partition, entry: Any, params: Any, *, first: bool, **rest: Any
+    ) -> Any:
+        same = entry.current_leader_epoch == held.leader_epoch
+        return before(self, held, entry, params, first=first and same, **rest)
+
+    before = patches.set(fetch.FetchPath, "read", read)
+
+
+def _unfenced_position(patches: Patches) -> None:
+    patches.set(Partition, "check_epoch", lambda self, epoch: None)
+
+
+def _early_join(patches: Patches) -> None:
+    def may_expand(*args: Any, leader_epoch_start: int, **rest: Any) -> bool:
+        return bool(before(*args, leader_epoch_start=0, **rest))
+
+    before = patches.set(leadership, "may_expand", may_expand)
+
+
+def _ack_before_isr(patches: Patches) -> None:
+    patches.set(ProducePath, "_is_safe", lambda *args: True)
+
+
+def _requested_isr(patches: Patches) -> None:
+    patches.set(PendingShrink, "maximal", property(lambda self: self.proposed))
+
+
+def _below_min_isr(patches: Patches) -> None:
+    def candidate(*args: Any, min_isr: int, **rest: Any) -> int | None:
+        return before(*args, min_isr=0, **rest)  # type: ignore[no-any-return]
+
+    before = patches.set(leadership, "high_watermark_candidate", candidate)
+
+
+def _unclean_election(patches: Patches) -> None:
+    async def allowing(term: Any, infos: Any, strategy: Any) -> dict[str, None]:
+        return dict.fromkeys(p.topic_partition.topic for p in infos)
+
+    patches.set(partitions, "_topics_allowing_unclean", allowing)
+
+
+def _old_epoch_resumed(patches: Patches) -> None:
+    patches.set(ControllerContext, "restarted_since", lambda self, p: ())
+    patches.set(ControllerContext, "doubtful", lambda self, p: ())
+
+
+def _unfenced_controller(patches: Patches) -> None:
+    def init(self: Any, *args: Any, **rest: Any) -> None:
+        before(self, *args, **rest)
+        self._check = CheckOp(paths.CONTROLLER_EPOCH, -1)
+
+    before = patches.set(FencedStore, "__init__", init)
+
+
+def _stale_controller_obeyed(patches: Patches) -> None:
+    def stale(self: Any, request: Any) -> ErrorCode:
+        self.controller_epoch = NO_EPOCH
+        return before(self, request)  # type: ignore[no-any-return]
+
+    before = patches.set(Control, "_stale", stale)
+
+
+def _session_id_reused(patches: Patches) -> None:
+    def init(self: Any, *, epoch: int, **rest: Any) -> None:
+        before(self, epoch=1, **rest)
+
+    before = patches.set(Sessions, "__init__", init)
+
+
+def _watch_not_rearmed(patches: Patches) -> None:
+    def requests(self: Any, last_zxid: int) -> Iterator[Any]:
+        return iter(())
+
+    patches.set(WatchTable, "requests", requests)
+
+
+def _bounce_missed(patches: Patches) -> None:
+    def difference(known: Any, registered: Any) -> Any:
+        diff = before(known, registered)
+        diff.bounced.clear()
+        return diff
+
+    before = patches.set(broker_changes, "difference", difference)
+
+
+def _duplicate_after_failover(patches: Patches) -> None:
+    def append(self: Log, records: Any) -> Any:
+        history = self._history
+        self._history = _Deaf(history)  # type: ignore[assignment]
+        try:
+            return before(self, records)
+        finally:
+            self._history = history
+
+    before = patches.set(Log, "append_as_follower", append)
+
+
+class _Deaf:
+    """A history of producers that does not hear of batches."""
+
+    def __init__(self, history: Any) -> None:
+        self._history = history
+
+    def apply(self, *_: Any) -> None:
+        return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._history, name)
+
+
+def _fsync_skipped(patches: Patches) -> None:
+    patches.set(Durability, "_sync", _nothing)
+
+
+def _leader_counts_unflushed(patches: Patches) -> None:
+    end = property(lambda self: self._partition.log_or_raise().log_end_offset)
+    patches.set(Leadership, "leader_end", end)
+
+
+def _follower_acks_unflushed(patches: Patches) -> None:
+    patches.set(LeaderFetcher, "_flush", _nothing)
+
+
+def _directory_not_synced(patches: Patches) -> None:
+    patches.set(LogDirectory, "_make", lambda self: self.env.files.make_directories(self.path))
+
+
+def _unclean_start_untold(patches: Patches) -> None:
+    patches.set(LogManager, "unclean_machine_start", property(lambda self: False))
+
+
+def _dead_member_kept(patches: Patches) -> None:
+    async def shrink(*_: Any, **__: Any) -> dict[Any, Any]:
+        return {}
+
+    patches.set(replicas, "shrink", shrink)
+    _silent_member_kept(patches)
+
+
+def _silent_member_kept(patches: Patches) -> None:
+    patches.set(Leadership, "maybe_shrink", lambda self: None)
+
+
+PLANTED: Mapping[str, Callable[[Patches], None]] = {
+    "truncate-to-watermark": _truncate_to_watermark,
+    "end-of-next-epoch": _end_of_next_epoch,
+    "no-epoch-truncation": _no_epoch_truncation,
+    "unfenced-lookup": _unfenced_lookup,
+    "unfenced-position": _unfenced_position,
+    "early-join": _early_join,
+    "ack-before-isr": _ack_before_isr,
+    "watermark-of-requested-isr": _requested_isr,
+    "watermark-below-min-isr": _below_min_isr,
+    "unclean-election": _unclean_election,
+    "old-epoch-resumed": _old_epoch_resumed,
+    "unfenced-controller": _unfenced_controller,
+    "stale-controller-obeyed": _stale_controller_obeyed,
+    "session-id-reused": _session_id_reused,
+    "watch-not-rearmed": _watch_not_rearmed,
+    "bounce-missed": _bounce_missed,
+    "duplicate-after-failover": _duplicate_after_failover,
+    "fsync-skipped": _fsync_skipped,
+    "leader-counts-unflushed": _leader_counts_unflushed,
+    "follower-acks-unflushed": _follower_acks_unflushed,
+    "directory-not-synced": _directory_not_synced,
+    "unclean-start-untold": _unclean_start_untold,
+    "dead-member-kept": _dead_member_kept,
+    "silent-member-kept": _silent_member_kept,
+}
