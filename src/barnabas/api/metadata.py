@@ -222,6 +222,7 @@ def partition_message(
         replica_nodes=replicas,
         isr_nodes=isr,
         offline_replicas=list(partition.offline_replicas),
-        eligible_leader_replicas=None,
-        last_known_elr=None,
+        # Empty, not null: the original's own clients fall over a null.
+        eligible_leader_replicas=[],
+        last_known_elr=[],
     )
