@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.run")
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--start", type=int, default=0, help="the first")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of faults, virtual")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of faults, virtual")
     parser.add_argument("--kinds", default=",".join(KINDS), help="faults to draw from")
     parser.add_argument("--replay", type=int, help="one seed, with its timeline")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")

@@ -117,7 +117,7 @@ class Scenario:
     """One run."""
 
     def __init__(
-        self, options: Options, *, timeline: int | None = 4000, settle_s: float = 20.0
+        self, options: Options, *, timeline: int | None = 4000, settle_s: float = 4.0
     ) -> None:
         self._settle_s = settle_s
         self.options = options

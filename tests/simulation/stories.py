@@ -16,8 +16,9 @@ from tests.simulation.nodes import Process
 
 from barnabas.types import LeaderAndIsr, TopicPartition
 
-DERIVED = (".index", ".timeindex", ".snapshot", "leader-epoch-checkpoint")
-"""Files of a partition that can be made again from its records."""
+DERIVED = (".index", ".timeindex", ".snapshot")
+"""Files that can be made again from a partition's records. Not the epochs: without a checksum, as in
+the original, a flipped digit is believed."""
 LAGGING = Link(latency_ns=600 * MILLISECOND, jitter_ns=300 * MILLISECOND, bytes_per_second=200_000)
 SESSION_S = 6.0
 OUTAGE_S = 18.0
