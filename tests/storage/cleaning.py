@@ -56,6 +56,30 @@ def records_of(log: Log) -> list[Record]:
     return [r for header, records in batches_of(log) if not header.is_control for r in records]
 
 
+def committed(log: Log) -> list[Record]:
+    """What a READ_COMMITTED consumer gets, filtering as clients do: by markers and aborted list."""
+    end = log.last_stable_offset
+    aborted = sorted(log.aborted_transactions(0, end), key=lambda t: t.first_offset)
+    active: dict[int, None] = {}
+    found: list[Record] = []
+    offset = 0
+    while offset < end:
+        data = b"".join(log.read(offset, 1 << 20, up_to=end, min_one=True).buffers)
+        if not data:
+            break
+        for header, position, _ in iterate_batches(data):
+            offset = header.next_offset
+            while aborted and aborted[0].first_offset <= header.last_offset:
+                active[aborted.pop(0).producer_id] = None
+            records = list(iterate_records(data, position))
+            if header.is_control:
+                if records and records[0].key == b"\x00\x00\x00\x00":
+                    active.pop(header.producer_id, None)
+            elif not (header.is_transactional and header.producer_id in active):
+                found += records
+    return found
+
+
 def last_values(records: list[Record]) -> dict[bytes | None, bytes]:
     """What a reader of all records knows in the end."""
     values: dict[bytes | None, bytes] = {}
