@@ -93,6 +93,8 @@ class Life:
             "offsets.topic.num.partitions": 3,
             "transaction.state.log.num.partitions": 3,
             "group.initial.rebalance.delay.ms": 0,
+            # The last broker's leaderships have nowhere to go; it need not ask for ten seconds.
+            "controlled.shutdown.retry.backoff.ms": 500,
         }
         overrides = [f"--override={name}={value}" for name, value in settings.items()]
         self._start(f"broker-{number}", [str(BARNABAS), "broker", *overrides])
