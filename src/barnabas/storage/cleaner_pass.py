@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.header import BatchHeader, parse_header
 from barnabas.seams import Env
 from barnabas.storage.cleaner_filter import BatchFilter, LastRecord
@@ -109,9 +110,23 @@ class CleaningPass:
             for segment in log.segments.from_floor(start):
                 if segment.base_offset >= stop:
                     return
-                yield self._end_of(segment), segment.batches(segment.locate(start))
+                position = segment.locate(start) if segment.base_offset < start else 0
+                yield self._end_of(segment), self._batches(segment, position)
 
         return self._offsets.fill(dirty(), transactions)
+
+    def _batches(self, segment: Segment, position: int = 0) -> Batches:
+        """The batches of a segment, as long as their offsets, which no checksum covers, can be."""
+        expected, end = segment.base_offset, self._end_of(segment)
+        for found in segment.batches(position):
+            header = found[1]
+            if not expected <= header.base_offset <= header.last_offset < end:
+                raise KafkaError(
+                    ErrorCode.CORRUPT_MESSAGE,
+                    f"offsets {header.base_offset}-{header.last_offset} not within {expected}-{end}",
+                )
+            expected = header.next_offset
+            yield found
 
     def _end_of(self, segment: Segment) -> int:
         return self._log.segments.end_offset(segment, self._log.log_end_offset)
@@ -168,7 +183,7 @@ class CleaningPass:
                 segment.base_offset, self._end_of(segment)
             )
             transactions.add_aborted(aborted)
-            for _, header, batch in segment.batches():
+            for _, header, batch in self._batches(segment):
                 left = yield from filter_.filter(header, batch)
                 for transaction in transactions.still_needed:
                     cleaned.transaction_index.add(transaction)
