@@ -74,6 +74,28 @@ def test_list_offsets_refused() -> None:
     kit.run(scenario)
 
 
+def test_only_a_debugging_consumer_may_ask_a_follower() -> None:
+    async def scenario(client: kit.Client) -> None:
+        view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
+        leader, follower = view.controller_id, 3 - view.controller_id
+        message = kit.create_message(
+            "t", -1, -1, assignments=[Message(partition_index=0, broker_ids=[leader, follower])]
+        )
+        await client.ask(ApiKey.CREATE_TOPICS, 5, message, broker=leader)
+        records = kit.produce_message("t", b"a", b"b")
+        await client.ask(ApiKey.PRODUCE, 9, records, broker=leader)
+        for replica, expected in ((-1, ErrorCode.NOT_LEADER_OR_FOLLOWER), (-2, ErrorCode.NONE)):
+            message = _listing(LATEST)
+            message.replica_id = replica
+            answer = await client.ask(LIST, 5, message, broker=follower)
+            (found,) = answer.topics[0].partitions
+            assert found.error_code == expected
+            if expected == ErrorCode.NONE:
+                assert found.offset == 2
+
+    kit.run(scenario, brokers=2)
+
+
 def test_offset_for_leader_epoch_in_every_version() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("t")

@@ -15,6 +15,7 @@ from barnabas.replication.truncation import EpochEnd
 from barnabas.storage.log import Log
 from barnabas.types import (
     CONSUMER_REPLICA_ID,
+    DEBUG_CONSUMER_REPLICA_ID,
     NO_EPOCH,
     NO_OFFSET,
     NO_TIMESTAMP,
@@ -42,20 +43,23 @@ def list_offset(
     read_committed: bool = False,
     replica_id: int = CONSUMER_REPLICA_ID,
 ) -> OffsetResult:
-    """One ListOffsets lookup on the leader. Raises KafkaError.
+    """One ListOffsets lookup on the leader, or for a debugging consumer on any replica, whose own
+    log end it is told. Raises KafkaError.
 
     Until the high watermark has reached the start of the leader's epoch, the end that clients may
     know is in doubt: OFFSET_NOT_AVAILABLE, or LEADER_NOT_AVAILABLE before version 5 (KIP-207).
     """
-    leadership = partition.leader_or_raise(current_leader_epoch)
     log = partition.log_or_raise()
+    partition.check_epoch(current_leader_epoch)
+    if replica_id != DEBUG_CONSUMER_REPLICA_ID:
+        partition.leader_or_raise()
     from_client = replica_id == CONSUMER_REPLICA_ID
     end = log.log_end_offset
     if from_client:
         end = log.last_stable_offset if read_committed else log.high_watermark
     if timestamp == LATEST_TIMESTAMP:
         if from_client:
-            _check_available(leadership, log, version)
+            _check_available(partition.leader_or_raise(), log, version)
         return OffsetResult(NO_TIMESTAMP, end, partition.leader_epoch)
     if timestamp in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
         start = log.log_start_offset
@@ -69,7 +73,7 @@ def list_offset(
     if found is None:
         return NOT_FOUND
     if from_client and found[1] >= end:
-        _check_available(leadership, log, version)
+        _check_available(partition.leader_or_raise(), log, version)
         return NOT_FOUND
     return OffsetResult(*found)
 
