@@ -146,7 +146,8 @@ def stopped(original: None, tmp_path_factory: pytest.TempPathFactory) -> Cluster
     """A cluster after a clean stop; ``dumped`` holds 300 records in every codec, many segments."""
     cluster = Cluster(directory=tmp_path_factory.mktemp("stopped"), brokers=1)
     with cluster:
-        cluster.create_topic("dumped", 1, 1, segment_bytes="16384", index_interval_bytes="512")
+        small = {"segment_bytes": "16384", "index_interval_bytes": "512"}
+        cluster.create_topic("dumped", 1, 1, retention_ms="-1", **small)
         for number, codec in enumerate(CODECS):
             rows = [
                 Row(partition=0, key=b"k%d" % n, value=b"%d " % n * 40, timestamp=10**12 + n)

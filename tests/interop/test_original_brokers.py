@@ -1,0 +1,151 @@
+"""Brokers of the original under our coordinator: alone, on each other's directories, mixed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+from tests.clients.drivers import CODECS, How, Row, digests, read_confluent, write_confluent
+from tests.cluster_kit import BARNABAS, Cluster, free_ports, wait_for
+from tests.interop.original import JavaBroker, missing
+from tests.real_clients import Traffic
+
+pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(400)]
+
+SESSION = {"zookeeper.session.timeout.ms": "6000"}
+"""Only so that the test does not wait long for the original's sessions to end."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def original() -> None:
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Two brokers of ours, 1 and 2, and our coordinator."""
+    with Cluster(directory=tmp_path / "ours", brokers=2, overrides=SESSION) as running:
+        yield running
+
+
+def java_broker(cluster: Cluster, directory: Path, broker_id: int = 3) -> JavaBroker:
+    return JavaBroker(
+        directory,
+        broker_id,
+        free_ports(1),
+        f"127.0.0.1:{cluster.zookeeper_port}",
+        zookeeper_session_timeout_ms="6000",
+    )
+
+
+def rows() -> list[Row]:
+    return [
+        Row(partition=0, key=b"k%d" % n, value=b"%d " % n * 30, timestamp=10**12 + n)
+        for n in range(500)
+    ]
+
+
+def fill(bootstrap: str, topic: str) -> None:
+    """A hundred records in every codec, one half of each by an idempotent producer."""
+    for number, codec in enumerate(CODECS):
+        part = rows()[number * 100 : number * 100 + 100]
+        write_confluent(bootstrap, topic, part[:50], How(codec=codec, idempotent=True))
+        write_confluent(bootstrap, topic, part[50:], How(codec=codec))
+
+
+def create_on(bootstrap: str, topic: str, broker: int) -> None:
+    """A topic of one partition with its only replica on ``broker``."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    config = {"segment.bytes": "20000", "retention.ms": "-1"}
+    new = NewTopic(topic, 1, replica_assignment=[[broker]], config=config)
+    admin.create_topics([new])[topic].result(20)
+
+
+@contextmanager
+def our_broker(log: Path, settings: Mapping[str, str]) -> Iterator[None]:
+    """One broker of ours outside of ``up``."""
+    given = [part for key, value in settings.items() for part in ("-X", f"{key}={value}")]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen([*BARNABAS, "broker", *given], stderr=errors) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: Path) -> None:
+    """Broker 1 and the original's broker 3 each serve a topic of their own, then stop and change
+    directories: a copy of each is opened by the other kind of broker under the same id."""
+    bootstrap = cluster.bootstrap
+    with java_broker(cluster, tmp_path / "java") as java:
+        for topic, broker in (("from-java", 3), ("from-ours", 1)):
+            create_on(bootstrap, topic, broker)
+            wait_for(lambda t=topic: cluster.whole(t, 1, 1), 20, f"{topic} is led")
+            fill(bootstrap, topic)
+        before = {t: read_confluent(bootstrap, t, {0: 500}) for t in ("from-java", "from-ours")}
+        java.stop()
+    cluster.ask("stop", "broker:1")
+    ours, theirs = cluster.log_dir(1), tmp_path / "swapped" / "life" / "data-1"
+    shutil.copytree(ours, theirs)
+    shutil.copytree(java.log_dir, tmp_path / "their-directory")
+    settings = {
+        "broker.id": "3",
+        "listeners": f"PLAINTEXT://127.0.0.1:{java.port}",
+        "zookeeper.connect": f"127.0.0.1:{cluster.zookeeper_port}",
+        "log.dirs": str(tmp_path / "their-directory"),
+    }
+    with (
+        our_broker(tmp_path / "our-3.log", settings),
+        java_broker(cluster, tmp_path / "swapped", 1),
+    ):
+        for topic in before:
+            wait_for(lambda t=topic: cluster.whole(t, 1, 1), 30, f"{topic} is led")
+            found = read_confluent(bootstrap, topic, {0: 500})
+            assert found[0] == rows()
+            assert digests(found) == digests(before[topic])
+            write_confluent(bootstrap, topic, rows()[:10], How(idempotent=True))
+            assert read_confluent(bootstrap, topic, {0: 510})[0] == rows() + rows()[:10]
+
+
+def test_mixed_cluster_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Two of ours and one original, one topic with three replicas; each is killed once while it is
+    the controller or a leader, ours first, and comes back."""
+    with java_broker(cluster, tmp_path / "java") as java:
+        cluster.create_topic("mixed", 3)
+        assert {p.leader for p in cluster.partitions("mixed").values()} == {1, 2, 3}
+        bootstrap = f"{cluster.bootstrap},127.0.0.1:{java.port}"
+        traffic = Traffic(bootstrap, "mixed", 3)
+        traffic.start()
+        controllers = []
+        for broker in (3, 1, 2, 3):
+            traffic.wait_for_more(300, 60)
+            controllers.append(cluster.metadata(bootstrap).controller_id)
+            java.kill() if broker == 3 else cluster.ask("kill", f"broker:{broker}")
+            wait_for(lambda b=broker: gone(cluster, bootstrap, b), 40, f"{broker} leads nothing")
+            traffic.wait_for_more(300, 60)
+            java.start() if broker == 3 else cluster.ask("restart", f"broker:{broker}")
+            wait_for(lambda: cluster.whole("mixed", 3), 60, f"{broker} is in sync again")
+        assert set(controllers) >= {1, 3}, "a broker of each kind was killed as the controller"
+        traffic.assert_sound()
+
+
+def gone(cluster: Cluster, bootstrap: str, broker: int) -> bool:
+    """Whether the others know that ``broker`` is dead and lead everything."""
+    for port in [int(server.rpartition(":")[2]) for server in bootstrap.split(",")]:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                continue
+        view = cluster.metadata(f"127.0.0.1:{port}")
+        leaders = [p.leader for p in view.topics["mixed"].partitions]
+        if broker in view.brokers or broker in leaders or -1 in leaders:
+            return False
+    return True
