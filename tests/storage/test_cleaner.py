@@ -184,7 +184,7 @@ def test_the_last_cleaned_batch_stays_so_that_copies_reach_the_end() -> None:
     assert copy.log_end_offset == log.log_end_offset
 
 
-@pytest.mark.parametrize(("position", "why"), [(66, "checksum"), (1, "not within")])
+@pytest.mark.parametrize(("position", "why"), [(66, "checksum"), (1, "is not within")])
 def test_a_damaged_batch_makes_a_log_uncleanable_and_changes_nothing(
     position: int, why: str
 ) -> None:

@@ -44,6 +44,7 @@ steps = st.one_of(
     ),
     st.tuples(st.just("end"), st.sampled_from([10, 11]), st.booleans()),
     st.just(("roll",)),
+    st.just(("roll",)),
     st.tuples(st.just("clean"), st.sampled_from([0, RETENTION_MS, 5 * RETENTION_MS])),
     st.just(("restart",)),
 )
@@ -126,6 +127,7 @@ class Machine:
             self.history.aborted.update(dict.fromkeys(offsets))
 
     def roll(self) -> None:
+        self.log.set_high_watermark(self.log.log_end_offset)
         self.log.roll()
 
     def clean(self, milliseconds: int) -> None:
@@ -174,7 +176,7 @@ class Machine:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(steps, max_size=40), st.sampled_from([1000, 2, 1]))
+@given(st.lists(steps, min_size=12, max_size=40), st.sampled_from([1000, 2, 1]))
 def test_readers_end_up_knowing_the_same(history: list[tuple[object, ...]], capacity: int) -> None:
     machine = Machine(capacity)
     for name, *arguments in history:
@@ -182,6 +184,7 @@ def test_readers_end_up_knowing_the_same(history: list[tuple[object, ...]], capa
         if name in ("clean", "restart"):
             machine.check()
     for wait in (0, 0, RETENTION_MS, RETENTION_MS):
+        machine.roll()
         machine.clean(wait)
         machine.check()
     machine.restart()

@@ -123,7 +123,7 @@ class CleaningPass:
             if not expected <= header.base_offset <= header.last_offset < end:
                 raise KafkaError(
                     ErrorCode.CORRUPT_MESSAGE,
-                    f"offsets {header.base_offset}-{header.last_offset} not within {expected}-{end}",
+                    f"{header.base_offset}-{header.last_offset} is not within {expected}-{end}",
                 )
             expected = header.next_offset
             yield found
