@@ -1,0 +1,305 @@
+"""``barnabas group``: list, describe, reset-offsets, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import click
+
+from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.output import print_json, print_table
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.consumer import EARLIEST, LATEST, list_offset
+from barnabas.client.errors import ClientError
+from barnabas.client.groups import (
+    GroupDescription,
+    commit_offsets,
+    committed_offsets,
+    delete_group,
+    describe_group,
+    list_groups,
+    owners,
+    topics_of,
+)
+from barnabas.errors import ErrorCode
+from barnabas.types import TopicPartition
+
+CLIENT_ID = "barnabas-group"
+DEAD = "Dead"
+
+
+@click.group()
+def command() -> None:
+    """List, describe, reset and delete consumer groups."""
+
+
+@command.command("list")
+@bootstrap_server
+@output
+def list_command(bootstrap_server: str, output: str) -> None:
+    """All groups with their states and coordinators."""
+
+    async def run() -> list[dict[str, object]]:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            return [
+                {
+                    "name": g.name,
+                    "state": g.state,
+                    "type": g.protocol_type or "-",
+                    "coordinator": g.coordinator,
+                }
+                for g in await list_groups(client)
+            ]
+
+    rows = asyncio.run(run())
+    if output == "json":
+        print_json(rows)
+    else:
+        header = ["name", "state", "type", "coordinator"]
+        print_table(header, [list(row.values()) for row in rows])
+
+
+@command.command()
+@click.argument("name")
+@bootstrap_server
+@output
+def describe(name: str, bootstrap_server: str, output: str) -> None:
+    """How far group NAME has read each partition, how much is left, and who reads it."""
+
+    async def run() -> tuple[GroupDescription, list[dict[str, object]]]:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            group = await _existing(client, name)
+            return group, await _positions(client, group)
+
+    group, positions = asyncio.run(run())
+    members = [
+        {
+            "member": m.id,
+            "instance": m.instance_id,
+            "client": m.client_id,
+            "host": m.host.lstrip("/"),
+            "partitions": None if m.partitions is None else [str(p) for p in m.partitions],
+        }
+        for m in group.members
+    ]
+    summary = {
+        "name": group.name,
+        "state": group.state,
+        "type": group.protocol_type,
+        "assignor": group.protocol,
+        "coordinator": group.coordinator,
+    }
+    if output == "json":
+        print_json({**summary, "partitions": positions, "members": members})
+        return
+    click.echo("  ".join(f"{key} {value or '-'}" for key, value in summary.items()))
+    if positions:
+        click.echo()
+        print_table(list(positions[0]), [_cells(row.values()) for row in positions])
+    if members:
+        click.echo()
+        print_table(list(members[0]), [_cells(row.values()) for row in members])
+
+
+def _cells(values: object) -> list[object]:
+    assert not isinstance(values, str)
+    cells: list[object] = []
+    for value in values:  # type: ignore[attr-defined]
+        if isinstance(value, list):
+            cells.append(",".join(value) or "-")
+        else:
+            cells.append("-" if value is None else value)
+    return cells
+
+
+async def _existing(client: ClusterClient, name: str) -> GroupDescription:
+    group = await describe_group(client, name)
+    if group.state == DEAD:
+        raise ClientError(f"group {name}", ErrorCode.GROUP_ID_NOT_FOUND)
+    return group
+
+
+async def _positions(client: ClusterClient, group: GroupDescription) -> list[dict[str, object]]:
+    """One row for each partition that is read or has a position."""
+    committed = await committed_offsets(client, group.name)
+    readers = owners(group.members)
+    partitions = sorted(dict.fromkeys([*committed, *readers]))
+    ends = await _offsets(client, partitions, LATEST)
+    rows: list[dict[str, object]] = []
+    for partition in partitions:
+        position, end = committed.get(partition), ends.get(partition)
+        reader = readers.get(partition)
+        rows.append(
+            {
+                "topic": partition.topic,
+                "partition": partition.partition,
+                "committed": position,
+                "end": end,
+                "lag": None if position is None or end is None else max(end - position, 0),
+                "client": None if reader is None else reader.client_id,
+                "member": None if reader is None else reader.id,
+            }
+        )
+    return rows
+
+
+async def _offsets(
+    client: ClusterClient, partitions: Sequence[TopicPartition], timestamp: int
+) -> dict[TopicPartition, int]:
+    """The offset of a time in each partition that still exists."""
+    view = await client.metadata(topics_of(partitions))
+    found = {}
+    for partition in partitions:
+        topic = view.topics.get(partition.topic)
+        if topic is not None and partition.partition < len(topic.partitions):
+            found[partition] = await list_offset(client, partition, timestamp)
+    return found
+
+
+@command.command("reset-offsets")
+@click.argument("name")
+@click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC[:P,P...]")
+@click.option("--all-topics", is_flag=True, help="Every topic that the group has a position in.")
+@click.option("--to-earliest", is_flag=True, help="To the first record there is.")
+@click.option("--to-latest", is_flag=True, help="To the end.")
+@click.option("--to-offset", type=click.IntRange(0), metavar="N")
+@click.option("--shift-by", type=int, metavar="N", help="Forward, or back if negative.")
+@click.option("--to-time", metavar="MS|ISO", help="To the first record at or after a time.")
+@click.option("--execute", is_flag=True, help="Do it, instead of showing what would be done.")
+@bootstrap_server
+@output
+def reset_offsets(
+    name: str,
+    topics: tuple[str, ...],
+    all_topics: bool,
+    bootstrap_server: str,
+    output: str,
+    execute: bool,
+    **targets: object,
+) -> None:
+    """Show the positions that group NAME would get, and set them with --execute.
+
+    \b
+    barnabas group reset-offsets billing -t orders --to-earliest
+    barnabas group reset-offsets billing -t orders:0,3 --shift-by -100 --execute
+    barnabas group reset-offsets billing --all-topics --to-time 2026-03-01T00:00:00Z --execute
+    """
+    chosen = {key: value for key, value in targets.items() if value is not None and value}
+    if targets.get("to_offset") == 0:
+        chosen["to_offset"] = 0
+    if len(chosen) != 1:
+        raise click.UsageError(
+            "Give one of --to-earliest, --to-latest, --to-offset, --shift-by, --to-time."
+        )
+    if bool(topics) == all_topics:
+        raise click.UsageError("Give either --topic or --all-topics.")
+    (kind, value), *_ = chosen.items()
+
+    async def run() -> list[dict[str, object]]:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            committed = await committed_offsets(client, name)
+            partitions = sorted(committed) if all_topics else await _chosen(client, topics)
+            new = await _targets(client, partitions, committed, kind, value)
+            if execute and new:
+                group = await describe_group(client, name)
+                if group.members:
+                    raise ClientError(f"group {name}", ErrorCode.NON_EMPTY_GROUP)
+                await commit_offsets(client, name, new)
+            return [
+                {
+                    "topic": p.topic,
+                    "partition": p.partition,
+                    "committed": committed.get(p),
+                    "new": offset,
+                }
+                for p, offset in new.items()
+            ]
+
+    rows = asyncio.run(run())
+    if output == "json":
+        print_json({"executed": execute, "partitions": rows})
+        return
+    header = ["topic", "partition", "committed", "new"]
+    print_table(header, [_cells(row.values()) for row in rows])
+    if not execute:
+        click.echo("nothing is changed; --execute does it", err=True)
+
+
+async def _chosen(client: ClusterClient, topics: Sequence[str]) -> list[TopicPartition]:
+    """The partitions that ``TOPIC`` or ``TOPIC:P,P`` name."""
+    found: list[TopicPartition] = []
+    for text in topics:
+        topic, _, numbers = text.partition(":")
+        view = (await client.metadata([topic])).topics.get(topic)
+        if view is None or view.error:
+            code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if view is None else view.error
+            raise ClientError(f"topic {topic}", code)
+        known = [p.partition for p in view.partitions]
+        try:
+            wanted = [int(n) for n in numbers.split(",")] if numbers else known
+        except ValueError:
+            raise click.UsageError(f"--topic: '{numbers}' are not partitions.") from None
+        for number in wanted:
+            if number not in known:
+                raise ClientError(f"{topic}-{number}", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            found.append(TopicPartition(topic, number))
+    return found
+
+
+async def _targets(
+    client: ClusterClient,
+    partitions: Sequence[TopicPartition],
+    committed: Mapping[TopicPartition, int],
+    kind: str,
+    value: object,
+) -> dict[TopicPartition, int]:
+    """New positions, none before the first record or beyond the end."""
+    earliest = await _offsets(client, partitions, EARLIEST)
+    latest = await _offsets(client, partitions, LATEST)
+    at_time: dict[TopicPartition, int] = {}
+    if kind == "to_time":
+        at_time = await _offsets(client, partitions, _milliseconds(str(value)))
+    new: dict[TopicPartition, int] = {}
+    for partition, start in earliest.items():
+        end = latest[partition]
+        if kind == "to_earliest":
+            target = start
+        elif kind == "to_latest":
+            target = end
+        elif kind == "to_time":
+            target = at_time[partition] if at_time[partition] >= 0 else end
+        else:
+            assert isinstance(value, int)
+            target = value + (committed.get(partition, start) if kind == "shift_by" else 0)
+        new[partition] = min(max(target, start), end)
+    return new
+
+
+def _milliseconds(text: str) -> int:
+    """Milliseconds since 1970, from themselves or from an ISO time (UTC unless it says)."""
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--to-time: '{text}' is no time.") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@bootstrap_server
+def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
+    """Delete groups NAMES, which have no members, with their positions."""
+
+    async def run() -> None:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            for name in names:
+                await delete_group(client, name)
+                click.echo(f"deleted {name}")
+
+    asyncio.run(run())

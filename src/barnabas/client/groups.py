@@ -1,0 +1,268 @@
+"""Consumer groups, seen and changed by a tool: what they own, how far they are, how far behind."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.types import NO_EPOCH, TopicPartition
+
+FIND_COORDINATOR_VERSION = 4
+LIST_GROUPS_VERSION = 4
+DESCRIBE_GROUPS_VERSION = 5
+OFFSET_FETCH_VERSION = 8
+OFFSET_COMMIT_VERSION = 8
+DELETE_GROUPS_VERSION = 2
+NO_GENERATION = -1
+
+_ASK_AGAIN = frozenset(
+    {
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.NOT_COORDINATOR,
+        ErrorCode.NETWORK_EXCEPTION,
+        ErrorCode.REQUEST_TIMED_OUT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupListing:
+    """One group as its coordinator lists it."""
+
+    name: str
+    state: str
+    protocol_type: str
+    coordinator: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberDescription:
+    """One member; ``partitions`` is None if its assignment is not a consumer's."""
+
+    id: str
+    instance_id: str | None
+    client_id: str
+    host: str
+    partitions: tuple[TopicPartition, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDescription:
+    """One group; ``protocol`` is the assignor."""
+
+    name: str
+    state: str
+    protocol_type: str
+    protocol: str
+    coordinator: int
+    members: tuple[MemberDescription, ...]
+
+
+async def list_groups(client: ClusterClient) -> list[GroupListing]:
+    """All groups of all brokers, by name. Raises ClientError, Unreachable."""
+    await client.metadata([])
+    found: dict[str, GroupListing] = {}
+    request = Message(states_filter=[])
+    for broker in sorted(client.view.brokers):
+        response = await _retried(
+            client,
+            lambda broker=broker: client.broker(  # type: ignore[misc]
+                broker, ApiKey.LIST_GROUPS, LIST_GROUPS_VERSION, request
+            ),
+            lambda response: int(response.error_code),
+            f"broker {broker}",
+        )
+        for group in response.groups:
+            found[group.group_id] = GroupListing(
+                name=group.group_id,
+                state=group.group_state,
+                protocol_type=group.protocol_type,
+                coordinator=broker,
+            )
+    return [found[name] for name in sorted(found)]
+
+
+async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
+    """One group; its state is Dead if it does not exist. Raises ClientError, Unreachable."""
+    coordinator, response = await _coordinator(
+        client,
+        group,
+        ApiKey.DESCRIBE_GROUPS,
+        DESCRIBE_GROUPS_VERSION,
+        Message(groups=[group], include_authorized_operations=False),
+        lambda response: int(response.groups[0].error_code),
+    )
+    found = response.groups[0]
+    return GroupDescription(
+        name=group,
+        state=found.group_state,
+        protocol_type=found.protocol_type,
+        protocol=found.protocol_data,
+        coordinator=coordinator,
+        members=tuple(
+            MemberDescription(
+                id=m.member_id,
+                instance_id=m.group_instance_id,
+                client_id=m.client_id,
+                host=m.client_host,
+                partitions=assigned_partitions(m.member_assignment),
+            )
+            for m in found.members
+        ),
+    )
+
+
+async def committed_offsets(client: ClusterClient, group: str) -> dict[TopicPartition, int]:
+    """All positions of a group, by topic and partition. Raises ClientError, Unreachable."""
+    _, response = await _coordinator(
+        client,
+        group,
+        ApiKey.OFFSET_FETCH,
+        OFFSET_FETCH_VERSION,
+        Message(groups=[Message(group_id=group, topics=None)], require_stable=False),
+        lambda response: int(response.groups[0].error_code),
+    )
+    return {
+        TopicPartition(topic.name, p.partition_index): int(p.committed_offset)
+        for topic in sorted(response.groups[0].topics, key=lambda t: str(t.name))
+        for p in sorted(topic.partitions, key=lambda p: int(p.partition_index))
+    }
+
+
+async def commit_offsets(
+    client: ClusterClient, group: str, offsets: Mapping[TopicPartition, int]
+) -> None:
+    """Set positions of a group without members. Raises ClientError, Unreachable."""
+    topics: dict[str, list[Message]] = {}
+    for partition, offset in offsets.items():
+        topics.setdefault(partition.topic, []).append(
+            Message(
+                partition_index=partition.partition,
+                committed_offset=offset,
+                committed_leader_epoch=NO_EPOCH,
+                committed_metadata="",
+            )
+        )
+    request = Message(
+        group_id=group,
+        generation_id_or_member_epoch=NO_GENERATION,
+        member_id="",
+        group_instance_id=None,
+        topics=[Message(name=name, partitions=parts) for name, parts in topics.items()],
+    )
+
+    def error(response: Any) -> int:
+        codes = (int(p.error_code) for t in response.topics for p in t.partitions)
+        return next((code for code in codes if code), 0)
+
+    await _coordinator(client, group, ApiKey.OFFSET_COMMIT, OFFSET_COMMIT_VERSION, request, error)
+
+
+async def delete_group(client: ClusterClient, group: str) -> None:
+    """Forget a group without members, with its positions. Raises ClientError, Unreachable."""
+    await _coordinator(
+        client,
+        group,
+        ApiKey.DELETE_GROUPS,
+        DELETE_GROUPS_VERSION,
+        Message(groups_names=[group]),
+        lambda response: int(response.results[0].error_code),
+    )
+
+
+async def _coordinator(
+    client: ClusterClient,
+    group: str,
+    api: ApiKey,
+    version: int,
+    request: Message,
+    error: Callable[[Any], int],
+) -> tuple[int, Any]:
+    """(broker id, response) of the group's coordinator, looked up anew as it moves."""
+    asked = -1
+
+    async def ask() -> Any:
+        nonlocal asked
+        asked = await _find(client, group)
+        return await client.broker(asked, api, version, request)
+
+    response = await _retried(client, ask, error, f"group {group}")
+    return asked, response
+
+
+async def _find(client: ClusterClient, group: str) -> int:
+    request = Message(key_type=0, coordinator_keys=[group])
+    response = await client.any_broker(ApiKey.FIND_COORDINATOR, FIND_COORDINATOR_VERSION, request)
+    found = response.coordinators[0]
+    if int(found.error_code):
+        raise ClientError(f"group {group}", int(found.error_code), found.error_message or None)
+    if int(found.node_id) not in client.view.brokers:
+        await client.metadata([])
+    return int(found.node_id)
+
+
+async def _retried(
+    client: ClusterClient, ask: Callable[[], Any], error: Callable[[Any], int], what: str
+) -> Any:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + client.timeout_ms / 1000
+    while True:
+        code: int = ErrorCode.NETWORK_EXCEPTION
+        try:
+            response = await ask()
+            code = error(response)
+            if code == ErrorCode.NONE:
+                return response
+        except OSError:
+            pass
+        except ClientError as refused:
+            code = refused.code
+        if code not in _ASK_AGAIN:
+            raise ClientError(what, code)
+        if loop.time() > deadline:
+            raise Unreachable(f"{what}: no coordinator answers ({ErrorCode(code).name})")
+        await asyncio.sleep(RETRY_PAUSE_S)
+
+
+def assigned_partitions(data: bytes) -> tuple[TopicPartition, ...] | None:
+    """The partitions in a consumer's assignment; none if it is empty, None if it is not one."""
+    if not data:
+        return ()
+    found: list[TopicPartition] = []
+    try:
+        version, topics = struct.unpack_from(">hi", data)
+        if version < 0:
+            return None
+        at = 6
+        for _ in range(topics):
+            (length,) = struct.unpack_from(">h", data, at)
+            name = data[at + 2 : at + 2 + length].decode()
+            at += 2 + length
+            (count,) = struct.unpack_from(">i", data, at)
+            numbers = struct.unpack_from(f">{count}i", data, at + 4)
+            at += 4 + 4 * count
+            found += [TopicPartition(name, number) for number in numbers]
+    except (struct.error, UnicodeDecodeError):
+        return None
+    return tuple(sorted(found))
+
+
+def owners(
+    members: Iterable[MemberDescription],
+) -> dict[TopicPartition, MemberDescription]:
+    """Who owns what."""
+    return {p: member for member in members for p in member.partitions or ()}
+
+
+def topics_of(partitions: Iterable[TopicPartition]) -> Sequence[str]:
+    """The topics of partitions, each once."""
+    return list(dict.fromkeys(p.topic for p in partitions))
