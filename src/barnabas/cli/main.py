@@ -24,6 +24,7 @@ _COMMANDS = {
     "topic": ("barnabas.cli.topic", "Create, list, describe and delete topics."),
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),
     "consume": ("barnabas.cli.consume", "Print records of a topic."),
+    "group": ("barnabas.cli.group", "List, describe, reset and delete consumer groups."),
     "cluster": ("barnabas.cli.cluster", "Show brokers, controller and partitions."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }
