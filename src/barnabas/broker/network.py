@@ -22,6 +22,9 @@ from barnabas.protocol.header import parse_request_header
 
 log = logging.getLogger("kafka.network")
 
+JOIN_BYTES_MAX = 8 * 1024
+"""Small answers are joined: copying them costs less than handing the system several buffers."""
+
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
 """Run a coroutine in the broker; False if that is shutting down."""
 
@@ -157,10 +160,12 @@ class ClientConnection(asyncio.BufferedProtocol):
             pieces = slots.popleft().pieces
             if pieces is not None:
                 out += pieces
-        if self._transport is not None:
+        if self._transport is not None and out:
             if len(out) == 1:
                 self._transport.write(out[0])
-            elif out:
+            elif sum(map(len, out)) <= JOIN_BYTES_MAX:
+                self._transport.write(b"".join(out))
+            else:
                 self._transport.writelines(out)
         self._balance()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.definition import ConfigType, Setting, Value
@@ -105,7 +106,7 @@ class TopicConfig:
         assert isinstance(value, int), name
         return value
 
-    @property
+    @cached_property
     def min_insync_replicas(self) -> int:
         return self.integer("min.insync.replicas")
 
