@@ -19,6 +19,7 @@ from barnabas.broker.main import system_env
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.cluster.control import ask
+from barnabas.config.broker_config import BrokerConfig
 from barnabas.demo.dataset import flights
 from barnabas.demo.progress import Progress
 from barnabas.demo.stream import Stream
@@ -129,6 +130,8 @@ async def run(arguments: argparse.Namespace, port: int, zookeeper: str) -> int:
         records=len(records),
         embedded=arguments.zookeeper is None,
     )
+    if not demo.embedded:
+        print(_bound(), flush=True)
     print(f"streaming {len(records)} records; controller is broker {controller}", flush=True)
     watching = asyncio.create_task(timeline.run())
     await timeline.wait_for(lambda: timeline.whole(BROKERS), RECOVERY_TIMEOUT_S)
@@ -177,6 +180,16 @@ async def _failures(demo: Demo) -> tuple[int, int]:
         await demo.reach(0.8)
         await demo.stop_coordinator()
     return leader_ms, controller_ms
+
+
+def _bound() -> str:
+    """What bounds a failover on a ZooKeeper that is not ours."""
+    timeout_ms = BrokerConfig({"zookeeper.connect": "-"}).integer("zookeeper.session.timeout.ms")
+    return (
+        f"on a ZooKeeper of yours a dead broker's session ends {timeout_ms} ms after its last"
+        " heartbeat (zookeeper.session.timeout.ms): this bounds the failover of the controller,"
+        " and of leaders whose death the controller does not notice before"
+    )
 
 
 async def _create_topic(bootstrap: str) -> int:
