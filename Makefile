@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check interop lock clean
+.PHONY: help setup demo test check interop chaos lock clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -33,6 +33,9 @@ check: $(READY) ## format, lint, types, direction of imports
 
 interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn; skips by name what is missing)
 	$(BIN)/python -m pytest -m interop tests/interop $(ARGS)
+
+chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc) and faults for SECONDS=120
+	@$(BIN)/python -m tests.chaos.run --seconds $(or $(SECONDS),120) $(ARGS)
 
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
