@@ -13,7 +13,7 @@ import re
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
-from barnabas.protocol.api import API_TABLE, ApiKey, advertised
+from barnabas.protocol.api import API_TABLE, SERVED, ApiKey, advertised
 from barnabas.protocol.codec import encode_response
 from barnabas.protocol.message import Message
 
@@ -23,10 +23,8 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
 def handle(services: Services, request: Request) -> Answer:
-    """Answer with the table of ``api/dispatch.py``."""
-    from barnabas.api.dispatch import HANDLERS
-
-    rows = advertised(ApiKey(key) for key in HANDLERS)
+    """Answer with what ``protocol/api.py`` says is served; ``api/dispatch.py`` serves it."""
+    rows = advertised(SERVED)
     body = Message(
         error_code=ErrorCode.NONE,
         api_keys=rows,
