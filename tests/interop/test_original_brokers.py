@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+from kazoo.client import KazooClient
 from tests.clients.drivers import CODECS, How, Row, digests, read_confluent, write_confluent
 from tests.cluster_kit import BARNABAS, Cluster, free_ports, wait_for
 from tests.interop.original import JavaBroker, missing
@@ -117,25 +118,51 @@ def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: P
 
 
 def test_mixed_cluster_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """Two of ours and one original, one topic with three replicas; each is killed once while it is
-    the controller or a leader, ours first, and comes back."""
+    """Two of ours and one original, one topic with three replicas; each is killed and comes back,
+    the original once under a controller of ours and once as the controller."""
     with java_broker(cluster, tmp_path / "java") as java:
         cluster.create_topic("mixed", 3)
         assert {p.leader for p in cluster.partitions("mixed").values()} == {1, 2, 3}
         bootstrap = f"{cluster.bootstrap},127.0.0.1:{java.port}"
         traffic = Traffic(bootstrap, "mixed", 3)
         traffic.start()
-        controllers = []
-        for broker in (3, 1, 2, 3):
-            traffic.wait_for_more(300, 60)
-            controllers.append(cluster.metadata(bootstrap).controller_id)
-            java.kill() if broker == 3 else cluster.ask("kill", f"broker:{broker}")
-            wait_for(lambda b=broker: gone(cluster, bootstrap, b), 40, f"{broker} leads nothing")
-            traffic.wait_for_more(300, 60)
-            java.start() if broker == 3 else cluster.ask("restart", f"broker:{broker}")
-            wait_for(lambda: cluster.whole("mixed", 3), 60, f"{broker} is in sync again")
-        assert set(controllers) >= {1, 3}, "a broker of each kind was killed as the controller"
+        assert cluster.metadata(bootstrap).controller_id != 3
+        kill_and_restart(cluster, java, traffic, 3)
+        for broker in (1, 2):
+            kill_and_restart(cluster, java, traffic, broker)
+        let_the_original_win(cluster)
+        wait_for(lambda: cluster.metadata(bootstrap).controller_id == 3, 10, "all know it")
+        kill_and_restart(cluster, java, traffic, 1)
+        assert cluster.metadata(bootstrap).controller_id == 3
+        kill_and_restart(cluster, java, traffic, 3)
         traffic.assert_sound()
+
+
+def kill_and_restart(cluster: Cluster, java: JavaBroker, traffic: Traffic, broker: int) -> None:
+    traffic.wait_for_more(300, 60)
+    bootstrap = traffic.bootstrap
+    java.kill() if broker == 3 else cluster.ask("kill", f"broker:{broker}")
+    wait_for(lambda: gone(cluster, bootstrap, broker), 40, f"{broker} leads nothing")
+    traffic.wait_for_more(300, 60)
+    java.start() if broker == 3 else cluster.ask("restart", f"broker:{broker}")
+    wait_for(lambda: cluster.whole("mixed", 3), 60, f"{broker} is in sync again")
+
+
+def let_the_original_win(cluster: Cluster) -> None:
+    """Delete /controller while both of ours are paused."""
+    zookeeper = KazooClient(f"127.0.0.1:{cluster.zookeeper_port}")
+    zookeeper.start()
+    try:
+        for broker in (1, 2):
+            cluster.ask("pause", f"broker:{broker}")
+        zookeeper.delete("/controller")
+        wait_for(lambda: zookeeper.exists("/controller"), 5, "the original is controller")
+        assert b'"brokerid":3' in zookeeper.get("/controller")[0]
+    finally:
+        for broker in (1, 2):
+            cluster.ask("resume", f"broker:{broker}")
+        zookeeper.stop()
+        zookeeper.close()
 
 
 def gone(cluster: Cluster, bootstrap: str, broker: int) -> bool:
