@@ -74,7 +74,7 @@ def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) 
 
 
 def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
-    """The response body from ``offset`` to the end, to its last byte; else as ``decode_request``."""
+    """The response body from ``offset`` to the end, to its last byte; as ``decode_request``."""
     return _decode(api_key, version, buffer, offset, response=True)
 
 
