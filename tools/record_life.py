@@ -38,7 +38,7 @@ COMPACTED = {
     "min.cleanable.dirty.ratio": "0.01",
 }
 PATIENCE_S = 20.0
-QUIET_S = 0.4
+QUIET_S = 0.5
 """Announcements that follow a step are sent within this time."""
 PREFERRED_S = 6.0
 """A new controller looks for preferred leaders 5 s after its election."""
