@@ -171,7 +171,8 @@ def test_dump_log_segments(stopped: Cluster) -> None:
     assert set(re.findall(r"compresscodec: (\w+)", shown)) == set(CODECS)
     indexes = sorted([*directory.glob("*.index"), *directory.glob("*.timeindex")])
     shown = output(DUMP, "--index-sanity-check", "--files", _files(indexes))
-    assert len(re.findall("passed sanity check", shown)) == len(indexes)
+    assert len(re.findall(r"passed sanity check|index is empty", shown)) == len(indexes)
+    assert "passed sanity check" in shown
     shown = output(DUMP, "--verify-index-only", "--files", _files(indexes))
     assert "Mismatches" not in shown
     assert "Misses" not in shown
