@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
@@ -55,6 +56,7 @@ log = logging.getLogger("kafka.server")
 T = TypeVar("T")
 
 FIRST_BLOCK_TIMEOUT_S = 5.0
+DOUBT_POLL_S = 1.0
 LISTEN_BACKLOG = 1024
 """Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
 connection that finds the queue full waits for a second."""
@@ -265,7 +267,6 @@ class Node:
                 epoch=-1,
                 endpoints=endpoints,
                 rack=self._config.text("broker.rack"),
-                unclean_start=self._logs.unclean_machine_start,
             )
         )
         return self._registered
@@ -279,7 +280,8 @@ class Node:
                     await self._zookeeper.new_session()
                     self._configs.on_new_session()
                     self._features.on_new_session()
-                return await self._registration.register(broker)
+                doubt = self._logs.unclean_machine_start
+                return await self._registration.register(replace(broker, unclean_start=doubt))
             except SessionExpired:
                 await self._expired.wait()
 
@@ -290,6 +292,7 @@ class Node:
             ("sessions", self._follow_sessions()),
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
+            ("doubt", self._settle_doubt(services.replicas)),
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),
             ("logs", self._logs.run()),
@@ -344,6 +347,13 @@ class Node:
             await self._expired.wait()
             self._registered = await self._registration_in_some_session(self._registered)
             self._controller.on_new_session()
+
+    async def _settle_doubt(self, replicas: ReplicaManager) -> None:
+        """After the machine died: say that records may be missing until none can be."""
+        while self._logs.unclean_machine_start:
+            await asyncio.sleep(DOUBT_POLL_S)
+            if replicas.are_level(self._logs.logs):
+                self._logs.settle_doubt()
 
     # Connections to others
 

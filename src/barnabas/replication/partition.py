@@ -52,6 +52,8 @@ class Partition:
         self.leader_epoch = NO_EPOCH
         self.partition_epoch = NO_EPOCH
         self.controller_epoch = NO_EPOCH
+        self.level = False
+        """It has led, or had all that its leader had committed, since this broker started."""
         self.replicas: tuple[int, ...] = ()
         self.adding: tuple[int, ...] = ()
         self.removing: tuple[int, ...] = ()
@@ -125,6 +127,7 @@ class Partition:
         self._take_over(state)
         leadership = self.leadership or Leadership(self)
         self.leadership = leadership
+        self.level = True
         leadership.begin(state.isr, new_leader=new_leader, new_epoch=new_epoch)
         self.note(
             "became_leader",
@@ -283,6 +286,7 @@ class Partition:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "fetched at another offset")
         if len(records) >= HEADER_BYTES:
             self._append_copied(log, records)
+        self.level = self.level or log.log_end_offset >= leader_high_watermark
         self.follow_high_watermark(leader_high_watermark)
         start = min(leader_log_start, log.high_watermark)
         if start > log.log_start_offset:

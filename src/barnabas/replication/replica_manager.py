@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -96,6 +96,11 @@ class ReplicaManager:
         for partition in list(self.partitions.values()):
             if partition.leadership is not None and not partition.offline:
                 partition.leadership.maybe_shrink()
+
+    def are_level(self, names: Iterable[TopicPartition]) -> bool:
+        """Whether each of these partitions has led here or been level with its leader since the
+        start."""
+        return all(name in self.partitions and self.partitions[name].level for name in names)
 
     def add_role_listener(self, listener: RoleListener) -> None:
         """Hear of every change of role."""

@@ -3,10 +3,11 @@
 Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
 of ours last opened it. After an unclean stop it tells a process that died (the page cache, and so
 every acknowledged record, is there) from a machine that died (what was not flushed is gone;
-KIP-966). ``barnabas-flush-before-ack`` is there as long as everything that was acknowledged from
-this directory had been flushed before (``log.flush.before.ack``): then not even a dead machine
-leaves anything in doubt. Kafka looks at directories only when it loads logs, and leaves the files
-alone.
+KIP-966). ``barnabas-doubt`` is there from such a start until all logs are level with their leaders,
+so that one more restart meanwhile does not hide it. ``barnabas-flush-before-ack`` is there as long
+as everything that was acknowledged from this directory had been flushed before
+(``log.flush.before.ack``): then not even a dead machine leaves anything in doubt. Kafka looks at
+directories only when it loads logs, and leaves the files alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from barnabas.storage.small_files import replace_durably
 from barnabas.types import TopicPartition
 
 BOOT_ID_FILE = "barnabas-boot-id"
+DOUBT_FILE = "barnabas-doubt"
 FLUSHED_FILE = "barnabas-flush-before-ack"
 LOCK_FILE = ".lock"
 DELETE_SUFFIX = "-delete"
@@ -145,7 +147,10 @@ class LogDirectory:
         # Not only with partitions: their directories may be what was lost.
         died = not self.was_clean and boot_id != self.env.boot_id and (known or has_partitions)
         was_flushed = files.exists(flushed_path)
-        self.machine_died = died and not was_flushed
+        doubt_path = f"{self.path}/{DOUBT_FILE}"
+        self.machine_died = files.exists(doubt_path) or (died and not was_flushed)
+        if self.machine_died:
+            write_atomically(files, doubt_path, b"")
         if flush_before_ack and not was_flushed:
             # What is here is on the disk if it was left cleanly, read back after the machine died,
             # or is nothing; else something may be acknowledged and only in the page cache.
@@ -156,6 +161,13 @@ class LogDirectory:
             files.sync_directory(self.path)
         if boot_id != self.env.boot_id:
             write_atomically(files, boot_path, self.env.boot_id.encode())
+
+    def settle_doubt(self) -> None:
+        """Nothing is missing any more."""
+        if self.machine_died:
+            self.env.files.remove(f"{self.path}/{DOUBT_FILE}")
+            self.env.files.sync_directory(self.path)
+            self.machine_died = False
 
     def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
         path = f"{self.path}/{name}"

@@ -102,6 +102,14 @@ class LogManager(LogOwner):
         acknowledged was flushed before: records may be missing here."""
         return any(d.machine_died for d in self._dirs)
 
+    def settle_doubt(self) -> None:
+        """All logs are level with their leaders, or lead: nothing is missing any more."""
+        for directory in [d for d in self._dirs if d.is_online]:
+            try:
+                directory.settle_doubt()
+            except OSError as error:
+                self._dir_failed(directory, error)
+
     def get(self, topic_partition: TopicPartition) -> Log | None:
         """The log of a partition, None if there is none online."""
         return self._logs.get(topic_partition)
