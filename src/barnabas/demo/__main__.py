@@ -31,6 +31,9 @@ PARTITIONS = 6
 BROKERS = 3
 RECOVERY_TIMEOUT_S = 60.0
 COORDINATOR_AWAY_S = 2.0
+RATE = 15_000
+PATIENT_RATE = 4_000
+"""So slow that the data set outlasts the sessions of two dead brokers on a foreign ZooKeeper."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,9 +232,12 @@ def main() -> int:
     """Parse, start the cluster, run, stop it."""
     parser = argparse.ArgumentParser(prog="barnabas.demo", description=__doc__)
     parser.add_argument("--records", type=int, default=336_776)
-    parser.add_argument("--rate", type=int, default=15_000, help="records a second")
+    parser.add_argument(
+        "--rate", type=int, help=f"records a second; {RATE}, or {PATIENT_RATE} with --zookeeper"
+    )
     parser.add_argument("--zookeeper", help="use this ZooKeeper instead of the embedded one")
     arguments = parser.parse_args()
+    arguments.rate = arguments.rate or (PATIENT_RATE if arguments.zookeeper else RATE)
     port = _free_ports(BROKERS + 1)
     zookeeper = arguments.zookeeper or f"127.0.0.1:{port + BROKERS}"
     command = [sys.executable, "-m", "barnabas.cli.main", "up", "--port", str(port)]
