@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -34,7 +35,11 @@ from tests.clients.drivers import (
 )
 from tests.cluster_kit import Cluster, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = [
+    pytest.mark.process,
+    # kafka-python and aiokafka leave sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 T0 = 1_700_000_000_000
 LOOKUPS = {T0 - 5: 0, T0: 0, T0 + 401: 41, T0 + 990: 99}
@@ -47,6 +52,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     settings = {"auto.leader.rebalance.enable": "false"}
     with Cluster(directory=directory, overrides=settings) as running:
         yield running
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
