@@ -12,6 +12,7 @@ new registration names it: the promise does not cover what it held.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,11 +50,14 @@ class Invariants:
         self.states: dict[TopicPartition, LeaderAndIsr] = {}
         self.controller = 0
         """The broker that is controller, as far as the coordinator knows."""
+        self.controller_epoch = 0
+        self.registered: dict[int, int] = {}
+        """Broker -> czxid of its registration."""
+        self.assignments: dict[TopicPartition, tuple[int, ...]] = {}
         self.checks = 0
         self._fail = fail
         self._min_isr = min_isr
-        self._controller_epoch = (0, 0)  # (value, mzxid)
-        self._registered: dict[int, int] = {}
+        self._controller_since = 0
         self._lives: dict[int, int] = {}
         self._written: dict[tuple[TopicPartition, int, int], Batch] = {}
         self._led: dict[tuple[TopicPartition, int], tuple[int, int]] = {}
@@ -79,7 +83,7 @@ class Invariants:
     def lost_power(self, broker: int) -> None:
         """What this broker had not flushed may be gone, and it need not have flushed."""
         for tp in self.states:
-            self._weak[broker, tp] = self._registered.get(broker, 0)
+            self._weak[broker, tp] = self.registered.get(broker, 0)
 
     def can_lose(self, broker: int) -> bool:
         """Whether the promise says that nothing acknowledged is lost if this broker's machine
@@ -231,22 +235,29 @@ class Invariants:
             if node.path == paths.CONTROLLER_EPOCH:
                 self._controller_epoch_written(node)
             elif node.path.startswith(paths.BROKER_IDS + "/"):
-                self._registered[int(node.path.rpartition("/")[2])] = node.czxid
+                self.registered[int(node.path.rpartition("/")[2])] = node.czxid
             elif node.path == paths.CONTROLLER:
                 self.controller = decode_controller(node.path, node.data).broker_id
             elif node.path.endswith("/state"):
                 states.append(node)
+            elif node.path.startswith(paths.TOPICS + "/") and node.path.count("/") == 3:
+                self._assigned(node)
         for node in states:
             tp = paths.parse_partition_state_path(node.path)
             if tp is not None:
                 self._state_written(tp, node)
 
+    def _assigned(self, node: StoredNode) -> None:
+        topic = node.path.rpartition("/")[2]
+        for number, replicas in json.loads(node.data or b"{}").get("partitions", {}).items():
+            self.assignments[TopicPartition(topic, int(number))] = tuple(replicas)
+
     def _controller_epoch_written(self, node: StoredNode) -> None:
         epoch = decode_controller_epoch(node.path, node.data)
-        if epoch < self._controller_epoch[0]:
-            text = f"controller epoch went from {self._controller_epoch[0]} to {epoch}"
+        if epoch < self.controller_epoch:
+            text = f"controller epoch went from {self.controller_epoch} to {epoch}"
             self._fail("Monotonic", text)
-        self._controller_epoch = epoch, node.mzxid
+        self.controller_epoch, self._controller_since = epoch, node.mzxid
 
     def _state_written(self, tp: TopicPartition, node: StoredNode) -> None:
         state = decode_partition_state(node.path, node.data, node.version)
@@ -261,12 +272,12 @@ class Invariants:
             or state.controller_epoch < before.controller_epoch
         ):
             self._fail("Monotonic", f"{tp}: from {before} to {state}")
-        epoch, since = self._controller_epoch
-        if node.mzxid > since and state.controller_epoch != epoch:
+        epoch = self.controller_epoch
+        if node.mzxid > self._controller_since and state.controller_epoch != epoch:
             text = f"{tp}: written by controller {state.controller_epoch}, {epoch} was elected"
             self._fail("FencedController", text)
         for member in state.isr:
-            registered = self._registered.get(member, 0)
+            registered = self.registered.get(member, 0)
             if self._weak.get((member, tp), registered) < registered < node.mzxid:
                 del self._weak[member, tp]
         self._strong_isr(tp)

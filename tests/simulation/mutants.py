@@ -83,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="early-join",
         about="KIP-320 rule 4: a follower joins the ISR below the start of the leader's epoch",
-        kinds=("laggard", "zombie", "double"),
+        kinds=("early", "laggard"),
         fixed=TAILS,
     ),
     Mutant(
@@ -116,13 +116,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="unfenced-controller",
         about="the controller writes without checking /controller_epoch",
-        kinds=("deposed", "kill"),
+        kinds=("usurped", "deposed"),
         fixed={"together": False},
     ),
     Mutant(
         name="stale-controller-obeyed",
         about="orders of a controller that was replaced are carried out",
-        kinds=("deposed", "kill", "pause"),
+        kinds=("late_orders", "deposed"),
         fixed={"together": False},
     ),
     Mutant(
@@ -138,7 +138,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="bounce-missed",
         about="a broker that registered anew between two looks is taken for the old one",
-        kinds=("bounce", "kill", "coordinator"),
+        kinds=("unseen_bounce", "bounce"),
+        fixed={"together": False},
     ),
     Mutant(
         name="duplicate-after-failover",
@@ -154,7 +155,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="leader-counts-unflushed",
         about="the leader counts for the watermark before it has flushed",
-        kinds=("power_all", "power"),
+        kinds=("power_all", "slow_disk"),
         fixed={"flush": True},
     ),
     Mutant(
@@ -179,13 +180,13 @@ MUTANTS: tuple[Mutant, ...] = (
         name="dead-member-kept",
         about="neither controller nor leader takes a dead replica out of the ISR",
         kinds=("outage",),
-        fixed={"together": False},
+        fixed={"together": False, "kinds": ("outage",)},
     ),
     Mutant(
         name="silent-member-kept",
         about="the leader keeps a replica in the ISR that does not fetch",
         kinds=("silent",),
-        fixed={"together": False},
+        fixed={"together": False, "kinds": ("silent",)},
     ),
 )
 
@@ -217,7 +218,7 @@ def hunt(mutant: Mutant, seeds: int) -> Found:
         options = mutant_options(mutant, FIRST_SEED + count)
         try:
             with planted(mutant.name):
-                Scenario(options, settle_s=5.0, timeline=10).run()
+                Scenario(options, timeline=10).run()
         except SimulationFailure as failure:
             evidence = str(failure).splitlines()[0].partition(": ")[2]
             if _is_sound(options):
@@ -228,7 +229,7 @@ def hunt(mutant: Mutant, seeds: int) -> Found:
 
 def _is_sound(options: Options) -> bool:
     try:
-        Scenario(options, settle_s=5.0, timeline=10).run()
+        Scenario(options, timeline=10).run()
     except SimulationFailure as failure:
         print(f"fails without any mutant: {options}: {failure}", file=sys.stderr)
         return False

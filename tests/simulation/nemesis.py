@@ -17,6 +17,8 @@ from tests.simulation.network import SLOW
 from tests.simulation.nodes import Process, Simulation
 from tests.simulation.options import Options
 
+LONE = (("outage",), ("silent",))
+"""Faults that are judged by what they alone have done: one after the other."""
 Fault = Callable[["Nemesis"], Coroutine[Any, Any, None]]
 
 
@@ -50,7 +52,10 @@ class Nemesis:
                 break
             kind = self.stream.choice(self.options.kinds)
             self.count += 1
-            self._tasks.append(asyncio.create_task(self.faults[kind](self)))
+            task = asyncio.create_task(self.faults[kind](self))
+            self._tasks.append(task)
+            if self.options.kinds in LONE:
+                await task
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

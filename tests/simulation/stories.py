@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.simulation.disk import Directory, Disk, DiskFault
 from tests.simulation.kernel import MILLISECOND
@@ -14,11 +15,15 @@ from tests.simulation.nemesis import FAULTS, Fault, Nemesis
 from tests.simulation.network import SLOW, Link
 from tests.simulation.nodes import Process
 
+from barnabas.seams import Env
 from barnabas.types import LeaderAndIsr, TopicPartition
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.errors import NoNode
 
 DERIVED = (".index", ".timeindex", ".snapshot")
-"""Files that can be made again from a partition's records. Not the epochs: without a checksum, as in
-the original, a flipped digit is believed."""
+"""Files that can be made again from a partition's records. Not the epochs: they have no checksum,
+as in the original, and a flipped digit is believed."""
 LAGGING = Link(latency_ns=600 * MILLISECOND, jitter_ns=300 * MILLISECOND, bytes_per_second=200_000)
 SESSION_S = 6.0
 OUTAGE_S = 18.0
@@ -52,46 +57,65 @@ async def _until(condition: Callable[[], bool], limit_s: float) -> bool:
 
 
 async def _double(nemesis: Nemesis) -> None:
-    """KIP-279: one follower lags, another does not hear of the first failover; the leader dies, and
-    its successor right after it has written something. Three epochs, three tails."""
-    found = _partition(nemesis)
-    judge = nemesis.invariants
+    """KIP-279: one follower lags, the other does not hear of the failover to it; the leader dies,
+    and its successor right after it has written something. Three epochs, three tails."""
+    found, judge = _partition(nemesis), nemesis.invariants
     if found is None or judge is None:
         return
     tp, state = found
     first = _broker(nemesis, state.leader)
-    followers = [_broker(nemesis, r) for r in state.isr if r != state.leader]
-    if not followers or not first.alive:
+    heirs = [r for r in judge.assignments.get(tp, ()) if r in state.isr and r != state.leader]
+    if len(heirs) < 2 or not first.alive or judge.controller == heirs[1]:
         return
+    second, deaf = (_broker(nemesis, r) for r in heirs)
     network, stream = nemesis.simulation.network, nemesis.stream
-    lagging = stream.choice(followers)
-    deaf = [process for process in followers if process is not lagging]
-    network.set_link(first.host.name, lagging.host.name, LAGGING)
-    await asyncio.sleep(stream.uniform(0.2, 1.0))
-    nemesis.simulation.life("double", f"{tp} of {first.name}, {lagging.name} lags")
-    blocked = []
-    for process in deaf:
-        for other in (f"b{judge.controller}", first.name):
-            if other != process.name and other in nemesis.simulation.processes:
-                source = nemesis.simulation.processes[other].host.name
-                network.block(source, process.host.name)
-                blocked.append((source, process.host.name))
+    network.set_link(first.host.name, second.host.name, LAGGING)
+    await asyncio.sleep(stream.uniform(0.5, 1.5))
+    nemesis.simulation.life("double", f"{tp}: {first.name}, {second.name}; {deaf.name} is deaf")
+    network.block(second.host.name, deaf.host.name)
+    epoch = judge.states[tp].leader_epoch
     first.kill()
-    network.set_link(first.host.name, lagging.host.name, None)
-    epoch = state.leader_epoch
+    network.set_link(first.host.name, second.host.name, None)
     await _until(lambda: judge.states[tp].leader_epoch > epoch, 8)
-    await asyncio.sleep(stream.uniform(0.05, 0.6))
-    second = judge.states[tp].leader
-    if second > 0:
-        _broker(nemesis, second).kill()
-    for source, target in blocked:
-        network.unblock(source, target)
-    await asyncio.sleep(stream.uniform(0.0, 1.5))
-    again = [first, *([_broker(nemesis, second)] if second > 0 else [])]
+    await asyncio.sleep(stream.uniform(0.1, 0.8))
+    second.kill()
+    await asyncio.sleep(stream.uniform(0.0, 0.1))
+    network.unblock(second.host.name, deaf.host.name)
+    epoch = judge.states[tp].leader_epoch
+    await _until(lambda: judge.states[tp].leader_epoch > epoch, 8)
+    await asyncio.sleep(stream.uniform(0.0, 1.0))
+    again = [first, second]
     stream.shuffle(again)
     for process in again:
         nemesis.revive(process)
         await asyncio.sleep(stream.uniform(0.0, 1.0))
+
+
+async def _early(nemesis: Nemesis) -> None:
+    """KAFKA-7128: the leader dies while all copy slowly, so that its successor's watermark lags; a
+    replica outside of the ISR is past that watermark, but not past what was committed."""
+    found, judge = _partition(nemesis), nemesis.invariants
+    if found is None or judge is None or len(found[1].isr) < 3:
+        return
+    tp, state = found
+    leader = _broker(nemesis, state.leader)
+    heir, late = (_broker(nemesis, r) for r in judge.assignments[tp] if r != state.leader)
+    if not (leader.alive and heir.alive and late.alive):
+        return
+    network, stream = nemesis.simulation.network, nemesis.stream
+    nemesis.simulation.life("early", f"{tp}: {leader.name}, {heir.name}; {late.name} is late")
+    late.kill()
+    await _until(lambda: int(late.name[1:]) not in judge.isr(tp), 8)
+    ways = [(leader, heir), (leader, late), (heir, late)]
+    for one, other in ways:
+        network.set_link(one.host.name, other.host.name, LAGGING)
+    nemesis.revive(late)
+    await asyncio.sleep(stream.uniform(0.2, 4.0))
+    leader.kill()
+    await asyncio.sleep(stream.uniform(2.0, 5.0))
+    for one, other in ways:
+        network.set_link(one.host.name, other.host.name, None)
+    nemesis.revive(leader)
 
 
 async def _laggard(nemesis: Nemesis) -> None:
@@ -145,6 +169,105 @@ async def _deposed(nemesis: Nemesis) -> None:
     nemesis.revive(victim)
 
 
+async def _late_orders(nemesis: Nemesis) -> None:
+    """Orders of a controller are stuck on their way to one broker, and arrive when another has been
+    elected and heard."""
+    judge = nemesis.invariants
+    if judge is None or f"b{judge.controller}" not in nemesis.simulation.processes:
+        return
+    old = nemesis.simulation.processes[f"b{judge.controller}"]
+    others = [nemesis.simulation.processes[n] for n in nemesis.targets if n != old.name]
+    network, stream = nemesis.simulation.network, nemesis.stream
+    stream.shuffle(others)
+    victim, hearer = others
+    coordinator = nemesis.simulation.processes[nemesis.coordinator or ""].host.name
+    nemesis.simulation.life("late_orders", f"of {old.name} to {hearer.name} about {victim.name}")
+    network.block(old.host.name, hearer.host.name)
+    victim.kill()
+    await asyncio.sleep(stream.uniform(0.3, 2.0))
+    network.cut(old.host.name, coordinator)
+    nemesis.revive(victim)
+    epoch = judge.controller_epoch
+    await _until(lambda: judge.controller_epoch > epoch, 9)
+    await asyncio.sleep(stream.uniform(0.0, 0.5))
+    network.unblock(old.host.name, hearer.host.name)
+    await asyncio.sleep(stream.uniform(0.5, 4.0))
+    network.mend(old.host.name, coordinator)
+
+
+async def _usurped(nemesis: Nemesis) -> None:
+    """Somebody deletes /controller (operators do). The old controller does not hear of it, nor does
+    a leader, who asks it for a larger ISR: only the fence of its writes is left."""
+    found, judge = _partition(nemesis), nemesis.invariants
+    if found is None or judge is None:
+        return
+    tp, state = found
+    old, leader = f"b{judge.controller}", f"b{state.leader}"
+    rest = [n for n in nemesis.targets if n not in (old, leader)]
+    if old not in nemesis.simulation.processes or not rest:
+        return
+    late = nemesis.simulation.processes[nemesis.stream.choice(rest)]
+    network, stream = nemesis.simulation.network, nemesis.stream
+    hosts = {n: nemesis.simulation.processes[n].host.name for n in nemesis.targets}
+    coordinator = nemesis.simulation.processes[nemesis.coordinator or ""].host.name
+    nemesis.simulation.life("usurped", f"{old}; {late.name} joins {tp} of {leader} meanwhile")
+    number = int(late.name[1:])
+    late.kill()
+    await _until(lambda: number not in judge.isr(tp), 9)
+    network.cut(late.host.name, hosts[leader])
+    nemesis.revive(late)
+    registered = judge.registered.get(number, 0)
+    await _until(lambda: judge.registered.get(number, 0) > registered, 9)
+    await asyncio.sleep(0.2)
+    ways = [(coordinator, hosts[old])]
+    ways += [(hosts[n], hosts[leader]) for n in rest if n not in (late.name, leader)]
+    for way in ways:
+        network.block(*way)
+    epoch = judge.controller_epoch
+    _operator(nemesis, paths.CONTROLLER)
+    await _until(lambda: judge.controller_epoch > epoch, 3)
+    network.mend(late.host.name, hosts[leader])
+    await asyncio.sleep(stream.uniform(1.0, 4.0))
+    for way in ways:
+        network.unblock(*way)
+
+
+def _operator(nemesis: Nemesis, path: str) -> None:
+    """Somebody with a ZooKeeper shell deletes a node."""
+
+    async def main(env: Env) -> None:
+        client = ZooKeeperClient(env, "zk:2181", 6000)
+        await client.connect()
+        try:
+            await client.delete(path)
+        except NoNode:
+            env.observer.note("nothing_to_delete", path=path)
+        await client.close()
+
+    nemesis.simulation.start(f"operator{nemesis.count}", main, host="clients")
+
+
+async def _unseen_bounce(nemesis: Nemesis) -> None:
+    """A broker goes and comes back before a slow controller has looked."""
+    judge = nemesis.invariants
+    if judge is None or f"b{judge.controller}" not in nemesis.simulation.processes:
+        return
+    controller = nemesis.simulation.processes[f"b{judge.controller}"]
+    others = [n for n in nemesis.targets if n != controller.name]
+    victim = nemesis.simulation.processes[nemesis.stream.choice(others)]
+    coordinator = nemesis.simulation.processes[nemesis.coordinator or ""].host.name
+    nemesis.simulation.life("unseen_bounce", f"{victim.name}, by {controller.name}")
+    network = nemesis.simulation.network
+    network.set_link(coordinator, controller.host.name, LAGGING)
+    number = int(victim.name[1:])
+    registered = judge.registered.get(number, 0)
+    victim.kill()
+    nemesis.revive(victim)
+    await _until(lambda: judge.registered.get(number, 0) > registered, 9)
+    await asyncio.sleep(nemesis.stream.uniform(0.5, 3.0))
+    network.set_link(coordinator, controller.host.name, None)
+
+
 async def _zombie(nemesis: Nemesis) -> None:
     """A leader loses the coordinator, and perhaps one follower, but not its clients."""
     found = _partition(nemesis)
@@ -194,8 +317,9 @@ async def _outage(nemesis: Nemesis) -> None:
     process.kill()
     await asyncio.sleep(OUTAGE_S)
     broker = int(process.name[1:])
-    if judge is not None and nemesis.options.kinds == ("outage",) and nemesis.count == 1:
-        stale = [str(tp) for tp in sorted(judge.states) if broker in judge.isr(tp)]
+    if judge is not None and nemesis.options.kinds == ("outage",):
+        isrs = {str(tp): judge.isr(tp) for tp in sorted(judge.states)}
+        stale = [tp for tp, isr in isrs.items() if broker in isr and len(isr) > 1]
         if stale:
             text = f"DeadMember: broker {broker} is gone for {OUTAGE_S} s and in the ISR of {stale}"
             nemesis.simulation.fail("invariants", text)
@@ -214,7 +338,7 @@ async def _silent(nemesis: Nemesis) -> None:
     nemesis.simulation.life("silent", f"{tp}: {ends}")
     nemesis.simulation.network.cut(*ends)
     await asyncio.sleep(OUTAGE_S)
-    alone = nemesis.options.kinds == ("silent",) and nemesis.count == 1
+    alone = nemesis.options.kinds == ("silent",)
     if alone and judge.states[tp].leader == state.leader and follower in judge.isr(tp):
         text = (
             f"DeadMember: broker {follower} cannot fetch {tp} for {OUTAGE_S} s, but is in its ISR"
@@ -255,6 +379,17 @@ async def _disk_full(nemesis: Nemesis) -> None:
     disk.capacity_bytes = disk.settings.capacity_bytes
 
 
+async def _slow_disk(nemesis: Nemesis) -> None:
+    """Every fsync takes long."""
+    disk = nemesis.target().host.disk
+    usual = disk.settings
+    nemesis.simulation.life("slow_disk", disk.name)
+    slow_ns = nemesis.stream.choice((50, 200, 600)) * MILLISECOND
+    disk.settings = replace(usual, fsync_ns=slow_ns)
+    await nemesis.last()
+    disk.settings = replace(usual)
+
+
 async def _bit_flip(nemesis: Nemesis) -> None:
     """Bits rot while a broker is down, in files that its records can rebuild."""
     process, stream = nemesis.target(), nemesis.stream
@@ -287,6 +422,11 @@ def _data(process: Process) -> str:
 STORIES: dict[str, Fault] = {
     "double": _double,
     "laggard": _laggard,
+    "early": _early,
+    "late_orders": _late_orders,
+    "usurped": _usurped,
+    "unseen_bounce": _unseen_bounce,
+    "slow_disk": _slow_disk,
     "deposed": _deposed,
     "zombie": _zombie,
     "swizzle": _swizzle,
@@ -299,6 +439,6 @@ STORIES: dict[str, Fault] = {
 ALL_FAULTS: dict[str, Fault] = {**FAULTS, **STORIES}
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
-    "disk_error", "disk_full", "bit_flip",
+    "disk_error", "disk_full", "slow_disk", "bit_flip",
 )  # fmt: skip
 """What can happen when all processes are on one machine."""
