@@ -87,6 +87,7 @@ async def fetch(
     deadline = loop.time() + client.timeout_ms / 1000
     while True:
         leader = client.view.leader(tp.topic, tp.partition)
+        epoch = client.view.leader_epoch(tp.topic, tp.partition)
         code: int = ErrorCode.LEADER_NOT_AVAILABLE
         if leader is not None:
             try:
@@ -94,7 +95,7 @@ async def fetch(
                     leader,
                     ApiKey.FETCH,
                     FETCH_VERSION,
-                    _fetch_request(tp, offset, max_bytes, max_wait_ms),
+                    _fetch_request(tp, offset, epoch, max_bytes, max_wait_ms),
                 )
                 result = response.responses[0].partitions[0]
                 code = int(result.error_code)
@@ -110,7 +111,11 @@ async def fetch(
         await client.metadata([tp.topic])
 
 
-def _fetch_request(tp: TopicPartition, offset: int, max_bytes: int, max_wait_ms: int) -> Message:
+def _fetch_request(
+    tp: TopicPartition, offset: int, leader_epoch: int, max_bytes: int, max_wait_ms: int
+) -> Message:
+    """With the epoch of the leader as we know it: who follows by now, perhaps with less than the
+    leader has, refuses instead of calling the offset out of range."""
     return Message(
         replica_id=CONSUMER_REPLICA_ID,
         max_wait=max_wait_ms,
@@ -125,7 +130,7 @@ def _fetch_request(tp: TopicPartition, offset: int, max_bytes: int, max_wait_ms:
                 partitions=[
                     Message(
                         partition=tp.partition,
-                        current_leader_epoch=-1,
+                        current_leader_epoch=leader_epoch,
                         fetch_offset=offset,
                         last_fetched_epoch=-1,
                         log_start_offset=-1,

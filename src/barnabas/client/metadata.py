@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from barnabas.errors import ErrorCode
+from barnabas.types import NO_EPOCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,13 @@ class ClusterView:
             return None
         leader = view.partitions[partition].leader
         return leader if leader in self.brokers else None
+
+    def leader_epoch(self, topic: str, partition: int) -> int:
+        """The leader's epoch, -1 if it is not known."""
+        view = self.topics.get(topic)
+        if view is None or not 0 <= partition < len(view.partitions):
+            return NO_EPOCH
+        return view.partitions[partition].leader_epoch
 
 
 def cluster_view(response: Any) -> ClusterView:
