@@ -96,6 +96,10 @@ class Hosts:
         """Hosts whose processes have ended though nobody ended them."""
         return [h for h in HOSTS if h not in expected and not self.is_running(h)]
 
+    def last_line(self, host: str) -> str:
+        lines = (self.directory / f"{host}.log").read_text(errors="replace").splitlines()
+        return lines[-1] if lines else ""
+
     def end(self) -> None:
         for host, process in self._processes.items():
             if process.poll() is None:

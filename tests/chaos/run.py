@@ -24,6 +24,8 @@ from tests.real_clients import Traffic
 
 TOPICS = {"chaos-a": 4, "chaos-b": 2}
 CONVERGE_S = 60.0
+GIVEN_UP = ("expired while starting", "another running broker is registered", "no ZooKeeper at")
+"""What a broker says that could not start for want of a coordinator, as Kafka's does."""
 AT_ONCE = 2
 
 
@@ -81,11 +83,19 @@ class Chaos:
                     self._begin(self.chance.choice(kinds))
                 next_at = time.monotonic() + self.chance.uniform(0.3, 3.0)
             look()
-            for host in self.hosts.unexpectedly_ended(self.down):
-                self.problems.append(f"{host} has ended by itself")
-                return
+            self.attend()
             time.sleep(0.02)
         self._end_due(float("inf"))
+
+    def attend(self) -> None:
+        """Start what gave up while it was starting, as an init system does; nothing else may end
+        by itself."""
+        for host in self.hosts.unexpectedly_ended(self.down):
+            last = self.hosts.last_line(host)
+            if not any(reason in last for reason in GIVEN_UP):
+                self.problems.append(f"{host} has ended by itself: {last}")
+            self.note(f"{host} ended: {last}")
+            self.hosts.start(host)
 
     def _begin(self, kind: Callable[[], Fault | None]) -> None:
         fault = kind()
@@ -286,7 +296,12 @@ def _judge(chaos: Chaos, traffics: list[Traffic], verdict: Verdict) -> list[str]
     """Let everything come to rest and fill in the verdict; what is wrong."""
     hosts = chaos.hosts
     problems = chaos.problems
-    if not _wait(lambda: _converged(hosts), CONVERGE_S):
+
+    def converged() -> bool:
+        chaos.attend()
+        return _converged(hosts)
+
+    if not _wait(converged, CONVERGE_S):
         problems.append(f"not whole again within {CONVERGE_S:.0f} s: {hosts.metadata()}")
     for traffic in traffics:
         found = traffic.stop()
