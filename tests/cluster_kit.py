@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -193,7 +192,13 @@ class Cluster:
         )
 
     def create_topic(
-        self, name: str, partitions: int = 1, replicas: int = 3, **configs: str
+        self,
+        name: str,
+        partitions: int = 1,
+        replicas: int = 3,
+        *,
+        assignments: Mapping[int, Sequence[int]] | None = None,
+        **configs: str,
     ) -> None:
         """A topic with ``min.insync.replicas=2`` unless told otherwise, once all replicas serve."""
         settings = {"min.insync.replicas": str(min(2, replicas))}
@@ -207,6 +212,7 @@ class Cluster:
                     partitions=partitions,
                     replication_factor=replicas,
                     configs=settings,
+                    assignments=assignments,
                 )
                 await wait_for_leaders(client, name)
 
@@ -263,11 +269,3 @@ TRACEBACK = re.compile(r"Traceback \(most recent call last\)|unexpected error|Ta
 def no_traceback(text: str) -> bool:
     """Whether a log shows no fault of ours."""
     return TRACEBACK.search(text) is None
-
-
-@contextmanager
-def running(directory: Path, brokers: int = 3, **overrides: str) -> Iterator[Cluster]:
-    """A started cluster; settings as keywords with ``_`` for ``.``."""
-    settings = {key.replace("_", "."): value for key, value in overrides.items()}
-    with Cluster(directory=directory, brokers=brokers, overrides=settings) as cluster:
-        yield cluster

@@ -11,7 +11,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 from confluent_kafka import Producer as ConfluentProducer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.simulation.checker import Anomaly, History, Outcome, Poll, Send, check
@@ -234,17 +234,3 @@ class Traffic:
         assert not anomalies, "\n".join(map(str, anomalies[:10]))
         assert not self.faults, self.faults[:5]
         assert self.acknowledged > 0
-
-
-def wait_until_served(bootstrap: str, timeout_s: float = 20.0) -> None:
-    """Until a client gets metadata from any of these brokers."""
-    from confluent_kafka.admin import AdminClient
-
-    deadline = time.monotonic() + timeout_s
-    client = AdminClient({"bootstrap.servers": bootstrap, **_IMPATIENT})
-    while True:
-        try:
-            client.list_topics(timeout=2)
-            return
-        except KafkaException:
-            assert time.monotonic() < deadline, f"no metadata from {bootstrap}"

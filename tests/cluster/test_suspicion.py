@@ -195,8 +195,8 @@ def test_a_broker_wrongly_taken_for_dead_cannot_harm_and_is_taken_back(tmp_path:
 
 def _suspect(cluster: Cluster, door: Door, zookeeper: KazooClient) -> None:
     topic = "suspects"
-    cluster.create_topic(topic)
-    _lead_by_three(cluster, topic)
+    cluster.create_topic(topic, assignments={0: [3, 1, 2]})
+    assert cluster.partitions(topic)[0].leader == 3
     session = zookeeper.exists("/brokers/ids/3").ephemeralOwner
     traffic = Traffic(cluster.bootstrap, topic, 1)
     traffic.start()
@@ -217,14 +217,3 @@ def _suspect(cluster: Cluster, door: Door, zookeeper: KazooClient) -> None:
     traffic.assert_sound()
     _same_everywhere(cluster, topic)
     assert b"never" not in cluster.segments(3, topic, 0)
-
-
-def _lead_by_three(cluster: Cluster, topic: str) -> None:
-    """Make broker 3 the leader by taking the others away for a moment."""
-    for broker in (1, 2):
-        if cluster.partitions(topic)[0].leader == 3:
-            return
-        cluster.ask("kill", f"broker:{broker}")
-        cluster.ask("restart", f"broker:{broker}")
-        wait_for(lambda: cluster.whole(topic, 1), 15, "all in sync again")
-    assert cluster.partitions(topic)[0].leader == 3
