@@ -8,9 +8,7 @@ from barnabas.records.batch import Record
 from barnabas.types import TopicPartition
 
 TP = TopicPartition("t", 3)
-RECORD = Record(
-    offset=7, timestamp=9, key=b"k", value=b"v", headers=(("h", b"1"), ("empty", None))
-)
+RECORD = Record(offset=7, timestamp=9, key=b"k", value=b"v", headers=(("h", b"1"), ("empty", None)))
 
 
 def test_every_field() -> None:
