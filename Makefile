@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check interop chaos lock clean
+.PHONY: help setup demo test simulate mutants check interop chaos lock clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -24,6 +24,12 @@ $(VENV)/.demo-data: $(READY) demo-data.lock
 
 test: $(READY) ## every test that needs nothing but Python (and a real ZooKeeper, kcat where installed)
 	$(BIN)/python -m pytest $(ARGS)
+
+simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0
+	$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),200) --start $(or $(START),0) $(ARGS)
+
+mutants: $(READY) ## plant known bugs one by one: does the simulator find them?
+	$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check src tests bench tools

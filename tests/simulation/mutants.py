@@ -83,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="early-join",
         about="KIP-320 rule 4: a follower joins the ISR below the start of the leader's epoch",
-        kinds=("early", "laggard"),
-        fixed=TAILS,
+        kinds=("early",),
+        fixed={**TAILS, "kinds": ("early",)},
     ),
     Mutant(
         name="ack-before-isr",
@@ -116,14 +116,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="unfenced-controller",
         about="the controller writes without checking /controller_epoch",
-        kinds=("usurped", "deposed"),
-        fixed={"together": False},
+        kinds=("usurped",),
+        fixed={"together": False, "kinds": ("usurped",)},
     ),
     Mutant(
         name="stale-controller-obeyed",
         about="orders of a controller that was replaced are carried out",
-        kinds=("late_orders", "deposed"),
-        fixed={"together": False},
+        kinds=("late_orders",),
+        fixed={"together": False, "kinds": ("late_orders",)},
     ),
     Mutant(
         name="session-id-reused",

@@ -104,13 +104,15 @@ async def _early(nemesis: Nemesis) -> None:
         return
     network, stream = nemesis.simulation.network, nemesis.stream
     nemesis.simulation.life("early", f"{tp}: {leader.name}, {heir.name}; {late.name} is late")
-    late.kill()
-    await _until(lambda: int(late.name[1:]) not in judge.isr(tp), 8)
+    number = int(late.name[1:])
+    registered = judge.registered.get(number, 0)
     ways = [(leader, heir), (leader, late), (heir, late)]
+    late.kill()
+    nemesis.revive(late)
     for one, other in ways:
         network.set_link(one.host.name, other.host.name, LAGGING)
-    nemesis.revive(late)
-    await asyncio.sleep(stream.uniform(0.2, 4.0))
+    await _until(lambda: judge.registered.get(number, 0) > registered, 9)
+    await asyncio.sleep(stream.uniform(0.6, 3.0))
     leader.kill()
     await asyncio.sleep(stream.uniform(2.0, 5.0))
     for one, other in ways:

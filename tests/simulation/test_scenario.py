@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.simulation import coordination
 from tests.simulation.bombs import arm
+from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.nemesis import FAULTS
 from tests.simulation.options import draw_options
-from tests.simulation.scenario import Scenario, options_of
+from tests.simulation.planted import PLANTED
+from tests.simulation.run import CORPUS, load
+from tests.simulation.scenario import KINDS, Scenario, options_of
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +47,22 @@ def test_real_brokers_repeat_themselves_and_reach_for_nothing(
     finally:
         monkeypatch.undo()
     assert first == second
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_was_mended_stays_mended(path: Path) -> None:
+    Scenario(load(path), timeline=100).run()
+
+
+@pytest.mark.parametrize("name", ["truncate-to-watermark", "ack-before-isr", "unclean-election"])
+def test_planted_bugs_are_found(name: str) -> None:
+    found = hunt(next(m for m in MUTANTS if m.name == name), 3)
+    assert found.seeds
+
+
+def test_every_planted_bug_is_hunted_with_known_faults() -> None:
+    assert [m.name for m in MUTANTS] == list(PLANTED)
+    assert {kind for m in MUTANTS for kind in m.kinds} <= set(KINDS)
 
 
 def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
