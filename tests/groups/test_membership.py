@@ -82,6 +82,15 @@ def test_an_id_that_is_never_used_is_forgotten() -> None:
     assert late.error == ErrorCode.UNKNOWN_MEMBER_ID
 
 
+def test_an_id_that_was_given_is_not_for_a_static_member() -> None:
+    stage = Stage()
+    first = stage.join("a", require_known_member_id=True)
+    assert first is not None
+    refused = stage.join("a", first.member_id, instance_id="A")
+    assert refused is not None
+    assert refused.error == ErrorCode.UNKNOWN_MEMBER_ID
+
+
 def test_a_join_phase_waits_for_ids_that_were_given() -> None:
     stage = Stage()
     (a,) = stage.stable("a")

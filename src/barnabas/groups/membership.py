@@ -77,8 +77,11 @@ class Membership:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         if not group.supports(request.protocol_type, request.protocols):
             return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-        if not request.member_id or request.member_id in group.pending:
+        if not request.member_id:
             return ErrorCode.NONE
+        if request.member_id in group.pending:
+            # Static members are never told to come again with an id.
+            return ErrorCode.UNKNOWN_MEMBER_ID if request.instance_id else ErrorCode.NONE
         return check_member(group, request.member_id, request.instance_id)
 
     def _has_room(self, group: Group, member_id: str) -> bool:
