@@ -85,6 +85,10 @@ class Invariants:
         for tp in self.states:
             self._weak[broker, tp] = self.registered.get(broker, 0)
 
+    def held(self) -> bool:
+        """Some partition waits for an operator: its last member may lack something (KIP-966)."""
+        return any(s.leader == NO_LEADER and s.recovering for s in self.states.values())
+
     def can_lose(self, broker: int) -> bool:
         """Whether the promise says that nothing acknowledged is lost if this broker's machine
         loses what was not flushed: another ISR member of each partition has it all."""
@@ -276,7 +280,7 @@ class Invariants:
         if node.mzxid > self._controller_since and state.controller_epoch != epoch:
             text = f"{tp}: written by controller {state.controller_epoch}, {epoch} was elected"
             self._fail("FencedController", text)
-        for member in state.isr:
+        for member in state.isr if state.leader != NO_LEADER else ():
             registered = self.registered.get(member, 0)
             if self._weak.get((member, tp), registered) < registered < node.mzxid:
                 del self._weak[member, tp]

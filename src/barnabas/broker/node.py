@@ -48,7 +48,7 @@ from barnabas.zookeeper.cluster import (
     notify_log_dir_failure,
     read_or_create_cluster_id,
 )
-from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
+from barnabas.zookeeper.errors import ConnectionLoss, NoNode, SessionExpired
 from barnabas.zookeeper.operations import WatchEvent
 
 log = logging.getLogger("kafka.server")
@@ -354,6 +354,15 @@ class Node:
             await asyncio.sleep(DOUBT_POLL_S)
             if replicas.are_level(self._logs.logs):
                 self._logs.settle_doubt()
+                await self._tell_that_doubt_is_settled()
+
+    async def _tell_that_doubt_is_settled(self) -> None:
+        registered = self._registered
+        if registered is not None:
+            try:
+                await self._registration.update(replace(registered, unclean_start=False))
+            except (SessionExpired, NoNode):
+                return  # the next registration says it
 
     # Connections to others
 

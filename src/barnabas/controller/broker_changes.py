@@ -75,6 +75,7 @@ async def brokers_changed(term: Term) -> None:
     diff = difference({**context.brokers, **context.unreachable}, registered)
     for broker in (*diff.new, *diff.bounced):
         term.channels.add(broker)
+        context.learnt_of(broker)
     for broker_id in diff.dead:
         term.channels.remove(broker_id)
     if diff.new:

@@ -202,12 +202,24 @@ class ControllerContext:
         isr = leadership.isr
         if leadership.leader == NO_LEADER and leadership.recovering and len(isr) == 1:
             return isr
-        restarted = [b for m in isr if (b := self.registered(m)) and b.epoch > p.mzxid]
+        # Without a leader nobody has vouched for the members since before they went: the write that
+        # says so may be younger than a registration that its controller had not seen yet.
+        leaderless = leadership.leader == NO_LEADER
+        restarted = [
+            b for m in isr if (b := self.registered(m)) and (leaderless or b.epoch > p.mzxid)
+        ]
         if not restarted:
             return ()
         anew = [b.id for b in restarted]
         stayed = any(m in self.brokers and m not in anew for m in isr)
         return tuple(b.id for b in restarted if stayed or b.unclean_start)
+
+    def learnt_of(self, broker: Broker) -> None:
+        """A registration was seen just now: whatever was written since it was made, was written
+        without knowing of it, and vouches for the previous incarnation only."""
+        for p in self.partitions_on([broker.id]):
+            if p.leadership is not None and broker.id in p.leadership.isr:
+                p.mzxid = min(p.mzxid, broker.epoch - 1)
 
     def registered(self, broker_id: int) -> Broker | None:
         """The broker's present registration, whether it is counted as live or not."""
