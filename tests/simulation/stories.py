@@ -340,7 +340,8 @@ async def _silent(nemesis: Nemesis) -> None:
     nemesis.simulation.life("silent", f"{tp}: {ends}")
     nemesis.simulation.network.cut(*ends)
     await asyncio.sleep(OUTAGE_S)
-    alone = nemesis.options.kinds == ("silent",)
+    # A leader that cannot reach the controller either cannot change its ISR.
+    alone = nemesis.options.kinds == ("silent",) and follower != judge.controller
     if alone and judge.states[tp].leader == state.leader and follower in judge.isr(tp):
         text = (
             f"DeadMember: broker {follower} cannot fetch {tp} for {OUTAGE_S} s, but is in its ISR"

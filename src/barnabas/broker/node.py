@@ -86,7 +86,7 @@ async def main(
         except SessionExpired as error:  # before registration; later ones are followed
             raise FatalError("the ZooKeeper session expired while starting") from error
         finally:
-            await node.stop()
+            await node.stop(orderly=stop.is_set())
 
 
 async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -417,10 +417,15 @@ class Node:
 
     # Stop
 
-    async def stop(self) -> None:
-        """Controlled shutdown; also after a start that failed half way."""
+    async def stop(self, *, orderly: bool = True) -> None:
+        """Controlled shutdown; also after a start that failed half way. Not ``orderly``: after a
+        fault, when nothing may be waited for: others take over as soon as the session ends."""
         self._stopping = True
-        if self._registered is not None and self._config.flag("controlled.shutdown.enable"):
+        if (
+            orderly
+            and self._registered is not None
+            and self._config.flag("controlled.shutdown.enable")
+        ):
             assert self._channel is not None
             await hand_over(self._config, self._channel, self._registered)
         if self._network is not None:
