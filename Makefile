@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Debian keeps `python3 -m venv` in a package of its own: as root we install it, else we say so.
+VENV_PACKAGE = { rm -rf $(VENV); test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv > /dev/null \
+	&& $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
+	echo "make: cannot create a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
 .PHONY: help setup demo test simulate mutants check interop chaos lock clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## create .venv with the locked dependencies and barnabas itself
 $(READY): requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: cannot create a virtual environment; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) > /dev/null || $(VENV_PACKAGE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
