@@ -36,7 +36,7 @@ class Mutant:
     fixed: dict[str, Any] = field(default_factory=dict)
     """Options that are not drawn."""
     equivalent: str = ""
-    """Why it cannot be seen, if it cannot."""
+    """Why it is not expected to be seen with three brokers, if so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,16 @@ MUTANTS: tuple[Mutant, ...] = (
         about="KIP-320 rule 2: the divergence is told to followers of other epochs",
         kinds=("double", "zombie", "silent", "one_way"),
         fixed=TAILS,
+        equivalent="each fetch is compared with the leader's log anew (KIP-595); harm needs a"
+        " fourth broker, controller alone, that one replica hears two elections late from",
     ),
     Mutant(
         name="unfenced-position",
         about="KIP-320 rule 3: the watermark counts fetches of followers in other epochs",
         kinds=("double", "zombie", "one_way"),
         fixed=TAILS,
+        equivalent="each fetch is compared with the leader's log anew (KIP-595); harm needs a"
+        " fourth broker, controller alone, that one replica hears two elections late from",
     ),
     Mutant(
         name="early-join",
