@@ -234,10 +234,14 @@ class Kernel:
                 self._heap.clear()
                 self._ready.clear()
                 for task in self.unfinished:
+                    # On its own loop, or asyncio would make a real one for what it does last.
+                    events._set_running_loop(task.get_loop())
                     try:
                         task.get_coro().close()
                     except BaseException:
                         continue
+                    finally:
+                        events._set_running_loop(None)
                 self.unfinished.clear()
                 self.graveyard.clear()
                 gc.collect(0)  # what a run without collections has made is all young
