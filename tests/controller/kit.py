@@ -359,13 +359,13 @@ class Cluster:
         broker.mode = "up"
         self.next_session += 1
         broker.session = self.next_session
-        endpoint = Endpoint("PLAINTEXT", "PLAINTEXT", "b", 9000 + broker_id)
-        body = encode_broker(
-            Broker(id=broker_id, epoch=0, endpoints=(endpoint,), rack=rack, unclean_start=unclean),
-            0,
-        )
+        body = _registration(broker_id, unclean, rack)
         broker.epoch = self.zookeeper.create(paths.broker_id_path(broker_id), body, broker.session)
         return broker.epoch
+
+    def settle_doubt(self, broker_id: int) -> None:
+        """The broker's logs are level again: it says so in the registration that it has."""
+        self.zookeeper.set(paths.broker_id_path(broker_id), _registration(broker_id))
 
     def start_controller(self, broker_id: int) -> Controller:
         """The broker's candidate for controller."""
@@ -462,6 +462,12 @@ class Cluster:
         self.zookeeper.set(
             paths.partition_state_path(topic, partition), encode_partition_state(state)
         )
+
+
+def _registration(broker_id: int, unclean: bool = False, rack: str | None = None) -> bytes:
+    endpoint = Endpoint("PLAINTEXT", "PLAINTEXT", "b", 9000 + broker_id)
+    broker = Broker(id=broker_id, epoch=0, endpoints=(endpoint,), rack=rack, unclean_start=unclean)
+    return encode_broker(broker, 0)
 
 
 def _short(value: object) -> str:

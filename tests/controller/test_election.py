@@ -85,7 +85,7 @@ def test_a_doubtful_member_waits_for_the_others() -> None:
     assert held_back(waiting) is None
     assert elect(Strategy.OFFLINE, replace(waiting, online=(1, 2))) == (2, (2,), (1, 2))
     both = replace(waiting, online=(1, 2), doubtful=(1, 2))
-    assert elect(Strategy.OFFLINE, both) == (1, (1, 2), (1, 2))
+    assert elect(Strategy.OFFLINE, both) == (1, (1,), (1, 2))
 
 
 def test_new_partitions_are_led_by_the_first_live_replica() -> None:
@@ -116,6 +116,8 @@ def test_shrinking() -> None:
     assert shrunk(state(-1, 1, recovering=True), 1, doubtful=(1,)) is None
     assert shrunk(state(2, 1, 2), 2, doubtful=(1,)) is None
     assert shrunk(state(2, 1, 2), 1, 2, doubtful=(1,)) == (-1, (2,), 6, False)
+    # nobody vouches for a doubtful one that stays: a leader that is recorded still is not alive
+    assert shrunk(state(1, 1, 2, 3), 2, doubtful=(3,)) == (-1, (1, 3), 6, False)
     # an unclean leader that dies unconfirmed is not held: what it lost had been accepted
     assert shrunk(state(1, 1, recovering=True), 1) == (-1, (1,), 6, False)
 
@@ -178,6 +180,9 @@ def test_every_election(
         assert strategy is Strategy.OFFLINE
         assert len(isr) > 1
         assert set(isr) <= set(doubtful) & set(online)
+        assert new.isr == (new.leader,), "the others may have less: they come back by fetching"
+    else:
+        assert not set(new.isr) & set(doubtful), "doubt does not end with an election"
 
 
 @given(
@@ -207,3 +212,5 @@ def test_every_shrink(
         assert set(isr) <= set(gone), "whoever goes stays listed only if nobody remains"
     if not set(isr) <= set(doubtful):
         assert not set(new.isr) <= set(doubtful), "trust does not end with a shrink"
+    if set(new.isr) & set(doubtful):
+        assert new.leader == -1, "doubt does not end with a shrink"

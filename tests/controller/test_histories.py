@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.controller.kit import Cluster, run
 
@@ -29,6 +29,7 @@ ACTIONS = (
     "grow_isr",
     "lose_answer",
     "wait",
+    "level",
 )
 STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 3)), max_size=25)
 
@@ -42,6 +43,9 @@ class History:
         self.running: dict[int, bool] = {}
         self.full = {number: set(replicas) for number, replicas in ASSIGNMENT.items()}
         """Who has everything that was acknowledged; a crash of its machine takes that away."""
+        self.doubt: dict[int, bool] = {}
+        """Whose machine crashed, and whose logs have not all been level with their leaders since.
+        It is on the disk: every registration says it until then."""
         self.checked = 0
 
     async def begin(self) -> None:
@@ -53,11 +57,50 @@ class History:
     async def start(self, broker: int, unclean: bool = False) -> None:
         if self.registered.get(broker):
             return
-        self.cluster.register(broker, unclean=unclean)
+        self.doubt[broker] = unclean or self.doubt.get(broker, False)
+        self.cluster.register(broker, unclean=self.doubt[broker])
         self.cluster.start_controller(broker)
         self.registered[broker] = self.running[broker] = True
         for full in self.full.values() if unclean else ():
             full.discard(broker)
+
+    def level(self, broker: int) -> None:
+        """Its followers fetch as much as they can; if all are level, there is no doubt any more."""
+        level = True
+        for number, replicas in ASSIGNMENT.items():
+            if broker not in replicas:
+                continue
+            leader = self.leader_of(number, broker)
+            level = level and leader is not None
+            # In the ISR nothing is acknowledged without it from now on; else it is not in sync.
+            in_sync = broker in self.cluster.state("t", number).isr
+            if leader in self.full[number] and in_sync:
+                self.full[number].add(broker)
+        if level and self.doubt[broker]:
+            self.doubt[broker] = False
+            self.cluster.settle_doubt(broker)
+
+    def leader_of(self, number: int, broker: int) -> int | None:
+        """Whom this broker follows (or itself), if that is one who leads in the same epoch."""
+        told = self.told(number, broker)
+        if told is None or told.leader == -1 or told.leader == broker:
+            return told.leader if told and told.leader == broker else None
+        leader = told.leader
+        theirs = self.told(number, leader) if self.running.get(leader) else None
+        if theirs is None or (theirs.leader, theirs.leader_epoch) != (leader, told.leader_epoch):
+            return None
+        return leader if self.cluster.brokers[leader].mode == "up" else None
+
+    def told(self, number: int, broker: int) -> Any:
+        """The last role that this incarnation of the broker was given."""
+        for receiver, api_key, message in reversed(self.cluster.requests):
+            ours = receiver == broker and api_key == 4
+            if ours and message.broker_epoch == self.cluster.brokers[broker].epoch:
+                for topic in message.topic_states:
+                    for p in topic.partition_states:
+                        if p.partition_index == number:
+                            return p
+        return None
 
     async def act(self, action: str, broker: int) -> None:
         """One step; those that make no sense now do nothing."""
@@ -94,12 +137,14 @@ class History:
             cluster.clients[broker].expired = True
             cluster.controllers[broker].on_session_expired()
             cluster.end_session(broker)
-            cluster.register(broker)
+            cluster.register(broker, unclean=self.doubt[broker])
             client = cluster.clients[broker]
             client.expired, client.session_id = False, cluster.brokers[broker].session
             cluster.controllers[broker].on_new_session()
         elif action == "grow_isr":
             await self.grow_isr(broker)
+        elif action == "level" and cluster.brokers[broker].mode == "up":
+            self.level(broker)
 
     async def grow_isr(self, leader: int) -> None:
         """As the leader of partition 0, propose all who are registered."""
@@ -204,6 +249,17 @@ class History:
             state = self.cluster.state("t", number)
             held = len(replicas) > 1 and len(state.isr) == 1 and state.recovering
             assert state.leader != -1 or held
+        await self.check_doubt_ends()
+
+    async def check_doubt_ends(self) -> None:
+        """All is well but for what is held: doubt lasts only where some partition is."""
+        for broker in (1, 2, 3):
+            self.level(broker)
+            if self.doubt[broker]:
+                states = [self.cluster.state("t", n) for n, r in ASSIGNMENT.items() if broker in r]
+                assert any(state.leader == -1 for state in states)
+        await self.cluster.settle()
+        self.check()
 
 
 async def _play(steps: list[tuple[str, int]]) -> None:
@@ -219,5 +275,28 @@ async def _play(steps: list[tuple[str, int]]) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
+@example([("crash", 3), ("kill", 1), ("bounce_unclean", 2), ("crash", 2)])
+@example(  # all in doubt: who is elected has what is left, the others may have less
+    [
+        ("kill", 1),
+        ("crash", 2),
+        ("crash", 3),
+        ("start_unclean", 2),
+        ("start_unclean", 3),
+        ("end_session", 1),
+        ("start_unclean", 1),
+        ("crash", 1),
+    ]
+)
+@example(  # an ISR shrinks while its recorded leader is away: nobody vouches for who stays in it
+    [
+        ("kill", 1),
+        ("bounce_unclean", 3),
+        ("crash", 2),
+        ("end_session", 1),
+        ("start_unclean", 2),
+        ("bounce_unclean", 2),
+    ]
+)
 def test_random_histories(steps: list[tuple[str, int]]) -> None:
     run(lambda: _play(steps))

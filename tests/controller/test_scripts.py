@@ -77,6 +77,10 @@ class Stage:
         await self.cluster.crash(int(broker))
         self.cluster.register(int(broker), unclean="unclean" in flags)
 
+    async def do_settle_doubt(self, broker: str) -> None:
+        """All logs of the broker are level again; its registration says so."""
+        self.cluster.settle_doubt(int(broker))
+
     async def do_controller(self, broker: str) -> None:
         self.cluster.start_controller(int(broker))
 

@@ -192,15 +192,19 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
 
 
 async def endpoints_changed(term: Term, broker_id: int) -> None:
-    """The BrokerModifications event. The removal of the node fires this too; that is ignored."""
+    """The BrokerModifications event. The removal of the node fires this too; that is ignored.
+
+    A broker that is not reachable now may have settled its doubt: it must not come back in it."""
     path = paths.broker_id_path(broker_id)
     try:
         data, stat = await term.store.submit(GetOp(path, watch=True))
         broker = decode_broker(path, data, stat.czxid)
     except (NoNode, MalformedZNode):
         return
-    known = term.context.brokers.get(broker_id)
-    if known is not None and known.epoch == broker.epoch and known != broker:
-        term.context.brokers[broker_id] = broker
-        term.channels.update(broker)
-        term.send_metadata()
+    context = term.context
+    for brokers in (context.brokers, context.unreachable):
+        known = brokers.get(broker_id)
+        if known is not None and known.epoch == broker.epoch and known != broker:
+            brokers[broker_id] = broker
+            term.channels.update(broker)
+            term.send_metadata()

@@ -11,10 +11,13 @@ doubtful if it registered after such a crash and the ISR that names it was writt
 
 - a trusted ISR member that is online leads, and doubtful ones leave the ISR with the election;
 - while other ISR members are offline, a doubtful one does not lead: they may have what it lost;
-- if every ISR member is doubtful and online there is nobody better to wait for: the first leads;
+- if every ISR member is doubtful and online there is nobody better to wait for: the first leads,
+  alone in the ISR: what it has is what is left, and the others come back by fetching it;
 - but a partition with one doubtful member and no other (ISR ``[b]``) is held: the records may be
   gone, and only an unclean election, which the topic must allow, says that this is acceptable;
-- the other strategies do not elect doubtful members at all.
+- the other strategies do not elect doubtful members at all, and take them out of the ISR;
+- no state that names a leader is written with a doubtful member in its ISR (but the leader itself):
+  its age would end the doubt (``without_replicas`` has the same rule for shrinks).
 
 A held partition is written with ``leader`` -1 and ``leader_recovery_state`` 1, so that the doubt is
 still known after the broker restarted once more, cleanly. Partitions with one assigned replica
@@ -78,7 +81,8 @@ def for_offline(s: Situation) -> Election | None:
         members = tuple(m for m in isr if m in s.online and m not in s.doubtful)
         return Election(leadership=_lead(s, trusted[0], members), recipients=recipients)
     if candidates and len(isr) > 1 and all(m in s.doubtful and m in s.online for m in isr):
-        return Election(leadership=_lead(s, candidates[0], isr), recipients=recipients)
+        leadership = _lead(s, candidates[0], (candidates[0],))
+        return Election(leadership=leadership, recipients=recipients)
     if s.unclean_allowed and recipients:
         leader = candidates[0] if candidates else recipients[0]
         leadership = replace(_lead(s, leader, (leader,)), recovering=True)
@@ -91,7 +95,7 @@ def for_reassignment(s: Situation) -> Election | None:
     leader = _first_in_sync(s.target, s)
     if leader is None:
         return None
-    return Election(leadership=_lead(s, leader, s.current.isr), recipients=s.target)
+    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.target)
 
 
 def for_preferred(s: Situation) -> Election | None:
@@ -99,7 +103,7 @@ def for_preferred(s: Situation) -> Election | None:
     leader = _first_in_sync(s.assignment[:1], s)
     if leader is None:
         return None
-    return Election(leadership=_lead(s, leader, s.current.isr), recipients=s.assignment)
+    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.assignment)
 
 
 def for_controlled_shutdown(s: Situation) -> Election | None:
@@ -108,7 +112,7 @@ def for_controlled_shutdown(s: Situation) -> Election | None:
     leader = _first_in_sync(staying, s)
     if leader is None:
         return None
-    members = tuple(m for m in s.current.isr if m not in s.shutting_down)
+    members = tuple(m for m in _vouched(s) if m not in s.shutting_down)
     recipients = tuple(r for r in s.assignment if r in s.online)
     return Election(leadership=_lead(s, leader, members), recipients=recipients)
 
@@ -133,6 +137,11 @@ def held_back(s: Situation) -> LeaderAndIsr | None:
     if s.current.leader == NO_LEADER and s.current.recovering:
         return None
     return replace(_lead(s, NO_LEADER, isr), recovering=True)
+
+
+def _vouched(s: Situation) -> tuple[int, ...]:
+    """The ISR without doubtful members: a younger state that names them would end the doubt."""
+    return tuple(m for m in s.current.isr if m not in s.doubtful)
 
 
 def _first_in_sync(replicas: tuple[int, ...], s: Situation) -> int | None:

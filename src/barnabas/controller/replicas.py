@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import PartitionInfo
+from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import (
     ReplicaState,
     is_valid_transition,
@@ -105,11 +106,14 @@ async def shrink(
         wanted: list[tuple[PartitionInfo, Sequence[int], LeaderAndIsr]] = []
         for p, gone in pending:
             assert p.leadership is not None
+            doubtful = term.context.doubtful(p)
+            # A live leader has everything: the doubtful ones go too, and come back by fetching.
+            also = doubtful if p.state is PartitionState.ONLINE else ()
             state = without_replicas(
                 p.leadership,
-                gone,
+                (*gone, *also),
                 controller_epoch=term.context.epoch,
-                doubtful=term.context.doubtful(p),
+                doubtful=doubtful,
             )
             if state is not None:
                 wanted.append((p, gone, state))
