@@ -36,7 +36,7 @@ STEPS = (
 )
 
 NOT_IN_OUR_LIFE = (
-    "__consumer_offsets",  # no consumer group yet (step 04)
+    "__consumer_offsets",  # the life has no consumer group (step 04)
     "__transaction_state",  # no transaction yet (step 05)
     "/config/brokers/1",  # no setting altered yet (step 06)
     "/config/changes/config_change_",  # likewise
