@@ -121,6 +121,11 @@ def test_mixed_cluster_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Two of ours and one original, one topic with three replicas; each is killed and comes back,
     the original once under a controller of ours and once as the controller."""
     with java_broker(cluster, tmp_path / "java") as java:
+        wait_for(
+            lambda: len(cluster.metadata(cluster.bootstrap).brokers) == 3,
+            20,
+            "the original is in the cluster",
+        )
         cluster.create_topic("mixed", 3)
         assert {p.leader for p in cluster.partitions("mixed").values()} == {1, 2, 3}
         bootstrap = f"{cluster.bootstrap},127.0.0.1:{java.port}"
