@@ -7,11 +7,10 @@ none, so consumers are never sent elsewhere, but followers do serve v11+ consume
 
 from __future__ import annotations
 
-import asyncio
-
 from barnabas.api.hints import node_endpoints
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.when import when
 from barnabas.protocol.fetch import (
     TOPIC_IDS_FROM,
     FetchPartitionData,
@@ -33,22 +32,7 @@ def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
     outcome = services.replicas.fetch(_params(request.api_version, parsed))
-    if isinstance(outcome, FetchResult):
-        return _answer(services, request, outcome)
-    answer: asyncio.Future[Pieces] = outcome.get_loop().create_future()
-
-    def settle(done: asyncio.Future[FetchResult]) -> None:
-        if answer.cancelled():
-            return
-        if done.cancelled():
-            answer.cancel()
-        elif (error := done.exception()) is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(_answer(services, request, done.result()))
-
-    outcome.add_done_callback(settle)
-    return answer
+    return when(outcome, lambda result: _answer(services, request, result))
 
 
 def _params(version: int, parsed: FetchRequest) -> FetchParams:

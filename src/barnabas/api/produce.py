@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from barnabas.api.hints import node_endpoints
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.when import when
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.produce import (
@@ -55,22 +56,7 @@ def handle(services: Services, request: Request) -> Answer:
     if parsed.acks == 0:
         _settle_unanswered(outcome)
         return None
-    if isinstance(outcome, list):
-        return _answer(services, request, parsed, outcome)
-    answer: asyncio.Future[Pieces] = outcome.get_loop().create_future()
-
-    def settle(done: asyncio.Future[list[ProduceResult]]) -> None:
-        if answer.cancelled():
-            return
-        if done.cancelled():
-            answer.cancel()
-        elif (error := done.exception()) is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(_answer(services, request, parsed, done.result()))
-
-    outcome.add_done_callback(settle)
-    return answer
+    return when(outcome, lambda results: _answer(services, request, parsed, results))
 
 
 def _settle_unanswered(
