@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from kafka import KafkaConsumer
     from kafka import TopicPartition as KafkaPartition
 
-_IMPATIENT = {
+IMPATIENT = {
     "retry.backoff.ms": 5,
     "retry.backoff.max.ms": 100,
     "reconnect.backoff.ms": 10,
@@ -89,7 +89,7 @@ class Traffic:
                 "linger.ms": 5,
                 "request.timeout.ms": 5000,
                 "delivery.timeout.ms": 120_000,
-                **_IMPATIENT,
+                **IMPATIENT,
             }
         )
         started = time.monotonic()
@@ -130,7 +130,7 @@ class Traffic:
             )
         )
 
-    def _ends(self) -> dict[int, int]:
+    def ends(self) -> dict[int, int]:
         """One past the newest acknowledged offset of each partition."""
         ends: dict[int, int] = {}
         for send in list(self.history.sends):
@@ -148,7 +148,7 @@ class Traffic:
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 100,
                 "fetch.error.backoff.ms": 20,
-                **_IMPATIENT,
+                **IMPATIENT,
             }
         )
         consumer.assign(
@@ -162,7 +162,7 @@ class Traffic:
                 self._write_down("along", messages, seen)
                 if self._quiet.is_set():
                     deadline = min(deadline, time.monotonic() + 60)
-                    ends = self._ends()
+                    ends = self.ends()
                     if all(seen.get(p, 0) >= end for p, end in ends.items()):
                         return
                     if time.monotonic() > deadline:

@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.hosts import BROKERS, COORDINATOR, HOSTS, Hosts
+from tests.chaos.members import GroupTraffic
 from tests.chaos.network import CLIENTS, Network, NotPermitted
 from tests.real_clients import Traffic
 
 TOPICS = {"chaos-a": 4, "chaos-b": 2}
+GROUP_TOPIC = "chaos-a"
 CONVERGE_S = 60.0
 GIVEN_UP = ("expired while starting", "another running broker is registered", "no ZooKeeper at")
 """What a broker says that could not start for want of a coordinator, as Kafka's does."""
@@ -292,7 +294,9 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _judge(chaos: Chaos, traffics: list[Traffic], verdict: Verdict) -> list[str]:
+def _judge(
+    chaos: Chaos, traffics: list[Traffic], members: GroupTraffic, verdict: Verdict
+) -> list[str]:
     """Let everything come to rest and fill in the verdict; what is wrong."""
     hosts = chaos.hosts
     problems = chaos.problems
@@ -310,6 +314,10 @@ def _judge(chaos: Chaos, traffics: list[Traffic], verdict: Verdict) -> list[str]
         verdict.duplicated += sum(a.kind == "duplicate" for a in found)
         problems += [f"{traffic.topic}: {anomaly}" for anomaly in found]
         problems += [f"{traffic.topic}: {fault}" for fault in traffic.faults]
+        if traffic.topic == GROUP_TOPIC:
+            read = [(int(s.key), s.offset) for s in traffic.history.sends if s.offset is not None]
+            problems += [f"group: {anomaly}" for anomaly in members.stop(traffic.ends(), read)]
+            problems += [f"group: {fault}" for fault in members.faults]
     for topic, partitions in TOPICS.items():
         for partition in range(partitions):
             if not _wait(lambda t=topic, p=partition: _same(hosts, t, p), 10):  # type: ignore[misc]
@@ -331,6 +339,7 @@ def run(seconds: int, seed: int, directory: Path, network: Network | None, *, ve
     hosts = Hosts(directory, network)
     chaos = Chaos(hosts, random.Random(seed), verbose=verbose)
     traffics = [Traffic(hosts.bootstrap, t, n, name=t) for t, n in TOPICS.items()]
+    members = GroupTraffic(hosts.bootstrap, GROUP_TOPIC, TOPICS[GROUP_TOPIC])
     try:
         for host in (COORDINATOR, *BROKERS):
             hosts.start(host)
@@ -342,11 +351,12 @@ def run(seconds: int, seed: int, directory: Path, network: Network | None, *, ve
         for traffic in traffics:
             traffic.start()
             traffic.wait_for_more(50, 20)
+        members.start()
         chaos.run(seconds, lambda: None)
         if network is not None:
             network.heal()
         verdict = Verdict(seconds=seconds, faults=chaos.faults)
-        problems = _judge(chaos, traffics, verdict)
+        problems = _judge(chaos, traffics, members, verdict)
         if problems:
             print(f"seed {seed}, logs in {directory}", *chaos.timeline, sep="\n")
             print(*problems[:20], sep="\n")
