@@ -1,6 +1,7 @@
 """A kafka-python consumer in a process of its own: it forgets to close sockets whose peer died.
 
-Usage: BOOTSTRAP TOPIC GROUP. Writes ``partition offset`` for each record, until its input ends.
+Usage: BOOTSTRAP TOPIC GROUP ASSIGNOR. Writes ``read PARTITION OFFSET`` for each record, until its
+input ends.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import threading
 
 import kafka
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 
 
-def main(bootstrap: str, topic: str, group: str) -> None:
+def main(bootstrap: str, topic: str, group: str, assignor: str) -> None:
     stop = threading.Event()
 
     def wait() -> None:
@@ -28,7 +32,7 @@ def main(bootstrap: str, topic: str, group: str) -> None:
         client_id="kafka-python",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        partition_assignment_strategy=[RangePartitionAssignor],
+        partition_assignment_strategy=[ASSIGNORS[assignor]],
         session_timeout_ms=6000,
         heartbeat_interval_ms=300,
     )
@@ -36,7 +40,7 @@ def main(bootstrap: str, topic: str, group: str) -> None:
         found = consumer.poll(timeout_ms=100)
         for partition, messages in found.items():
             for message in messages:
-                print(partition.partition, message.offset, flush=True)
+                print("read", partition.partition, message.offset, flush=True)
         with contextlib.suppress(kafka.errors.KafkaError):
             if found:
                 consumer.commit()
