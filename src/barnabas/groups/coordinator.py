@@ -94,11 +94,11 @@ class GroupCoordinator:
             error = self._membership.check_session_timeout(request.session_timeout_ms)
             if error != ErrorCode.NONE:
                 raise KafkaError(error)
-            group = owned.groups.get(group_id)
+            group = owned.entries.get(group_id)
             if group is None:
                 if request.member_id:
                     raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-                group = owned.groups[group_id] = Group(group_id)
+                group = owned.entries[group_id] = Group(group_id)
         except KafkaError as error:
             future.set_result(JoinResult(error=error.code, member_id=request.member_id))
             return future
@@ -118,7 +118,7 @@ class GroupCoordinator:
                 code = ErrorCode.REBALANCE_IN_PROGRESS
             future.set_result(SyncResult(error=code))
             return future
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None:
             future.set_result(SyncResult(error=ErrorCode.UNKNOWN_MEMBER_ID))
             return future
@@ -135,7 +135,7 @@ class GroupCoordinator:
         except KafkaError as error:
             loading = error.code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
             return ErrorCode.NONE if loading else error.code
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None:
             return ErrorCode.UNKNOWN_MEMBER_ID
         return self._membership.heartbeat(group, member_id, instance_id, generation, self._now())
@@ -148,7 +148,7 @@ class GroupCoordinator:
             owned = self._ownership.find(group_id)
         except KafkaError as error:
             return error.code, []
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None:
             return ErrorCode.NONE, [ErrorCode.UNKNOWN_MEMBER_ID] * len(members)
         errors = self._membership.leave(group, members, self._now())
@@ -163,7 +163,7 @@ class GroupCoordinator:
             owned = self._ownership.find(group_id, allow_empty=True)
         except KafkaError as error:
             return GroupView(id=group_id, error=error.code)
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None:
             return GroupView(id=group_id, state=GroupState.DEAD.value)
         return group.view()
@@ -178,7 +178,7 @@ class GroupCoordinator:
         if types and CLASSIC not in (t.lower() for t in types):
             return error, []
         wanted = [s.lower() for s in states]
-        groups = [g for owned in self._ownership.all_ready() for g in owned.groups.values()]
+        groups = [g for owned in self._ownership.all_ready() for g in owned.entries.values()]
         return error, [g for g in groups if not wanted or g.state.value.lower() in wanted]
 
     # Effects of decisions
@@ -227,7 +227,7 @@ class GroupCoordinator:
 
     def _loaded(self, owned: OffsetsPartition) -> None:
         now = self._now()
-        for group in list(owned.groups.values()):
+        for group in list(owned.entries.values()):
             group.told = (group.state, group.generation)
             self._membership.shrink_if_too_large(group, now)
             self._settle(owned, group)

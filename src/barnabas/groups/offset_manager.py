@@ -101,12 +101,12 @@ class OffsetManager:
         return self._append(owned, group, request, accepted, errors)
 
     def _group_for(self, owned: OffsetsPartition, request: CommitRequest) -> Group:
-        group = owned.groups.get(request.group_id)
+        group = owned.entries.get(request.group_id)
         if group is None:
             if request.generation >= 0:
                 # The group has been removed since: whoever still refers to it is too late.
                 raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-            group = owned.groups[request.group_id] = Group(request.group_id)
+            group = owned.entries[request.group_id] = Group(request.group_id)
         error = check_commit(
             group,
             request.member_id,
@@ -185,7 +185,7 @@ class OffsetManager:
         wanted = dict.fromkeys(partitions)
         for owned in self._ownership.all_ready():
             if owned.number in wanted:
-                for group in owned.groups.values():
+                for group in owned.entries.values():
                     group.offsets.end_transaction(producer_id, commit=commit)
 
     # Fetch
@@ -199,7 +199,7 @@ class OffsetManager:
     ) -> list[FetchedOffset]:
         """Positions of these partitions, or (None) all there are. Raises KafkaError."""
         owned = self._ownership.find(group_id, allow_empty=True)
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None:
             return [FetchedOffset(partition=p, value=_NOTHING) for p in partitions or ()]
         offsets = group.offsets
@@ -218,7 +218,7 @@ class OffsetManager:
     async def delete(self, group_id: str, partitions: Sequence[TopicPartition]) -> Errors:
         """OffsetDelete: forget positions of partitions that no member wants. Raises KafkaError."""
         owned = self._ownership.find(group_id)
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None or group.state is GroupState.DEAD:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
         errors: Errors = dict.fromkeys(partitions, ErrorCode.NONE)
@@ -240,7 +240,7 @@ class OffsetManager:
             owned = self._ownership.find(group_id, allow_empty=True)
         except KafkaError as error:
             return error.code
-        group = owned.groups.get(group_id)
+        group = owned.entries.get(group_id)
         if group is None or group.state is GroupState.DEAD:
             return ErrorCode.GROUP_ID_NOT_FOUND
         if group.state is not GroupState.EMPTY:
@@ -282,15 +282,15 @@ class OffsetManager:
         if whole_group:
             group.offsets.clear()
             self._membership.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE, self._now())
-            if owned.groups.get(group.id) is group:
-                del owned.groups[group.id]
+            if owned.entries.get(group.id) is group:
+                del owned.entries[group.id]
         self._note("offsets_forgotten", group=group.id, offsets=len(kept), whole=whole_group)
         return future
 
     def topic_deleted(self, topic: str) -> None:
         """Positions in a topic that is gone mean nothing, not even if one of its name returns."""
         for owned in self._ownership.all_ready():
-            for group in list(owned.groups.values()):
+            for group in list(owned.entries.values()):
                 partitions = [p for p in group.offsets.committed if p.topic == topic]
                 if partitions:
                     self._forget(owned, group, partitions)
@@ -307,11 +307,11 @@ class OffsetManager:
         """Look once at every group."""
         seen = 0
         for owned in self._ownership.all_ready():
-            for group in list(owned.groups.values()):
+            for group in list(owned.entries.values()):
                 seen += 1
                 if seen % GROUPS_PER_TURN == 0:
                     await asyncio.sleep(0)
-                if owned.is_current and owned.groups.get(group.id) is group:
+                if owned.is_current and owned.entries.get(group.id) is group:
                     self._expire_group(owned, group)
 
     def _expire_group(self, owned: OffsetsPartition, group: Group) -> None:

@@ -1,20 +1,5 @@
-"""Which partition of ``__consumer_offsets`` keeps a group, and so which broker coordinates it."""
+"""Where the state of groups is kept."""
 
 from __future__ import annotations
 
 OFFSETS_TOPIC = "__consumer_offsets"
-
-
-def java_hash(text: str) -> int:
-    """``String.hashCode``: over UTF-16 units, as a signed 32-bit number (reference 8.1)."""
-    units = text.encode("utf-16-be", "surrogatepass")
-    value = 0
-    for at in range(0, len(units), 2):
-        value = (31 * value + (units[at] << 8 | units[at + 1])) & 0xFFFFFFFF
-    return value - (1 << 32) if value & 0x80000000 else value
-
-
-def partition_for(group_id: str, partitions: int) -> int:
-    """The partition of a group; the absolute value of the smallest number counts as 0."""
-    value = java_hash(group_id)
-    return (0 if value == -(1 << 31) else abs(value)) % partitions
