@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from tests.controller.kit import Cluster, run
 
+from barnabas.controller.requested_elections import RequestedElection
+from barnabas.errors import KafkaError
 from barnabas.protocol.message import Message
 from barnabas.types import ZERO_UUID, TopicPartition
 from barnabas.zookeeper import paths
@@ -148,6 +150,19 @@ class Stage:
         """A tool asks for preferred leaders."""
         body = encode_preferred_election([_tp(p) for p in partitions])
         self.cluster.zookeeper.create(paths.PREFERRED_REPLICA_ELECTION, body)
+
+    async def do_elect(self, kind: str, *partitions: str) -> None:
+        """``elect preferred t-0`` or ``elect unclean t-0``: ElectLeaders."""
+        asked = RequestedElection(
+            partitions=tuple(_tp(p) for p in partitions), unclean=kind == "unclean"
+        )
+        results = await self.cluster.active.elect_leaders(asked)
+        assert results is not None
+        said = [
+            f"{tp}:{r.code.name}" if isinstance(r, KafkaError) else f"{tp}:L{r}"
+            for tp, r in results.items()
+        ]
+        self.cluster.recorder.lines.append("-> " + " ".join(said))
 
     async def do_log_dir_fails(self, broker: str, *partitions: str) -> None:
         for p in partitions:

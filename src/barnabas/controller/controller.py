@@ -24,6 +24,7 @@ from barnabas.controller import (
     failover,
     notifications,
     partitions,
+    requested_elections,
     rpc,
     topic_changes,
     topic_deletion,
@@ -56,6 +57,7 @@ from barnabas.controller.events import (
     event_for,
 )
 from barnabas.controller.preferred import imbalanced_partitions
+from barnabas.controller.requested_elections import ElectionResults, RequestedElection
 from barnabas.controller.settings import ControllerSettings
 from barnabas.controller.store import ControllerMoved, FencedStore
 from barnabas.controller.tcp import connect_over_tcp
@@ -154,15 +156,23 @@ class Controller:
 
     async def alter_partition(self, request: Any) -> Message:
         """Answer an AlterPartition request."""
-        return await self._rpc("alter_partition", request)
+        answer: Message = await self._rpc("alter_partition", request)
+        return answer
 
     async def controlled_shutdown(self, request: Any) -> Message:
         """Answer a ControlledShutdown request."""
-        return await self._rpc("controlled_shutdown", request)
+        answer: Message = await self._rpc("controlled_shutdown", request)
+        return answer
 
     async def allocate_producer_ids(self, request: Any) -> Message:
         """Answer an AllocateProducerIds request."""
-        return await self._rpc("allocate_producer_ids", request)
+        answer: Message = await self._rpc("allocate_producer_ids", request)
+        return answer
+
+    async def elect_leaders(self, asked: RequestedElection) -> ElectionResults | None:
+        """Hold elections for an administrator; None if this is not the controller."""
+        results: ElectionResults | None = await self._rpc("elect_leaders", asked)
+        return results
 
     # --- the queue
 
@@ -176,10 +186,10 @@ class Controller:
             await self._queued.wait()
         return self._queue.popleft()
 
-    async def _rpc(self, name: str, request: Any) -> Message:
+    async def _rpc(self, name: str, request: Any) -> Any:
         if self._term is None:
             return not_controller(name)
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._put(Rpc(name, request, answer))
         return await answer
 
@@ -358,10 +368,11 @@ def _settle(event: Rpc) -> None:
 
 
 async def _answer(_: Controller, term: Term, event: Any) -> None:
-    handlers: Mapping[str, Callable[[Term, Any], Awaitable[Message]]] = {
+    handlers: Mapping[str, Callable[[Term, Any], Awaitable[Any]]] = {
         "alter_partition": rpc.alter_partition,
         "controlled_shutdown": rpc.controlled_shutdown,
         "allocate_producer_ids": rpc.allocate_producer_ids,
+        "elect_leaders": requested_elections.elect_leaders,
     }
     if event.answer.done():  # whoever asked has gone
         return

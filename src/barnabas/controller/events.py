@@ -131,7 +131,8 @@ class AutoPreferredLeaderElection(TermEvent):
 
 @dataclass(frozen=True, slots=True)
 class Rpc(Event):
-    """A request of a broker. ``answer`` is always settled, with NOT_CONTROLLER if need be."""
+    """A request of a broker or a client. ``answer`` is always settled, if need be with what
+    ``answers.not_controller`` says."""
 
     name: str
     request: Any

@@ -41,10 +41,12 @@ async def bring_online(
     partitions: Sequence[PartitionInfo],
     strategy: Strategy = Strategy.OFFLINE,
     *,
+    unclean: bool = False,
     batch: ControlBatch | None = None,
 ) -> list[PartitionInfo]:
     """Move to Online: create leadership, or elect. Returns those that got no (new) leader.
 
+    ``unclean`` allows ``Strategy.OFFLINE`` to elect uncleanly whatever the topics' settings say.
     What brokers must hear is sent, or left in the caller's ``batch``."""
     collected = term.batch() if batch is None else batch
     failed: list[PartitionInfo] = []
@@ -52,7 +54,7 @@ async def bring_online(
         fresh = [p for p in chunk if p.state is PartitionState.NEW]
         others = [p for p in chunk if p.state is not PartitionState.NEW]
         failed += await _create(term, collected, fresh)
-        failed += await _elect(term, collected, others, strategy)
+        failed += await _elect(term, collected, others, strategy, unclean=unclean)
         await asyncio.sleep(0)
     if batch is None:
         term.send(collected)
@@ -109,18 +111,23 @@ async def _create(
 
 
 async def _elect(
-    term: Term, batch: ControlBatch, partitions: Sequence[PartitionInfo], strategy: Strategy
+    term: Term,
+    batch: ControlBatch,
+    partitions: Sequence[PartitionInfo],
+    strategy: Strategy,
+    *,
+    unclean: bool,
 ) -> list[PartitionInfo]:
     failed: list[PartitionInfo] = []
     pending = [p for p in partitions if p.leadership is not None]
     while pending:
-        unclean = await _topics_allowing_unclean(term, pending, strategy)
+        allowing = {} if unclean else await _topics_allowing_unclean(term, pending, strategy)
         wanted: list[tuple[PartitionInfo, LeaderAndIsr, Election | None]] = []
         for p in pending:
             situation = term.context.situation(
                 p,
                 include_shutting_down=strategy is Strategy.CONTROLLED_SHUTDOWN,
-                unclean=p.topic_partition.topic in unclean,
+                unclean=unclean or p.topic_partition.topic in allowing,
             )
             election = STRATEGIES[strategy](situation)
             if election is not None:

@@ -1,0 +1,106 @@
+"""ElectLeaders v0-2 (KIP-183, KIP-460): preferred elections, and from v1 unclean ones.
+
+Only the controller serves it; others answer NOT_CONTROLLER for every partition. Answered once this
+broker's metadata shows the elected leaders, or with REQUEST_TIMED_OUT for those that it does not
+show in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.controller.requested_elections import ElectionResults, RequestedElection
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+PREFERRED: Final = 0
+UNCLEAN: Final = 1
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """One event of the controller's queue, then a look at the metadata."""
+    return _elect(services, request)
+
+
+async def _elect(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    kind = getattr(decoded, "election_type", PREFERRED)
+    asked = _partitions(services, decoded)
+    if kind not in (PREFERRED, UNCLEAN):
+        error = KafkaError(ErrorCode.INVALID_REQUEST, f"There is no election type {kind}.")
+        return _answer(request, dict.fromkeys(asked, error), ErrorCode.INVALID_REQUEST)
+    election = RequestedElection(partitions=asked, unclean=kind == UNCLEAN)
+    results = await services.controller.elect_leaders(election)
+    if results is None:
+        error = KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+        return _answer(request, dict.fromkeys(asked, error))
+    if decoded.topic_partitions is None:
+        results = {tp: result for tp, result in results.items() if not _is_unneeded(result)}
+    return _answer(request, await _shown(services, results, milliseconds(decoded.timeout)))
+
+
+def _partitions(services: Services, decoded: Any) -> tuple[TopicPartition, ...]:
+    """What is asked about; no list means all partitions that there are."""
+    metadata = services.metadata
+    if decoded.topic_partitions is None:
+        return tuple(
+            TopicPartition(topic, number)
+            for topic in metadata.topics()
+            for number in sorted(metadata.partitions(topic) or {})
+        )
+    return tuple(
+        TopicPartition(topic.topic, number)
+        for topic in decoded.topic_partitions
+        for number in topic.partitions
+    )
+
+
+def _is_unneeded(result: int | KafkaError) -> bool:
+    return isinstance(result, KafkaError) and result.code == ErrorCode.ELECTION_NOT_NEEDED
+
+
+async def _shown(
+    services: Services, results: ElectionResults, timeout_ms: int
+) -> dict[TopicPartition, KafkaError | None]:
+    """Wait for the elected leaders in the metadata; who is not seen there in time, timed out."""
+    elected = {tp: leader for tp, leader in results.items() if isinstance(leader, int)}
+
+    def missing() -> list[TopicPartition]:
+        views = {tp: services.metadata.partition(tp) for tp in elected}
+        return [tp for tp, view in views.items() if view is None or view.leader != elected[tp]]
+
+    await services.metadata_shows(lambda: not missing(), max(0, timeout_ms))
+    late = dict.fromkeys(missing(), KafkaError(ErrorCode.REQUEST_TIMED_OUT))
+    return {
+        tp: result if isinstance(result, KafkaError) else late.get(tp)
+        for tp, result in results.items()
+    }
+
+
+def _answer(
+    request: Request,
+    results: Mapping[TopicPartition, KafkaError | None],
+    error: ErrorCode = ErrorCode.NONE,
+) -> Pieces:
+    topics: dict[str, list[Message]] = {}
+    for tp, refused in results.items():
+        result = Message(
+            partition_id=tp.partition,
+            error_code=ErrorCode.NONE if refused is None else refused.code,
+            error_message=(refused.message or None) if refused is not None else None,
+        )
+        topics.setdefault(tp.topic, []).append(result)
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=error,
+            replica_election_results=[
+                Message(topic=topic, partition_result=listed) for topic, listed in topics.items()
+            ],
+        )
+    )
