@@ -35,8 +35,10 @@ def versions(api: ApiKey) -> range:
 class Client:
     """Asks brokers; the connections stay open."""
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, simulation: Simulation) -> None:
         self.env = env
+        self.simulation = simulation
+        """Holds the brokers as the processes ``b1``, ``b2``, ..."""
         self._connections: dict[tuple[int, str], KafkaConnection] = {}
 
     async def connection(self, broker: int = 1, client_id: str = "test") -> KafkaConnection:
@@ -79,7 +81,9 @@ class Client:
     ) -> Any:
         """Create a topic; its result."""
         message = create_message(name, partitions, replicas, configs)
-        return (await self.ask(ApiKey.CREATE_TOPICS, 7, message)).topics[0]
+        view = await self.ask(ApiKey.METADATA, 1, Message(topics=[]))
+        answer = await self.ask(ApiKey.CREATE_TOPICS, 7, message, broker=view.controller_id)
+        return answer.topics[0]
 
     async def produce(
         self,
@@ -89,10 +93,13 @@ class Client:
         acks: int = -1,
         client_id: str = "test",
         timestamp: int = NOW_MS,
+        broker: int = 1,
     ) -> Any:
         """The result of one batch for partition 0."""
         message = produce_message(topic, *values, acks=acks, timestamp=timestamp)
-        answer = await self.ask(ApiKey.PRODUCE, version, message, client_id=client_id)
+        answer = await self.ask(
+            ApiKey.PRODUCE, version, message, client_id=client_id, broker=broker
+        )
         return answer.responses[0].partition_responses[0]
 
 
@@ -142,7 +149,7 @@ def run(
         await serve(env, CoordinatorConfig(host="zk", tick_ms=1000), MemoryStore())
 
     async def client(env: Env) -> None:
-        asking = Client(env)
+        asking = Client(env, simulation)
         async with asyncio.timeout(PATIENCE_S):
             await asking.ready(brokers)
             await scenario(asking)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from barnabas.api import (
+    acls,
     allocate_producer_ids,
     alter_partition,
     api_versions,
@@ -18,6 +19,7 @@ from barnabas.api import (
     create_partitions,
     create_topics,
     delete_groups,
+    delete_records,
     delete_topics,
     describe_cluster,
     describe_configs,
@@ -73,8 +75,12 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         ApiKey.API_VERSIONS: api_versions.handle,
         ApiKey.CREATE_TOPICS: create_topics.handle,
         ApiKey.DELETE_TOPICS: delete_topics.handle,
+        ApiKey.DELETE_RECORDS: delete_records.handle,
         ApiKey.INIT_PRODUCER_ID: init_producer_id.handle,
         ApiKey.OFFSET_FOR_LEADER_EPOCH: offset_for_leader_epoch.handle,
+        ApiKey.DESCRIBE_ACLS: acls.handle_describe,
+        ApiKey.CREATE_ACLS: acls.handle_create,
+        ApiKey.DELETE_ACLS: acls.handle_delete,
         ApiKey.DESCRIBE_CONFIGS: describe_configs.handle,
         ApiKey.DESCRIBE_LOG_DIRS: describe_log_dirs.handle,
         ApiKey.CREATE_PARTITIONS: create_partitions.handle,

@@ -303,9 +303,10 @@ class Control:
             before = list(self._context.metadata.brokers)
             self._context.metadata.apply(request)
             if before != list(self._context.metadata.brokers):
-                # Who is alive decides who may join an ISR and whom the watermark waits for.
+                # Who is alive decides who may join an ISR and whom the watermarks wait for.
                 for partition in self._hosted.values():
                     partition.mark_followers()
+                    partition.settle_deletes()
         return Message(error_code=stale)
 
 

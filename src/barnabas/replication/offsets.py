@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.leadership import Leadership
 from barnabas.replication.partition import Partition
@@ -97,21 +98,25 @@ class DelayedDelete:
     def __init__(
         self,
         targets: list[TopicPartition],
-        host: Host,
         future: asyncio.Future[list[DeleteRecordsResult]],
         wheel: DeadlineWheel,
     ) -> None:
         self.bucket = DeadlineWheel.NOWHERE
         self._targets = targets
-        self._host = host
+        self._partitions: dict[int, Partition] = {}
         self._future = future
         self._wheel = wheel
         self._open: dict[int, None] = {}
         self._errors = [ErrorCode.NONE] * len(targets)
 
-    def wait(self, index: int) -> None:
-        """Target ``index`` is not decided yet."""
-        self._open[index] = None
+    def begun(self, index: int, partition: Partition, target: int) -> None:
+        """The leader's own start has moved to ``target``; wait for the followers if need be."""
+        self._partitions[index] = partition
+        leadership = partition.leadership
+        assert leadership is not None
+        if leadership.low_watermark() < target:
+            self._open[index] = None
+            partition.awaiting_low_watermark.add(target, self, index)
 
     def refuse(self, index: int, error: ErrorCode) -> None:
         """Target ``index`` cannot be done."""
@@ -151,7 +156,8 @@ class DelayedDelete:
         error = self._errors[index]
         low = NO_OFFSET
         if error == ErrorCode.NONE:
-            leadership = self._host(name).leadership
+            # Whoever was done first may have lost the partition while others were waited for.
+            leadership = self._partitions[index].leadership
             low = NO_OFFSET if leadership is None else leadership.low_watermark()
         return DeleteRecordsResult(name, error, low)
 
@@ -165,19 +171,17 @@ def delete_records(
 ) -> asyncio.Future[list[DeleteRecordsResult]]:
     """Raise log starts; done when every live follower has fetched with the new one."""
     future: asyncio.Future[list[DeleteRecordsResult]] = context.loop.create_future()
-    delayed = DelayedDelete([name for name, _ in targets], host, future, wheel)
+    delayed = DelayedDelete([name for name, _ in targets], future, wheel)
     for index, (name, offset) in enumerate(targets):
         try:
+            if name.topic in INTERNAL_TOPICS:
+                raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name.topic} is internal")
             partition = host(name)
             target = partition.delete_records(offset)
         except KafkaError as error:
             delayed.refuse(index, error.code)
-            continue
-        leadership = partition.leadership
-        assert leadership is not None
-        if leadership.low_watermark() < target:
-            delayed.wait(index)
-            partition.awaiting_low_watermark.add(target, delayed, index)
+        else:
+            delayed.begun(index, partition, target)
     if delayed.complete:
         delayed.finish()
     else:

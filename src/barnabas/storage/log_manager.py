@@ -313,6 +313,11 @@ class LogManager(LogOwner):
         for path in paths:
             self._removals.add_file(path, log.config.file_delete_delay_ms)
 
+    def log_start_moved(self, log: Log) -> None:
+        """Where the start lies inside a segment, only the checkpoint tells it after a crash."""
+        if log.log_start_offset > log.segments.first.base_offset:
+            self.recovery_point_lowered(log)
+
     def recovery_point_lowered(self, log: Log) -> None:
         directory = self._dir_of.get(log.topic_partition)
         if directory is not None:
