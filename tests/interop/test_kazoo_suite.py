@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.interop.pip import pip
 
 PLUGIN = Path(__file__).parent.parent / "zookeeper"
 VERSION = "2.10.0"
@@ -20,23 +21,11 @@ RACY = "kazoo/tests/test_lock.py::KazooLockTests::test_rw_lock"
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 
-def _pip(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"pip {arguments[0]}: {done.stderr[-200:]}")
-
-
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     """The sources (the wheel comes without tests), and what the tests need besides."""
-    _pip("install", "--target", str(tmp_path / "site"), "objgraph", "gevent", "eventlet")
-    _pip("download", "--no-binary", ":all:", "--no-deps", f"kazoo=={VERSION}", "-d", str(tmp_path))
+    pip("install", "--target", str(tmp_path / "site"), "objgraph", "gevent", "eventlet")
+    pip("download", "--no-binary", ":all:", "--no-deps", f"kazoo=={VERSION}", "-d", str(tmp_path))
     with tarfile.open(tmp_path / f"kazoo-{VERSION}.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
     return tmp_path / f"kazoo-{VERSION}"
