@@ -53,8 +53,20 @@ def test_offline_is_unclean_only_if_allowed_and_needed() -> None:
 
 
 def test_reassignment_takes_targets_and_tells_them() -> None:
-    s = situation(state(1, 1, 3), 1, 2, 3, target=(2, 3))
+    s = situation(state(1, 1, 3), 1, 2, 3, assignment=(2, 3))
     assert elect(Strategy.REASSIGN, s) == (3, (1, 3), (2, 3))
+    assert elect(Strategy.REASSIGN, situation(state(1, 1, 3), 1, 2, assignment=(2, 3))) is None
+
+
+def test_a_leader_is_renewed_where_it_is() -> None:
+    assert elect(Strategy.RENEW, situation(state(2, 2, 1), 1, 2, 3)) == (2, (2, 1), (1, 2, 3))
+    assert elect(Strategy.RENEW, situation(state(2, 2, 1), 1, 3)) is None
+    assert elect(Strategy.RENEW, situation(state(2, 2, 1), 1, 2, assignment=(1, 3))) is None
+    assert elect(Strategy.RENEW, situation(state(2, 2, 1), 1, 2, doubtful=(2,))) is None
+    assert elect(Strategy.RENEW, situation(state(-1, 2, 1), 1, 2)) is None
+    recovering = STRATEGIES[Strategy.RENEW](situation(state(2, 2, recovering=True), 1, 2))
+    assert recovering is not None
+    assert recovering.leadership.recovering, "only the leader itself settles that"
 
 
 def test_preferred_takes_the_first_replica_or_nobody() -> None:
@@ -158,7 +170,6 @@ def test_every_election(
         unclean_allowed=unclean,
         doubtful=doubtful,
         shutting_down=shutting_down,
-        target=data.draw(some),
     )
     election = STRATEGIES[strategy](s)
     if election is None:

@@ -1,4 +1,5 @@
-"""Random histories of deaths, restarts, bounces and lost sessions; what holds after each step."""
+"""Random histories of deaths, restarts, bounces, lost sessions, reassignments and requested
+elections; what holds after each step."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.controller.kit import Cluster, run
 
+from barnabas.controller.requested_elections import RequestedElection
 from barnabas.protocol.message import Message
-from barnabas.types import LeaderAndIsr
+from barnabas.types import LeaderAndIsr, TopicPartition
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_topic
+from barnabas.zookeeper.bodies import TopicZNode, decode_topic
 
 ASSIGNMENT = {0: (1, 2, 3), 1: (2, 3, 1), 2: (3, 1), 3: (2,)}
 ACTIONS = (
@@ -30,8 +32,14 @@ ACTIONS = (
     "lose_answer",
     "wait",
     "level",
+    "reassign",
+    "cancel",
+    "elect",
 )
 STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 3)), max_size=25)
+TARGETS = {1: (2, 1), 2: (3, 2, 1), 3: (1, 3)}
+"""Where partition 0 is moved to, by the number that was drawn; never to one replica, which is all
+that can be had, whatever it may lack."""
 
 
 class History:
@@ -67,8 +75,8 @@ class History:
     def level(self, broker: int) -> None:
         """Its followers fetch as much as they can; if all are level, there is no doubt any more."""
         level = True
-        for number, replicas in ASSIGNMENT.items():
-            if broker not in replicas:
+        for number in ASSIGNMENT:
+            if broker not in self.replicas(number):
                 continue
             leader = self.leader_of(number, broker)
             level = level and leader is not None
@@ -79,6 +87,14 @@ class History:
         if level and self.doubt[broker]:
             self.doubt[broker] = False
             self.cluster.settle_doubt(broker)
+
+    def znode(self) -> TopicZNode:
+        path = paths.topic_path("t")
+        return decode_topic(path, self.cluster.zookeeper.read(path))
+
+    def replicas(self, number: int) -> tuple[int, ...]:
+        """Where the partition lives now; during a move, the old and the new."""
+        return self.znode().partitions[number]
 
     def leader_of(self, number: int, broker: int) -> int | None:
         """Whom this broker follows (or itself), if that is one who leads in the same epoch."""
@@ -112,6 +128,8 @@ class History:
             await self.start(broker, unclean=True)
         elif action == "wait":
             await asyncio.sleep(0.3)
+        elif action in ("reassign", "cancel", "elect"):
+            await self.ask(action, broker)
         elif action == "end_session" and self.registered.get(broker) and not up:
             cluster.end_session(broker)
             self.registered[broker] = False
@@ -146,15 +164,31 @@ class History:
         elif action == "level" and cluster.brokers[broker].mode == "up":
             self.level(broker)
 
+    async def ask(self, action: str, number: int) -> None:
+        """What administrators want of partition 0; they do not mind being refused."""
+        active = [c for b, c in self.cluster.controllers.items() if self.running[b] and c.is_active]
+        if not active:
+            return
+        if action == "elect":
+            election = RequestedElection(partitions=(TopicPartition("t", 0),), unclean=False)
+            asked: Any = active[0].elect_leaders(election)
+        else:
+            target = TARGETS[number] if action == "reassign" else None
+            partition = Message(partition_index=0, replicas=target)
+            request = Message(topics=[Message(name="t", partitions=[partition])])
+            asked = active[0].alter_partition_reassignments(request)
+        answer = asyncio.ensure_future(asked)
+        await self.cluster.settle(0.2)
+        await answer
+
     async def grow_isr(self, leader: int) -> None:
         """As the leader of partition 0, propose all who are registered."""
         active = [c for b, c in self.cluster.controllers.items() if self.running[b] and c.is_active]
         state = self.cluster.state("t", 0)
         if not active or state.leader != leader:
             return
-        isr = [*state.isr, *(r for r in ASSIGNMENT[0] if r not in state.isr)]
-        path = paths.topic_path("t")
-        topic_id = decode_topic(path, self.cluster.zookeeper.read(path)).topic_id
+        isr = [*state.isr, *(r for r in self.replicas(0) if r not in state.isr)]
+        topic_id = self.znode().topic_id
         epochs = {b: self.cluster.brokers[b].epoch for b in isr}
         answer = asyncio.ensure_future(
             active[0].alter_partition(
@@ -190,11 +224,13 @@ class History:
     def check(self) -> None:
         active = [b for b, c in self.cluster.controllers.items() if self.running[b] and c.is_active]
         assert len(active) <= 1
-        for number, replicas in ASSIGNMENT.items():
-            self.check_state(number, replicas)
         for broker, api_key, message in self.cluster.requests[self.checked :]:
             if api_key == 4:
                 self.check_role(broker, message)
+            elif api_key == 5:
+                self.check_stop(broker, message)
+        for number in ASSIGNMENT:
+            self.check_state(number, self.replicas(number))
         self.checked = len(self.cluster.requests)
 
     def check_state(self, number: int, replicas: tuple[int, ...]) -> None:
@@ -233,6 +269,14 @@ class History:
                     if node.version == p.partition_epoch:
                         assert node.stat().mzxid > message.broker_epoch
 
+    def check_stop(self, broker: int, message: Any) -> None:
+        """Nobody deletes who is in the ISR, and what is deleted is gone."""
+        for topic in message.topic_states:
+            for p in topic.partition_states:
+                if p.delete_partition:
+                    assert broker not in self.cluster.state("t", p.partition_index).isr
+                    self.full[p.partition_index].discard(broker)
+
     async def heal(self) -> None:
         """All come back cleanly: every partition is led again, unless its last member crashed."""
         for broker in (1, 2, 3):
@@ -245,18 +289,30 @@ class History:
             self.cluster.clients[broker].lose_answers = 0
         await self.cluster.settle(7)
         self.check()
-        for number, replicas in ASSIGNMENT.items():
-            state = self.cluster.state("t", number)
+        await self.check_move_ends()
+        for number in ASSIGNMENT:
+            replicas, state = self.replicas(number), self.cluster.state("t", number)
             held = len(replicas) > 1 and len(state.isr) == 1 and state.recovering
             assert state.leader != -1 or held
         await self.check_doubt_ends()
+
+    async def check_move_ends(self) -> None:
+        """Once all are in sync, the partition is where it was wanted, in ZooKeeper too."""
+        if (leader := self.cluster.state("t", 0).leader) != -1:
+            await self.grow_isr(leader)
+            self.check()
+            assert not self.znode().adding
+            assert not self.znode().removing
+            assert sorted(self.cluster.state("t", 0).isr) == sorted(self.replicas(0))
+            assert not self.cluster.active.context.reassigning
 
     async def check_doubt_ends(self) -> None:
         """All is well but for what is held: doubt lasts only where some partition is."""
         for broker in (1, 2, 3):
             self.level(broker)
             if self.doubt[broker]:
-                states = [self.cluster.state("t", n) for n, r in ASSIGNMENT.items() if broker in r]
+                numbers = [n for n in ASSIGNMENT if broker in self.replicas(n)]
+                states = [self.cluster.state("t", n) for n in numbers]
                 assert any(state.leader == -1 for state in states)
         await self.cluster.settle()
         self.check()

@@ -18,7 +18,7 @@ import pytest
 from tests.controller.kit import Cluster, run
 
 from barnabas.controller.requested_elections import RequestedElection
-from barnabas.errors import KafkaError
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.types import ZERO_UUID, TopicPartition
 from barnabas.zookeeper import paths
@@ -28,6 +28,7 @@ from barnabas.zookeeper.bodies import (
     encode_config,
     encode_log_dir_event,
     encode_preferred_election,
+    encode_reassignment,
     encode_topic,
 )
 
@@ -127,7 +128,9 @@ class Stage:
         body = encode_topic(TopicZNode(partitions=assignment, topic_id=znode.topic_id))
         self.cluster.zookeeper.set(path, body)
 
-    async def do_reassigning(self, name: str, partition: str, adding: str, removing: str) -> None:
+    async def do_was_reassigning(
+        self, name: str, partition: str, adding: str, removing: str
+    ) -> None:
         """A topic whose znode says that a partition is on the move."""
         path = paths.topic_path(name)
         znode = decode_topic(path, self.cluster.zookeeper.read(path))
@@ -163,6 +166,45 @@ class Stage:
             for tp, r in results.items()
         ]
         self.cluster.recorder.lines.append("-> " + " ".join(said))
+
+    async def do_reassign(self, *moves: str) -> None:
+        """``reassign t-0:3,2 t-1:cancel``: AlterPartitionReassignments."""
+        topics = []
+        for move in moves:
+            tp, _, target = move.partition(":")
+            wanted = None if target == "cancel" else _ids(target) if target else ()
+            asked = Message(partition_index=_tp(tp).partition, replicas=wanted)
+            topics.append(Message(name=_tp(tp).topic, partitions=[asked]))
+        answer = await self.cluster.active.alter_partition_reassignments(Message(topics=topics))
+        said = [
+            f"{t.name}-{p.partition_index}:{ErrorCode(p.error_code).name}"
+            for t in answer.responses
+            for p in t.partitions
+        ]
+        self.cluster.recorder.lines.append(f"-> error={int(answer.error_code)} " + " ".join(said))
+
+    async def do_reassigning(self, *partitions: str) -> None:
+        """ListPartitionReassignments."""
+        topics = None
+        if partitions:
+            asked = [_tp(p) for p in partitions]
+            topics = [Message(name=tp.topic, partition_indexes=[tp.partition]) for tp in asked]
+        answer = await self.cluster.active.list_partition_reassignments(Message(topics=topics))
+        said = [
+            f"{t.name}-{p.partition_index}:{list(p.replicas)} adding={list(p.adding_replicas)} "
+            f"removing={list(p.removing_replicas)}"
+            for t in answer.topics
+            for p in t.partitions
+        ]
+        self.cluster.recorder.lines.append("-> " + (", ".join(said) or "nothing moves"))
+
+    async def do_tool_reassigns(self, *moves: str) -> None:
+        """An old tool writes ``/admin/reassign_partitions``."""
+        targets = {_tp(tp): _ids(ids) for tp, _, ids in (m.partition(":") for m in moves)}
+        self.cluster.zookeeper.create(paths.REASSIGN_PARTITIONS, encode_reassignment(targets))
+
+    async def do_tool_writes(self, body: str) -> None:
+        self.cluster.zookeeper.create(paths.REASSIGN_PARTITIONS, body.encode())
 
     async def do_log_dir_fails(self, broker: str, *partitions: str) -> None:
         for p in partitions:

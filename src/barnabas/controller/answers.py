@@ -19,6 +19,14 @@ def not_controller(api: str) -> Message | None:
         return None  # its API answers partition by partition
     if api == "controlled_shutdown":
         return Message(error_code=ErrorCode.NOT_CONTROLLER, remaining_partitions=[])
+    if api in ("alter_partition_reassignments", "list_partition_reassignments"):
+        return Message(
+            throttle_time=0,
+            error_code=ErrorCode.NOT_CONTROLLER,
+            error_message="This is not the controller.",
+            responses=[],
+            topics=[],
+        )
     if api == "alter_partition":
         return Message(error_code=ErrorCode.NOT_CONTROLLER, topics=[])
     return Message(error_code=ErrorCode.NOT_CONTROLLER)

@@ -11,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from barnabas.controller import partitions, replicas, topic_deletion
+from barnabas.controller import (
+    partition_reassignment,
+    partitions,
+    replicas,
+    topic_deletion,
+)
 from barnabas.controller.context import PartitionInfo
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replicas import Replicas
@@ -153,6 +158,7 @@ async def started(term: Term, broker_ids: Sequence[int], reason: str = "register
     await partitions.elect_where_needed(term, batch=batch)
     replicas.bring_online(term, replicas.on_brokers(staying, broker_ids), batch=batch)
     term.send(batch)
+    await partition_reassignment.resume(term, broker_ids)
     await topic_deletion.resume_on_brokers(term, broker_ids)
     await watch_endpoints(term, broker_ids)
 

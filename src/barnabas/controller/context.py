@@ -82,6 +82,8 @@ class ControllerContext:
         self.shutting_down: dict[int, None] = {}
         self.topics: dict[str, TopicInfo] = {}
         self.partitions: dict[TopicPartition, PartitionInfo] = {}
+        self.reassigning: dict[TopicPartition, None] = {}
+        """Partitions on the move."""
         self.offline_dirs: dict[int, dict[TopicPartition, None]] = {}
         """Replicas whose log directory failed, by broker."""
         self.topics_to_delete: dict[str, None] = {}
@@ -141,13 +143,23 @@ class ControllerContext:
         )
         topic.partitions[number] = info
         self.partitions[info.topic_partition] = info
+        self.assign(info, assignment)
         return info
+
+    def assign(self, p: PartitionInfo, assignment: ReplicaAssignment) -> None:
+        """The partition lives elsewhere from now on; what becomes of its replicas is not decided
+        here."""
+        p.assignment = assignment
+        self.reassigning.pop(p.topic_partition, None)
+        if assignment.being_reassigned:
+            self.reassigning[p.topic_partition] = None
 
     def remove_topic(self, name: str) -> None:
         """Forget a topic, its partitions and everything planned for it."""
         topic = self.topics.pop(name, None)
         for p in topic.partitions.values() if topic else ():
             self.partitions.pop(p.topic_partition, None)
+            self.reassigning.pop(p.topic_partition, None)
             for offline in self.offline_dirs.values():
                 offline.pop(p.topic_partition, None)
         self.topics_to_delete.pop(name, None)
@@ -249,7 +261,6 @@ class ControllerContext:
             unclean_allowed=unclean,
             doubtful=self.doubtful(p),
             shutting_down=tuple(self.shutting_down),
-            target=p.assignment.target,
         )
 
     def offline_replicas(self, p: PartitionInfo) -> tuple[int, ...]:

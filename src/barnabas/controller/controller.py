@@ -23,6 +23,7 @@ from barnabas.controller import (
     broker_changes,
     failover,
     notifications,
+    partition_reassignment,
     partitions,
     requested_elections,
     rpc,
@@ -47,6 +48,7 @@ from barnabas.controller.events import (
     LogDirEventNotification,
     PartitionModifications,
     PreferredElectionRequested,
+    ReassignmentRequested,
     Reelect,
     Rpc,
     StopReplicaAnswered,
@@ -173,6 +175,16 @@ class Controller:
         """Hold elections for an administrator; None if this is not the controller."""
         results: ElectionResults | None = await self._rpc("elect_leaders", asked)
         return results
+
+    async def alter_partition_reassignments(self, request: Any) -> Message:
+        """Answer an AlterPartitionReassignments request."""
+        answer: Message = await self._rpc("alter_partition_reassignments", request)
+        return answer
+
+    async def list_partition_reassignments(self, request: Any) -> Message:
+        """Answer a ListPartitionReassignments request."""
+        answer: Message = await self._rpc("list_partition_reassignments", request)
+        return answer
 
     # --- the queue
 
@@ -373,12 +385,16 @@ async def _answer(_: Controller, term: Term, event: Any) -> None:
         "controlled_shutdown": rpc.controlled_shutdown,
         "allocate_producer_ids": rpc.allocate_producer_ids,
         "elect_leaders": requested_elections.elect_leaders,
+        "alter_partition_reassignments": partition_reassignment.alter,
+        "list_partition_reassignments": partition_reassignment.list_running,
     }
     if event.answer.done():  # whoever asked has gone
         return
     answer = await handlers[event.name](term, event.request)
     if not event.answer.done():
         event.answer.set_result(answer)
+    if event.name == "alter_partition":
+        await partition_reassignment.finish_complete(term)
 
 
 async def _unclean_allowed(_: Controller, term: Term, event: Any) -> None:
@@ -402,6 +418,7 @@ _HANDLERS: Mapping[type[Event], _Handler] = {
     ),
     IsrChangeNotification: lambda _, term, e: notifications.isr_changed_by_leaders(term),
     PreferredElectionRequested: lambda _, t, e: failover.preferred_election_requested(t),
+    ReassignmentRequested: lambda _, t, e: partition_reassignment.requested_by_tools(t),
     AutoPreferredLeaderElection: Controller.look_at_balance,
     UncleanElectionEnabled: _unclean_allowed,
     Rpc: _answer,

@@ -11,7 +11,6 @@ from barnabas.controller.context import ControllerContext
 from barnabas.controller.replica_states import ReplicaState
 
 DEAD_REPLICA = "a replica's broker is not there"
-REASSIGNMENT = "a partition is being reassigned"
 REPLICA_FAILED = "a replica could not be deleted"
 
 
@@ -44,9 +43,6 @@ def next_step(context: ControllerContext, topic: str) -> Step:
 
 def ineligible_reason(context: ControllerContext, topic: str) -> str | None:
     """Why the deletion cannot start now, or None."""
-    for p in context.partitions_of((topic,)):
-        if p.assignment.being_reassigned:
-            return REASSIGNMENT
     for p in context.partitions_of((topic,)):
         for replica, state in p.replica_states.items():
             gone = state is ReplicaState.DELETION_SUCCESSFUL

@@ -1,4 +1,4 @@
-"""Who leads a partition: Kafka's four strategies as pure functions (``Election.scala``; reference
+"""Who leads a partition: Kafka's strategies as pure functions (``Election.scala``; reference
 section 3.3), and the doubt about a replica whose machine crashed (KIP-966).
 
 Every election raises the leader epoch, even if the leader stays. No strategy ever writes an empty
@@ -41,6 +41,9 @@ class Strategy(Enum):
     REASSIGN = "reassign"
     PREFERRED = "preferred"
     CONTROLLED_SHUTDOWN = "controlled shutdown"
+    RENEW = "renew"
+    """The same leader, in an epoch of its own for a changed assignment (not an election to Kafka,
+    which bumps the epoch by hand)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,8 @@ class Situation:
     """What an election looks at, for one partition."""
 
     assignment: tuple[int, ...]
-    """All replicas, preferred leader first."""
+    """All replicas, preferred leader first; in a reassignment those of the target come first, and
+    at its end there are no others."""
     current: LeaderAndIsr
     online: tuple[int, ...]
     """Members of the assignment and of the ISR that are live and whose directory works. Brokers
@@ -57,8 +61,6 @@ class Situation:
     unclean_allowed: bool = False
     doubtful: tuple[int, ...] = ()
     shutting_down: tuple[int, ...] = ()
-    target: tuple[int, ...] = ()
-    """Target replicas of a reassignment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +93,12 @@ def for_offline(s: Situation) -> Election | None:
 
 
 def for_reassignment(s: Situation) -> Election | None:
-    """The first target replica that is online and in sync."""
-    leader = _first_in_sync(s.target, s)
+    """The first replica of the changed assignment that is online and in sync; who is not assigned
+    any more is still in the ISR, and leaves it next."""
+    leader = _first_in_sync(s.assignment, s)
     if leader is None:
         return None
-    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.target)
+    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.assignment)
 
 
 def for_preferred(s: Situation) -> Election | None:
@@ -117,12 +120,22 @@ def for_controlled_shutdown(s: Situation) -> Election | None:
     return Election(leadership=_lead(s, leader, members), recipients=recipients)
 
 
+def for_renewal(s: Situation) -> Election | None:
+    """The present leader again, if it is assigned, online and not in doubt."""
+    leader = s.current.leader
+    if leader not in s.assignment or _first_in_sync((leader,), s) is None:
+        return None
+    leadership = replace(_lead(s, leader, _vouched(s)), recovering=s.current.recovering)
+    return Election(leadership=leadership, recipients=s.assignment)
+
+
 STRATEGIES: Mapping[Strategy, Callable[[Situation], Election | None]] = MappingProxyType(
     {
         Strategy.OFFLINE: for_offline,
         Strategy.REASSIGN: for_reassignment,
         Strategy.PREFERRED: for_preferred,
         Strategy.CONTROLLED_SHUTDOWN: for_controlled_shutdown,
+        Strategy.RENEW: for_renewal,
     }
 )
 

@@ -77,6 +77,11 @@ class PreferredElectionRequested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReassignmentRequested(Event):
+    """A tool wrote ``/admin/reassign_partitions``, or it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class UncleanElectionEnabled(Event):
     """A setting changed: ``topic``'s, or (None) the default for all."""
 
@@ -149,6 +154,8 @@ def event_for(watch: WatchEvent) -> Event | None:
         return _CHILDREN.get(path)
     if path == paths.PREFERRED_REPLICA_ELECTION:
         return None if gone else PreferredElectionRequested()
+    if path == paths.REASSIGN_PARTITIONS:
+        return ReassignmentRequested()
     if watch.type is not EventType.NODE_DATA_CHANGED:
         return None
     parent, name = paths.parent_path(path), paths.child_name(path)

@@ -9,10 +9,6 @@ The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with
   controller. It never resumes leadership under the old epoch, and while another member stayed, it
   leaves the ISR and comes back by fetching (``ControllerContext.doubtful``). When all live members
   restarted, as in the start of a whole cluster, they are elected from with one write a partition.
-
-Not done yet: step 10, reassignments. A partition on the move keeps its union of replicas, its
-adding and removing lists are carried in every role, its topic is not deleted, and it moves no
-further; ``/admin/reassign_partitions`` and the APIs for it are ignored.
 """
 
 from __future__ import annotations
@@ -22,6 +18,7 @@ from collections.abc import Mapping
 
 from barnabas.controller import (
     broker_changes,
+    partition_reassignment,
     partitions,
     replicas,
     topic_changes,
@@ -55,6 +52,8 @@ async def take_over(term: Term, rng: random.Random) -> None:
     await partitions.elect_where_needed(term)
     told = {p.topic_partition: p for p in leaderless if p.state is PartitionState.ONLINE}
     await _settle_replicas(term, told)
+    await partition_reassignment.requested_by_tools(term)
+    await partition_reassignment.resume(term)
     await topic_deletion.resume(term)
     await preferred_election_requested(term)
 
@@ -69,12 +68,7 @@ async def _prepare_znodes(term: Term) -> None:
             await store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
         except NodeExists:
             pass
-    await store.submit_all(
-        [
-            ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True),
-            ExistsOp(paths.REASSIGN_PARTITIONS, watch=True),
-        ]
-    )
+    await store.submit(ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True))
     for parent in (paths.LOG_DIR_EVENTS, paths.ISR_CHANGES):
         names, _ = await store.submit(ChildrenOp(parent, watch=True))
         await store.delete_all(f"{parent}/{name}" for name in names)

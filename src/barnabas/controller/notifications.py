@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from barnabas.controller import broker_changes, replicas
+from barnabas.controller import broker_changes, partition_reassignment, replicas
 from barnabas.controller.term import Term
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
@@ -75,4 +75,5 @@ async def isr_changed_by_leaders(term: Term) -> None:
         if state is not None:
             term.adopt(term.context.partitions[tp], *state)
     term.send_metadata([term.context.partitions[tp] for tp in known])
+    await partition_reassignment.finish_complete(term)
     await term.store.delete_all(found)

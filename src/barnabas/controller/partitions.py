@@ -161,13 +161,24 @@ async def _write(
             if election is not None:
                 again.append(p)
         else:
-            term.adopt(p, write.leadership, write.mzxid, elected=election is not None)
+            new = election is not None and not _leads_on(p, write.leadership)
+            term.adopt(p, write.leadership, write.mzxid, elected=new)
             if election is None:
                 batch.lead_and_follow(write.leadership.isr, p)
             else:
                 p.state = PartitionState.ONLINE
                 batch.lead_and_follow(election.recipients, p)
     return again
+
+
+def _leads_on(p: PartitionInfo, elected: LeaderAndIsr) -> bool:
+    """Whether only the epoch of a leader is new."""
+    before = p.leadership
+    return (
+        p.state is PartitionState.ONLINE
+        and before is not None
+        and (before.leader == elected.leader)
+    )
 
 
 def _leave_offline(term: Term, p: PartitionInfo) -> None:

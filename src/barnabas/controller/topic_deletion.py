@@ -1,9 +1,10 @@
 """Deleting topics (reference section 3.8); the rules are in ``deletion.py``.
 
 A topic is queued by its marker in ``/admin/delete_topics``, which goes last, so that a controller
-that comes after a crash in between carries on. Differences from Kafka: the ISR shrinks that Kafka
-still writes into the states it is about to delete are left out; replicas of a topic on its way out
-are not told a role again when their broker starts.
+that comes after a crash in between carries on. Differences from Kafka: a topic of which a partition
+is being reassigned does not wait for that, all replicas of the move are deleted; the ISR shrinks
+that Kafka still writes into the states it is about to delete are left out; replicas of a topic on
+its way out are not told a role again when their broker starts.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from barnabas.controller import partitions, replicas
 from barnabas.controller.context import PartitionInfo
 from barnabas.controller.deletion import (
     DEAD_REPLICA,
-    REASSIGNMENT,
     REPLICA_FAILED,
     Step,
-    ineligible_reason,
     next_step,
     resumable_topics,
 )
@@ -47,8 +46,6 @@ async def markers_changed(term: Term) -> None:
     for topic in await read_markers(term):
         if topic not in term.context.topics_to_delete:
             term.context.topics_to_delete[topic] = None
-            if ineligible_reason(term.context, topic) == REASSIGNMENT:
-                term.context.topics_ineligible[topic] = REASSIGNMENT
         elif term.context.topics_ineligible.get(topic) == REPLICA_FAILED:
             del term.context.topics_ineligible[topic]
     await resume(term)
@@ -94,7 +91,9 @@ async def answered(term: Term, broker_id: int, errors: Mapping[TopicPartition, i
     bad: list[tuple[PartitionInfo, int]] = []
     for tp, error in errors.items():
         p = term.context.partitions.get(tp)
-        if p is not None and term.context.is_being_deleted(tp.topic):
+        if p is None or broker_id not in p.replica_states:
+            continue  # it was deleted at the end of a reassignment
+        if term.context.is_being_deleted(tp.topic):
             (good if error == ErrorCode.NONE else bad).append((p, broker_id))
     replicas.move(good, ReplicaState.DELETION_SUCCESSFUL)
     _wait_for(term, bad, REPLICA_FAILED)

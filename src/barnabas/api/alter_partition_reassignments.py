@@ -1,0 +1,20 @@
+"""AlterPartitionReassignments v0 (KIP-455): move partitions to other replicas, or cancel that.
+
+Only the controller serves it. Answered when the move has begun and is recorded in ZooKeeper, so the
+request's timeout has no use, as in Kafka; ListPartitionReassignments tells what is under way.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """One event of the controller's queue (reference 3.10)."""
+    return _ask(services, request)
+
+
+async def _ask(services: Services, request: Request) -> Pieces:
+    answer = await services.controller.alter_partition_reassignments(request.decode())
+    return request.answer(answer)
