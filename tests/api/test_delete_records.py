@@ -17,7 +17,7 @@ EARLIEST, LATEST = -2, -1
 DEBUGGING = -2
 
 
-def _message(offsets: Mapping[int, int], topic: str = "t", timeout: int = 5000) -> Message:
+def _message(offsets: Mapping[int, int], topic: str = "t", timeout: int = 20_000) -> Message:
     parts = [Message(partition_index=p, offset=o) for p, o in offsets.items()]
     return Message(topics=[Message(name=topic, partitions=parts)], timeout=timeout)
 
@@ -167,7 +167,7 @@ def test_starts_survive_a_failover_and_reach_who_was_away() -> None:
         for broker in (1, 2, 3):
             assert await _offset(client, LATEST, broker) == 8
 
-    kit.run(scenario, brokers=3)
+    kit.run(scenario, brokers=3, settings={"zookeeper.session.timeout.ms": "6000"})
 
 
 def test_who_does_not_answer_is_waited_for_until_the_time_is_up() -> None:

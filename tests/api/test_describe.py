@@ -67,7 +67,11 @@ def test_settings_of_a_broker_in_every_version() -> None:
             given, default = entries["log.segment.bytes"], entries["num.partitions"]
             assert (given.value, given.config_source) == ("16384", OF_FILE)
             assert (default.value, default.config_source) == ("1", DEFAULT)
-            assert given.read_only
+            assert not given.read_only
+            assert entries["broker.id"].read_only
+            advertised = entries["advertised.listeners"]
+            assert (advertised.value, advertised.config_source) == (None, DEFAULT)
+            assert not advertised.read_only
             (dynamic,) = (await client.ask(CONFIGS, version, _configs(BROKER, ""))).results
             assert (dynamic.error_code, dynamic.configs) == (0, ())
 
@@ -81,7 +85,9 @@ def test_settings_of_a_broker_in_every_version() -> None:
         (TOPIC, "no/body", ErrorCode.INVALID_TOPIC_EXCEPTION),
         (BROKER, "7", ErrorCode.INVALID_REQUEST),
         (BROKER, "seven", ErrorCode.INVALID_REQUEST),
-        (8, "1", ErrorCode.INVALID_REQUEST),
+        (8, "7", ErrorCode.INVALID_REQUEST),
+        (8, "", ErrorCode.INVALID_REQUEST),
+        (16, "1", ErrorCode.INVALID_REQUEST),
         (99, "1", ErrorCode.INVALID_REQUEST),
     ],
 )

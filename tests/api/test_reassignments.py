@@ -40,6 +40,10 @@ async def _create(client: kit.Client, *placement: Sequence[int]) -> None:
     message = kit.create_message("t", -1, -1, assignments=placed)
     answer = await client.ask(ApiKey.CREATE_TOPICS, 7, message, broker=await _controller(client))
     assert answer.topics[0].error_code == ErrorCode.NONE
+    for _ in range(100):  # the controller answers when it knows itself
+        if (await _view(client)).topics:
+            break
+        await asyncio.sleep(0.01)
 
 
 async def _until_nothing_moves(client: kit.Client) -> None:

@@ -1,28 +1,32 @@
-"""DescribeConfigs v1-4: settings of topics and of this broker, with source, type and documentation.
+"""DescribeConfigs v1-4: settings of topics and of this broker, with source, type and documentation,
+and the levels of its loggers.
 
 A setting's synonyms are where its value can come from, strongest first; its source is that of the
-first. Broker settings are read-only: altering them is not served yet (SKIPPED.md). Other resources
-answer INVALID_REQUEST.
+first. Topics are read from ZooKeeper anew, so that whoever has altered one sees it at once,
+whichever broker is asked. Other resources answer INVALID_REQUEST.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from barnabas.api import loggers
+from barnabas.api.config_alteration import ResourceType, invalid, own_broker_id
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.definition import Setting, Value
+from barnabas.config.dynamic import DYNAMIC_SETTINGS
 from barnabas.config.settings import SETTINGS
 from barnabas.config.topic_config import TOPIC_SETTINGS, ConfigValue, TopicConfig
 from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.topics import read_config
 
-TOPIC, BROKER = 2, 4
-DYNAMIC_TOPIC, STATIC_BROKER, DEFAULT = 1, 4, 5
+DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER = 1, 2, 3, 4, 5, 6
 """Sources of a value, as the protocol numbers them."""
 
 
@@ -44,7 +48,12 @@ async def _describe(services: Services, request: Request) -> Pieces:
         )
         results.append(result)
         try:
-            result.configs = await _resource(services, resource, decoded)
+            wanted = resource.configuration_keys or None
+            result.configs = [
+                message
+                for message in await _resource(services, resource, decoded)
+                if wanted is None or message.name in wanted
+            ]
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None
@@ -52,41 +61,32 @@ async def _describe(services: Services, request: Request) -> Pieces:
 
 
 async def _resource(services: Services, resource: Any, decoded: Any) -> list[Message]:
-    keys = resource.configuration_keys or None
-    if resource.resource_type == TOPIC:
-        name = resource.resource_name
-        check_name(name)
-        if services.metadata.partitions(name) is None:
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        await services.topic_configs.ensure([name])
-        config = services.topic_configs.get(name)
-        return [
-            _topic_message(services.config, entry, decoded)
-            for entry in topic_entries(config)
-            if keys is None or entry.setting.name in keys
-        ]
-    if resource.resource_type == BROKER:
-        if not re.fullmatch(r"-?\d*", resource.resource_name):
-            raise KafkaError(
-                ErrorCode.INVALID_REQUEST,
-                f"Broker id must be an integer, but it is: {resource.resource_name}",
-            )
-        if resource.resource_name not in ("", str(services.broker_id)):
-            raise KafkaError(
-                ErrorCode.INVALID_REQUEST,
-                f"Unexpected broker id, expected {services.broker_id} or empty string,"
-                f" but received {resource.resource_name}",
-            )
-        if not resource.resource_name:
-            return []
-        return [
-            _broker_message(services.config, name, decoded)
-            for name in SETTINGS
-            if keys is None or name in keys
-        ]
-    raise KafkaError(
-        ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}"
-    )
+    kind, name = resource.resource_type, resource.resource_name
+    config = services.config
+    if kind == ResourceType.TOPIC:
+        entries = topic_entries(await _topic(services, name))
+        return [_topic_message(config, entry, decoded) for entry in entries]
+    if kind == ResourceType.BROKER and not name:
+        return [_default_message(config, n, decoded) for n in config.dynamic_default]
+    if kind == ResourceType.BROKER:
+        own_broker_id(services, name, "Broker")
+        others = [n for n in (*config.dynamic_default, *config.dynamic) if n not in SETTINGS]
+        names = dict.fromkeys([*SETTINGS, *others])
+        return [_broker_message(config, n, decoded) for n in names]
+    if kind == ResourceType.BROKER_LOGGER:
+        if not name:
+            raise invalid("Broker id must not be empty")
+        own_broker_id(services, name, "Broker")
+        return [_logger_message(n, level) for n, level in loggers.levels().items()]
+    raise invalid(f"Unsupported resource type: {kind}")
+
+
+async def _topic(services: Services, name: str) -> TopicConfig:
+    check_name(name)
+    if services.metadata.partitions(name) is None:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    overrides = await read_config(services.zookeeper, paths.topic_entity(name))
+    return TopicConfig(services.config, overrides)
 
 
 def topic_entries(config: TopicConfig) -> Iterable[ConfigValue]:
@@ -106,21 +106,31 @@ def _topic_synonyms(broker: BrokerConfig, entry: ConfigValue) -> list[Message]:
     As in the original, spellings of another unit are named only below the strongest: with
     ``log.retention.hours`` alone, ``retention.ms`` has no synonyms and counts as a default."""
     behind = TOPIC_SETTINGS[entry.setting.name][1]
-    found = _broker_synonyms(broker, behind)
-    while found and found[0].name != behind[0].name:
-        del found[0]
+    found = _named(behind[0].name, _broker_synonyms(broker, behind))
     if entry.from_topic:
         text = entry.setting.text(entry.value)
         found.insert(0, Message(name=entry.setting.name, value=text, source=DYNAMIC_TOPIC))
     return found
 
 
+def _named(name: str, synonyms: list[Message]) -> list[Message]:
+    """From the first of this name on."""
+    first = next((i for i, s in enumerate(synonyms) if s.name == name), len(synonyms))
+    return synonyms[first:]
+
+
 def _broker_synonyms(broker: BrokerConfig, settings: Sequence[Setting]) -> list[Message]:
-    """What the file gives, then what holds without it."""
+    """What ZooKeeper holds for this broker and for all, what the file gives, what holds without."""
+    layers = (
+        (DYNAMIC_BROKER, broker.dynamic),
+        (DYNAMIC_DEFAULT, broker.dynamic_default),
+        (STATIC_BROKER, broker.given),
+    )
     given = [
-        Message(name=s.name, value=s.text(broker.value(s.name)), source=STATIC_BROKER)
+        Message(name=s.name, value=s.text(s.parse(layer[s.name])), source=source)
+        for source, layer in layers
         for s in settings
-        if broker.is_given(s.name)
+        if s.name in layer
     ]
     defaults = [
         Message(name=s.name, value=s.text(s.default), source=DEFAULT)
@@ -137,9 +147,42 @@ def _topic_message(broker: BrokerConfig, entry: ConfigValue, decoded: Any) -> Me
 
 
 def _broker_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
-    setting = SETTINGS[name]
-    synonyms = _broker_synonyms(config, [setting])
-    return _message(setting, config.value(name), synonyms, decoded, read_only=True)
+    setting = SETTINGS.get(name) or DYNAMIC_SETTINGS[name]
+    if name in SETTINGS:
+        value = config.value(name)
+    else:
+        value = setting.parse({**config.dynamic_default, **config.dynamic}[name])
+    synonyms = _named(name, _broker_synonyms(config, _spellings(setting)))
+    return _message(setting, value, synonyms, decoded, read_only=name not in DYNAMIC_SETTINGS)
+
+
+def _default_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
+    """What is set for all brokers, whatever this one has of its own."""
+    setting = DYNAMIC_SETTINGS[name]
+    value = setting.parse(config.dynamic_default[name])
+    synonyms = [Message(name=name, value=setting.text(value), source=DYNAMIC_DEFAULT)]
+    return _message(setting, value, synonyms, decoded, read_only=False)
+
+
+def _spellings(setting: Setting) -> Sequence[Setting]:
+    """The settings that mean the same in other units, strongest first, this one among them."""
+    if setting.topic_name is None:
+        return [setting]
+    return TOPIC_SETTINGS[setting.topic_name][1]
+
+
+def _logger_message(name: str, level: str) -> Message:
+    return Message(
+        name=name,
+        value=level,
+        read_only=False,
+        config_source=LOGGER,
+        is_default=False,
+        is_sensitive=False,
+        synonyms=[],
+        config_type=0,
+        documentation=None,
+    )
 
 
 def _message(

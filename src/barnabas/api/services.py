@@ -40,6 +40,14 @@ class TopicConfigSource(Protocol):
         ...
 
 
+class DynamicConfigSource(Protocol):
+    """This broker's dynamic settings as ZooKeeper holds them; ``Services.config`` follows."""
+
+    async def read(self) -> None:
+        """Take over what was just written, without waiting for the notification."""
+        ...
+
+
 class FeatureSource(Protocol):
     """The cluster's finalized features."""
 
@@ -63,6 +71,7 @@ class Services:
     replicas: ReplicaManager
     controller: Controller
     topic_configs: TopicConfigSource
+    dynamic_config: DynamicConfigSource
     producer_ids: ProducerIdSource
     groups: GroupCoordinator
     features: FeatureSource

@@ -234,7 +234,7 @@ class NetworkServer:
         self.dispatcher = dispatcher
         self.spawn = spawn
         self.request_bytes_max = request_bytes_max
-        self._connections_max = connections_max
+        self.connections_max = connections_max
         self._idle_s_max = idle_ms_max / 1000
         self._backlog = backlog
         self._servers: list[asyncio.AbstractServer] = []
@@ -251,8 +251,8 @@ class NetworkServer:
         return int(sockets[0].getsockname()[1]) if sockets else port
 
     def opened(self, connection: ClientConnection) -> None:
-        if len(self._connections) >= self._connections_max:
-            log.warning("max.connections (%d) reached: connection closed", self._connections_max)
+        if len(self._connections) >= self.connections_max:
+            log.warning("max.connections (%d) reached: connection closed", self.connections_max)
             connection.close()
             return
         self._connections[connection] = None

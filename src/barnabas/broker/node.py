@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
+from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
+from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
@@ -133,8 +135,19 @@ class Node:
             on_all_dirs_failed=self._all_log_dirs_failed,
         )
         self._configs = TopicConfigRepository(config, self._zookeeper, self._logs.update_config)
+        self._dynamic = DynamicBrokerConfig(config, self._zookeeper, self._settings_changed)
+        self._changes = ConfigChanges(
+            env.clock,
+            self._zookeeper,
+            {
+                "topics": self._topic_notified,
+                "brokers": self._dynamic.on_notification,
+            },
+        )
         self._features = FinalizedFeatures(self._zookeeper)
         self._network: NetworkServer | None = None
+        self._ports: dict[str, int] = {}
+        """By listener: the ports in use."""
         self._controller: Controller | None = None
         self._replicas: ReplicaManager | None = None
         self._channel: ControllerChannel | None = None
@@ -151,6 +164,7 @@ class Node:
         if identity is None:
             return
         cluster_id, broker_id = identity
+        await self._dynamic.load(broker_id)
         await self._configs.load()
         await self._features.load()
         await self._logs.load(
@@ -230,6 +244,7 @@ class Node:
             replicas=replicas,
             controller=self._controller,
             topic_configs=self._configs,
+            dynamic_config=self._dynamic,
             producer_ids=self._producer_ids,
             groups=GroupCoordinator(env, replicas, group_settings(config)),
             features=self._features,
@@ -258,7 +273,12 @@ class Node:
                 raise ConfigError(
                     f"listeners: cannot listen on {endpoint.host}:{endpoint.port}: {reason}"
                 ) from None
-        return tuple(e._replace(port=e.port or ports[e.listener]) for e in config.advertised)
+        self._ports = ports
+        return self._advertised()
+
+    def _advertised(self) -> tuple[Endpoint, ...]:
+        ports = self._ports
+        return tuple(e._replace(port=e.port or ports[e.listener]) for e in self._config.advertised)
 
     async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> Broker:
         self._registered = await self._registration_in_some_session(
@@ -278,7 +298,7 @@ class Node:
                 if self._expired.is_set():
                     self._expired.clear()
                     await self._zookeeper.new_session()
-                    self._configs.on_new_session()
+                    self._changes.on_new_session()
                     self._features.on_new_session()
                 doubt = self._logs.unclean_machine_start
                 return await self._registration.register(replace(broker, unclean_start=doubt))
@@ -296,7 +316,7 @@ class Node:
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),
             ("logs", self._logs.run()),
-            ("topic settings", self._configs.run()),
+            ("settings", self._changes.run()),
             ("features", self._features.run()),
             ("producer ids", self._producer_ids.run()),
             ("idle connections", self._network.close_idle()),
@@ -327,7 +347,7 @@ class Node:
     def _on_event(self, event: WatchEvent) -> None:
         if self._controller is not None:
             self._controller.on_zookeeper_event(event)
-        self._configs.on_event(event)
+        self._changes.on_event(event)
         self._features.on_event(event)
 
     def _on_session(self, state: SessionState) -> None:
@@ -354,13 +374,38 @@ class Node:
             await asyncio.sleep(DOUBT_POLL_S)
             if replicas.are_level(self._logs.logs):
                 self._logs.settle_doubt()
-                await self._tell_that_doubt_is_settled()
+                await self._write_registration()
 
-    async def _tell_that_doubt_is_settled(self) -> None:
+    # Settings that change while it runs
+
+    async def _topic_notified(self, topic: str) -> None:
+        await self._configs.on_notification(topic)
+        allowed = self._configs.get(topic).unclean_leader_election
+        if allowed and self._controller is not None:
+            self._controller.on_unclean_election_setting(topic)
+
+    def _settings_changed(self, names: frozenset[str]) -> None:
+        """Tell every room; what reads ``BrokerConfig`` each time knows already."""
+        config = self._config
+        self._logs.update_settings(
+            log_manager_settings(config), TopicConfig(config, {}).log_config()
+        )
+        self._configs.broker_changed()
+        if self._network is not None:
+            self._network.connections_max = config.integer("max.connections")
+        if self._controller is not None and "unclean.leader.election.enable" in names:
+            self._controller.change_settings(controller_settings(config))
+        if self._registered is not None and "advertised.listeners" in names:
+            self._registered = replace(self._registered, endpoints=self._advertised())
+            self._spawn(self._write_registration())
+
+    async def _write_registration(self) -> None:
+        """Bring our node up to date; the controller tells the others."""
         registered = self._registered
         if registered is not None:
+            doubt = self._logs.unclean_machine_start
             try:
-                await self._registration.update(replace(registered, unclean_start=False))
+                await self._registration.update(replace(registered, unclean_start=doubt))
             except (SessionExpired, NoNode):
                 return  # the next registration says it
 

@@ -1,12 +1,10 @@
 """Topic settings as ZooKeeper holds them, kept current by ``/config/changes``.
 
-Every broker reads all of them at its start, and a topic's again when a notification names it. A
-notification is only a hint to read: the node is the truth, so running one twice does no harm.
+Every broker reads all of them at its start, and a topic's again when a notification names it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -14,11 +12,7 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.storage.config import LogConfig
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_config_change
 from barnabas.zookeeper.client import ZooKeeperClient
-from barnabas.zookeeper.cluster import persist
-from barnabas.zookeeper.errors import NoNode, SessionExpired
-from barnabas.zookeeper.operations import WatchEvent
 from barnabas.zookeeper.topics import list_topics, read_config, read_configs
 
 log = logging.getLogger("kafka.server")
@@ -38,8 +32,6 @@ class TopicConfigRepository:
         self._on_change = on_change
         self._topics: dict[str, TopicConfig] = {}
         self._log_configs: dict[str, LogConfig] = {}
-        self._last_change = -1
-        self._wake = asyncio.Event()
 
     def get(self, topic: str) -> TopicConfig:
         """The settings of a topic; the broker's own if nothing is known of it."""
@@ -79,50 +71,16 @@ class TopicConfigRepository:
         self._topics.pop(topic, None)
         self._log_configs.pop(topic, None)
 
-    def on_event(self, event: WatchEvent) -> None:
-        """Told of every watch event of the session."""
-        if event.path == paths.CONFIG_CHANGES:
-            self._wake.set()
+    async def on_notification(self, topic: str) -> None:
+        """The settings of ``topic`` have changed."""
+        if topic in self._topics:
+            self._take(topic, await read_config(self._zookeeper, paths.topic_entity(topic)))
+            log.info("settings of topic %s changed: %s", topic, self._topics[topic].overrides)
 
-    def on_new_session(self) -> None:
-        """Watches are gone with the old session: look again."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Follow the notifications, for ever."""
-        while True:
-            self._wake.clear()
-            try:
-                await self._process_changes()
-            except SessionExpired:
-                pass  # ``on_new_session`` wakes us again
-            await self._wake.wait()
-
-    async def _process_changes(self) -> None:
-        try:
-            names, _ = await persist(
-                self._zookeeper, lambda: self._zookeeper.children(paths.CONFIG_CHANGES, watch=True)
-            )
-        except NoNode:
-            return
-        prefix = paths.CONFIG_CHANGE_PREFIX.rpartition("/")[2]
-        numbers = sorted(int(n.removeprefix(prefix)) for n in names if n.startswith(prefix))
-        for number in numbers:
-            if number > self._last_change:
-                await self._process(f"{paths.CONFIG_CHANGE_PREFIX}{number:010d}")
-                self._last_change = number
-
-    async def _process(self, path: str) -> None:
-        try:
-            data, _ = await persist(self._zookeeper, lambda: self._zookeeper.get(path))
-        except NoNode:
-            return
-        entity = decode_config_change(path, data)
-        kind, _, name = entity.partition("/")
-        if kind != "topics" or name not in self._topics:
-            return
-        self._take(name, await read_config(self._zookeeper, entity))
-        log.info("settings of topic %s changed: %s", name, self._topics[name].overrides)
+    def broker_changed(self) -> None:
+        """The broker's own settings have changed, which topics fall back to."""
+        for topic, known in list(self._topics.items()):
+            self._take(topic, known.overrides)
 
     def _take(self, topic: str, overrides: dict[str, str]) -> None:
         self._topics[topic] = TopicConfig(self._config, overrides)

@@ -22,6 +22,10 @@ class BrokerConfig:
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given: dict[str, str] = dict(given)
+        self.dynamic: Mapping[str, str] = {}
+        """Settings of this broker alone, from ZooKeeper; over all others."""
+        self.dynamic_default: Mapping[str, str] = {}
+        """Settings of all brokers, from ZooKeeper; over those given."""
         self.ignored: list[str] = []
         """Names that are Kafka's but change nothing here; worth a warning."""
         self._values: dict[str, Value] = {}
@@ -44,7 +48,7 @@ class BrokerConfig:
         return SETTINGS[name].default if found is None else found
 
     def is_given(self, name: str) -> bool:
-        """Whether file, environment or flag set it."""
+        """Whether file, environment, flag or ZooKeeper set it."""
         return name in self._values
 
     def integer(self, name: str) -> int:
@@ -78,6 +82,28 @@ class BrokerConfig:
         if not connect:
             raise ConfigError("zookeeper.connect: required, as host:port[,host:port...]")
         return connect
+
+    def with_dynamic(self, default: Mapping[str, str], own: Mapping[str, str]) -> BrokerConfig:
+        """What this broker would run with under other dynamic settings, each of which has been
+        checked. Raises ConfigError if it cannot, as long as it runs."""
+        over = {**default, **own}
+        merged = BrokerConfig({**self.given, **{n: t for n, t in over.items() if n in SETTINGS}})
+        merged.given = self.given
+        merged.dynamic, merged.dynamic_default = dict(own), dict(default)
+        if (merged.listeners, merged.inter_broker_listener) != (
+            self.listeners,
+            self.inter_broker_listener,
+        ):
+            raise ConfigError("listeners: a change takes effect with a restart only")
+        names = {e.listener for e in merged.listeners}
+        for endpoint in merged.advertised:
+            if endpoint.listener not in names:
+                raise ConfigError(f"advertised.listeners: no listener '{endpoint.listener}'")
+        return merged
+
+    def take_over(self, other: BrokerConfig) -> None:
+        """Become what ``with_dynamic`` made: whoever holds this object sees the new values."""
+        self.__dict__.update(other.__dict__)
 
     def _parse_listeners(self, name: str) -> tuple[Endpoint, ...]:
         protocols = self._security_protocols()

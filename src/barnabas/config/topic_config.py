@@ -12,12 +12,12 @@ from barnabas.config.settings import SETTINGS
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.storage.config import LogConfig
 
+_THROTTLED = ("follower.replication.throttled.replicas", "leader.replication.throttled.replicas")
 _ACCEPTED_WITHOUT_EFFECT = (
     "compression.gzip.level",
     "compression.lz4.level",
     "compression.zstd.level",
-    "follower.replication.throttled.replicas",
-    "leader.replication.throttled.replicas",
+    *_THROTTLED,
     "local.retention.bytes",
     "local.retention.ms",
     "message.downconversion.enable",
@@ -54,6 +54,15 @@ def _topic_settings() -> dict[str, tuple[Setting, tuple[Setting, ...]]]:
 
 
 TOPIC_SETTINGS = _topic_settings()
+
+ALTERABLE: Mapping[str, Setting] = {
+    **{name: setting for name, (setting, _) in TOPIC_SETTINGS.items()},
+    **{
+        name: Setting(name=name, type=ConfigType.LIST, default=(), doc="Accepted without effect.")
+        for name in _THROTTLED
+    },
+}
+"""What is known of a topic setting's type and default, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +161,7 @@ def _scaled(value: Value, factor: int) -> Value:
 
 
 def check_topic_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """The overrides of a CreateTopics request, checked. Raises KafkaError(INVALID_CONFIG)."""
+    """The overrides of a topic, checked. Raises KafkaError(INVALID_CONFIG)."""
     checked: dict[str, str] = {}
     for name, text in overrides.items():
         if text is None:
@@ -165,4 +174,22 @@ def check_topic_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]
             except ConfigError as error:
                 raise KafkaError(ErrorCode.INVALID_CONFIG, str(error)) from None
         checked[name] = text
+    _check_lags(checked)
     return checked
+
+
+def _check_lags(overrides: Mapping[str, str]) -> None:
+    least, most = (
+        TOPIC_SETTINGS[name][0].parse(overrides[name])
+        if name in overrides
+        else TOPIC_SETTINGS[name][0].default
+        for name in ("min.compaction.lag.ms", "max.compaction.lag.ms")
+    )
+    assert isinstance(least, int)
+    assert isinstance(most, int)
+    if least > most:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG,
+            f"conflict topic config setting min.compaction.lag.ms ({least})"
+            f" > max.compaction.lag.ms ({most})",
+        )

@@ -156,6 +156,14 @@ class Controller:
         """``unclean.leader.election.enable`` of a topic (or the default) may have changed."""
         self._put(UncleanElectionEnabled(topic))
 
+    def change_settings(self, settings: ControllerSettings) -> None:
+        """Go by other settings from now on; what waits for an unclean election may get it."""
+        self._settings = settings
+        if self._term is not None:
+            self._term.settings = settings
+        if settings.unclean_leader_election_enable:
+            self.on_unclean_election_setting()
+
     async def alter_partition(self, request: Any) -> Message:
         """Answer an AlterPartition request."""
         answer: Message = await self._rpc("alter_partition", request)

@@ -54,7 +54,7 @@ class LogCleaner:
         checkpoint: Callable[[TopicPartition], Awaitable[None]],
     ) -> None:
         self._env = env
-        self._settings = settings
+        self.settings = settings
         self._logs = logs
         self._checkpoint = checkpoint
         self._turn_began = 0.0
@@ -66,7 +66,7 @@ class LogCleaner:
     @property
     def capacity(self) -> int:
         """Keys that one pass can hold."""
-        settings = self._settings
+        settings = self.settings
         room = settings.dedupe_buffer_size * settings.io_buffer_load_factor
         return max(int(room) // ENTRY_BYTES, 1)
 
@@ -84,9 +84,9 @@ class LogCleaner:
 
     async def run(self) -> None:
         """Clean, until cancelled."""
-        while self._settings.enable:
+        while self.settings.enable:
             if not await self.clean_dirtiest():
-                await asyncio.sleep(max(self._settings.backoff_ms, 1) / 1000)
+                await asyncio.sleep(max(self.settings.backoff_ms, 1) / 1000)
 
     async def clean_dirtiest(self) -> bool:
         """One pass over the dirtiest log; False if none was due or the pass was given up."""
@@ -127,7 +127,7 @@ class LogCleaner:
             log,
             chosen,
             capacity=self.capacity,
-            write_bytes=max(self._settings.io_buffer_size // 2, 1),
+            write_bytes=max(self.settings.io_buffer_size // 2, 1),
             work=self._work,
         )
         try:
@@ -176,7 +176,7 @@ class LogCleaner:
         await asyncio.sleep(0)
         rest = max(
             min(loop.time() - self._turn_began, REST_SECONDS_MAX),
-            transferred / max(self._settings.io_max_bytes_per_second, 1.0),
+            transferred / max(self.settings.io_max_bytes_per_second, 1.0),
         )
         if rest > 0:
             await asyncio.sleep(rest)

@@ -288,6 +288,14 @@ class LogManager(LogOwner):
         self._removals.add_directory(target, log.config.file_delete_delay_ms)
         await self._guarded(directory, self._checkpoint_directory(directory))
 
+    def update_settings(self, settings: LogManagerSettings, default_config: LogConfig) -> None:
+        """Go by other settings from now on; intervals of background work stay as they are."""
+        self.settings = settings
+        self.default_config = default_config
+        self.cleaner.settings = settings.cleaner
+        for log in self._logs.values():
+            log.producers.expiration_ms = settings.producer_id_expiration_ms
+
     def update_config(self, topic: str, config: LogConfig) -> None:
         """Give all logs of a topic new settings."""
         for topic_partition, log in self._logs.items():

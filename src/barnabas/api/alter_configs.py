@@ -1,0 +1,31 @@
+"""AlterConfigs v0-2: replaces all settings of a topic or of brokers. IncrementalAlterConfigs, which
+changes one by one, has taken its place; old clients still send it. Not for loggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from barnabas.api.config_alteration import (
+    Before,
+    alter_each,
+    alter_persistent,
+    refuse_nulls,
+)
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.config.definition import Setting
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each resource on its own."""
+
+    async def alter_one(resource: Any, validate_only: bool) -> None:
+        refuse_nulls([c.name for c in resource.configs if c.value is None])
+
+        async def change(_: Before, known: Mapping[str, Setting]) -> dict[str, str]:
+            return {c.name: c.value for c in resource.configs}
+
+        await alter_persistent(services, resource, change, validate_only=validate_only)
+
+    return alter_each(request, alter_one)

@@ -1,0 +1,143 @@
+"""Altering settings: what AlterConfigs and IncrementalAlterConfigs have in common.
+
+Topics: ``/config/topics/T``. Brokers: ``/config/brokers/N`` for the broker that is asked, or
+``/config/brokers/<default>`` for all. A notification tells every broker. Any broker serves topics;
+the original answers the same in ZooKeeper mode.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from enum import IntEnum
+from typing import Any
+
+from barnabas.api.request import Pieces, Request
+from barnabas.api.services import Services
+from barnabas.config.definition import Setting
+from barnabas.config.dynamic import DYNAMIC_SETTINGS, check_dynamic, usable
+from barnabas.config.topic_config import ALTERABLE, check_topic_overrides
+from barnabas.errors import ConfigError, ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.topics import read_config, write_config
+
+
+class ResourceType(IntEnum):
+    """What has settings, as the protocol numbers it."""
+
+    TOPIC = 2
+    BROKER = 4
+    BROKER_LOGGER = 8
+    CLIENT_METRICS = 16
+
+
+Before = Callable[[], Awaitable[Mapping[str, str]]]
+"""Reads the overrides that are there."""
+Change = Callable[[Before, Mapping[str, Setting]], Awaitable[dict[str, str]]]
+"""The overrides after a request, from those before and what is known of every setting."""
+
+
+def invalid(message: str) -> KafkaError:
+    """INVALID_REQUEST."""
+    return KafkaError(ErrorCode.INVALID_REQUEST, message)
+
+
+def own_broker_id(services: Services, name: str, word: str = "Node") -> int:
+    """The id in a resource's name. Raises INVALID_REQUEST unless it is this broker's."""
+    try:
+        found = int(name)
+    except ValueError:
+        raise invalid(f"{word} id must be an integer, but it is: {name}") from None
+    if found != services.broker_id:
+        raise invalid(f"Unexpected broker id, expected {services.broker_id}, but received {name}")
+    return found
+
+
+async def alter_each(request: Request, alter_one: Callable[[Any, bool], Awaitable[None]]) -> Pieces:
+    """Every resource of a request on its own: (resource, whether only to validate)."""
+    decoded = request.decode()
+    named = Counter((r.resource_type, r.resource_name) for r in decoded.resources)
+    responses = []
+    for resource in decoded.resources:
+        answer = Message(
+            error_code=ErrorCode.NONE,
+            error_message=None,
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
+        )
+        responses.append(answer)
+        try:
+            if named[resource.resource_type, resource.resource_name] > 1:
+                raise invalid("Each resource must appear at most once.")
+            if any(n > 1 for n in Counter(c.name for c in resource.configs).values()):
+                raise invalid("Error due to duplicate config keys")
+            await alter_one(resource, decoded.validate_only)
+        except KafkaError as error:
+            answer.error_code = error.code
+            answer.error_message = error.message or None
+    return request.answer(Message(throttle_time=0, responses=responses))
+
+
+def refuse_nulls(names: list[str]) -> None:
+    """Raise INVALID_REQUEST if a value that is needed is missing for these."""
+    if names:
+        raise invalid(f"Null value not supported for : {', '.join(names)}")
+
+
+async def alter_persistent(
+    services: Services, resource: Any, change: Change, *, validate_only: bool
+) -> None:
+    """Alter the settings of a topic or of brokers. Raises KafkaError."""
+    kind, name = resource.resource_type, resource.resource_name
+    if kind == ResourceType.TOPIC:
+        await _alter_topic(services, name, change, validate_only=validate_only)
+    elif kind == ResourceType.BROKER:
+        await _alter_broker(services, name, change, validate_only=validate_only)
+    elif kind == ResourceType.CLIENT_METRICS:
+        raise invalid(
+            "AlterConfigs is only supported for topics and brokers,"
+            " but resource type is CLIENT_METRICS"
+        )
+    else:
+        raise invalid(f"Unknown resource type {kind}")
+
+
+async def _alter_topic(
+    services: Services, topic: str, change: Change, *, validate_only: bool
+) -> None:
+    if not topic:
+        raise invalid("Default topic resources are not allowed.")
+    if services.metadata.partitions(topic) is None:
+        raise KafkaError(
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic}' does not exist."
+        )
+    entity = paths.topic_entity(topic)
+    after = await change(lambda: read_config(services.zookeeper, entity), ALTERABLE)
+    checked = check_topic_overrides(after)
+    if not validate_only:
+        await write_config(services.zookeeper, entity, checked)
+
+
+async def _alter_broker(
+    services: Services, name: str, change: Change, *, validate_only: bool
+) -> None:
+    broker_id = own_broker_id(services, name) if name else None
+    entity, per_broker = paths.broker_entity(broker_id), broker_id is not None
+
+    async def before() -> Mapping[str, str]:
+        return usable(await read_config(services.zookeeper, entity), per_broker=per_broker)
+
+    after = await change(before, DYNAMIC_SETTINGS)
+    config = services.config
+    try:
+        check_dynamic(after, per_broker=per_broker)
+        if per_broker:
+            config.with_dynamic(config.dynamic_default, after)
+        else:
+            config.with_dynamic(after, config.dynamic)
+    except ConfigError as error:
+        raise invalid(str(error)) from None
+    if not validate_only:
+        await write_config(services.zookeeper, entity, after)
+        await services.dynamic_config.read()

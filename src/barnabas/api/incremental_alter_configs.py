@@ -1,0 +1,61 @@
+"""IncrementalAlterConfigs v0-1 (KIP-339): sets, deletes, appends to or subtracts from settings of
+topics and brokers, and sets the levels of this broker's loggers (KIP-412).
+
+As in the original, the last of two writers at the same time wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from barnabas.api import loggers
+from barnabas.api.config_alteration import (
+    Before,
+    ResourceType,
+    alter_each,
+    alter_persistent,
+    invalid,
+    own_broker_id,
+    refuse_nulls,
+)
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.config.definition import Setting
+from barnabas.config.dynamic import Operation, OpType, apply_operations
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each resource on its own."""
+
+    async def alter_one(resource: Any, validate_only: bool) -> None:
+        operations = _operations(resource)
+        if resource.resource_type == ResourceType.BROKER_LOGGER:
+            own_broker_id(services, resource.resource_name)
+            loggers.alter(operations, validate_only=validate_only)
+            return
+
+        async def change(before: Before, known: Mapping[str, Setting]) -> dict[str, str]:
+            return apply_operations(await before(), operations, known)
+
+        await alter_persistent(services, resource, change, validate_only=validate_only)
+
+    return alter_each(request, alter_one)
+
+
+def _operations(resource: Any) -> list[Operation]:
+    refuse_nulls(
+        [
+            c.name
+            for c in resource.configs
+            if c.value is None and c.config_operation != OpType.DELETE
+        ]
+    )
+    operations = []
+    for config in resource.configs:
+        try:
+            kind = OpType(config.config_operation)
+        except ValueError:
+            raise invalid(f"Unknown operations type {config.config_operation}") from None
+        operations.append(Operation(type=kind, name=config.name, value=config.value or ""))
+    return operations

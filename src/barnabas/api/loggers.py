@@ -1,0 +1,69 @@
+"""The levels of this broker's loggers (KIP-412): described and altered while it runs.
+
+They last until the process ends. Levels are Kafka's; TRACE is below Python's DEBUG, FATAL is its
+CRITICAL. DELETE gives a logger the level of the root.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from barnabas.api.config_alteration import invalid
+from barnabas.config.dynamic import Operation, OpType
+from barnabas.errors import ErrorCode, KafkaError
+
+ROOT = "root"
+LEVELS = {
+    "TRACE": 5,
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "FATAL": logging.CRITICAL,
+}
+
+
+def levels() -> dict[str, str]:
+    """Logger -> the level in force, the root first."""
+    found = {ROOT: _name_of(logging.getLogger().getEffectiveLevel())}
+    for name in sorted(logging.Logger.manager.loggerDict):
+        logger = logging.Logger.manager.loggerDict[name]
+        if isinstance(logger, logging.Logger):
+            found[name] = _name_of(logger.getEffectiveLevel())
+    return found
+
+
+def _name_of(level: int) -> str:
+    return max((n for n in LEVELS if LEVELS[n] <= level), key=LEVELS.__getitem__, default="TRACE")
+
+
+def alter(operations: Sequence[Operation], *, validate_only: bool) -> None:
+    """Set levels, all or, if one cannot be set, none. Raises KafkaError."""
+    known = levels()
+    for operation in operations:
+        _check(operation, known)
+    if validate_only:
+        return
+    for operation in operations:
+        logger = logging.getLogger(None if operation.name == ROOT else operation.name)
+        is_set = operation.type is OpType.SET
+        logger.setLevel(LEVELS[operation.value.upper()] if is_set else logging.NOTSET)
+
+
+def _check(operation: Operation, known: dict[str, str]) -> None:
+    name = operation.name
+    if operation.type not in (OpType.SET, OpType.DELETE):
+        raise invalid(
+            f"{operation.type.name} operation is not allowed for the BROKER_LOGGER resource"
+        )
+    if name not in known:
+        raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {name} does not exist!")
+    if operation.type is OpType.SET and operation.value.upper() not in LEVELS:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG,
+            f"Cannot set the log level of {name} to {operation.value} as it is not a supported log"
+            f" level. Valid log levels are {', '.join(reversed(LEVELS))}",
+        )
+    if operation.type is OpType.DELETE and name == ROOT:
+        raise invalid(f"Removing the log level of the {ROOT} logger is not allowed")

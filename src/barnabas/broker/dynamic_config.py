@@ -1,0 +1,78 @@
+"""This broker's dynamic settings: ``/config/brokers/N`` over ``/config/brokers/<default>``.
+
+Read at the start and whenever a notification names one of the two. What cannot be used (another
+tool wrote it) is left out with a word in the log, as in the original.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.dynamic import DYNAMIC_SETTINGS, usable
+from barnabas.errors import ConfigError
+from barnabas.zookeeper import paths
+from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.topics import read_configs
+
+log = logging.getLogger("kafka.server")
+
+
+class DynamicBrokerConfig:
+    """Keeps ``config`` as ZooKeeper has it; ``on_change(names)`` is told what has another value."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        zookeeper: ZooKeeperClient,
+        on_change: Callable[[frozenset[str]], None],
+    ) -> None:
+        self._config = config
+        self._zookeeper = zookeeper
+        self._on_change = on_change
+        self._broker_id = -1
+
+    async def load(self, broker_id: int) -> None:
+        """Read both nodes. At the start of a broker, which knows its id by now."""
+        self._broker_id = broker_id
+        await self.read()
+
+    async def on_notification(self, entity: str) -> None:
+        """The settings of broker ``entity``, or ``<default>``, have changed."""
+        if entity in (paths.DEFAULT_ENTITY, str(self._broker_id)):
+            await self.read()
+
+    async def read(self) -> None:
+        """Read both nodes and take over what they say."""
+        own, default = paths.broker_entity(self._broker_id), paths.broker_entity(None)
+        found = await read_configs(self._zookeeper, [default, own])
+        self._apply(
+            _usable(found.get(default, {}), default, per_broker=False),
+            _usable(found.get(own, {}), own, per_broker=True),
+        )
+
+    def _apply(self, default: Mapping[str, str], own: Mapping[str, str]) -> None:
+        config = self._config
+        try:
+            merged = config.with_dynamic(default, own)
+        except ConfigError as error:
+            log.error("dynamic settings cannot be applied: %s", error)
+            return
+        changed = frozenset(n for n in DYNAMIC_SETTINGS if _value(merged, n) != _value(config, n))
+        config.take_over(merged)
+        if changed:
+            log.info("settings of this broker changed: %s", ", ".join(sorted(changed)))
+            self._on_change(changed)
+
+
+def _value(config: BrokerConfig, name: str) -> object:
+    return {**config.given, **config.dynamic_default, **config.dynamic}.get(name)
+
+
+def _usable(found: Mapping[str, str], entity: str, *, per_broker: bool) -> dict[str, str]:
+    kept = usable(found, per_broker=per_broker)
+    ignored = [name for name in found if name not in kept]
+    if ignored:
+        log.error("%s: ignored: %s", entity, ", ".join(ignored))
+    return kept
