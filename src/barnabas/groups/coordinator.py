@@ -29,7 +29,7 @@ from barnabas.groups.ownership import OffsetsPartition, Ownership
 from barnabas.groups.settings import GroupSettings
 from barnabas.groups.states import GroupState
 from barnabas.groups.store import OffsetsLog
-from barnabas.groups.timers import GroupTimers
+from barnabas.groups.timers import GroupTimers, whole_ms
 from barnabas.groups.writing import GROUP_ERRORS, group_batch
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
@@ -74,7 +74,7 @@ class GroupCoordinator:
             self._timers.close()
 
     def _now(self) -> Now:
-        return Now(int(self._loop.time() * 1000), self._env.clock.wall_ms())
+        return Now(whole_ms(self._loop), self._env.clock.wall_ms())
 
     def partition_of(self, group_id: str) -> int:
         """The partition of ``__consumer_offsets`` whose leader coordinates a group."""

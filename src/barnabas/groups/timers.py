@@ -13,6 +13,13 @@ from collections.abc import Callable
 from barnabas.groups.group import Group
 
 
+def whole_ms(loop: asyncio.AbstractEventLoop) -> int:
+    """The loop's time in milliseconds. Rounded: a deadline may lie a fraction after what the loop
+    woke up for. Whoever asks what is due must round alike, or nothing would be due and the timer
+    would be set to the same moment, again and again."""
+    return round(loop.time() * 1000)
+
+
 class GroupTimers:
     """Calls ``due(group)`` no earlier than the group's next deadline, and soon after it."""
 
@@ -48,8 +55,7 @@ class GroupTimers:
 
     def _fire(self) -> None:
         self._handle = None
-        # Rounded up: whole milliseconds may lie a fraction after what the loop woke up for.
-        now_ms = self._loop.time() * 1000 + 0.5
+        now_ms = whole_ms(self._loop)
         ready: list[Group] = []
         while self._heap and self._heap[0][0] <= now_ms:
             deadline_ms, _, group = heapq.heappop(self._heap)
