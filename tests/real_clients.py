@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 from confluent_kafka import Producer as ConfluentProducer
 from confluent_kafka import TopicPartition as ConfluentPartition
-from tests.simulation.checker import Anomaly, History, Outcome, Poll, Send, check
+from tests.simulation.checker import Anomaly, check
+from tests.simulation.history import History, Outcome, Poll, Send
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of the way in which it reads its files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ class Book:
     bootstrap: str
     partitions: int = 6
     group: str = "g"
+    session_timeout_ms: int = 2_000
+    rebalance_timeout_ms: int = 3_000
     committed: dict[int, int] = field(default_factory=dict)
     """Highest acknowledged commit of each partition."""
     owners: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -54,7 +57,8 @@ class _Refused(Exception):
         self.code = code
 
 
-def _check(code: int) -> None:
+def check_code(code: int) -> None:
+    """Raise what ``run`` sorts out if this is an error."""
     if code:
         raise _Refused(int(code))
 
@@ -100,14 +104,14 @@ class SimulatedMember:
         await self.client.metadata([TOPIC])
         message = Message(key_type=0, coordinator_keys=[self.book.group])
         answer = await self.client.any_broker(ApiKey.FIND_COORDINATOR, 4, message)
-        _check(answer.coordinators[0].error_code)
+        check_code(answer.coordinators[0].error_code)
         self.coordinator = answer.coordinators[0].node_id
 
     async def _join(self) -> None:
         message = Message(
             group_id=self.book.group,
-            session_timeout=2_000,
-            rebalance_timeout=3_000,
+            session_timeout=self.book.session_timeout_ms,
+            rebalance_timeout=self.book.rebalance_timeout_ms,
             member_id=self.member_id,
             group_instance_id=None,
             protocol_type="consumer",
@@ -118,7 +122,7 @@ class SimulatedMember:
         if joined.error_code == ErrorCode.MEMBER_ID_REQUIRED:
             self.member_id = message.member_id = joined.member_id
             joined = await self._ask(ApiKey.JOIN_GROUP, 9, message)
-        _check(joined.error_code)
+        check_code(joined.error_code)
         self.generation = joined.generation_id
         mine = await self._sync(joined)
         self.positions = dict.fromkeys(mine, 0)
@@ -141,7 +145,7 @@ class SimulatedMember:
             assignments=assignments,
         )
         synced = await self._ask(ApiKey.SYNC_GROUP, 5, message)
-        _check(synced.error_code)
+        check_code(synced.error_code)
         return list(synced.assignment)
 
     async def _read_positions(self) -> None:
@@ -153,7 +157,7 @@ class SimulatedMember:
             groups=[Message(group_id=self.book.group, topics=topics)], require_stable=True
         )
         answer = await self._ask(ApiKey.OFFSET_FETCH, 8, message)
-        _check(answer.groups[0].error_code)
+        check_code(answer.groups[0].error_code)
         for partition in answer.groups[0].topics[0].partitions:
             if partition.error_code == ErrorCode.UNSTABLE_OFFSET_COMMIT:
                 await asyncio.sleep(0.05)
@@ -166,17 +170,11 @@ class SimulatedMember:
     async def _work(self) -> None:
         while self.book.running:
             await asyncio.sleep(0.1)
-            beat = Message(
-                group_id=self.book.group,
-                generation_id=self.generation,
-                member_id=self.member_id,
-                group_instance_id=None,
-            )
-            _check((await self._ask(ApiKey.HEARTBEAT, 4, beat)).error_code)
+            await self._beat()
             if self.positions:
                 await self._commit()
 
-    async def _commit(self) -> None:
+    def _commit_request(self, positions: Mapping[int, int]) -> Message:
         partitions = [
             Message(
                 partition_index=number,
@@ -184,18 +182,30 @@ class SimulatedMember:
                 committed_leader_epoch=-1,
                 committed_metadata="",
             )
-            for number, offset in self.positions.items()
+            for number, offset in positions.items()
         ]
-        message = Message(
+        return Message(
             group_id=self.book.group,
             generation_id_or_member_epoch=self.generation,
             member_id=self.member_id,
             group_instance_id=None,
             topics=[Message(name=TOPIC, partitions=partitions)],
         )
-        answer = await self._ask(ApiKey.OFFSET_COMMIT, 8, message)
+
+    async def _beat(self) -> None:
+        beat = Message(
+            group_id=self.book.group,
+            generation_id=self.generation,
+            member_id=self.member_id,
+            group_instance_id=None,
+        )
+        check_code((await self._ask(ApiKey.HEARTBEAT, 4, beat)).error_code)
+
+    async def _commit(self) -> None:
+        request = self._commit_request(self.positions)
+        answer = await self._ask(ApiKey.OFFSET_COMMIT, 8, request)
         for partition in answer.topics[0].partitions:
-            _check(partition.error_code)
+            check_code(partition.error_code)
         for number, offset in self.positions.items():
             self.book.acknowledged(number, offset)
             self.positions[number] = offset + 1

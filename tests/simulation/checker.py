@@ -1,90 +1,17 @@
 """Anomalies that clients can see, found in a history. Pure: it judges simulated and real runs.
 
-A history is what clients did, in the order in which each did it. Every produced value is unique.
-``ok`` means acknowledged, ``fail`` means it definitely did not happen, ``info`` means nobody knows:
-time-outs, lost connections and NOT_LEADER_OR_FOLLOWER are ``info``. Gaps in offsets are legal
-(control records), so positions are compared by rank among the offsets that anybody has seen.
-
-The definitions are those of Jepsen's Kafka workload.
+Gaps in offsets are legal (control records), so positions are compared by rank among the offsets
+that anybody has seen. The definitions are those of Jepsen's Kafka workload; those about groups and
+compacted partitions are ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import pairwise
 
-
-class Outcome(Enum):
-    """What the client knows of an operation."""
-
-    OK = "ok"
-    FAIL = "fail"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """One produced value; ``offset`` if the acknowledgement told it."""
-
-    process: str
-    key: str
-    """The partition, by whatever name."""
-    value: Hashable
-    outcome: Outcome
-    offset: int | None = None
-    completed: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
-    """What one poll returned, in order. A new position (assign, seek) begins a new segment."""
-
-    process: str
-    segment: int
-    records: tuple[tuple[str, int, Hashable], ...]
-    """(key, offset, value)"""
-    assigned: bool = True
-    """Positions move only when the client moves them (assign), not by rebalances (subscribe)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
-    """A group's offset committed."""
-
-    group: str
-    key: str
-    offset: int
-    outcome: Outcome
-    invoked: float
-    completed: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
-    """A group's offset read back; -1 if there was none."""
-
-    group: str
-    key: str
-    offset: int
-    invoked: float
-
-
-@dataclass(slots=True)
-class History:
-    """All that clients did."""
-
-    idempotent: bool = True
-    """Producers are idempotent, or never retry: a duplicate is a fault."""
-    ordered: bool = True
-    """Producers are idempotent or keep one request in flight: their offsets grow."""
-    drained: bool = False
-    """Consumers have read everything after quiet returned: what is unseen now is lost."""
-    sends: list[Send] = field(default_factory=list)
-    polls: list[Poll] = field(default_factory=list)
-    commits: list[Commit] = field(default_factory=list)
-    committed: list[Committed] = field(default_factory=list)
+from tests.simulation.history import Commit, History, Outcome, Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +38,9 @@ def check(history: History) -> list[Anomaly]:
         *_polls(history, logs),
         *(_sends(history) if history.ordered else ()),
         *_group_offsets(history),
+        *_owners(history),
+        *_stale_generations(history),
+        *_updates(history),
     ]
 
 
@@ -182,7 +112,7 @@ def _lost_writes(history: History, logs: dict[str, _Log]) -> Iterator[Anomaly]:
     }
     positions = {key: log.offsets_by_value() for key, log in logs.items()}
     for send in history.sends:
-        if send.outcome is not Outcome.OK or (send.key, send.value) in read:
+        if not _must_be_there(history, send) or (send.key, send.value) in read:
             continue
         offsets = positions.get(send.key, {}).get(send.value)
         if offsets and logs[send.key].ranks[offsets[-1]] <= bounds[send.key]:
@@ -190,12 +120,22 @@ def _lost_writes(history: History, logs: dict[str, _Log]) -> Iterator[Anomaly]:
             yield Anomaly(kind="lost-write", key=send.key, text=text)
 
 
+def _must_be_there(history: History, send: Send) -> bool:
+    """Acknowledged, and not deleted by retention."""
+    known = send.offset if send.offset is not None else 0
+    return send.outcome is Outcome.OK and known >= history.starts.get(send.key, 0)
+
+
 def _unseen(history: History) -> Iterator[Anomaly]:
-    read = _read_values(history)
-    for send in history.sends:
-        if send.outcome is Outcome.OK and (send.key, send.value) not in read:
-            text = f"{send.value!r}, acknowledged at {send.offset}, was never read"
-            yield Anomaly(kind="unseen", key=send.key, text=text)
+    """By anybody, or by a group whose members have read everything too."""
+    for group in dict.fromkeys(["", *(poll.group for poll in history.polls)]):
+        polls = [poll for poll in history.polls if group in ("", poll.group)]
+        read = {(key, value): None for poll in polls for key, _, value in poll.records}
+        for send in history.sends:
+            if _must_be_there(history, send) and (send.key, send.value) not in read:
+                who = f" by group {group}" if group else ""
+                text = f"{send.value!r}, acknowledged at {send.offset}, was never read{who}"
+                yield Anomaly(kind="unseen", key=send.key, text=text)
 
 
 def _aborted_reads(history: History) -> Iterator[Anomaly]:
@@ -248,20 +188,105 @@ def _sends(history: History) -> Iterator[Anomaly]:
 
 
 def _group_offsets(history: History) -> Iterator[Anomaly]:
-    """A group reads back less than the newest offset that was acknowledged before."""
+    """A group reads back less than the newest offset that was acknowledged, or read, before."""
+    seen = [
+        Commit(
+            group=read.group,
+            key=read.key,
+            offset=read.offset,
+            outcome=Outcome.OK,
+            invoked=read.invoked,
+            completed=read.completed,
+        )
+        for read in history.committed
+        if read.completed is not None and read.offset >= 0
+    ]
+    places: dict[tuple[str, str], list[Commit]] = {}
+    for commit in [*history.commits, *seen]:
+        places.setdefault((commit.group, commit.key), []).append(commit)
     for read in history.committed:
-        mine = [c for c in history.commits if (c.group, c.key) == (read.group, read.key)]
+        mine = places.get((read.group, read.key), [])
         before = [c for c in mine if c.outcome is Outcome.OK and c.completed <= read.invoked]
-        newest = [c for c in before if not any(o.invoked >= c.completed for o in before if o != c)]
+        latest = max((c.invoked for c in before), default=0.0)
+        newest = [c for c in before if c.completed >= latest]
         if not newest:
             continue
         start = min(c.invoked for c in newest)
-        maybe = [c for c in mine if c.outcome is not Outcome.FAIL and c.completed >= start]
-        if read.offset < max(c.offset for c in newest) and read.offset not in [
-            c.offset for c in maybe
-        ]:
+        maybe = [c.offset for c in mine if c.outcome is not Outcome.FAIL and c.completed >= start]
+        if read.offset < max(c.offset for c in newest) and read.offset not in maybe:
             text = f"group {read.group} reads {read.offset} after {newest[-1].offset} was committed"
             yield Anomaly(kind="lost-group-offset", key=read.key, text=text)
+
+
+def _owners(history: History) -> Iterator[Anomaly]:
+    """One owner for each partition in each generation."""
+    owners: dict[tuple[str, int, str], str] = {}
+    for given in history.assigned:
+        for key in given.keys:
+            owner = owners.setdefault((given.group, given.generation, key), given.member)
+            if owner != given.member:
+                text = f"{owner} and {given.member} own it in generation {given.generation}"
+                yield Anomaly(kind="two-owners", key=key, text=text)
+
+
+def _stale_generations(history: History) -> Iterator[Anomaly]:
+    """A commit of a generation succeeds that began after somebody worked in a later one."""
+    for commit in history.commits:
+        if commit.outcome is not Outcome.OK or commit.generation < 0:
+            continue
+        for given in history.assigned:
+            later = given.generation > commit.generation and given.completed < commit.invoked
+            if given.group == commit.group and later:
+                text = f"{commit.offset} was committed in generation {commit.generation}"
+                text += f", after {given.member} had its partitions of {given.generation}"
+                yield Anomaly(kind="stale-generation", key=commit.key, text=text)
+                break
+
+
+_Known = dict[tuple[str, str], dict[int, str | None]]
+"""(Partition, key of records) -> offset -> value."""
+
+
+def _updates(history: History) -> Iterator[Anomaly]:
+    """Compacted partitions: of every key the newest value is there, and values never go back."""
+    known: _Known = {}
+    for update in history.updates:
+        if update.outcome is Outcome.OK and update.offset is not None:
+            known.setdefault((update.key, update.name), {})[update.offset] = update.value
+    yield from _scanned(history, known)
+    yield from _versions(history, known)
+    for (key, name), values in known.items():
+        newest = max(values)
+        for scan in history.scans:
+            passed = scan.key == key and (scan.final or newest < scan.end)
+            if passed and (newest, name, values[newest]) not in scan.records:
+                text = f"{scan.process} read up to {scan.end} and not {name}"
+                text += f" = {values[newest]!r} at {newest}, its newest value"
+                yield Anomaly(kind="lost-update", key=key, text=text)
+
+
+def _scanned(history: History, known: _Known) -> Iterator[Anomaly]:
+    for scan in history.scans:
+        for offset, name, value in scan.records:
+            before = known.setdefault((scan.key, name), {}).setdefault(offset, value)
+            if before != value:
+                text = f"{name} at {offset} was {value!r}, and {before!r}"
+                yield Anomaly(kind="inconsistent-offsets", key=scan.key, text=text)
+        for one, other in pairwise(offset for offset, _, _ in scan.records):
+            if other <= one:
+                text = f"{scan.process} went from {one} to {other}"
+                yield Anomaly(kind="nonmonotonic-poll", key=scan.key, text=text)
+
+
+def _versions(history: History, known: _Known) -> Iterator[Anomaly]:
+    versions = {(u.key, u.name, u.value): u.version for u in history.updates if u.value is not None}
+    for (key, name), values in known.items():
+        order = [versions.get((key, name, values[offset])) for offset in sorted(values)]
+        told = [version for version in order if version is not None]
+        for one, other in pairwise(told):
+            if other <= one:
+                text = f"{name} has version {other} after version {one}"
+                yield Anomaly(kind="key-went-back", key=key, text=text)
 
 
 def _some(values: Iterable[object]) -> str:

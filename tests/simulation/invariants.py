@@ -13,7 +13,8 @@ new registration names it: the promise does not cover what it held.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tests.simulation.shadow import Batch, ShadowLog, Shadows
@@ -43,9 +44,16 @@ class Invariants:
     """The judge of one run; ``fail(invariant, text)`` hears of every violation."""
 
     def __init__(
-        self, shadows: Shadows, fail: Callable[[str, str], None], *, min_isr: int = 2
+        self,
+        shadows: Shadows,
+        fail: Callable[[str, str], None],
+        *,
+        min_isr: int = 2,
+        compacted: Collection[str] = (),
     ) -> None:
+        """``compacted``: topics whose logs may lose old records, but not their last segment's."""
         self.shadows = shadows
+        self._compacted = compacted
         self.committed: dict[TopicPartition, list[Batch]] = {}
         self.states: dict[TopicPartition, LeaderAndIsr] = {}
         self.controller = 0
@@ -189,7 +197,7 @@ class Invariants:
         for member in self._proposed.get((broker, tp), ()):
             held = self.shadows.get(member, tp)
             if held is not None and (member, tp) not in self._weak:
-                held.refresh(lambda batch: self._saw(tp, batch))
+                self._refresh(member, tp, held)
                 self._agrees("ValidHighWatermark", member, tp, held, offset)
 
     def _commit(self, broker: int, tp: TopicPartition, offset: int, log: ShadowLog) -> None:
@@ -198,8 +206,8 @@ class Invariants:
         if log.end < offset:
             text = f"{tp} on leader {broker}: {offset}, its log ends at {log.end}"
             self._fail("ValidHighWatermark", text)
-        for batch in log.batches[len(committed) :]:
-            if batch.base >= end and batch.last < offset:
+        for batch in log.batches[bisect_left(log.batches, (end,)) :]:
+            if batch.last < offset:
                 committed.append(batch)
 
     def _truncated(self, broker: int, fields: Mapping[str, Any]) -> None:
@@ -293,7 +301,7 @@ class Invariants:
         for member in self.isr(tp):
             log = self.shadows.get(member, tp)
             if log is not None and (member, tp) not in self._weak:
-                log.refresh(lambda batch: self._saw(tp, batch))
+                self._refresh(member, tp, log)
                 self._holds_committed("StrongIsr", member, tp, log)
 
     def _holds_committed(
@@ -304,47 +312,82 @@ class Invariants:
     def _agrees(
         self, invariant: str, broker: int, tp: TopicPartition, log: ShadowLog, offset: int
     ) -> None:
-        """The log holds every committed batch below ``offset``, and nothing else there."""
+        """The log holds every committed batch below ``offset``, and nothing else there; but what
+        retention or the cleaner has removed."""
         self.checks += 1
-        committed, held = self.committed.get(tp, []), log.batches
-        position = log.verified
+        committed, position = self.committed.get(tp, []), log.verified
+        if position >= len(committed) or committed[position].base >= offset:
+            return
+        held = log.batches
+        at = bisect_left(held, (committed[position].base,))
         while position < len(committed) and committed[position].base < offset:
-            have = held[position] if position < len(held) else None
-            if have != committed[position]:
-                text = f"{tp} on broker {broker}: committed {committed[position]}, it has {have}"
+            want = committed[position]
+            have = held[at] if at < len(held) else None
+            if have != want and not self._may_lack(tp, log, want, have):
+                text = f"{tp} on broker {broker}: committed {want}, it has {have}"
                 text += f" (state {self.states.get(tp)})"
                 self._fail(invariant, text)
                 return
+            at += have is not None and have.base == want.base
             position += 1
         log.verified = position
+
+    def _may_lack(
+        self, tp: TopicPartition, log: ShadowLog, want: Batch, have: Batch | None
+    ) -> bool:
+        """Retention has deleted it, or a cleaner changed or removed it, here or on the leader that
+        it was not copied from."""
+        cleaned = tp.topic in self._compacted and want.base < self.shadows.cleanable(tp)
+        if have is None or have.base > want.base:
+            return want.base < log.start or cleaned
+        return cleaned and have[:3] == want[:3]
+
+    def _refresh(self, broker: int, tp: TopicPartition, log: ShadowLog) -> None:
+        log.refresh(lambda batch: self._saw(tp, batch))
+        if log.oldest > self.end(tp):
+            text = f"{tp} on broker {broker} begins at {log.oldest}, committed is {self.end(tp)}"
+            self._fail("DeletedUncommitted", text)
 
     def _look(self, broker: int, tp: TopicPartition) -> ShadowLog:
         log = self.shadows.opened(broker, tp)
         had = len(log.batches)
-        log.refresh(lambda batch: self._saw(tp, batch))
+        self._refresh(broker, tp, log)
         start = max(1, had if had <= len(log.batches) else 1)
+        gaps = tp.topic in self._compacted
         for one, other in zip(log.batches[start - 1 :], log.batches[start:], strict=False):
-            if other.epoch < one.epoch or other.base != one.last + 1:
+            follows = other.base > one.last if gaps else other.base == one.last + 1
+            if other.epoch < one.epoch or not follows:
                 self._fail("EpochOrder", f"{tp} on broker {broker}: {other} after {one}")
         return log
 
     def _saw(self, tp: TopicPartition, batch: Batch) -> None:
         known = self._written.setdefault((tp, batch.base, batch.epoch), batch)
-        if known != batch:
+        if known != batch and (tp.topic not in self._compacted or known[:3] != batch[:3]):
             self._fail("OneValue", f"{tp}: {batch} and {known} in one epoch")
 
     def level(self, tp: TopicPartition) -> str:
         """After healing, without writes: empty if all replicas hold the same, else why not."""
-        ends = {}
-        for broker in sorted(self._lives):
+        latest = None
+        for broker in self.assignments.get(tp, ()):
             log = self.shadows.get(broker, tp)
             if log is None:
                 return f"{tp} has no role on broker {broker}"
-            log.refresh(lambda batch: self._saw(tp, batch))
-            ends[broker] = log.end
-            if log.batches != self.committed.get(tp, []):
+            log.forget()
+            self._refresh(broker, tp, log)
+            if log.end != self.end(tp):
                 return f"{tp} on broker {broker} ends at {log.end}, committed is {self.end(tp)}"
+            self._holds_committed("Level", broker, tp, log)
+            if tp.topic in self._compacted:
+                values = log.latest()
+                if latest is not None and values != latest:
+                    self._fail("Level", f"{tp} on broker {broker}: {_differing(values, latest)}")
+                latest = values
         return ""
+
+
+def _differing(one: Mapping[bytes, object], other: Mapping[bytes, object]) -> str:
+    keys = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+    return "; ".join(f"{key!r}: {one.get(key)} and {other.get(key)}" for key in keys[:3])
 
 
 def _name(fields: Mapping[str, Any]) -> TopicPartition:

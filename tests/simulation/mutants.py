@@ -49,6 +49,15 @@ class Found:
     cpu_s: float
 
 
+PLAIN = {
+    "brokers": 3,
+    "bystander": False,
+    "segment_bytes": 0,
+    "retention": False,
+    "compacted": False,
+    "members": 0,
+}
+"""Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -209,7 +218,7 @@ def planted(name: str) -> Iterator[None]:
 def mutant_options(mutant: Mutant, seed: int) -> Options:
     """What a seed draws, among the mutant's kinds and with what is fixed."""
     drawn = options_of(seed, 20.0, mutant.kinds)
-    wanted = dict(mutant.fixed)
+    wanted = {**PLAIN, **mutant.fixed}
     if wanted.get("together") is False and drawn.together:
         wanted["kinds"] = wanted.get("kinds", mutant.kinds[:2])
     return replace(drawn, **wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 LOSES_UNFLUSHED = ("power", "power_all")
 """Faults that are drawn with log.flush.before.ack: without it no promise covers them."""
@@ -31,6 +32,17 @@ class Options:
     """Producers with acks=1 leave records that only leaders have."""
     rebalance_s: int = 300
     """leader.imbalance.check.interval.seconds: short, leadership moves without anybody dying."""
+    brokers: int = 3
+    bystander: bool = False
+    """The fourth broker holds none of the clients' partitions; it starts first, as controller."""
+    segment_bytes: int = 0
+    """segment.bytes of the clients' topic; 0 for Kafka's default, which never rolls here."""
+    retention: bool = False
+    """Old segments of the clients' topic are deleted by size."""
+    compacted: bool = False
+    """There is a topic of keys that are updated, and it and __consumer_offsets are cleaned."""
+    members: int = 0
+    """Of a consumer group that reads the clients' topic."""
 
 
 def draw_options(
@@ -55,4 +67,19 @@ def draw_options(
         together=shared,
         tails=stream.random() < 0.5,
         rebalance_s=stream.choice((300, 300, 2, 5)),
+        **_draw_extent(random.Random(f"{seed}/extent")),
     )
+
+
+def _draw_extent(stream: random.Random) -> dict[str, Any]:
+    """How much more than three brokers and one plain topic there is."""
+    fourth = stream.random() < 0.3
+    rolls = stream.random() < 0.3
+    return {
+        "brokers": 4 if fourth else 3,
+        "bystander": fourth and stream.random() < 0.5,
+        "segment_bytes": stream.choice((1500, 4000)) if rolls else 0,
+        "retention": rolls and stream.random() < 0.5,
+        "compacted": stream.random() < 0.25,
+        "members": stream.choice((2, 3)) if stream.random() < 0.3 else 0,
+    }

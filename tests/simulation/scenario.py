@@ -2,6 +2,8 @@
 
 Three brokers and a coordinator, each on a host of its own, two partitions with three replicas and
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
+Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
+(``keyed``) or a consumer group (``group_life``).
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -9,10 +11,13 @@ promise does not cover them; ``power_one`` cuts power without it, where the prom
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.simulation.checker import check
+from tests.simulation.group_life import GroupLife
 from tests.simulation.invariants import Invariants, WatchedStore
+from tests.simulation.keyed import Keyed
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.options import Options, draw_options
@@ -25,14 +30,17 @@ from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.errors import ConfigError, FatalError
+from barnabas.errors import ConfigError, ErrorCode, FatalError
+from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
 from barnabas.zookeeper.server import CoordinatorConfig, serve
 
-BROKERS = (1, 2, 3)
-TOPIC = "t"
+TOPIC, KEYED_TOPIC = "t", "k"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))
+KEYED = TopicPartition(KEYED_TOPIC, 0)
+THREE = {0: (1, 2, 3), 1: (2, 3, 1)}
+"""Replicas of each partition where the fourth broker is a bystander."""
 KINDS = tuple(ALL_FAULTS)
 CONVERGE_S = 90.0
 
@@ -54,6 +62,12 @@ class Layout:
 
     together: bool
     """Everything on one machine, as ``barnabas up`` has it; else a machine for each."""
+    brokers: int = 3
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The brokers."""
+        return tuple(range(1, self.brokers + 1))
 
     def host(self, broker: int) -> str:
         """The machine of a broker."""
@@ -71,11 +85,26 @@ class Layout:
     @property
     def bootstrap(self) -> str:
         """Of all brokers."""
-        return ",".join(self.listener(broker) for broker in BROKERS)
+        return ",".join(self.listener(broker) for broker in self.ids)
 
 
 def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
     """server.properties of one broker."""
+    more = {}
+    if options.retention:
+        more |= {"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "1000"}
+    if options.compacted:
+        more |= {
+            "log.cleaner.backoff.ms": "400",
+            "log.cleaner.min.cleanable.ratio": "0.05",
+            "offsets.topic.segment.bytes": "2000",
+        }
+    if options.members:
+        more |= {
+            "offsets.topic.num.partitions": "2",
+            "group.initial.rebalance.delay.ms": "300",
+            "group.min.session.timeout.ms": "1000",
+        }
     return {
         "broker.id": str(broker),
         "listeners": f"PLAINTEXT://{layout.listener(broker)}",
@@ -87,7 +116,21 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         "default.replication.factor": "3",
         "log.flush.before.ack": "true" if options.flush else "false",
         "leader.imbalance.check.interval.seconds": str(options.rebalance_s),
+        **more,
     }
+
+
+def topic_settings(options: Options) -> dict[str, str]:
+    """Of the clients' topic."""
+    found = {}
+    if options.segment_bytes:
+        found["segment.bytes"] = str(options.segment_bytes)
+    if options.retention:
+        found["retention.bytes"] = str(4 * options.segment_bytes)
+    return found
+
+
+KEYED_SETTINGS = {"cleanup.policy": "compact", "segment.bytes": "1000"}
 
 
 def data_directory(broker: int) -> str:
@@ -122,16 +165,21 @@ class Scenario:
         self._settle_s = settle_s
         self.options = options
         self.simulation = Simulation(options.seed, cpu_delay=options.cpu_delay, timeline=timeline)
-        self.layout = Layout(together=options.together)
-        self.workload = Workload(self.simulation, self.layout.bootstrap)
+        self.layout = Layout(together=options.together, brokers=options.brokers)
+        bootstrap = self.layout.bootstrap
+        self.workload = Workload(self.simulation, bootstrap, deleting=options.retention)
+        self.keyed = Keyed(self.workload, KEYED)
+        names = [f"m{number}" for number in range(options.members)]
+        self.group = GroupLife(self.simulation, self.workload, TOPIC, len(PARTITIONS), names)
         shadows = Shadows()
-        for number in BROKERS:
+        for number in self.layout.ids:
             host = self.simulation.host(self.layout.host(number))
             shadows.add_broker(number, host.disk, data_directory(number))
-        self.invariants = Invariants(shadows, self._violated)
+        compacted = (KEYED_TOPIC, OFFSETS_TOPIC)
+        self.invariants = Invariants(shadows, self._violated, compacted=compacted)
         self.simulation.listening.append(self._heard)
-        names = [f"b{number}" for number in BROKERS]
-        self.nemesis = Nemesis(self.simulation, options, names, "zk", self.invariants, ALL_FAULTS)
+        targets = [f"b{number}" for number in self.layout.ids]
+        self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
 
     def _violated(self, invariant: str, text: str) -> None:
         self.simulation.life("violation", invariant, text=text)
@@ -155,22 +203,15 @@ class Scenario:
         simulation, workload = self.simulation, self.workload
         keeper = asyncio.create_task(self._keep_brokers())
         self._start_cluster()
-        await simulation.ended(simulation.start("admin", self._create_topic, host="clients"))
+        await simulation.ended(simulation.start("admin", self._create_topics, host="clients"))
         simulation.life("phase", "warm up")
-        for position, tp in enumerate(PARTITIONS):
-            for number in (1, 2):
-                name = f"p{position}{number}"
-                main = workload.producer(name, tp, idempotent=True)
-                simulation.start(name, main, host="clients")
-            name = f"c{position}"
-            simulation.start(name, workload.consumer(name, tp), host="clients")
-        if self.options.tails:
-            for position, tp in enumerate(PARTITIONS):
-                main = workload.careless_producer(f"q{position}", tp)
-                simulation.start(f"q{position}", main, host="clients")
+        self._start_clients()
         await asyncio.sleep(3)
         simulation.life("phase", "faults")
+        disturbing = asyncio.create_task(self._disturb_group())
         await self.nemesis.run()
+        disturbing.cancel()
+        self.group.heal()
         simulation.life("phase", "converge")
         await asyncio.sleep(self._settle_s)
         await self._converge()
@@ -178,6 +219,27 @@ class Scenario:
         simulation.life("phase", "check")
         for anomaly in check(workload.history):
             simulation.fail("checker", str(anomaly))
+
+    def _start_clients(self) -> None:
+        simulation, workload = self.simulation, self.workload
+        clients = {}
+        for position, tp in enumerate(PARTITIONS):
+            for name in (f"p{position}1", f"p{position}2"):
+                clients[name] = workload.producer(name, tp, idempotent=True)
+            clients[f"c{position}"] = workload.consumer(f"c{position}", tp)
+            if self.options.tails:
+                clients[f"q{position}"] = workload.careless_producer(f"q{position}", tp)
+        if self.options.compacted:
+            for name in ("pk1", "pk2"):
+                clients[name] = self.keyed.writer(name)
+            clients["ck"] = self.keyed.reader("ck")
+        for name, main in clients.items():
+            simulation.start(name, main, host="clients")
+        self.group.start()
+
+    async def _disturb_group(self) -> None:
+        if self.options.members:
+            await self.group.disturb()
 
     def _start_cluster(self) -> None:
         store = WatchedStore(commit_s=0.003)
@@ -189,7 +251,8 @@ class Scenario:
             await serve(env, CoordinatorConfig(host=address, tick_ms=1000), store)
 
         self.simulation.start("zk", coordinator, host="m" if layout.together else None)
-        for number in BROKERS:
+        bystander = self.options.bystander
+        for number in sorted(layout.ids, reverse=bystander):
             main = broker_main(number, layout, self.options)
             self.simulation.start(f"b{number}", main, host=layout.host(number))
 
@@ -197,23 +260,38 @@ class Scenario:
         """Start a broker again that has given up (no coordinator for too long, a failed disk)."""
         while True:
             await asyncio.sleep(1)
-            for number in BROKERS:
+            for number in self.layout.ids:
                 process = self.simulation.processes.get(f"b{number}")
                 if process and process.gave_up and process.host.up and not process.alive:
                     process.start()
 
-    async def _create_topic(self, env: Env) -> None:
+    async def _create_topics(self, env: Env) -> None:
+        await self._create(env, TOPIC, len(PARTITIONS), topic_settings(self.options))
+        if self.options.compacted:
+            await self._create(env, KEYED_TOPIC, 1, KEYED_SETTINGS)
+
+    async def _create(
+        self, env: Env, topic: str, partitions: int, configs: Mapping[str, str]
+    ) -> None:
+        three = {number: THREE[number] for number in range(partitions)}
         async with ClusterClient(self.layout.bootstrap, "admin", timeout_ms=20_000) as client:
             while True:
                 try:
                     await create_topic(
-                        client, TOPIC, partitions=len(PARTITIONS), replication_factor=3
+                        client,
+                        topic,
+                        partitions=partitions,
+                        replication_factor=3,
+                        assignments=three if self.options.bystander else None,
+                        configs=configs,
                     )
                     break
                 except ClientError as error:
+                    if error.code == ErrorCode.TOPIC_ALREADY_EXISTS:
+                        break
                     env.observer.note("create_topic_again", error=str(error))
                     await asyncio.sleep(0.2)
-            await wait_for_leaders(client, TOPIC)
+            await wait_for_leaders(client, topic)
 
     async def _converge(self) -> None:
         """Everybody in sync, every partition writable, everything acknowledged read."""
@@ -234,8 +312,17 @@ class Scenario:
         await simulation.ended(checking)
         producers = [p for name, p in simulation.processes.items() if name[0] in "pq"]
         await simulation.ended(*producers)
+        if self.options.members:
+            await self.group.finish(deadline + 60)
         await self._wait_until_level()
-        while simulation.now_s < deadline + 60:
+        await self._wait_for_readers(deadline + 60)
+
+    async def _wait_for_readers(self, deadline_s: float) -> None:
+        workload, simulation = self.workload, self.simulation
+        if self.options.compacted:
+            last = simulation.start("cl", self.keyed.last_reader("cl"), host="clients")
+            await simulation.ended(last)
+        while simulation.now_s < deadline_s:
             read = workload.positions
             if all(read.get(f"c{i}", 0) >= workload.end(tp) for i, tp in enumerate(PARTITIONS)):
                 workload.history.drained = True
@@ -247,7 +334,7 @@ class Scenario:
         """Nobody writes any more: all copies are the same, and all of it is committed."""
         why = ""
         for _ in range(40):
-            levels = [self.invariants.level(tp) for tp in PARTITIONS]
+            levels = [self.invariants.level(tp) for tp in sorted(self.invariants.assignments)]
             why = "; ".join(level for level in levels if level)
             if not why:
                 return
@@ -261,11 +348,13 @@ class Scenario:
         async with ClusterClient(self.layout.bootstrap, "isr", timeout_ms=5000) as client:
             while loop.time() < deadline:
                 try:
-                    topic = (await client.metadata([TOPIC])).topics[TOPIC]
-                    seen = [(p.leader, p.isr) for p in topic.partitions]
-                    if all(sorted(p.isr) == list(BROKERS) for p in topic.partitions):
+                    topics = (await client.metadata()).topics.values()
+                    seen = [
+                        (t.name, p.leader, p.replicas, p.isr) for t in topics for p in t.partitions
+                    ]
+                    if all(sorted(isr) == sorted(replicas) for _, _, replicas, isr in seen):
                         return
-                except (OSError, Unreachable, KeyError) as error:
+                except (OSError, Unreachable) as error:
                     seen = error
                 await asyncio.sleep(0.5)
         self.simulation.fail("checker", f"not all replicas in sync after healing: {seen}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.simulation.disk import Directory, Disk, Inode
 
+from barnabas.records.batch import iterate_batches, iterate_records
 from barnabas.types import TopicPartition
 
 _HEADER = struct.Struct(
@@ -29,26 +30,37 @@ class Batch(NamedTuple):
 
 
 class ShadowLog:
-    """One replica's batches; ``refresh`` reads what was appended since the last look."""
+    """One replica's batches; ``refresh`` reads what was appended since the last look. What has been
+    read is remembered when retention or the cleaner removes it, until ``forget``."""
 
     def __init__(self, disk: Disk, path: str) -> None:
         self.batches: list[Batch] = []
         self.verified = 0
-        """How many of them are known to be the committed ones."""
+        """How many of the committed ones are known to be among them."""
+        self.start = 0
+        """Nothing below was there when we began to read."""
+        self.oldest = 0
+        """Where the oldest segment begins now."""
         self._disk = disk
         self._path = path
         self._segment = ""
+        self._inode: Inode | None = None
         self._position = 0
 
     @property
     def end(self) -> int:
-        """One past the last offset; 0 if empty."""
-        return self.batches[-1].last + 1 if self.batches else 0
+        """One past the last offset."""
+        return self.batches[-1].last + 1 if self.batches else self.start
+
+    @property
+    def active(self) -> int:
+        """Where the newest segment begins, which the cleaner leaves alone."""
+        return _base(self._segment) if self._segment else 0
 
     def forget(self) -> None:
         """Read everything anew."""
         self.batches, self.verified = [], 0
-        self._segment, self._position = "", 0
+        self._segment, self._inode, self._position = "", None, 0
 
     def refresh(self, heard: Callable[[Batch], None]) -> None:
         """Read on; ``heard`` is told of each batch in turn."""
@@ -59,14 +71,19 @@ class ShadowLog:
         names = sorted(name for name in directory.visible if name.endswith(".log"))
         segments = {name: directory.visible[name] for name in names}
         at = segments.get(self._segment)
-        if self._segment and (not isinstance(at, Inode) or len(at.visible) < self._position):
+        if self._segment and (
+            at is not self._inode or not isinstance(at, Inode) or len(at.visible) < self._position
+        ):
             self.forget()
+        if names:
+            self.oldest = _base(names[0])
+            self.start = self.start if self._segment else self.oldest
         for name in names:
             inode = segments[name]
             if name < self._segment or not isinstance(inode, Inode):
                 continue
             if name != self._segment:
-                self._segment, self._position = name, 0
+                self._segment, self._inode, self._position = name, inode, 0
             self._read(inode.visible, heard)
 
     def _read(self, content: bytearray, heard: Callable[[Batch], None]) -> None:
@@ -80,6 +97,26 @@ class ShadowLog:
             heard(batch)
             position += _LENGTH_BYTES + length
         self._position = position
+
+    def latest(self) -> dict[bytes, tuple[int, bytes | None]]:
+        """What the files say now: key -> (offset, value) of its newest record."""
+        found: dict[bytes, tuple[int, bytes | None]] = {}
+        directory = self._disk.find(self._path)
+        names = sorted(directory.visible) if isinstance(directory, Directory) else []
+        for name in names:
+            inode = directory.visible[name] if isinstance(directory, Directory) else None
+            if not name.endswith(".log") or not isinstance(inode, Inode):
+                continue
+            view = memoryview(bytes(inode.visible))
+            for header, position, _ in iterate_batches(view):
+                for record in () if header.is_control else iterate_records(view, position):
+                    value = None if record.value is None else bytes(record.value)
+                    found[bytes(record.key or b"")] = (record.offset, value)
+        return found
+
+
+def _base(segment: str) -> int:
+    return int(segment.partition(".")[0])
 
 
 class Shadows:
@@ -104,6 +141,10 @@ class Shadows:
             disk, directory = self._places[broker]
             self._logs[broker, tp] = ShadowLog(disk, f"{directory}/{tp}")
         return self._logs[broker, tp]
+
+    def cleanable(self, tp: TopicPartition) -> int:
+        """Where the newest segment of any replica begins: no cleaner has been past that."""
+        return max((log.active for (_, other), log in self._logs.items() if other == tp), default=0)
 
     def get(self, broker: int, tp: TopicPartition) -> ShadowLog | None:
         """Its log, if it is known."""

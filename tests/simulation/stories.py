@@ -99,7 +99,8 @@ async def _early(nemesis: Nemesis) -> None:
         return
     tp, state = found
     leader = _broker(nemesis, state.leader)
-    heir, late = (_broker(nemesis, r) for r in judge.assignments[tp] if r != state.leader)
+    heirs = [r for r in judge.assignments[tp] if r != state.leader]
+    heir, late = (_broker(nemesis, r) for r in heirs[:2])
     if not (leader.alive and heir.alive and late.alive):
         return
     network, stream = nemesis.simulation.network, nemesis.stream
@@ -181,7 +182,7 @@ async def _late_orders(nemesis: Nemesis) -> None:
     others = [nemesis.simulation.processes[n] for n in nemesis.targets if n != old.name]
     network, stream = nemesis.simulation.network, nemesis.stream
     stream.shuffle(others)
-    victim, hearer = others
+    victim, hearer = others[:2]
     coordinator = nemesis.simulation.processes[nemesis.coordinator or ""].host.name
     nemesis.simulation.life("late_orders", f"of {old.name} to {hearer.name} about {victim.name}")
     network.block(old.host.name, hearer.host.name)
@@ -335,7 +336,8 @@ async def _silent(nemesis: Nemesis) -> None:
     if found is None or judge is None:
         return
     tp, state = found
-    follower = nemesis.stream.choice([n for n in (1, 2, 3) if n != state.leader])
+    replicas = judge.assignments.get(tp, state.isr)
+    follower = nemesis.stream.choice([n for n in replicas if n != state.leader])
     ends = (_broker(nemesis, state.leader).host.name, _broker(nemesis, follower).host.name)
     nemesis.simulation.life("silent", f"{tp}: {ends}")
     nemesis.simulation.network.cut(*ends)

@@ -3,17 +3,21 @@ sound."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.simulation.checker import (
+from tests.simulation.checker import check
+from tests.simulation.history import (
+    Assigned,
     Commit,
     Committed,
     History,
     Outcome,
     Poll,
+    Scan,
     Send,
-    check,
+    Update,
 )
 
 OK, FAIL, INFO = Outcome.OK, Outcome.FAIL, Outcome.INFO
@@ -50,6 +54,9 @@ def kinds(*events: Any, **options: bool) -> list[str]:
         Poll: history.polls,
         Commit: history.commits,
         Committed: history.committed,
+        Assigned: history.assigned,
+        Update: history.updates,
+        Scan: history.scans,
     }
     for event in events:
         lists[type(event)].append(event)
@@ -179,3 +186,81 @@ def test_an_anomaly_says_where() -> None:
     history = History(sends=[send("a", 7)], polls=[poll((7, "b"))])
     assert "offset 7" in str(check(history)[0])
     assert "t-0" in str(check(history)[0])
+
+
+def in_generation(generation: int, offset: int, invoked: float, completed: float) -> Commit:
+    return replace(commit(offset, invoked, completed), generation=generation)
+
+
+def assigned(generation: int, member: str, completed: float, *keys: str) -> Assigned:
+    return Assigned(group="g", generation=generation, member=member, keys=keys, completed=completed)
+
+
+def test_an_offset_that_was_read_counts_as_committed() -> None:
+    seen = Committed(group="g", key="t-0", offset=7, invoked=3.0, completed=4.0)
+    unsure = commit(7, 1.0, 2.0, INFO)
+    assert kinds(commit(5, 0.0, 1.0), unsure, reads_back(5, 5.0)) == []
+    assert kinds(commit(5, 0.0, 1.0), unsure, seen, reads_back(5, 5.0)) == ["lost-group-offset"]
+
+
+def test_one_owner_in_a_generation() -> None:
+    ours, theirs = assigned(1, "a", 1.0, "t-0"), assigned(1, "b", 1.0, "t-1")
+    assert kinds(ours, theirs, assigned(2, "b", 2.0, "t-0")) == []
+    assert kinds(ours, theirs, assigned(1, "b", 2.0, "t-0")) == ["two-owners"]
+
+
+def test_a_commit_of_an_old_generation() -> None:
+    later = assigned(2, "b", 2.0, "t-0")
+    assert kinds(assigned(1, "a", 1.0), in_generation(1, 5, 1.5, 3.0), later) == []
+    assert kinds(later, in_generation(1, 5, 2.5, 3.0)) == ["stale-generation"]
+    assert kinds(later, replace(in_generation(1, 5, 2.5, 3.0), outcome=FAIL)) == []
+
+
+def test_a_group_that_does_not_read_everything() -> None:
+    mine = replace(poll((0, "a"), by="m"), group="g", assigned=False)
+    both = poll((0, "a"), (1, "b"))
+    sent = (send("a", 0), send("b", 1))
+    assert kinds(*sent, both, mine, drained=True) == ["unseen"]
+    rest = replace(poll((1, "b"), by="n"), group="g", assigned=False)
+    assert kinds(*sent, both, mine, rest, drained=True) == []
+
+
+def test_what_retention_deleted_is_not_missed() -> None:
+    history = History(drained=True, starts={"t-0": 1})
+    history.sends += [send("a", 0), send("b", 1)]
+    history.polls.append(poll((1, "b")))
+    assert check(history) == []
+    history.starts.clear()
+    assert {anomaly.kind for anomaly in check(history)} == {"unseen", "lost-write"}
+
+
+def update(version: int, value: str | None, offset: int | None, outcome: Outcome = OK) -> Update:
+    return Update(key="k-0", name="n", version=version, value=value, outcome=outcome, offset=offset)
+
+
+def scan(*records: tuple[int, str | None], end: int = 9, final: bool = False) -> Scan:
+    found = tuple((offset, "n", value) for offset, value in records)
+    return Scan(process="r", key="k-0", end=end, records=found, final=final)
+
+
+def test_the_newest_value_of_a_key() -> None:
+    updates = (update(1, "a", 0), update(2, "b", 4))
+    assert kinds(*updates, scan((4, "b"))) == []
+    assert kinds(*updates, scan((0, "a"), end=4)) == []
+    assert kinds(*updates, scan((0, "a"), end=5)) == ["lost-update"]
+    assert kinds(*updates, scan((0, "a"), end=4, final=True)) == ["lost-update"]
+    assert kinds(*updates, update(3, "c", None, INFO), scan((5, "c"), final=True)) == []
+
+
+def test_a_deletion_of_a_key_is_a_value_too() -> None:
+    updates = (update(1, "a", 0), update(2, None, 4))
+    assert kinds(*updates, scan((0, "a"), (4, None), final=True)) == []
+    assert kinds(*updates, scan((0, "a"), final=True)) == ["lost-update"]
+
+
+def test_keys_do_not_go_back() -> None:
+    assert kinds(update(1, "a", 0), update(2, "b", 4), scan((0, "a"), (4, "b"))) == []
+    back = kinds(update(1, "a", 5), update(2, "b", 4), scan((4, "b"), (5, "a")))
+    assert back == ["key-went-back"]
+    assert kinds(update(1, "a", 0), scan((0, "b"))) == ["inconsistent-offsets", "lost-update"]
+    assert kinds(scan((1, "b"), (0, "a"))) == ["nonmonotonic-poll"]

@@ -31,6 +31,7 @@ class World:
             shadows.add_broker(number, disk, "/data")
             _make(disk)
         self.judge = Invariants(shadows, lambda name, text: self.broken.append(name))
+        self.judge.assignments[TP] = (1, 2, 3)
         self.zxid = 100
         self.version = -1
         self.elected(1)
