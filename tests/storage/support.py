@@ -15,6 +15,7 @@ from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
+from barnabas.storage.verification import NOT_NEEDED
 from barnabas.types import Buffer, TopicPartition
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -79,7 +80,7 @@ def batch(
 
 
 def append(log: Log, count: int = 1, *, epoch: int = 0, **fields: Any) -> tuple[int, int]:
-    info = log.append_as_leader(batch(count, **fields), epoch, now_ms=RECORDED_MS)
+    info = log.append_as_leader(batch(count, **fields), epoch, now_ms=RECORDED_MS, guard=NOT_NEEDED)
     return info.first_offset, info.last_offset
 
 

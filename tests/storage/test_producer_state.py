@@ -29,6 +29,7 @@ from barnabas.storage.producer_state import (
     decode_snapshot,
     encode_snapshot,
 )
+from barnabas.storage.verification import NOT_NEEDED
 
 PID = 1000
 DAY_MS = 24 * 60 * 60 * 1000
@@ -81,7 +82,7 @@ class Partition:
         header = header._replace(base_offset=self.end)
         if origin is Origin.CLIENT and (duplicate := self.state.find_duplicate(header)):
             return duplicate
-        self.state.check(header, origin)
+        self.state.check(header, origin, guard=NOT_NEEDED)
         assert self.state.apply(header) is None
         self._advance(header)
         return None
@@ -360,7 +361,8 @@ def test_replaying_a_recorded_log_gives_its_snapshots(name: str) -> None:
 def _replay(state: ProducerState, data: bytes) -> None:
     for header, pos, _ in iterate_batches(data):
         marker = read_marker(data, pos, header) if header.is_control else None
-        state.check(header, Origin.COORDINATOR if header.is_control else Origin.CLIENT, marker)
+        origin = Origin.COORDINATOR if header.is_control else Origin.CLIENT
+        state.check(header, origin, marker, NOT_NEEDED)
         completed = state.apply(header, marker)
         if completed is not None:
             state.complete(completed)

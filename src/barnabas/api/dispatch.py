@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from barnabas.api import (
     acls,
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     allocate_producer_ids,
     alter_configs,
     alter_partition,
@@ -27,8 +29,11 @@ from barnabas.api import (
     describe_configs,
     describe_groups,
     describe_log_dirs,
+    describe_producers,
     describe_topic_partitions,
+    describe_transactions,
     elect_leaders,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -40,6 +45,7 @@ from barnabas.api import (
     list_groups,
     list_offsets,
     list_partition_reassignments,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -48,7 +54,9 @@ from barnabas.api import (
     produce,
     stop_replica,
     sync_group,
+    txn_offset_commit,
     update_metadata,
+    write_txn_markers,
 )
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
@@ -85,6 +93,11 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         ApiKey.DESCRIBE_ACLS: acls.handle_describe,
         ApiKey.CREATE_ACLS: acls.handle_create,
         ApiKey.DELETE_ACLS: acls.handle_delete,
+        ApiKey.ADD_PARTITIONS_TO_TXN: add_partitions_to_txn.handle,
+        ApiKey.ADD_OFFSETS_TO_TXN: add_offsets_to_txn.handle,
+        ApiKey.END_TXN: end_txn.handle,
+        ApiKey.WRITE_TXN_MARKERS: write_txn_markers.handle,
+        ApiKey.TXN_OFFSET_COMMIT: txn_offset_commit.handle,
         ApiKey.DESCRIBE_CONFIGS: describe_configs.handle,
         ApiKey.ALTER_CONFIGS: alter_configs.handle,
         ApiKey.DESCRIBE_LOG_DIRS: describe_log_dirs.handle,
@@ -97,6 +110,9 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         ApiKey.OFFSET_DELETE: offset_delete.handle,
         ApiKey.ALTER_PARTITION: alter_partition.handle,
         ApiKey.DESCRIBE_CLUSTER: describe_cluster.handle,
+        ApiKey.DESCRIBE_PRODUCERS: describe_producers.handle,
+        ApiKey.DESCRIBE_TRANSACTIONS: describe_transactions.handle,
+        ApiKey.LIST_TRANSACTIONS: list_transactions.handle,
         ApiKey.ALLOCATE_PRODUCER_IDS: allocate_producer_ids.handle,
         ApiKey.DESCRIBE_TOPIC_PARTITIONS: describe_topic_partitions.handle,
     }

@@ -1,8 +1,9 @@
-"""FindCoordinator v0-6: which broker coordinates a group, from v4 several groups.
+"""FindCoordinator v0-6: which broker coordinates a group or (key type 1) a transactional id, from
+v4 several of them.
 
-The first question creates ``__consumer_offsets``, and waits a little for its leaders instead of
-sending the client away to ask again. Transactions (key type 1) have no coordinator yet (SKIPPED.md)
-and share groups (type 2) never had one here.
+The first question creates ``__consumer_offsets`` or ``__transaction_state``, and waits a little for
+its leaders instead of sending the client away to ask again. Share groups (type 2) have no
+coordinator here.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from barnabas.api.topic_creation import auto_create
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.protocol.message import Message
+from barnabas.transactions.records import TRANSACTION_TOPIC
 from barnabas.types import TopicPartition
 
 log = logging.getLogger(__name__)
 
 GROUP, TRANSACTION = 0, 1
+_TOPICS = {GROUP: OFFSETS_TOPIC, TRANSACTION: TRANSACTION_TOPIC}
 BATCHED_FROM = 4
 LEADERS_TIMEOUT_MS = 2_000
 
@@ -37,41 +40,47 @@ def handle(services: Services, request: Request) -> Answer:
     decoded = request.decode()
     key_type = getattr(decoded, "key_type", GROUP)
     keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
-    if key_type == GROUP and any(_leader(services, request, key) is None for key in keys):
+    if key_type in _TOPICS and any(
+        _leader(services, request, key_type, key) is None for key in keys
+    ):
         return _later(services, request, key_type, keys)
     return _answer(services, request, key_type, keys)
 
 
 async def _later(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
-    await _create(services)
+    topic = _TOPICS[key_type]
+    await _create(services, topic)
     await services.metadata_shows(
-        lambda: all(_leader(services, request, key) is not None for key in keys),
-        LEADERS_TIMEOUT_MS if services.metadata.partitions(OFFSETS_TOPIC) is not None else 0,
+        lambda: all(_leader(services, request, key_type, key) is not None for key in keys),
+        LEADERS_TIMEOUT_MS if services.metadata.partitions(topic) is not None else 0,
     )
     return _answer(services, request, key_type, keys)
 
 
-async def _create(services: Services) -> None:
+async def _create(services: Services, topic: str) -> None:
     """Have the topic, as far as that is possible with the brokers that live."""
-    groups = services.groups
-    if services.metadata.partitions(OFFSETS_TOPIC) is None and not groups.creating_topic:
-        groups.creating_topic = True
+    creating = services.creating_topics
+    if services.metadata.partitions(topic) is None and topic not in creating:
+        creating[topic] = None
         try:
-            await auto_create(services, OFFSETS_TOPIC)
+            await auto_create(services, topic)
         except KafkaError as error:
             if error.code != ErrorCode.TOPIC_ALREADY_EXISTS:
-                log.error("%s cannot be created: %s", OFFSETS_TOPIC, error)
+                log.error("%s cannot be created: %s", topic, error)
                 return
         finally:
-            groups.creating_topic = False
+            del creating[topic]
     await services.metadata_shows(
-        lambda: services.metadata.partitions(OFFSETS_TOPIC) is not None, LEADERS_TIMEOUT_MS
+        lambda: services.metadata.partitions(topic) is not None, LEADERS_TIMEOUT_MS
     )
 
 
-def _leader(services: Services, request: Request, key: str) -> tuple[int, str, int] | None:
-    """(broker, host, port) of the coordinator of a group, on the request's listener."""
-    partition = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(key))
+def _leader(
+    services: Services, request: Request, key_type: int, key: str
+) -> tuple[int, str, int] | None:
+    """(broker, host, port) of the coordinator of a key, on the request's listener."""
+    coordinator = services.groups if key_type == GROUP else services.transactions
+    partition = TopicPartition(_TOPICS[key_type], coordinator.partition_of(key))
     known = services.metadata.partition(partition)
     if known is None:
         return None
@@ -92,9 +101,9 @@ def _answer(services: Services, request: Request, key_type: int, keys: list[str]
 
 def _coordinator(services: Services, request: Request, key_type: int, key: str) -> Message:
     found, error = None, ErrorCode.COORDINATOR_NOT_AVAILABLE
-    if key_type == GROUP:
-        found = _leader(services, request, key)
-    elif key_type != TRANSACTION:
+    if key_type in _TOPICS:
+        found = _leader(services, request, key_type, key)
+    else:
         error = ErrorCode.INVALID_REQUEST
     if found is not None:
         error = ErrorCode.NONE

@@ -1,7 +1,8 @@
-"""InitProducerId v0-5 for idempotent producers: a fresh id with epoch 0.
+"""InitProducerId v0-5: an identity for a producer (KIP-98, KIP-360).
 
-Transactional ids are not served yet: they get COORDINATOR_NOT_AVAILABLE, as from a cluster without
-a transaction coordinator (SKIPPED.md).
+Without a transactional id a fresh id with epoch 0. With one, the id's own with a higher epoch,
+which fences whoever had it before; from v3 a producer may say which identity it has and go on with
+it after an error. Below v4 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
 """
 
 from __future__ import annotations
@@ -9,32 +10,45 @@ from __future__ import annotations
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
+from barnabas.transactions.decisions import Expected
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
+
+FENCED_FROM = 4
 
 
 def handle(services: Services, request: Request) -> Answer:
-    """The next id of this broker's block."""
-    return _allocate(services, request)
+    """The next id of this broker's block, or what the transaction coordinator says."""
+    return _init(services, request)
 
 
-async def _allocate(services: Services, request: Request) -> Pieces:
+async def _init(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
+    given = Expected(
+        getattr(decoded, "producer_id", NO_PRODUCER_ID),
+        getattr(decoded, "producer_epoch", NO_PRODUCER_EPOCH),
+    )
     answer = Message(
         throttle_time=0,
         error_code=ErrorCode.NONE,
         producer_id=NO_PRODUCER_ID,
         producer_epoch=NO_PRODUCER_EPOCH,
     )
-    given = (getattr(decoded, "producer_id", -1), getattr(decoded, "producer_epoch", -1))
-    if decoded.transactional_id == "" or (given[0] < 0) != (given[1] < 0):
-        answer.error_code = ErrorCode.INVALID_REQUEST
-    elif decoded.transactional_id is not None:
-        answer.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-    else:
-        try:
-            answer.producer_id = await services.producer_ids.next()
-            answer.producer_epoch = 0
-        except KafkaError as error:
-            answer.error_code = error.code
+    try:
+        if (given.producer_id < 0) != (given.epoch < 0):
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+        if decoded.transactional_id is None:
+            answer.producer_id, answer.producer_epoch = await services.producer_ids.next(), 0
+        else:
+            identity = await services.transactions.init_producer(
+                decoded.transactional_id,
+                milliseconds(decoded.transaction_timeout),
+                None if given.producer_id < 0 else given,
+            )
+            answer.producer_id, answer.producer_epoch = identity
+    except KafkaError as error:
+        answer.error_code = error.code
+        if error.code == ErrorCode.PRODUCER_FENCED and request.api_version < FENCED_FROM:
+            answer.error_code = ErrorCode.INVALID_PRODUCER_EPOCH
     return request.answer(answer)

@@ -2,7 +2,8 @@
 
 v0-2 carry message formats that are not served: every partition is answered with
 UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error then closes the connection, which
-tells the client to look for the leader again. Transactional batches are refused (SKIPPED.md).
+tells the client to look for the leader again. The first batch of a transaction in a partition is
+verified with the transaction's coordinator (KIP-890); acks=0 cannot wait for that and is refused.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from barnabas.api.hints import node_endpoints
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.verification import Batch, ask, begin
 from barnabas.api.when import when
-from barnabas.errors import ErrorCode, InvalidRequest
+from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.produce import (
     NodeEndpoint,
@@ -26,9 +29,15 @@ from barnabas.protocol.produce import (
     parse_produce,
 )
 from barnabas.protocol.wire import MALFORMED, read_string
+from barnabas.records.header import HEADER_BYTES, MAGIC, MAGIC_POSITION, parse_header
+from barnabas.replication.produce import InTransaction
 from barnabas.replication.results import ProduceResult
+from barnabas.transactions.verification import Verdicts, told_to_producer
+from barnabas.types import TopicPartition
 
 CURRENT_LEADER_FROM_VERSION = 10
+ABORTABLE_FROM = 11
+"""Clients of this version know TRANSACTION_ABORTABLE."""
 OLD_VERSION_MAX = 2
 ADMIN_CLIENT_ID = "__admin_client"
 """The one client that may write to internal topics, as in the original."""
@@ -42,25 +51,103 @@ def handle(services: Services, request: Request) -> Answer:
     if version > API_TABLE[ApiKey.PRODUCE].max_version:
         raise InvalidRequest(f"unsupported Produce version {version}")
     parsed = parse_produce(version, request.frame, request.body_offset)
-    outcome = services.replicas.append(
-        acks=parsed.acks,
-        timeout_ms=parsed.timeout_ms,
-        produce_version=version,
-        internal_topics=request.client_id == ADMIN_CLIENT_ID,
-        entries=[
-            (name, partition, memoryview(bytearray()) if records is None else records)
-            for name, partitions in parsed.topics
-            for partition, records in partitions
-        ],
-    )
+    if parsed.transactional_id is not None:
+        return _in_transaction(services, request, parsed, parsed.transactional_id)
+    outcome = _append(services, request, parsed)
     if parsed.acks == 0:
         _settle_unanswered(outcome)
         return None
     return when(outcome, lambda results: _answer(services, request, parsed, results))
 
 
+Outcome: TypeAlias = "list[ProduceResult] | asyncio.Future[list[ProduceResult]]"
+
+
+def _append(
+    services: Services,
+    request: Request,
+    parsed: ProduceRequest,
+    transaction: InTransaction | None = None,
+) -> Outcome:
+    return services.replicas.append(
+        acks=parsed.acks,
+        timeout_ms=parsed.timeout_ms,
+        produce_version=request.api_version,
+        internal_topics=request.client_id == ADMIN_CLIENT_ID,
+        entries=[
+            (name, partition, memoryview(bytearray()) if records is None else records)
+            for name, partitions in parsed.topics
+            for partition, records in partitions
+        ],
+        transaction=transaction,
+    )
+
+
+def _in_transaction(
+    services: Services, request: Request, parsed: ProduceRequest, transactional_id: str
+) -> Answer:
+    """Append at once where the transaction is open already, else ask its coordinator first."""
+    if parsed.acks == 0:
+        raise InvalidRequest("acks=0 in a transaction")
+    batches = _transactional_batches(parsed)
+    if len({batch[:2] for batch in batches.values()}) > 1:
+        problem = KafkaError(
+            ErrorCode.INVALID_PRODUCER_ID_MAPPING,
+            "Transactional records contained more than one producer ID",
+        )
+        transaction = InTransaction(refused=dict.fromkeys(batches, problem))
+        return _finish(services, request, parsed, transaction)
+    transaction, unknown = begin(services, batches)
+    if not unknown:
+        return _finish(services, request, parsed, transaction)
+    verdicts = ask(services, transactional_id, batches[unknown[0]], unknown)
+    return _verified(services, request, parsed, transaction, verdicts)
+
+
+def _finish(
+    services: Services, request: Request, parsed: ProduceRequest, transaction: InTransaction
+) -> Answer:
+    outcome = _append(services, request, parsed, transaction)
+    return when(outcome, lambda results: _answer(services, request, parsed, results))
+
+
+async def _verified(
+    services: Services,
+    request: Request,
+    parsed: ProduceRequest,
+    transaction: InTransaction,
+    verdicts: asyncio.Future[Verdicts],
+) -> Pieces:
+    abortable = request.api_version >= ABORTABLE_FROM
+    refused = dict(transaction.refused)
+    for name, verdict in (await verdicts).items():
+        if verdict != ErrorCode.NONE and name in transaction.guards:
+            code, message = told_to_producer(verdict, abortable=abortable)
+            refused[name] = KafkaError(code, message or "")
+    outcome = _append(
+        services, request, parsed, InTransaction(guards=transaction.guards, refused=refused)
+    )
+    results = outcome if isinstance(outcome, list) else await outcome
+    return _answer(services, request, parsed, results)
+
+
+def _transactional_batches(parsed: ProduceRequest) -> dict[TopicPartition, Batch]:
+    """The transactional batches of a request; what is no batch at all is refused later."""
+    found: dict[TopicPartition, Batch] = {}
+    for topic, partitions in parsed.topics:
+        for number, records in partitions:
+            if records is None or len(records) < HEADER_BYTES or records[MAGIC_POSITION] != MAGIC:
+                continue
+            header = parse_header(records)
+            if header.is_transactional and header.producer_id >= 0:
+                found[TopicPartition(topic, number)] = Batch(
+                    header.producer_id, header.producer_epoch, header.base_sequence
+                )
+    return found
+
+
 def _settle_unanswered(
-    outcome: list[ProduceResult] | asyncio.Future[list[ProduceResult]],
+    outcome: Outcome,
 ) -> None:
     results = outcome if isinstance(outcome, list) else []
     failed = next((r for r in results if r.error), None)

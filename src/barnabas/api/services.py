@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from barnabas.config.broker_config import BrokerConfig
@@ -15,6 +15,7 @@ from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
+from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.zookeeper.client import ZooKeeperClient
 
 
@@ -74,7 +75,10 @@ class Services:
     dynamic_config: DynamicConfigSource
     producer_ids: ProducerIdSource
     groups: GroupCoordinator
+    transactions: TransactionCoordinator
     features: FeatureSource
+    creating_topics: dict[str, None] = field(default_factory=dict)
+    """Internal topics that this broker is creating right now."""
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
         """Wait until the metadata cache satisfies ``condition``; False when time is up."""

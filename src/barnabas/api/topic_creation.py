@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from barnabas.api.services import Services
-from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.controller.topics import (
     Assignment,
@@ -81,8 +80,16 @@ async def auto_create(services: Services, name: str) -> None:
             "compression.type": "producer",
             "segment.bytes": str(config.integer("offsets.topic.segment.bytes")),
         }
-    elif name in INTERNAL_TOPICS:
-        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} is created by transactions")
+    elif name == "__transaction_state":
+        partitions = config.integer("transaction.state.log.num.partitions")
+        replicas = config.integer("transaction.state.log.replication.factor")
+        overrides = {
+            "cleanup.policy": "compact",
+            "compression.type": "uncompressed",
+            "min.insync.replicas": str(config.integer("transaction.state.log.min.isr")),
+            "segment.bytes": str(config.integer("transaction.state.log.segment.bytes")),
+            "unclean.leader.election.enable": "false",
+        }
     check_name(name)
     assignment = place(services, partitions=partitions, replication_factor=replicas)
     await create(services, name, assignment, overrides)

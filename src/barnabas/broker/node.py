@@ -27,6 +27,7 @@ from barnabas.broker.room_settings import (
     group_settings,
     log_manager_settings,
     replication_settings,
+    transaction_settings,
 )
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
@@ -42,6 +43,7 @@ from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
+from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.types import Broker, Endpoint
 from barnabas.zookeeper.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.cluster import (
@@ -247,6 +249,12 @@ class Node:
             dynamic_config=self._dynamic,
             producer_ids=self._producer_ids,
             groups=GroupCoordinator(env, replicas, group_settings(config)),
+            transactions=TransactionCoordinator(
+                env,
+                replicas,
+                transaction_settings(config, broker_id),
+                self._producer_ids.next,
+            ),
             features=self._features,
         )
         return self.services
@@ -315,6 +323,7 @@ class Node:
             ("doubt", self._settle_doubt(services.replicas)),
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),
+            ("transactions", services.transactions.run()),
             ("logs", self._logs.run()),
             ("settings", self._changes.run()),
             ("features", self._features.run()),

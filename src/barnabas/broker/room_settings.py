@@ -8,6 +8,7 @@ from barnabas.groups.settings import GroupSettings
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
+from barnabas.transactions.settings import TransactionSettings
 
 
 def controller_settings(config: BrokerConfig) -> ControllerSettings:
@@ -37,6 +38,26 @@ def group_settings(config: BrokerConfig) -> GroupSettings:
         offsets_commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
         offsets_retention_check_interval_ms=config.integer("offsets.retention.check.interval.ms"),
+    )
+
+
+def transaction_settings(config: BrokerConfig, broker_id: int) -> TransactionSettings:
+    return TransactionSettings(
+        broker_id=broker_id,
+        inter_broker_listener_name=config.inter_broker_listener,
+        request_timeout_ms=config.integer("request.timeout.ms"),
+        transaction_max_timeout_ms=config.integer("transaction.max.timeout.ms"),
+        transaction_state_log_num_partitions=config.integer("transaction.state.log.num.partitions"),
+        transactional_id_expiration_ms=config.integer("transactional.id.expiration.ms"),
+        transaction_abort_timed_out_transaction_cleanup_interval_ms=config.integer(
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms"
+        ),
+        transaction_remove_expired_transaction_cleanup_interval_ms=config.integer(
+            "transaction.remove.expired.transaction.cleanup.interval.ms"
+        ),
+        transaction_partition_verification_enable=config.flag(
+            "transaction.partition.verification.enable"
+        ),
     )
 
 

@@ -377,7 +377,24 @@ _GROUPS = (
     _setting("transaction.state.log.replication.factor", _SHORT, 3, "Of its topic.", at_least=1),
     _setting("transaction.state.log.num.partitions", _INT, 50, "Of its topic.", at_least=1),
     _setting("transaction.state.log.min.isr", _INT, 2, "Of its topic.", at_least=1),
+    _setting("transaction.state.log.segment.bytes", _INT, 104_857_600, "Segments.", at_least=1),
     _setting("transaction.max.timeout.ms", _INT, 900_000, "Bound.", at_least=1),
+    _setting("transactional.id.expiration.ms", _INT, 604_800_000, "Forget ids.", at_least=1),
+    _setting(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        _INT,
+        10_000,
+        "Look for transactions that last too long.",
+        at_least=1,
+    ),
+    _setting(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        _INT,
+        3_600_000,
+        "Look for ids that nobody uses.",
+        at_least=1,
+    ),
+    _setting("transaction.partition.verification.enable", _BOOL, True, "Ask coordinators."),
 )
 
 SETTINGS: dict[str, Setting] = {
@@ -421,11 +438,6 @@ KNOWN_WITHOUT_EFFECT: tuple[str, ...] = (
     "replica.socket.receive.buffer.bytes",
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms",
-    "transaction.partition.verification.enable",
-    "transaction.remove.expired.transaction.cleanup.interval.ms",
     "transaction.state.log.load.buffer.size",
-    "transaction.state.log.segment.bytes",
-    "transactional.id.expiration.ms",
     "zookeeper.set.acl",
 )

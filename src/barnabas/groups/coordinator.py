@@ -28,9 +28,9 @@ from barnabas.groups.offset_manager import OffsetManager
 from barnabas.groups.ownership import OffsetsPartition, Ownership
 from barnabas.groups.settings import GroupSettings
 from barnabas.groups.states import GroupState
-from barnabas.groups.store import OffsetsLog
 from barnabas.groups.timers import GroupTimers, whole_ms
 from barnabas.groups.writing import GROUP_ERRORS, group_batch
+from barnabas.replication.coordinator_log import CoordinatorLog
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 
@@ -50,7 +50,7 @@ class GroupCoordinator:
         self.settings = settings
         self._membership = Membership(settings)
         self._timers = GroupTimers(self._loop, self._due)
-        self._log = OffsetsLog(replicas, settings.offsets_commit_timeout_ms)
+        self._log = CoordinatorLog(replicas)
         self._ownership = Ownership(
             replicas,
             settings.offsets_topic_num_partitions,
@@ -61,8 +61,6 @@ class GroupCoordinator:
         self.offsets = OffsetManager(
             settings, self._membership, self._ownership, self._log, self._now, self._note
         )
-        self.creating_topic = False
-        """Whether this broker is creating ``__consumer_offsets`` right now."""
 
     async def run(self) -> None:
         """Load partitions and expire offsets, until cancelled."""
@@ -213,7 +211,8 @@ class GroupCoordinator:
             self._settle(owned, group)
 
         now_ms = self._now().wall_ms
-        self._log.append(owned, group_batch(group.id, store.record, now_ms), done)
+        batch = group_batch(group.id, store.record, now_ms)
+        self._log.append(owned, batch, done, self.settings.offsets_commit_timeout_ms)
 
     def _due(self, group: Group) -> None:
         """A deadline of the group may have come."""

@@ -22,8 +22,9 @@ from barnabas.groups.ownership import OffsetsPartition, Ownership
 from barnabas.groups.records import CommittedOffset
 from barnabas.groups.settings import GroupSettings
 from barnabas.groups.states import GroupState
-from barnabas.groups.store import OffsetsLog
 from barnabas.groups.writing import OFFSET_ERRORS, offsets_batch, tombstones_batch
+from barnabas.replication.coordinator_log import CoordinatorLog
+from barnabas.replication.produce import InTransaction
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class CommitRequest:
     offsets: Sequence[tuple[TopicPartition, CommittedOffset]]
     producer_id: int = NO_PRODUCER_ID
     producer_epoch: int = NO_PRODUCER_EPOCH
+    transaction: InTransaction | None = None
+    """That the coordinator of the transaction was asked, or need not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class OffsetManager:
         settings: GroupSettings,
         membership: Membership,
         ownership: Ownership,
-        offsets_log: OffsetsLog,
+        offsets_log: CoordinatorLog,
         now: Callable[[], Now],
         note: Callable[..., None],
     ) -> None:
@@ -103,7 +106,7 @@ class OffsetManager:
     def _group_for(self, owned: OffsetsPartition, request: CommitRequest) -> Group:
         group = owned.entries.get(request.group_id)
         if group is None:
-            if request.generation >= 0:
+            if request.generation >= 0 and request.producer_id == NO_PRODUCER_ID:
                 # The group has been removed since: whoever still refers to it is too late.
                 raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
             group = owned.entries[request.group_id] = Group(request.group_id)
@@ -148,7 +151,8 @@ class OffsetManager:
             producer_id=producer_id,
             producer_epoch=request.producer_epoch,
         )
-        self._log.append(owned, batch, done)
+        timeout_ms = self._settings.offsets_commit_timeout_ms
+        self._log.append(owned, batch, done, timeout_ms, transaction=request.transaction)
         return errors if future.done() else future
 
     def _decided(
@@ -273,7 +277,7 @@ class OffsetManager:
         if kept or with_group:
             now_ms = self._now().wall_ms
             batch = tombstones_batch(group.id, kept, now_ms, with_group=with_group)
-            self._log.append(owned, batch, done)
+            self._log.append(owned, batch, done, self._settings.offsets_commit_timeout_ms)
             if future.done() and future.result() != ErrorCode.NONE:
                 return future
         else:

@@ -19,6 +19,7 @@ from barnabas.replication.results import NotLeader
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
 from barnabas.storage.log import AppendInfo, Log
+from barnabas.storage.verification import VerificationGuard
 from barnabas.types import NO_EPOCH, NO_LEADER, NO_OFFSET, Buffer, TopicPartition
 
 
@@ -186,7 +187,13 @@ class Partition:
     # Leader
 
     def append_as_leader(
-        self, records: memoryview, *, acks: int, produce_version: int, origin: str
+        self,
+        records: memoryview,
+        *,
+        acks: int,
+        produce_version: int,
+        origin: str,
+        guard: VerificationGuard | None = None,
     ) -> AppendInfo:
         """Append a produce request's records in this leader epoch. Raises KafkaError, OSError."""
         leadership = self.leader_or_raise()
@@ -203,6 +210,7 @@ class Partition:
             now_ms=self.context.env.clock.wall_ms(),
             produce_version=produce_version,
             origin=origin,
+            guard=guard,
         )
         if not info.duplicate:
             self._mark(self._follower_watches, info.bytes, wake=True)

@@ -8,7 +8,8 @@ the log even if the answer is an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
@@ -16,6 +17,7 @@ from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import NotLeader, ProduceResult
 from barnabas.replication.settings import ReplicationContext
+from barnabas.storage.verification import UNVERIFIED, VerificationGuard
 from barnabas.types import TopicPartition
 
 ACKS_ALL = -1
@@ -24,6 +26,23 @@ ACKS_LEADER = 1
 
 ProduceEntry = tuple[str, int, memoryview | None]
 """(topic, partition, records); the records are stamped in place and given up by the caller."""
+
+
+@dataclass(slots=True, kw_only=True)
+class InTransaction:
+    """What an append in the name of a transactional id brings along (KIP-890)."""
+
+    guards: Mapping[TopicPartition, VerificationGuard] = field(default_factory=dict)
+    """Of partitions that were verified, or need not be."""
+    refused: Mapping[TopicPartition, KafkaError] = field(default_factory=dict)
+    """Partitions that must not be written to, and why."""
+
+    def guard(self, name: TopicPartition) -> VerificationGuard:
+        """What the log is shown. Raises the error of a refused partition."""
+        refused = self.refused.get(name)
+        if refused is not None:
+            raise refused
+        return self.guards.get(name, UNVERIFIED)
 
 
 class ProducePath:
@@ -48,6 +67,7 @@ class ProducePath:
         produce_version: int = 11,
         origin: str = "client",
         internal_topics: bool = True,
+        transaction: InTransaction | None = None,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         """The results now, or a promise of them within ``timeout_ms``; in the order of entries.
 
@@ -65,7 +85,9 @@ class ProducePath:
                 )
                 continue
             name = TopicPartition(topic, number)
-            placed = self._append_one(name, records, result, acks, produce_version, origin)
+            placed = self._append_one(
+                name, records, result, acks, produce_version, origin, transaction
+            )
             if placed is not None and not self._is_safe(placed[0], placed[1], acks, result):
                 waiting.append((len(results) - 1, *placed))
         if not waiting:
@@ -85,6 +107,7 @@ class ProducePath:
         acks: int,
         produce_version: int,
         origin: str,
+        transaction: InTransaction | None,
     ) -> tuple[Partition, int] | None:
         """Append; the partition and the offset after the batch, or None with the error told."""
         try:
@@ -92,7 +115,11 @@ class ProducePath:
             if not records:
                 raise KafkaError(ErrorCode.INVALID_RECORD, f"no records for {name}")
             info = partition.append_as_leader(
-                records, acks=acks, produce_version=produce_version, origin=origin
+                records,
+                acks=acks,
+                produce_version=produce_version,
+                origin=origin,
+                guard=None if transaction is None else transaction.guard(name),
             )
         except NotLeader as error:
             result.fail(error.code, leader=error.leader)

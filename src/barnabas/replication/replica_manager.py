@@ -17,7 +17,7 @@ from barnabas.replication.leadership import IsrProposal
 from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
 from barnabas.replication.partition import Partition
-from barnabas.replication.produce import ProduceEntry, ProducePath
+from barnabas.replication.produce import InTransaction, ProduceEntry, ProducePath
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import (
     DeleteRecordsResult,
@@ -34,6 +34,7 @@ from barnabas.replication.settings import (
 )
 from barnabas.replication.truncation import EpochEnd
 from barnabas.seams import Env
+from barnabas.storage.verification import VerificationGuard
 from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ class ReplicaManager:
         produce_version: int = 11,
         origin: str = "client",
         internal_topics: bool = True,
+        transaction: InTransaction | None = None,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         """Append produced records; see ``ProducePath.append``."""
         return self._produce.append(
@@ -165,7 +167,19 @@ class ReplicaManager:
             produce_version=produce_version,
             origin=origin,
             internal_topics=internal_topics,
+            transaction=transaction,
         )
+
+    def begin_verification(
+        self, name: TopicPartition, producer_id: int, epoch: int, sequence: int
+    ) -> VerificationGuard | None:
+        """What the log must be shown with the first batch of a transaction, once its coordinator
+        has confirmed it; None if the transaction is open there already. Raises KafkaError."""
+        partition = self.host(name)
+        partition.leader_or_raise()
+        now_ms = self.context.env.clock.wall_ms()
+        producers = partition.log_or_raise().producers
+        return producers.begin_verification(producer_id, epoch, sequence, now_ms)
 
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
         """Serve a fetch; see ``FetchPath.fetch``."""

@@ -34,6 +34,7 @@ from barnabas.storage.retention import (
 from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice
 from barnabas.storage.small_files import replace_unsynced, write_new
+from barnabas.storage.verification import VerificationGuard
 from barnabas.types import NO_TIMESTAMP, Buffer
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
@@ -53,9 +54,10 @@ class Log(ReadableLog):
         now_ms: int,
         produce_version: int = 11,
         origin: Origin | str = Origin.CLIENT,
+        guard: VerificationGuard | None = None,
     ) -> AppendInfo:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
-        place; the caller gives it up."""
+        place; the caller gives it up. ``guard`` comes with batches of a transaction."""
         self._check_usable()
         origin = Origin(origin)
         append_time_ms = NO_TIMESTAMP
@@ -75,7 +77,7 @@ class Log(ReadableLog):
         marker = None
         if header.producer_id >= 0:
             marker = marker_of(header, records)
-            duplicate = self._check_producer(header, origin, marker)
+            duplicate = self._check_producer(header, origin, marker, guard)
             if duplicate is not None:
                 return duplicate
         span = BatchSpan(0, size, first, header.last_offset, header.max_timestamp)
@@ -104,7 +106,11 @@ class Log(ReadableLog):
         )
 
     def _check_producer(
-        self, header: BatchHeader, origin: Origin, marker: EndTransactionMarker | None
+        self,
+        header: BatchHeader,
+        origin: Origin,
+        marker: EndTransactionMarker | None,
+        guard: VerificationGuard | None,
     ) -> AppendInfo | None:
         """The answer for a batch that is here already; raises if it must not follow what is."""
         if origin is Origin.CLIENT:
@@ -118,7 +124,7 @@ class Log(ReadableLog):
                     duplicate=True,
                     bytes=0,
                 )
-        self.producers.check(header, origin, marker)
+        self.producers.check(header, origin, marker, guard)
         return None
 
     def append_as_follower(self, records: Buffer) -> AppendInfo:

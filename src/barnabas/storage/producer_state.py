@@ -28,6 +28,7 @@ from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,
 )
+from barnabas.storage.verification import VerificationGuard, Verifications
 from barnabas.types import NO_OFFSET, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP, Buffer
 
 BATCHES_RETAINED = 5
@@ -159,7 +160,14 @@ _NO_BATCH = BatchMetadata(NO_SEQUENCE, NO_OFFSET, 0, NO_TIMESTAMP)
 class ProducerState:
     """All producers of one partition, as of ``end_offset``."""
 
-    __slots__ = ("_entries", "_ongoing", "_unreplicated", "end_offset", "expiration_ms")
+    __slots__ = (
+        "_entries",
+        "_ongoing",
+        "_unreplicated",
+        "_verifications",
+        "end_offset",
+        "expiration_ms",
+    )
 
     def __init__(self, *, expiration_ms: int = EXPIRATION_MS_DEFAULT) -> None:
         self.expiration_ms = expiration_ms
@@ -172,6 +180,7 @@ class ProducerState:
         oldest stands first."""
         self._unreplicated: dict[int, int] = {}
         """Ended ones whose marker is not yet below the high watermark: first -> marker offset."""
+        self._verifications = Verifications()
 
     @property
     def entries(self) -> Mapping[int, ProducerEntry]:
@@ -186,15 +195,35 @@ class ProducerState:
         entry = self._entries.get(header.producer_id)
         return None if entry is None else entry.find_duplicate(header)
 
+    def begin_verification(
+        self, producer_id: int, epoch: int, sequence: int, now_ms: int
+    ) -> VerificationGuard | None:
+        """A guard for the first batch of a transaction, to be shown to ``check`` once its
+        coordinator has confirmed it; None if the producer has a transaction open here."""
+        if self._has_transaction(producer_id):
+            return None
+        return self._verifications.begin(producer_id, epoch, sequence, now_ms)
+
+    def _has_transaction(self, producer_id: int) -> bool:
+        entry = self._entries.get(producer_id)
+        return entry is not None and entry.current_txn_first_offset is not None
+
     def check(
-        self, header: BatchHeader, origin: Origin, marker: EndTransactionMarker | None = None
+        self,
+        header: BatchHeader,
+        origin: Origin,
+        marker: EndTransactionMarker | None = None,
+        guard: VerificationGuard | None = None,
     ) -> None:
         """Refuse a batch that must not follow what is here; changes nothing.
 
-        ``marker`` is a control batch's. Raises INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
-        OUT_OF_ORDER_SEQUENCE_NUMBER, TRANSACTION_COORDINATOR_FENCED."""
+        ``marker`` is a control batch's, ``guard`` comes with a request in a transaction. Raises
+        INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE_NUMBER,
+        TRANSACTION_COORDINATOR_FENCED, TRANSACTIONAL_ID_AUTHORIZATION_FAILED."""
         if origin is Origin.REPLICATION or header.producer_id < 0:
             return
+        if header.is_transactional and not header.is_control:
+            self._check_verified(header, origin, guard)
         entry = self._entries.get(header.producer_id)
         if entry is None:
             return
@@ -220,6 +249,30 @@ class ProducerState:
                 f"producer {header.producer_id} has an open transaction in this partition",
             )
 
+    def _check_verified(
+        self, header: BatchHeader, origin: Origin, guard: VerificationGuard | None
+    ) -> None:
+        """Whether the transaction is open here, or may be opened."""
+        producer_id = header.producer_id
+        if guard is None and origin is Origin.CLIENT:
+            raise KafkaError(
+                ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                "a transactional batch in a request without a transactional id",
+            )
+        if guard is None or self._has_transaction(producer_id):
+            return
+        if not self._verifications.admits(producer_id, guard):
+            raise KafkaError(
+                ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction"
+            )
+        first = header.base_sequence
+        if origin is Origin.CLIENT and self._verifications.is_too_early(producer_id, first):
+            raise KafkaError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"producer {producer_id} has sent what comes before sequence {first},"
+                " and that is not verified yet",
+            )
+
     # After a write
 
     def apply(
@@ -231,6 +284,8 @@ class ProducerState:
         nothing. The transaction stays open until ``complete``."""
         if header.producer_id < 0:
             return None
+        if header.is_transactional:
+            self._verifications.end(header.producer_id)
         if header.is_control:
             return None if marker is None else self._apply_marker(header, marker)
         entry = self._entry(header.producer_id)
@@ -314,6 +369,7 @@ class ProducerState:
         ]
         for producer_id in expired:
             del self._entries[producer_id]
+        self._verifications.remove_expired(now_ms, self.expiration_ms)
         return len(expired)
 
     # Snapshots and truncation

@@ -1,14 +1,14 @@
-"""Appending to ``__consumer_offsets`` and hearing what became of it."""
+"""Appending to the internal topic of a coordinator and hearing what became of it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from barnabas.errors import ErrorCode
-from barnabas.groups.ownership import OffsetsPartition
-from barnabas.groups.placement import OFFSETS_TOPIC
-from barnabas.replication.produce import ACKS_ALL
+from barnabas.replication.ownership import OwnedPartition
+from barnabas.replication.produce import ACKS_ALL, InTransaction
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.replication.results import ProduceResult
 
@@ -16,14 +16,21 @@ Done = Callable[[ErrorCode, int], None]
 """Called with the error and, without one, the offset of the first record."""
 
 
-class OffsetsLog:
+class CoordinatorLog:
     """Writes batches; a write counts once the whole in-sync set has it."""
 
-    def __init__(self, replicas: ReplicaManager, timeout_ms: int) -> None:
+    def __init__(self, replicas: ReplicaManager) -> None:
         self._replicas = replicas
-        self._timeout_ms = timeout_ms
 
-    def append(self, owned: OffsetsPartition, batch: bytearray, done: Done) -> None:
+    def append(
+        self,
+        owned: OwnedPartition[Any],
+        batch: bytearray,
+        done: Done,
+        timeout_ms: int,
+        *,
+        transaction: InTransaction | None = None,
+    ) -> None:
         """Append now; ``done`` may be called before this returns."""
         if not owned.is_current:
             done(ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
@@ -33,9 +40,10 @@ class OffsetsLog:
             return
         results = self._replicas.append(
             ACKS_ALL,
-            self._timeout_ms,
-            [(OFFSETS_TOPIC, owned.number, memoryview(batch))],
+            timeout_ms,
+            [(*owned.partition.topic_partition, memoryview(batch))],
             origin="coordinator",
+            transaction=transaction,
         )
         if isinstance(results, list):
             done(results[0].error, results[0].base_offset)

@@ -1,0 +1,26 @@
+"""AddOffsetsToTxn v0-4: the partition of a group's positions takes part in a transaction."""
+
+from __future__ import annotations
+
+from barnabas.api.fenced import fenced
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.errors import ErrorCode
+from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of the transactional id's partition."""
+    decoded = request.decode()
+    partition = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(decoded.group_id))
+    result = services.transactions.add_partitions(
+        decoded.transactional_id, decoded.producer_id, decoded.producer_epoch, [partition]
+    )
+
+    def answer(error: ErrorCode) -> Pieces:
+        return request.answer(Message(throttle_time=0, error_code=fenced(request, error)))
+
+    return when(result, answer)

@@ -1,0 +1,115 @@
+"""AddPartitionsToTxn v0-5: partitions take part in a transaction (v0-3, from a producer), or in
+several (v4-5, between brokers), which may also only ask whether they do (KIP-890).
+
+One partition that does not exist fails the whole transaction: the others are told
+OPERATION_NOT_ATTEMPTED. Below v2 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from barnabas.api.fenced import fenced
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.errors import ErrorCode
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+BATCHED_FROM = 4
+
+Errors = Mapping[TopicPartition, ErrorCode]
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of each transactional id's partition."""
+    decoded = request.decode()
+    if request.api_version >= BATCHED_FROM:
+        return _batched(services, request, decoded)
+    partitions = _partitions(decoded.v3_and_below_topics)
+    result = _add(
+        services,
+        decoded.v3_and_below_transactional_id,
+        decoded.v3_and_below_producer_id,
+        decoded.v3_and_below_producer_epoch,
+        partitions,
+    )
+
+    def answer(errors: Errors) -> Pieces:
+        topics = _topics(decoded.v3_and_below_topics, errors)
+        return request.answer(Message(throttle_time=0, results_by_topic_v3_and_below=topics))
+
+    if isinstance(result, Mapping):
+        return answer(result)
+    return when(result, lambda error: answer(dict.fromkeys(partitions, fenced(request, error))))
+
+
+async def _batched(services: Services, request: Request, decoded: Any) -> Pieces:
+    results = []
+    for transaction in decoded.transactions:
+        partitions = _partitions(transaction.topics)
+        producer = (
+            transaction.transactional_id,
+            transaction.producer_id,
+            transaction.producer_epoch,
+        )
+        found: ErrorCode | Errors | asyncio.Future[ErrorCode]
+        if transaction.verify_only:
+            found = services.transactions.verify(*producer, partitions)
+        else:
+            found = _add(services, *producer, partitions)
+        results.append((transaction, partitions, found))
+    answers = []
+    for transaction, partitions, found in results:
+        if isinstance(found, asyncio.Future):
+            found = await found
+        if isinstance(found, ErrorCode):
+            found = dict.fromkeys(partitions, found)
+        answers.append(
+            Message(
+                transactional_id=transaction.transactional_id,
+                topic_results=_topics(transaction.topics, found),
+            )
+        )
+    return request.answer(
+        Message(throttle_time=0, error_code=ErrorCode.NONE, results_by_transaction=answers)
+    )
+
+
+def _add(
+    services: Services,
+    transactional_id: str,
+    producer_id: int,
+    epoch: int,
+    partitions: list[TopicPartition],
+) -> ErrorCode | Errors | asyncio.Future[ErrorCode]:
+    """One error for all partitions, or one for each."""
+    unknown = [p for p in partitions if p not in services.metadata]
+    if unknown:
+        errors = dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED)
+        errors.update(dict.fromkeys(unknown, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+        return errors
+    return services.transactions.add_partitions(transactional_id, producer_id, epoch, partitions)
+
+
+def _partitions(topics: Any) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, number) for topic in topics for number in topic.partitions]
+
+
+def _topics(topics: Any, errors: Errors) -> list[Message]:
+    return [
+        Message(
+            name=topic.name,
+            results_by_partition=[
+                Message(
+                    partition_index=number,
+                    partition_error_code=errors[TopicPartition(topic.name, number)],
+                )
+                for number in topic.partitions
+            ],
+        )
+        for topic in topics
+    ]

@@ -1,0 +1,45 @@
+"""DescribeTransactions v0: the state of transactional ids, from their coordinator (KIP-664)."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.transactions.records import by_topic
+from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once."""
+    found = [_describe(services, name) for name in request.decode().transactional_ids]
+    return request.answer(Message(throttle_time=0, transaction_states=found))
+
+
+def _describe(services: Services, transactional_id: str) -> Message:
+    try:
+        value = services.transactions.describe(transactional_id)
+    except KafkaError as error:
+        return Message(
+            error_code=error.code,
+            transactional_id=transactional_id,
+            transaction_state="",
+            transaction_timeout=0,
+            transaction_start_time=0,
+            producer_id=NO_PRODUCER_ID,
+            producer_epoch=NO_PRODUCER_EPOCH,
+            topics=[],
+        )
+    return Message(
+        error_code=ErrorCode.NONE,
+        transactional_id=transactional_id,
+        transaction_state=value.state.label,
+        transaction_timeout=value.timeout_ms,
+        transaction_start_time=value.start_ms,
+        producer_id=value.producer_id,
+        producer_epoch=value.producer_epoch,
+        topics=[
+            Message(topic=topic, partitions=numbers)
+            for topic, numbers in by_topic(value.partitions).items()
+        ],
+    )

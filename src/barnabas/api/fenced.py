@@ -1,0 +1,16 @@
+"""How a fenced producer is told so."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Request
+from barnabas.errors import ErrorCode
+
+FENCED_FROM = 2
+
+
+def fenced(request: Request, error: ErrorCode) -> ErrorCode:
+    """An error of AddPartitionsToTxn, AddOffsetsToTxn or EndTxn as its version knows it: below v2
+    there is no PRODUCER_FENCED."""
+    if error == ErrorCode.PRODUCER_FENCED and request.api_version < FENCED_FROM:
+        return ErrorCode.INVALID_PRODUCER_EPOCH
+    return error

@@ -1,0 +1,55 @@
+"""ListTransactions v0-1: the transactional ids that this broker coordinates (KIP-664), of certain
+states or producers, from v1 of transactions that have been open for longer than so many ms."""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.transactions.states import BY_LABEL, TransactionState
+
+NO_DURATION = -1
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """At once."""
+    decoded = request.decode()
+    wanted = [name for name in decoded.state_filters if name in BY_LABEL]
+    unknown = [name for name in decoded.state_filters if name not in BY_LABEL]
+    duration_ms = getattr(decoded, "duration_filter", NO_DURATION)
+    now_ms = services.env.clock.wall_ms()
+    try:
+        everything = list(services.transactions.all())
+    except KafkaError as error:
+        return request.answer(
+            Message(
+                throttle_time=0,
+                error_code=error.code,
+                unknown_state_filters=[],
+                transaction_states=[],
+            )
+        )
+    found = [
+        Message(
+            transactional_id=transaction.id,
+            producer_id=transaction.value.producer_id,
+            transaction_state=transaction.state.label,
+        )
+        for transaction in everything
+        if transaction.pending is not TransactionState.DEAD
+        and (not decoded.state_filters or transaction.state.label in wanted)
+        and (
+            not decoded.producer_id_filters
+            or transaction.value.producer_id in decoded.producer_id_filters
+        )
+        and (duration_ms < 0 or now_ms - transaction.value.start_ms > duration_ms)
+    ]
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=ErrorCode.NONE,
+            unknown_state_filters=unknown,
+            transaction_states=found,
+        )
+    )

@@ -1,0 +1,113 @@
+"""TxnOffsetCommit v0-4: a group's positions that count once a transaction commits.
+
+The coordinator of the transaction is asked first whether the group takes part (KIP-890). From v3
+the member and its generation are checked as for OffsetCommit. Below v2
+COORDINATOR_LOAD_IN_PROGRESS is called COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.verification import Batch, prepare
+from barnabas.errors import ErrorCode
+from barnabas.groups.offset_manager import CommitRequest, Errors
+from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.groups.records import CommittedOffset
+from barnabas.groups.writing import OFFSET_ERRORS
+from barnabas.protocol.message import Message
+from barnabas.transactions.verification import told_to_client
+from barnabas.types import NO_EPOCH, NO_SEQUENCE, TopicPartition
+
+ABORTABLE_FROM = 4
+LOADING_FROM = 2
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the transaction's coordinator, and the replicas of the group's partition."""
+    return _commit(services, request)
+
+
+async def _commit(services: Services, request: Request) -> Pieces:
+    decoded = request.decode()
+    now_ms = services.env.clock.wall_ms()
+    errors: Errors = {}
+    offsets: list[tuple[TopicPartition, CommittedOffset]] = []
+    for topic in decoded.topics:
+        for partition in topic.partitions:
+            name = TopicPartition(topic.name, partition.partition_index)
+            if name in services.metadata:
+                offsets.append((name, _value(partition, now_ms)))
+            else:
+                errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if offsets:
+        errors.update(await _append(services, request, decoded, offsets))
+    return _answer(request, decoded, errors)
+
+
+async def _append(
+    services: Services,
+    request: Request,
+    decoded: Any,
+    offsets: list[tuple[TopicPartition, CommittedOffset]],
+) -> Errors:
+    place = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(decoded.group_id))
+    transaction, verdicts = await prepare(
+        services,
+        decoded.transactional_id,
+        {place: Batch(decoded.producer_id, decoded.producer_epoch, NO_SEQUENCE)},
+    )
+    verdict = verdicts.get(place, ErrorCode.NONE)
+    if verdict != ErrorCode.NONE:
+        code = told_to_client(verdict, abortable=request.api_version >= ABORTABLE_FROM)
+        if code == ErrorCode.NETWORK_EXCEPTION:
+            # Clients repeat this one without looking for another coordinator.
+            code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        return {name: OFFSET_ERRORS.get(code, code) for name, _ in offsets}
+    result = services.groups.offsets.commit(
+        CommitRequest(
+            group_id=decoded.group_id,
+            member_id=getattr(decoded, "member_id", ""),
+            instance_id=getattr(decoded, "group_instance_id", None),
+            generation=getattr(decoded, "generation_id", -1),
+            offsets=offsets,
+            producer_id=decoded.producer_id,
+            producer_epoch=decoded.producer_epoch,
+            transaction=transaction,
+        )
+    )
+    return result if isinstance(result, dict) else await result
+
+
+def _value(partition: Any, now_ms: int) -> CommittedOffset:
+    return CommittedOffset(
+        partition.committed_offset,
+        getattr(partition, "committed_leader_epoch", NO_EPOCH),
+        partition.committed_metadata or "",
+        now_ms,
+    )
+
+
+def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
+    def code(name: TopicPartition) -> ErrorCode:
+        error = errors[name]
+        if error == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and request.api_version < LOADING_FROM:
+            return ErrorCode.COORDINATOR_NOT_AVAILABLE
+        return error
+
+    topics = [
+        Message(
+            name=topic.name,
+            partitions=[
+                Message(
+                    partition_index=p.partition_index,
+                    error_code=code(TopicPartition(topic.name, p.partition_index)),
+                )
+                for p in topic.partitions
+            ],
+        )
+        for topic in decoded.topics
+    ]
+    return request.answer(Message(throttle_time=0, topics=topics))

@@ -1,0 +1,66 @@
+"""Before a transactional batch is appended: is the partition in the transaction (KIP-890)?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.produce import InTransaction
+from barnabas.storage.verification import NOT_NEEDED, VerificationGuard
+from barnabas.transactions.verification import Verdicts
+from barnabas.types import TopicPartition
+
+
+class Batch(NamedTuple):
+    """Whose batch is to be appended, and its first sequence."""
+
+    producer_id: int
+    epoch: int
+    sequence: int
+
+
+def begin(
+    services: Services, batches: Mapping[TopicPartition, Batch]
+) -> tuple[InTransaction, list[TopicPartition]]:
+    """What the appends bring along, and the partitions of which the coordinator must be asked."""
+    if not services.transactions.verifier.enabled:
+        return InTransaction(guards=dict.fromkeys(batches, NOT_NEEDED)), []
+    guards: dict[TopicPartition, VerificationGuard] = {}
+    refused: dict[TopicPartition, KafkaError] = {}
+    for name, batch in batches.items():
+        try:
+            guard = services.replicas.begin_verification(name, *batch)
+        except KafkaError as error:
+            refused[name] = error
+        else:
+            if guard is not None:
+                guards[name] = guard
+    return InTransaction(guards=guards, refused=refused), list(guards)
+
+
+def ask(
+    services: Services, transactional_id: str, batch: Batch, partitions: list[TopicPartition]
+) -> asyncio.Future[Verdicts]:
+    """The coordinator's verdicts."""
+    return services.transactions.verifier.verify(
+        transactional_id, batch.producer_id, batch.epoch, partitions
+    )
+
+
+async def prepare(
+    services: Services, transactional_id: str, batches: Mapping[TopicPartition, Batch]
+) -> tuple[InTransaction, Verdicts]:
+    """Both in one: what the appends of one producer bring along, and what speaks against them."""
+    transaction, unknown = begin(services, batches)
+    verdicts = {name: error.code for name, error in transaction.refused.items()}
+    if unknown:
+        batch = next(iter(batches.values()))
+        verdicts |= {
+            name: verdict
+            for name, verdict in (await ask(services, transactional_id, batch, unknown)).items()
+            if verdict != ErrorCode.NONE and name in batches
+        }
+    return transaction, verdicts

@@ -1,0 +1,78 @@
+"""WriteTxnMarkers v1, between brokers: transactions have ended, and their partitions here learn it.
+
+Each marker is a control batch, answered once it is replicated. In ``__consumer_offsets`` it makes
+the positions count that the transaction committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.errors import ErrorCode
+from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.message import Message
+from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
+from barnabas.replication.produce import ACKS_ALL, ProduceEntry
+from barnabas.replication.results import ProduceResult
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of every partition."""
+    markers = request.decode().markers
+    now_ms = services.env.clock.wall_ms()
+    entries = [entry for marker in markers for entry in _entries(marker, now_ms)]
+    outcome = services.replicas.append(
+        ACKS_ALL,
+        services.config.integer("request.timeout.ms"),
+        entries,
+        origin="coordinator",
+    )
+    return when(outcome, lambda results: _answer(services, request, markers, results))
+
+
+def _entries(marker: Any, now_ms: int) -> list[ProduceEntry]:
+    kind = ControlType.COMMIT if marker.transaction_result else ControlType.ABORT
+    return [
+        (
+            topic.name,
+            number,
+            memoryview(
+                build_marker(
+                    EndTransactionMarker(kind, marker.coordinator_epoch),
+                    producer_id=marker.producer_id,
+                    producer_epoch=marker.producer_epoch,
+                    timestamp_ms=now_ms,
+                )
+            ),
+        )
+        for topic in marker.topics
+        for number in topic.partition_indexes
+    ]
+
+
+def _answer(
+    services: Services, request: Request, markers: Any, results: Sequence[ProduceResult]
+) -> Pieces:
+    """Results stand in the order of the request's partitions."""
+    left = iter(results)
+    answers = []
+    for marker in markers:
+        topics = []
+        for topic in marker.topics:
+            found = [next(left) for _ in topic.partition_indexes]
+            topics.append(Message(name=topic.name, partitions=[_partition(r) for r in found]))
+            if topic.name == OFFSETS_TOPIC:
+                written = [r.partition for r in found if r.error == ErrorCode.NONE]
+                services.groups.offsets.end_transaction(
+                    marker.producer_id, written, commit=marker.transaction_result
+                )
+        answers.append(Message(producer_id=marker.producer_id, topics=topics))
+    return request.answer(Message(markers=answers))
+
+
+def _partition(result: ProduceResult) -> Message:
+    return Message(partition_index=result.partition, error_code=result.error)

@@ -1,0 +1,317 @@
+"""What becomes of requests about a transactional id (reference 7.6), by example and at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from barnabas.errors import ErrorCode, FatalError, KafkaError
+from barnabas.transactions import decisions
+from barnabas.transactions.decisions import Expected
+from barnabas.transactions.states import TransactionState
+from barnabas.transactions.transaction import EPOCH_MAX, Transaction, TransactionValue
+from barnabas.types import TopicPartition
+
+S = TransactionState
+T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+def begin(
+    txn: Transaction, expected: Expected | None = None, fresh: int | None = None
+) -> tuple[int, int]:
+    """InitProducerId to its end; (producer id, epoch)."""
+    decisions.check_init(txn, expected)
+    step = decisions.begin_producer(txn, 1000, expected, 5, fresh)
+    txn.complete(step)
+    return step.producer_id, step.producer_epoch
+
+
+def add(txn: Transaction, *partitions: TopicPartition, at: int = 10) -> None:
+    value = txn.value
+    step = decisions.add_partitions(
+        txn, value.producer_id, value.producer_epoch, partitions, now_ms=at
+    )
+    if step is not None:
+        txn.complete(step)
+
+
+def end(txn: Transaction, commit: bool) -> None:
+    """EndTxn, as far as the replicated decision."""
+    value = txn.value
+    step = decisions.end(txn, value.producer_id, value.producer_epoch, commit=commit, now_ms=20)
+    assert step is not None
+    txn.complete(step)
+
+
+def finish(txn: Transaction) -> None:
+    txn.complete(decisions.complete(txn, 30))
+
+
+def fresh() -> Transaction:
+    txn = decisions.new_transaction("x", 7, 1000, 1)
+    assert begin(txn) == (7, 0)
+    return txn
+
+
+def in_state(state: TransactionState) -> Transaction:
+    """A transactional id whose last step led here."""
+    txn = fresh()
+    if state is S.EMPTY:
+        return txn
+    add(txn, T0)
+    if state is S.ONGOING:
+        return txn
+    end(txn, commit=state in (S.PREPARE_COMMIT, S.COMPLETE_COMMIT))
+    if state in (S.COMPLETE_COMMIT, S.COMPLETE_ABORT):
+        finish(txn)
+    assert txn.state is state
+    return txn
+
+
+def refusal(call: Callable[[], object]) -> ErrorCode:
+    with pytest.raises(KafkaError) as caught:
+        call()
+    return caught.value.code
+
+
+STATES = [s for s in S if s not in (S.DEAD, S.PREPARE_EPOCH_FENCE)]
+
+
+@pytest.mark.parametrize(
+    ("state", "commit", "expected"),
+    [
+        (S.EMPTY, True, ErrorCode.INVALID_TXN_STATE),
+        (S.EMPTY, False, ErrorCode.INVALID_TXN_STATE),
+        (S.PREPARE_COMMIT, True, ErrorCode.CONCURRENT_TRANSACTIONS),
+        (S.PREPARE_COMMIT, False, ErrorCode.INVALID_TXN_STATE),
+        (S.PREPARE_ABORT, False, ErrorCode.CONCURRENT_TRANSACTIONS),
+        (S.PREPARE_ABORT, True, ErrorCode.INVALID_TXN_STATE),
+        (S.COMPLETE_COMMIT, True, None),
+        (S.COMPLETE_COMMIT, False, ErrorCode.INVALID_TXN_STATE),
+        (S.COMPLETE_ABORT, False, None),
+        (S.COMPLETE_ABORT, True, ErrorCode.INVALID_TXN_STATE),
+    ],
+)
+def test_ending_what_is_not_open(
+    state: TransactionState, commit: bool, expected: ErrorCode | None
+) -> None:
+    txn = in_state(state)
+
+    def ask() -> object:
+        return decisions.end(txn, 7, 0, commit=commit, now_ms=1)
+
+    if expected is None:
+        assert ask() is None
+    else:
+        assert refusal(ask) is expected
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_strangers_and_zombies_are_told_apart(state: TransactionState) -> None:
+    txn = in_state(state)
+    asks: tuple[Callable[[int, int], object], ...] = (
+        lambda pid, epoch: decisions.end(txn, pid, epoch, commit=True, now_ms=1),
+        lambda pid, epoch: decisions.add_partitions(txn, pid, epoch, [T0], 1),
+        lambda pid, epoch: decisions.verify(txn, pid, epoch, [T0]),
+    )
+    for ask in asks:
+        assert refusal(lambda ask=ask: ask(8, 0)) is ErrorCode.INVALID_PRODUCER_ID_MAPPING
+        assert refusal(lambda ask=ask: ask(7, 1)) is ErrorCode.PRODUCER_FENCED
+        assert refusal(lambda ask=ask: ask(7, -1)) is ErrorCode.PRODUCER_FENCED
+    assert txn.state is state
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_begins_while_a_step_is_written(state: TransactionState) -> None:
+    txn = in_state(state)
+    txn.pending = S.ONGOING
+    for ask in (
+        lambda: decisions.end(txn, 7, 0, commit=True, now_ms=1),
+        lambda: decisions.add_partitions(txn, 7, 0, [T0], 1),
+        lambda: decisions.check_init(txn, None),
+    ):
+        assert refusal(ask) is ErrorCode.CONCURRENT_TRANSACTIONS
+    assert not decisions.is_timed_out(txn, 10**9)
+    assert not decisions.is_expired(txn, 10**9, 1)
+
+
+def test_partitions_join_once_and_the_first_one_starts_the_clock() -> None:
+    txn = fresh()
+    add(txn, T0, at=10)
+    assert (txn.value.partitions, txn.value.start_ms) == ((T0,), 10)
+    assert decisions.add_partitions(txn, 7, 0, [T0], 11) is None
+    add(txn, T1, T0, at=12)
+    assert (txn.value.partitions, txn.value.start_ms) == ((T0, T1), 10)
+    assert txn.value.last_update_ms == 12
+    end(txn, commit=True)
+    assert refusal(lambda: decisions.add_partitions(txn, 7, 0, [T0], 1)) is (
+        ErrorCode.CONCURRENT_TRANSACTIONS
+    )
+    finish(txn)
+    assert (txn.value.partitions, txn.value.start_ms) == ((), 10)
+    add(txn, T1, at=40)
+    assert (txn.value.partitions, txn.value.start_ms) == ((T1,), 40)
+
+
+def test_verification() -> None:
+    txn = in_state(S.ONGOING)
+    assert decisions.verify(txn, 7, 0, [T0, T1]) == {
+        T0: ErrorCode.NONE,
+        T1: ErrorCode.TRANSACTION_ABORTABLE,
+    }
+    for state in (S.PREPARE_COMMIT, S.PREPARE_ABORT):
+        ending = in_state(state)
+        assert refusal(lambda ending=ending: decisions.verify(ending, 7, 0, [T0])) is (
+            ErrorCode.CONCURRENT_TRANSACTIONS
+        )
+    done = in_state(S.COMPLETE_COMMIT)
+    assert decisions.verify(done, 7, 0, [T0]) == {T0: ErrorCode.TRANSACTION_ABORTABLE}
+
+
+def test_a_new_producer_raises_the_epoch_and_a_known_one_goes_on() -> None:
+    txn = fresh()
+    assert begin(txn) == (7, 1)
+    assert begin(txn, Expected(7, 1)) == (7, 2)
+    # The answer was lost and the request came again.
+    assert begin(txn, Expected(7, 1)) == (7, 2)
+    assert refusal(lambda: begin(txn, Expected(7, 0))) is ErrorCode.PRODUCER_FENCED
+    assert refusal(lambda: begin(txn, Expected(8, 2))) is ErrorCode.PRODUCER_FENCED
+    assert begin(txn) == (7, 3)
+    # Somebody else has begun since: nothing is left to repeat.
+    assert refusal(lambda: begin(txn, Expected(7, 1))) is ErrorCode.PRODUCER_FENCED
+
+
+def test_an_unknown_id_takes_any_producer() -> None:
+    txn = decisions.new_transaction("x", 7, 1000, 1)
+    assert begin(txn, Expected(99, 5)) == (7, 0)
+
+
+def test_used_up_epochs_need_another_id() -> None:
+    txn = fresh()
+    last = EPOCH_MAX - 1
+    txn.value = TransactionValue(
+        producer_id=7, producer_epoch=last, timeout_ms=1000, state=S.COMPLETE_COMMIT, start_ms=1
+    )
+    assert decisions.needs_producer_id(txn, None)
+    assert not decisions.needs_producer_id(txn, Expected(7, last - 1))
+    assert refusal(lambda: begin(txn)) is ErrorCode.CONCURRENT_TRANSACTIONS
+    assert begin(txn, Expected(7, last), fresh=9) == (9, 0)
+    # The same again: the answer with the new id was lost.
+    assert begin(txn, Expected(7, last)) == (9, 0)
+    assert refusal(lambda: begin(txn, Expected(7, last - 1))) is ErrorCode.PRODUCER_FENCED
+
+
+def test_fencing_raises_the_epoch_once_even_if_the_write_fails() -> None:
+    txn = in_state(S.ONGOING)
+    step = decisions.fence_and_abort(txn, 50)
+    assert (step.state, step.producer_epoch) == (S.PREPARE_ABORT, 1)
+    txn.give_up()
+    txn.failed_fence = True
+    assert txn.state is S.ONGOING
+    assert refusal(lambda: decisions.end(txn, 7, 0, commit=True, now_ms=1)) is (
+        ErrorCode.PRODUCER_FENCED
+    )
+    again = decisions.fence_and_abort(txn, 60)
+    assert again.producer_epoch == 1
+    txn.complete(again)
+    finish(txn)
+    assert not txn.failed_fence
+    assert begin(txn) == (7, 2)
+
+
+def test_the_highest_epoch_can_still_be_fenced() -> None:
+    txn = in_state(S.ONGOING)
+    txn.value = TransactionValue(
+        producer_id=7, producer_epoch=EPOCH_MAX - 1, timeout_ms=1, state=S.ONGOING, start_ms=1
+    )
+    assert decisions.fence_and_abort(txn, 1).producer_epoch == EPOCH_MAX
+
+
+def test_a_fenced_producer_cannot_abort_its_successor() -> None:
+    txn = in_state(S.ONGOING)
+    assert refusal(lambda: decisions.check_init(txn, Expected(7, -2))) is ErrorCode.PRODUCER_FENCED
+    decisions.check_init(txn, Expected(7, 0))
+    decisions.check_init(txn, None)
+
+
+def test_time() -> None:
+    txn = in_state(S.ONGOING)
+    assert not decisions.is_timed_out(txn, 1010)
+    assert decisions.is_timed_out(txn, 1011)
+    assert not decisions.is_expired(txn, 10**9, 100)
+    idle = in_state(S.COMPLETE_ABORT)
+    assert not decisions.is_timed_out(idle, 10**9)
+    assert not decisions.is_expired(idle, 129, 100)
+    assert decisions.is_expired(idle, 130, 100)
+    assert decisions.expire(idle).state is S.DEAD
+    assert refusal(lambda: decisions.check_init(idle, None)) is ErrorCode.CONCURRENT_TRANSACTIONS
+
+
+def test_a_step_that_the_table_lacks_is_a_fault() -> None:
+    txn = in_state(S.PREPARE_COMMIT)
+    with pytest.raises(FatalError):
+        decisions.fence_and_abort(txn, 1)
+    with pytest.raises(FatalError):
+        decisions.expire(txn)
+
+
+REQUESTS = st.lists(
+    st.tuples(
+        st.sampled_from(["init", "again", "add", "commit", "abort", "fence", "markers", "expire"]),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(REQUESTS)
+def test_no_series_of_requests_leaves_the_table(requests: list[tuple[str, int, bool]]) -> None:
+    """Epochs never fall, a decision once replicated never changes, failed writes leave no trace."""
+    txn = fresh()
+    for kind, back, written in requests:
+        before = txn.value
+        epoch = before.producer_epoch - back
+        try:
+            step = _ask(txn, kind, epoch)
+        except KafkaError:
+            assert txn.pending is None
+            assert txn.value == before
+            continue
+        if step is None:
+            continue
+        if not written:
+            txn.give_up()
+            txn.failed_fence = txn.failed_fence or kind == "fence"
+            assert txn.state is before.state
+            continue
+        if step.state is S.DEAD:
+            return
+        txn.complete(step)
+        assert txn.value.producer_epoch >= before.producer_epoch
+        if before.state is S.PREPARE_COMMIT:
+            assert txn.state is S.COMPLETE_COMMIT
+        if before.state is S.PREPARE_ABORT:
+            assert txn.state is S.COMPLETE_ABORT
+
+
+def _ask(txn: Transaction, kind: str, epoch: int) -> TransactionValue | None:
+    if kind in ("init", "again"):
+        expected = Expected(7, epoch) if kind == "again" else None
+        decisions.check_init(txn, expected)
+        if txn.state is S.ONGOING:
+            return decisions.fence_and_abort(txn, 1)
+        return decisions.begin_producer(txn, 1000, expected, 1, 9)
+    if kind == "add":
+        return decisions.add_partitions(txn, 7, epoch, [T0], 1)
+    if kind == "fence":
+        return decisions.fence_and_abort(txn, 1) if txn.state is S.ONGOING else None
+    if kind == "markers":
+        return decisions.complete(txn, 1) if decisions.is_ending(txn) else None
+    if kind == "expire":
+        return decisions.expire(txn) if decisions.is_expired(txn, 10**9, 1) else None
+    return decisions.end(txn, 7, epoch, commit=kind == "commit", now_ms=1)
