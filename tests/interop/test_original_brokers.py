@@ -93,6 +93,7 @@ def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: P
             wait_for(lambda t=topic: cluster.whole(t, 1, 1), 20, f"{topic} is led")
             fill(bootstrap, topic)
         before = {t: read_confluent(bootstrap, t, {0: 500}) for t in ("from-java", "from-ours")}
+        swapped = java_broker(cluster, tmp_path / "swapped", 1)  # while the other's port is taken
         java.stop()
     cluster.ask("stop", "broker:1")
     ours, theirs = cluster.log_dir(1), tmp_path / "swapped" / "life" / "data-1"
@@ -106,7 +107,7 @@ def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: P
     }
     with (
         our_broker(tmp_path / "our-3.log", settings),
-        java_broker(cluster, tmp_path / "swapped", 1),
+        swapped,
     ):
         for topic in before:
             wait_for(lambda t=topic: cluster.whole(t, 1, 1), 30, f"{topic} is led")
