@@ -61,10 +61,7 @@ NOT_PASSED: Mapping[str, str] = {
 
 NOT_YET: Mapping[str, str] = {
     "test_admin_integration.py::test_describe_configs_broker_resource_returns_configs": "configs",
-    "test_admin_integration.py::test_elect_leaders": "ElectLeaders",
     "test_admin_integration.py::test_alter_replica_log_dirs": "AlterReplicaLogDirs",
-    "test_admin_integration.py::test_alter_partition_reassignments": "reassignment",
-    "test_admin_integration.py::test_list_partition_reassignments": "reassignment",
     "test_producer_integration.py::test_transactional_producer_messages": "transactions",
     "test_producer_integration.py::test_transactional_producer_offsets": "transactions",
 }

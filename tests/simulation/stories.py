@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from tests.simulation.disk import Directory, Disk, DiskFault
 from tests.simulation.kernel import MILLISECOND
@@ -15,6 +17,9 @@ from tests.simulation.nemesis import FAULTS, Fault, Nemesis
 from tests.simulation.network import SLOW, Link
 from tests.simulation.nodes import Process
 
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.reassignment import Outcomes, elect_leaders, reassign
 from barnabas.seams import Env
 from barnabas.types import LeaderAndIsr, TopicPartition
 from barnabas.zookeeper import paths
@@ -99,8 +104,10 @@ async def _early(nemesis: Nemesis) -> None:
         return
     tp, state = found
     leader = _broker(nemesis, state.leader)
-    heirs = [r for r in judge.assignments[tp] if r != state.leader]
-    heir, late = (_broker(nemesis, r) for r in heirs[:2])
+    others = [_broker(nemesis, r) for r in judge.assignments[tp] if r != state.leader]
+    if len(others) < 2:
+        return
+    heir, late = others[:2]
     if not (leader.alive and heir.alive and late.alive):
         return
     network, stream = nemesis.simulation.network, nemesis.stream
@@ -248,6 +255,50 @@ def _operator(nemesis: Nemesis, path: str) -> None:
         await client.close()
 
     nemesis.simulation.start(f"operator{nemesis.count}", main, host="clients")
+
+
+async def _reassign(nemesis: Nemesis) -> None:
+    """A partition moves to other replicas, or another order of them; sometimes that is cancelled or
+    replaced before long. Never to one replica, which could not acknowledge anything."""
+    found = _partition(nemesis)
+    if found is None:
+        return
+    tp, stream = found[0], nemesis.stream
+    numbers = [int(name[1:]) for name in nemesis.targets]
+    for step in range(stream.choice((1, 1, 2, 3))):
+        target = stream.sample(numbers, stream.choice((2, 3)))
+        asked = None if step > 0 and stream.random() < 0.5 else target
+        nemesis.simulation.life("reassign", f"{tp} to {asked}")
+        _administrator(nemesis, partial(reassign, targets={tp: asked}))
+        await asyncio.sleep(stream.choice((0.01, 0.1, 0.5, 2.0)))
+
+
+async def _elect(nemesis: Nemesis) -> None:
+    """Preferred leaders are asked for."""
+    nemesis.simulation.life("elect", "all")
+    _administrator(nemesis, partial(elect_leaders, partitions=None))
+    await asyncio.sleep(0)
+
+
+def _administrator(
+    nemesis: Nemesis, ask: Callable[[ClusterClient], Coroutine[Any, Any, Outcomes]]
+) -> None:
+    """Somebody asks the controller once, and bears whatever is answered."""
+    brokers = [nemesis.simulation.processes[name] for name in nemesis.targets]
+    bootstrap = ",".join(f"{p.host.name}:{9091 + int(p.name[1:])}" for p in brokers)
+
+    async def main(env: Env) -> None:
+        async with ClusterClient(bootstrap, "admin", timeout_ms=3000) as client:
+            try:
+                async with asyncio.timeout(3):
+                    outcomes = await ask(client)
+                said = ", ".join(f"{tp}: {error or 'done'}" for tp, error in outcomes.items())
+            except (OSError, ClientError, Unreachable) as error:
+                said = repr(error)
+        env.observer.note("administrator_heard", answer=said)
+
+    number = sum(name.startswith("administrator") for name in nemesis.simulation.processes)
+    nemesis.simulation.start(f"administrator{number}", main, host="clients")
 
 
 async def _unseen_bounce(nemesis: Nemesis) -> None:
@@ -430,6 +481,8 @@ STORIES: dict[str, Fault] = {
     "early": _early,
     "late_orders": _late_orders,
     "usurped": _usurped,
+    "reassign": _reassign,
+    "elect": _elect,
     "unseen_bounce": _unseen_bounce,
     "slow_disk": _slow_disk,
     "deposed": _deposed,
@@ -444,6 +497,6 @@ STORIES: dict[str, Fault] = {
 ALL_FAULTS: dict[str, Fault] = {**FAULTS, **STORIES}
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
-    "disk_error", "disk_full", "slow_disk", "bit_flip",
+    "disk_error", "disk_full", "slow_disk", "bit_flip", "reassign", "elect",
 )  # fmt: skip
 """What can happen when all processes are on one machine."""

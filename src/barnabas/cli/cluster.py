@@ -1,4 +1,4 @@
-"""``barnabas cluster status``: brokers, controller, and who leads and follows what."""
+"""``barnabas cluster``: brokers, controller, who leads and follows what; moves and elections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from barnabas.cli.cluster_changes import elect_command, reassign_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import ClusterClient
@@ -18,7 +19,11 @@ WATCH_S = 0.5
 
 @click.group()
 def command() -> None:
-    """Show the state of a cluster."""
+    """Show the state of a cluster, move partitions, elect leaders."""
+
+
+command.add_command(reassign_command)
+command.add_command(elect_command)
 
 
 @command.command()

@@ -25,7 +25,7 @@ _COMMANDS = {
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),
     "consume": ("barnabas.cli.consume", "Print records of a topic."),
     "group": ("barnabas.cli.group", "List, describe, reset and delete consumer groups."),
-    "cluster": ("barnabas.cli.cluster", "Show brokers, controller and partitions."),
+    "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }
 

@@ -416,21 +416,15 @@ class LeaderFetcher:
 
     async def _flush(self, copied: list[Following]) -> None:
         logs = [(s, s.partition.log_or_raise()) for s in copied if self._is_live(s)]
-        results = await asyncio.gather(
-            *(own.flush() for _, own in logs if own.flushed_offset < own.log_end_offset),
-            return_exceptions=True,
-        )
-        failed = [r for r in results if isinstance(r, BaseException)]
-        if not failed:
-            return
-        for error in failed:
-            if not isinstance(error, OSError):
-                raise error
-        for state, own in logs:
-            if own.flushed_offset < own.log_end_offset:
-                self._fail(state)
-                assert isinstance(failed[0], OSError)
-                self._context.storage_failed(state.partition, failed[0])
+        behind = [(s, own) for s, own in logs if own.flushed_offset < own.log_end_offset]
+        results = await asyncio.gather(*(own.flush() for _, own in behind), return_exceptions=True)
+        for (state, _), result in zip(behind, results, strict=True):
+            if isinstance(result, KafkaError):  # deleted meanwhile, or its directory has failed
+                log.info("flushing %s: %s", state.partition.topic_partition, result)
+                if self._is_live(state):
+                    self._delay(state)
+            elif result is not None:
+                raise result
 
     async def _find_range(self, state: Following, connection: LeaderConnection) -> None:
         """Our end is not in the leader's log: cut to its end, or start over at its start."""

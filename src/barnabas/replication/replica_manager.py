@@ -235,8 +235,10 @@ class ReplicaManager:
             self._on_offline(gone)
 
     def _storage_failed(self, partition: Partition, error: Exception) -> None:
-        """One log has failed. The LogManager reports the whole directory by itself."""
-        if not partition.offline:
+        """One log has failed. The LogManager reports the whole directory by itself. A partition
+        that was deleted meanwhile does not matter; its successor, if there is one, does."""
+        current = self.partitions.get(partition.topic_partition) is partition
+        if current and not partition.offline:
             log.error("%s is offline: %s", partition.topic_partition, error)
             self._take_offline(partition)
 

@@ -1,0 +1,131 @@
+"""Where partitions live and who leads them, changed by a tool: moves between brokers, elections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+ELECT_LEADERS_VERSION = 2
+REASSIGNMENTS_VERSION = 0
+PREFERRED, UNCLEAN = 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A partition that is on the move."""
+
+    partition: TopicPartition
+    replicas: tuple[int, ...]
+    """Of the target, and those that go."""
+    adding: tuple[int, ...]
+    removing: tuple[int, ...]
+
+
+Outcomes = Mapping[TopicPartition, ClientError | None]
+"""What became of each partition: None is well."""
+
+
+async def reassign(
+    client: ClusterClient, targets: Mapping[TopicPartition, Sequence[int] | None]
+) -> Outcomes:
+    """Begin to move partitions to other replicas, or (None) cancel their moves. Returns when the
+    moves have begun. Raises ClientError, Unreachable."""
+    topics: dict[str, list[Message]] = {}
+    for tp, target in targets.items():
+        replicas = None if target is None else list(target)
+        asked = Message(partition_index=tp.partition, replicas=replicas)
+        topics.setdefault(tp.topic, []).append(asked)
+    request = Message(
+        timeout=client.timeout_ms,
+        topics=[Message(name=name, partitions=asked) for name, asked in topics.items()],
+    )
+    api = ApiKey.ALTER_PARTITION_REASSIGNMENTS
+    answer = await _ask(client, api, REASSIGNMENTS_VERSION, request, lambda a: [a.error_code])
+    return {
+        tp: _outcome(tp, p)
+        for topic in answer.responses
+        for p in topic.partitions
+        for tp in [TopicPartition(topic.name, p.partition_index)]
+    }
+
+
+async def list_moves(client: ClusterClient) -> list[Move]:
+    """Partitions that are on the move. Raises ClientError, Unreachable."""
+    request = Message(timeout=client.timeout_ms, topics=None)
+    api = ApiKey.LIST_PARTITION_REASSIGNMENTS
+    answer = await _ask(client, api, REASSIGNMENTS_VERSION, request, lambda a: [a.error_code])
+    return sorted(
+        (
+            Move(
+                partition=TopicPartition(topic.name, p.partition_index),
+                replicas=tuple(p.replicas),
+                adding=tuple(p.adding_replicas),
+                removing=tuple(p.removing_replicas),
+            )
+            for topic in answer.topics
+            for p in topic.partitions
+        ),
+        key=lambda move: move.partition,
+    )
+
+
+async def elect_leaders(
+    client: ClusterClient, partitions: Iterable[TopicPartition] | None, *, unclean: bool = False
+) -> Outcomes:
+    """Elect the preferred leaders (or, ``unclean``, any) of some partitions, or (None) of all;
+    those of all that need no election are left out. Raises ClientError, Unreachable."""
+    topics: dict[str, list[int]] = {}
+    for tp in partitions or ():
+        topics.setdefault(tp.topic, []).append(tp.partition)
+    asked = [Message(topic=topic, partitions=numbers) for topic, numbers in topics.items()]
+    request = Message(
+        election_type=UNCLEAN if unclean else PREFERRED,
+        topic_partitions=None if partitions is None else asked,
+        timeout=client.timeout_ms,
+    )
+
+    def codes(answer: Any) -> list[int]:
+        results = [p for t in answer.replica_election_results for p in t.partition_result]
+        return [answer.error_code, *(p.error_code for p in results)]
+
+    answer = await _ask(client, ApiKey.ELECT_LEADERS, ELECT_LEADERS_VERSION, request, codes)
+    return {
+        tp: _outcome(tp, p)
+        for topic in answer.replica_election_results
+        for p in topic.partition_result
+        for tp in [TopicPartition(topic.topic, p.partition_id)]
+    }
+
+
+async def _ask(
+    client: ClusterClient, api: ApiKey, version: int, request: Message, codes: Any
+) -> Any:
+    """The controller's answer, asked again while it moves; ``codes`` finds the errors in it, the
+    one of the whole answer first."""
+    deadline = asyncio.get_running_loop().time() + client.timeout_ms / 1000
+    while True:
+        answer = await client.controller(api, version, request)
+        errors = [int(code) for code in codes(answer)]
+        if ErrorCode.NOT_CONTROLLER not in errors:
+            break
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unreachable("the cluster has no controller that answers")
+        await asyncio.sleep(RETRY_PAUSE_S)
+    if errors[0]:
+        raise ClientError(api.name.lower(), errors[0], getattr(answer, "error_message", None))
+    return answer
+
+
+def _outcome(tp: TopicPartition, result: Any) -> ClientError | None:
+    if not result.error_code:
+        return None
+    return ClientError(str(tp), int(result.error_code), result.error_message)

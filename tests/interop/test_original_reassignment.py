@@ -1,0 +1,129 @@
+"""The original's tools that move partitions and elect leaders, against our cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.cluster_kit import Cluster, wait_for
+from tests.interop.original import missing, output, tool
+
+pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+
+REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
+ELECT = "org.apache.kafka.tools.LeaderElectionCommand"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    overrides = {"auto.leader.rebalance.enable": "false"}
+    with Cluster(directory=tmp_path_factory.mktemp("moves"), overrides=overrides) as running:
+        yield running
+
+
+def _plan(path: Path, topic: str, targets: Mapping[int, Sequence[int]]) -> str:
+    listed = [
+        {"topic": topic, "partition": number, "replicas": list(replicas)}
+        for number, replicas in targets.items()
+    ]
+    path.write_text(json.dumps({"version": 1, "partitions": listed}))
+    return str(path)
+
+
+def _reassign(cluster: Cluster, *arguments: str) -> str:
+    return output(REASSIGN, "--bootstrap-server", cluster.bootstrap, *arguments)
+
+
+def _view(cluster: Cluster, topic: str) -> list[tuple[list[int], int]]:
+    """Replicas in order, and leader, of each partition."""
+    shown = json.loads(cluster.cli("cluster", "status", "-o", "json").stdout)
+    listed = [p for p in shown["partitions"] if p["topic"] == topic]
+    return [([int(r) for r in p["replicas"]], p["leader"]) for p in listed]
+
+
+def test_partitions_are_moved_verified_and_led(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.cli("topic", "create", "moved", "-p", "2", "-r", "2").returncode == 0
+    lines = "".join(f"{n}\n" for n in range(500))
+    assert cluster.cli("produce", "moved", "-p", "0", stdin=lines).returncode == 0
+    before = dict(enumerate(replicas for replicas, _ in _view(cluster, "moved")))
+    away = {n: [next(b for b in (1, 2, 3) if b not in r), r[1]] for n, r in before.items()}
+    plan = _plan(tmp_path / "plan.json", "moved", away)
+    done = _reassign(cluster, "--reassignment-json-file", plan, "--execute")
+    assert "Successfully started partition reassignments for moved-0,moved-1" in done
+
+    def verified() -> str:
+        return _reassign(
+            cluster, "--reassignment-json-file", plan, "--verify", "--preserve-throttles"
+        )
+
+    shown = ""
+    for _ in range(10):
+        shown = verified()
+        if "still in progress" not in shown:
+            break
+    for number in before:
+        assert f"Reassignment of partition moved-{number} is completed." in shown, shown
+    assert dict(enumerate(r for r, _ in _view(cluster, "moved"))) == away
+    assert "No partition reassignments found." in _reassign(cluster, "--list")
+    elected = output(
+        ELECT,
+        *("--bootstrap-server", cluster.bootstrap),
+        *("--election-type", "preferred", "--all-topic-partitions"),
+    )
+    assert "Error" not in elected, elected
+    assert [leader for _, leader in _view(cluster, "moved")] == [r[0] for r in away.values()]
+    read = cluster.cli("consume", "moved", "-p", "0", "-o", "beginning", "-e")
+    assert read.stdout.split() == [str(n) for n in range(500)]
+
+
+def test_a_move_that_waits_is_listed_and_cancelled(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.cli("topic", "create", "waits", "-p", "1", "-r", "1").returncode == 0
+    (((held,), leader),) = _view(cluster, "waits")
+    assert leader == held
+    status = json.loads(cluster.cli("cluster", "status", "-o", "json").stdout)
+    other = next(b for b in (1, 2, 3) if b not in (held, status["controller"]))
+    assert cluster.cli("chaos", "pause", f"broker:{other}").returncode == 0
+    plan = _plan(tmp_path / "plan.json", "waits", {0: [other]})
+    bootstrap = cluster.bootstrap.split(",")[held - 1]
+    try:
+        done = output(
+            REASSIGN,
+            *("--bootstrap-server", bootstrap, "--reassignment-json-file", plan),
+            "--execute",
+        )
+        assert "Successfully started" in done, done
+        listed = output(REASSIGN, "--bootstrap-server", bootstrap, "--list")
+        assert re.search(
+            rf"waits-0: replicas: {other},{held}. adding: {other}. removing: {held}.", listed
+        )
+        cancelled = output(
+            REASSIGN,
+            *("--bootstrap-server", bootstrap, "--reassignment-json-file", plan),
+            *("--cancel", "--preserve-throttles"),
+        )
+        assert "Successfully cancelled partition reassignment for: waits-0" in cancelled, cancelled
+    finally:
+        assert cluster.cli("chaos", "resume", f"broker:{other}").returncode == 0
+    wait_for(lambda: _view(cluster, "waits") == [([held], held)], 20, "it is where it was")
+
+
+def test_what_is_refused_is_said(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.cli("topic", "create", "stays", "-p", "1", "-r", "1").returncode == 0
+    plan = _plan(tmp_path / "plan.json", "stays", {0: [9]})
+    done = tool(
+        REASSIGN,
+        *("--bootstrap-server", cluster.bootstrap, "--reassignment-json-file", plan, "--execute"),
+    )
+    assert done.returncode != 0
+    assert "9" in done.stdout + done.stderr
+    needless = tool(
+        ELECT,
+        *("--bootstrap-server", cluster.bootstrap, "--election-type", "unclean"),
+        *("--topic", "stays", "--partition", "0"),
+    )
+    assert "Valid replica already elected for partitions stays-0" in needless.stdout
