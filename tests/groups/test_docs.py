@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from barnabas.groups.consumer.states import member_transition_table
 from barnabas.groups.states import transition_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "groups.md"
 
 
 def test_the_documented_table_is_the_table() -> None:
-    page = Path(__file__).parents[2] / "docs" / "groups.md"
-    assert transition_table() in page.read_text()
+    assert transition_table() in PAGE.read_text()
+
+
+def test_so_is_that_of_members_of_next_generation_groups() -> None:
+    assert member_transition_table() in PAGE.read_text()

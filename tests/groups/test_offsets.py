@@ -133,9 +133,9 @@ def test_tombstones_end_what_came_before_and_nothing_else() -> None:
         _log(
             offsets_batch("g", [(T0, at(1)), (T1, at(2))], 1),
             group_batch("g", stored.record(()), 1),
-            tombstones_batch("g", [T0], 2, with_group=True),
+            tombstones_batch("g", [T0], 2, own_keys=stored.own_keys()),
             offsets_batch("h", [(T0, at(9))], 3),
-            tombstones_batch("h", [T0], 4, with_group=False),
+            tombstones_batch("h", [T0], 4),
         )
     )
     groups = loading.groups(NOW)

@@ -145,5 +145,5 @@ def test_garbage_raises_nothing_else(data: bytes) -> None:
 
 
 def test_keys_of_a_newer_release_are_passed_over() -> None:
-    assert decode_key(b"\x00\x03\x00\x01g\x00\x01m") is None
+    assert decode_key(b"\x00\x10\x00\x01g\x00\x01m") is None
     assert decode_key(None) is None

@@ -13,7 +13,7 @@ import re
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
-from barnabas.protocol.api import API_TABLE, SERVED, ApiKey, advertised
+from barnabas.protocol.api import API_TABLE, CONSUMER_PROTOCOL_APIS, SERVED, ApiKey, advertised
 from barnabas.protocol.codec import encode_response
 from barnabas.protocol.message import Message
 
@@ -24,7 +24,8 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 def handle(services: Services, request: Request) -> Answer:
     """Answer with what ``protocol/api.py`` says is served; ``api/dispatch.py`` serves it."""
-    rows = advertised(SERVED)
+    consumer_protocol = services.groups.consumer_groups.settings.enabled
+    rows = advertised((*SERVED, *CONSUMER_PROTOCOL_APIS) if consumer_protocol else SERVED)
     body = Message(
         error_code=ErrorCode.NONE,
         api_keys=rows,

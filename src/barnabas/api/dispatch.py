@@ -19,6 +19,8 @@ from barnabas.api import (
     alter_partition,
     alter_partition_reassignments,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     controlled_shutdown,
     create_partitions,
     create_topics,
@@ -114,6 +116,8 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         ApiKey.DESCRIBE_TRANSACTIONS: describe_transactions.handle,
         ApiKey.LIST_TRANSACTIONS: list_transactions.handle,
         ApiKey.ALLOCATE_PRODUCER_IDS: allocate_producer_ids.handle,
+        ApiKey.CONSUMER_GROUP_HEARTBEAT: consumer_group_heartbeat.handle,
+        ApiKey.CONSUMER_GROUP_DESCRIBE: consumer_group_describe.handle,
         ApiKey.DESCRIBE_TOPIC_PARTITIONS: describe_topic_partitions.handle,
     }
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
-from barnabas.groups.coordinator import CLASSIC
 from barnabas.protocol.message import Message
 
 
@@ -23,7 +22,7 @@ def handle(services: Services, request: Request) -> Answer:
                     group_id=group.id,
                     protocol_type=group.protocol_type or "",
                     group_state=group.state.value,
-                    group_type=CLASSIC,
+                    group_type=group.kind,
                 )
                 for group in groups
             ],

@@ -1,8 +1,8 @@
 """OffsetCommit v2-9: a group's positions, answered once they are replicated.
 
 v2-4 may bring a retention of their own; from v6 the leader epoch of the last record read is kept.
-Partitions that do not exist are refused one by one. v9 serves the next-generation protocol too,
-which is not here: its member epochs are taken for generations.
+Partitions that do not exist are refused one by one. v9 serves members of next-generation groups
+too, which bring their member epoch as the generation.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition
 
 DEFAULT_RETENTION_MS = -1
+MEMBER_EPOCHS_FROM = 9
 
 
 def handle(services: Services, request: Request) -> Answer:
@@ -46,6 +47,7 @@ def handle(services: Services, request: Request) -> Answer:
             instance_id=getattr(decoded, "group_instance_id", None),
             generation=decoded.generation_id_or_member_epoch,
             offsets=offsets,
+            knows_member_epochs=request.api_version >= MEMBER_EPOCHS_FROM,
         )
     )
     return when(result, lambda codes: _answer(request, decoded, {**errors, **codes}))

@@ -2,8 +2,8 @@
 
 What was never committed has offset -1 and no error. From v7 a reader may ask for stable positions:
 partitions with a commit on its way answer UNSTABLE_OFFSET_COMMIT. v1 has no place for an error of
-the whole group and says it for each partition. Member ids and epochs of v9 are not looked at: they
-belong to the next-generation protocol.
+the whole group and says it for each partition. Members of next-generation groups bring their id and
+epoch with v9.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.offset_manager import FetchedOffset
 from barnabas.groups.records import CommittedOffset
 from barnabas.protocol.message import Message
-from barnabas.types import TopicPartition
+from barnabas.types import NO_EPOCH, TopicPartition
 
 GROUP_ERROR_FROM = 2
 BATCHED_FROM = 8
@@ -28,9 +28,9 @@ def handle(services: Services, request: Request) -> Answer:
     decoded = request.decode()
     stable = getattr(decoded, "require_stable", False)
     if request.api_version >= BATCHED_FROM:
-        groups = [_group(services, g.group_id, g.topics, stable) for g in decoded.groups]
+        groups = [_group(services, g, stable) for g in decoded.groups]
         return request.answer(Message(throttle_time=0, groups=groups))
-    group = _group(services, decoded.group_id, decoded.topics, stable)
+    group = _group(services, decoded, stable)
     if group.error_code != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
         names = _names(decoded.topics) or ()
         nothing = CommittedOffset(-1)
@@ -48,11 +48,16 @@ def _names(topics: Sequence[Any] | None) -> list[TopicPartition] | None:
     return [TopicPartition(t.name, index) for t in topics for index in t.partition_indexes]
 
 
-def _group(
-    services: Services, group_id: str, topics: Sequence[Any] | None, stable: bool
-) -> Message:
+def _group(services: Services, asked: Any, stable: bool) -> Message:
+    group_id = asked.group_id
     try:
-        found = services.groups.offsets.fetch(group_id, _names(topics), require_stable=stable)
+        found = services.groups.offsets.fetch(
+            group_id,
+            _names(asked.topics),
+            require_stable=stable,
+            member_id=getattr(asked, "member_id", None),
+            member_epoch=getattr(asked, "member_epoch", NO_EPOCH),
+        )
     except KafkaError as error:
         return Message(group_id=group_id, topics=[], error_code=error.code)
     return Message(group_id=group_id, topics=_topics(found), error_code=ErrorCode.NONE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
+from barnabas.groups.consumer.settings import ConsumerGroupSettings
 from barnabas.groups.settings import GroupSettings
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings
@@ -38,6 +40,18 @@ def group_settings(config: BrokerConfig) -> GroupSettings:
         offsets_commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
         offsets_retention_check_interval_ms=config.integer("offsets.retention.check.interval.ms"),
+        consumer=consumer_group_settings(config),
+    )
+
+
+def consumer_group_settings(config: BrokerConfig) -> ConsumerGroupSettings:
+    assignors = [ASSIGNOR_CLASSES[name] for name in config.texts("group.consumer.assignors")]
+    return ConsumerGroupSettings(
+        enabled="consumer" in config.texts("group.coordinator.rebalance.protocols"),
+        session_timeout_ms=config.integer("group.consumer.session.timeout.ms"),
+        heartbeat_interval_ms=config.integer("group.consumer.heartbeat.interval.ms"),
+        max_size=config.integer("group.consumer.max.size"),
+        assignors=tuple(dict.fromkeys(assignors)),
     )
 
 

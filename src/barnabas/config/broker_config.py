@@ -160,6 +160,14 @@ class BrokerConfig:
             raise ConfigError("broker.id: must not exceed reserved.broker.max.id")
         if self.broker_id < 0 and not self.flag("broker.id.generation.enable"):
             raise ConfigError("broker.id: required when broker.id.generation.enable is false")
+        for what in ("session.timeout.ms", "heartbeat.interval.ms"):
+            low, high = f"group.consumer.min.{what}", f"group.consumer.max.{what}"
+            if (
+                not self.integer(low)
+                <= self.integer(f"group.consumer.{what}")
+                <= self.integer(high)
+            ):
+                raise ConfigError(f"group.consumer.{what}: must lie between {low} and {high}")
 
 
 def _suggestion(name: str) -> str:

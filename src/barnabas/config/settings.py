@@ -21,6 +21,12 @@ LONG_MAX = 2**63 - 1
 DOUBLE_MAX = sys.float_info.max
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
+ASSIGNOR_CLASSES = {
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor": "uniform",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor": "range",
+    "uniform": "uniform",
+    "range": "range",
+}
 CODECS = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
 
 
@@ -367,6 +373,37 @@ _GROUPS = (
     _setting("group.min.session.timeout.ms", _INT, 6000, "Bound."),
     _setting("group.max.session.timeout.ms", _INT, 1_800_000, "Bound."),
     _setting("group.max.size", _INT, 2**31 - 1, "Members of a group.", at_least=1),
+    _setting(
+        "group.coordinator.rebalance.protocols",
+        _LIST,
+        ("classic",),
+        "With consumer, next-generation groups (KIP-848) are served too.",
+        choices=("classic", "consumer"),
+    ),
+    _setting("group.consumer.session.timeout.ms", _INT, 45_000, "Of its members.", at_least=1),
+    _setting("group.consumer.min.session.timeout.ms", _INT, 45_000, "Bound.", at_least=1),
+    _setting("group.consumer.max.session.timeout.ms", _INT, 60_000, "Bound.", at_least=1),
+    _setting("group.consumer.heartbeat.interval.ms", _INT, 5000, "Of its members.", at_least=1),
+    _setting("group.consumer.min.heartbeat.interval.ms", _INT, 5000, "Bound.", at_least=1),
+    _setting("group.consumer.max.heartbeat.interval.ms", _INT, 15_000, "Bound.", at_least=1),
+    _setting("group.consumer.max.size", _INT, 2**31 - 1, "Members of one.", at_least=1),
+    _setting(
+        "group.consumer.assignors",
+        _LIST,
+        (
+            "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+            "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+        ),
+        "Kafka's class names, or uniform and range; the first one serves who does not ask.",
+        choices=tuple(ASSIGNOR_CLASSES),
+    ),
+    _setting(
+        "group.consumer.migration.policy",
+        _STR,
+        "disabled",
+        "Groups change their protocol only while they are empty.",
+        choices=("disabled",),
+    ),
     _setting("offset.metadata.max.bytes", _INT, 4096, "Commit metadata."),
     _setting("offsets.topic.num.partitions", _INT, 50, "Of __consumer_offsets.", at_least=1),
     _setting("offsets.topic.replication.factor", _SHORT, 3, "Of __consumer_offsets.", at_least=1),

@@ -14,7 +14,10 @@ import uuid
 from collections.abc import Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.groups.consumer.coordinator import ConsumerGroups
+from barnabas.groups.consumer.group import ConsumerGroup
 from barnabas.groups.group import Group, StoreGroup
+from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.member import (
     GroupView,
     JoinRequest,
@@ -35,9 +38,6 @@ from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 
 log = logging.getLogger(__name__)
-
-CLASSIC = "classic"
-"""The type of every group here, as ListGroups shows it."""
 
 
 class GroupCoordinator:
@@ -61,6 +61,17 @@ class GroupCoordinator:
         self.offsets = OffsetManager(
             settings, self._membership, self._ownership, self._log, self._now, self._note
         )
+        self.consumer_groups = ConsumerGroups(
+            env,
+            settings,
+            replicas.metadata,
+            self._ownership,
+            self._log,
+            self._timers,
+            self._now,
+            self._note,
+        )
+        """The groups of the next-generation protocol."""
 
     async def run(self) -> None:
         """Load partitions and expire offsets, until cancelled."""
@@ -93,6 +104,8 @@ class GroupCoordinator:
             if error != ErrorCode.NONE:
                 raise KafkaError(error)
             group = owned.entries.get(group_id)
+            if isinstance(group, ConsumerGroup):
+                group = self.consumer_groups.give_way(owned, group)
             if group is None:
                 if request.member_id:
                     raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
@@ -117,7 +130,7 @@ class GroupCoordinator:
             future.set_result(SyncResult(error=code))
             return future
         group = owned.entries.get(group_id)
-        if group is None:
+        if not isinstance(group, Group):
             future.set_result(SyncResult(error=ErrorCode.UNKNOWN_MEMBER_ID))
             return future
         self._membership.sync(group, request, future, self._now())
@@ -134,7 +147,7 @@ class GroupCoordinator:
             loading = error.code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
             return ErrorCode.NONE if loading else error.code
         group = owned.entries.get(group_id)
-        if group is None:
+        if not isinstance(group, Group):
             return ErrorCode.UNKNOWN_MEMBER_ID
         return self._membership.heartbeat(group, member_id, instance_id, generation, self._now())
 
@@ -147,7 +160,7 @@ class GroupCoordinator:
         except KafkaError as error:
             return error.code, []
         group = owned.entries.get(group_id)
-        if group is None:
+        if not isinstance(group, Group):
             return ErrorCode.NONE, [ErrorCode.UNKNOWN_MEMBER_ID] * len(members)
         errors = self._membership.leave(group, members, self._now())
         self._settle(owned, group)
@@ -156,28 +169,31 @@ class GroupCoordinator:
     # Looking
 
     def describe(self, group_id: str) -> GroupView:
-        """A group; one that does not exist is Dead."""
+        """A classic group; one that does not exist, or is of the other kind, is Dead."""
         try:
             owned = self._ownership.find(group_id, allow_empty=True)
         except KafkaError as error:
             return GroupView(id=group_id, error=error.code)
         group = owned.entries.get(group_id)
-        if group is None:
+        if not isinstance(group, Group):
             return GroupView(id=group_id, state=GroupState.DEAD.value)
         return group.view()
 
     def list(
         self, states: Sequence[str] = (), types: Sequence[str] = ()
-    ) -> tuple[ErrorCode, list[Group]]:
-        """The groups of this broker in these states (none given: all)."""
+    ) -> tuple[ErrorCode, list[AnyGroup]]:
+        """The groups of this broker in these states and of these kinds (none given: all)."""
         error = ErrorCode.NONE
         if self._ownership.is_loading:
             error = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-        if types and CLASSIC not in (t.lower() for t in types):
-            return error, []
         wanted = [s.lower() for s in states]
+        kinds = [t.lower() for t in types]
         groups = [g for owned in self._ownership.all_ready() for g in owned.entries.values()]
-        return error, [g for g in groups if not wanted or g.state.value.lower() in wanted]
+        return error, [
+            g
+            for g in groups
+            if (not wanted or g.state.value.lower() in wanted) and (not kinds or g.kind in kinds)
+        ]
 
     # Effects of decisions
 
@@ -214,8 +230,11 @@ class GroupCoordinator:
         batch = group_batch(group.id, store.record, now_ms)
         self._log.append(owned, batch, done, self.settings.offsets_commit_timeout_ms)
 
-    def _due(self, group: Group) -> None:
+    def _due(self, group: AnyGroup) -> None:
         """A deadline of the group may have come."""
+        if isinstance(group, ConsumerGroup):
+            self.consumer_groups.due(group)
+            return
         owned = self._ownership.home(group)
         if owned is None:
             return
@@ -227,13 +246,19 @@ class GroupCoordinator:
     def _loaded(self, owned: OffsetsPartition) -> None:
         now = self._now()
         for group in list(owned.entries.values()):
+            if isinstance(group, ConsumerGroup):
+                self.consumer_groups.loaded(group)
+                continue
             group.told = (group.state, group.generation)
             self._membership.shrink_if_too_large(group, now)
             self._settle(owned, group)
 
-    def _unloaded(self, groups: Sequence[Group]) -> None:
+    def _unloaded(self, groups: Sequence[AnyGroup]) -> None:
         now = self._now()
         for group in groups:
+            if isinstance(group, ConsumerGroup):
+                self.consumer_groups.unloaded(group)
+                continue
             self._membership.kill(group, ErrorCode.NOT_COORDINATOR, now)
             group.stores.clear()
             self._answer(group)

@@ -6,18 +6,24 @@ cannot read keep everything while they have members.
 
 from __future__ import annotations
 
+from barnabas.groups.consumer.group import ConsumerGroup
 from barnabas.groups.group import Group
+from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.records import CommittedOffset
 from barnabas.groups.states import GroupState
 from barnabas.types import TopicPartition
 
 
-def expired_offsets(group: Group, now_ms: int, retention_ms: int) -> list[TopicPartition]:
+def expired_offsets(group: AnyGroup, now_ms: int, retention_ms: int) -> list[TopicPartition]:
     """Positions to forget now (wall ms)."""
-    offsets = group.offsets
+    if isinstance(group, ConsumerGroup):
+        since, is_wanted = _since_commit, group.is_subscribed
+        return list(group.offsets.expired(now_ms, retention_ms, since, is_wanted))
+    return _of_classic(group, now_ms, retention_ms)
 
-    def since_commit(value: CommittedOffset) -> int:
-        return value.commit_ms
+
+def _of_classic(group: Group, now_ms: int, retention_ms: int) -> list[TopicPartition]:
+    offsets = group.offsets
 
     def since_empty(value: CommittedOffset) -> int:
         return value.commit_ms if group.state_since_ms is None else group.state_since_ms
@@ -26,7 +32,7 @@ def expired_offsets(group: Group, now_ms: int, retention_ms: int) -> list[TopicP
         return False
 
     if group.protocol_type is None:
-        return list(offsets.expired(now_ms, retention_ms, since_commit, nothing))
+        return list(offsets.expired(now_ms, retention_ms, _since_commit, nothing))
     if group.state is GroupState.EMPTY:
         return list(offsets.expired(now_ms, retention_ms, since_empty, nothing))
     if (
@@ -34,10 +40,15 @@ def expired_offsets(group: Group, now_ms: int, retention_ms: int) -> list[TopicP
         and group.is_consumer_group
         and group.subscribed is not None
     ):
-        return list(offsets.expired(now_ms, retention_ms, since_commit, group.is_subscribed))
+        return list(offsets.expired(now_ms, retention_ms, _since_commit, group.is_subscribed))
     return []
 
 
-def is_spent(group: Group) -> bool:
+def _since_commit(value: CommittedOffset) -> int:
+    return value.commit_ms
+
+
+def is_spent(group: AnyGroup) -> bool:
     """Whether nothing is left that the group is kept for, but for committed positions."""
-    return group.state is GroupState.EMPTY and not group.offsets.undecided and not group.pending
+    expected = () if isinstance(group, ConsumerGroup) else group.pending
+    return group.is_empty and not group.offsets.undecided and not expected

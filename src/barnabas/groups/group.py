@@ -22,7 +22,7 @@ from barnabas.groups.member import (
     Token,
 )
 from barnabas.groups.offsets import GroupOffsets
-from barnabas.groups.records import GroupRecord, MemberRecord
+from barnabas.groups.records import GroupRecord, MemberRecord, encode_group_key
 from barnabas.groups.states import GroupState, check_transition
 from barnabas.groups.subscription import CONSUMER_PROTOCOL_TYPE, subscribed_topics
 
@@ -68,6 +68,8 @@ class Replacement:
 class Group:
     """State of one group at its coordinator."""
 
+    kind = "classic"
+
     def __init__(self, group_id: str, state: GroupState = GroupState.EMPTY) -> None:
         self.id = group_id
         self.state = state
@@ -104,6 +106,21 @@ class Group:
     def is_in(self, *states: GroupState) -> bool:
         """Whether its state is one of these."""
         return self.state in states
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no members and may be deleted."""
+        return self.state is GroupState.EMPTY
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has been deleted, or moved away."""
+        return self.state is GroupState.DEAD
+
+    def own_keys(self) -> list[bytes]:
+        """Keys of the records to remove when the group is removed."""
+        # A group that never had members has no record of its own.
+        return [encode_group_key(self.id)] if self.generation > 0 else []
 
     @property
     def is_consumer_group(self) -> bool:

@@ -9,7 +9,11 @@ from __future__ import annotations
 import logging
 
 from barnabas.errors import KafkaError
+from barnabas.groups.consumer.facts import ConsumerKey, EpochKey
+from barnabas.groups.consumer.group import ConsumerGroup
+from barnabas.groups.consumer.records import decode_consumer_value
 from barnabas.groups.group import Group
+from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.member import Now
 from barnabas.groups.offsets import GroupOffsets
 from barnabas.groups.records import (
@@ -38,6 +42,7 @@ class Loading:
 
     def __init__(self) -> None:
         self._groups: dict[str, GroupRecord] = {}
+        self._consumer_groups: dict[str, ConsumerGroup] = {}
         self._offsets: dict[str, GroupOffsets] = {}
         self._in_transaction: dict[int, dict[str, None]] = {}
         """Groups for which a producer has committed and not ended."""
@@ -66,6 +71,17 @@ class Loading:
                 self._groups.pop(key.group, None)
             else:
                 self._groups[key.group] = decode_group_value(record.value)
+        elif key is not None:
+            self._fact(record, key)
+
+    def _fact(self, record: Record, key: ConsumerKey) -> None:
+        """Of a consumer group. Compaction may have left a group's epoch behind its members."""
+        value = None if record.value is None else decode_consumer_value(key, record.value)
+        if isinstance(key, EpochKey) and value is None:
+            self._consumer_groups.pop(key.group, None)
+        elif value is not None or key.group in self._consumer_groups:
+            group = self._consumer_groups.setdefault(key.group, ConsumerGroup(key.group))
+            group.load(key, value)
 
     def _offset(self, header: BatchHeader, record: Record, key: OffsetKey) -> None:
         partition = TopicPartition(key.topic, key.partition)
@@ -89,9 +105,9 @@ class Loading:
             commit = marker.type == ControlType.COMMIT
             self._offsets[group].end_transaction(header.producer_id, commit=commit)
 
-    def groups(self, now: Now) -> dict[str, Group]:
-        """The groups that there are, by id; sessions of their members start now."""
-        found: dict[str, Group] = {}
+    def groups(self, now: Now) -> dict[str, AnyGroup]:
+        """The groups that there are, by id; sessions of classic members start now."""
+        found: dict[str, AnyGroup] = dict(self._consumer_groups)
         for group_id, record in self._groups.items():
             found[group_id] = Group.loaded(group_id, record, now)
         for group_id, offsets in self._offsets.items():

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.checks import check_commit
+from barnabas.groups.consumer import checks as consumer_checks
+from barnabas.groups.consumer.group import ConsumerGroup
 from barnabas.groups.expiry import expired_offsets, is_spent
 from barnabas.groups.group import Group
+from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.member import Now
 from barnabas.groups.membership import Membership
 from barnabas.groups.ownership import OffsetsPartition, Ownership
 from barnabas.groups.records import CommittedOffset
 from barnabas.groups.settings import GroupSettings
-from barnabas.groups.states import GroupState
 from barnabas.groups.writing import OFFSET_ERRORS, offsets_batch, tombstones_batch
 from barnabas.replication.coordinator_log import CoordinatorLog
 from barnabas.replication.produce import InTransaction
@@ -47,6 +49,8 @@ class CommitRequest:
     producer_epoch: int = NO_PRODUCER_EPOCH
     transaction: InTransaction | None = None
     """That the coordinator of the transaction was asked, or need not be."""
+    knows_member_epochs: bool = True
+    """OffsetCommit v9 and later, which members of consumer groups must use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,8 @@ class OffsetManager:
             group = self._group_for(owned, request)
         except KafkaError as error:
             return {partition: error.code for partition, _ in request.offsets}
-        self._membership.committed(group, request.member_id, self._now())
+        if isinstance(group, Group):
+            self._membership.committed(group, request.member_id, self._now())
         errors: Errors = {}
         accepted: list[tuple[TopicPartition, CommittedOffset]] = []
         for partition, value in request.offsets:
@@ -103,20 +108,30 @@ class OffsetManager:
             return errors
         return self._append(owned, group, request, accepted, errors)
 
-    def _group_for(self, owned: OffsetsPartition, request: CommitRequest) -> Group:
+    def _group_for(self, owned: OffsetsPartition, request: CommitRequest) -> AnyGroup:
         group = owned.entries.get(request.group_id)
         if group is None:
             if request.generation >= 0 and request.producer_id == NO_PRODUCER_ID:
                 # The group has been removed since: whoever still refers to it is too late.
                 raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
             group = owned.entries[request.group_id] = Group(request.group_id)
-        error = check_commit(
-            group,
-            request.member_id,
-            request.instance_id,
-            request.generation,
-            transactional=request.producer_id != NO_PRODUCER_ID,
-        )
+        transactional = request.producer_id != NO_PRODUCER_ID
+        if isinstance(group, ConsumerGroup):
+            error = consumer_checks.check_commit(
+                group,
+                request.member_id,
+                request.generation,
+                transactional=transactional,
+                knows_epochs=request.knows_member_epochs,
+            )
+        else:
+            error = check_commit(
+                group,
+                request.member_id,
+                request.instance_id,
+                request.generation,
+                transactional=transactional,
+            )
         if error != ErrorCode.NONE:
             raise KafkaError(error)
         return group
@@ -124,7 +139,7 @@ class OffsetManager:
     def _append(
         self,
         owned: OffsetsPartition,
-        group: Group,
+        group: AnyGroup,
         request: CommitRequest,
         accepted: list[tuple[TopicPartition, CommittedOffset]],
         errors: Errors,
@@ -157,7 +172,7 @@ class OffsetManager:
 
     def _decided(
         self,
-        group: Group,
+        group: AnyGroup,
         producer_id: int,
         partition: TopicPartition,
         value: CommittedOffset,
@@ -200,12 +215,16 @@ class OffsetManager:
         partitions: Iterable[TopicPartition] | None,
         *,
         require_stable: bool = False,
+        member_id: str | None = None,
+        member_epoch: int = -1,
     ) -> list[FetchedOffset]:
         """Positions of these partitions, or (None) all there are. Raises KafkaError."""
         owned = self._ownership.find(group_id, allow_empty=True)
         group = owned.entries.get(group_id)
         if group is None:
             return [FetchedOffset(partition=p, value=_NOTHING) for p in partitions or ()]
+        if isinstance(group, ConsumerGroup):
+            consumer_checks.check_fetch(group, member_id, member_epoch)
         offsets = group.offsets
         found = []
         for partition in offsets.committed if partitions is None else partitions:
@@ -223,11 +242,11 @@ class OffsetManager:
         """OffsetDelete: forget positions of partitions that no member wants. Raises KafkaError."""
         owned = self._ownership.find(group_id)
         group = owned.entries.get(group_id)
-        if group is None or group.state is GroupState.DEAD:
+        if group is None or group.is_dead:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
         errors: Errors = dict.fromkeys(partitions, ErrorCode.NONE)
-        if group.state is not GroupState.EMPTY:
-            if not group.is_consumer_group:
+        if not group.is_empty:
+            if isinstance(group, Group) and not group.is_consumer_group:
                 raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
             for partition in partitions:
                 if group.is_subscribed(partition.topic):
@@ -245,16 +264,16 @@ class OffsetManager:
         except KafkaError as error:
             return error.code
         group = owned.entries.get(group_id)
-        if group is None or group.state is GroupState.DEAD:
+        if group is None or group.is_dead:
             return ErrorCode.GROUP_ID_NOT_FOUND
-        if group.state is not GroupState.EMPTY:
+        if not group.is_empty:
             return ErrorCode.NON_EMPTY_GROUP
         return await self._forget(owned, group, list(group.offsets.committed), whole_group=True)
 
     def _forget(
         self,
         owned: OffsetsPartition,
-        group: Group,
+        group: AnyGroup,
         partitions: Sequence[TopicPartition],
         *,
         whole_group: bool = False,
@@ -267,16 +286,15 @@ class OffsetManager:
         kept = [p for p in partitions if p in group.offsets.committed]
         if if_spent and len(kept) == len(group.offsets.committed):
             whole_group = is_spent(group)
-        # A group that never had members has no record of its own.
-        with_group = whole_group and group.generation > 0
+        own_keys = group.own_keys() if whole_group else []
 
         def done(error: ErrorCode, base_offset: int) -> None:
             if not future.done():
                 future.set_result(OFFSET_ERRORS.get(error, error))
 
-        if kept or with_group:
+        if kept or own_keys:
             now_ms = self._now().wall_ms
-            batch = tombstones_batch(group.id, kept, now_ms, with_group=with_group)
+            batch = tombstones_batch(group.id, kept, now_ms, own_keys=own_keys)
             self._log.append(owned, batch, done, self._settings.offsets_commit_timeout_ms)
             if future.done() and future.result() != ErrorCode.NONE:
                 return future
@@ -285,11 +303,17 @@ class OffsetManager:
         group.offsets.remove(kept)
         if whole_group:
             group.offsets.clear()
-            self._membership.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE, self._now())
+            self._end(group)
             if owned.entries.get(group.id) is group:
                 del owned.entries[group.id]
         self._note("offsets_forgotten", group=group.id, offsets=len(kept), whole=whole_group)
         return future
+
+    def _end(self, group: AnyGroup) -> None:
+        if isinstance(group, ConsumerGroup):
+            group.is_dead = True
+        else:
+            self._membership.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE, self._now())
 
     def topic_deleted(self, topic: str) -> None:
         """Positions in a topic that is gone mean nothing, not even if one of its name returns."""
@@ -318,7 +342,7 @@ class OffsetManager:
                 if owned.is_current and owned.entries.get(group.id) is group:
                     self._expire_group(owned, group)
 
-    def _expire_group(self, owned: OffsetsPartition, group: Group) -> None:
+    def _expire_group(self, owned: OffsetsPartition, group: AnyGroup) -> None:
         settings = self._settings
         expired = expired_offsets(group, self._now().wall_ms, settings.offsets_retention_ms)
         if expired or (is_spent(group) and not group.offsets.committed):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.group import Group
+from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.loading import Loading
 from barnabas.groups.member import Now
 from barnabas.groups.placement import OFFSETS_TOPIC
@@ -15,7 +15,7 @@ from barnabas.replication.ownership import OwnedPartition
 from barnabas.replication.ownership import Ownership as PartitionOwnership
 from barnabas.replication.replica_manager import ReplicaManager
 
-OffsetsPartition: TypeAlias = OwnedPartition[Group]
+OffsetsPartition: TypeAlias = OwnedPartition[AnyGroup]
 
 
 class Ownership:
@@ -28,7 +28,7 @@ class Ownership:
         now: Callable[[], Now],
         *,
         on_loaded: Callable[[OffsetsPartition], None],
-        on_unloaded: Callable[[list[Group]], None],
+        on_unloaded: Callable[[list[AnyGroup]], None],
     ) -> None:
         note = replicas.context.note
 
@@ -41,11 +41,11 @@ class Ownership:
             )
             on_loaded(owned)
 
-        def unloaded(number: int, groups: list[Group]) -> None:
+        def unloaded(number: int, groups: list[AnyGroup]) -> None:
             note("groups_unloaded", partition=number, groups=len(groups))
             on_unloaded(groups)
 
-        self._owned: PartitionOwnership[Group, Loading] = PartitionOwnership(
+        self._owned: PartitionOwnership[AnyGroup, Loading] = PartitionOwnership(
             replicas,
             OFFSETS_TOPIC,
             partitions,
@@ -65,7 +65,7 @@ class Ownership:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
         return self._owned.find(group_id)
 
-    def home(self, group: Group) -> OffsetsPartition | None:
+    def home(self, group: AnyGroup) -> OffsetsPartition | None:
         """Where a group lives now; None if it is no longer ours."""
         return self._owned.home(group.id, group)
 

@@ -12,8 +12,16 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
-from barnabas.protocol.wire import MALFORMED, read_length, read_tags
+from barnabas.groups.consumer.facts import ConsumerKey
+from barnabas.groups.consumer.records import decode_consumer_key
+from barnabas.groups.fields import (
+    BROKEN,
+    Reader,
+    corrupt,
+    plain_bytes,
+    plain_nullable,
+    plain_string,
+)
 from barnabas.types import NO_EPOCH, NO_TIMESTAMP
 
 OFFSET_KEY_VERSION: Final = 1
@@ -43,7 +51,7 @@ class GroupKey(NamedTuple):
     group: str
 
 
-Key: TypeAlias = OffsetKey | GroupKey
+Key: TypeAlias = OffsetKey | GroupKey | ConsumerKey
 
 
 class CommittedOffset(NamedTuple):
@@ -86,28 +94,15 @@ class GroupRecord:
 # Writing
 
 
-def _string(text: str) -> bytes:
-    data = text.encode("utf-8", "surrogatepass")
-    return _I16.pack(len(data)) + data
-
-
-def _nullable(text: str | None) -> bytes:
-    return b"\xff\xff" if text is None else _string(text)
-
-
-def _bytes(data: bytes) -> bytes:
-    return _I32.pack(len(data)) + data
-
-
 def encode_offset_key(group: str, topic: str, partition: int) -> bytes:
     """Key of one committed offset."""
     version = _I16.pack(OFFSET_KEY_VERSION)
-    return version + _string(group) + _string(topic) + _I32.pack(partition)
+    return version + plain_string(group) + plain_string(topic) + _I32.pack(partition)
 
 
 def encode_group_key(group: str) -> bytes:
     """Key of one group's members."""
-    return _I16.pack(GROUP_KEY_VERSION) + _string(group)
+    return _I16.pack(GROUP_KEY_VERSION) + plain_string(group)
 
 
 def encode_offset_value(value: CommittedOffset) -> bytes:
@@ -117,7 +112,7 @@ def encode_offset_value(value: CommittedOffset) -> bytes:
             (
                 _I16.pack(OFFSET_VALUE_VERSION_WITH_EXPIRY),
                 _I64.pack(value.offset),
-                _string(value.metadata),
+                plain_string(value.metadata),
                 _I64.pack(value.commit_ms),
                 _I64.pack(value.expire_ms),
             )
@@ -127,7 +122,7 @@ def encode_offset_value(value: CommittedOffset) -> bytes:
             _I16.pack(OFFSET_VALUE_VERSION),
             _I64.pack(value.offset),
             _I32.pack(value.leader_epoch),
-            _string(value.metadata),
+            plain_string(value.metadata),
             _I64.pack(value.commit_ms),
         )
     )
@@ -137,23 +132,23 @@ def encode_group_value(value: GroupRecord) -> bytes:
     """Value of one group."""
     pieces = [
         _I16.pack(GROUP_VALUE_VERSION),
-        _string(value.protocol_type),
+        plain_string(value.protocol_type),
         _I32.pack(value.generation),
-        _nullable(value.protocol),
-        _nullable(value.leader),
+        plain_nullable(value.protocol),
+        plain_nullable(value.leader),
         _I64.pack(value.state_since_ms),
         _I32.pack(len(value.members)),
     ]
     for member in value.members:
         pieces += (
-            _string(member.id),
-            _nullable(member.instance_id),
-            _string(member.client_id),
-            _string(member.client_host),
+            plain_string(member.id),
+            plain_nullable(member.instance_id),
+            plain_string(member.client_id),
+            plain_string(member.client_host),
             _I32.pack(member.rebalance_timeout_ms),
             _I32.pack(member.session_timeout_ms),
-            _bytes(member.subscription),
-            _bytes(member.assignment),
+            plain_bytes(member.subscription),
+            plain_bytes(member.assignment),
         )
     return b"".join(pieces)
 
@@ -161,102 +156,33 @@ def encode_group_value(value: GroupRecord) -> bytes:
 # Reading
 
 
-class _Reader:
-    """Fields of one key or value in order; both the plain and the flexible encoding."""
-
-    __slots__ = ("_at", "_data", "_flexible", "version")
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self._flexible = False
-        self.version = self.i16()
-
-    def flexible(self) -> None:
-        """From here on lengths are compact (KIP-482)."""
-        self._flexible = True
-
-    def _number(self, form: struct.Struct) -> int:
-        (value,) = form.unpack_from(self._data, self._at)
-        self._at += form.size
-        return int(value)
-
-    def i16(self) -> int:
-        return self._number(_I16)
-
-    def i32(self) -> int:
-        return self._number(_I32)
-
-    def i64(self) -> int:
-        return self._number(_I64)
-
-    def _length(self, *, wide: bool) -> int:
-        length, self._at = read_length(self._data, self._at, flexible=self._flexible, wide=wide)
-        return length
-
-    def _take(self, length: int) -> bytes:
-        end = self._at + length
-        if end > len(self._data):
-            raise IndexError(f"{length} bytes at {self._at} of {len(self._data)}")
-        taken = self._data[self._at : end]
-        self._at = end
-        return taken
-
-    def nullable(self) -> str | None:
-        length = self._length(wide=False)
-        return None if length < 0 else self._take(length).decode("utf-8", "surrogatepass")
-
-    def string(self) -> str:
-        text = self.nullable()
-        if text is None:
-            raise ValueError("null where a string must be")
-        return text
-
-    def bytes(self) -> bytes:
-        length = self._length(wide=True)
-        return b"" if length < 0 else self._take(length)
-
-    def count(self) -> int:
-        count = self._length(wide=True)
-        if not 0 <= count <= len(self._data):
-            raise ValueError(f"{count} elements in {len(self._data)} bytes")
-        return count
-
-    def tags(self) -> None:
-        if self._flexible:
-            self._at = read_tags(self._data, self._at)
-
-
-_BROKEN = (*MALFORMED, ValueError, InvalidRequest)
-
-
 def decode_key(data: bytes | None) -> Key | None:
     """What a record is about; None for kinds that we do not know. Raises CORRUPT_MESSAGE."""
     if data is None:
         return None
     try:
-        reader = _Reader(data)
+        reader = Reader(data)
         if reader.version in (0, OFFSET_KEY_VERSION):
             return OffsetKey(reader.string(), reader.string(), reader.i32(), reader.version)
         if reader.version == GROUP_KEY_VERSION:
             return GroupKey(reader.string())
-    except _BROKEN as error:
-        raise _corrupt("key", error) from error
-    return None
+        return decode_consumer_key(reader)
+    except BROKEN as error:
+        raise corrupt("key", error) from error
 
 
 def decode_offset_value(data: bytes) -> CommittedOffset:
     """The value of an offset key. Raises CORRUPT_MESSAGE."""
     try:
-        reader = _Reader(data)
+        reader = Reader(data)
         version = _known(reader)
         offset = reader.i64()
         leader_epoch = reader.i32() if version >= 3 else NO_EPOCH
         metadata = reader.string()
         commit_ms = reader.i64()
         expire_ms = reader.i64() if version == 1 else NO_TIMESTAMP
-    except _BROKEN as error:
-        raise _corrupt("offset value", error) from error
+    except BROKEN as error:
+        raise corrupt("offset value", error) from error
     return CommittedOffset(
         offset, leader_epoch, metadata, commit_ms, None if expire_ms < 0 else expire_ms
     )
@@ -265,7 +191,7 @@ def decode_offset_value(data: bytes) -> CommittedOffset:
 def decode_group_value(data: bytes) -> GroupRecord:
     """The value of a group key. Raises CORRUPT_MESSAGE."""
     try:
-        reader = _Reader(data)
+        reader = Reader(data)
         version = _known(reader)
         return GroupRecord(
             protocol_type=reader.string(),
@@ -275,11 +201,11 @@ def decode_group_value(data: bytes) -> GroupRecord:
             state_since_ms=reader.i64() if version >= 2 else NO_TIMESTAMP,
             members=tuple(_member(reader, version) for _ in range(reader.count())),
         )
-    except _BROKEN as error:
-        raise _corrupt("group value", error) from error
+    except BROKEN as error:
+        raise corrupt("group value", error) from error
 
 
-def _member(reader: _Reader, version: int) -> MemberRecord:
+def _member(reader: Reader, version: int) -> MemberRecord:
     member_id = reader.string()
     instance_id = reader.nullable() if version >= 3 else None
     client_id, client_host = reader.string(), reader.string()
@@ -299,13 +225,9 @@ def _member(reader: _Reader, version: int) -> MemberRecord:
     return member
 
 
-def _known(reader: _Reader) -> int:
+def _known(reader: Reader) -> int:
     if not 0 <= reader.version <= FLEXIBLE_VERSION:
         raise ValueError(f"version {reader.version}")
     if reader.version == FLEXIBLE_VERSION:
         reader.flexible()
     return reader.version
-
-
-def _corrupt(what: str, error: Exception) -> KafkaError:
-    return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"__consumer_offsets {what}: {error}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from barnabas.groups.consumer.settings import ConsumerGroupSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +21,5 @@ class GroupSettings:
     offsets_retention_ms: int = 10_080 * 60_000
     """``offsets.retention.minutes``, in ms."""
     offsets_retention_check_interval_ms: int = 600_000
+    consumer: ConsumerGroupSettings = field(default_factory=ConsumerGroupSettings)
+    """Of the next-generation protocol."""

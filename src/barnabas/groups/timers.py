@@ -10,7 +10,7 @@ import asyncio
 import heapq
 from collections.abc import Callable
 
-from barnabas.groups.group import Group
+from barnabas.groups.kinds import AnyGroup
 
 
 def whole_ms(loop: asyncio.AbstractEventLoop) -> int:
@@ -23,14 +23,14 @@ def whole_ms(loop: asyncio.AbstractEventLoop) -> int:
 class GroupTimers:
     """Calls ``due(group)`` no earlier than the group's next deadline, and soon after it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[Group], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[AnyGroup], None]) -> None:
         self._loop = loop
         self._due = due
-        self._heap: list[tuple[int, int, Group]] = []
+        self._heap: list[tuple[int, int, AnyGroup]] = []
         self._sequence = 0
         self._handle: asyncio.TimerHandle | None = None
 
-    def arm(self, group: Group) -> None:
+    def arm(self, group: AnyGroup) -> None:
         """Look at the group in time for its next deadline."""
         deadline_ms = group.next_deadline_ms()
         if deadline_ms is None or (group.timer_ms is not None and group.timer_ms <= deadline_ms):
@@ -56,7 +56,7 @@ class GroupTimers:
     def _fire(self) -> None:
         self._handle = None
         now_ms = whole_ms(self._loop)
-        ready: list[Group] = []
+        ready: list[AnyGroup] = []
         while self._heap and self._heap[0][0] <= now_ms:
             deadline_ms, _, group = heapq.heappop(self._heap)
             if group.timer_ms == deadline_ms:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from barnabas.errors import ErrorCode
+from barnabas.groups.consumer.group import Change
+from barnabas.groups.consumer.records import encode_consumer_key, encode_consumer_value
 from barnabas.groups.records import (
     CommittedOffset,
     GroupRecord,
@@ -42,6 +44,11 @@ GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
     ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
 }
 """The same for the write of a group."""
+CONSUMER_GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
+    **GROUP_ERRORS,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+}
+"""The same for the facts of a consumer group."""
 
 
 def offsets_batch(
@@ -76,11 +83,19 @@ def group_batch(group: str, record: GroupRecord, now_ms: int) -> bytearray:
     return build_batch([Record(timestamp=now_ms, key=key, value=value)])
 
 
+def facts_batch(changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: int) -> bytearray:
+    """What has changed in a consumer group, after the end of a classic group (the keys in
+    ``taken_over``) that it takes the place of."""
+    records = [Record(timestamp=now_ms, key=key) for key in taken_over]
+    for key, value, _ in changes:
+        data = None if value is None else encode_consumer_value(key, value)
+        records.append(Record(timestamp=now_ms, key=encode_consumer_key(key), value=data))
+    return build_batch(records)
+
+
 def tombstones_batch(
-    group: str, partitions: Sequence[TopicPartition], now_ms: int, *, with_group: bool
+    group: str, partitions: Iterable[TopicPartition], now_ms: int, *, own_keys: Sequence[bytes] = ()
 ) -> bytearray:
-    """The end of these positions, and of the group itself."""
+    """The end of these positions, and of the group itself: the keys of its own records."""
     keys = [encode_offset_key(group, p.topic, p.partition) for p in partitions]
-    if with_group:
-        keys.append(encode_group_key(group))
-    return build_batch([Record(timestamp=now_ms, key=key) for key in keys])
+    return build_batch([Record(timestamp=now_ms, key=key) for key in [*keys, *own_keys]])

@@ -130,7 +130,7 @@ _VERSIONS: Final[Mapping[int, tuple[int, int, int | None]]] = {
     45: (0, 0, 0), 46: (0, 0, 0), 47: (0, 0, None), 48: (0, 1, 1), 49: (0, 1, 1),
     50: (0, 0, 0), 51: (0, 0, 0), 56: (2, 3, 0), 57: (0, 1, 0), 58: (0, 0, 0),
     60: (0, 1, 0), 61: (0, 0, 0), 65: (0, 0, 0), 66: (0, 1, 0), 67: (0, 0, 0),
-    68: (0, 0, 0), 69: (0, 0, 0), 75: (0, 0, 0),
+    68: (0, 1, 0), 69: (0, 1, 0), 75: (0, 0, 0),
 }
 # fmt: on
 
@@ -204,6 +204,13 @@ SERVED: Final = (
     ApiKey.DESCRIBE_TOPIC_PARTITIONS,
 )
 """What a broker of this release serves."""
+
+CONSUMER_PROTOCOL_APIS: Final = (
+    ApiKey.CONSUMER_GROUP_HEARTBEAT,
+    ApiKey.CONSUMER_GROUP_DESCRIBE,
+)
+"""What it serves besides, and tells clients of only then, with the next-generation group protocol
+(``group.coordinator.rebalance.protocols``): clients take it for granted that it is on."""
 
 
 class ApiVersion(NamedTuple):

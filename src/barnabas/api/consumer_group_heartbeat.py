@@ -1,0 +1,86 @@
+"""ConsumerGroupHeartbeat v0-1 (KIP-848): a member joins, calls, acknowledges, leaves.
+
+In v0 the coordinator may give a new member its id; from v1 the member brings one, and may subscribe
+by a regular expression. Without ``consumer`` in ``group.coordinator.rebalance.protocols`` every
+request is answered UNSUPPORTED_VERSION, as the original does. Answered once what the heartbeat has
+changed is replicated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.when import when
+from barnabas.groups.consumer.assignment import (
+    Assignment,
+    TopicIdPartition,
+    assignment_of,
+)
+from barnabas.groups.consumer.requests import HeartbeatRequest, HeartbeatResult
+from barnabas.protocol.codec import milliseconds
+from barnabas.protocol.message import Message
+from barnabas.types import ZERO_UUID
+
+OWN_IDS_FROM = 1
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Waits for the in-sync replicas of the group's partition if anything has changed."""
+    decoded = request.decode()
+    groups = services.groups.consumer_groups
+    result = groups.heartbeat(
+        HeartbeatRequest(
+            group_id=decoded.group_id,
+            member_id=decoded.member_id,
+            epoch=decoded.member_epoch,
+            client_id=request.client_id or "",
+            client_host=f"/{request.client_host}",
+            instance_id=decoded.instance_id,
+            rack_id=decoded.rack_id,
+            rebalance_timeout_ms=milliseconds(decoded.rebalance_timeout),
+            topics=decoded.subscribed_topic_names,
+            regex=getattr(decoded, "subscribed_topic_regex", None),
+            assignor=decoded.server_assignor,
+            owned=_owned(decoded.topic_partitions),
+            brings_own_id=request.api_version >= OWN_IDS_FROM,
+        )
+    )
+
+    def answer(decided: HeartbeatResult) -> Pieces:
+        return _answer(request, decided, groups.settings.heartbeat_interval_ms)
+
+    return when(result, answer)
+
+
+def _owned(topics: Any) -> Assignment | None:
+    if topics is None:
+        return None
+    return assignment_of(
+        TopicIdPartition(topic.topic_id or ZERO_UUID, number)
+        for topic in topics
+        for number in topic.partitions
+    )
+
+
+def _answer(request: Request, result: HeartbeatResult, interval_ms: int) -> Pieces:
+    assignment = None
+    if result.assignment is not None:
+        assignment = Message(
+            topic_partitions=[
+                Message(topic_id=topic_id, partitions=list(numbers))
+                for topic_id, numbers in result.assignment.items()
+            ]
+        )
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=result.error,
+            error_message=result.message,
+            member_id=result.member_id,
+            member_epoch=result.epoch,
+            heartbeat_interval=interval_ms,
+            assignment=assignment,
+        )
+    )

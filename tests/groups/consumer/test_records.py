@@ -1,0 +1,156 @@
+"""The records of consumer groups, byte by byte."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.groups.consumer.facts import (
+    ConsumerKey,
+    ConsumerValue,
+    CurrentFacts,
+    CurrentKey,
+    EpochKey,
+    MemberFacts,
+    MemberKey,
+    TargetEpochKey,
+    TargetKey,
+    TopicFacts,
+    TopicsKey,
+)
+from barnabas.groups.consumer.records import (
+    decode_consumer_value,
+    encode_consumer_key,
+    encode_consumer_value,
+)
+from barnabas.groups.consumer.states import MemberState
+from barnabas.groups.records import decode_key
+
+ID = uuid.UUID(int=0x0102030405060708090A0B0C0D0E0F10)
+KEYS: tuple[ConsumerKey, ...] = (
+    EpochKey("g"),
+    TopicsKey("g"),
+    MemberKey("g", "m"),
+    TargetEpochKey("g"),
+    TargetKey("g", "m"),
+    CurrentKey("g", "m"),
+)
+NAMES = st.text(max_size=8)
+I32 = st.integers(-(2**31), 2**31 - 1)
+ASSIGNMENTS = st.dictionaries(
+    st.uuids(), st.frozensets(I32, max_size=4).map(lambda n: tuple(sorted(n))), max_size=3
+)
+VALUES: dict[type, st.SearchStrategy[ConsumerValue]] = {
+    EpochKey: I32,
+    TargetEpochKey: I32,
+    TopicsKey: st.dictionaries(
+        NAMES,
+        st.builds(
+            TopicFacts,
+            id=st.uuids(),
+            partitions=I32,
+            racks=st.dictionaries(I32, st.lists(NAMES, max_size=2).map(tuple), max_size=2),
+        ),
+        max_size=3,
+    ),
+    MemberKey: st.builds(
+        MemberFacts,
+        instance_id=st.none() | NAMES,
+        rack_id=st.none() | NAMES,
+        client_id=NAMES,
+        client_host=NAMES,
+        topics=st.lists(NAMES, max_size=3).map(tuple),
+        regex=st.none() | NAMES,
+        rebalance_timeout_ms=I32,
+        assignor=st.none() | NAMES,
+    ),
+    TargetKey: ASSIGNMENTS,
+    CurrentKey: st.builds(
+        CurrentFacts,
+        epoch=I32,
+        previous_epoch=I32,
+        state=st.sampled_from(MemberState),
+        assigned=ASSIGNMENTS,
+        revoking=ASSIGNMENTS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("key", "number"), [(key, 3 + index) for index, key in enumerate(KEYS)])
+def test_keys(key: ConsumerKey, number: int) -> None:
+    encoded = bytes([0, number]) + (b"\x00\x01g" if len(key) == 1 else b"\x00\x01g\x00\x01m")
+    assert encode_consumer_key(key) == encoded
+    assert decode_key(encoded) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "encoded"),
+    [
+        (EpochKey("g"), 7, b"\x00\x00\x00\x00\x00\x07\x00"),
+        (TargetEpochKey("g"), -1, b"\x00\x00\xff\xff\xff\xff\x00"),
+        (
+            TopicsKey("g"),
+            {"t": TopicFacts(id=ID, partitions=3)},
+            b"\x00\x00\x02" + ID.bytes + b"\x02t\x00\x00\x00\x03\x01\x00\x00",
+        ),
+        (
+            MemberKey("g", "m"),
+            MemberFacts(client_id="c", client_host="/h", topics=("t",), rebalance_timeout_ms=5),
+            b"\x00\x00\x00\x00\x02c\x03/h\x02\x02t\x00\x00\x00\x00\x05\x00\x00",
+        ),
+        (
+            TargetKey("g", "m"),
+            {ID: (0, 2)},
+            b"\x00\x00\x02" + ID.bytes + b"\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00",
+        ),
+        (
+            CurrentKey("g", "m"),
+            CurrentFacts(
+                epoch=2,
+                previous_epoch=1,
+                state=MemberState.UNREVOKED_PARTITIONS,
+                assigned={ID: (1,)},
+            ),
+            b"\x00\x00\x00\x00\x00\x02\x00\x00\x00\x01\x01"
+            b"\x02" + ID.bytes + b"\x02\x00\x00\x00\x01\x00\x01\x00",
+        ),
+    ],
+)
+def test_values(key: ConsumerKey, value: ConsumerValue, encoded: bytes) -> None:
+    assert encode_consumer_value(key, value) == encoded
+    assert decode_consumer_value(key, encoded) == value
+
+
+@given(st.data(), st.sampled_from(KEYS))
+def test_values_survive_a_round_trip(data: st.DataObject, key: ConsumerKey) -> None:
+    value = data.draw(VALUES[type(key)])
+    encoded = encode_consumer_value(key, value)
+    decoded = decode_consumer_value(key, encoded)
+    assert decoded == value
+    assert encode_consumer_value(key, decoded) == encoded
+
+
+def test_tagged_fields_and_states_of_newer_releases_are_passed_over() -> None:
+    member = b"\x00\x00\x00\x00\x02c\x03/h\x01\x00\x00\x00\x00\x05\x00\x01\x00\x03abc"
+    facts = decode_consumer_value(MemberKey("g", "m"), member)
+    assert isinstance(facts, MemberFacts)
+    assert facts.client_id == "c"
+    current = decode_consumer_value(
+        CurrentKey("g", "m"), b"\x00\x00" + bytes(8) + b"\x09\x01\x01\x00"
+    )
+    assert isinstance(current, CurrentFacts)
+    assert current.state is MemberState.UNKNOWN
+
+
+@given(st.binary(max_size=80), st.sampled_from(KEYS))
+def test_garbage_raises_nothing_else(data: bytes, key: ConsumerKey) -> None:
+    with suppress(KafkaError):
+        decode_consumer_value(key, data)
+    with pytest.raises(KafkaError) as raised:
+        decode_consumer_value(key, b"\x00\x01" + data)
+    assert raised.value.code == ErrorCode.CORRUPT_MESSAGE
