@@ -78,8 +78,10 @@ async def fetch(
     *,
     max_bytes: int = 1024 * 1024,
     max_wait_ms: int = 500,
+    read_committed: bool = False,
 ) -> Fetched:
-    """Records of one partition from ``offset``; none after ``max_wait_ms`` at its end.
+    """Records of one partition from ``offset``; none after ``max_wait_ms`` at its end, with
+    ``read_committed`` none of transactions that were aborted or are open.
 
     Leaders are looked up anew as they move; nothing is skipped. Raises ClientError
     (OFFSET_OUT_OF_RANGE among others), Unreachable."""
@@ -95,12 +97,16 @@ async def fetch(
                     leader,
                     ApiKey.FETCH,
                     FETCH_VERSION,
-                    _fetch_request(tp, offset, epoch, max_bytes, max_wait_ms),
+                    _fetch_request(tp, offset, epoch, max_bytes, max_wait_ms, read_committed),
                 )
                 result = response.responses[0].partitions[0]
                 code = int(result.error_code)
                 if code == ErrorCode.NONE:
-                    return _fetched(result.records, offset, int(result.high_watermark))
+                    aborted = [
+                        (int(a.first_offset), int(a.producer_id))
+                        for a in result.aborted_transactions or ()
+                    ]
+                    return _fetched(result.records, offset, int(result.high_watermark), aborted)
             except OSError:
                 code = ErrorCode.NETWORK_EXCEPTION
         if code not in RETRIABLE:
@@ -112,7 +118,12 @@ async def fetch(
 
 
 def _fetch_request(
-    tp: TopicPartition, offset: int, leader_epoch: int, max_bytes: int, max_wait_ms: int
+    tp: TopicPartition,
+    offset: int,
+    leader_epoch: int,
+    max_bytes: int,
+    max_wait_ms: int,
+    read_committed: bool,
 ) -> Message:
     """With the epoch of the leader as we know it: who follows by now, perhaps with less than the
     leader has, refuses instead of calling the offset out of range."""
@@ -121,7 +132,7 @@ def _fetch_request(
         max_wait=max_wait_ms,
         min_bytes=1,
         max_bytes=max_bytes,
-        isolation_level=0,
+        isolation_level=int(read_committed),
         session_id=0,
         session_epoch=-1,
         topics=[
@@ -144,15 +155,25 @@ def _fetch_request(
     )
 
 
-def _fetched(data: bytes | None, offset: int, high_watermark: int) -> Fetched:
-    """The records at or above ``offset`` of whole batches; control records are passed over."""
+def _fetched(
+    data: bytes | None, offset: int, high_watermark: int, aborted: list[tuple[int, int]]
+) -> Fetched:
+    """The records at or above ``offset`` of whole batches; control records are passed over, and
+    those of the ``aborted`` transactions: (first offset, producer id)."""
     view = memoryview(data or b"")
     records: list[Record] = []
     next_offset = offset
+    waiting = sorted(aborted, reverse=True)
+    skipped: dict[int, None] = {}
+    """Producers whose transaction, open at this place, was aborted."""
     for header, position, size in iterate_batches(view):
         if position + size > len(view):
             break
-        if not header.is_control:
+        while waiting and waiting[-1][0] <= header.last_offset:
+            skipped[waiting.pop()[1]] = None
+        if header.is_control:
+            skipped.pop(header.producer_id, None)
+        elif not header.is_transactional or header.producer_id not in skipped:
             records += [r for r in iterate_records(view, position) if r.offset >= offset]
         next_offset = max(next_offset, header.last_offset + 1)
     return Fetched(records=records, next_offset=next_offset, high_watermark=high_watermark)

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
-from barnabas.client.errors import ClientError, Unreachable
-from barnabas.errors import ErrorCode
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.coordinators import GROUP, ask_coordinator, retried
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition
 
-FIND_COORDINATOR_VERSION = 4
 LIST_GROUPS_VERSION = 4
 DESCRIBE_GROUPS_VERSION = 5
 OFFSET_FETCH_VERSION = 8
 OFFSET_COMMIT_VERSION = 8
 DELETE_GROUPS_VERSION = 2
 NO_GENERATION = -1
-
-_ASK_AGAIN = frozenset(
-    {
-        ErrorCode.COORDINATOR_NOT_AVAILABLE,
-        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-        ErrorCode.NOT_COORDINATOR,
-        ErrorCode.NETWORK_EXCEPTION,
-        ErrorCode.REQUEST_TIMED_OUT,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +60,7 @@ async def list_groups(client: ClusterClient) -> list[GroupListing]:
     found: dict[str, GroupListing] = {}
     request = Message(states_filter=[])
     for broker in sorted(client.view.brokers):
-        response = await _retried(
+        response = await retried(
             client,
             lambda broker=broker: client.broker(  # type: ignore[misc]
                 broker, ApiKey.LIST_GROUPS, LIST_GROUPS_VERSION, request
@@ -93,8 +80,9 @@ async def list_groups(client: ClusterClient) -> list[GroupListing]:
 
 async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
     """One group; its state is Dead if it does not exist. Raises ClientError, Unreachable."""
-    coordinator, response = await _coordinator(
+    coordinator, response = await ask_coordinator(
         client,
+        GROUP,
         group,
         ApiKey.DESCRIBE_GROUPS,
         DESCRIBE_GROUPS_VERSION,
@@ -123,8 +111,9 @@ async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
 
 async def committed_offsets(client: ClusterClient, group: str) -> dict[TopicPartition, int]:
     """All positions of a group, by topic and partition. Raises ClientError, Unreachable."""
-    _, response = await _coordinator(
+    _, response = await ask_coordinator(
         client,
+        GROUP,
         group,
         ApiKey.OFFSET_FETCH,
         OFFSET_FETCH_VERSION,
@@ -164,73 +153,22 @@ async def commit_offsets(
         codes = (int(p.error_code) for t in response.topics for p in t.partitions)
         return next((code for code in codes if code), 0)
 
-    await _coordinator(client, group, ApiKey.OFFSET_COMMIT, OFFSET_COMMIT_VERSION, request, error)
+    await ask_coordinator(
+        client, GROUP, group, ApiKey.OFFSET_COMMIT, OFFSET_COMMIT_VERSION, request, error
+    )
 
 
 async def delete_group(client: ClusterClient, group: str) -> None:
     """Forget a group without members, with its positions. Raises ClientError, Unreachable."""
-    await _coordinator(
+    await ask_coordinator(
         client,
+        GROUP,
         group,
         ApiKey.DELETE_GROUPS,
         DELETE_GROUPS_VERSION,
         Message(groups_names=[group]),
         lambda response: int(response.results[0].error_code),
     )
-
-
-async def _coordinator(
-    client: ClusterClient,
-    group: str,
-    api: ApiKey,
-    version: int,
-    request: Message,
-    error: Callable[[Any], int],
-) -> tuple[int, Any]:
-    """(broker id, response) of the group's coordinator, looked up anew as it moves."""
-    asked = -1
-
-    async def ask() -> Any:
-        nonlocal asked
-        asked = await _find(client, group)
-        return await client.broker(asked, api, version, request)
-
-    response = await _retried(client, ask, error, f"group {group}")
-    return asked, response
-
-
-async def _find(client: ClusterClient, group: str) -> int:
-    request = Message(key_type=0, coordinator_keys=[group])
-    response = await client.any_broker(ApiKey.FIND_COORDINATOR, FIND_COORDINATOR_VERSION, request)
-    found = response.coordinators[0]
-    if int(found.error_code):
-        raise ClientError(f"group {group}", int(found.error_code), found.error_message or None)
-    if int(found.node_id) not in client.view.brokers:
-        await client.metadata([])
-    return int(found.node_id)
-
-
-async def _retried(
-    client: ClusterClient, ask: Callable[[], Any], error: Callable[[Any], int], what: str
-) -> Any:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + client.timeout_ms / 1000
-    while True:
-        code: int = ErrorCode.NETWORK_EXCEPTION
-        try:
-            response = await ask()
-            code = error(response)
-            if code == ErrorCode.NONE:
-                return response
-        except OSError:
-            pass
-        except ClientError as refused:
-            code = refused.code
-        if code not in _ASK_AGAIN:
-            raise ClientError(what, code)
-        if loop.time() > deadline:
-            raise Unreachable(f"{what}: no coordinator answers ({ErrorCode(code).name})")
-        await asyncio.sleep(RETRY_PAUSE_S)
 
 
 def assigned_partitions(data: bytes) -> tuple[TopicPartition, ...] | None:

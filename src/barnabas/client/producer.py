@@ -60,6 +60,7 @@ class Producer:
         self._producer_id = NO_PRODUCER_ID
         self._producer_epoch = -1
         self._sequences: dict[TopicPartition, _Sequence] = {}
+        self._transactional_id: str | None = None
 
     async def start(self) -> None:
         """Get a producer id. Raises ClientError, Unreachable."""
@@ -105,6 +106,7 @@ class Producer:
                 producer_id=sequence.producer_id,
                 producer_epoch=sequence.producer_epoch,
                 base_sequence=sequence.next if self._idempotent else -1,
+                transactional=self._transactional_id is not None,
             )
             sequence.doubtful = self._idempotent  # also if this is cancelled
             offset = await self._deliver(tp, batch)
@@ -115,7 +117,7 @@ class Producer:
     async def _deliver(self, tp: TopicPartition, batch: bytearray) -> int:
         deadline = asyncio.get_running_loop().time() + self._delivery_timeout_s
         request = Message(
-            transactional_id=None,
+            transactional_id=self._transactional_id,
             acks=self._acks,
             timeout=self._request_timeout_ms,
             topic_data=[

@@ -1,0 +1,97 @@
+"""Requests to the coordinator of a group or of a transactional id, wherever it is by then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+FIND_COORDINATOR_VERSION = 4
+GROUP, TRANSACTION = 0, 1
+"""Kinds of keys."""
+_WHAT = {GROUP: "group", TRANSACTION: "transactional id"}
+
+ASK_AGAIN = frozenset(
+    {
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.NOT_COORDINATOR,
+        ErrorCode.NETWORK_EXCEPTION,
+        ErrorCode.REQUEST_TIMED_OUT,
+    }
+)
+
+
+async def ask_coordinator(
+    client: ClusterClient,
+    kind: int,
+    key: str,
+    api: ApiKey,
+    version: int,
+    request: Message,
+    error: Callable[[Any], int],
+    *,
+    again: Collection[ErrorCode] = ASK_AGAIN,
+) -> tuple[int, Any]:
+    """(broker id, response) of a key's coordinator, looked up anew as it moves.
+
+    Errors of ``again`` are met by asking once more. Raises ClientError, Unreachable."""
+    asked = -1
+
+    async def ask() -> Any:
+        nonlocal asked
+        asked = await find_coordinator(client, kind, key)
+        return await client.broker(asked, api, version, request)
+
+    response = await retried(client, ask, error, f"{_WHAT[kind]} {key}", again=again)
+    return asked, response
+
+
+async def find_coordinator(client: ClusterClient, kind: int, key: str) -> int:
+    """The broker that coordinates a key just now. Raises ClientError, Unreachable."""
+    request = Message(key_type=kind, coordinator_keys=[key])
+    response = await client.any_broker(ApiKey.FIND_COORDINATOR, FIND_COORDINATOR_VERSION, request)
+    found = response.coordinators[0]
+    if int(found.error_code):
+        raise ClientError(
+            f"{_WHAT[kind]} {key}", int(found.error_code), found.error_message or None
+        )
+    if int(found.node_id) not in client.view.brokers:
+        await client.metadata([])
+    return int(found.node_id)
+
+
+async def retried(
+    client: ClusterClient,
+    ask: Callable[[], Any],
+    error: Callable[[Any], int],
+    what: str,
+    *,
+    again: Collection[ErrorCode] = ASK_AGAIN,
+) -> Any:
+    """The response of ``ask()`` once ``error(response)`` is none. Raises ClientError,
+    Unreachable."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + client.timeout_ms / 1000
+    while True:
+        code: int = ErrorCode.NETWORK_EXCEPTION
+        try:
+            response = await ask()
+            code = error(response)
+            if code == ErrorCode.NONE:
+                return response
+        except OSError:
+            pass
+        except ClientError as refused:
+            code = refused.code
+        if code not in again:
+            raise ClientError(what, code)
+        if loop.time() > deadline:
+            raise Unreachable(f"{what}: no coordinator answers ({ErrorCode(code).name})")
+        await asyncio.sleep(RETRY_PAUSE_S)

@@ -1,0 +1,183 @@
+"""A transactional producer for tools and tests: one transaction after the other (KIP-98)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.coordinators import ASK_AGAIN, GROUP, TRANSACTION, ask_coordinator
+from barnabas.client.errors import ClientError
+from barnabas.client.producer import Producer
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.records.batch import Record
+from barnabas.types import NO_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
+
+INIT_PRODUCER_ID_VERSION = 4
+ADD_PARTITIONS_TO_TXN_VERSION = 3
+ADD_OFFSETS_TO_TXN_VERSION = 3
+TXN_OFFSET_COMMIT_VERSION = 3
+END_TXN_VERSION = 3
+
+_AGAIN = ASK_AGAIN | {ErrorCode.CONCURRENT_TRANSACTIONS}
+
+
+class TransactionalProducer(Producer):
+    """``await start()`` first: it fences whoever had the id before. Then ``send`` and
+    ``send_offsets`` in any number, then ``commit`` or ``abort``, and so on.
+
+    ClientError: this transaction cannot go on. After a refusal of ``send`` or ``send_offsets``
+    ``start`` begins anew, which aborts what is open; PRODUCER_FENCED and INVALID_PRODUCER_EPOCH
+    mean that another has the id. Unreachable from ``commit``: nobody knows."""
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        transactional_id: str,
+        *,
+        timeout_ms: int = 60_000,
+        delivery_timeout_ms: int = 120_000,
+    ) -> None:
+        super().__init__(client, delivery_timeout_ms=delivery_timeout_ms)
+        self._transactional_id = transactional_id
+        self._timeout_ms = timeout_ms
+        self._added: dict[TopicPartition, None] = {}
+        self._open = False
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """(producer id, epoch)."""
+        return self._producer_id, self._producer_epoch
+
+    async def start(self) -> None:
+        """Take the transactional id over. Raises ClientError, Unreachable."""
+        response = await self._ask(
+            ApiKey.INIT_PRODUCER_ID,
+            INIT_PRODUCER_ID_VERSION,
+            Message(
+                transactional_id=self._transactional_id,
+                transaction_timeout=self._timeout_ms,
+                producer_id=NO_PRODUCER_ID,
+                producer_epoch=NO_PRODUCER_EPOCH,
+            ),
+        )
+        self._producer_id = int(response.producer_id)
+        self._producer_epoch = int(response.producer_epoch)
+        self._sequences.clear()
+        self._added.clear()
+        self._open = False
+
+    async def _new_producer_id(self) -> tuple[int, int]:
+        """After a batch whose outcome is unknown its transaction cannot be continued."""
+        raise ClientError(f"transactional id {self._transactional_id}", ErrorCode.INVALID_TXN_STATE)
+
+    async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
+        """Append a batch in the transaction; the offset of its first record."""
+        if tp not in self._added:
+            await self._add(tp)
+        return await super().send(tp, records)
+
+    async def _add(self, tp: TopicPartition) -> None:
+        await self._ask(
+            ApiKey.ADD_PARTITIONS_TO_TXN,
+            ADD_PARTITIONS_TO_TXN_VERSION,
+            Message(
+                v3_and_below_transactional_id=self._transactional_id,
+                v3_and_below_producer_id=self._producer_id,
+                v3_and_below_producer_epoch=self._producer_epoch,
+                v3_and_below_topics=[Message(name=tp.topic, partitions=[tp.partition])],
+            ),
+            lambda response: _first(
+                p.partition_error_code
+                for t in response.results_by_topic_v3_and_below
+                for p in t.results_by_partition
+            ),
+        )
+        self._added[tp] = None
+        self._open = True
+
+    async def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Let positions of a group without members be part of the transaction."""
+        producer = {
+            "transactional_id": self._transactional_id,
+            "producer_id": self._producer_id,
+            "producer_epoch": self._producer_epoch,
+            "group_id": group,
+        }
+        await self._ask(ApiKey.ADD_OFFSETS_TO_TXN, ADD_OFFSETS_TO_TXN_VERSION, Message(**producer))
+        self._open = True
+        topics = [
+            Message(
+                name=tp.topic,
+                partitions=[
+                    Message(
+                        partition_index=tp.partition,
+                        committed_offset=offset,
+                        committed_leader_epoch=NO_EPOCH,
+                        committed_metadata="",
+                    )
+                ],
+            )
+            for tp, offset in offsets.items()
+        ]
+        await ask_coordinator(
+            self._client,
+            GROUP,
+            group,
+            ApiKey.TXN_OFFSET_COMMIT,
+            TXN_OFFSET_COMMIT_VERSION,
+            Message(
+                **producer, generation_id=-1, member_id="", group_instance_id=None, topics=topics
+            ),
+            lambda response: _first(p.error_code for t in response.topics for p in t.partitions),
+            again=_AGAIN,
+        )
+
+    async def commit(self) -> None:
+        """Commit what is open. Raises ClientError, Unreachable (nobody knows)."""
+        await self._end(commit=True)
+
+    async def abort(self) -> None:
+        """Abort what is open."""
+        await self._end(commit=False)
+
+    async def _end(self, *, commit: bool) -> None:
+        if self._open:
+            await self._ask(
+                ApiKey.END_TXN,
+                END_TXN_VERSION,
+                Message(
+                    transactional_id=self._transactional_id,
+                    producer_id=self._producer_id,
+                    producer_epoch=self._producer_epoch,
+                    committed=commit,
+                ),
+            )
+        self._added.clear()
+        self._open = False
+
+    async def _ask(
+        self,
+        api: ApiKey,
+        version: int,
+        request: Message,
+        error: Callable[[Any], int] = lambda response: int(response.error_code),
+    ) -> Any:
+        _, response = await ask_coordinator(
+            self._client,
+            TRANSACTION,
+            self._transactional_id or "",
+            api,
+            version,
+            request,
+            error,
+            again=_AGAIN,
+        )
+        return response
+
+
+def _first(codes: Any) -> int:
+    """The first error, none if there is none."""
+    return next((int(code) for code in codes if code), 0)
