@@ -1,25 +1,28 @@
 """DescribeGroups v0-5: state, protocol, members and what they own; an unknown group is Dead.
 
-Nobody is told what they may do with a group: there are no authorizations.
+From v3 a client may ask what it may do with a group: everything, since there are no authorizations.
 """
 
 from __future__ import annotations
 
+from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
 from barnabas.groups.member import GroupView
 from barnabas.protocol.message import Message
-
-NO_OPERATIONS = -(2**31)
 
 
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
-    groups = [_group(services.groups.describe(name)) for name in request.decode().groups]
+    decoded = request.decode()
+    asked = getattr(decoded, "include_authorized_operations", False)
+    groups = [_group(services.groups.describe(name), asked) for name in decoded.groups]
     return request.answer(Message(throttle_time=0, groups=groups))
 
 
-def _group(group: GroupView) -> Message:
+def _group(group: GroupView, asked: bool) -> Message:
+    tell = asked and group.error == ErrorCode.NONE
     return Message(
         error_code=group.error,
         group_id=group.id,
@@ -37,5 +40,5 @@ def _group(group: GroupView) -> Message:
             )
             for m in group.members
         ],
-        authorized_operations=NO_OPERATIONS,
+        authorized_operations=GROUP_OPERATIONS if tell else NO_OPERATIONS,
     )

@@ -33,6 +33,7 @@ from barnabas.groups.settings import GroupSettings
 from barnabas.groups.states import GroupState
 from barnabas.groups.timers import GroupTimers, whole_ms
 from barnabas.groups.writing import GROUP_ERRORS, group_batch
+from barnabas.limits import CLIENT_ID_LENGTH_MAX
 from barnabas.replication.coordinator_log import CoordinatorLog
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
@@ -90,8 +91,11 @@ class GroupCoordinator:
         return self._ownership.partition_of(group_id)
 
     def new_member_id(self, prefix: str) -> str:
-        """An id that no member has had: of a client id, or an instance id, and a uuid."""
-        return f"{prefix}-{uuid.UUID(int=self._env.random.getrandbits(128), version=4)}"
+        """An id that no member has had: of a client id, or an instance id, and a uuid. A prefix
+        that leaves no room for it loses its end."""
+        suffix = f"-{uuid.UUID(int=self._env.random.getrandbits(128), version=4)}"
+        room = CLIENT_ID_LENGTH_MAX - len(suffix)
+        return prefix.encode()[:room].decode(errors="ignore") + suffix
 
     # Members
 

@@ -205,7 +205,7 @@ class Group:
         member = self.members.pop(member_id, None)
         if member is None:
             return None
-        self._support.subtract(_names(member.protocols))
+        self._forget_support(member)
         if member.instance_id is not None and self.static.get(member.instance_id) == member_id:
             del self.static[member.instance_id]
         if self.leader == member_id:
@@ -214,9 +214,15 @@ class Group:
 
     def set_protocols(self, member: Member, protocols: Protocols) -> None:
         """A member can work with others than before."""
-        self._support.subtract(_names(member.protocols))
+        self._forget_support(member)
         member.protocols = protocols
         self._support.update(_names(protocols))
+
+    def _forget_support(self, member: Member) -> None:
+        for name in _names(member.protocols):
+            self._support[name] -= 1
+            if not self._support[name]:
+                del self._support[name]  # names never pile up, whatever members call themselves
 
     def rename(self, instance_id: str, old_id: str, new_id: str) -> Member:
         """A static member goes by a new id."""

@@ -187,8 +187,9 @@ class OffsetManager:
                 offsets.applied_in_transaction(producer_id, partition, value, record)
             else:
                 offsets.failed_in_transaction(producer_id, partition)
-        elif error == ErrorCode.NONE:
-            offsets.applied(partition, value, record)
+        elif error != ErrorCode.NONE:
+            offsets.failed(partition, value)
+        elif offsets.applied(partition, value, record):
             self._note(
                 "offset_committed",
                 group=group.id,
@@ -196,8 +197,6 @@ class OffsetManager:
                 partition=partition.partition,
                 offset=value.offset,
             )
-        else:
-            offsets.failed(partition, value)
 
     def end_transaction(self, producer_id: int, partitions: Iterable[int], *, commit: bool) -> None:
         """The marker of a transaction has been written to these partitions of the topic."""
@@ -268,7 +267,7 @@ class OffsetManager:
             return ErrorCode.GROUP_ID_NOT_FOUND
         if not group.is_empty:
             return ErrorCode.NON_EMPTY_GROUP
-        return await self._forget(owned, group, list(group.offsets.committed), whole_group=True)
+        return await self._forget(owned, group, group.offsets.partitions(), whole_group=True)
 
     def _forget(
         self,
@@ -283,8 +282,9 @@ class OffsetManager:
 
         ``whole_group`` removes the group; ``if_spent`` does so if nothing is left of it."""
         future: asyncio.Future[ErrorCode] = self._loop.create_future()
-        kept = [p for p in partitions if p in group.offsets.committed]
-        if if_spent and len(kept) == len(group.offsets.committed):
+        known = dict.fromkeys(group.offsets.partitions())
+        kept = [p for p in partitions if p in known]
+        if if_spent and len(kept) == len(known):
             whole_group = is_spent(group)
         own_keys = group.own_keys() if whole_group else []
 
@@ -319,7 +319,7 @@ class OffsetManager:
         """Positions in a topic that is gone mean nothing, not even if one of its name returns."""
         for owned in self._ownership.all_ready():
             for group in list(owned.entries.values()):
-                partitions = [p for p in group.offsets.committed if p.topic == topic]
+                partitions = [p for p in group.offsets.partitions() if p.topic == topic]
                 if partitions:
                     self._forget(owned, group, partitions)
 

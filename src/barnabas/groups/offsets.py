@@ -28,7 +28,8 @@ class GroupOffsets:
 
     def __init__(self) -> None:
         self.committed: dict[TopicPartition, Committed] = {}
-        self._pending: dict[TopicPartition, CommittedOffset] = {}
+        self._pending: dict[TopicPartition, list[CommittedOffset]] = {}
+        """Appended, and neither replicated nor removed since."""
         self._transactions: dict[int, dict[TopicPartition, Committed | None]] = {}
 
     # Looking
@@ -37,6 +38,10 @@ class GroupOffsets:
         """The committed position."""
         found = self.committed.get(partition)
         return None if found is None else found.value
+
+    def partitions(self) -> list[TopicPartition]:
+        """Those with a position, or one on its way outside of transactions."""
+        return list(dict.fromkeys([*self.committed, *self._pending]))
 
     def is_unstable(self, partition: TopicPartition) -> bool:
         """Whether a commit to the partition, plain or in a transaction, is undecided."""
@@ -57,17 +62,29 @@ class GroupOffsets:
 
     def stage(self, values: Iterable[tuple[TopicPartition, CommittedOffset]]) -> None:
         """These are appended but not yet replicated."""
-        self._pending.update(values)
+        for partition, value in values:
+            self._pending.setdefault(partition, []).append(value)
 
-    def applied(self, partition: TopicPartition, value: CommittedOffset, record: int) -> None:
-        """Its record, at offset ``record``, is replicated."""
-        self._advance(partition, Committed(record, value))
-        self.failed(partition, value)
+    def applied(self, partition: TopicPartition, value: CommittedOffset, record: int) -> bool:
+        """Its record, at offset ``record``, is replicated. False if the position has been removed
+        meanwhile: a tombstone follows the record, which never counts."""
+        staged = self._unstage(partition, value)
+        if staged:
+            self._advance(partition, Committed(record, value))
+        return staged
 
     def failed(self, partition: TopicPartition, value: CommittedOffset) -> None:
         """Nobody knows whether it will be replicated; it does not count."""
-        if self._pending.get(partition) is value:
-            del self._pending[partition]
+        self._unstage(partition, value)
+
+    def _unstage(self, partition: TopicPartition, value: CommittedOffset) -> bool:
+        staged = self._pending.get(partition, [])
+        left = [other for other in staged if other is not value]
+        if left:
+            self._pending[partition] = left
+        else:
+            self._pending.pop(partition, None)
+        return len(left) < len(staged)
 
     def load(self, partition: TopicPartition, value: CommittedOffset, record: int) -> None:
         """Found in the log: the last one wins."""
@@ -114,12 +131,13 @@ class GroupOffsets:
     # Removing
 
     def remove(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Forget positions; those that there were."""
-        removed = [p for p in partitions if self.committed.pop(p, None) is not None]
-        for partition in removed:
+        """Forget positions, with all commits to these partitions; those that there were."""
+        given = list(partitions)
+        removed = [p for p in given if self.committed.pop(p, None) is not None]
+        for partition in given:
             self._pending.pop(partition, None)
         for producer_id, staged in list(self._transactions.items()):
-            for partition in removed:
+            for partition in given:
                 staged.pop(partition, None)
             if not staged:
                 del self._transactions[producer_id]
