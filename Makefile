@@ -31,8 +31,9 @@ $(VENV)/.demo-data: $(READY) demo-data.lock
 test: $(READY) ## every test that needs nothing but Python (and a real ZooKeeper, kcat where installed)
 	$(BIN)/python -m pytest $(ARGS)
 
-simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0
-	$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),200) --start $(or $(START),0) $(ARGS)
+simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0 PROCESSES=1
+	$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),200) --start $(or $(START),0) \
+		--processes $(or $(PROCESSES),1) $(ARGS)
 
 mutants: $(READY) ## plant known bugs one by one: does the simulator find them?
 	$(BIN)/python -m tests.simulation.mutants $(ARGS)

@@ -6,8 +6,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import multiprocessing
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.run")
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--start", type=int, default=0, help="the first")
+    parser.add_argument("--processes", type=int, default=1, help="that share the seeds")
     parser.add_argument("--seconds", type=float, default=12.0, help="of faults, virtual")
     parser.add_argument("--kinds", default=",".join(KINDS), help="faults to draw from")
     parser.add_argument("--replay", help="one seed, or a file of the corpus, with its timeline")
@@ -51,26 +55,53 @@ def main() -> int:
 def campaign(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
     """Run many seeds and print the sum."""
     results: list[Result] = []
-    failed: list[int] = []
-    before = time.process_time()
-    for seed in range(options.start, options.start + options.seeds):
-        drawn = options_of(seed, options.seconds, kinds)
-        try:
-            results.append(Scenario(drawn, timeline=100).run())
-        except SimulationFailure as failure:
-            failed.append(seed)
-            print(f"FAILED {drawn}\n{failure}\n{_again(seed, options)}", flush=True)
+    failed, cpu = 0, 0.0
+    seeds = range(options.start, options.start + options.seeds)
+    tasks = [(options_of(seed, options.seconds, kinds), _again(seed, options)) for seed in seeds]
+    with _mapping(options.processes) as each:
+        for outcome, spent in each(_run, tasks):
+            cpu += spent
+            if isinstance(outcome, Result):
+                results.append(outcome)
+                continue
+            failed += 1
+            print(outcome, flush=True)
             if not options.keep_going:
                 break
-    cpu = time.process_time() - before
     seconds = sum(result.seconds for result in results)
     print(
-        f"simulation: seeds={len(results) + len(failed)} simulated_s={seconds:.0f}"
+        f"simulation: seeds={len(results) + failed} simulated_s={seconds:.0f}"
         f" faults={sum(r.faults for r in results)}"
         f" acknowledged={sum(r.acknowledged for r in results)}"
-        f" violations={len(failed)} cpu_s={cpu:.1f}"
+        f" violations={failed} cpu_s={cpu:.1f}"
     )
     return 1 if failed else 0
+
+
+Mapping = Callable[..., Iterator[tuple[Result | str, float]]]
+
+
+@contextmanager
+def _mapping(processes: int) -> Iterator[Mapping]:
+    """``map``, here or over processes; outcomes in the order of the tasks."""
+    if processes == 1:
+        yield map
+        return
+    with multiprocessing.Pool(processes) as pool:
+        yield pool.imap
+
+
+def _run(task: tuple[Options, str]) -> tuple[Result | str, float]:
+    """What came of one seed, or the report of its failure; CPU seconds."""
+    logging.disable(logging.CRITICAL)
+    drawn, again = task
+    before = time.process_time()
+    outcome: Result | str
+    try:
+        outcome = Scenario(drawn, timeline=100).run()
+    except SimulationFailure as failure:
+        outcome = f"FAILED {drawn}\n{failure}\n{again}"
+    return outcome, time.process_time() - before
 
 
 def _again(seed: int, options: argparse.Namespace) -> str:
