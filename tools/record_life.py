@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import ElectionType, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -228,7 +228,7 @@ def produce(bootstrap: str, name: str, count: int = 20, **settings: Any) -> None
 
 
 def first_half(life: Life) -> None:
-    """Start, topics, records, partitions, preferred leaders."""
+    """Start, topics, records, partitions, a move, preferred leaders."""
     for number in BROKERS:
         life.begin(f"01-broker-{number}-starts")
         life.start_broker(number)
@@ -255,11 +255,18 @@ def first_half(life: Life) -> None:
     settle(admin.create_partitions([NewPartitions("compacted", 2)]))
     life.dump("07-partitions-added")
 
+    life.begin("08-reassign")
+    leader, _, last = life.data("/brokers/topics/compacted")["partitions"]["0"]
+    target = f"{last},{leader}"
+    arguments = ["-t", "compacted", "-p", "0", "--brokers", target, "--execute"]
+    command = [str(BARNABAS), "cluster", "reassign", "-b", life.bootstrap, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+    wait(lambda: not life.data("/brokers/topics/compacted")["removing_replicas"], "the move")
+    life.dump("08-reassigned")
+
     life.begin("09-elect-preferred")
-    partitions = [{"topic": "flights", "partition": p} for p in range(3)]
-    body = json.dumps({"version": 1, "partitions": partitions}).encode()
-    life.zookeeper.create("/admin/preferred_replica_election", body)
-    wait(lambda: life.data("/admin/preferred_replica_election") is None, "the preferred election")
+    partitions = [TopicPartition("flights", p) for p in range(3)]
+    admin.elect_leaders(ElectionType.PREFERRED, partitions).result(PATIENCE_S)
     life.dump("09-preferred")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ STEPS = (
     "02-topics-created",
     "03-produced",
     "07-partitions-added",
+    "08-reassigned",
     "09-preferred",
     "10-leader-killed",
     "11-leader-restarted",
@@ -145,6 +147,35 @@ def test_settings_and_assignments_say_the_same(life: Path) -> None:
         pair = [json.loads(t[f"/brokers/topics/{topic}"]["data"]) for t in (golden, ours)]
         for numbers in (found["partitions"] for found in pair):
             assert all(sorted(replicas) == [1, 2, 3] for replicas in numbers.values())
+
+
+def test_a_reassignment_writes_as_often_as_recorded(life: Path) -> None:
+    """One replica goes, the leader stays: two writes of the state, two of the assignment."""
+    written = []
+    for directory in (GOLDEN, life / "znodes"):
+        before, after = (_tree(directory, s) for s in ("07-partitions-added", "08-reassigned"))
+        written.append({p: n["version"] - before[p]["version"] for p, n in after.items()})
+        assignment = json.loads(after["/brokers/topics/compacted"]["data"])
+        assert (assignment["adding_replicas"], assignment["removing_replicas"]) == ({}, {})
+        state = json.loads(after["/brokers/topics/compacted/partitions/0/state"]["data"])
+        assert sorted(state["isr"]) == sorted(assignment["partitions"]["0"])
+        assert state["leader"] == assignment["partitions"]["0"][1]
+        assert state["leader_epoch"] == 2
+    golden, ours = ({p: n for p, n in found.items() if p != IDS_AT_START} for found in written)
+    assert ours == golden
+
+
+def test_a_reassignment_is_told_as_often_as_recorded(life: Path) -> None:
+    """Whoever is the controller and whoever goes: the same requests in number."""
+    compare = _tool("compare_life")
+    sums = []
+    for directory in (GOLDEN.parent, life):
+        counted = compare.counts(list(compare.rows(directory, "kafka")))["08-reassign"]
+        told: Counter[str] = Counter()
+        for name, count in counted.items():
+            told[name.partition(" -> ")[2].partition(" ")[2]] += count
+        sums.append(told)
+    assert sums[0] == sums[1]
 
 
 def test_requests_between_brokers_have_the_recorded_kinds_of_values(life: Path) -> None:
