@@ -59,14 +59,6 @@ NOT_PASSED: Mapping[str, str] = {
 }
 """What the original (3.9.1, ZooKeeper mode, no authorizer) does not pass either, and why."""
 
-NOT_YET: Mapping[str, str] = {
-    "test_admin_integration.py::test_describe_configs_broker_resource_returns_configs": "configs",
-    "test_admin_integration.py::test_alter_replica_log_dirs": "AlterReplicaLogDirs",
-    "test_producer_integration.py::test_transactional_producer_messages": "transactions",
-    "test_producer_integration.py::test_transactional_producer_offsets": "transactions",
-}
-"""What only the original passes; SKIPPED.md says what is missing."""
-
 TLS_AND_SASL = ("test_sasl_integration.py", "test_ssl_integration.py")
 """These want to start brokers of their own; 11 tests."""
 
@@ -173,6 +165,6 @@ def test_kafka_python_cannot_tell_the_difference(suite: Path, port: int) -> None
     outcomes = _outcomes(report)
     assert len(outcomes) == 67, done.stdout[-6000:] + done.stderr[-2000:]
     others = {name for name, outcome in outcomes.items() if outcome != "passed"}
-    expected = {*NOT_PASSED, *NOT_YET, *(n for n in outcomes if n.startswith(TLS_AND_SASL))}
+    expected = {*NOT_PASSED, *(n for n in outcomes if n.startswith(TLS_AND_SASL))}
     assert others == expected, done.stdout[-12000:]
-    assert len(outcomes) - len(others) == 50 - len(NOT_YET)
+    assert len(outcomes) - len(others) == 50

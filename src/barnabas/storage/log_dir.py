@@ -12,9 +12,9 @@ directories only when it loads logs, and leaves the files alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from barnabas.errors import ConfigError
+from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.seams import Env, Lock
 from barnabas.storage.checkpoints import (
     CLEAN_SHUTDOWN,
@@ -246,6 +246,27 @@ def common_meta(directories: Iterable[LogDirectory]) -> MetaProperties | None:
                 f"of clusters {meta.cluster_id} and {first.cluster_id}"
             )
     return metas[0][1] if metas else None
+
+
+def directory_for_new(
+    dirs: Iterable[LogDirectory],
+    dir_of: Mapping[TopicPartition, LogDirectory],
+    preferred: LogDirectory | None,
+) -> LogDirectory:
+    """Where a new log goes: as told, else where the fewest are. KAFKA_STORAGE_ERROR if all
+    directories are offline."""
+    online = [d for d in dirs if d.is_online]
+    if not online:
+        raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "every log directory is offline")
+    if preferred in online:
+        return preferred
+    if len(online) == 1:
+        return online[0]
+    counts = dict.fromkeys(online, 0)
+    for directory in dir_of.values():
+        if directory in counts:
+            counts[directory] += 1
+    return min(online, key=lambda d: counts[d])
 
 
 def partition_of(name: str) -> TopicPartition | None:

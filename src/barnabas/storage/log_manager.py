@@ -10,11 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.seams import Env
 from barnabas.storage.background import every, take_all
+from barnabas.storage.checkpoint_writer import CheckpointWriter
 from barnabas.storage.checkpoints import (
     CLEANER_CHECKPOINT,
-    LOG_START_CHECKPOINT,
-    RECOVERY_POINT_CHECKPOINT,
-    REPLICATION_CHECKPOINT,
     MetaProperties,
 )
 from barnabas.storage.cleaner import LogCleaner
@@ -25,6 +23,7 @@ from barnabas.storage.log_dir import (
     LogDirectory,
     common_meta,
     deleted_name,
+    directory_for_new,
     partition_of,
 )
 from barnabas.storage.log_owner import LogOwner
@@ -69,9 +68,10 @@ class LogManager(LogOwner):
         self._logs: dict[TopicPartition, Log] = {}
         self._dir_of: dict[TopicPartition, LogDirectory] = {}
         self._offline: dict[TopicPartition, None] = {}
+        self._preferred: dict[TopicPartition, LogDirectory] = {}
         self._loaded = False
         self._created = 0
-        self._checkpointing = asyncio.Lock()
+        self._checkpoints = CheckpointWriter(self._logs_in)
         self._removals = Removals(env.files)
         self._work = asyncio.Event()
         self._to_flush: dict[Log, None] = {}
@@ -237,7 +237,9 @@ class LogManager(LogOwner):
             raise KafkaError(
                 ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} may be in {', '.join(offline)}"
             )
-        directory = self._emptiest_directory()
+        directory = directory_for_new(
+            self._dirs, self._dir_of, self._preferred.pop(topic_partition, None)
+        )
         path = f"{directory.path}/{topic_partition}"
         try:
             directory.forget(topic_partition)
@@ -255,17 +257,21 @@ class LogManager(LogOwner):
             self._release_descriptors()
         return log
 
-    def _emptiest_directory(self) -> LogDirectory:
-        online = [d for d in self._dirs if d.is_online]
-        if not online:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "every log directory is offline")
-        if len(online) == 1:
-            return online[0]
-        counts = dict.fromkeys(online, 0)
-        for directory in self._dir_of.values():
-            if directory in counts:
-                counts[directory] += 1
-        return min(online, key=lambda d: counts[d])
+    def place(self, topic_partition: TopicPartition, path: str) -> None:
+        """Let a replica be in this entry of ``log.dirs``: where its log is made once it comes.
+
+        LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline, INVALID_REQUEST for
+        a log that is in another one now (SKIPPED.md)."""
+        directory = next((d for d in self._dirs if d.path == path), None)
+        if directory is None:
+            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not in log.dirs")
+        if not directory.is_online or topic_partition in self._offline:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} or {path}: offline")
+        present = self._dir_of.get(topic_partition)
+        if present is None:
+            self._preferred[topic_partition] = directory
+        elif present is not directory:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"{topic_partition} cannot be moved")
 
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after
@@ -286,7 +292,7 @@ class LogManager(LogOwner):
         log.relocate(target)
         log.retire()
         self._removals.add_directory(target, log.config.file_delete_delay_ms)
-        await self._guarded(directory, self._checkpoint_directory(directory))
+        await self._guarded(directory, self._checkpoints.offsets(directory))
 
     def update_settings(self, settings: LogManagerSettings, default_config: LogConfig) -> None:
         """Go by other settings from now on; intervals of background work stay as they are."""
@@ -396,7 +402,7 @@ class LogManager(LogOwner):
         time, so that acknowledgements that wait for a flush get in between."""
         while self._to_flush or self._to_sync or self._to_checkpoint:
             for directory in take_all(self._to_checkpoint):
-                await self._guarded(directory, self._checkpoint_directory(directory))
+                await self._guarded(directory, self._checkpoints.offsets(directory))
             for log in take_all(self._to_flush):
                 await self._flush(log)
             for path in take_all(self._to_sync):
@@ -440,25 +446,12 @@ class LogManager(LogOwner):
     async def checkpoint_high_watermarks(self) -> None:
         """Write ``replication-offset-checkpoint`` of every directory where it changed."""
         for directory in [d for d in self._dirs if d.is_online]:
-            marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
-            await self._guarded(
-                directory, self._write_checkpoint(directory, REPLICATION_CHECKPOINT, marks)
-            )
+            await self._guarded(directory, self._checkpoints.high_watermarks(directory))
 
     async def checkpoint(self) -> None:
         """Write recovery points and log starts of every directory where they changed."""
         for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(directory, self._checkpoint_directory(directory))
-
-    async def _checkpoint_directory(self, directory: LogDirectory) -> None:
-        points = {p: log.recovery_point for p, log in self._logs_in(directory)}
-        await self._write_checkpoint(directory, RECOVERY_POINT_CHECKPOINT, points)
-        starts = {
-            p: log.log_start_offset
-            for p, log in self._logs_in(directory)
-            if log.log_start_offset > log.segments.first.base_offset
-        }
-        await self._write_checkpoint(directory, LOG_START_CHECKPOINT, starts)
+            await self._guarded(directory, self._checkpoints.offsets(directory))
 
     async def _cleaned(self, topic_partition: TopicPartition) -> None:
         """Write the ``cleaner-offset-checkpoint`` of a log's directory."""
@@ -472,15 +465,8 @@ class LogManager(LogOwner):
                 return
             offsets = wanted
             await self._guarded(
-                directory, self._write_checkpoint(directory, CLEANER_CHECKPOINT, offsets)
+                directory, self._checkpoints.write(directory, CLEANER_CHECKPOINT, offsets)
             )
-
-    async def _write_checkpoint(
-        self, directory: LogDirectory, name: str, offsets: dict[TopicPartition, int]
-    ) -> None:
-        # Writers of one file must not overtake each other (KAFKA-16541).
-        async with self._checkpointing:
-            await directory.checkpoint(name, offsets)
 
     def _logs_in(self, directory: LogDirectory) -> Iterable[tuple[TopicPartition, Log]]:
         return [(p, log) for p, log in self._logs.items() if self._dir_of[p] is directory]
@@ -511,8 +497,7 @@ class LogManager(LogOwner):
                 await log.close_cleanly()
         except KafkaError:
             return
-        marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
-        await self._write_checkpoint(directory, REPLICATION_CHECKPOINT, marks)
-        await self._checkpoint_directory(directory)
+        await self._checkpoints.high_watermarks(directory)
+        await self._checkpoints.offsets(directory)
         if directory.is_online:
             directory.leave_cleanly()

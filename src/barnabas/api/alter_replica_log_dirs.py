@@ -1,0 +1,42 @@
+"""AlterReplicaLogDirs v1-2 (KIP-113): which log directory of this broker a replica is to be in.
+
+Of a replica that is not here yet the directory is remembered until it comes (while this broker
+runs); the answer is REPLICA_NOT_AVAILABLE then, as in the original.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+
+def handle(services: Services, request: Request) -> Answer:
+    """Each replica on its own; a move goes on after the answer."""
+    errors: dict[TopicPartition, ErrorCode] = {}
+    for directory in request.decode().dirs:
+        for topic in directory.topics:
+            for number in topic.partitions:
+                name = TopicPartition(topic.name, number)
+                errors[name] = _place(services, name, directory.path)
+    topics: dict[str, list[Message]] = {}
+    for name, error in errors.items():
+        topics.setdefault(name.topic, []).append(
+            Message(partition_index=name.partition, error_code=error)
+        )
+    results = [Message(topic_name=name, partitions=parts) for name, parts in topics.items()]
+    return request.answer(Message(throttle_time=0, results=results))
+
+
+def _place(services: Services, name: TopicPartition, path: str) -> ErrorCode:
+    if name not in services.metadata and services.replicas.get(name) is None:
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    try:
+        services.logs.place(name, path)
+    except KafkaError as error:
+        return error.code
+    if services.logs.get(name) is None:
+        return ErrorCode.REPLICA_NOT_AVAILABLE
+    return ErrorCode.NONE
