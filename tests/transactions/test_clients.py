@@ -13,9 +13,15 @@ from aiokafka import TopicPartition as AioPartition
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.cluster_kit import Cluster, no_traceback
+from tests.transactions.libraries import (
+    DEADLINE_S,
+    Rows,
+    confluent,
+    coordinator_of,
+    read_confluent,
+)
 
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.coordinators import TRANSACTION, find_coordinator
 from barnabas.client.groups import committed_offsets
 from barnabas.types import TopicPartition
 
@@ -27,8 +33,6 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.process
 PARTITIONS = 2
-DEADLINE_S = 30.0
-Rows = dict[int, list[bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +40,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(directory=tmp_path_factory.mktemp("transactions")) as running:
         yield running
         assert all(no_traceback(running.log(f"broker:{n}")) for n in (1, 2, 3))
-
-
-def confluent(cluster: Cluster, transactional_id: str) -> Producer:
-    config = {"bootstrap.servers": cluster.bootstrap, "transactional.id": transactional_id}
-    return Producer({**config, "log_level": 0, "linger.ms": 0})
 
 
 # Writing: one aborted and one committed transaction, the second with positions of a group.
@@ -113,32 +112,6 @@ WRITERS: dict[str, Callable[[Cluster, str, str], None]] = {
 
 
 # Reading what is committed, up to the end
-
-
-def read_confluent(cluster: Cluster, topic: str) -> Rows:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": cluster.bootstrap,
-            "group.id": "reader",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
-    consumer.assign([ConfluentPartition(topic, n, 0) for n in range(PARTITIONS)])
-    rows: Rows = {n: [] for n in range(PARTITIONS)}
-    ended = 0
-    deadline = time.monotonic() + DEADLINE_S
-    while ended < PARTITIONS:
-        assert time.monotonic() < deadline
-        message = consumer.poll(1)
-        if message is None:
-            continue
-        if message.error() is not None:
-            ended += 1
-        else:
-            rows[message.partition()].append(message.value())
-    consumer.close()
-    return rows
 
 
 def read_kafka_python(cluster: Cluster, topic: str) -> Rows:
@@ -226,14 +199,6 @@ def test_a_zombie_is_fenced(cluster: Cluster) -> None:
     successor.produce("fenced", "of the successor", partition=0)
     successor.commit_transaction(DEADLINE_S)
     assert read_confluent(cluster, "fenced") == {0: [b"of the successor"], 1: []}
-
-
-def coordinator_of(cluster: Cluster, transactional_id: str) -> int:
-    async def ask() -> int:
-        async with ClusterClient(cluster.bootstrap, "tests") as client:
-            return await find_coordinator(client, TRANSACTION, transactional_id)
-
-    return asyncio.run(ask())
 
 
 def test_a_coordinator_killed_in_the_midst_of_commits(cluster: Cluster) -> None:
