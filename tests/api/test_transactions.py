@@ -413,6 +413,9 @@ def test_positions_count_once_their_transaction_commits() -> None:
             await txn.settled("CompleteCommit" if commit else "CompleteAbort")
             expected = version + 10 if commit else expected
             assert await position(client, stable=True) == (expected, ErrorCode.NONE)
+        nameless = offset_commit(txn, 5, group_id="")
+        refused = await client.ask(ApiKey.TXN_OFFSET_COMMIT, 3, nameless)
+        assert refused.topics[0].partitions[0].error_code == ErrorCode.INVALID_GROUP_ID
         member = offset_commit(txn, 5, member_id="stranger", generation_id=1)
         await client.ask(ApiKey.ADD_OFFSETS_TO_TXN, 3, member)
         refused = await client.ask(ApiKey.TXN_OFFSET_COMMIT, 3, member)

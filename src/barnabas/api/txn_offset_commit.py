@@ -53,6 +53,8 @@ async def _append(
     decoded: Any,
     offsets: list[tuple[TopicPartition, CommittedOffset]],
 ) -> Errors:
+    if not decoded.group_id:
+        return dict.fromkeys((name for name, _ in offsets), ErrorCode.INVALID_GROUP_ID)
     place = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(decoded.group_id))
     transaction, verdicts = await prepare(
         services,
