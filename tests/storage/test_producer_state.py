@@ -18,16 +18,18 @@ from barnabas.records.batch import (
     iterate_batches,
     read_marker,
 )
+from barnabas.storage.producer_snapshot import (
+    CorruptSnapshot,
+    SnapshotEntry,
+    decode_snapshot,
+    encode_snapshot,
+)
 from barnabas.storage.producer_state import (
     BATCHES_RETAINED,
     BatchMetadata,
     CompletedTransaction,
-    CorruptSnapshot,
     Origin,
     ProducerState,
-    SnapshotEntry,
-    decode_snapshot,
-    encode_snapshot,
 )
 from barnabas.storage.verification import NOT_NEEDED
 

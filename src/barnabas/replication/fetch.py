@@ -255,7 +255,7 @@ class FetchPath:
         answer.records = list(piece.buffers)
         answer.size = piece.bytes
         if params.read_committed:
-            aborted = log.aborted_transactions(entry.fetch_offset, limit)
+            aborted = log.aborted_transactions(entry.fetch_offset, limit, read_bytes=piece.bytes)
             answer.aborted_transactions = [(a.producer_id, a.first_offset) for a in aborted]
 
     def is_settled(

@@ -144,6 +144,18 @@ class OffsetIndex(EntryFile):
         number = self._floor(offset)
         return self.at(number) if number >= 0 else (self.base_offset, 0)
 
+    def offset_behind(self, position: int) -> int | None:
+        """The last offset of a batch that starts at ``position`` or later; None if none is
+        known."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.at(middle)[1] >= position:
+                high = middle
+            else:
+                low = middle + 1
+        return self.at(low)[0] if low < len(self) else None
+
     def truncate_to(self, offset: int) -> None:
         """Drop entries at or above ``offset``."""
         self.truncate(self._floor(offset - 1) + 1)

@@ -11,13 +11,12 @@ from barnabas.records.batch import (
     parse_marker,
 )
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
+from barnabas.storage.producer_snapshot import CorruptSnapshot, decode_snapshot
 from barnabas.storage.producer_state import (
     BATCHES_RETAINED,
     BatchMetadata,
-    CorruptSnapshot,
     ProducerEntry,
     ProducerState,
-    decode_snapshot,
 )
 from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments

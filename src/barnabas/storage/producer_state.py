@@ -2,7 +2,7 @@
 
 Pure. It recognises repeated batches, refuses gaps and old epochs (KIP-98), and knows which
 transactions are open, from which follows the last stable offset (reference 7.1, 7.2; the snapshot
-format is 6.4).
+format is in ``producer_snapshot.py``).
 
 The log uses it so: ``find_duplicate`` and ``check`` before a write, ``apply`` for each batch after
 it, ``complete`` for the transaction that ``apply`` says has ended, once that stands in the
@@ -12,14 +12,11 @@ first two: the leader has judged already, and what survived compaction may have 
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
-
-from crc32c import crc32c
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -28,8 +25,9 @@ from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,
 )
+from barnabas.storage.producer_snapshot import SnapshotEntry, encode_snapshot
 from barnabas.storage.verification import VerificationGuard, Verifications
-from barnabas.types import NO_OFFSET, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP, Buffer
+from barnabas.types import NO_OFFSET, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP
 
 BATCHES_RETAINED = 5
 """Repeats are recognised as long as they are among so many last batches of a producer: the
@@ -75,19 +73,6 @@ class CompletedTransaction(NamedTuple):
     last_offset: int
     """Of the marker."""
     aborted: bool
-
-
-class SnapshotEntry(NamedTuple):
-    """One producer in a snapshot file, in the order of its fields on disk."""
-
-    producer_id: int
-    epoch: int
-    last_sequence: int
-    last_offset: int
-    offset_delta: int
-    timestamp: int
-    coordinator_epoch: int
-    current_txn_first_offset: int
 
 
 class ProducerEntry:
@@ -449,40 +434,3 @@ def _check_sequence(entry: ProducerEntry, header: BatchHeader) -> None:
         ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
         f"producer {header.producer_id} sent sequence {first} after {last}",
     )
-
-
-# Snapshot files
-
-SNAPSHOT_VERSION = 1
-_SNAPSHOT_HEADER = struct.Struct(">hI")
-_SNAPSHOT_COUNT = struct.Struct(">i")
-_SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
-
-
-class CorruptSnapshot(Exception):
-    """A producer snapshot that cannot be used: remove it and use an older one."""
-
-
-def encode_snapshot(entries: Iterable[SnapshotEntry]) -> bytes:
-    """A snapshot file; 10 bytes without producers."""
-    packed = [_SNAPSHOT_ENTRY.pack(*entry) for entry in entries]
-    body = _SNAPSHOT_COUNT.pack(len(packed)) + b"".join(packed)
-    return _SNAPSHOT_HEADER.pack(SNAPSHOT_VERSION, crc32c(body)) + body
-
-
-def decode_snapshot(data: Buffer) -> list[SnapshotEntry]:
-    """The producers of a snapshot file, in its order. Raises CorruptSnapshot."""
-    start = _SNAPSHOT_HEADER.size
-    if len(data) < start + _SNAPSHOT_COUNT.size:
-        raise CorruptSnapshot(f"{len(data)} bytes")
-    version, checksum = _SNAPSHOT_HEADER.unpack_from(data)
-    if version != SNAPSHOT_VERSION:
-        raise CorruptSnapshot(f"version {version}")
-    body = memoryview(data)[start:]
-    if crc32c(body) != checksum:
-        raise CorruptSnapshot("checksum does not match")
-    (count,) = _SNAPSHOT_COUNT.unpack_from(body)
-    if count * _SNAPSHOT_ENTRY.size != len(body) - _SNAPSHOT_COUNT.size:
-        raise CorruptSnapshot(f"{count} entries in {len(data)} bytes")
-    entries = _SNAPSHOT_ENTRY.iter_unpack(body[_SNAPSHOT_COUNT.size :])
-    return [SnapshotEntry._make(fields) for fields in entries]

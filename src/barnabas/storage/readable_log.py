@@ -119,11 +119,17 @@ class ReadableLog:
         except (OSError, CorruptIndex) as error:
             raise self.fence(error) from error
 
-    def aborted_transactions(self, from_offset: int, up_to: int) -> list[AbortedTransaction]:
-        """Aborted transactions that overlap [from_offset, up_to)."""
+    def aborted_transactions(
+        self, from_offset: int, up_to: int, *, read_bytes: int | None = None
+    ) -> list[AbortedTransaction]:
+        """Aborted transactions that overlap [from_offset, up_to), or less: what a read of so many
+        bytes from there found (a few more may be among them)."""
         self._check_usable()
+        segments = self._segments
         try:
-            return self._segments.aborted_transactions(from_offset, up_to)
+            if read_bytes is not None:
+                up_to = segments.bound_of_read(from_offset, read_bytes, up_to)
+            return segments.aborted_transactions(from_offset, up_to)
         except (OSError, CorruptIndex) as error:
             raise self.fence(error) from error
 

@@ -144,6 +144,18 @@ class Segments:
                     return found
         return found
 
+    def bound_of_read(self, offset: int, size: int, limit: int) -> int:
+        """An offset behind everything in a read of ``size`` bytes from ``offset`` with ``limit``,
+        and not far behind: as near as the index knows."""
+        found = self._find(offset)
+        if found is None:
+            return limit
+        number, position = found
+        behind = self._all[number].index.offset_behind(position + size)
+        if behind is not None:
+            return min(behind, limit)
+        return min(self._bases[number + 1], limit) if number + 1 < len(self._bases) else limit
+
     def first_at_or_after(self, timestamp: int, start: int) -> tuple[int, int] | None:
         """(timestamp, offset) of the first record at or after ``start`` whose timestamp is
         ``timestamp`` or later."""
