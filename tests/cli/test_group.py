@@ -96,12 +96,34 @@ def test_a_group_s_life(cluster: Cluster) -> None:
     assert json.loads(_ok(cluster, "list", "-o", "json")) == []
 
 
+def test_odd_names_and_several_at_once(cluster: Cluster) -> None:
+    names = ("two words", "--dashes", "line\nbreak\x1b[31m", "grüße🦉", "")
+    for name in names:
+        reset = ("-t", f"{TOPIC}:1", "--shift-by", "0", "--execute", "--", name)
+        assert _ok(cluster, "reset-offsets", *reset).split()[-1] == "0"
+    shown = _ok(cluster, "list").splitlines()
+    assert len(shown) == len(names) + 1
+    assert any(line.startswith("line\\nbreak\\x1b[31m ") for line in shown)
+    assert {g["name"] for g in json.loads(_ok(cluster, "list", "-o", "json"))} == set(names)
+    for name in names:
+        described = json.loads(_ok(cluster, "describe", "-o", "json", "--", name))
+        assert (described["name"], described["members"]) == (name, [])
+        assert described["partitions"][0]["lag"] == 20
+    nobody = cluster.cli("group", "reset-offsets", "nobody", "--all-topics", "--to-latest")
+    _refused(nobody, 1, "group nobody: GROUP_ID_NOT_FOUND")
+    done = cluster.cli("group", "delete", "nobody", "--", *names)
+    _refused(done, 1, "barnabas: group nobody: GROUP_ID_NOT_FOUND\n")
+    assert len(done.stdout.splitlines()) == len(names)
+    assert json.loads(_ok(cluster, "list", "-o", "json")) == []
+
+
 def test_wrong_usage(cluster: Cluster) -> None:
     for arguments in (
         ("reset-offsets", "g"),
         ("reset-offsets", "g", "--to-earliest"),
         ("reset-offsets", "g", "-t", TOPIC, "--to-earliest", "--to-latest"),
         ("reset-offsets", "g", "-t", TOPIC, "--to-time", "yesterday"),
+        ("reset-offsets", "g", "-t", TOPIC, "--to-time", "9" * 30),
         ("reset-offsets", "g", "-t", f"{TOPIC}:x", "--to-latest"),
     ):
         _refused(cluster.cli("group", *arguments), 2, "Error: ")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from barnabas.cli.options import bootstrap_server, output
-from barnabas.cli.output import print_json, print_table
+from barnabas.cli.output import print_json, print_table, visible
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, list_offset
 from barnabas.client.errors import ClientError
@@ -28,6 +28,8 @@ from barnabas.types import TopicPartition
 
 CLIENT_ID = "barnabas-group"
 DEAD = "Dead"
+MILLISECONDS_MAX = 2**63 - 1
+EXIT_FAILED = 1
 
 
 @click.group()
@@ -94,7 +96,7 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
     if output == "json":
         print_json({**summary, "partitions": positions, "members": members})
         return
-    click.echo("  ".join(f"{key} {value or '-'}" for key, value in summary.items()))
+    click.echo("  ".join(f"{key} {visible(value or '-')}" for key, value in summary.items()))
     if positions:
         click.echo()
         print_table(list(positions[0]), [_cells(row.values()) for row in positions])
@@ -186,9 +188,9 @@ def reset_offsets(
     barnabas group reset-offsets billing -t orders:0,3 --shift-by -100 --execute
     barnabas group reset-offsets billing --all-topics --to-time 2026-03-01T00:00:00Z --execute
     """
-    chosen = {key: value for key, value in targets.items() if value is not None and value}
-    if targets.get("to_offset") == 0:
-        chosen["to_offset"] = 0
+    chosen = {
+        key: value for key, value in targets.items() if value is not None and value is not False
+    }
     if len(chosen) != 1:
         raise click.UsageError(
             "Give one of --to-earliest, --to-latest, --to-offset, --shift-by, --to-time."
@@ -200,6 +202,8 @@ def reset_offsets(
     async def run() -> list[dict[str, object]]:
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
             committed = await committed_offsets(client, name)
+            if all_topics and not committed:
+                await _existing(client, name)
             partitions = sorted(committed) if all_topics else await _chosen(client, topics)
             new = await _targets(client, partitions, committed, kind, value)
             if execute and new:
@@ -279,27 +283,39 @@ async def _targets(
 
 def _milliseconds(text: str) -> int:
     """Milliseconds since 1970, from themselves or from an ISO time (UTC unless it says)."""
-    if text.isdigit():
-        return int(text)
     try:
-        moment = datetime.fromisoformat(text)
+        if text.isdecimal():
+            found = int(text)
+        else:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            found = int(moment.timestamp() * 1000)
+        if not 0 <= found <= MILLISECONDS_MAX:
+            raise ValueError
     except ValueError:
         raise click.UsageError(f"--to-time: '{text}' is no time.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+    return found
 
 
 @command.command()
 @click.argument("names", nargs=-1, required=True)
 @bootstrap_server
 def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
-    """Delete groups NAMES, which have no members, with their positions."""
+    """Delete groups NAMES, which have no members, with their positions; all that can be."""
 
-    async def run() -> None:
+    async def run() -> bool:
+        whole = True
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
             for name in names:
-                await delete_group(client, name)
-                click.echo(f"deleted {name}")
+                try:
+                    await delete_group(client, name)
+                except ClientError as error:
+                    click.echo(f"barnabas: {visible(error)}", err=True)
+                    whole = False
+                else:
+                    click.echo(f"deleted {visible(name)}")
+        return whole
 
-    asyncio.run(run())
+    if not asyncio.run(run()):
+        raise click.exceptions.Exit(EXIT_FAILED)

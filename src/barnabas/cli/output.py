@@ -13,9 +13,15 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def visible(value: object) -> str:
+    """For one line of a terminal: whatever would end it or steer the terminal as an escape. Names
+    of groups and clients are anybody's choice."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Columns padded to their widest cell; numbers to the right. Nothing is cut off."""
-    body = [[str(cell) for cell in row] for row in rows]
+    body = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(header), *body]) for i in range(len(header))]
     right = [
         bool(body) and all(row[i].lstrip("-").isdigit() for row in body) for i in range(len(header))

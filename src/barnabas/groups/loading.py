@@ -85,7 +85,9 @@ class Loading:
 
     def _offset(self, header: BatchHeader, record: Record, key: OffsetKey) -> None:
         partition = TopicPartition(key.topic, key.partition)
-        offsets = self._offsets.setdefault(key.group, GroupOffsets())
+        offsets = self._offsets.get(key.group)
+        if offsets is None:
+            offsets = self._offsets[key.group] = GroupOffsets()
         if record.value is None:
             offsets.committed.pop(partition, None)
             return

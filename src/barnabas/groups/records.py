@@ -9,6 +9,7 @@ original: a newer release may have written it.
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -34,6 +35,9 @@ FLEXIBLE_VERSION: Final = 4
 _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
 _I64 = struct.Struct(">q")
+_OFFSET_KEY_START: Final = b"\x00\x01"
+_OFFSET_V3 = struct.Struct(">hqihq")
+"""Without metadata, which few commits have: version, offset, leader epoch, length 0, time."""
 
 
 class OffsetKey(NamedTuple):
@@ -160,6 +164,8 @@ def decode_key(data: bytes | None) -> Key | None:
     """What a record is about; None for kinds that we do not know. Raises CORRUPT_MESSAGE."""
     if data is None:
         return None
+    if data[:2] == _OFFSET_KEY_START and (key := _offset_key(data)) is not None:
+        return key
     try:
         reader = Reader(data)
         if reader.version in (0, OFFSET_KEY_VERSION):
@@ -171,8 +177,27 @@ def decode_key(data: bytes | None) -> Key | None:
         raise corrupt("key", error) from error
 
 
+def _offset_key(data: bytes) -> OffsetKey | None:
+    """The key that nearly every record has, without a Reader: loads are made of it. None leaves
+    it, and what is wrong with it, to the Reader."""
+    middle = 4 + int.from_bytes(data[2:4], "big")
+    end = middle + 2 + int.from_bytes(data[middle : middle + 2], "big")
+    if end + 4 != len(data):
+        return None
+    try:
+        group, topic = data[4:middle].decode(), data[middle + 2 : end].decode()
+    except UnicodeDecodeError:
+        return None
+    # Positions of all groups share the names of their topics.
+    return OffsetKey(group, sys.intern(topic), int.from_bytes(data[end:], "big", signed=True))
+
+
 def decode_offset_value(data: bytes) -> CommittedOffset:
     """The value of an offset key. Raises CORRUPT_MESSAGE."""
+    if len(data) == _OFFSET_V3.size:
+        version, offset, leader_epoch, length, commit_ms = _OFFSET_V3.unpack(data)
+        if version == OFFSET_VALUE_VERSION and length == 0:
+            return CommittedOffset(offset, leader_epoch, "", commit_ms)
     try:
         reader = Reader(data)
         version = _known(reader)
