@@ -9,6 +9,7 @@ import pytest
 from tests.api import kit
 from tests.api.test_groups import find, join, join_message
 
+from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import unknown_fields
@@ -66,8 +67,10 @@ async def leave(client: kit.Client, group: str, member: str) -> None:
 
 
 async def describe(client: kit.Client, group: str, version: int = 1) -> Any:
-    request = Message(group_ids=[group], include_authorized_operations=False)
-    return (await client.ask(DESCRIBE, version, request)).groups[0]
+    request = Message(group_ids=[group], include_authorized_operations=True)
+    found = (await client.ask(DESCRIBE, version, request)).groups[0]
+    assert found.authorized_operations == (NO_OPERATIONS if found.error_code else GROUP_OPERATIONS)
+    return found
 
 
 def commit_message(group: str, member: str, epoch: int, offset: int = 5) -> Message:

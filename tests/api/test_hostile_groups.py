@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from tests.api import kit
 from tests.api.test_groups import (
+    GROUP_APIS,
     SETTINGS,
     commit,
+    commit_message,
     fetch_message,
     find,
     join,
@@ -16,6 +20,8 @@ from tests.api.test_groups import (
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.codec import encode_request
+from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
 
 LONG = "x" * 32_767
@@ -136,3 +142,75 @@ def test_long_lists() -> None:
         await is_well(client)
 
     kit.run(scenario, settings=SETTINGS)
+
+
+def valid(api: ApiKey, group: str) -> Message:
+    """A request that could be meant, with the fields of every version."""
+    if api == ApiKey.JOIN_GROUP:
+        return join_message(group, group_instance_id="i")
+    if api == ApiKey.SYNC_GROUP:
+        return sync_message(group, Message(generation_id=1, member_id="m"))
+    if api == ApiKey.OFFSET_FETCH:
+        return fetch_message(group, [Message(name="t", partition_indexes=[0, 1])], stable=True)
+    if api == ApiKey.OFFSET_COMMIT:
+        return commit_message(group, 5)
+    return Message(
+        key=group,
+        key_type=0,
+        coordinator_keys=[group, "other"],
+        group_id=group,
+        member_id="m",
+        group_instance_id=None,
+        generation_id=1,
+        members=[Message(member_id="", group_instance_id="i", reason="gone")],
+        groups=[group],
+        include_authorized_operations=True,
+        groups_names=[group],
+        states_filter=["Stable"],
+        types_filter=["classic"],
+        topics=[Message(name="t", partitions=[Message(partition_index=0)])],
+    )
+
+
+def spoiled(frame: bytes, chance: random.Random) -> bytes:
+    """With bytes changed, gone or added behind the header's fixed part; its size is right."""
+    data = bytearray(frame)
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(14, max(15, len(data)))
+        kind = chance.randrange(4)
+        if kind == 0:
+            data[at : at + 1] = chance.choice([b"\x00", b"\x01", b"\x7f", b"\x80", b"\xff"])
+        elif kind == 1:
+            data[at : at + 4] = chance.choice([b"\x7f\xff\xff\xff", b"\xff" * 4])
+        elif kind == 2:
+            del data[at : at + chance.randint(1, 5)]
+        else:
+            data[at:at] = chance.randbytes(chance.randint(1, 8))
+    return (len(data) - 4).to_bytes(4, "big") + bytes(data[4:])
+
+
+def test_spoiled_requests(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is answered, or ends its connection with one line in the log."""
+    chance = random.Random(7)
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        await find(client, "any")
+        for api in GROUP_APIS:
+            for version in kit.versions(api):
+                for _ in range(6):
+                    frame = encode_request(api, version, 0, "test", valid(api, "g"))
+                    connection = await KafkaConnection.connect(
+                        "b1", 9092, client_id="test", timeout_ms=1000
+                    )
+                    try:
+                        await connection.wait(
+                            connection.send_frame(spoiled(frame, chance)), timeout_ms=100
+                        )
+                    except ConnectionError:  # RequestTimedOut too: a JoinGroup may wait
+                        pass
+                    connection.close()
+        await is_well(client)
+
+    kit.run(scenario, settings=SETTINGS)
+    assert [r.getMessage() for r in caplog.records if r.levelname in ("ERROR", "CRITICAL")] == []

@@ -1,12 +1,12 @@
 """ConsumerGroupDescribe v0-1 (KIP-848): epochs, members, what they own and what they shall own.
 
 Classic groups are answered GROUP_ID_NOT_FOUND, upon which clients ask DescribeGroups. v1 adds the
-kind of each member. Nobody is told what they may do with a group: there are no authorizations.
+kind of each member. Whoever asks what it may do with a group may do everything.
 """
 
 from __future__ import annotations
 
-from barnabas.api.operations import NO_OPERATIONS
+from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
@@ -24,10 +24,12 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _describe(services: Services, request: Request) -> Pieces:
     groups = []
-    for name in request.decode().group_ids:
+    decoded = request.decode()
+    operations = GROUP_OPERATIONS if decoded.include_authorized_operations else NO_OPERATIONS
+    for name in decoded.group_ids:
         try:
             group = await services.groups.consumer_groups.describe(name)
-            groups.append(_group(services, group))
+            groups.append(_group(services, group, operations))
         except KafkaError as error:
             groups.append(_refusal(name, error))
     return request.answer(Message(throttle_time=0, groups=groups))
@@ -47,7 +49,7 @@ def _refusal(name: str, error: KafkaError) -> Message:
     )
 
 
-def _group(services: Services, group: ConsumerGroup) -> Message:
+def _group(services: Services, group: ConsumerGroup, operations: int) -> Message:
     default = services.groups.consumer_groups.settings.assignors[0]
     return Message(
         error_code=ErrorCode.NONE,
@@ -58,7 +60,7 @@ def _group(services: Services, group: ConsumerGroup) -> Message:
         assignment_epoch=group.target_epoch,
         assignor_name=group.assignor(default),
         members=[_member(services, group, member_id) for member_id in group.members],
-        authorized_operations=NO_OPERATIONS,
+        authorized_operations=operations,
     )
 
 
