@@ -1,4 +1,6 @@
-"""DescribeLogDirs v1-4: size and lag of every replica, by log directory, and the space left."""
+"""DescribeLogDirs v1-4: size and lag of every replica, by log directory, and the space left.
+
+A replica that moves between directories is in both; its copy is a future one, behind the log."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message
+from barnabas.storage.log import Log
 
 
 def handle(services: Services, request: Request) -> Answer:
@@ -42,16 +45,22 @@ def _topics(
 ) -> list[Message]:
     topics: dict[str, list[Message]] = {}
     for tp, log in services.logs.logs.items():
-        if services.logs.directory_of(tp) != directory:
-            continue
-        if wanted is not None and tp.partition not in wanted.get(tp.topic, ()):
-            continue
-        topics.setdefault(tp.topic, []).append(
-            Message(
-                partition_index=tp.partition,
-                partition_size=log.size_bytes,
-                offset_lag=max(0, log.high_watermark - log.log_end_offset),
-                is_future_key=False,
-            )
-        )
-    return [Message(name=name, partitions=found) for name, found in sorted(topics.items())]
+        is_asked = wanted is None or tp.partition in wanted.get(tp.topic, ())
+        move = services.logs.moves.under_way.get(tp)
+        found = topics.setdefault(tp.topic, []) if is_asked else []
+        if services.logs.directory_of(tp) == directory:
+            lag = max(0, log.high_watermark - log.log_end_offset)
+            found.append(_replica(log, lag, is_future=False))
+        if move is not None and move.directory.path == directory:
+            lag = max(0, log.log_end_offset - move.log.log_end_offset)
+            found.append(_replica(move.log, lag, is_future=True))
+    return [Message(name=name, partitions=topics[name]) for name in sorted(topics) if topics[name]]
+
+
+def _replica(log: Log, lag: int, *, is_future: bool) -> Message:
+    return Message(
+        partition_index=log.topic_partition.partition,
+        partition_size=log.size_bytes,
+        offset_lag=lag,
+        is_future_key=is_future,
+    )

@@ -232,6 +232,7 @@ class Node:
             submit_isr=isr_changes.submit,
         )
         self._replicas = replicas
+        self._logs.on_moved = replicas.log_moved
         self._controller = Controller(env, broker_id, self._zookeeper, controller_settings(config))
         self._isr_changes = isr_changes
         self._producer_ids = ProducerIds(self._channel, broker_id, self._broker_epoch)

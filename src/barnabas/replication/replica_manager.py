@@ -34,6 +34,7 @@ from barnabas.replication.settings import (
 )
 from barnabas.replication.truncation import EpochEnd
 from barnabas.seams import Env
+from barnabas.storage.log import Log
 from barnabas.storage.verification import VerificationGuard
 from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
 
@@ -233,6 +234,13 @@ class ReplicaManager:
                 self._take_offline(partition)
         if self._on_offline is not None and gone:
             self._on_offline(gone)
+
+    def log_moved(self, log: Log) -> None:
+        """A partition's log has moved to another directory: it is the same in everything else."""
+        partition = self.partitions.get(log.topic_partition)
+        if partition is not None and partition.log is not None and not partition.offline:
+            partition.log = log
+            partition.start_flush()
 
     def _storage_failed(self, partition: Partition, error: Exception) -> None:
         """One log has failed. The LogManager reports the whole directory by itself. A partition

@@ -85,6 +85,13 @@ class Durability:
                 self.flushed_offset = max(self.flushed_offset, target)
             target = min(target, log_end_offset())
 
+    def flush_blocking(self, log_end_offset: int) -> None:
+        """The same in one go; indexes stay for the next ``flush``. Raises OSError."""
+        if self.flushed_offset < log_end_offset:
+            for segment in self._segments.from_floor(self.flushed_offset):
+                segment.file.fsync_blocking()
+            self.flushed_offset = log_end_offset
+
     async def _sync(self) -> None:
         rolled = list(self._rolled)
         changed, self._names_changed = self._names_changed, False

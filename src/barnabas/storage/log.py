@@ -19,7 +19,7 @@ from barnabas.records.batch import (
 )
 from barnabas.records.validate import ValidatedBatch, validate_client_batch
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
-from barnabas.storage.config import I64_MAX, LogConfig
+from barnabas.storage.config import LogConfig
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
 from barnabas.storage.log_types import AppendInfo, LoadedLog
 from barnabas.storage.producer_history import marker_of
@@ -429,27 +429,6 @@ class Log(ReadableLog):
                 self._history.remove_snapshot(segment.base_offset)
         self._segments.add(cleaned)
         self._owner.removal_wanted(self, removed)
-
-    # Durability
-
-    async def flush(self) -> None:
-        """Make everything appended before this call durable. Concurrent calls share syncs."""
-        self._check_usable()
-        try:
-            await self._durability.flush(lambda: self.log_end_offset)
-        except OSError as error:
-            raise self.fence(error) from error
-        # A sync that failed meanwhile says that this one, though it succeeded, proves nothing.
-        self._check_usable()
-
-    def is_flush_due(self, now_ms: int) -> bool:
-        """Whether ``flush.ms`` has passed over unflushed data."""
-        if self.flushed_offset >= self.log_end_offset or self.config.flush_ms >= I64_MAX:
-            return False
-        due = now_ms - self._unflushed_since_ms >= self.config.flush_ms
-        if due:
-            self._unflushed_since_ms = now_ms
-        return due
 
     # Life
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
-from barnabas.seams import Env
 from barnabas.storage.background import every, take_all
-from barnabas.storage.checkpoint_writer import CheckpointWriter
 from barnabas.storage.checkpoints import (
     CLEANER_CHECKPOINT,
     MetaProperties,
 )
-from barnabas.storage.cleaner import LogCleaner
 from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.log import Log
 from barnabas.storage.log_dir import (
@@ -26,10 +23,9 @@ from barnabas.storage.log_dir import (
     directory_for_new,
     partition_of,
 )
-from barnabas.storage.log_owner import LogOwner
-from barnabas.storage.readable_log import ReadableLog
+from barnabas.storage.log_keeper import LogKeeper
+from barnabas.storage.moves import future_of, was_moved
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
-from barnabas.storage.removals import Removals
 from barnabas.storage.small_files import sync_file
 from barnabas.storage.topic_ids import read_topic_id, write_topic_id
 from barnabas.types import TopicPartition
@@ -43,85 +39,11 @@ LOADS_PER_TURN = 16
 """Logs loaded before others on the loop get their turn."""
 
 
-class LogManager(LogOwner):
+class LogManager(LogKeeper):
     """``open``, ``await load``, then ``run`` as a task; cancel that and ``await shutdown``.
 
     ``on_dir_failure(path, error)`` is called once for a directory that went offline, with its logs
     fenced; ``on_all_dirs_failed()`` when the last one went: the broker must halt."""
-
-    def __init__(
-        self,
-        env: Env,
-        log_dirs: Sequence[str],
-        default_config: LogConfig | None = None,
-        *,
-        settings: LogManagerSettings | None = None,
-        on_dir_failure: Callable[[str, OSError], None] = lambda path, error: None,
-        on_all_dirs_failed: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.env = env
-        self.default_config = default_config or LogConfig()
-        self.settings = settings or LogManagerSettings()
-        self.on_dir_failure = on_dir_failure
-        self.on_all_dirs_failed = on_all_dirs_failed
-        self._dirs = [LogDirectory(env, path) for path in log_dirs]
-        self._logs: dict[TopicPartition, Log] = {}
-        self._dir_of: dict[TopicPartition, LogDirectory] = {}
-        self._offline: dict[TopicPartition, None] = {}
-        self._preferred: dict[TopicPartition, LogDirectory] = {}
-        self._loaded = False
-        self._created = 0
-        self._checkpoints = CheckpointWriter(self._logs_in)
-        self._removals = Removals(env.files)
-        self._work = asyncio.Event()
-        self._to_flush: dict[Log, None] = {}
-        self._to_sync: dict[str, None] = {}
-        self._to_checkpoint: dict[LogDirectory, None] = {}
-        self.cleaner = LogCleaner(env, self.settings.cleaner, self._logs, self._cleaned)
-
-    # What there is
-
-    @property
-    def logs(self) -> Mapping[TopicPartition, Log]:
-        """All online logs."""
-        return self._logs
-
-    @property
-    def log_dirs(self) -> list[str]:
-        """Paths of the directories that are online."""
-        return [d.path for d in self._dirs if d.is_online]
-
-    @property
-    def offline_dirs(self) -> list[str]:
-        """Paths of the directories that failed."""
-        return [d.path for d in self._dirs if not d.is_online]
-
-    @property
-    def unclean_machine_start(self) -> bool:
-        """The machine, not only the process, died with this broker, and not all that it had
-        acknowledged was flushed before: records may be missing here."""
-        return any(d.machine_died for d in self._dirs)
-
-    def settle_doubt(self) -> None:
-        """All logs are level with their leaders, or lead: nothing is missing any more."""
-        for directory in [d for d in self._dirs if d.is_online]:
-            try:
-                directory.settle_doubt()
-            except OSError as error:
-                self._dir_failed(directory, error)
-
-    def get(self, topic_partition: TopicPartition) -> Log | None:
-        """The log of a partition, None if there is none online."""
-        return self._logs.get(topic_partition)
-
-    def is_offline(self, topic_partition: TopicPartition) -> bool:
-        """Whether the log is known to be in a directory that failed."""
-        return topic_partition in self._offline
-
-    def directory_of(self, topic_partition: TopicPartition) -> str | None:
-        """The entry of ``log.dirs`` that a log is in."""
-        found = self._dir_of.get(topic_partition)
-        return None if found is None else found.path
 
     # Starting
 
@@ -148,6 +70,12 @@ class LogManager(LogOwner):
                 directory,
                 self._load_directory(directory, broker_id, cluster_id, topic_configs or {}),
             )
+        for directory, name in self._copies:
+            if directory.is_online:
+                expiration_ms = self.settings.producer_id_expiration_ms
+                work = self.moves.resume(directory, name, expiration_ms=expiration_ms)
+                await self._guarded(directory, work)
+        self.moves.remove_marks()
         self._loaded = True
 
     async def _load_directory(
@@ -164,7 +92,9 @@ class LogManager(LogOwner):
                 delay = self.default_config.file_delete_delay_ms
                 self._removals.add_directory(f"{directory.path}/{name}", delay)
                 continue
-            # Strays, moves that were under way and what is not Kafka's are left alone.
+            if future_of(name) is not None:
+                self._copies.append((directory, name))
+            # Strays and what is not Kafka's are left alone.
             topic_partition = partition_of(name)
             if topic_partition is not None:
                 await self._load_log(directory, topic_partition, configs)
@@ -177,13 +107,15 @@ class LogManager(LogOwner):
         topic_partition: TopicPartition,
         configs: Mapping[str, LogConfig],
     ) -> None:
-        if topic_partition in self._logs:
+        path = f"{directory.path}/{topic_partition}"
+        known = self._logs.get(topic_partition)
+        if known is None:
+            self._dir_of[topic_partition] = directory
+        elif not was_moved(self.env.files, known.directory, path):
             raise ConfigError(
                 f"log.dirs: {topic_partition} is both in {directory.path} "
                 f"and in {self._dir_of[topic_partition].path}"
             )
-        self._dir_of[topic_partition] = directory
-        path = f"{directory.path}/{topic_partition}"
         config = configs.get(topic_partition.topic, self.default_config)
         checkpointed = Checkpointed(
             log_start_offset=directory.log_start_offset(topic_partition),
@@ -200,6 +132,9 @@ class LogManager(LogOwner):
         log = Log(self.env, topic_partition, path, config, loaded, owner=self)
         log.topic_id = read_topic_id(self.env.files, path, clean=directory.was_clean)
         log.set_high_watermark(directory.high_watermark(topic_partition))
+        if known is not None:
+            self.moves.settle_pair(known, log, directory)
+            return
         self._logs[topic_partition] = log
         first_dirty = directory.first_dirty(topic_partition)
         if first_dirty is not None and first_dirty <= log.log_end_offset:
@@ -258,20 +193,23 @@ class LogManager(LogOwner):
         return log
 
     def place(self, topic_partition: TopicPartition, path: str) -> None:
-        """Let a replica be in this entry of ``log.dirs``: where its log is made once it comes.
+        """Let a replica be in this entry of ``log.dirs``: a log that is in another one is moved in
+        the background, one that is not here yet is made there.
 
-        LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline, INVALID_REQUEST for
-        a log that is in another one now (SKIPPED.md)."""
+        LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline."""
         directory = next((d for d in self._dirs if d.path == path), None)
         if directory is None:
             raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not in log.dirs")
         if not directory.is_online or topic_partition in self._offline:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} or {path}: offline")
-        present = self._dir_of.get(topic_partition)
-        if present is None:
+        log = self._logs.get(topic_partition)
+        if log is None:
             self._preferred[topic_partition] = directory
-        elif present is not directory:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, f"{topic_partition} cannot be moved")
+        elif self._dir_of[topic_partition] is directory:
+            self.moves.cancel(topic_partition)
+        else:
+            expiration_ms = self.settings.producer_id_expiration_ms
+            self.moves.begin(log, directory, expiration_ms=expiration_ms)
 
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after
@@ -279,6 +217,7 @@ class LogManager(LogOwner):
         log = self._logs.pop(topic_partition, None)
         if log is None:
             return
+        self.moves.cancel(topic_partition)
         directory = self._dir_of.pop(topic_partition)
         self.cleaner.forget(topic_partition)
         self._to_flush.pop(log, None)
@@ -308,66 +247,6 @@ class LogManager(LogOwner):
             if topic_partition.topic == topic:
                 log.config = config
 
-    # What logs tell
-
-    def log_failed(self, log: ReadableLog, error: OSError) -> None:
-        directory = self._dir_of.get(log.topic_partition)
-        if directory is not None:
-            self._dir_failed(directory, error)
-
-    def flush_wanted(self, log: Log) -> None:
-        self._to_flush[log] = None
-        self._work.set()
-
-    def sync_wanted(self, path: str) -> None:
-        self._to_sync[path] = None
-        self._work.set()
-
-    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
-        for path in paths:
-            self._removals.add_file(path, log.config.file_delete_delay_ms)
-
-    def log_start_moved(self, log: Log) -> None:
-        """Where the start lies inside a segment, only the checkpoint tells it after a crash."""
-        if log.log_start_offset > log.segments.first.base_offset:
-            self.recovery_point_lowered(log)
-
-    def recovery_point_lowered(self, log: Log) -> None:
-        directory = self._dir_of.get(log.topic_partition)
-        if directory is not None:
-            self._to_checkpoint[directory] = None
-            self._work.set()
-
-    def log_cut(self, log: Log, offset: int) -> None:
-        directory = self._dir_of.get(log.topic_partition)
-        if self.cleaner.log_cut(log, offset) and directory is not None:
-            try:
-                directory.forget_in(CLEANER_CHECKPOINT, log.topic_partition)
-            except OSError as error:
-                raise log.fence(error) from error
-
-    def _dir_failed(self, directory: LogDirectory, error: OSError) -> None:
-        if not directory.is_online:
-            return
-        directory.failure = error
-        self.env.observer.note("log_dir_failed", path=directory.path, error=str(error))
-        for topic_partition in [p for p, d in self._dir_of.items() if d is directory]:
-            self._offline[topic_partition] = None
-            log = self._logs.pop(topic_partition, None)
-            if log is not None:
-                log.fence(error)
-                log.close()
-        self.on_dir_failure(directory.path, error)
-        if not self.log_dirs:
-            self.on_all_dirs_failed()
-
-    async def _guarded(self, directory: LogDirectory, work: Awaitable[None]) -> None:
-        """Do work on a directory; its failure takes the directory offline, nothing else."""
-        try:
-            await work
-        except OSError as error:
-            self._dir_failed(directory, error)
-
     # In the background
 
     async def run(self) -> None:
@@ -377,6 +256,7 @@ class LogManager(LogOwner):
             tasks.create_task(self._work_off())
             tasks.create_task(self._removals.run())
             tasks.create_task(self.cleaner.run())
+            tasks.create_task(self.moves.run())
             for job, interval, first in (
                 (self.apply_retention, settings.retention_check_interval_ms, delay),
                 (self.checkpoint, settings.offset_checkpoint_interval_ms, delay),
@@ -443,39 +323,12 @@ class LogManager(LogOwner):
         for log in self._logs.values():
             log.release_idle()
 
-    async def checkpoint_high_watermarks(self) -> None:
-        """Write ``replication-offset-checkpoint`` of every directory where it changed."""
-        for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(directory, self._checkpoints.high_watermarks(directory))
-
-    async def checkpoint(self) -> None:
-        """Write recovery points and log starts of every directory where they changed."""
-        for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(directory, self._checkpoints.offsets(directory))
-
-    async def _cleaned(self, topic_partition: TopicPartition) -> None:
-        """Write the ``cleaner-offset-checkpoint`` of a log's directory."""
-        directory = self._dir_of.get(topic_partition)
-        offsets: dict[TopicPartition, int] | None = None
-        # A log that is cut meanwhile has written the file as well: go on until it says what is so.
-        while directory is not None and directory.is_online:
-            now = self.cleaner.first_dirty
-            wanted = {p: now[p] for p, _ in self._logs_in(directory) if p in now}
-            if wanted == offsets:
-                return
-            offsets = wanted
-            await self._guarded(
-                directory, self._checkpoints.write(directory, CLEANER_CHECKPOINT, offsets)
-            )
-
-    def _logs_in(self, directory: LogDirectory) -> Iterable[tuple[TopicPartition, Log]]:
-        return [(p, log) for p, log in self._logs.items() if self._dir_of[p] is directory]
-
     # Stopping
 
     async def shutdown(self) -> None:
         """Flush and close everything and leave the clean marker, which vouches for a directory:
         only if all of it was loaded, is online and is on disk."""
+        self.moves.close()
         await self.settle()
         for directory in [d for d in self._dirs if d.is_online]:
             await self._guarded(directory, self._close_directory(directory))

@@ -6,7 +6,7 @@ import uuid
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env
-from barnabas.storage.config import LogConfig
+from barnabas.storage.config import I64_MAX, LogConfig
 from barnabas.storage.durability import Durability
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
 from barnabas.storage.log_owner import LogOwner
@@ -158,6 +158,35 @@ class ReadableLog:
         """(epoch, end offset) that answers OffsetForLeaderEpoch (reference 4.9)."""
         return self.epochs.end_offset_for(epoch, self.log_end_offset)
 
+    # Durability
+
+    async def flush(self) -> None:
+        """Make everything appended before this call durable. Concurrent calls share syncs."""
+        self._check_usable()
+        try:
+            await self._durability.flush(lambda: self.log_end_offset)
+        except OSError as error:
+            raise self.fence(error) from error
+        # A sync that failed meanwhile says that this one, though it succeeded, proves nothing.
+        self._check_usable()
+
+    def flush_blocking(self) -> None:
+        """``flush`` while nothing else happens: for the last bit of a copy."""
+        self._check_usable()
+        try:
+            self._durability.flush_blocking(self.log_end_offset)
+        except OSError as error:
+            raise self.fence(error) from error
+
+    def is_flush_due(self, now_ms: int) -> bool:
+        """Whether ``flush.ms`` has passed over unflushed data."""
+        if self.flushed_offset >= self.log_end_offset or self.config.flush_ms >= I64_MAX:
+            return False
+        due = now_ms - self._unflushed_since_ms >= self.config.flush_ms
+        if due:
+            self._unflushed_since_ms = now_ms
+        return due
+
     # Failure
 
     def fence(self, error: Exception) -> KafkaError:
@@ -170,6 +199,10 @@ class ReadableLog:
     def _check_usable(self) -> None:
         if self.failure is not None:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory} is offline")
+
+    def adopt(self, owner: LogOwner) -> None:
+        """Tell another owner from now on."""
+        self._owner = owner
 
     def retire(self) -> None:
         """The partition is deleted: whoever still holds the log gets KAFKA_STORAGE_ERROR."""

@@ -1,0 +1,314 @@
+"""Moving replicas between the log directories of one broker (KIP-113, reference 6.1).
+
+A copy grows in ``topic-P.<unique>-future`` of the target, one partition at a time, in small steps
+between the loop's other work. Once it is level and flushed it takes the place of the log in one
+turn of the loop. A restart in the middle goes on where the copy ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.seams import Env, Files
+from barnabas.storage.log import Log
+from barnabas.storage.log_dir import FUTURE_SUFFIX, LogDirectory, deleted_name, partition_of
+from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.readable_log import ReadableLog
+from barnabas.storage.recovery import Checkpointed, load_log, new_log
+from barnabas.storage.small_files import write_new
+from barnabas.storage.topic_ids import read_topic_id, write_topic_id
+from barnabas.types import TopicPartition
+
+COPY_BYTES = 256 * 1024
+"""Copied between two turns of the loop, or one batch if that is larger."""
+TURNS_TO_FLUSH = 3
+"""After so many flushes in vain, because more was appended meanwhile, the last bit is flushed while
+nothing else happens."""
+FILE_NAME_MAX = 255
+MOVED_FILE = "barnabas-moved"
+"""In a directory that has just taken the place of another: until the other has its new name, a
+start finds both."""
+
+_FUTURE = re.compile(rf"(.+)\.[0-9a-f]{{32}}{FUTURE_SUFFIX}")
+
+
+def future_of(name: str) -> TopicPartition | None:
+    """The partition whose copy has this name; None if it is none."""
+    match = _FUTURE.fullmatch(name)
+    return None if match is None else partition_of(match[1])
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Move:
+    """A copy that is under way."""
+
+    topic_partition: TopicPartition
+    directory: LogDirectory
+    """Where it goes."""
+    log: Log
+    """The copy."""
+    aligned: bool = False
+    """Whether the copy is known to be a part of the log."""
+
+
+class ReplicaMoves(LogOwner):
+    """``run`` as a task. It owns the copies, and shares the manager's ``logs`` and ``dir_of``;
+    ``manager`` hears of what is to be flushed or removed, ``dir_failed`` of a disk,
+    ``remove(log, path)`` of a directory that is no longer needed. ``moved(old, new)`` is called
+    when a copy has taken its place; ``settled`` makes that known to the checkpoints."""
+
+    def __init__(
+        self,
+        env: Env,
+        logs: dict[TopicPartition, Log],
+        dir_of: dict[TopicPartition, LogDirectory],
+        manager: LogOwner,
+        *,
+        dir_failed: Callable[[LogDirectory, OSError], None],
+        remove: Callable[[Log, str], None],
+        moved: Callable[[Log, Log], None],
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.under_way: dict[TopicPartition, Move] = {}
+        self._env = env
+        self._logs = logs
+        self._dir_of = dir_of
+        self._manager = manager
+        self._dir_failed = dir_failed
+        self._remove = remove
+        self._moved = moved
+        self._settled = settled
+        self._wanted = asyncio.Event()
+
+    # Moves come and go
+
+    def begin(self, log: Log, target: LogDirectory, *, expiration_ms: int) -> None:
+        """Begin to move a log, unless that is under way; a move to elsewhere is given up. Raises
+        KAFKA_STORAGE_ERROR, and INVALID_TOPIC_EXCEPTION for a name too long to be copied."""
+        name, files = log.topic_partition, self._env.files
+        known = self.under_way.get(name)
+        if known is not None and known.directory is target:
+            return
+        self.cancel(name)
+        entry = f"{name}.{self._unique()}{FUTURE_SUFFIX}"
+        if len(entry) > FILE_NAME_MAX:
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} has too long a name")
+        path = f"{target.path}/{entry}"
+        try:
+            # No checkpoint of the target may speak of a log of that name that was there before.
+            target.forget(name)
+            files.make_directories(path)
+            loaded = new_log(self._env, path, expiration_ms=expiration_ms)
+        except OSError as error:
+            self._dir_failed(target, error)
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
+        copy = Log(self._env, name, path, log.config, loaded, owner=self)
+        self.under_way[name] = Move(topic_partition=name, directory=target, log=copy)
+        if log.topic_id is not None:
+            self.sync_wanted(write_topic_id(files, copy, log.topic_id))
+        self._wanted.set()
+
+    async def resume(self, target: LogDirectory, entry: str, *, expiration_ms: int) -> None:
+        """Go on with a copy that a start has found, if its log is here. Raises OSError."""
+        name = future_of(entry)
+        log = None if name is None else self._logs.get(name)
+        if name is None or log is None or name in self.under_way:
+            return
+        path = f"{target.path}/{entry}"
+        # Checkpoints say nothing of copies: all of it is walked.
+        unknown = Checkpointed(log_start_offset=0, recovery_point=0, clean=False)
+        loaded = await load_log(self._env, path, log.config, unknown, expiration_ms=expiration_ms)
+        copy = Log(self._env, name, path, log.config, loaded, owner=self)
+        copy.topic_id = read_topic_id(self._env.files, path, clean=False)
+        if copy.topic_id not in (None, log.topic_id):
+            self._discard(copy, target)
+            return
+        self.under_way[name] = Move(topic_partition=name, directory=target, log=copy)
+        self._wanted.set()
+
+    def settle_pair(self, known: Log, found: Log, directory: LogDirectory) -> None:
+        """A start has found a log twice, as a death in the midst of ``_swap`` leaves it: ``known``
+        and, in ``directory``, ``found``. The one that has more stays."""
+        name = known.topic_partition
+        mine, theirs = ((g.epochs.latest_epoch, g.log_end_offset) for g in (known, found))
+        if mine > theirs:
+            known.set_high_watermark(max(known.high_watermark, found.high_watermark))
+            self._discard(found, directory)
+            return
+        found.set_high_watermark(max(known.high_watermark, found.high_watermark))
+        source, self._dir_of[name] = self._dir_of[name], directory
+        self._logs[name] = found
+        self._discard(known, source)
+
+    def remove_marks(self) -> None:
+        """All logs are loaded: none is there twice."""
+        for name, log in list(self._logs.items()):
+            try:
+                if was_moved(self._env.files, log.directory):
+                    self._env.files.remove(f"{log.directory}/{MOVED_FILE}")
+            except OSError as error:
+                self._dir_failed(self._dir_of[name], error)
+
+    def cancel(self, topic_partition: TopicPartition) -> None:
+        """Give a move up, if there is one, and its copy away."""
+        move = self.under_way.pop(topic_partition, None)
+        if move is not None:
+            self._discard(move.log, move.directory)
+
+    def directory_failed(self, directory: LogDirectory) -> None:
+        """Forget moves to and from a directory that is offline."""
+        for name, move in list(self.under_way.items()):
+            if directory in (move.directory, self._dir_of.get(name)):
+                del self.under_way[name]
+                move.log.close()
+
+    def close(self) -> None:
+        """The broker stops; the next start goes on."""
+        for move in self.under_way.values():
+            move.log.close()
+
+    def _unique(self) -> str:
+        return f"{self._env.random.getrandbits(128):032x}"
+
+    def _discard(self, log: Log, directory: LogDirectory) -> None:
+        target = f"{directory.path}/{deleted_name(log.topic_partition, self._unique())}"
+        try:
+            log.close()
+            self._env.files.rename(log.directory, target)
+        except OSError as error:
+            self._dir_failed(directory, error)
+            return
+        log.relocate(target)
+        self._remove(log, target)
+
+    def log_was_cut(self, topic_partition: TopicPartition, offset: int) -> None:
+        """The log itself is about to be cut, or emptied and started, at ``offset``."""
+        move = self.under_way.get(topic_partition)
+        if move is not None and move.log.log_end_offset > offset:
+            move.log.truncate_to(max(offset, move.log.log_start_offset))
+            move.aligned = False
+
+    # What copies tell
+
+    def log_failed(self, log: ReadableLog, error: OSError) -> None:
+        move = self.under_way.get(log.topic_partition)
+        if move is not None and move.log is log:
+            self._dir_failed(move.directory, error)
+
+    def flush_wanted(self, log: Log) -> None:
+        self._manager.flush_wanted(log)
+
+    def sync_wanted(self, path: str) -> None:
+        self._manager.sync_wanted(path)
+
+    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
+        self._manager.removal_wanted(log, paths)
+
+    # Copying
+
+    async def run(self) -> None:
+        """Copy what there is to copy, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            for move in list(self.under_way.values()):
+                try:
+                    await self._finish(move)
+                except KafkaError as error:
+                    # A disk has failed, which its owner was told, or a batch is damaged: the log
+                    # stays where it is, and the next start tries again.
+                    self.under_way.pop(move.topic_partition, None)
+                    self._env.observer.note(
+                        "move_given_up", log=move.log.directory, error=str(error)
+                    )
+
+    async def _finish(self, move: Move) -> None:
+        loop = asyncio.get_running_loop()
+        flushes = 0
+        while (log := self._log_of(move)) is not None:
+            began = loop.time()
+            if copy_some(log, move):
+                await asyncio.sleep(loop.time() - began)
+            elif flushes < TURNS_TO_FLUSH and move.log.flushed_offset < log.log_end_offset:
+                flushes += 1
+                await move.log.flush()
+            else:
+                move.log.flush_blocking()
+                self._swap(log, move)
+                await self._settled()
+                return
+
+    def _swap(self, old: Log, move: Move) -> None:
+        """Put the copy in the place of the log; in one turn of the loop, so that nobody sees half
+        of it. A process that dies in between leaves both, and a mark in the newer one."""
+        name, new, files = move.topic_partition, move.log, self._env.files
+        source, target = self._dir_of[name], move.directory
+        del self.under_way[name]
+        path = f"{target.path}/{name}"
+        try:
+            new.close()
+            write_new(files, f"{new.directory}/{MOVED_FILE}", b"")
+            files.rename(new.directory, path)
+            files.sync_directory(target.path)
+        except OSError as error:
+            self._dir_failed(target, error)
+            return
+        new.relocate(path)
+        new.adopt(self._manager)
+        new.config = old.config
+        self._logs[name], self._dir_of[name] = new, target
+        new.set_high_watermark(old.high_watermark)
+        new.advance_log_start(old.log_start_offset)
+        old.cuts += 1  # a cleaning that is under way is void
+        self._moved(old, new)
+        self._discard(old, source)
+        try:
+            files.remove(f"{path}/{MOVED_FILE}")
+        except OSError as error:
+            self._dir_failed(target, error)
+
+    def _log_of(self, move: Move) -> Log | None:
+        """The log, as long as it is to be moved."""
+        if self.under_way.get(move.topic_partition) is not move:
+            return None
+        return self._logs.get(move.topic_partition)
+
+
+def copy_some(log: Log, move: Move) -> bool:
+    """Copy the next batches; False if the copy is level. Raises KafkaError."""
+    copy = move.log
+    if not move.aligned:
+        align(log, copy)
+        move.aligned = True
+    if copy.log_end_offset < log.log_start_offset:
+        copy.truncate_fully_and_start_at(log.log_start_offset)
+    end = copy.log_end_offset
+    if end >= log.log_end_offset:
+        return False
+    found = log.read(end, COPY_BYTES, up_to=log.log_end_offset, min_one=True)
+    copy.append_as_follower(b"".join(found.buffers))
+    return copy.log_end_offset > end
+
+
+def align(log: Log, copy: Log) -> None:
+    """Cut a copy to what it has in common with the log: by epochs, as a follower does (KIP-101)."""
+    latest = copy.epochs.latest
+    if latest is None:
+        copy.truncate_fully_and_start_at(log.log_start_offset)
+        return
+    epoch, end = log.end_offset_for_epoch(latest.epoch)
+    if epoch != latest.epoch:
+        if epoch < 0:
+            copy.truncate_fully_and_start_at(log.log_start_offset)
+            return
+        end = min(end, copy.end_offset_for_epoch(epoch)[1])
+    copy.truncate_to(min(end, copy.log_end_offset))
+
+
+def was_moved(files: Files, *directories: str) -> bool:
+    """Whether one of two directories has just taken the place of the other."""
+    return any(files.exists(f"{directory}/{MOVED_FILE}") for directory in directories)
