@@ -23,6 +23,7 @@ COMMANDS = [
     ("topic", "create"),
     ("topic", "list"),
     ("topic", "describe"),
+    ("topic", "alter"),
     ("topic", "delete"),
     ("produce",),
     ("consume",),
@@ -74,6 +75,7 @@ def test_wrong_usage_is_2() -> None:
         ("nonsense",),
         ("topic", "create"),
         ("topic", "create", "x", "-p", "0"),
+        ("topic", "alter", "x"),
         ("consume", "x", "-o", "sometimes"),
         ("consume", "x", "-f", "%q"),
         ("produce", "x", "-z", "rar"),
@@ -105,6 +107,8 @@ def test_topics_from_creation_to_deletion(cluster: Cluster) -> None:
     assert all(sorted(p["replicas"]) == [1, 2] for p in described["partitions"])
     assert "LEADER" in _ok(cluster, "topic", "describe", "t1")
     assert "t1" in _ok(cluster, "topic", "list")
+    change = ("-c", "retention.ms=5000", "--delete-config", "segment.bytes")
+    assert _ok(cluster, "topic", "alter", "t1", *change) == "altered t1\n"
     assert _ok(cluster, "topic", "delete", "t1") == "deleted t1\n"
     wait_for(
         lambda: "t1" not in _ok(cluster, "topic", "list"), 10, "the deleted topic is not listed"
@@ -116,6 +120,8 @@ def test_refusals_are_1(cluster: Cluster) -> None:
     for arguments, named in [
         (("topic", "create", "taken"), "TOPIC_ALREADY_EXISTS"),
         (("topic", "create", "a/b"), "INVALID_TOPIC_EXCEPTION"),
+        (("topic", "alter", "taken", "-c", "retention.ms=x"), "INVALID_CONFIG"),
+        (("topic", "alter", "nobody", "-c", "retention.ms=1"), "UNKNOWN_TOPIC_OR_PARTITION"),
         (("topic", "create", "wide", "-r", "3"), "INVALID_REPLICATION_FACTOR"),
         (("topic", "create", "odd", "-c", "no.such=1"), "INVALID_CONFIG"),
         (("topic", "create", "odd", "-c", "novalue"), "novalue"),

@@ -1,4 +1,4 @@
-"""``barnabas topic``: create, list, describe, delete."""
+"""``barnabas topic``: create, list, describe, alter, delete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.client.admin import create_topic, delete_topic, wait_for_leaders
+from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, TopicView
@@ -19,7 +19,7 @@ CLIENT_ID = "barnabas-topic"
 
 @click.group()
 def command() -> None:
-    """Create, list, describe and delete topics."""
+    """Create, list, describe, alter and delete topics."""
 
 
 @command.command()
@@ -117,6 +117,30 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
             for row in rows
         ],
     )
+
+
+@command.command()
+@click.argument("name")
+@click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A setting of its own.")
+@click.option("--delete-config", multiple=True, metavar="KEY", help="Back to the brokers' value.")
+@bootstrap_server
+def alter(
+    name: str, config: tuple[str, ...], delete_config: tuple[str, ...], bootstrap_server: str
+) -> None:
+    """Change the settings of topic NAME.
+
+    \b
+    barnabas topic alter orders -c retention.ms=86400000 --delete-config segment.bytes
+    """
+    if not (config or delete_config):
+        raise click.UsageError("nothing to alter: give --config or --delete-config")
+
+    async def run() -> None:
+        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+            await alter_topic(client, name, parse_overrides(config), delete_config)
+
+    asyncio.run(run())
+    click.echo(f"altered {name}")
 
 
 @command.command()

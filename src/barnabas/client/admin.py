@@ -13,6 +13,9 @@ from barnabas.protocol.message import Message
 
 CREATE_TOPICS_VERSION = 7
 DELETE_TOPICS_VERSION = 6
+INCREMENTAL_ALTER_CONFIGS_VERSION = 1
+TOPIC_RESOURCE = 2
+SET, DELETE = 0, 1
 
 
 async def create_topic(
@@ -65,6 +68,23 @@ async def delete_topic(client: ClusterClient, name: str, timeout_ms: int = 30_00
         if int(result.error_code):
             raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
         return
+
+
+async def alter_topic(
+    client: ClusterClient, name: str, configs: Mapping[str, str], deleted: Sequence[str] = ()
+) -> None:
+    """Set and delete a topic's own settings, all or none. Raises ClientError."""
+    changes = [Message(name=k, config_operation=SET, value=v) for k, v in configs.items()]
+    changes += [Message(name=k, config_operation=DELETE, value=None) for k in deleted]
+    resource = Message(resource_type=TOPIC_RESOURCE, resource_name=name, configs=changes)
+    response = await client.controller(
+        ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        INCREMENTAL_ALTER_CONFIGS_VERSION,
+        Message(resources=[resource], validate_only=False),
+    )
+    result = response.responses[0]
+    if int(result.error_code):
+        raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
 
 
 async def wait_for_leaders(client: ClusterClient, topic: str, timeout_ms: int = 30_000) -> None:
