@@ -74,7 +74,6 @@ class Member(SimulatedMember):
 
     async def _work(self) -> None:
         while self.book.running:
-            await self._beat()
             if self.name in self.life.leaving:
                 await self._leave()
                 return
@@ -82,6 +81,8 @@ class Member(SimulatedMember):
                 await self._poll(number)
             if self.positions:
                 await self._commit()
+            await self._beat()
+            # Who was stopped here comes back and commits, whatever became of the group meanwhile.
             await asyncio.sleep(self.env.random.uniform(0.1, 0.4))
 
     async def _leave(self) -> None:

@@ -22,6 +22,7 @@ from tests.simulation.shadow import Batch, ShadowLog, Shadows
 from barnabas.types import NO_LEADER, LeaderAndIsr, TopicPartition
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import (
+    decode_broker,
     decode_controller,
     decode_controller_epoch,
     decode_partition_state,
@@ -61,6 +62,8 @@ class Invariants:
         self.controller_epoch = 0
         self.registered: dict[int, int] = {}
         """Broker -> czxid of its registration."""
+        self.in_doubt: dict[int, None] = {}
+        """Brokers whose newest registration says that their machine crashed (KIP-966)."""
         self.assignments: dict[TopicPartition, tuple[int, ...]] = {}
         self.checks = 0
         self._fail = fail
@@ -99,9 +102,13 @@ class Invariants:
 
     def can_lose(self, broker: int) -> bool:
         """Whether the promise says that nothing acknowledged is lost if this broker's machine
-        loses what was not flushed: another ISR member of each partition has it all."""
+        loses what was not flushed: another ISR member of each partition has it all, and has said
+        so. Two that may both lack something are not told apart."""
         return bool(self.states) and all(
-            any(m != broker and (m, tp) not in self._weak for m in state.isr)
+            any(
+                m != broker and (m, tp) not in self._weak and m not in self.in_doubt
+                for m in state.isr
+            )
             for tp, state in self.states.items()
         )
 
@@ -247,7 +254,7 @@ class Invariants:
             if node.path == paths.CONTROLLER_EPOCH:
                 self._controller_epoch_written(node)
             elif node.path.startswith(paths.BROKER_IDS + "/"):
-                self.registered[int(node.path.rpartition("/")[2])] = node.czxid
+                self._broker_registered(node)
             elif node.path == paths.CONTROLLER:
                 self.controller = decode_controller(node.path, node.data).broker_id
             elif node.path.endswith("/state"):
@@ -258,6 +265,14 @@ class Invariants:
             tp = paths.parse_partition_state_path(node.path)
             if tp is not None:
                 self._state_written(tp, node)
+
+    def _broker_registered(self, node: StoredNode) -> None:
+        broker = int(node.path.rpartition("/")[2])
+        self.registered[broker] = node.czxid
+        if decode_broker(node.path, node.data, node.czxid).unclean_start:
+            self.in_doubt[broker] = None
+        else:
+            self.in_doubt.pop(broker, None)
 
     def _assigned(self, node: StoredNode) -> None:
         topic = node.path.rpartition("/")[2]

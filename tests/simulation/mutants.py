@@ -59,6 +59,7 @@ PLAIN = {
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
+GROUP = {"members": 3, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -200,6 +201,48 @@ MUTANTS: tuple[Mutant, ...] = (
         about="the leader keeps a replica in the ISR that does not fetch",
         kinds=("silent",),
         fixed={"together": False, "kinds": ("silent",)},
+    ),
+    Mutant(
+        name="commit-not-replicated",
+        about="a group's commit is answered after the coordinator's own append",
+        kinds=("kill", "laggard", "isolate"),
+        fixed=GROUP,
+    ),
+    Mutant(
+        name="unreplicated-group-loaded",
+        about="a coordinator serves what it has loaded before that is replicated",
+        kinds=("double",),
+        fixed={**GROUP, "kinds": ("double",)},
+    ),
+    Mutant(
+        name="stale-generation-accepted",
+        about="a member that was replaced commits all the same",
+        kinds=("slow", "reset"),
+        fixed=GROUP,
+    ),
+    Mutant(
+        name="tombstone-dropped-early",
+        about="the cleaner removes a deletion before readers have seen it",
+        kinds=("kill", "slow"),
+        fixed={"compacted": True},
+    ),
+    Mutant(
+        name="cleaned-past-watermark",
+        about="the cleaner removes values for newer ones that are not committed",
+        kinds=("laggard", "zombie", "double"),
+        fixed={"compacted": True, "together": False},
+    ),
+    Mutant(
+        name="retention-past-watermark",
+        about="retention deletes what is not committed",
+        kinds=("laggard", "zombie", "silent"),
+        fixed={"segment_bytes": 1500, "retention": True, "together": False},
+    ),
+    Mutant(
+        name="moved-before-in-sync",
+        about="a reassignment removes the old replicas before the new ones are in the ISR",
+        kinds=("reassign", "slow", "kill"),
+        fixed={"brokers": 4, "together": False},
     ),
 )
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from barnabas.controller import broker_changes, partitions, replicas
+from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.store import FencedStore
 from barnabas.errors import ErrorCode
+from barnabas.groups import offset_manager
 from barnabas.replication import fetch, leadership, partition
 from barnabas.replication.control import Control
+from barnabas.replication.coordinator_log import CoordinatorLog
 from barnabas.replication.fetcher import LeaderFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.leadership import Leadership
+from barnabas.replication.ownership import Ownership
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
+from barnabas.storage import cleaner
+from barnabas.storage import log as log_module
+from barnabas.storage.cleaner_filter import BatchFilter
 from barnabas.storage.durability import Durability
 from barnabas.storage.log import Log
 from barnabas.storage.log_dir import LogDirectory
@@ -230,6 +236,53 @@ def _silent_member_kept(patches: Patches) -> None:
     patches.set(Leadership, "maybe_shrink", lambda self: None)
 
 
+def _commit_not_replicated(patches: Patches) -> None:
+    def append(
+        self: CoordinatorLog, owned: Any, batch: bytearray, done: Any, *args: Any, **rest: Any
+    ) -> None:
+        refused: list[tuple[ErrorCode, int]] = []
+        before(self, owned, batch, lambda *result: refused.append(result), *args, **rest)
+        offset = owned.partition.log_or_raise().log_end_offset - 1
+        done(*(refused[0] if refused else (ErrorCode.NONE, offset)))
+
+    before = patches.set(CoordinatorLog, "append", append)
+
+
+def _unreplicated_group_loaded(patches: Patches) -> None:
+    def finish(self: Ownership[Any, Any], owned: Any, load: Any, end: int) -> None:
+        self._finish(owned, load)
+
+    patches.set(Ownership, "_when_replicated", finish)
+
+
+def _stale_generation_accepted(patches: Patches) -> None:
+    patches.set(offset_manager, "check_commit", lambda *args, **rest: ErrorCode.NONE)
+
+
+def _tombstone_dropped_early(patches: Patches) -> None:
+    patches.set(BatchFilter, "_is_over", lambda self, header, offset: True)
+
+
+def _cleaned_past_watermark(patches: Patches) -> None:
+    def cleanable(*args: Any, log_end_offset: int, **rest: Any) -> Any:
+        rest["last_stable_offset"] = log_end_offset
+        return before(*args, log_end_offset=log_end_offset, **rest)
+
+    before = patches.set(cleaner, "cleanable_range", cleanable)
+
+
+def _retention_past_watermark(patches: Patches) -> None:
+    def deletable(segments: Any, *args: Any, **rest: Any) -> int:
+        rest["high_watermark"] = segments[-1].end_offset
+        return before(segments, *args, **rest)  # type: ignore[no-any-return]
+
+    before = patches.set(log_module, "deletable_count", deletable)
+
+
+def _moved_before_in_sync(patches: Patches) -> None:
+    patches.set(partition_reassignment, "is_complete", lambda *args, **rest: True)
+
+
 PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "truncate-to-watermark": _truncate_to_watermark,
     "end-of-next-epoch": _end_of_next_epoch,
@@ -255,4 +308,11 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "unclean-start-untold": _unclean_start_untold,
     "dead-member-kept": _dead_member_kept,
     "silent-member-kept": _silent_member_kept,
+    "commit-not-replicated": _commit_not_replicated,
+    "unreplicated-group-loaded": _unreplicated_group_loaded,
+    "stale-generation-accepted": _stale_generation_accepted,
+    "tombstone-dropped-early": _tombstone_dropped_early,
+    "cleaned-past-watermark": _cleaned_past_watermark,
+    "retention-past-watermark": _retention_past_watermark,
+    "moved-before-in-sync": _moved_before_in_sync,
 }

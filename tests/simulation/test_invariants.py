@@ -5,13 +5,17 @@ from __future__ import annotations
 import struct
 
 import pytest
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Directory, Disk
 from tests.simulation.invariants import Invariants
 from tests.simulation.kernel import Kernel
 from tests.simulation.shadow import Shadows
 
-from barnabas.types import LeaderAndIsr, TopicPartition
-from barnabas.zookeeper.bodies import encode_controller_epoch, encode_partition_state
+from barnabas.types import Broker, Endpoint, LeaderAndIsr, TopicPartition
+from barnabas.zookeeper.bodies import (
+    encode_broker,
+    encode_controller_epoch,
+    encode_partition_state,
+)
 from barnabas.zookeeper.store import Batch as StoreBatch
 from barnabas.zookeeper.store import StoredNode
 
@@ -88,9 +92,15 @@ class World:
         """Another controller."""
         self._commit("/controller_epoch", encode_controller_epoch(epoch))
 
-    def registered(self, broker: int) -> None:
-        """A broker registers."""
-        self._commit(f"/brokers/ids/{broker}", b"{}")
+    def registered(self, broker: int, *, in_doubt: bool = False) -> None:
+        """A broker registers (again)."""
+        node = Broker(
+            id=broker,
+            epoch=0,
+            endpoints=(Endpoint("PLAINTEXT", "PLAINTEXT", "h", 9092),),
+            unclean_start=in_doubt,
+        )
+        self._commit(f"/brokers/ids/{broker}", encode_broker(node, 0))
 
     def _commit(self, path: str, data: bytes) -> None:
         self.zxid += 1
@@ -289,6 +299,30 @@ def test_whoever_lost_power_is_weak_until_it_joins_again(world: World) -> None:
     world.registered(3)
     world.state(1, 0, (1, 2, 3), 1)
     assert world.broken == ["StrongIsr"]
+
+
+def test_two_members_in_doubt_are_one_too_many(world: World) -> None:
+    world.state(1, 0, (1, 2), 1)
+    for number in (1, 2):
+        world.registered(number)
+    assert world.judge.can_lose(1)
+    world.registered(2, in_doubt=True)
+    assert not world.judge.can_lose(1)
+    assert world.judge.can_lose(2)
+    world.registered(2)
+    assert world.judge.can_lose(1)
+
+
+@pytest.mark.parametrize(("start", "broken"), [(2, []), (3, ["DeletedUncommitted"])])
+def test_nothing_uncommitted_is_deleted(world: World, start: int, broken: list[str]) -> None:
+    world.watermark(1, 2)
+    directory = world.disks[3].find("/data/t-0")
+    assert isinstance(directory, Directory)
+    inode = directory.visible.pop(SEGMENT)
+    world.disks[3].change(inode, 0, None)  # type: ignore[arg-type]
+    directory.visible[f"{start:020}.log"] = inode
+    world.role(3, leader=1, epoch=0, isr=(1, 2, 3))
+    assert list(dict.fromkeys(world.broken)) == broken
 
 
 def test_what_a_new_life_holds_is_not_known_before_it_has_a_role(world: World) -> None:

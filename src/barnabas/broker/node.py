@@ -60,7 +60,7 @@ log = logging.getLogger("kafka.server")
 T = TypeVar("T")
 
 FIRST_BLOCK_TIMEOUT_S = 5.0
-DOUBT_POLL_S = 1.0
+DOUBT_POLL_S = 0.1
 LISTEN_BACKLOG = 1024
 """Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
 connection that finds the queue full waits for a second."""
