@@ -19,6 +19,8 @@ from barnabas.types import TopicPartition
 
 KEYS = 4
 """Of each writer."""
+BURST = 12
+"""Records with acks=1 that a leader may be alone with: more than a segment holds."""
 
 
 @dataclass(slots=True)
@@ -27,56 +29,79 @@ class Keyed:
 
     workload: Workload
     tp: TopicPartition
+    tails: bool = False
+    """Writers leave records that only leaders have."""
     end: int = field(default=0)
     """One past the highest acknowledged offset."""
 
     def writer(self, name: str) -> Main:
-        """Sets its own keys, one record after the other; now and then deletes one."""
+        """Sets its own keys, one record after the other; now and then deletes one. After an unknown
+        outcome it turns to other keys: what is on its way yet may come after what is newer."""
 
         async def main(env: Env) -> None:
-            version = 0
+            life = 0
             async with ClusterClient(self.workload.bootstrap, name, timeout_ms=5000) as client:
                 while self.workload.producing:
-                    producer = Producer(client, delivery_timeout_ms=60_000, request_timeout_ms=3000)
+                    life += 1
                     try:
-                        await client.metadata([self.tp.topic])
-                        await producer.start()
+                        await self._write(env, client, f"{name}.{life}")
                     except (OSError, ClientError, Unreachable):
                         await asyncio.sleep(0.5)
-                        continue
-                    sure = True
-                    while self.workload.producing and sure:
-                        version += 1
-                        sure = await self._set(env, producer, name, version)
-                        await asyncio.sleep(env.random.expovariate(1 / 0.1))
 
         return main
 
-    async def _set(self, env: Env, producer: Producer, writer: str, version: int) -> bool:
+    async def _write(self, env: Env, client: ClusterClient, writer: str) -> None:
+        await client.metadata([self.tp.topic])
+        producer = Producer(client, delivery_timeout_ms=60_000, request_timeout_ms=3000)
+        await producer.start()
+        hasty = Producer(client, acks=1, delivery_timeout_ms=2000, request_timeout_ms=1000)
+        await hasty.start()
+        version, sure = 0, True
+        while self.workload.producing and sure:
+            version += 1
+            sure = await self._set(env, producer, writer, version)
+            burst = BURST if self.tails and sure and env.random.random() < 0.2 else 0
+            for _ in range(burst):
+                version += 1
+                sure = sure and await self._set(env, hasty, writer, version, acknowledged=False)
+            await asyncio.sleep(env.random.expovariate(1 / 0.1))
+
+    async def _set(
+        self,
+        env: Env,
+        producer: Producer,
+        writer: str,
+        version: int,
+        *,
+        acknowledged: bool = True,
+    ) -> bool:
+        """Whether the answer came. Without ``acknowledged`` (by all) it promises nothing."""
         name = f"{writer}/{env.random.randrange(KEYS)}"
         value = None if env.random.random() < 0.15 else f"{name}={version}"
         record = Record(
             0, env.clock.wall_ms(), name.encode(), None if value is None else value.encode(), ()
         )
-        offset, outcome = None, Outcome.INFO
+        offset, answered = None, False
         try:
             offset = await producer.send(self.tp, [record])
-            outcome = Outcome.OK
-            self.end = max(self.end, offset + 1)
-            env.observer.note("acknowledged", key=str(self.tp), offset=offset, count=1)
+            answered = True
         except (OSError, ClientError, Unreachable) as error:
             env.observer.note("send_unknown", key=str(self.tp), error=str(error))
+        promised = answered and acknowledged
+        if promised and offset is not None:
+            self.end = max(self.end, offset + 1)
+            env.observer.note("acknowledged", key=str(self.tp), offset=offset, count=1)
         self.workload.history.updates.append(
             Update(
                 key=str(self.tp),
                 name=name,
                 version=version,
                 value=value,
-                outcome=outcome,
-                offset=offset,
+                outcome=Outcome.OK if promised else Outcome.INFO,
+                offset=offset if promised else None,
             )
         )
-        return outcome is Outcome.OK
+        return answered
 
     def reader(self, name: str) -> Main:
         """Reads from the start to the end, and begins again; a last time when nobody writes."""

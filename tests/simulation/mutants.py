@@ -230,7 +230,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="cleaned-past-watermark",
         about="the cleaner removes values for newer ones that are not committed",
         kinds=("laggard", "zombie", "double"),
-        fixed={"compacted": True, "together": False},
+        fixed={**TAILS, "compacted": True},
     ),
     Mutant(
         name="retention-past-watermark",

@@ -169,7 +169,7 @@ class Scenario:
         self.layout = Layout(together=options.together, brokers=options.brokers)
         bootstrap = self.layout.bootstrap
         self.workload = Workload(self.simulation, bootstrap, deleting=options.retention)
-        self.keyed = Keyed(self.workload, KEYED)
+        self.keyed = Keyed(self.workload, KEYED, tails=options.tails)
         names = [f"m{number}" for number in range(options.members)]
         self.group = GroupLife(self.simulation, self.workload, TOPIC, len(PARTITIONS), names)
         shadows = Shadows()
