@@ -136,6 +136,52 @@ def test_an_unknown_leader_is_half_applied() -> None:
     run(main())
 
 
+def test_a_role_ends_where_the_partition_was_moved_away_unheard() -> None:
+    """The removal was decided while this broker was out of the cluster; nobody tells it to stop."""
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce()
+            old, follower = cluster.nodes[1], cluster.nodes[3]
+            failing = old.partition
+            (topic,) = cluster.update_metadata().topic_states
+            (state,) = topic.partition_states
+            state.replicas = [2]
+            update = cluster.update_metadata(topic_states=[topic])
+            await old.manager.update_metadata(update)
+            assert old.partition.is_leader, "the same epoch says nothing new"
+            state.leader, state.leader_epoch = 2, 1
+            for node in (old, follower):
+                await node.manager.update_metadata(update)
+                assert not node.partition.is_leader
+                assert node.partition.leader_id == -1
+                assert node.partition.log is not None, "the log stays"
+            assert follower.manager.fetchers.fetcher(1) is None
+            stop = Message(
+                controller_id=1,
+                controller_epoch=1,
+                broker_epoch=-1,
+                topic_states=[
+                    Message(
+                        topic_name="t",
+                        partition_states=[
+                            Message(partition_index=0, leader_epoch=1, delete_partition=True)
+                        ],
+                    )
+                ],
+            )
+            answer = await old.manager.stop_replica(stop)
+            assert answer.partition_errors[0].error_code == ErrorCode.NONE
+            cluster.leader_epoch = 2
+            await cluster.announce(1)
+            assert old.partition.is_leader
+            old.manager.context.storage_failed(failing, OSError("of a log that is deleted"))
+            assert not old.partition.offline
+            assert old.partition.is_leader
+
+    run(main())
+
+
 def test_any_epoch_change_restarts_the_copying() -> None:
     """Trap 2 (KAFKA-7164): the same leader in a new epoch is a reason to compare logs again."""
 

@@ -296,18 +296,39 @@ class Control:
     # UpdateMetadata
 
     def update_metadata(self, request: Any) -> Message:
-        """Replace what we know of the cluster; the response. Roles do not change."""
+        """Replace what we know of the cluster; the response. Roles do not change, but where we are
+        not assigned any more."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
             self._note_order("UpdateMetadata", request)
             before = list(self._context.metadata.brokers)
             self._context.metadata.apply(request)
+            self._leave_unassigned(request)
             if before != list(self._context.metadata.brokers):
                 # Who is alive decides who may join an ISR and whom the watermarks wait for.
                 for partition in self._hosted.values():
                     partition.mark_followers()
                     partition.settle_deletes()
         return Message(error_code=stale)
+
+    def _leave_unassigned(self, request: Any) -> None:
+        """Partitions were moved away while we were out of the cluster, alive, and no StopReplica
+        reached us: beyond the original the role ends, else an old leader would show consumers the
+        end of its log for ever, without an error. The log stays."""
+        own_id = self._context.settings.broker_id
+        for topic, _, states in _topics(request):
+            for state in states:
+                name = TopicPartition(topic, state.partition_index)
+                partition = self._hosted.get(name)
+                if partition is None or partition.offline or partition.leader_id == NO_LEADER:
+                    continue
+                if state.leader_epoch > partition.leader_epoch and own_id not in state.replicas:
+                    log.info("%s was moved to %s", name, list(state.replicas))
+                    self._fetchers.remove(name)
+                    partition.stop()
+                    for listener in self._listeners:
+                        listener.stopped(name, False)
+                    self._fetchers.stop_idle()
 
 
 def _topics(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
