@@ -11,6 +11,8 @@ from tests.cluster_kit import barnabas, wait_for
 from tests.interop.original import output, tool
 
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+_PATIENTLY = ("--timeout", "40000")
+"""It gives up after 5 s by default, of which its own start takes most on a busy machine."""
 ROWS = 100
 """Records in each partition of a topic made by ``fill``."""
 
@@ -23,12 +25,12 @@ def fill(bootstrap: str, topic: str, partitions: int) -> None:
 
 
 def group_command(bootstrap: str, *arguments: str) -> str:
-    return output(GROUPS, "--bootstrap-server", bootstrap, *arguments)
+    return output(GROUPS, *_PATIENTLY, "--bootstrap-server", bootstrap, *arguments)
 
 
 def refused(bootstrap: str, *arguments: str) -> str:
     """What the command says; it does not always fail when it is refused."""
-    done = tool(GROUPS, "--bootstrap-server", bootstrap, *arguments)
+    done = tool(GROUPS, *_PATIENTLY, "--bootstrap-server", bootstrap, *arguments)
     return done.stdout + done.stderr
 
 
