@@ -36,7 +36,7 @@ class Mutant:
     fixed: dict[str, Any] = field(default_factory=dict)
     """Options that are not drawn."""
     equivalent: str = ""
-    """Why it is not expected to be seen with three brokers, if so."""
+    """Why it is not expected to be seen, if so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +243,8 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a reassignment removes the old replicas before the new ones are in the ISR",
         kinds=("reassign", "slow", "kill"),
         fixed={"brokers": 4, "together": False},
+        equivalent="an election of the target takes only who is in the ISR, so nothing is lost; the"
+        " partition is only below min.insync.replicas until the new replicas have joined",
     ),
 )
 
