@@ -154,6 +154,24 @@ def test_a_living_rival_is_an_error_that_names_the_setting() -> None:
     run(test, timeout_ms=200)
 
 
+def test_a_pause_beyond_the_deadline_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(case: Case) -> None:
+        rival = case.server.new_session_id()
+        case.server.sessions[rival] = 6000
+        case.server.write(OpCode.CREATE, CreateRequest(PATH, encode_broker(ME, 1), flags=1), rival)
+
+        async def unheard(path: str) -> None:
+            """The node goes, and the time is up before anybody hears of it."""
+            case.server.expire(rival)
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(case.client, "wait_deleted", unheard)
+        await case.registration.register(ME)
+        assert case.owner() == case.client.session_id
+
+    run(test, timeout_ms=200)
+
+
 def test_an_endpoint_of_another_broker_is_refused() -> None:
     async def test(case: Case) -> None:
         other = encode_broker(replace(ME, id=2), 1)

@@ -127,6 +127,8 @@ class BrokerRegistration:
             async with asyncio.timeout_at(deadline):
                 await self._zookeeper.wait_deleted(path)
         except TimeoutError:
-            raise ConfigError(
-                f"broker.id={broker.id}: another running broker is registered with this id"
-            ) from None
+            # If this process was paused, time is up before it has heard that the node is gone.
+            if await persist(self._zookeeper, lambda: self._zookeeper.exists(path)) is not None:
+                raise ConfigError(
+                    f"broker.id={broker.id}: another running broker is registered with this id"
+                ) from None
