@@ -16,9 +16,12 @@ from tests.transactions.checker import Transaction, TransactionHistory, check
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, fetch, list_offset
+from barnabas.client.coordinators import TRANSACTION, ask_coordinator
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.groups import committed_offsets
 from barnabas.client.transactions import TransactionalProducer
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
 from barnabas.records.batch import Record
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
@@ -56,10 +59,17 @@ class Drama:
         self.lives = 0
         self.fenced = 0
         self.moves = 0
+        self.ends: list[str] = []
+        """In what state each transactional id was left."""
+        self.aim = ""
+        """The step at which somebody waits to strike, and the coordinator that has written it."""
+        self.aimed = ""
         self.simulation.listening.append(self._heard)
 
     def _heard(self, process: object, event: str, fields: dict[str, object]) -> None:
         self.moves += event == "transactions_loaded" and bool(fields["ids"])
+        if event == "transaction_state" and fields["state"] == self.aim:
+            self.aim, self.aimed = "", str(getattr(process, "name", ""))
 
     async def setup(self) -> None:
         async def coordinator(env: Env) -> None:
@@ -197,14 +207,26 @@ class Drama:
                 for number in range(PRODUCERS):
                     found = await committed_offsets(client, f"g{number}")
                     self.history.positions[f"g{number}"] = found.get(PARTITION_NAMES[0], -1)
+                    self.ends.append(await self._state(client, f"id{number}"))
 
         await self.simulation.ended(self.simulation.start("last", read))
+
+    async def _state(self, client: ClusterClient, transactional_id: str) -> str:
+        _, answer = await ask_coordinator(
+            client,
+            TRANSACTION,
+            transactional_id,
+            ApiKey.DESCRIBE_TRANSACTIONS,
+            0,
+            Message(transactional_ids=[transactional_id]),
+            lambda answer: int(answer.transaction_states[0].error_code),
+        )
+        return str(answer.transaction_states[0].transaction_state)
 
     # Trouble
 
     async def act(self) -> None:
         chance = self.chance
-        victim = self.simulation.processes[f"b{chance.randint(1, BROKERS)}"]
         if chance.random() < 0.5:
             # A new life of a producer while the old one may be in the midst of a transaction.
             number = chance.randrange(PRODUCERS)
@@ -215,6 +237,7 @@ class Drama:
                         process.kill()
             self.add_producer(number)
             await asyncio.sleep(chance.choice((0.01, 0.1, 0.5)))
+        victim = self.simulation.processes[await self._victim()]
         if chance.random() < 0.3:
             victim.pause()
             await asyncio.sleep(chance.choice((0.5, 1, 5)))
@@ -230,6 +253,18 @@ class Drama:
                 for p in self.simulation.processes.values()
             ):
                 self.add_producer(number)
+
+    async def _victim(self) -> str:
+        """Any broker, or at the very moment of a decision its coordinator or another."""
+        chance = self.chance
+        anybody = f"b{chance.randint(1, BROKERS)}"
+        if chance.random() < 0.2:
+            return anybody
+        self.aimed, self.aim = "", chance.choice(("Ongoing", "PrepareCommit", "PrepareAbort"))
+        async with asyncio.timeout(60):
+            while not self.aimed:  # noqa: ASYNC110
+                await asyncio.sleep(0.0002)
+        return self.aimed if chance.random() < 0.5 else anybody
 
     async def calm(self) -> None:
         """Until transactions are committed again."""
@@ -266,8 +301,10 @@ def play(seed: int, acts: int) -> Drama:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_every_transaction_is_there_as_a_whole_or_not_at_all(seed: int) -> None:
-    drama = play(seed, 5)
+    drama = play(seed, 4)
     assert not check(drama.history)
+    assert len(drama.ends) == PRODUCERS
+    assert not {"Ongoing", "PrepareCommit", "PrepareAbort"} & {*drama.ends}
     assert drama.committed > 20
     assert drama.moves >= 2
 
