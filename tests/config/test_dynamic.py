@@ -15,6 +15,7 @@ from barnabas.config.dynamic import (
     check_dynamic,
     usable,
 )
+from barnabas.config.settings import SETTINGS
 from barnabas.config.topic_config import ALTERABLE, TopicConfig
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 
@@ -138,3 +139,5 @@ def test_what_may_change_is_what_the_original_says() -> None:
     assert "log.roll.hours" not in DYNAMIC_SETTINGS
     assert "log.cleaner.enable" not in DYNAMIC_SETTINGS
     assert "message.max.bytes" in DYNAMIC_SETTINGS
+    for name, setting in DYNAMIC_SETTINGS.items():
+        assert setting is SETTINGS.get(name, setting), "what is honoured is described as such"

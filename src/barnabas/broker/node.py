@@ -403,6 +403,9 @@ class Node:
         self._configs.broker_changed()
         if self._network is not None:
             self._network.connections_max = config.integer("max.connections")
+        if self.services is not None:
+            verify = config.flag("transaction.partition.verification.enable")
+            self.services.transactions.verifier.enabled = verify
         if self._controller is not None and "unclean.leader.election.enable" in names:
             self._controller.change_settings(controller_settings(config))
         if self._registered is not None and "advertised.listeners" in names:

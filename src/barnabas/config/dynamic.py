@@ -32,6 +32,7 @@ _OTHERS = (
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
     "producer.id.expiration.ms",
+    "transaction.partition.verification.enable",
 )
 """For one broker or all of them, besides the defaults of topic settings."""
 
@@ -51,7 +52,6 @@ _WITHOUT_EFFECT = {
     "num.io.threads": _INT,
     "num.network.threads": _INT,
     "replica.alter.log.dirs.io.max.bytes.per.second": _LONG,
-    "transaction.partition.verification.enable": _BOOL,
 }
 """Accepted and kept, because tools set them; nothing here obeys them."""
 
