@@ -298,6 +298,10 @@ class Stage:
         client.expired, client.session_id = False, self.cluster.brokers[number].session
         self.cluster.controllers[number].on_new_session()
 
+    async def do_late_write(self, partition: str, isr: str) -> None:
+        """What a controller that has died since had sent: the state as it is, with this ISR."""
+        self.cluster.patch_state(*_tp(partition), isr=_ids(isr))
+
     async def do_other_controller(self, epoch: str) -> None:
         """Somebody else has become controller, and we have not heard of it yet."""
         self.cluster.zookeeper.set(paths.CONTROLLER_EPOCH, epoch.encode())

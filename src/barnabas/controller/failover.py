@@ -88,6 +88,10 @@ async def _load(term: Term, rng: random.Random) -> None:
                 p.leadership, p.mzxid = state
     for broker in context.brokers.values():
         term.channels.add(broker)
+        if broker.unclean_start:
+            # Whoever led before us may have named it in a younger state without having seen that
+            # it registered again. So no age of a state vouches for it, until its logs are level.
+            context.learnt_of(broker)
 
 
 def _classify(term: Term) -> list[PartitionInfo]:
