@@ -51,7 +51,9 @@ class Book:
         self.committed[partition] = max(self.committed.get(partition, -1), offset)
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """An answer with an error."""
+
     def __init__(self, code: int) -> None:
         super().__init__(str(code))
         self.code = code
@@ -60,7 +62,7 @@ class _Refused(Exception):
 def check_code(code: int) -> None:
     """Raise what ``run`` sorts out if this is an error."""
     if code:
-        raise _Refused(int(code))
+        raise Refused(int(code))
 
 
 class SimulatedMember:
@@ -83,7 +85,7 @@ class SimulatedMember:
                 await self._join()
                 await self._read_positions()
                 await self._work()
-            except _Refused as refused:
+            except Refused as refused:
                 await self._forget(refused.code)
             except (OSError, Unreachable, ClientError):
                 self.coordinator = None

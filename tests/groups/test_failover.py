@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.api.kit import broker_main
+from tests.groups.consumer.members import ConsumerBook, consumer_main
 from tests.groups.members import TOPIC, Book, member_main
-from tests.simulation.nodes import Simulation
+from tests.simulation.nodes import Main, Simulation
 
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
@@ -24,6 +27,9 @@ SETTINGS = {
     "offsets.topic.num.partitions": "3",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
+    "group.coordinator.rebalance.protocols": "classic,consumer",
+    "group.consumer.min.session.timeout.ms": "500",
+    "group.consumer.session.timeout.ms": "2000",
     "zookeeper.session.timeout.ms": "3000",
     "replica.lag.time.max.ms": "3000",
     "default.replication.factor": "3",
@@ -34,10 +40,13 @@ BOOTSTRAP = ",".join(f"b{n}:9092" for n in range(1, BROKERS + 1))
 class Drama:
     """A cluster, members at work, and somebody who kills."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, book: Book, member_main: Callable[[Any, str], Main]) -> None:
+        self.member_main = member_main
+        self.book = book
+        if isinstance(book, ConsumerBook):
+            book.now_s = lambda: self.simulation.now_s
         self.simulation = Simulation(seed)
         self.chance = random.Random(seed)
-        self.book = Book(BOOTSTRAP)
         self.members = 0
         self.moves = 0
         self.simulation.listening.append(self._heard)
@@ -49,7 +58,7 @@ class Drama:
     def add_member(self) -> None:
         self.members += 1
         name = f"m{self.members}"
-        self.simulation.start(name, member_main(self.book, name))
+        self.simulation.start(name, self.member_main(self.book, name))
 
     async def setup(self) -> None:
         async def coordinator(env: Env) -> None:
@@ -110,9 +119,12 @@ class Drama:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_no_position_goes_back_and_every_partition_has_one_owner(seed: int) -> None:
+@pytest.mark.parametrize(("book", "main"), [(Book, member_main), (ConsumerBook, consumer_main)])
+def test_no_position_goes_back_and_every_partition_has_one_owner(
+    book: Callable[[str], Book], main: Callable[[Any, str], Main], seed: int
+) -> None:
     logging.disable(logging.CRITICAL)
-    drama = Drama(seed)
+    drama = Drama(seed, book(BOOTSTRAP), main)
 
     async def play() -> None:
         await drama.setup()

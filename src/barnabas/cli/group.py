@@ -50,6 +50,7 @@ def list_command(bootstrap_server: str, output: str) -> None:
                     "name": g.name,
                     "state": g.state,
                     "type": g.protocol_type or "-",
+                    "protocol": g.kind,
                     "coordinator": g.coordinator,
                 }
                 for g in await list_groups(client)
@@ -59,7 +60,7 @@ def list_command(bootstrap_server: str, output: str) -> None:
     if output == "json":
         print_json(rows)
     else:
-        header = ["name", "state", "type", "coordinator"]
+        header = ["name", "state", "type", "protocol", "coordinator"]
         print_table(header, [list(row.values()) for row in rows])
 
 
@@ -82,6 +83,7 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
             "instance": m.instance_id,
             "client": m.client_id,
             "host": m.host.lstrip("/"),
+            "epoch": m.epoch,
             "partitions": None if m.partitions is None else [str(p) for p in m.partitions],
         }
         for m in group.members
@@ -92,6 +94,9 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
         "type": group.protocol_type,
         "assignor": group.protocol,
         "coordinator": group.coordinator,
+        "protocol": group.kind,
+        "epoch": group.epoch,
+        "assignment epoch": group.target_epoch,
     }
     if output == "json":
         print_json({**summary, "partitions": positions, "members": members})

@@ -13,12 +13,15 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition
 
-LIST_GROUPS_VERSION = 4
+LIST_GROUPS_VERSION = 5
 DESCRIBE_GROUPS_VERSION = 5
+CONSUMER_GROUP_DESCRIBE_VERSION = 0
 OFFSET_FETCH_VERSION = 8
 OFFSET_COMMIT_VERSION = 8
 DELETE_GROUPS_VERSION = 2
 NO_GENERATION = -1
+CLASSIC, CONSUMER = "classic", "consumer"
+DEAD = "Dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class GroupListing:
     state: str
     protocol_type: str
     coordinator: int
+    kind: str = CLASSIC
+    """Of its protocol: classic, or consumer (KIP-848)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,8 @@ class MemberDescription:
     client_id: str
     host: str
     partitions: tuple[TopicPartition, ...] | None
+    epoch: int | None = None
+    """Of a member of a consumer group (KIP-848)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +59,17 @@ class GroupDescription:
     protocol: str
     coordinator: int
     members: tuple[MemberDescription, ...]
+    kind: str = CLASSIC
+    epoch: int | None = None
+    target_epoch: int | None = None
+    """Epochs of a consumer group (KIP-848): of the group, and of its newest assignment."""
 
 
 async def list_groups(client: ClusterClient) -> list[GroupListing]:
     """All groups of all brokers, by name. Raises ClientError, Unreachable."""
     await client.metadata([])
     found: dict[str, GroupListing] = {}
-    request = Message(states_filter=[])
+    request = Message(states_filter=[], types_filter=[])
     for broker in sorted(client.view.brokers):
         response = await retried(
             client,
@@ -74,6 +85,7 @@ async def list_groups(client: ClusterClient) -> list[GroupListing]:
                 state=group.group_state,
                 protocol_type=group.protocol_type,
                 coordinator=broker,
+                kind=group.group_type.lower(),
             )
     return [found[name] for name in sorted(found)]
 
@@ -90,6 +102,10 @@ async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
         lambda response: int(response.groups[0].error_code),
     )
     found = response.groups[0]
+    if found.group_state == DEAD:
+        consumer_group = await _consumer_group(client, group, coordinator)
+        if consumer_group is not None:
+            return consumer_group
     return GroupDescription(
         name=group,
         state=found.group_state,
@@ -106,6 +122,49 @@ async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
             )
             for m in found.members
         ),
+    )
+
+
+async def _consumer_group(
+    client: ClusterClient, group: str, coordinator: int
+) -> GroupDescription | None:
+    """A group of the next-generation protocol; None if it is not one."""
+    try:
+        response = await client.broker(
+            coordinator,
+            ApiKey.CONSUMER_GROUP_DESCRIBE,
+            CONSUMER_GROUP_DESCRIBE_VERSION,
+            Message(group_ids=[group], include_authorized_operations=False),
+        )
+    except OSError:
+        return None  # a broker that does not know the request closes the connection
+    found = response.groups[0]
+    if int(found.error_code):
+        return None
+    return GroupDescription(
+        name=group,
+        state=found.group_state,
+        protocol_type=CONSUMER,
+        protocol=found.assignor_name,
+        coordinator=coordinator,
+        members=tuple(
+            MemberDescription(
+                id=m.member_id,
+                instance_id=m.instance_id,
+                client_id=m.client_id,
+                host=m.client_host,
+                partitions=tuple(
+                    TopicPartition(topic.topic_name, number)
+                    for topic in m.assignment.topic_partitions
+                    for number in topic.partitions
+                ),
+                epoch=m.member_epoch,
+            )
+            for m in found.members
+        ),
+        kind=CONSUMER,
+        epoch=found.group_epoch,
+        target_epoch=found.assignment_epoch,
     )
 
 
