@@ -143,3 +143,33 @@ def test_a_segment_removed_during_a_flush_is_not_brought_back() -> None:
     names = [path for path in files.files if path.endswith((".log", "index"))]
     bases = {int(path.rpartition("/")[2][:20]) for path in names}
     assert bases == set(log.segments.bases)
+
+
+class SlowNames(FaultyFiles):
+    """Syncs of directories wait until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def fsync_directory(self, path: str) -> None:
+        await self.let_go.wait()
+
+
+def test_no_flush_ends_before_the_name_of_a_new_segment_is_durable() -> None:
+    files = SlowNames()
+    log = create(environment(files))
+
+    async def main() -> None:
+        append(log, 2)
+        first = asyncio.ensure_future(log.flush())
+        await asyncio.sleep(0.01)
+        append(log, 2)
+        second = asyncio.ensure_future(log.flush())
+        await asyncio.sleep(0.01)
+        assert log.flushed_offset == 0
+        files.let_go.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(main())
+    assert log.flushed_offset == 4

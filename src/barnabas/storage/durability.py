@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 
 from barnabas.seams import Files
@@ -17,7 +18,8 @@ class Durability:
         "_cuts",
         "_files",
         "_history",
-        "_names_changed",
+        "_names",
+        "_names_durable",
         "_rolled",
         "_segments",
         "flushed_offset",
@@ -36,8 +38,10 @@ class Durability:
         self.flushed_offset = flushed_offset
         # Rolled segments whose indexes are not yet durable.
         self._rolled: list[Segment] = []
-        # A file or the directory itself is new: its name is not durable.
-        self._names_changed = flushed_offset == 0
+        # Files that were added, the directory itself among them, and how many of their names are
+        # durable. Not a mark that a sync takes down: another one may begin and end meanwhile.
+        self._names = 1
+        self._names_durable = 0 if flushed_offset == 0 else 1
         # Counts truncations: one makes the sync that is under way say nothing about the log.
         self._cuts = 0
 
@@ -51,7 +55,7 @@ class Durability:
 
     def segment_added(self) -> None:
         """There is a file with a new name."""
-        self._names_changed = True
+        self._names += 1
 
     def segment_rolled(self, segment: Segment) -> None:
         """A segment is complete; its indexes become durable with the next flush."""
@@ -90,16 +94,24 @@ class Durability:
         if self.flushed_offset < log_end_offset:
             for segment in self._segments.from_floor(self.flushed_offset):
                 segment.file.fsync_blocking()
+            if self._names_durable < self._names:
+                self._files.sync_directory(self._directory)
+                self._files.sync_directory(posixpath.dirname(self._directory))
+                self._names_durable = self._names
             self.flushed_offset = log_end_offset
 
     async def _sync(self) -> None:
         rolled = list(self._rolled)
-        changed, self._names_changed = self._names_changed, False
+        names = self._names
         for segment in self._segments.from_floor(self.recovery_point):
             await segment.fsync(with_indexes=segment in rolled)
             await self._history.snapshots.fsync(segment.base_offset)
-        if changed:
-            directory = self._segments.active.directory
-            await self._files.fsync_directory(directory)
-            await self._files.fsync_directory(directory.rpartition("/")[0])
+        if self._names_durable < names:
+            await self._files.fsync_directory(self._directory)
+            await self._files.fsync_directory(posixpath.dirname(self._directory))
+            self._names_durable = max(self._names_durable, names)
         self._rolled = [segment for segment in self._rolled if segment not in rolled]
+
+    @property
+    def _directory(self) -> str:
+        return self._segments.active.directory
