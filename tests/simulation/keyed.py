@@ -64,7 +64,7 @@ class Keyed:
             for _ in range(burst):
                 version += 1
                 sure = sure and await self._set(env, hasty, writer, version, acknowledged=False)
-            await asyncio.sleep(env.random.expovariate(1 / 0.1))
+            await asyncio.sleep(env.random.expovariate(1 / self.workload.pause_s))
 
     async def _set(
         self,

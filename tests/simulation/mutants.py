@@ -56,6 +56,7 @@ PLAIN = {
     "retention": False,
     "compacted": False,
     "members": 0,
+    "pause_s": 0.1,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}

@@ -43,6 +43,8 @@ class Options:
     """There is a topic of keys that are updated, and it and __consumer_offsets are cleaned."""
     members: int = 0
     """Of a consumer group that reads the clients' topic."""
+    pause_s: float = 0.1
+    """Mean time that a producer rests between two sends."""
 
 
 def draw_options(
@@ -82,4 +84,5 @@ def _draw_extent(stream: random.Random) -> dict[str, Any]:
         "retention": rolls and stream.random() < 0.5,
         "compacted": stream.random() < 0.25,
         "members": stream.choice((2, 3)) if stream.random() < 0.3 else 0,
+        "pause_s": stream.choice((0.1, 0.3, 0.6)),
     }

@@ -168,7 +168,9 @@ class Scenario:
         self.simulation = Simulation(options.seed, cpu_delay=options.cpu_delay, timeline=timeline)
         self.layout = Layout(together=options.together, brokers=options.brokers)
         bootstrap = self.layout.bootstrap
-        self.workload = Workload(self.simulation, bootstrap, deleting=options.retention)
+        self.workload = Workload(
+            self.simulation, bootstrap, pause_s=options.pause_s, deleting=options.retention
+        )
         self.keyed = Keyed(self.workload, KEYED, tails=options.tails)
         names = [f"m{number}" for number in range(options.members)]
         self.group = GroupLife(self.simulation, self.workload, TOPIC, len(PARTITIONS), names)

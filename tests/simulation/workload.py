@@ -34,6 +34,8 @@ class Workload:
     positions: dict[str, int] = field(default_factory=dict)
     """Consumer -> offset of its next poll."""
     attempted: int = 0
+    pause_s: float = 0.1
+    """Mean time that a producer rests between two sends."""
     deleting: bool = False
     """Retention deletes old records: they may be gone before they are read."""
 
@@ -96,7 +98,7 @@ class Workload:
             )
             record = Record(0, env.clock.wall_ms(), None, value.encode(), ())
             await producer.send(tp, [record])
-        await asyncio.sleep(env.random.expovariate(1 / 0.2))
+        await asyncio.sleep(env.random.expovariate(0.5 / self.pause_s))
 
     async def _produce(
         self, env: Env, client: ClusterClient, name: str, tp: TopicPartition, idempotent: bool
@@ -117,7 +119,7 @@ class Workload:
             number += len(values)
             if not await self._send(env, producer, name, tp, values):
                 return
-            await asyncio.sleep(env.random.expovariate(1 / 0.1))
+            await asyncio.sleep(env.random.expovariate(1 / self.pause_s))
 
     async def _send(
         self, env: Env, producer: Producer, name: str, tp: TopicPartition, values: list[str]
