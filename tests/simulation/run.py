@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -40,6 +41,8 @@ def main() -> int:
     parser.add_argument("--save", help="write the options of --replay to this file of the corpus")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    # A killed process never begins what it had planned.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     kinds = tuple(options.kinds.split(","))
     if options.replay is None:
         return campaign(options, kinds)

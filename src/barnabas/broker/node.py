@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
@@ -19,9 +18,9 @@ from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
+from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
-from barnabas.broker.registration import BrokerRegistration
 from barnabas.broker.room_settings import (
     controller_settings,
     group_settings,
@@ -52,7 +51,7 @@ from barnabas.zookeeper.cluster import (
     notify_log_dir_failure,
     read_or_create_cluster_id,
 )
-from barnabas.zookeeper.errors import ConnectionLoss, NoNode, SessionExpired
+from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
 from barnabas.zookeeper.operations import WatchEvent
 
 log = logging.getLogger("kafka.server")
@@ -114,8 +113,6 @@ class Node:
         self._config = config
         self._tasks = tasks
         self._background: list[asyncio.Task[None]] = []
-        self._registered: Broker | None = None
-        self._expired = asyncio.Event()
         self._stopping = False
         self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
@@ -127,7 +124,12 @@ class Node:
             on_event=self._on_event,
             on_session=self._on_session,
         )
-        self._registration = BrokerRegistration(env, self._zookeeper)
+        self._membership = Membership(
+            env,
+            self._zookeeper,
+            in_doubt=lambda: self._logs.unclean_machine_start,
+            on_new_session=self._watch_again,
+        )
         self._logs = LogManager(
             env,
             config.log_dirs,
@@ -176,8 +178,10 @@ class Node:
         )
         services = self._assemble(broker_id, cluster_id)
         endpoints = await self._listen(services)
-        registered = await _unless_stopped(stop, self._register(broker_id, endpoints))
-        if registered is None:
+        rack = self._config.text("broker.rack")
+        myself = Broker(id=broker_id, epoch=-1, endpoints=endpoints, rack=rack)
+        await _unless_stopped(stop, self._membership.register(myself))
+        if self._membership.registered is None:
             return
         self._run_in_background(services)
         await self._first_producer_ids(services)
@@ -289,36 +293,11 @@ class Node:
         ports = self._ports
         return tuple(e._replace(port=e.port or ports[e.listener]) for e in self._config.advertised)
 
-    async def _register(self, broker_id: int, endpoints: tuple[Endpoint, ...]) -> Broker:
-        self._registered = await self._registration_in_some_session(
-            Broker(
-                id=broker_id,
-                epoch=-1,
-                endpoints=endpoints,
-                rack=self._config.text("broker.rack"),
-            )
-        )
-        return self._registered
-
-    async def _registration_in_some_session(self, broker: Broker) -> Broker:
-        """Register, in another session as often as one expires meanwhile."""
-        while True:
-            try:
-                if self._expired.is_set():
-                    self._expired.clear()
-                    await self._zookeeper.new_session()
-                    self._changes.on_new_session()
-                    self._features.on_new_session()
-                doubt = self._logs.unclean_machine_start
-                return await self._registration.register(replace(broker, unclean_start=doubt))
-            except SessionExpired:
-                await self._expired.wait()
-
     def _run_in_background(self, services: Services) -> None:
         assert self._network is not None
         for name, coroutine in (
             ("zookeeper", self._zookeeper.run()),
-            ("sessions", self._follow_sessions()),
+            ("sessions", self._membership.follow(services.controller.on_new_session)),
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
             ("doubt", self._settle_doubt(services.replicas)),
@@ -352,7 +331,11 @@ class Node:
     # Sessions
 
     def _broker_epoch(self) -> int | None:
-        return None if self._registered is None else self._registered.epoch
+        return self._membership.epoch
+
+    def _watch_again(self) -> None:
+        self._changes.on_new_session()
+        self._features.on_new_session()
 
     def _on_event(self, event: WatchEvent) -> None:
         if self._controller is not None:
@@ -367,16 +350,7 @@ class Node:
             # Before anything else can use a new session: no term of the old one goes on (trap 31).
             if self._controller is not None:
                 self._controller.on_session_expired()
-            self._expired.set()
-
-    async def _follow_sessions(self) -> None:
-        """After an expiry: a new session, a new registration, then candidacy again."""
-        assert self._controller is not None
-        assert self._registered is not None
-        while True:
-            await self._expired.wait()
-            self._registered = await self._registration_in_some_session(self._registered)
-            self._controller.on_new_session()
+            self._membership.expire()
 
     async def _settle_doubt(self, replicas: ReplicaManager) -> None:
         """After the machine died: say that records may be missing until none can be."""
@@ -384,7 +358,7 @@ class Node:
             await asyncio.sleep(DOUBT_POLL_S)
             if replicas.are_level(self._logs.logs):
                 self._logs.settle_doubt()
-                await self._write_registration()
+                await self._membership.update()
 
     # Settings that change while it runs
 
@@ -408,19 +382,9 @@ class Node:
             self.services.transactions.verifier.enabled = verify
         if self._controller is not None and "unclean.leader.election.enable" in names:
             self._controller.change_settings(controller_settings(config))
-        if self._registered is not None and "advertised.listeners" in names:
-            self._registered = replace(self._registered, endpoints=self._advertised())
-            self._spawn(self._write_registration())
-
-    async def _write_registration(self) -> None:
-        """Bring our node up to date; the controller tells the others."""
-        registered = self._registered
-        if registered is not None:
-            doubt = self._logs.unclean_machine_start
-            try:
-                await self._registration.update(replace(registered, unclean_start=doubt))
-            except (SessionExpired, NoNode):
-                return  # the next registration says it
+        if self._membership.registered is not None and "advertised.listeners" in names:
+            self._membership.move(self._advertised())
+            self._spawn(self._membership.update())
 
     # Connections to others
 
@@ -481,11 +445,11 @@ class Node:
         self._stopping = True
         if (
             orderly
-            and self._registered is not None
+            and self._membership.registered is not None
             and self._config.flag("controlled.shutdown.enable")
         ):
             assert self._channel is not None
-            await hand_over(self._config, self._channel, self._registered)
+            await hand_over(self._config, self._channel, self._membership.registered)
         if self._network is not None:
             self._network.close()
         for task in self._background:
