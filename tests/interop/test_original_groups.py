@@ -27,7 +27,8 @@ from tests.interop.original_groups import (
     table,
 )
 
-from barnabas.groups.placement import OFFSETS_TOPIC, partition_for
+from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.replication.placement import partition_for
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(400)]
 
