@@ -393,8 +393,10 @@ async def _silent(nemesis: Nemesis) -> None:
     nemesis.simulation.life("silent", f"{tp}: {ends}")
     nemesis.simulation.network.cut(*ends)
     await asyncio.sleep(OUTAGE_S)
-    # A leader that cannot reach the controller either cannot change its ISR.
+    # A leader that cannot reach the controller either cannot change its ISR. And who has all that
+    # there is stays in it, however silent: only the clients' own topics are never idle.
     alone = nemesis.options.kinds == ("silent",) and follower != judge.controller
+    alone = alone and not tp.topic.startswith("__")
     if alone and judge.states[tp].leader == state.leader and follower in judge.isr(tp):
         text = (
             f"DeadMember: broker {follower} cannot fetch {tp} for {OUTAGE_S} s, but is in its ISR"

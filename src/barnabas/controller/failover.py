@@ -49,7 +49,13 @@ async def take_over(term: Term, rng: random.Random) -> None:
             term.context.topics_ineligible[topic] = reason
     term.send_metadata()
     leaderless = _classify(term)
-    await partitions.elect_where_needed(term)
+    batch = term.batch()
+    await partitions.elect_where_needed(term, batch=batch)
+    if leaderless:
+        # All of them: a broker that has just started would take the ones it hears of for all that
+        # a topic has, and find the wrong partition for a group or a key.
+        batch.metadata(term.context.partitions.values())
+    term.send(batch)
     told = {p.topic_partition: p for p in leaderless if p.state is PartitionState.ONLINE}
     await _settle_replicas(term, told)
     await partition_reassignment.requested_by_tools(term)

@@ -241,6 +241,7 @@ class GroupCoordinator:
             return
         owned = self._ownership.home(group)
         if owned is None:
+            self._unloaded([group])
             return
         silent = self._membership.expire(group, self._now())
         for member_id in silent:

@@ -209,6 +209,7 @@ class ConsumerGroups:
         """A deadline of the group may have come."""
         owned = self._ownership.home(group)
         if owned is None:
+            self.unloaded(group)
             return
         for member_id in self._membership.expire(group, self._now()):
             log.info("group %s: member %s fell silent or did not revoke", group.id, member_id)
