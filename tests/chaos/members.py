@@ -9,7 +9,8 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.real_clients import IMPATIENT
-from tests.simulation.checker import Anomaly, Commit, Committed, History, Outcome, check
+from tests.simulation.checker import Anomaly, check
+from tests.simulation.history import Commit, Committed, History, Outcome
 
 MEMBERS = 2
 DRAIN_S = 60.0
@@ -134,7 +135,13 @@ class GroupTraffic:
             consumer.close()
 
     def _found(self, key: str, offset: int, invoked: float) -> None:
-        seen = Committed(group=self.group, key=key, offset=offset, invoked=invoked)
+        seen = Committed(
+            group=self.group,
+            key=key,
+            offset=offset,
+            invoked=invoked,
+            completed=time.monotonic(),
+        )
         self.history.committed.append(seen)
 
     def _position(self) -> dict[int, int]:
