@@ -125,6 +125,7 @@ class Shadows:
     def __init__(self) -> None:
         self._places: dict[int, tuple[Disk, str]] = {}
         self._logs: dict[tuple[int, TopicPartition], ShadowLog] = {}
+        self._cleanable: dict[TopicPartition, int] = {}
 
     def add_broker(self, broker: int, disk: Disk, directory: str) -> None:
         """Where a broker keeps its logs."""
@@ -133,6 +134,7 @@ class Shadows:
     def restarted(self, broker: int) -> None:
         """Until it has a role again, what it holds is not known."""
         for key in [key for key in self._logs if key[0] == broker]:
+            self.cleanable(key[1])
             del self._logs[key]
 
     def opened(self, broker: int, tp: TopicPartition) -> ShadowLog:
@@ -143,8 +145,11 @@ class Shadows:
         return self._logs[broker, tp]
 
     def cleanable(self, tp: TopicPartition) -> int:
-        """Where the newest segment of any replica begins: no cleaner has been past that."""
-        return max((log.active for (_, other), log in self._logs.items() if other == tp), default=0)
+        """Where the newest segment of any replica began: no cleaner has been past that. Not to be
+        forgotten with a broker: others may have copied what its cleaner left."""
+        known = [log.active for (_, other), log in self._logs.items() if other == tp]
+        self._cleanable[tp] = max(self._cleanable.get(tp, 0), *known, 0)
+        return self._cleanable[tp]
 
     def get(self, broker: int, tp: TopicPartition) -> ShadowLog | None:
         """Its log, if it is known."""

@@ -31,6 +31,8 @@ DERIVED = (".index", ".timeindex", ".snapshot")
 as in the original, and a flipped digit is believed."""
 LAGGING = Link(latency_ns=600 * MILLISECOND, jitter_ns=300 * MILLISECOND, bytes_per_second=200_000)
 SESSION_S = 6.0
+LAG_S = 8.0
+"""replica.lag.time.max.ms"""
 OUTAGE_S = 18.0
 """Longer than session timeout, or lag time and a half, and what an ISR change takes."""
 
@@ -116,9 +118,11 @@ async def _early(nemesis: Nemesis) -> None:
     registered = judge.registered.get(number, 0)
     ways = [(leader, heir), (leader, late), (heir, late)]
     late.kill()
-    nemesis.revive(late)
+    # While it was level within the lag time, the watermark waits for it.
+    await asyncio.sleep(LAG_S + 0.5)
     for one, other in ways:
         network.set_link(one.host.name, other.host.name, LAGGING)
+    nemesis.revive(late)
     await _until(lambda: judge.registered.get(number, 0) > registered, 9)
     await asyncio.sleep(stream.uniform(0.6, 3.0))
     leader.kill()
