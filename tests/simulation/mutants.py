@@ -61,6 +61,8 @@ PLAIN = {
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
 GROUP = {"members": 3, "together": False}
+BYSTANDER = {"brokers": 4, "bystander": True, "together": False}
+"""The controller holds nothing itself."""
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -82,24 +84,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="unfenced-lookup",
         about="KIP-320 rule 2: the divergence is told to followers of other epochs",
-        kinds=("double", "zombie", "silent", "one_way"),
-        fixed=TAILS,
-        equivalent="each fetch is compared with the leader's log anew (KIP-595); harm needs a"
-        " fourth broker, controller alone, that one replica hears two elections late from",
+        kinds=("overtaken", "double", "zombie"),
+        fixed={**BYSTANDER, "tails": True},
+        equivalent="each fetch is compared with the leader's log anew (KIP-595): who leads in an"
+        " older epoch and again in the follower's own has all that was committed in between",
     ),
     Mutant(
         name="unfenced-position",
         about="KIP-320 rule 3: the watermark counts fetches of followers in other epochs",
-        kinds=("double", "zombie", "one_way"),
-        fixed=TAILS,
-        equivalent="each fetch is compared with the leader's log anew (KIP-595); harm needs a"
-        " fourth broker, controller alone, that one replica hears two elections late from",
+        kinds=("overtaken",),
+        fixed={**BYSTANDER, "kinds": ("overtaken",)},
     ),
     Mutant(
         name="early-join",
         about="KIP-320 rule 4: a follower joins the ISR below the start of the leader's epoch",
         kinds=("early",),
-        fixed={**TAILS, "kinds": ("early",)},
+        fixed={**TAILS, **BYSTANDER, "kinds": ("early",)},
     ),
     Mutant(
         name="ack-before-isr",
@@ -212,8 +212,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="unreplicated-group-loaded",
         about="a coordinator serves what it has loaded before that is replicated",
-        kinds=("double",),
-        fixed={**GROUP, "kinds": ("double",)},
+        kinds=("told",),
+        fixed={**GROUP, **BYSTANDER, "kinds": ("told",)},
     ),
     Mutant(
         name="stale-generation-accepted",
