@@ -201,21 +201,36 @@ def _group_offsets(history: History) -> Iterator[Anomaly]:
         for read in history.committed
         if read.completed is not None and read.offset >= 0
     ]
-    places: dict[tuple[str, str], list[Commit]] = {}
-    for commit in [*history.commits, *seen]:
-        places.setdefault((commit.group, commit.key), []).append(commit)
+    asked = _by_place(history.commits)
+    told = _by_place([*history.commits, *seen])
     for read in history.committed:
-        mine = places.get((read.group, read.key), [])
-        before = [c for c in mine if c.outcome is Outcome.OK and c.completed <= read.invoked]
+        place = (read.group, read.key)
+        before = [
+            c
+            for c in told.get(place, ())
+            if c.outcome is Outcome.OK and c.completed <= read.invoked
+        ]
         latest = max((c.invoked for c in before), default=0.0)
         newest = [c for c in before if c.completed >= latest]
         if not newest:
             continue
         start = min(c.invoked for c in newest)
-        maybe = [c.offset for c in mine if c.outcome is not Outcome.FAIL and c.completed >= start]
+        # A commit that was given up may arrive at any time after.
+        maybe = [
+            c.offset
+            for c in asked.get(place, ())
+            if c.outcome is Outcome.INFO or (c.outcome is Outcome.OK and c.completed >= start)
+        ]
         if read.offset < max(c.offset for c in newest) and read.offset not in maybe:
             text = f"group {read.group} reads {read.offset} after {newest[-1].offset} was committed"
             yield Anomaly(kind="lost-group-offset", key=read.key, text=text)
+
+
+def _by_place(commits: Iterable[Commit]) -> dict[tuple[str, str], list[Commit]]:
+    places: dict[tuple[str, str], list[Commit]] = {}
+    for commit in commits:
+        places.setdefault((commit.group, commit.key), []).append(commit)
+    return places
 
 
 def _owners(history: History) -> Iterator[Anomaly]:

@@ -13,7 +13,7 @@ from tests.simulation.workload import Main, Workload
 
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import fetch
-from barnabas.client.errors import ClientError
+from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.groups import committed_offsets
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -168,9 +168,10 @@ class GroupLife:
         self.stream = self.simulation.random("group")
 
     def start(self) -> None:
-        """All members."""
+        """All members, and somebody who looks on."""
         for name in self.names:
             self.simulation.start(name, self._main(name), host="clients")
+        self.simulation.start("looks", self._look_on, host="clients")
 
     def _main(self, name: str) -> Main:
         async def main(env: Env) -> None:
@@ -215,18 +216,38 @@ class GroupLife:
                 return
             await asyncio.sleep(0.5)
         self.book.running = False
-        await self.simulation.ended(*(self.simulation.processes[name] for name in self.names))
+        working = [self.simulation.processes[name] for name in (*self.names, "looks")]
+        await self.simulation.ended(*working)
         await self.simulation.ended(self.simulation.start("reads", self._read_back, host="clients"))
 
     def place(self, number: int) -> TopicPartition:
         """The partition of that number."""
         return TopicPartition(self.topic, number)
 
+    async def _look_on(self, env: Env) -> None:
+        """What somebody has been told must not go back, whoever coordinates next."""
+        async with ClusterClient(self.workload.bootstrap, "looks", timeout_ms=1500) as client:
+            while self.book.running:
+                try:
+                    await self._look(client)
+                except (OSError, ClientError, Unreachable):
+                    pass  # nobody coordinates just now
+                await asyncio.sleep(env.random.uniform(0.2, 1.0))
+
     async def _read_back(self, env: Env) -> None:
         async with ClusterClient(self.workload.bootstrap, "reads", timeout_ms=30_000) as client:
-            now, found = self.simulation.now_s, await committed_offsets(client, GROUP)
+            await self._look(client)
+
+    async def _look(self, client: ClusterClient) -> None:
+        now, found = self.simulation.now_s, await committed_offsets(client, GROUP)
         for number in range(self.partitions):
             tp = self.place(number)
             self.workload.history.committed.append(
-                Committed(group=GROUP, key=str(tp), offset=found.get(tp, -1), invoked=now)
+                Committed(
+                    group=GROUP,
+                    key=str(tp),
+                    offset=found.get(tp, -1),
+                    invoked=now,
+                    completed=self.simulation.now_s,
+                )
             )

@@ -201,6 +201,14 @@ def test_an_offset_that_was_read_counts_as_committed() -> None:
     unsure = commit(7, 1.0, 2.0, INFO)
     assert kinds(commit(5, 0.0, 1.0), unsure, reads_back(5, 5.0)) == []
     assert kinds(commit(5, 0.0, 1.0), unsure, seen, reads_back(5, 5.0)) == ["lost-group-offset"]
+    again = replace(seen, offset=5, invoked=5.0, completed=6.0)
+    assert kinds(commit(5, 0.0, 1.0), unsure, seen, again) == ["lost-group-offset"]
+
+
+def test_a_commit_that_was_given_up_may_arrive_late() -> None:
+    given_up = commit(5, 1.0, 2.0, INFO)
+    assert kinds(given_up, commit(7, 3.0, 4.0), reads_back(5, 5.0)) == []
+    assert kinds(given_up, commit(7, 3.0, 4.0), reads_back(4, 5.0)) == ["lost-group-offset"]
 
 
 def test_one_owner_in_a_generation() -> None:
