@@ -1,4 +1,4 @@
-"""What several foreign clients' tests need: packages of npm."""
+"""What several tests need: packages of npm, and the original."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.interop.original import missing
 
 KAFKAJS = "kafkajs@2.2.4"
 
@@ -23,3 +24,10 @@ def kafkajs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if done.returncode != 0:
         pytest.skip(f"npm cannot install {KAFKAJS}: {done.stderr[-200:]}")
     return directory / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def original() -> None:
+    """The original can be run; skips where something for it is missing."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)

@@ -7,10 +7,14 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.cluster_kit import BARNABAS, Cluster, free_ports
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "original" / "kafka"
 TOOL_TIMEOUT_S = 60.0
@@ -139,3 +143,31 @@ class JavaBroker:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+
+
+def java_broker(
+    cluster: Cluster, directory: Path, broker_id: int = 3, **settings: str
+) -> JavaBroker:
+    """One that joins a cluster of ours."""
+    return JavaBroker(
+        directory,
+        broker_id,
+        free_ports(1),
+        f"127.0.0.1:{cluster.zookeeper_port}",
+        zookeeper_session_timeout_ms="6000",
+        **settings,
+    )
+
+
+@contextmanager
+def our_broker(log: Path, settings: Mapping[str, str]) -> Iterator[None]:
+    """One broker of ours outside of ``up``."""
+    given = [part for key, value in settings.items() for part in ("-X", f"{key}={value}")]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen([*BARNABAS, "broker", *given], stderr=errors) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.clients.drivers import How, Row, write_confluent
 from tests.cluster_kit import Cluster, no_traceback
-from tests.interop.original import missing, output, tool
+from tests.interop.original import output, tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -19,9 +19,7 @@ LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+def cluster(original: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(directory=tmp_path_factory.mktemp("admin")) as running:
         yield running
         for broker in (1, 2, 3):

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from kazoo.client import KazooClient
 from tests.clients.drivers import CODECS, How, Row, digests, read_confluent, write_confluent
-from tests.cluster_kit import BARNABAS, Cluster, free_ports, wait_for
-from tests.interop.original import JavaBroker, missing
+from tests.cluster_kit import Cluster, wait_for
+from tests.interop.original import JavaBroker, java_broker, our_broker
 from tests.real_clients import Traffic
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.process,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("original"),
+]
 
 SESSION = {"zookeeper.session.timeout.ms": "6000"}
 """Only so that the test does not wait long for the original's sessions to end."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def original() -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -34,16 +31,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Two brokers of ours, 1 and 2, and our coordinator."""
     with Cluster(directory=tmp_path / "ours", brokers=2, overrides=SESSION) as running:
         yield running
-
-
-def java_broker(cluster: Cluster, directory: Path, broker_id: int = 3) -> JavaBroker:
-    return JavaBroker(
-        directory,
-        broker_id,
-        free_ports(1),
-        f"127.0.0.1:{cluster.zookeeper_port}",
-        zookeeper_session_timeout_ms="6000",
-    )
 
 
 def rows() -> list[Row]:
@@ -67,20 +54,6 @@ def create_on(bootstrap: str, topic: str, broker: int) -> None:
     config = {"segment.bytes": "20000", "retention.ms": "-1"}
     new = NewTopic(topic, 1, replica_assignment=[[broker]], config=config)
     admin.create_topics([new])[topic].result(20)
-
-
-@contextmanager
-def our_broker(log: Path, settings: Mapping[str, str]) -> Iterator[None]:
-    """One broker of ours outside of ``up``."""
-    given = [part for key, value in settings.items() for part in ("-X", f"{key}={value}")]
-    with (
-        log.open("w") as errors,
-        subprocess.Popen([*BARNABAS, "broker", *given], stderr=errors) as process,
-    ):
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.interop.original import missing, output
+from tests.interop.original import output
 from tests.storage.test_cleaner_model import IDEMPOTENT, PLAIN, TRANSACTIONAL, Machine
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 DUMP = "kafka.tools.DumpLogSegments"
 
 
-def test_cleaned_segments_and_indexes(tmp_path: Path) -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+def test_cleaned_segments_and_indexes(original: None, tmp_path: Path) -> None:
     machine, chance = Machine(1000), random.Random(3)
     producers = [(PLAIN, -1), (IDEMPOTENT, 1), (TRANSACTIONAL, 10), (TRANSACTIONAL, 11)]
     for number in range(400):

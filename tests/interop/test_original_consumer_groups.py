@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.cluster_kit import Cluster
 from tests.groups.consumer.test_clients import SETTINGS
-from tests.interop.original import missing, output
+from tests.interop.original import output
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -15,9 +15,7 @@ GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+def cluster(original: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(directory=tmp_path_factory.mktemp("next"), overrides=SETTINGS) as running:
         yield running
 

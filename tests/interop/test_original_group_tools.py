@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster_kit import Cluster
-from tests.interop.original import missing, output, tool
+from tests.interop.original import output, tool
 from tests.interop.original_groups import (
     ROWS,
     fill,
@@ -23,13 +23,12 @@ from tests.interop.original_groups import (
     table,
 )
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def original() -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.process,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("original"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.cluster_kit import BARNABAS, Cluster, barnabas, free_ports, wait_for
+from tests.cluster_kit import Cluster, barnabas, wait_for
 from tests.groups.libraries import ALL_PYTHON, PARTITIONS, TOPIC, Members, Watcher, produce
-from tests.interop.original import JavaBroker, missing
+from tests.interop.original import java_broker, our_broker
 from tests.interop.original_groups import (
     fill,
     group_command,
@@ -30,27 +28,16 @@ from tests.interop.original_groups import (
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.replication.placement import partition_for
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def original() -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
-
-
-def java_broker(cluster: Cluster, directory: Path, broker_id: int = 3) -> JavaBroker:
-    return JavaBroker(
-        directory,
-        broker_id,
-        free_ports(1),
-        f"127.0.0.1:{cluster.zookeeper_port}",
-        zookeeper_session_timeout_ms="6000",
-        **{key.replace(".", "_"): value for key, value in OFFSETS.items()},
-    )
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.process,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("original"),
+]
 
 
 OFFSETS = {"offsets.topic.num.partitions": "2", "group.initial.rebalance.delay.ms": "0"}
+JAVA_OFFSETS = {key.replace(".", "_"): value for key, value in OFFSETS.items()}
 
 
 @pytest.fixture
@@ -71,20 +58,6 @@ def create_offsets(cluster: Cluster, assignment: list[list[int]]) -> None:
     create(cluster.bootstrap, OFFSETS_TOPIC, assignment, **{"cleanup.policy": "compact"})
     size = len(assignment)
     wait_for(lambda: cluster.whole(OFFSETS_TOPIC, size, len(assignment[0])), 20, "all in sync")
-
-
-@contextmanager
-def our_broker(log: Path, settings: Mapping[str, str]) -> Iterator[None]:
-    """One broker of ours outside of ``up``."""
-    given = [part for key, value in settings.items() for part in ("-X", f"{key}={value}")]
-    with (
-        log.open("w") as errors,
-        subprocess.Popen([*BARNABAS, "broker", *given], stderr=errors) as process,
-    ):
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 def group_on(number: int, prefix: str) -> str:
@@ -187,14 +160,14 @@ def test_each_reads_the_groups_in_the_directory_of_the_other(two: Cluster, tmp_p
     """Broker 1 of ours and the original's broker 3 each coordinate groups, then change directories:
     a copy of each is opened by the other kind of broker under the same id."""
     bootstrap = two.bootstrap
-    with java_broker(two, tmp_path / "java") as java:
+    with java_broker(two, tmp_path / "java", **JAVA_OFFSETS) as java:
         wait_for(lambda: len(two.metadata().brokers) == 3, 20, "the original is in the cluster")
         create_offsets(two, [[1], [3]])
         create(bootstrap, "orders", [[2], [2]])
         wait_for(lambda: two.whole("orders", 2, 1), 20, "orders is led")
         fill(bootstrap, "orders", 2)
         ours, theirs = Left(two, 0), Left(two, 1)
-        swapped = java_broker(two, tmp_path / "swapped", 1)
+        swapped = java_broker(two, tmp_path / "swapped", 1, **JAVA_OFFSETS)
         assert our_description(bootstrap, ours.static)["coordinator"] == 1
         assert our_description(bootstrap, theirs.static)["coordinator"] == 3
         java.stop()
@@ -218,7 +191,7 @@ def test_each_reads_the_groups_in_the_directory_of_the_other(two: Cluster, tmp_p
 
 
 def test_a_live_group_goes_to_the_original_and_comes_back(two: Cluster, tmp_path: Path) -> None:
-    with java_broker(two, tmp_path / "java") as java:
+    with java_broker(two, tmp_path / "java", **JAVA_OFFSETS) as java:
         wait_for(lambda: len(two.metadata().brokers) == 3, 20, "the original is in the cluster")
         create_offsets(two, [[1, 3, 2], [1, 3, 2]])
         two.create_topic(TOPIC, PARTITIONS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster_kit import Cluster, wait_for
-from tests.interop.original import missing, output, tool
+from tests.interop.original import output, tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -18,9 +18,7 @@ ELECT = "org.apache.kafka.tools.LeaderElectionCommand"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+def cluster(original: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     overrides = {"auto.leader.rebalance.enable": "false"}
     with Cluster(directory=tmp_path_factory.mktemp("moves"), overrides=overrides) as running:
         yield running

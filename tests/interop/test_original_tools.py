@@ -10,19 +10,18 @@ from pathlib import Path
 import pytest
 from tests.clients.drivers import CODECS, How, Row, read_confluent, write_confluent
 from tests.cluster_kit import Cluster, wait_for
-from tests.interop.original import missing, output, tool
+from tests.interop.original import output, tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.process,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("original"),
+]
 
 TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
 GET_OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 DUMP = "kafka.tools.DumpLogSegments"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def original() -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.cluster_kit import Cluster, free_ports, wait_for
-from tests.interop.original import JavaBroker, missing, output
+from tests.interop.original import JavaBroker, output
 from tests.transactions.libraries import confluent, coordinator_of, read_confluent
 
 from barnabas.client.cluster import ClusterClient
@@ -19,18 +19,17 @@ from barnabas.client.coordinators import TRANSACTION, ask_coordinator
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.process,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("original"),
+]
 
 TRANSACTIONS = "org.apache.kafka.tools.TransactionsCommand"
 DUMP = "kafka.tools.DumpLogSegments"
 PERFORMANCE = "org.apache.kafka.tools.ProducerPerformance"
 DEADLINE_S = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def original() -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
