@@ -171,7 +171,8 @@ class GroupLife:
         """All members, and somebody who looks on."""
         for name in self.names:
             self.simulation.start(name, self._main(name), host="clients")
-        self.simulation.start("looks", self._look_on, host="clients")
+        if self.names:
+            self.simulation.start("looks", self._look_on, host="clients")
 
     def _main(self, name: str) -> Main:
         async def main(env: Env) -> None:

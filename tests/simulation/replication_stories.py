@@ -84,8 +84,9 @@ async def _early(nemesis: Nemesis) -> None:
     network.set_link(late.host.name, leader.host.name, LATE)
     nemesis.revive(late)
     await until(lambda: judge.registered.get(number, 0) > registered, 9)
-    # It has its first answer, and has not asked again.
-    await asyncio.sleep(stream.uniform(3.8, 4.3))
+    # It has its first answer, and has not asked again; the heir must not hear the last watermark.
+    await asyncio.sleep(stream.uniform(3.8, 4.5))
+    network.reset_connections(leader.host.name, heir.host.name)
     leader.kill()
     network.set_link(leader.host.name, heir.host.name, None)
     network.set_link(late.host.name, leader.host.name, None)
