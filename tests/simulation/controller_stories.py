@@ -10,6 +10,7 @@ from typing import Any
 from tests.simulation.nemesis import Fault, Nemesis
 from tests.simulation.story_kit import LAGGING, SESSION_S, some_partition, until
 
+from barnabas.client.admin import create_topic
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.reassignment import Outcomes, elect_leaders, reassign
@@ -150,6 +151,19 @@ async def _elect(nemesis: Nemesis) -> None:
     await asyncio.sleep(0)
 
 
+async def _create_topic(nemesis: Nemesis) -> None:
+    """A topic is created, which may be cut short by whatever else happens."""
+    name, partitions = f"new{nemesis.count}", nemesis.stream.choice((1, 3, 12))
+    nemesis.simulation.life("create_topic", f"{name}, {partitions} partitions")
+
+    async def ask(client: ClusterClient) -> Outcomes:
+        await create_topic(client, name, partitions=partitions, replication_factor=3)
+        return {}
+
+    _administrator(nemesis, ask)
+    await asyncio.sleep(0)
+
+
 def _administrator(
     nemesis: Nemesis, ask: Callable[[ClusterClient], Coroutine[Any, Any, Outcomes]]
 ) -> None:
@@ -198,5 +212,6 @@ CONTROLLER_STORIES: dict[str, Fault] = {
     "usurped": _usurped,
     "reassign": _reassign,
     "elect": _elect,
+    "create_topic": _create_topic,
     "unseen_bounce": _unseen_bounce,
 }

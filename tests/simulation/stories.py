@@ -18,5 +18,6 @@ ALL_FAULTS: dict[str, Fault] = {
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
     "disk_error", "disk_full", "slow_disk", "bit_flip", "reassign", "elect",
+    "create_topic",
 )  # fmt: skip
 """What can happen when all processes are on one machine."""

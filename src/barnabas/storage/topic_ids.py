@@ -7,6 +7,7 @@ import uuid
 from barnabas.seams import Files
 from barnabas.storage.checkpoints import (
     PARTITION_METADATA,
+    CheckpointError,
     PartitionMetadata,
     decode_partition_metadata,
     encode_partition_metadata,
@@ -16,15 +17,19 @@ from barnabas.storage.small_files import write_new
 
 
 def read_topic_id(files: Files, directory: str, *, clean: bool) -> uuid.UUID | None:
-    """The id in a directory, None if it has none."""
+    """The id in a directory, None if it has none. CheckpointError for what cannot be one."""
     metadata = f"{directory}/{PARTITION_METADATA}"
     if not files.exists(metadata):
         return None
-    data = files.read(metadata)
-    if not clean and not data:
-        # Created just before the machine died: the controller will tell the id again.
+    try:
+        return decode_partition_metadata(files.read(metadata)).topic_id
+    except CheckpointError:
+        if clean:
+            raise
+        # Written just before the machine died, which may have kept any part of it. The controller
+        # will tell the id again; until then a clean stop must not leave this behind.
+        files.remove(metadata)
         return None
-    return decode_partition_metadata(data).topic_id
 
 
 def write_topic_id(files: Files, log: Log, topic_id: uuid.UUID) -> str:
