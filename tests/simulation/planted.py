@@ -26,7 +26,7 @@ from barnabas.storage.cleaner_filter import BatchFilter
 from barnabas.storage.durability import Durability
 from barnabas.storage.log import Log
 from barnabas.storage.log_dir import LogDirectory
-from barnabas.storage.log_manager import LogManager
+from barnabas.storage.log_keeper import LogKeeper
 from barnabas.types import NO_EPOCH
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.client_watches import WatchTable
@@ -221,7 +221,7 @@ def _directory_not_synced(patches: Patches) -> None:
 
 
 def _unclean_start_untold(patches: Patches) -> None:
-    patches.set(LogManager, "unclean_machine_start", property(lambda self: False))
+    patches.set(LogKeeper, "unclean_machine_start", property(lambda self: False))
 
 
 def _dead_member_kept(patches: Patches) -> None:

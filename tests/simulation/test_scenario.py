@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.simulation import coordination
 from tests.simulation.bombs import arm
-from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.mutants import MUTANTS, Mutant, hunt, planted
 from tests.simulation.nemesis import FAULTS
 from tests.simulation.options import draw_options
 from tests.simulation.planted import PLANTED
@@ -70,3 +70,10 @@ def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
     assert drawn == [draw_options(seed, tuple(FAULTS), 10.0) for seed in range(200)]
     assert {kind for options in drawn for kind in options.kinds} == set(FAULTS)
     assert {len(options.kinds) for options in drawn} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_planted_bug_finds_its_place(mutant: Mutant) -> None:
+    """The names that it replaces are where it looks for them."""
+    with planted(mutant.name):
+        pass
