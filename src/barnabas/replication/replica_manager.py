@@ -99,10 +99,24 @@ class ReplicaManager:
             if partition.leadership is not None and not partition.offline:
                 partition.leadership.maybe_shrink()
 
-    def are_level(self, names: Iterable[TopicPartition]) -> bool:
-        """Whether each of these partitions has led here or been level with its leader since the
-        start."""
-        return all(name in self.partitions and self.partitions[name].level for name in names)
+    def are_level(self, logs: Iterable[TopicPartition]) -> bool:
+        """Whether each of these partitions, and each that the controller says is here (its log may
+        be gone), has led here or been level with its leader since the start. False as long as no
+        controller has said anything."""
+        if not all(map(self._is_level, logs)):
+            return False
+        announced = list(self._announced_here())
+        return bool(announced) and all(map(self._is_level, announced))
+
+    def _is_level(self, name: TopicPartition) -> bool:
+        return name in self.partitions and self.partitions[name].level
+
+    def _announced_here(self) -> Iterator[TopicPartition]:
+        me = self.context.settings.broker_id
+        for topic in self.metadata.topics():
+            for number, known in (self.metadata.partitions(topic) or {}).items():
+                if me in known.replicas:
+                    yield TopicPartition(topic, number)
 
     def add_role_listener(self, listener: RoleListener) -> None:
         """Hear of every change of role."""
