@@ -61,6 +61,8 @@ async def _bit_flip(nemesis: Nemesis) -> None:
     disk = process.host.disk
     process.kill()
     await nemesis.last()
+    if process.alive:
+        return  # another fault has ended: an open index is read without asking how it is
     base = _data(process)
     candidates = []
     for name, node in _entries(disk, base):
