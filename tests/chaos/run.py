@@ -166,7 +166,7 @@ class Chaos:
             return None
         self.down[broker] = None
         code = self.hosts.stop(broker)
-        if code not in (0, -signal.SIGTERM):  # the latter before it listens for signals
+        if code != 0:
             self.problems.append(f"{broker} stopped with exit code {code}")
         text = f"stopped {broker} in a controlled way"
         return Fault(text, 1.0, f"started {broker}", self._start_again(broker))
