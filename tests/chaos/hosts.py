@@ -107,11 +107,12 @@ class Hosts:
 
     # What the cluster says
 
-    def metadata(self) -> ClusterView | None:
-        """None if no broker answers within seconds."""
+    def metadata(self, broker: str | None = None) -> ClusterView | None:
+        """As one broker sees it, or any; None if none answers within seconds."""
+        bootstrap = self.bootstrap if broker is None else self.endpoint(broker)
 
         async def look() -> ClusterView:
-            async with ClusterClient(self.bootstrap, "chaos", timeout_ms=1000) as client:
+            async with ClusterClient(bootstrap, "chaos", timeout_ms=1000) as client:
                 return await client.metadata()
 
         try:

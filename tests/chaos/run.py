@@ -164,6 +164,8 @@ class Chaos:
         if broker is None or self.down or self._endings:
             # A broker that cannot reach the controller asks it for minutes, as Kafka's does.
             return None
+        if self.hosts.metadata(broker) is None:
+            return None  # Just started: until it listens, SIGTERM simply ends it.
         self.down[broker] = None
         code = self.hosts.stop(broker)
         if code != 0:

@@ -306,7 +306,9 @@ class Simulation:
     # -- what happened ---------------------------------------------------------------------------
 
     def noted(self, process: Process, event: str, fields: dict[str, object]) -> None:
-        """A node noted something."""
+        """A node noted something. A fault in answering a request fails the run."""
+        if event == "handler_failed":
+            self.fail(process.name, f"{fields['api']}: {fields['error']}")
         trace = self.kernel.trace
         trace.add(TRACE_NOTE, self.kernel.now_ns, process.host.index)
         trace.add_text(f"{event} {_stable(fields)}")

@@ -75,7 +75,7 @@ class Workload:
                 while self.producing:
                     number += 1
                     try:
-                        await client.metadata([tp.topic])
+                        await client.metadata([tp.topic], auto_create=True)
                         producer = Producer(
                             client, acks=1, delivery_timeout_ms=2000, request_timeout_ms=1000
                         )
@@ -107,7 +107,7 @@ class Workload:
             client, idempotent=idempotent, delivery_timeout_ms=60_000, request_timeout_ms=3000
         )
         try:
-            await client.metadata([tp.topic])
+            await client.metadata([tp.topic], auto_create=True)  # as real producers allow
             await producer.start()
         except (OSError, ClientError, Unreachable) as error:
             env.observer.note("producer_waits", error=str(error))

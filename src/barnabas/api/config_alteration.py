@@ -91,9 +91,9 @@ async def alter_persistent(
     """Alter the settings of a topic or of brokers. Raises KafkaError."""
     kind, name = resource.resource_type, resource.resource_name
     if kind == ResourceType.TOPIC:
-        await _alter_topic(services, name, change, validate_only=validate_only)
+        altering = _alter_topic(services, name, change, validate_only=validate_only)
     elif kind == ResourceType.BROKER:
-        await _alter_broker(services, name, change, validate_only=validate_only)
+        altering = _alter_broker(services, name, change, validate_only=validate_only)
     elif kind == ResourceType.CLIENT_METRICS:
         raise invalid(
             "AlterConfigs is only supported for topics and brokers,"
@@ -101,6 +101,7 @@ async def alter_persistent(
         )
     else:
         raise invalid(f"Unknown resource type {kind}")
+    await services.in_zookeeper(altering)
 
 
 async def _alter_topic(

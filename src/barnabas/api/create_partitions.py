@@ -37,7 +37,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
             if asked[topic.name] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
-            added = await _grow_one(services, topic, decoded.validate_only)
+            added = await services.in_zookeeper(_grow_one(services, topic, decoded.validate_only))
             if not decoded.validate_only:
                 totals[topic.name] = max(added) + 1
         except KafkaError as error:

@@ -41,7 +41,7 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
                     "Topic name and topic ID can not both be specified.",
                 )
             result.name, result.topic_id = _resolve(services, name, topic_id)
-            await mark_for_deletion(services.zookeeper, result.name)
+            await services.in_zookeeper(mark_for_deletion(services.zookeeper, result.name))
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None

@@ -85,7 +85,8 @@ async def _topic(services: Services, name: str) -> TopicConfig:
     check_name(name)
     if services.metadata.partitions(name) is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    overrides = await read_config(services.zookeeper, paths.topic_entity(name))
+    read = read_config(services.zookeeper, paths.topic_entity(name))
+    overrides = await services.in_zookeeper(read)
     return TopicConfig(services.config, overrides)
 
 

@@ -23,6 +23,8 @@ from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
 IDS_FROM_VERSION = 12
+_SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
+"""Refusals of a creation whose client does well to ask again."""
 
 
 def handle(services: Services, request: Request) -> Answer:
@@ -47,9 +49,8 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
             await auto_create(services, name)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
         except KafkaError as error:
-            if error.code != ErrorCode.TOPIC_ALREADY_EXISTS:
-                errors[name] = error.code
-            else:
+            errors[name] = error.code
+            if error.code in _SHORTLY_THERE:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
     return request.answer(_body(services, request, decoded, wanted, errors))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.replica_manager import ReplicaManager
@@ -17,6 +18,9 @@ from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
+
+T = TypeVar("T")
 
 
 class ProducerIdSource(Protocol):
@@ -79,6 +83,18 @@ class Services:
     features: FeatureSource
     creating_topics: dict[str, None] = field(default_factory=dict)
     """Internal topics that this broker is creating right now."""
+
+    async def in_zookeeper(self, flow: Awaitable[T]) -> T:
+        """What a flow over ZooKeeper gives that a client has asked for. Raises KafkaError:
+        REQUEST_TIMED_OUT, which clients meet by asking again, if the session ends meanwhile or
+        nothing comes for ``request.timeout.ms``. Nobody knows then what has been written."""
+        try:
+            async with asyncio.timeout(self.config.integer("request.timeout.ms") / 1000):
+                return await flow
+        except (ConnectionLoss, SessionExpired, TimeoutError):
+            raise KafkaError(
+                ErrorCode.REQUEST_TIMED_OUT, "This broker has lost its connection to ZooKeeper."
+            ) from None
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
         """Wait until the metadata cache satisfies ``condition``; False when time is up."""

@@ -61,9 +61,10 @@ async def create(
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
     topic_id = generate_id(services.env.random)
     if validate_only:
-        await check_new_topic(services.zookeeper, name)
+        flow = check_new_topic(services.zookeeper, name)
     else:
-        await create_topic(services.zookeeper, name, assignment, topic_id, checked)
+        flow = create_topic(services.zookeeper, name, assignment, topic_id, checked)
+    await services.in_zookeeper(flow)
     return topic_id
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias, cast
@@ -19,6 +20,7 @@ from barnabas.api.request import Answer, Pieces, Request, api_name
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.framing import FrameBuffer
 from barnabas.protocol.header import parse_request_header
+from barnabas.zookeeper.errors import ZooKeeperError
 
 log = logging.getLogger("kafka.network")
 
@@ -192,17 +194,17 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.close()
 
     def _failed(self, request: Request, error: BaseException | None = None) -> None:
-        """A fault of ours: said loudly, and the connection ends so that its client looks anew."""
-        log.error(
-            "%s v%d from %s failed",
-            api_name(request.api_key),
-            request.api_version,
-            self._client_host,
-            exc_info=error or True,
-        )
-        self._server.dispatcher.services.env.observer.note(
-            "handler_failed", api=api_name(request.api_key)
-        )
+        """The connection ends, so that its client looks anew: ZooKeeper went away, or there is a
+        fault of ours, which is said loudly."""
+        error = error or sys.exception()
+        api = api_name(request.api_key)
+        text = f"{api} v{request.api_version} from {self._client_host} failed"
+        if isinstance(error, ZooKeeperError):
+            log.warning("%s: %s", text, error)
+        else:
+            log.error("%s", text, exc_info=error)
+            note = self._server.dispatcher.services.env.observer.note
+            note("handler_failed", api=api, error=repr(error))
         self.close()
 
     @property
