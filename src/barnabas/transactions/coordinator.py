@@ -253,7 +253,8 @@ class TransactionCoordinator:
                 transaction.give_up()
             if then is not None:
                 then(code)
-            future.set_result(code)
+            if not future.done():  # whoever waited may have been cancelled with the broker
+                future.set_result(code)
 
         self._log.append(owned, self._batch(transaction.id, step), done, step.timeout_ms)
         return future

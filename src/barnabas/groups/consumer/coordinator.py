@@ -237,7 +237,7 @@ class ConsumerGroups:
             raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
         group = self._consumer_group(group_id)
         while (waiting := self._on_their_way.get(group)) is not None:
-            error = await waiting
+            error = await asyncio.shield(waiting)
             if error != ErrorCode.NONE:
                 raise KafkaError(error)
             group = self._consumer_group(group_id)
