@@ -74,7 +74,7 @@ def _member(services: Services, group: ConsumerGroup, member_id: str) -> Message
         client_id=facts.client_id,
         client_host=facts.client_host,
         subscribed_topic_names=list(facts.topics),
-        subscribed_topic_regex=facts.regex,
+        subscribed_topic_regex=facts.regex or "",
         assignment=_assignment(services, now.assigned),
         target_assignment=_assignment(services, group.targets.get(member_id, {})),
         member_type=CONSUMER_MEMBER,

@@ -86,7 +86,7 @@ class MemberFacts:
     topics: tuple[str, ...] = ()
     """Names that it subscribes to, ascending."""
     regex: str | None = None
-    """It subscribes to the topics that this matches, too."""
+    """It subscribes to the topics that this matches, too. Never empty."""
     rebalance_timeout_ms: int = -1
     assignor: str | None = None
 

@@ -40,6 +40,9 @@ _I8 = struct.Struct(">b")
 _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
 _NO_TAGS = b"\x00"
+_NO_CLASSIC_MEMBER = b"\x01\x00\x01\x00"
+"""One tagged field, of tag 0 and one byte: null, where the original keeps what a member of the classic
+protocol said when it joined a consumer group. It writes the null."""
 _VALUE_START = _I16.pack(VALUE_VERSION)
 
 _VERSIONS: Final[Mapping[type[Any], int]] = {
@@ -63,7 +66,8 @@ def encode_consumer_key(key: ConsumerKey) -> bytes:
 
 def encode_consumer_value(key: ConsumerKey, value: ConsumerValue) -> bytes:
     """The value of a record with this key."""
-    return _VALUE_START + _ENCODERS[type(key)](value) + _NO_TAGS
+    tags = _NO_CLASSIC_MEMBER if isinstance(key, MemberKey) else _NO_TAGS
+    return _VALUE_START + _ENCODERS[type(key)](value) + tags
 
 
 def _encode_epoch(epoch: int) -> bytes:
@@ -92,7 +96,7 @@ def _encode_member(member: MemberFacts) -> bytes:
             compact_string(member.client_host),
             compact_count(len(member.topics)),
             *(compact_string(topic) for topic in member.topics),
-            compact_nullable(member.regex),
+            compact_string(member.regex or ""),
             _I32.pack(member.rebalance_timeout_ms),
             compact_nullable(member.assignor),
         )
@@ -174,7 +178,7 @@ def _decode_member(reader: Reader) -> MemberFacts:
         client_id=reader.string(),
         client_host=reader.string(),
         topics=tuple(reader.string() for _ in range(reader.count())),
-        regex=reader.nullable(),
+        regex=reader.nullable() or None,
         rebalance_timeout_ms=reader.i32(),
         assignor=reader.nullable(),
     )
