@@ -79,7 +79,8 @@ def test_no_position_goes_back_whoever_dies(
         assert not watcher.complaints
         assert set(members.readers) == set(libraries)
         assert len(members.read) == stream.count
-        assert len({generation for generation, _ in members.owners}) > 2
+        # kafkajs alone tells what it owns: the one that was killed and the one that came did.
+        assert len({generation for generation, _ in members.owners}) > 1
         for broker in (1, 2, 3):
             assert no_traceback(cluster.log(f"broker:{broker}"))
 
