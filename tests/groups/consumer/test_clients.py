@@ -1,8 +1,10 @@
-"""librdkafka consumers of the next-generation protocol; a coordinator dies under them."""
+"""librdkafka consumers of the next-generation protocol; members and coordinators die."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,6 +19,7 @@ from barnabas.client.groups import describe_group
 
 pytestmark = pytest.mark.process
 
+MEMBER = Path(__file__).with_name("member_process.py")
 SETTINGS = {
     "group.coordinator.rebalance.protocols": "classic,consumer",
     "group.consumer.min.session.timeout.ms": "3000",
@@ -102,3 +105,32 @@ def test_members_come_and_go_and_the_coordinator_dies(tmp_path: Path, assignor: 
                 reader.leave()
         assert not watcher.complaints
         assert len(read) == 1800
+
+
+def test_the_partitions_of_a_killed_member_go_to_the_other(tmp_path: Path) -> None:
+    with Cluster(directory=tmp_path, overrides=SETTINGS) as cluster:
+        cluster.create_topic(TOPIC, PARTITIONS)
+        read: Counter[tuple[int, int]] = Counter()
+        watcher = Watcher(cluster.bootstrap)
+        reader = Reader(cluster.bootstrap, "uniform", TOPIC, read)
+        doomed = subprocess.Popen(
+            [sys.executable, str(MEMBER), cluster.bootstrap, TOPIC, GROUP],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            watcher.wait_until_shared(2)
+            produce(cluster.bootstrap, 600)
+            watcher.wait_until_committed(600)
+            doomed.kill()
+            produce(cluster.bootstrap, 600)
+            watcher.wait_until_shared(1)
+            watcher.wait_until_committed(1200)
+        finally:
+            reader.leave()
+            doomed.kill()
+            printed, _ = doomed.communicate()
+        by_the_doomed = {tuple(map(int, line.split())) for line in printed.splitlines()}
+        assert by_the_doomed
+        assert not watcher.complaints
+        assert len(by_the_doomed | set(read)) == 1200
