@@ -12,11 +12,11 @@ new registration names it: the promise does not cover what it held.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from tests.simulation.moves import Moves
 from tests.simulation.shadow import Batch, ShadowLog, Shadows
 
 from barnabas.types import NO_LEADER, LeaderAndIsr, TopicPartition
@@ -26,6 +26,7 @@ from barnabas.zookeeper.bodies import (
     decode_controller,
     decode_controller_epoch,
     decode_partition_state,
+    decode_topic,
 )
 from barnabas.zookeeper.store import Batch as StoreBatch
 from barnabas.zookeeper.store import MemoryStore, StoredNode
@@ -78,6 +79,7 @@ class Invariants:
         self._obeyed: dict[int, int] = {}
         self._sessions: dict[int, None] = {}
         self._weak: dict[tuple[int, TopicPartition], int] = {}
+        self._moves = Moves()
 
     # -- what is known ---------------------------------------------------------------------------
 
@@ -276,8 +278,14 @@ class Invariants:
 
     def _assigned(self, node: StoredNode) -> None:
         topic = node.path.rpartition("/")[2]
-        for number, replicas in json.loads(node.data or b"{}").get("partitions", {}).items():
-            self.assignments[TopicPartition(topic, int(number))] = tuple(replicas)
+        znode = decode_topic(node.path, node.data)
+        for number, replicas in znode.partitions.items():
+            tp = TopicPartition(topic, number)
+            self.assignments[tp] = replicas
+            adding, removing = znode.adding.get(number, ()), znode.removing.get(number, ())
+            wrong = self._moves.assigned(tp, replicas, adding, removing, self.isr(tp))
+            if wrong:
+                self._fail("MovedInSync", wrong)
 
     def _controller_epoch_written(self, node: StoredNode) -> None:
         epoch = decode_controller_epoch(node.path, node.data)
@@ -290,6 +298,7 @@ class Invariants:
         state = decode_partition_state(node.path, node.data, node.version)
         before = self.states.get(tp)
         self.states[tp] = state
+        self._moves.in_sync(tp, state.isr)
         self.checks += 1
         if state.leader != NO_LEADER and state.leader not in state.isr:
             self._fail("LeaderInIsr", f"{tp}: leader {state.leader}, ISR {state.isr}")

@@ -213,7 +213,10 @@ class SimLoop(asyncio.BaseEventLoop):
         return SimFuture(loop=self)
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **_: Any) -> Any:
-        return SimTask(coro, loop=self, name=name, context=context)
+        task = SimTask(coro, loop=self, name=name, context=context)
+        if self.dead:  # what unwinds its coroutines after the end: this one never begins
+            self.kernel.unfinished.append(task)
+        return task
 
     def next_task_name(self) -> str:
         """``node/1``, ``node/2`` ... in order of creation in this process."""

@@ -244,8 +244,6 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a reassignment removes the old replicas before the new ones are in the ISR",
         kinds=("reassign", "slow", "kill"),
         fixed={"brokers": 4, "together": False},
-        equivalent="an election of the target takes only who is in the ISR, so nothing is lost; the"
-        " partition is only below min.insync.replicas until the new replicas have joined",
     ),
 )
 

@@ -12,9 +12,11 @@ from tests.simulation.shadow import Shadows
 
 from barnabas.types import Broker, Endpoint, LeaderAndIsr, TopicPartition
 from barnabas.zookeeper.bodies import (
+    TopicZNode,
     encode_broker,
     encode_controller_epoch,
     encode_partition_state,
+    encode_topic,
 )
 from barnabas.zookeeper.store import Batch as StoreBatch
 from barnabas.zookeeper.store import StoredNode
@@ -87,6 +89,19 @@ class World:
             controller_epoch=controller,
         )
         self._commit("/brokers/topics/t/partitions/0/state", encode_partition_state(wanted))
+
+    def assigned(
+        self, replicas: tuple[int, ...], adding: tuple[int, ...], removing: tuple[int, ...]
+    ) -> None:
+        """The coordinator commits the topic's assignment."""
+        moving = bool(adding or removing)
+        znode = TopicZNode(
+            partitions={0: replicas},
+            topic_id=None,
+            adding={0: adding} if moving else {},
+            removing={0: removing} if moving else {},
+        )
+        self._commit("/brokers/topics/t", encode_topic(znode))
 
     def elected(self, epoch: int) -> None:
         """Another controller."""
@@ -267,6 +282,20 @@ def test_states_and_controllers_only_go_on(world: World) -> None:
     assert world.broken == []
     world.state(2, 4, (2, 1), 1)
     assert "FencedController" in world.broken
+
+
+def test_a_move_ends_when_its_target_is_in_sync(world: World) -> None:
+    world.assigned((4, 2, 1, 3), (4,), (1, 3))
+    world.state(1, 0, (1, 2, 3, 4), 1)
+    world.state(4, 1, (4, 2), 1)
+    world.assigned((4, 2), (), ())
+    assert world.broken == []
+    world.assigned((4, 3, 2), (3,), (2,))
+    world.assigned((4, 2), (), ())  # cancelled
+    world.assigned((4, 3, 2), (3,), (2,))
+    assert world.broken == []
+    world.assigned((4, 3), (), ())
+    assert world.broken == ["MovedInSync"]
 
 
 def test_orders_of_a_replaced_controller(world: World) -> None:
