@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.positions import answered, to_commit
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
-from barnabas.errors import ErrorCode
 from barnabas.groups.offset_manager import CommitRequest, Errors
-from barnabas.groups.records import CommittedOffset
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
-from barnabas.types import NO_EPOCH, TopicPartition
 
 DEFAULT_RETENTION_MS = -1
 MEMBER_EPOCHS_FROM = 9
@@ -29,15 +27,7 @@ def handle(services: Services, request: Request) -> Answer:
     now_ms = services.env.clock.wall_ms()
     retention_ms = milliseconds(getattr(decoded, "retention_time", DEFAULT_RETENTION_MS))
     expire_ms = None if retention_ms < 0 else now_ms + retention_ms
-    errors: Errors = {}
-    offsets: list[tuple[TopicPartition, CommittedOffset]] = []
-    for topic in decoded.topics:
-        for partition in topic.partitions:
-            name = TopicPartition(topic.name, partition.partition_index)
-            if name in services.metadata:
-                offsets.append((name, _value(partition, now_ms, expire_ms)))
-            else:
-                errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    offsets, errors = to_commit(services, decoded.topics, now_ms, expire_ms)
     if not offsets:
         return _answer(request, decoded, errors)
     result = services.groups.offsets.commit(
@@ -53,32 +43,6 @@ def handle(services: Services, request: Request) -> Answer:
     return when(result, lambda codes: _answer(request, decoded, {**errors, **codes}))
 
 
-def _value(partition: Any, now_ms: int, expire_ms: int | None) -> CommittedOffset:
-    return CommittedOffset(
-        partition.committed_offset,
-        getattr(partition, "committed_leader_epoch", NO_EPOCH),
-        partition.committed_metadata or "",
-        now_ms,
-        expire_ms,
-    )
-
-
 def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
-    return request.answer(
-        Message(
-            throttle_time=0,
-            topics=[
-                Message(
-                    name=topic.name,
-                    partitions=[
-                        Message(
-                            partition_index=p.partition_index,
-                            error_code=errors[TopicPartition(topic.name, p.partition_index)],
-                        )
-                        for p in topic.partitions
-                    ],
-                )
-                for topic in decoded.topics
-            ],
-        )
-    )
+    topics = answered(decoded.topics, errors.__getitem__)
+    return request.answer(Message(throttle_time=0, topics=topics))

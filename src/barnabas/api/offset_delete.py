@@ -5,8 +5,7 @@ Answered once that is replicated, where the original does not wait.
 
 from __future__ import annotations
 
-from typing import Any
-
+from barnabas.api.positions import answered
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
@@ -34,24 +33,5 @@ async def _delete(services: Services, request: Request) -> Pieces:
         errors.update(await services.groups.offsets.delete(decoded.group_id, known))
     except KafkaError as error:
         return request.answer(Message(error_code=error.code, throttle_time=0, topics=[]))
-    return request.answer(_answer(decoded, errors))
-
-
-def _answer(decoded: Any, errors: Errors) -> Message:
-    return Message(
-        error_code=ErrorCode.NONE,
-        throttle_time=0,
-        topics=[
-            Message(
-                name=topic.name,
-                partitions=[
-                    Message(
-                        partition_index=p.partition_index,
-                        error_code=errors[TopicPartition(topic.name, p.partition_index)],
-                    )
-                    for p in topic.partitions
-                ],
-            )
-            for topic in decoded.topics
-        ],
-    )
+    topics = answered(decoded.topics, errors.__getitem__)
+    return request.answer(Message(error_code=ErrorCode.NONE, throttle_time=0, topics=topics))

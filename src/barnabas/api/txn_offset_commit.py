@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.positions import Positions, answered, to_commit
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, prepare
 from barnabas.errors import ErrorCode
 from barnabas.groups.offset_manager import CommitRequest, Errors
 from barnabas.groups.placement import OFFSETS_TOPIC
-from barnabas.groups.records import CommittedOffset
 from barnabas.groups.writing import OFFSET_ERRORS
 from barnabas.protocol.message import Message
 from barnabas.transactions.verification import told_to_client
-from barnabas.types import NO_EPOCH, NO_SEQUENCE, TopicPartition
+from barnabas.types import NO_SEQUENCE, TopicPartition
 
 ABORTABLE_FROM = 4
 LOADING_FROM = 2
@@ -33,15 +33,7 @@ def handle(services: Services, request: Request) -> Answer:
 async def _commit(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     now_ms = services.env.clock.wall_ms()
-    errors: Errors = {}
-    offsets: list[tuple[TopicPartition, CommittedOffset]] = []
-    for topic in decoded.topics:
-        for partition in topic.partitions:
-            name = TopicPartition(topic.name, partition.partition_index)
-            if name in services.metadata:
-                offsets.append((name, _value(partition, now_ms)))
-            else:
-                errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    offsets, errors = to_commit(services, decoded.topics, now_ms)
     if offsets:
         errors.update(await _append(services, request, decoded, offsets))
     return _answer(request, decoded, errors)
@@ -51,7 +43,7 @@ async def _append(
     services: Services,
     request: Request,
     decoded: Any,
-    offsets: list[tuple[TopicPartition, CommittedOffset]],
+    offsets: Positions,
 ) -> Errors:
     if not decoded.group_id:
         return dict.fromkeys((name for name, _ in offsets), ErrorCode.INVALID_GROUP_ID)
@@ -83,15 +75,6 @@ async def _append(
     return result if isinstance(result, dict) else await result
 
 
-def _value(partition: Any, now_ms: int) -> CommittedOffset:
-    return CommittedOffset(
-        partition.committed_offset,
-        getattr(partition, "committed_leader_epoch", NO_EPOCH),
-        partition.committed_metadata or "",
-        now_ms,
-    )
-
-
 def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
     def code(name: TopicPartition) -> ErrorCode:
         error = errors[name]
@@ -99,17 +82,5 @@ def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         return error
 
-    topics = [
-        Message(
-            name=topic.name,
-            partitions=[
-                Message(
-                    partition_index=p.partition_index,
-                    error_code=code(TopicPartition(topic.name, p.partition_index)),
-                )
-                for p in topic.partitions
-            ],
-        )
-        for topic in decoded.topics
-    ]
+    topics = answered(decoded.topics, code)
     return request.answer(Message(throttle_time=0, topics=topics))

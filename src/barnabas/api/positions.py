@@ -1,0 +1,56 @@
+"""What OffsetCommit, TxnOffsetCommit and OffsetDelete have in common: topics that name partitions,
+and an answer of the same form with an error code for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
+from barnabas.groups.offset_manager import Errors
+from barnabas.groups.records import CommittedOffset
+from barnabas.protocol.message import Message
+from barnabas.types import NO_EPOCH, TopicPartition
+
+Positions = list[tuple[TopicPartition, CommittedOffset]]
+
+
+def to_commit(
+    services: Services, topics: list[Any], now_ms: int, expire_ms: int | None = None
+) -> tuple[Positions, Errors]:
+    """The positions that a request brings, and the partitions among them that do not exist."""
+    positions: Positions = []
+    errors: Errors = {}
+    for topic in topics:
+        for partition in topic.partitions:
+            name = TopicPartition(topic.name, partition.partition_index)
+            if name not in services.metadata:
+                errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                continue
+            position = CommittedOffset(
+                partition.committed_offset,
+                getattr(partition, "committed_leader_epoch", NO_EPOCH),
+                partition.committed_metadata or "",
+                now_ms,
+                expire_ms,
+            )
+            positions.append((name, position))
+    return positions, errors
+
+
+def answered(topics: list[Any], error_of: Callable[[TopicPartition], ErrorCode]) -> list[Message]:
+    """The answer's topics, in the order of the request's."""
+    return [
+        Message(
+            name=topic.name,
+            partitions=[
+                Message(
+                    partition_index=p.partition_index,
+                    error_code=error_of(TopicPartition(topic.name, p.partition_index)),
+                )
+                for p in topic.partitions
+            ],
+        )
+        for topic in topics
+    ]
