@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.controller.kit import Cluster, run
 
@@ -329,7 +329,7 @@ async def _play(steps: list[tuple[str, int]]) -> None:
     await history.cluster.stop()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(STEPS)
 @example([("crash", 3), ("kill", 1), ("bounce_unclean", 2), ("crash", 2)])
 @example(  # all in doubt: who is elected has what is left, the others may have less

@@ -116,7 +116,5 @@ class Histories(RuleBasedStateMachine):
             assert all(m.syncing is None for m in group.members.values())
 
 
-Histories.TestCase.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=30, deadline=None
-)
+Histories.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30)
 TestHistories = Histories.TestCase

@@ -221,7 +221,7 @@ def _decode(row: recorded.Recorded, frame: bytes) -> None:
         pass
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(recorded.kinds()), st.data())
 def test_mutated_frames_are_refused_or_understood(
     row: recorded.Recorded, data: st.DataObject
@@ -235,7 +235,7 @@ def test_mutated_frames_are_refused_or_understood(
     _decode(row, bytes(frame))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(recorded.kinds()), st.binary(max_size=200))
 def test_random_bodies_are_refused_or_understood(row: recorded.Recorded, tail: bytes) -> None:
     _decode(row, row.frame[:8] + tail)

@@ -258,7 +258,7 @@ ANSWER = b"".join(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(VERSIONS), st.booleans(), st.data())
 def test_mutated_bytes_are_refused_or_understood(
     version: int, is_answer: bool, data: st.DataObject
@@ -278,7 +278,7 @@ def test_mutated_bytes_are_refused_or_understood(
         pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(VERSIONS), st.binary(max_size=120))
 def test_random_bytes_are_refused_or_understood(version: int, body: bytes) -> None:
     for parse in (

@@ -187,7 +187,7 @@ def test_malformed_requests(body: bytes) -> None:
         parse_produce(9, memoryview(bytearray(body)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(VERSIONS), st.data())
 def test_mutated_requests_are_refused_or_understood(version: int, data: st.DataObject) -> None:
     body = bytearray(encode_produce_request(version, "t", 1, 0, TOPICS))
@@ -202,7 +202,7 @@ def test_mutated_requests_are_refused_or_understood(version: int, data: st.DataO
         pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(VERSIONS), st.binary(max_size=100))
 def test_random_requests_are_refused_or_understood(version: int, body: bytes) -> None:
     try:

@@ -95,7 +95,6 @@ def test_compacted_log_ends_in_the_last_values_sent(directory: str) -> None:
     }
 
 
-@settings(deadline=None)
 @given(RECORDS, st.sampled_from(Codec), st.integers(0, 2**40), st.booleans())
 def test_what_is_built_is_read_back(
     records: list[Record], codec: Codec, base_offset: int, transactional: bool
@@ -221,7 +220,6 @@ def test_the_checksum_covers_everything_behind_it() -> None:
         batch[pos] ^= 1
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 @example(bytes(61))
 def test_any_bytes_as_batches(data: bytes) -> None:
@@ -234,7 +232,7 @@ def test_any_bytes_as_batches(data: bytes) -> None:
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     RECORDS,
     st.sampled_from(Codec),
@@ -260,7 +258,6 @@ def test_damaged_batches_raise_nothing_but_kafka_errors(
         expect(error, ErrorCode.CORRUPT_MESSAGE, ErrorCode.INVALID_RECORD)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(-5, 5), I64, I64)
 def test_any_bytes_as_records(body: bytes, count: int, base: int, latest: int) -> None:
     batch = build_batch([], base_offset=0, last_offset=max(0, count), max_timestamp=latest) + body

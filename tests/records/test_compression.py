@@ -6,7 +6,7 @@ import gzip
 
 import cramjam
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.recordings import expect
 
@@ -31,7 +31,6 @@ def test_round_trip(codec: Codec, size: int) -> None:
         assert bytes(decompress(codec, kind(compress(codec, kind(data))), LIMIT)) == data
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=5000), st.sampled_from(Codec))
 def test_round_trip_of_anything(data: bytes, codec: Codec) -> None:
     assert bytes(decompress(codec, compress(codec, data), LIMIT)) == data
@@ -69,7 +68,6 @@ def test_streams_cut_short_are_corrupt(codec: Codec) -> None:
         assert caught.value.code is ErrorCode.CORRUPT_MESSAGE
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(COMPRESSING))
 def test_any_bytes_as_a_stream(data: bytes, codec: Codec) -> None:
     for stream in (data, compress(codec, b"abc")[:9] + data, XERIAL_MAGIC + data):

@@ -283,7 +283,7 @@ def _damage(batch: bytearray, damage: list[tuple[int, int]]) -> None:
         batch[where % len(batch)] = value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(Codec),
     st.integers(1, 6),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barnabas.errors import KafkaError
@@ -32,14 +32,12 @@ def test_known_values(value: int, encoded: str) -> None:
     assert read_varlong(data, 0) == (value, len(data))
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**31), 2**31 - 1))
 def test_round_trip_32(value: int) -> None:
     data = b"\xff" + write_varint(value)
     assert read_varint(data, 1) == (value, len(data))
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_round_trip_64(value: int) -> None:
     data = write_varint(value) + b"\xff"
@@ -55,7 +53,6 @@ def test_endless_ones_are_refused() -> None:
         read_varint(b"\x80", 0)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=12))
 def test_values_stay_in_their_width(data: bytes) -> None:
     for read, bits in ((read_varint, 32), (read_varlong, 64)):

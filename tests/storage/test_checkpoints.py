@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.recordings import files
 
@@ -110,7 +110,6 @@ def test_damaged_checkpoints(data: bytes) -> None:
         decode_offsets(data)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet="0123456789 \n-t", max_size=40).map(str.encode))
 def test_any_bytes_as_files(data: bytes) -> None:
     for decode in (
@@ -126,7 +125,6 @@ def test_any_bytes_as_files(data: bytes) -> None:
     decode_clean_shutdown(data)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.builds(
@@ -141,7 +139,6 @@ def test_offsets_round_trip(offsets: dict[TopicPartition, int]) -> None:
     assert decode_offsets(encode_offsets(offsets)) == offsets
 
 
-@settings(deadline=None)
 @given(st.lists(st.builds(EpochEntry, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))))
 def test_epochs_round_trip(entries: list[EpochEntry]) -> None:
     assert decode_epochs(encode_epochs(entries)) == entries

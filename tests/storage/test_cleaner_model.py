@@ -178,7 +178,7 @@ class Machine:
             assert record == self.history.records[record.offset]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(steps, min_size=12, max_size=40), st.sampled_from([1000, 2, 1]))
 def test_readers_end_up_knowing_the_same(history: list[tuple[object, ...]], capacity: int) -> None:
     machine = Machine(capacity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barnabas.storage.epochs import EpochEntry, LeaderEpochCache
@@ -109,7 +109,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_against_a_log_that_remembers_each_record(steps: list[tuple[str, int]]) -> None:
     cache = LeaderEpochCache()

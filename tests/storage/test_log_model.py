@@ -197,4 +197,4 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLogMachine = LogMachine.TestCase
-TestLogMachine.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestLogMachine.settings = settings(max_examples=30, stateful_step_count=20)

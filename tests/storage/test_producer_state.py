@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.recordings import GOLDEN, files
 
@@ -376,7 +376,6 @@ def _same_producers(ours: bytes, theirs: bytes) -> None:
     assert sorted(decode_snapshot(ours)) == sorted(decode_snapshot(theirs))
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, SEQUENCE_MAX),
     st.lists(st.tuples(st.integers(-6, 3), st.integers(1, 1000)), max_size=30),
@@ -404,7 +403,6 @@ def test_against_a_model_of_sequences(begin: int, attempts: list[tuple[int, int]
             log.refuses(batch(beyond, count), ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["data", "commit", "abort", "hw"]), st.integers(1, 3)),

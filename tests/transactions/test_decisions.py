@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barnabas.errors import ErrorCode, FatalError, KafkaError
@@ -268,7 +268,6 @@ REQUESTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(REQUESTS)
 def test_no_series_of_requests_leaves_the_table(requests: list[tuple[str, int, bool]]) -> None:
     """Epochs never fall, a decision once replicated never changes, failed writes leave no trace."""

@@ -232,7 +232,7 @@ _parts = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.lists(_parts, min_size=1, max_size=5), max_size=8))
 def test_a_multi_is_its_parts_one_by_one_or_nothing(history: list[list[tuple[int, Any]]]) -> None:
     book = Book()

@@ -481,7 +481,7 @@ class Groups(RuleBasedStateMachine):
 
 
 TestGroups = Groups.TestCase
-TestGroups.settings = hypothesis_settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestGroups.settings = hypothesis_settings(max_examples=30, stateful_step_count=30)
 
 
 def test_facts_are_put_under_their_keys_and_taken_away() -> None:
