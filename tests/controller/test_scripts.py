@@ -72,8 +72,10 @@ class Stage:
         await self.cluster.start(*map(int, brokers))
 
     async def do_register(self, broker: str, *flags: str) -> None:
-        """Only register (again): the port opens, the epoch is new."""
+        """Only register (again): the port opens (or is ``closed``), the epoch is new."""
         self.cluster.register(int(broker), unclean="unclean" in flags)
+        if "closed" in flags:
+            self.cluster.brokers[int(broker)].mode = "refuse"
 
     async def do_bounce(self, broker: str, *flags: str) -> None:
         """The process dies and is back before anybody looks."""

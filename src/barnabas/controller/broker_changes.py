@@ -79,7 +79,7 @@ async def brokers_changed(term: Term) -> None:
     registered = await read_brokers(term)
     diff = difference({**context.brokers, **context.unreachable}, registered)
     for broker in (*diff.new, *diff.bounced):
-        term.channels.add(broker)
+        term.channels.add(broker, starting=True)
         context.learnt_of(broker)
     for broker_id in diff.dead:
         term.channels.remove(broker_id)

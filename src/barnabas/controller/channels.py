@@ -61,7 +61,9 @@ class BrokerChannel:
         connect: Connect,
         owner: ChannelOwner,
         detect_refusals: bool = True,
+        starting: bool = False,
     ) -> None:
+        """``starting``: it has just registered, so its port may open a little later."""
         self.broker = broker
         self._client_id = client_id
         self._settings = settings
@@ -72,6 +74,7 @@ class BrokerChannel:
         self._refusals = Refusals(
             count_max=settings.refused_connections_max if detect_refusals else 0,
             duration_ms=settings.refused_for_ms,
+            start_ms=settings.refused_at_start_ms if starting else 0,
         )
         self._given_up = False
         self._failures = 0
@@ -125,7 +128,7 @@ class BrokerChannel:
             except (OSError, TimeoutError):
                 self._refusals.other_outcome()
             else:
-                self._refusals.other_outcome()
+                self._refusals.connected()
                 if self._given_up:
                     self._given_up = False
                     self._owner.on_reachable(self.broker)
@@ -170,16 +173,16 @@ class Channels:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        make: Callable[[Broker], BrokerChannel],
+        make: Callable[[Broker, bool], BrokerChannel],
     ) -> None:
         self._tasks = tasks
         self._make = make
         self._channels: dict[int, tuple[BrokerChannel, asyncio.Task[None]]] = {}
 
-    def add(self, broker: Broker) -> None:
+    def add(self, broker: Broker, *, starting: bool) -> None:
         """Begin to talk to a broker; replaces the channel of its previous incarnation."""
         self.remove(broker.id)
-        channel = self._make(broker)
+        channel = self._make(broker, starting)
         task = self._tasks.create_task(channel.run(), name=f"controller-to-broker-{broker.id}")
         self._channels[broker.id] = channel, task
 

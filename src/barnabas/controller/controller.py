@@ -58,6 +58,7 @@ from barnabas.controller.events import (
     UncleanElectionEnabled,
     event_for,
 )
+from barnabas.controller.journal import Journal
 from barnabas.controller.preferred import imbalanced_partitions
 from barnabas.controller.requested_elections import ElectionResults, RequestedElection
 from barnabas.controller.settings import ControllerSettings
@@ -87,6 +88,7 @@ class Controller:
         connect: Connect | None = None,
     ) -> None:
         self._env = env
+        self._journal = Journal(env.observer)
         self._broker_id = broker_id
         self._zookeeper = zookeeper
         self._settings = settings
@@ -277,13 +279,13 @@ class Controller:
             ),
             channels=Channels(self._tasks, self._make_channel),
             settings=self._settings,
-            observer=self._env.observer,
+            observer=self._journal,
             broker_id=self._broker_id,
         )
         self._term = term
-        self._env.observer.note("controller_elected", broker=self._broker_id, epoch=elected.epoch)
+        self._journal.note("controller_elected", broker=self._broker_id, epoch=elected.epoch)
         await failover.take_over(term, self._env.random)
-        self._env.observer.note("controller_ready", broker=self._broker_id, epoch=elected.epoch)
+        self._journal.note("controller_ready", broker=self._broker_id, epoch=elected.epoch)
         if self._settings.auto_leader_rebalance_enable:
             self._look_at_balance_in(term, self._settings.leader_imbalance_first_check_ms)
 
@@ -299,16 +301,14 @@ class Controller:
         for event in [e for e in self._queue if isinstance(e, Rpc)]:
             self._queue.remove(event)
             _settle(event)
-        self._env.observer.note(
+        self._journal.note(
             "controller_resigned", broker=self._broker_id, epoch=term.context.epoch, reason=reason
         )
 
     async def _give_up(self, event: Event, error: Exception) -> None:
         """An event failed for a reason that is not ours to repair: let somebody (maybe us) take
         over from what ZooKeeper holds (reference section 2.2, step 6)."""
-        self._env.observer.note(
-            "controller_event_failed", event=type(event).__name__, reason=str(error)
-        )
+        self._journal.note("controller_event_failed", event=type(event).__name__, reason=str(error))
         term = self._term
         if term is None:
             raise FatalError(f"controller election failed: {error}") from error
@@ -323,7 +323,7 @@ class Controller:
 
     # --- channels (ChannelOwner)
 
-    def _make_channel(self, broker: Broker) -> BrokerChannel:
+    def _make_channel(self, broker: Broker, starting: bool) -> BrokerChannel:
         term = self._term
         assert term is not None
         return BrokerChannel(
@@ -333,6 +333,7 @@ class Controller:
             connect=self._connect,
             owner=_Owner(self._put, term),
             detect_refusals=broker.id != self._broker_id,
+            starting=starting,
         )
 
     # --- the balance of leaders

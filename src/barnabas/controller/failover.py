@@ -93,7 +93,7 @@ async def _load(term: Term, rng: random.Random) -> None:
             if state is not None:
                 p.leadership, p.mzxid = state
     for broker in context.brokers.values():
-        term.channels.add(broker)
+        term.channels.add(broker, starting=False)
         if broker.unclean_start:
             # Whoever led before us may have named it in a younger state without having seen that
             # it registered again. So no age of a state vouches for it, until its logs are level.

@@ -27,6 +27,8 @@ class ControllerSettings:
     """So many refusals in a row make a broker unreachable. 0 turns the detection off."""
     refused_for_ms: int = 100
     """...if the first and the last of them are at least this far apart."""
+    refused_at_start_ms: int = 5_000
+    """...or this far, if the broker has just registered and was not reached yet."""
     refused_retry_backoff_ms: int = 20
     """Pause after a refused connection, until the broker is given up."""
     knock_interval_ms: int = 50
