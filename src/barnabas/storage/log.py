@@ -297,7 +297,10 @@ class Log(ReadableLog):
         if offset > self.log_start_offset:
             self._move_log_start(offset)
             below = [s for s in self._segments if self._end_of(s) <= offset]
-            self._remove_segments([s for s in below if s is not self._segments.active])
+            try:
+                self._remove_segments([s for s in below if s is not self._segments.active])
+            except OSError as error:
+                raise self.fence(error) from error
 
     def _move_log_start(self, offset: int) -> None:
         self.log_start_offset = offset
@@ -369,16 +372,16 @@ class Log(ReadableLog):
         """Remove old segments by the rules of the topic; how many."""
         self._check_usable()
         segments = list(self._segments)
-        count = deletable_count(
-            [self._facts(segment) for segment in segments],
-            self.config,
-            log_start_offset=self.log_start_offset,
-            high_watermark=self.high_watermark,
-            now_ms=now_ms,
-        )
-        if not count:
-            return 0
         try:
+            count = deletable_count(
+                [self._facts(segment) for segment in segments],
+                self.config,
+                log_start_offset=self.log_start_offset,
+                high_watermark=self.high_watermark,
+                now_ms=now_ms,
+            )
+            if not count:
+                return 0
             if count == len(segments):
                 self._roll(self.log_end_offset, now_ms)
             self._remove_segments(segments[:count])

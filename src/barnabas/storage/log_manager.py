@@ -75,7 +75,8 @@ class LogManager(LogKeeper):
                 expiration_ms = self.settings.producer_id_expiration_ms
                 work = self.moves.resume(directory, name, expiration_ms=expiration_ms)
                 await self._guarded(directory, work)
-        self.moves.remove_marks()
+        if not self.offline_dirs:
+            self.moves.remove_marks()
         self._loaded = True
 
     async def _load_directory(

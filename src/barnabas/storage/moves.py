@@ -145,7 +145,7 @@ class ReplicaMoves(LogOwner):
         self._discard(known, source)
 
     def remove_marks(self) -> None:
-        """All logs are loaded: none is there twice."""
+        """All logs of all directories are loaded: none is there twice."""
         for name, log in list(self._logs.items()):
             try:
                 if was_moved(self._env.files, log.directory):
@@ -174,16 +174,18 @@ class ReplicaMoves(LogOwner):
     def _unique(self) -> str:
         return f"{self._env.random.getrandbits(128):032x}"
 
-    def _discard(self, log: Log, directory: LogDirectory) -> None:
+    def _discard(self, log: Log, directory: LogDirectory) -> bool:
+        """Rename a log away; False if its disk has failed and it is there still."""
         target = f"{directory.path}/{deleted_name(log.topic_partition, self._unique())}"
         try:
             log.close()
             self._env.files.rename(log.directory, target)
         except OSError as error:
             self._dir_failed(directory, error)
-            return
+            return False
         log.relocate(target)
         self._remove(log, target)
+        return True
 
     def log_was_cut(self, topic_partition: TopicPartition, offset: int) -> None:
         """The log itself is about to be cut, or emptied and started, at ``offset``."""
@@ -265,7 +267,8 @@ class ReplicaMoves(LogOwner):
         new.advance_log_start(old.log_start_offset)
         old.cuts += 1  # a cleaning that is under way is void
         self._moved(old, new)
-        self._discard(old, source)
+        if not self._discard(old, source):
+            return  # the mark tells a start that finds both
         try:
             files.remove(f"{path}/{MOVED_FILE}")
         except OSError as error:
