@@ -30,11 +30,12 @@ class Kept(NamedTuple):
     base: int
     last: int
     timestamp: int
+    epoch: int
 
 
 class LogMachine(RuleBasedStateMachine):
-    """``kept`` are the batches that must be readable; the model's epochs are those of the real
-    cache, driven by hand."""
+    """``kept`` are the batches that must be readable, ``below`` those below the log start whose
+    segment is there still; the model's epochs are those of the real cache, driven by hand."""
 
     @initialize(interval=st.sampled_from([0, 60, 300, 4096]), segment=st.sampled_from([300, 1500]))
     def begin(self, interval: int, segment: int) -> None:
@@ -44,13 +45,14 @@ class LogMachine(RuleBasedStateMachine):
         self.files = memory_files()
         self.log = create(environment(self.files), self.config)
         self.kept: list[Kept] = []
+        self.below: list[Kept] = []
         self.epochs = LeaderEpochCache()
         self.start = self.end = self.high_watermark = self.epoch = 0
         self.now = RECORDED_MS
         self.sequence = 0
 
     def _add(self, count: int, base: int) -> None:
-        self.kept.append(Kept(base, base + count - 1, self.now + count - 1))
+        self.kept.append(Kept(base, base + count - 1, self.now + count - 1, self.epoch))
         self.epochs.assign(self.epoch, base)
         self.end = base + count
 
@@ -78,12 +80,13 @@ class LogMachine(RuleBasedStateMachine):
     def truncate(self, back: int) -> None:
         offset = max(self.end - back, self.log.segments.first.base_offset)
         self.log.truncate_to(offset)
-        held = [b for b in self.kept if b.last < offset]
-        if len(held) < len(self.kept):
-            self.end = min(offset, max(self.kept[len(held)].base, self.log.segments.bases[-1]))
+        cut = next((b for b in self.below + self.kept if b.last >= offset), None)
+        if cut is not None:
+            self.end = min(offset, max(cut.base, self.log.segments.bases[-1]))
         elif offset < self.end:
             self.end = offset
-        self.kept = held
+        self.kept = [b for b in self.kept if b.last < offset]
+        self.below = [b for b in self.below if b.last < offset]
         self.epochs.truncate_from_end(min(offset, self.end))
         self.start = min(self.start, self.end)
         self.high_watermark = min(self.high_watermark, self.end)
@@ -93,6 +96,7 @@ class LogMachine(RuleBasedStateMachine):
         self.end += ahead
         self.log.truncate_fully_and_start_at(self.end)
         self.kept.clear()
+        self.below.clear()
         self.epochs.clear()
         self.start = self.high_watermark = self.end
 
@@ -124,6 +128,8 @@ class LogMachine(RuleBasedStateMachine):
 
     def _forget_below(self, offset: int) -> None:
         self.start = offset
+        there = self.log.segments.first.base_offset
+        self.below = [b for b in self.below + self.kept if there <= b.base and b.last < offset]
         self.kept = [b for b in self.kept if b.last >= offset]
         self.epochs.truncate_from_start(offset)
 
@@ -162,7 +168,12 @@ class LogMachine(RuleBasedStateMachine):
         self.end = self.log.log_end_offset
         self.high_watermark = min(self.high_watermark, self.end)
         self.log.set_high_watermark(self.high_watermark)
+        if not self.epochs:  # they are put together anew from all batches that there are
+            for kept in self.below + self.kept:
+                if kept.epoch > self.epochs.latest_epoch:
+                    self.epochs.assign(kept.epoch, kept.base)
         self.epochs.truncate_from_end(self.end)
+        self.epochs.truncate_from_start(self.start)
 
     @invariant()
     def offsets_agree(self) -> None:
