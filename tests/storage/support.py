@@ -63,10 +63,16 @@ def reopen(
     clean: bool = False,
     recovery_point: int = 0,
     log_start_offset: int = 0,
+    machine_died: bool = False,
+    first_dirty: int = 0,
 ) -> Log:
     config = config or LogConfig()
     checkpointed = Checkpointed(
-        clean=clean, recovery_point=recovery_point, log_start_offset=log_start_offset
+        clean=clean,
+        recovery_point=recovery_point,
+        log_start_offset=log_start_offset,
+        machine_died=machine_died,
+        first_dirty=first_dirty,
     )
     loaded = asyncio.run(load_log(env, directory, config, checkpointed, expiration_ms=DAY_MS))
     return Log(env, PARTITION, directory, config, loaded)

@@ -276,3 +276,39 @@ def test_every_batch_in_flight_is_recognised_after_a_restart(
         assert (info.duplicate, info.first_offset) == (True, sequence // 3 * 4)
     again.truncate_to(again.log_end_offset - 4)
     assert [b.first_sequence for b in again.producers.entries[7].batches] == [6, 9, 12, 15, 18]
+
+
+def _holed(size: int) -> tuple[MemoryFiles, int, int]:
+    """Files of a machine that died and kept ``size`` bytes of the second segment and all of the
+    third; the bases of both."""
+    files = memory_files()
+    log = create(environment(files), SMALL)
+    while log.segment_count < 3:
+        append(log, 2, size=80)
+    _, second, third = log.segments.bases
+    after = restored(image(files))
+    del after.files[f"{DIRECTORY}/{second:020}.log"][size:]
+    return after, second, third
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_what_follows_a_hole_is_dropped(batches: int) -> None:
+    files, second, third = _holed(batches * len(bytes(batch(2, size=80))))
+    log = reopen(environment(files), SMALL, machine_died=True)
+    assert log.log_end_offset == second + 2 * batches < third
+    assert [last for _, last in read_all(log)][-1] == log.log_end_offset - 1
+    assert log.producers.end_offset == log.log_end_offset
+
+
+@pytest.mark.parametrize("why", ["killed process", "flushed", "cleaned"])
+def test_missing_offsets_that_are_no_hole_stay(why: str) -> None:
+    """A process that dies loses nothing that it has written; cleaned segments are flushed."""
+    files, _, third = _holed(len(bytes(batch(2, size=80))))
+    log = reopen(
+        environment(files),
+        SMALL,
+        machine_died=why != "killed process",
+        recovery_point=third if why == "flushed" else 0,
+        first_dirty=third if why == "cleaned" else 0,
+    )
+    assert log.log_end_offset > third

@@ -64,6 +64,9 @@ class LogDirectory:
         """Why it is offline."""
         self.was_clean = False
         self.machine_died = False
+        """The machine, not only the process, and something acknowledged may be missing here."""
+        self.lost_power = False
+        """The machine died since the last clean stop: unflushed files may have lost something."""
         self._lock: Lock | None = None
         # What each checkpoint file says now.
         self._written: dict[str, dict[TopicPartition, int]] = {}
@@ -149,6 +152,7 @@ class LogDirectory:
         was_flushed = files.exists(flushed_path)
         doubt_path = f"{self.path}/{DOUBT_FILE}"
         self.machine_died = files.exists(doubt_path) or (died and not was_flushed)
+        self.lost_power = died or self.machine_died
         if self.machine_died:
             write_atomically(files, doubt_path, b"")
         if flush_before_ack and not was_flushed:

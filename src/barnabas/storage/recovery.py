@@ -46,6 +46,10 @@ class Checkpointed:
     recovery_point: int = 0
     clean: bool = False
     """The directory was closed cleanly: nothing need be walked."""
+    machine_died: bool = False
+    """Of what was not flushed, any file may have lost its end, or all."""
+    first_dirty: int = 0
+    """Below it the log was cleaned: there, offsets may be missing between segments."""
 
 
 def new_log(env: Env, directory: str, *, expiration_ms: int) -> LoadedLog:
@@ -221,15 +225,34 @@ class _Loader:
         return segment in self.segments.from_floor(self.checkpointed.recovery_point)
 
     async def _recover(self) -> None:
-        """Walk every segment at or above the recovery point; drop what follows a cut."""
+        """Walk every segment at or above the recovery point; drop what follows a cut or a hole."""
         unflushed = self.segments.from_floor(self.checkpointed.recovery_point)
         for number, segment in enumerate(unflushed):
+            if number and self._is_hole(unflushed[number - 1], segment):
+                self._drop(unflushed[number:])
+                return
             if self._recover_segment(segment):
-                for later in unflushed[number + 1 :]:
-                    self.segments.remove(later)
-                    self.removals += later.rename_deleted()
+                self._drop(unflushed[number + 1 :])
                 return
             await asyncio.sleep(0)
+
+    def _is_hole(self, before: Segment, after: Segment) -> bool:
+        """Whether a machine that died has lost the end of one segment, between two batches, and not
+        the next segment. Kafka goes on with such a log; nobody would ever fill the hole."""
+        if not self.checkpointed.machine_died:
+            return False
+        end = before.next_offset()
+        if after.base_offset <= max(end, self.checkpointed.first_dirty):
+            return False
+        self.env.observer.note(
+            "log_hole_found", path=after.path(LOG_SUFFIX), missing=after.base_offset - end
+        )
+        return True
+
+    def _drop(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            self.segments.remove(segment)
+            self.removals += segment.rename_deleted()
 
     def _recover_segment(self, segment: Segment) -> int:
         """Cut the segment at its first invalid batch and rebuild its indexes, the epochs and the
