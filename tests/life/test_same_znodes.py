@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+
 pytestmark = [pytest.mark.process, pytest.mark.timeout(150)]
 
 ROOT = Path(__file__).parents[2]
@@ -196,6 +199,18 @@ def test_requests_between_brokers_have_the_recorded_kinds_of_values(life: Path) 
             if new:
                 strange.append(f"{name} {path}: {sorted(new)}")
     assert strange == []
+
+
+def test_followers_are_refused_only_in_a_session_just_closed(life: Path) -> None:
+    compare = _tool("compare_life")
+    errors = {
+        compare.decode(row)["error_code"]
+        for row in compare.rows(life, "kafka")
+        if row["api"] == ApiKey.FETCH
+        and row["dir"] == "response"
+        and compare.sender(row) != "client"
+    }
+    assert errors <= {ErrorCode.NONE, ErrorCode.FETCH_SESSION_ID_NOT_FOUND}
 
 
 def test_controller_sends_as_many_requests_as_recorded_for_a_creation(life: Path) -> None:

@@ -63,7 +63,7 @@ def reopen(
     clean: bool = False,
     recovery_point: int = 0,
     log_start_offset: int = 0,
-    machine_died: bool = False,
+    lost_power: bool = False,
     first_dirty: int = 0,
 ) -> Log:
     config = config or LogConfig()
@@ -71,7 +71,7 @@ def reopen(
         clean=clean,
         recovery_point=recovery_point,
         log_start_offset=log_start_offset,
-        machine_died=machine_died,
+        lost_power=lost_power,
         first_dirty=first_dirty,
     )
     loaded = asyncio.run(load_log(env, directory, config, checkpointed, expiration_ms=DAY_MS))

@@ -294,7 +294,7 @@ def _holed(size: int) -> tuple[MemoryFiles, int, int]:
 @pytest.mark.parametrize("batches", [0, 1, 3])
 def test_what_follows_a_hole_is_dropped(batches: int) -> None:
     files, second, third = _holed(batches * len(bytes(batch(2, size=80))))
-    log = reopen(environment(files), SMALL, machine_died=True)
+    log = reopen(environment(files), SMALL, lost_power=True)
     assert log.log_end_offset == second + 2 * batches < third
     assert [last for _, last in read_all(log)][-1] == log.log_end_offset - 1
     assert log.producers.end_offset == log.log_end_offset
@@ -307,7 +307,7 @@ def test_missing_offsets_that_are_no_hole_stay(why: str) -> None:
     log = reopen(
         environment(files),
         SMALL,
-        machine_died=why != "killed process",
+        lost_power=why != "killed process",
         recovery_point=third if why == "flushed" else 0,
         first_dirty=third if why == "cleaned" else 0,
     )

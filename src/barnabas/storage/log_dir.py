@@ -63,7 +63,7 @@ class LogDirectory:
         self.failure: OSError | None = None
         """Why it is offline."""
         self.was_clean = False
-        self.machine_died = False
+        self.in_doubt = False
         """The machine, not only the process, and something acknowledged may be missing here."""
         self.lost_power = False
         """The machine died since the last clean stop: unflushed files may have lost something."""
@@ -151,9 +151,9 @@ class LogDirectory:
         died = not self.was_clean and boot_id != self.env.boot_id and (known or has_partitions)
         was_flushed = files.exists(flushed_path)
         doubt_path = f"{self.path}/{DOUBT_FILE}"
-        self.machine_died = files.exists(doubt_path) or (died and not was_flushed)
-        self.lost_power = died or self.machine_died
-        if self.machine_died:
+        self.in_doubt = files.exists(doubt_path) or (died and not was_flushed)
+        self.lost_power = died or self.in_doubt
+        if self.in_doubt:
             write_atomically(files, doubt_path, b"")
         if flush_before_ack and not was_flushed:
             # What is here is on the disk if it was left cleanly, read back after the machine died,
@@ -168,10 +168,10 @@ class LogDirectory:
 
     def settle_doubt(self) -> None:
         """Nothing is missing any more."""
-        if self.machine_died:
+        if self.in_doubt:
             self.env.files.remove(f"{self.path}/{DOUBT_FILE}")
             self.env.files.sync_directory(self.path)
-            self.machine_died = False
+            self.in_doubt = False
 
     def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
         path = f"{self.path}/{name}"

@@ -90,7 +90,7 @@ class LogKeeper(LogOwner):
     def unclean_machine_start(self) -> bool:
         """The machine, not only the process, died with this broker, and not all that it had
         acknowledged was flushed before: records may be missing here."""
-        return any(d.machine_died for d in self._dirs)
+        return any(d.in_doubt for d in self._dirs)
 
     def settle_doubt(self) -> None:
         """All logs are level with their leaders, or lead: nothing is missing any more."""

@@ -122,7 +122,7 @@ class LogManager(LogKeeper):
             log_start_offset=directory.log_start_offset(topic_partition),
             recovery_point=directory.recovery_point(topic_partition),
             clean=directory.was_clean,
-            machine_died=directory.lost_power,
+            lost_power=directory.lost_power,
             first_dirty=directory.first_dirty(topic_partition) or 0,
         )
         loaded = await load_log(

@@ -120,7 +120,7 @@ class ReplicaMoves(LogOwner):
             return
         path = f"{target.path}/{entry}"
         # Checkpoints say nothing of copies: all of it is walked.
-        unknown = Checkpointed(machine_died=target.lost_power)
+        unknown = Checkpointed(lost_power=target.lost_power)
         loaded = await load_log(self._env, path, log.config, unknown, expiration_ms=expiration_ms)
         copy = Log(self._env, name, path, log.config, loaded, owner=self)
         copy.topic_id = read_topic_id(self._env.files, path, clean=False)

@@ -46,7 +46,7 @@ class Checkpointed:
     recovery_point: int = 0
     clean: bool = False
     """The directory was closed cleanly: nothing need be walked."""
-    machine_died: bool = False
+    lost_power: bool = False
     """Of what was not flushed, any file may have lost its end, or all."""
     first_dirty: int = 0
     """Below it the log was cleaned: there, offsets may be missing between segments."""
@@ -239,7 +239,7 @@ class _Loader:
     def _is_hole(self, before: Segment, after: Segment) -> bool:
         """Whether a machine that died has lost the end of one segment, between two batches, and not
         the next segment. Kafka goes on with such a log; nobody would ever fill the hole."""
-        if not self.checkpointed.machine_died:
+        if not self.checkpointed.lost_power:
             return False
         end = before.next_offset()
         if after.base_offset <= max(end, self.checkpointed.first_dirty):
