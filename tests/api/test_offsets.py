@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.api import kit
@@ -193,3 +194,68 @@ def test_a_fetch_session_answers_only_what_changed() -> None:
         assert lost.error_code == ErrorCode.INVALID_FETCH_SESSION_EPOCH
 
     kit.run(scenario)
+
+
+def test_consumers_that_cannot_read_zstd_are_refused_its_topics() -> None:
+    """Whatever else there is to be said, and wherever; only ``compression.type`` counts."""
+
+    async def scenario(client: kit.Client) -> None:
+        created = await client.create("z", **{"compression.type": "zstd"})
+        await client.create("t")
+        await client.produce("z", b"a" * 100)
+        await client.produce("t", b"a" * 100)
+        for version in kit.versions(FETCH):
+            asked = _fetching("z", created.topic_id)
+            asked.topics.append(_fetching("t", created.topic_id).topics[0])
+            found = (await client.ask(FETCH, version, asked)).responses[0].partitions[0]
+            if version >= 10:
+                assert (found.error_code, found.high_watermark) == (0, 1)
+                continue
+            assert found.error_code == ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+            assert (found.high_watermark, found.records or b"") == (-1, b"")
+            beyond = _fetching("z", created.topic_id, fetch_offset=9)
+            found = (await client.ask(FETCH, version, beyond)).responses[0].partitions[0]
+            assert found.error_code == ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+            other = (await client.ask(FETCH, version, asked)).responses[1].partitions[0]
+            assert (other.error_code, other.high_watermark) == (0, 1)
+
+    kit.run(scenario)
+
+
+def test_any_negative_epoch_of_a_fetch_is_none() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        asked = _fetching("t", kit.STRANGER, current_leader_epoch=-7)
+        found = (await client.ask(FETCH, 12, asked)).responses[0].partitions[0]
+        assert (found.error_code, found.high_watermark) == (0, 0)
+
+    kit.run(scenario)
+
+
+def test_a_consumer_may_read_a_follower_from_version_11_on() -> None:
+    """Only a copy in another log directory may read more than consumers, and in any version."""
+
+    async def scenario(client: kit.Client) -> None:
+        view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
+        leader, follower = view.controller_id, 3 - view.controller_id
+        spread = [Message(partition_index=0, broker_ids=[leader, follower])]
+        create = kit.create_message("t", -1, -1, assignments=spread)
+        await client.ask(ApiKey.CREATE_TOPICS, 7, create, broker=leader)
+        await asyncio.sleep(1)
+        assert (await client.produce("t", b"a", broker=leader)).error_code == 0
+        await asyncio.sleep(1)
+        refused = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        for version in (4, 10, 11, 12):
+            for replica in (-1, -2, -3):
+                asked = _fetching("t", kit.STRANGER, replica_id=replica)
+                answer = await client.ask(FETCH, version, asked, broker=follower)
+                (found,) = answer.responses[0].partitions
+                served = version >= 11 or replica == -3
+                assert found.error_code == (0 if served else refused)
+                assert found.high_watermark == (1 if served else -1)
+                beyond = _fetching("t", kit.STRANGER, replica_id=replica, fetch_offset=2)
+                answer = await client.ask(FETCH, version, beyond, broker=follower)
+                (found,) = answer.responses[0].partitions
+                assert found.error_code == (ErrorCode.OFFSET_OUT_OF_RANGE if served else refused)
+
+    kit.run(scenario, brokers=2)

@@ -13,7 +13,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
-from barnabas.replication.fetch import FetchParams
+from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.fetch_session_client import SessionFetch
 from barnabas.replication.fetcher import FetchedData, FetchReply

@@ -9,7 +9,7 @@ import pytest
 from tests.replication.support import T0, TOPIC_ID, Cluster, records, run, settle
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.fetch import FetchParams
+from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.results import FetchedPartition, FetchResult
 from barnabas.replication.truncation import EpochEnd
@@ -131,27 +131,6 @@ def test_membership_is_checked_after_the_epoch() -> None:
                     cluster.consume(0, replica_id=7, broker_epoch=5, epoch=epoch, max_wait_ms=9)
                 )
                 assert answer.error == error
-
-    run(main())
-
-
-def test_unknown_topics_do_not_end_the_wait() -> None:
-    async def main() -> None:
-        async with Cluster(1, 2) as cluster:
-            await cluster.announce()
-            loop = asyncio.get_running_loop()
-            before = loop.time()
-            nowhere = SessionPartition(
-                topic="nowhere", topic_id=None, partition=0, fetch_offset=0, max_bytes=1000
-            )
-            outcome = cluster.nodes[1].manager.fetch(
-                FetchParams(version=12, max_wait_ms=200, partitions=[nowhere])
-            )
-            assert isinstance(outcome, asyncio.Future)
-            answer = only(await outcome)
-            assert answer.error == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            assert answer.aborted_transactions == []
-            assert loop.time() - before > 0.199
 
     run(main())
 

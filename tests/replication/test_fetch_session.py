@@ -98,7 +98,7 @@ def test_full_then_incremental_then_forgotten_to_the_last() -> None:
     assert start.named[0].current_leader_epoch == 4, "trap 20: the epoch is the request's"
     assert [p.partition for p in session.partitions.values()] == [0, 1, 7]
     start = server.begin(session.id, 2, [], (0, 1, 7))
-    assert start.kind is Kind.CLOSED
+    assert (start.kind, start.named) == (Kind.SESSIONLESS, ())
     assert start.session_id == 0
     assert server.closed == [session.id]
 

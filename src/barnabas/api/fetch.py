@@ -11,6 +11,7 @@ from barnabas.api.hints import node_endpoints
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.errors import ErrorCode
 from barnabas.protocol.fetch import (
     TOPIC_IDS_FROM,
     FetchPartitionData,
@@ -20,19 +21,25 @@ from barnabas.protocol.fetch import (
     parse_fetch_request,
 )
 from barnabas.protocol.produce import NodeEndpoint
-from barnabas.replication.fetch import READ_COMMITTED, FetchParams
+from barnabas.replication.fetch_params import READ_COMMITTED, FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.results import FetchedPartition, FetchResult
-from barnabas.types import ZERO_UUID
+from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
 NODE_ENDPOINTS_FROM_VERSION = 16
+ZSTD_FROM_VERSION = 10
+"""Older consumers cannot read zstd (KIP-110)."""
+STORAGE_ERROR_FROM_VERSION = 6
+"""Older ones do not know KAFKA_STORAGE_ERROR and are told to look for the leader instead."""
 
 
 def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
     outcome = services.replicas.fetch(_params(request.api_version, parsed))
-    return when(outcome, lambda result: _answer(services, request, result))
+    return when(
+        outcome, lambda result: _answer(services, request, _for_old(services, request, result))
+    )
 
 
 def _params(version: int, parsed: FetchRequest) -> FetchParams:
@@ -54,8 +61,8 @@ def _params(version: int, parsed: FetchRequest) -> FetchParams:
                 partition=wanted.partition,
                 fetch_offset=wanted.fetch_offset,
                 max_bytes=wanted.partition_max_bytes,
-                current_leader_epoch=wanted.current_leader_epoch,
-                last_fetched_epoch=wanted.last_fetched_epoch,
+                current_leader_epoch=max(wanted.current_leader_epoch, NO_EPOCH),
+                last_fetched_epoch=max(wanted.last_fetched_epoch, NO_EPOCH),
                 log_start_offset=wanted.log_start_offset,
             )
             for topic in parsed.topics
@@ -66,6 +73,34 @@ def _params(version: int, parsed: FetchRequest) -> FetchParams:
             for topic in parsed.forgotten
             for partition in topic.partitions
         ],
+    )
+
+
+def _for_old(services: Services, request: Request, result: FetchResult) -> FetchResult:
+    """The answer as clients of old versions understand it. With ``compression.type`` zstd the
+    whole topic is refused to them, whatever else there is to be said."""
+    version = request.api_version
+    if version < ZSTD_FROM_VERSION:
+        result.partitions = [_without_zstd(services, fetched) for fetched in result.partitions]
+    if version < STORAGE_ERROR_FROM_VERSION:
+        for fetched in result.partitions:
+            if fetched.error is ErrorCode.KAFKA_STORAGE_ERROR:
+                fetched.error = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    return result
+
+
+def _without_zstd(services: Services, fetched: FetchedPartition) -> FetchedPartition:
+    hosted = services.replicas.partitions.get(
+        TopicPartition(fetched.topic or "", fetched.partition)
+    )
+    if hosted is None or hosted.log is None or hosted.log.config.compression_type != "zstd":
+        return fetched
+    return FetchedPartition(
+        topic=fetched.topic,
+        topic_id=fetched.topic_id,
+        partition=fetched.partition,
+        error=ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+        aborted_transactions=[],
     )
 
 

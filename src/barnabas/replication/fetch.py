@@ -1,7 +1,8 @@
 """Serving fetches of followers and consumers: one read path, sessions, and waiting (5.6, 5.10).
 
 An incremental fetch looks at the partitions that it names and at those that changed since the last
-look; everything else is known to be unchanged. A fetch that finds too little waits in its watch.
+look; everything else is known to be unchanged. A fetch that finds too little waits in its watch
+(``pending_fetch.py``); when it is answered, ``fetch_completion.py`` decides.
 Followers' positions are noted at the first look only (KAFKA-8400). Differences from the original:
 an answer carries the high watermark as it is after this fetch was counted, and a leader epoch that
 rises under a waiting fetch ends the wait at once (reference section 14).
@@ -10,12 +11,11 @@ rises under a waiting fetch ends the wait at once (reference section 14).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams, PreReadError
 from barnabas.replication.fetch_session import (
-    FINAL_EPOCH,
     FetchSession,
     FetchSessionCache,
     Kind,
@@ -23,61 +23,13 @@ from barnabas.replication.fetch_session import (
     SessionStart,
 )
 from barnabas.replication.partition import Partition
+from barnabas.replication.pending_fetch import PendingFetch, unwatch
 from barnabas.replication.purgatory import DeadlineWheel, FetchWatch
 from barnabas.replication.results import FetchedPartition, FetchResult, NotLeader
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
 from barnabas.storage.log import Log
-from barnabas.types import (
-    CONSUMER_REPLICA_ID,
-    DEBUG_CONSUMER_REPLICA_ID,
-    NO_EPOCH,
-    UNKNOWN_BROKER_EPOCH,
-    TopicPartition,
-)
-
-READ_COMMITTED = 1
-FOLLOWER_READS_FROM_VERSION = 11
-"""Consumers of this version and later may read from followers (KIP-392, KAFKA-9004)."""
-TOPIC_IDS_FROM_VERSION = 13
-
-
-@dataclass(slots=True, kw_only=True)
-class FetchParams:
-    """A fetch request in our terms. Durations in ms, sizes in bytes."""
-
-    version: int
-    replica_id: int = CONSUMER_REPLICA_ID
-    broker_epoch: int = UNKNOWN_BROKER_EPOCH
-    max_wait_ms: int = 0
-    min_bytes: int = 1
-    max_bytes: int = 0x7FFFFFFF
-    read_committed: bool = False
-    session_id: int = 0
-    session_epoch: int = FINAL_EPOCH
-    partitions: list[SessionPartition] = field(default_factory=list)
-    forgotten: list[tuple[Hashable, int]] = field(default_factory=list)
-
-    @property
-    def from_follower(self) -> bool:
-        """Whether a replica asks, not a client."""
-        return self.replica_id >= 0
-
-    @property
-    def leader_only(self) -> bool:
-        """Whether only the leader may answer; the debugging consumer reads any replica."""
-        if self.replica_id == DEBUG_CONSUMER_REPLICA_ID:
-            return False
-        return self.from_follower or self.version < FOLLOWER_READS_FROM_VERSION
-
-    @property
-    def to_log_end(self) -> bool:
-        """Whether it may see what is not replicated yet."""
-        return self.replica_id != CONSUMER_REPLICA_ID
-
-
-class PreReadError(KafkaError):
-    """The partition cannot even be looked up: reported, but no reason to stop waiting."""
+from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
 
 
 class FetchPath:
@@ -111,19 +63,16 @@ class FetchPath:
             now_ms=now_ms,
         )
         for gone in start.forgotten:
-            _unwatch(gone)
-        if start.kind is Kind.ERROR or start.kind is Kind.CLOSED:
+            unwatch(gone)
+        if start.kind is Kind.ERROR:
             return FetchResult(error=start.error, session_id=0, partitions=[])
         watch = self._watch(params, start)
         fetch = PendingFetch(self, params, start, watch)
         fetch.look(first=True)
         watch.last_fetch_ms = now_ms
-        if fetch.complete or params.max_wait_ms <= 0 or not self._anything(start):
+        if fetch.complete or params.max_wait_ms <= 0:
             return fetch.result()
         return fetch.park(self._context.loop, self._wheel, now_ms + params.max_wait_ms)
-
-    def _anything(self, start: SessionStart) -> bool:
-        return bool(start.named) if start.session is None else bool(start.session.partitions)
 
     def _watch(self, params: FetchParams, start: SessionStart) -> FetchWatch:
         """The watch of the session, or one for this request; what is named counts as dirty."""
@@ -155,7 +104,7 @@ class FetchPath:
         if watch is not None and isinstance(watch.parked, PendingFetch):
             watch.parked.finish()
         for entry in session.partitions.values():
-            _unwatch(entry)
+            unwatch(entry)
 
     # One partition
 
@@ -220,8 +169,9 @@ class FetchPath:
         )
         if diverging is None:
             limit = _limit(log, params)
-            if entry.fetch_offset < limit and (max_bytes > 0 or min_one):
+            if entry.fetch_offset < limit:
                 self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
+            answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
             if first and params.from_follower and partition.leadership is not None:
                 partition.leadership.note_fetch(
                     params.replica_id,
@@ -232,6 +182,7 @@ class FetchPath:
                 )
         else:
             answer.diverging = diverging
+            answer.ends_wait = True
         answer.high_watermark = log.high_watermark
         answer.last_stable_offset = log.last_stable_offset
         answer.log_start_offset = log.log_start_offset
@@ -249,11 +200,14 @@ class FetchPath:
         max_bytes: int,
         min_one: bool,
     ) -> None:
-        piece = log.read(
-            entry.fetch_offset, min(max_bytes, entry.max_bytes), up_to=limit, min_one=min_one
-        )
+        size = min(max_bytes, entry.max_bytes)
+        if size < 0:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"{size} bytes cannot be fetched")
+        piece = log.read(entry.fetch_offset, size, up_to=limit, min_one=min_one)
         answer.records = list(piece.buffers)
         answer.size = piece.bytes
+        answer.ahead = min(piece.ahead, entry.max_bytes)
+        answer.ends_wait = piece.is_behind
         if params.read_committed:
             aborted = log.aborted_transactions(entry.fetch_offset, limit, read_bytes=piece.bytes)
             answer.aborted_transactions = [(a.producer_id, a.first_offset) for a in aborted]
@@ -270,7 +224,7 @@ class FetchPath:
         if (
             answer.size
             or answer.diverging is not None
-            or entry.fetch_offset < _limit(log, params)
+            or entry.fetch_offset != _limit(log, params)
             or answer.high_watermark != entry.sent_high_watermark
             or answer.log_start_offset != entry.sent_log_start
         ):
@@ -297,157 +251,8 @@ class FetchPath:
 
     @property
     def fetch_max_bytes(self) -> int:
-        """``fetch.max.bytes``."""
+        """``fetch.max.bytes``, for followers too."""
         return self._context.settings.fetch_max_bytes
-
-
-class PendingFetch:
-    """One fetch request from its first look to its answer."""
-
-    def __init__(
-        self, path: FetchPath, params: FetchParams, start: SessionStart, watch: FetchWatch
-    ) -> None:
-        self.bucket = DeadlineWheel.NOWHERE
-        self.min_bytes = params.min_bytes
-        self.complete = False
-        """Whether waiting longer has no point: enough data, an error of a read, a divergence."""
-        self._path = path
-        self._params = params
-        self._start = start
-        self._watch = watch
-        self._answers: dict[SessionPartition, FetchedPartition] = {}
-        self._bytes = 0
-        self._future: asyncio.Future[FetchResult] | None = None
-        self._wheel: DeadlineWheel | None = None
-
-    def look(self, *, first: bool = False) -> None:
-        """Read what is named or has changed."""
-        dirty = self._watch.dirty
-        entries = list(dirty)
-        if self._start.session is not None:
-            entries.sort(key=_rank)
-        dirty.clear()
-        for entry in entries:
-            known = self._answers.get(entry)
-            if known is not None:
-                self._bytes -= known.size
-        budget = self._params.max_bytes
-        if not self._params.from_follower:
-            budget = min(budget, self._path.fetch_max_bytes)
-        for entry in entries:
-            answer = self._look_at(entry, first, budget - self._bytes)
-            self._answers[entry] = answer
-            self._bytes += answer.size
-        if self._bytes >= self._params.min_bytes:
-            self.complete = True
-        self._watch.bytes_seen = self._bytes
-
-    def _look_at(self, entry: SessionPartition, first: bool, budget: int) -> FetchedPartition:
-        path, params = self._path, self._params
-        try:
-            partition = path.partition_for(entry)
-            self._place(entry, partition)
-            path.check(partition, entry, params)
-            answer = path.read(
-                partition,
-                entry,
-                params,
-                first=first,
-                max_bytes=max(budget, 0),
-                min_one=self._bytes == 0,
-            )
-            if path.is_settled(partition, entry, params, answer):
-                self._watch.dirty.pop(entry, None)
-            else:
-                self._watch.dirty[entry] = None
-            self.complete = self.complete or answer.diverging is not None
-            return answer
-        except KafkaError as error:
-            self._watch.dirty[entry] = None
-            self.complete = self.complete or not isinstance(error, PreReadError)
-            return path.failed(entry, error)
-        except OSError as error:
-            path.storage_failed(partition, error)
-            self._watch.dirty[entry] = None
-            self.complete = True
-            return path.failed(entry, KafkaError(ErrorCode.KAFKA_STORAGE_ERROR))
-
-    def _place(self, entry: SessionPartition, partition: Partition) -> None:
-        """Register a session's entry where its partition lives now. A fetch without session does
-        so only when it waits."""
-        if entry.place is not partition and (
-            self._start.session is not None or self._future is not None
-        ):
-            _unwatch(entry)
-            partition.watch(entry, follower=self._params.to_log_end)
-
-    # Waiting
-
-    def park(
-        self, loop: asyncio.AbstractEventLoop, wheel: DeadlineWheel, deadline_ms: int
-    ) -> asyncio.Future[FetchResult]:
-        """Wait for changes until ``deadline_ms``."""
-        self._future = loop.create_future()
-        self._wheel = wheel
-        self._watch.parked = self
-        wheel.add(self, deadline_ms)
-        if self._start.session is None:
-            for entry in self._start.named:
-                try:
-                    self._place(entry, self._path.partition_for(entry))
-                except KafkaError:
-                    continue
-        return self._future
-
-    def wake(self) -> None:
-        """A watched partition changed: look again, answer if that is enough."""
-        self.look()
-        if self.complete:
-            self.finish(looked=True)
-
-    def expire(self) -> None:
-        """``max_wait_ms`` is over: answer with what there is."""
-        self.finish()
-
-    def finish(self, *, looked: bool = False) -> None:
-        """Answer now."""
-        future, self._future = self._future, None
-        if future is None or self._wheel is None:
-            return
-        self._wheel.discard(self)
-        self._watch.parked = None
-        if not looked:
-            self.look()
-        if self._start.session is None:
-            for entry in self._start.named:
-                _unwatch(entry)
-        if not future.done():
-            future.set_result(self.result())
-
-    def result(self) -> FetchResult:
-        """The answer; an incremental one lists only what its session does not know yet."""
-        session = self._start.session
-        answers: Iterable[tuple[SessionPartition, FetchedPartition]] = self._answers.items()
-        if session is None:
-            chosen = [self._answers[e] for e in self._start.named if e in self._answers]
-            return FetchResult(error=ErrorCode.NONE, session_id=0, partitions=chosen)
-        chosen = []
-        for entry, answer in sorted(answers, key=lambda pair: pair[0].rank):
-            changed = session.must_send(entry, answer)
-            if changed or self._start.kind is Kind.FULL:
-                chosen.append(answer)
-        return FetchResult(error=ErrorCode.NONE, session_id=session.id, partitions=chosen)
-
-
-def _rank(entry: SessionPartition) -> int:
-    return entry.rank
-
-
-def _unwatch(entry: SessionPartition) -> None:
-    if entry.place is not None:
-        entry.place.unwatch(entry)
-    if entry.owner is not None:
-        entry.owner.dirty.pop(entry, None)
 
 
 def _limit(log: Log, params: FetchParams) -> int:

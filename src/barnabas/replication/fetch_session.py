@@ -199,8 +199,6 @@ class Kind(Enum):
     """A session begins; everything is listed."""
     INCREMENTAL = auto()
     """Only what changed is listed."""
-    CLOSED = auto()
-    """The session has become empty: session id 0, no topics, at once."""
     ERROR = auto()
 
 
@@ -255,7 +253,7 @@ class FetchSessionCache:
                 self.close(session_id)
             unique = {entry.key: entry for entry in wanted}
             named = tuple(unique.values())
-            if epoch == FINAL_EPOCH or not named:
+            if epoch == FINAL_EPOCH:
                 return SessionStart(kind=Kind.SESSIONLESS, named=named)
             return self._full(named, from_follower, uses_topic_ids, now_ms)
         return self._incremental(session_id, epoch, wanted, forgotten, uses_topic_ids, now_ms)
@@ -298,7 +296,8 @@ class FetchSessionCache:
             return SessionStart(kind=Kind.ERROR, error=ErrorCode.INVALID_FETCH_SESSION_EPOCH)
         if session.uses_topic_ids != uses_topic_ids:
             return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
-        named = {entry.key: session.put(entry) for entry in wanted}
+        asked = {entry.key: entry for entry in wanted}
+        named = {key: session.put(entry) for key, entry in asked.items()}
         dropped = []
         for key in forgotten:
             gone = session.forget(key)
@@ -306,8 +305,11 @@ class FetchSessionCache:
             if gone is not None:
                 dropped.append(gone)
         if not session.partitions:
+            # What it named and forgot at once is served without a session.
             self.close(session_id)
-            return SessionStart(kind=Kind.CLOSED, forgotten=tuple(dropped))
+            return SessionStart(
+                kind=Kind.SESSIONLESS, named=tuple(asked.values()), forgotten=tuple(dropped)
+            )
         session.epoch = next_epoch(epoch)
         session.last_used_ms = now_ms
         return SessionStart(

@@ -65,6 +65,9 @@ class Partition:
         self.awaiting_low_watermark = OffsetQueue()
         self._follower_watches: dict[SessionPartition, None] = {}
         self._consumer_watches: dict[SessionPartition, None] = {}
+        self._limits_reached = (NO_OFFSET, NO_OFFSET)
+        """Segments of the high watermark and of the last stable offset when consumers last heard of
+        either."""
         self._flushing = False
 
     # Looking
@@ -213,7 +216,9 @@ class Partition:
             guard=guard,
         )
         if not info.duplicate:
-            self._mark(self._follower_watches, info.bytes, wake=True)
+            # Who waits at the end of a segment that was just left is behind now.
+            rolled = info.first_offset == log.active_base_offset
+            self._mark(self._follower_watches, info.bytes, wake=True, force=rolled)
             self._mark(self._consumer_watches, info.bytes, wake=False)
             leadership.maybe_advance()
             self.start_flush()
@@ -237,7 +242,7 @@ class Partition:
                 error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
             for request, index in self.awaiting_replication.reached(log.high_watermark):
                 request.settle(index, error)
-        self._mark(self._consumer_watches, 0, wake=True)
+        self._wake_consumers(log)
         self._mark(self._follower_watches, 0, wake=False)
 
     def fail_waiting(self, error: ErrorCode) -> None:
@@ -308,6 +313,7 @@ class Partition:
             log.truncate_fully_and_start_at(base_offset)
         log.append_as_follower(records)
         self._mark(self._consumer_watches, len(records), wake=False)
+        self._mark(self._follower_watches, len(records), wake=True)
 
     def follow_high_watermark(self, leader_high_watermark: int) -> None:
         """Adopt the leader's high watermark as far as our log reaches; followers only."""
@@ -317,7 +323,7 @@ class Partition:
         if log.high_watermark != before:
             if self.context.observed:
                 self.note("high_watermark", offset=log.high_watermark, role="follower")
-            self._mark(self._consumer_watches, 0, wake=True)
+            self._wake_consumers(log)
 
     def truncate_for(self, leader: EpochEnd, *, leader_epoch: int, fetch_offset: int) -> Truncation:
         """Cut what the leader does not have (KIP-320), before anything else of its answer is used
@@ -420,6 +426,14 @@ class Partition:
         """The role changed: every waiting fetch must look again now."""
         self._mark(self._follower_watches, 0, wake=True, force=True)
         self._mark(self._consumer_watches, 0, wake=True, force=True)
+
+    def _wake_consumers(self, log: Log) -> None:
+        """The high watermark has moved; into another segment, everybody is behind."""
+        if self._consumer_watches:
+            base_of = log.segments.base_of
+            reached = base_of(log.high_watermark), base_of(log.last_stable_offset)
+            crossed, self._limits_reached = reached != self._limits_reached, reached
+            self._mark(self._consumer_watches, 0, wake=True, force=crossed)
 
     def _mark(
         self,

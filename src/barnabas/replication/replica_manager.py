@@ -10,7 +10,8 @@ from typing import Any
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.replication.control import Control, Logs
-from barnabas.replication.fetch import FetchParams, FetchPath
+from barnabas.replication.fetch import FetchPath
+from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.leadership import IsrProposal

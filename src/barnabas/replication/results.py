@@ -77,6 +77,13 @@ class FetchedPartition:
     records: list[Buffer] = field(default_factory=list)
     size: int = 0
     """Bytes in ``records``."""
+    ahead: int = 0
+    """Bytes from the reader's offset to the end of what it may see in this segment, at most its
+    ``max_bytes`` for this partition."""
+    refused: bool = False
+    """Its log was not looked at: this broker does not know it."""
+    ends_wait: bool = False
+    """No request with this answer waits any longer (``fetch_completion.py``)."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -77,6 +77,11 @@ class ReadableLog:
         return len(self._segments)
 
     @property
+    def active_base_offset(self) -> int:
+        """Where the segment that is written begins."""
+        return self._segments.active.base_offset
+
+    @property
     def segments(self) -> Segments:
         """The segments themselves, for the cleaner."""
         return self._segments

@@ -19,6 +19,10 @@ class LogSlice:
 
     buffers: list[Buffer]
     bytes: int
+    ahead: int = 0
+    """Bytes of this segment from the offset asked for up to the limit: what there is to be read."""
+    is_behind: bool = False
+    """The limit lies in a later segment."""
 
 
 EMPTY_SLICE = LogSlice(buffers=[], bytes=0)
@@ -51,6 +55,10 @@ class Segments:
     def bases(self) -> list[int]:
         """Base offsets, ascending."""
         return list(self._bases)
+
+    def base_of(self, offset: int) -> int:
+        """Base offset of the segment that ``offset`` belongs to."""
+        return self._bases[max(bisect_right(self._bases, offset) - 1, 0)]
 
     @property
     def first(self) -> Segment:
@@ -97,22 +105,25 @@ class Segments:
             return EMPTY_SLICE
         number, position = found
         segment = self._all[number]
-        if number + 1 < len(self._all) and limit >= self._bases[number + 1]:
+        is_behind = number + 1 < len(self._all) and limit >= self._bases[number + 1]
+        if is_behind:
             end = segment.size
         else:
             end = self._position_of(segment, limit)
             self._cut = (segment, limit, end)
-        length = min(max_bytes, end - position)
-        if end <= position or (length <= 0 and not min_one):
-            return EMPTY_SLICE
+        ahead = max(end - position, 0)
+        nothing = LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
+        length = min(max_bytes, ahead)
+        if not ahead or (length <= 0 and not min_one):
+            return nothing
         buffers = segment.read(position, max(length, LENGTH_PREFIX_BYTES))
         first_size = LENGTH_PREFIX_BYTES + int.from_bytes(buffers[0][8:12], "big", signed=True)
         if first_size > length:
             if not min_one:
-                return EMPTY_SLICE
+                return nothing
             length = first_size
             buffers = segment.read(position, length)
-        return LogSlice(buffers=buffers, bytes=length)
+        return LogSlice(buffers=buffers, bytes=length, ahead=ahead, is_behind=is_behind)
 
     def _find(self, offset: int) -> tuple[int, int] | None:
         """Number of the segment and position in it where the first batch reaching ``offset`` is;

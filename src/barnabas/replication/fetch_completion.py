@@ -1,0 +1,77 @@
+"""When a fetch is answered: the rules of Kafka's ReplicaManager and DelayedFetch, one by one.
+
+Pure.
+
+Answered without waiting:
+
+1.  The session is unknown, out of step, or left empty; or nothing is asked for.
+2.  Every partition was refused before its log was looked at: an unknown topic, topic id or
+    partition. Beside others such a refusal does not end the wait. (A follower waits all the same:
+    its LeaderAndIsr has overtaken ours, and an error would cost it its back-off.)
+3.  ``max_wait_ms`` is 0 or less.
+4.  ``min_bytes`` were read. It never counts for more than ``max_bytes`` or ``fetch.max.bytes``.
+
+Answered without waiting, and as soon as it becomes true for a fetch that waits; one partition is
+enough:
+
+5.  This broker does not lead it any more, or does not host it where any replica would do.
+6.  It has become unknown: its topic was deleted.
+7.  Its log directory is offline.
+8.  The reader's leader epoch is older or newer than ours.
+9.  The reader's offset is out of range, or its topic id is another one.
+10. The offset is above what the reader may see: above the log end after a truncation, above the
+    high watermark, or with READ_COMMITTED above the last stable offset. At that limit it waits.
+11. The limit lies in a later segment than the offset: the reader is behind, and a read does not
+    cross segments.
+12. The epoch that the reader fetched last diverges from ours.
+13. Up to the limit ``min_bytes`` are there, over all partitions, each counted up to its own
+    maximum: also when less could be read, because a batch did not fit into what was left of
+    ``max_bytes``.
+
+Whatever ends the wait, the answer has what can be read at that moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from barnabas.replication.results import FetchedPartition
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one request has found so far, over all its partitions."""
+
+    min_bytes: int
+    asked: int
+    """Partitions of the request, or of its session."""
+    from_follower: bool
+    read: int = 0
+    """Bytes of records in the answer."""
+    ahead: int = 0
+    """Bytes up to the reader's limits, whether they were read or not (rule 13)."""
+    _refused: int = 0
+    _ended: int = 0
+
+    def add(self, found: FetchedPartition) -> None:
+        """Count what a look at a partition found."""
+        self._count(found, 1)
+
+    def remove(self, found: FetchedPartition) -> None:
+        """Count it no longer: the partition is looked at again."""
+        self._count(found, -1)
+
+    def _count(self, found: FetchedPartition, sign: int) -> None:
+        self.read += sign * found.size
+        self.ahead += sign * found.ahead
+        self._refused += sign * found.refused
+        self._ended += sign * found.ends_wait
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether waiting longer has no point."""
+        if self._ended or not self.asked:
+            return True
+        if self._refused == self.asked and not self.from_follower:
+            return True
+        return self.read >= self.min_bytes or self.ahead >= self.min_bytes

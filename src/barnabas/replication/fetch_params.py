@@ -1,0 +1,58 @@
+"""A fetch request in terms of replication."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from barnabas.errors import KafkaError
+from barnabas.replication.fetch_session import FINAL_EPOCH, SessionPartition
+from barnabas.types import CONSUMER_REPLICA_ID, FUTURE_REPLICA_ID, UNKNOWN_BROKER_EPOCH
+
+READ_COMMITTED = 1
+FOLLOWER_READS_FROM_VERSION = 11
+"""Consumers of this version and later may read from followers (KIP-392, KAFKA-9004)."""
+TOPIC_IDS_FROM_VERSION = 13
+
+
+@dataclass(slots=True, kw_only=True)
+class FetchParams:
+    """A fetch request in our terms. Durations in ms, sizes in bytes."""
+
+    version: int
+    replica_id: int = CONSUMER_REPLICA_ID
+    broker_epoch: int = UNKNOWN_BROKER_EPOCH
+    max_wait_ms: int = 0
+    min_bytes: int = 1
+    max_bytes: int = 0x7FFFFFFF
+    read_committed: bool = False
+    session_id: int = 0
+    session_epoch: int = FINAL_EPOCH
+    partitions: list[SessionPartition] = field(default_factory=list)
+    forgotten: list[tuple[Hashable, int]] = field(default_factory=list)
+
+    @property
+    def from_follower(self) -> bool:
+        """Whether a replica asks, not a client."""
+        return self.replica_id >= 0
+
+    @property
+    def from_consumer(self) -> bool:
+        """Whether a client asks: any negative id but that of a copy in another log directory."""
+        return self.replica_id < 0 and self.replica_id != FUTURE_REPLICA_ID
+
+    @property
+    def leader_only(self) -> bool:
+        """Whether only the leader may answer."""
+        return self.from_follower or (
+            self.from_consumer and self.version < FOLLOWER_READS_FROM_VERSION
+        )
+
+    @property
+    def to_log_end(self) -> bool:
+        """Whether it may see what is not replicated yet."""
+        return not self.from_consumer
+
+
+class PreReadError(KafkaError):
+    """The partition cannot even be looked up: reported, but no reason to stop waiting."""

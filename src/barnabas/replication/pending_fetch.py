@@ -1,0 +1,189 @@
+"""One fetch request on its way: it looks, perhaps waits and looks again, and is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.fetch_completion import Tally
+from barnabas.replication.fetch_params import FetchParams, PreReadError
+from barnabas.replication.fetch_session import Kind, SessionPartition, SessionStart
+from barnabas.replication.partition import Partition
+from barnabas.replication.purgatory import DeadlineWheel, FetchWatch
+from barnabas.replication.results import FetchedPartition, FetchResult
+
+if TYPE_CHECKING:
+    from barnabas.replication.fetch import FetchPath
+
+
+class PendingFetch:
+    """One fetch request from its first look to its answer."""
+
+    def __init__(
+        self, path: FetchPath, params: FetchParams, start: SessionStart, watch: FetchWatch
+    ) -> None:
+        self.bucket = DeadlineWheel.NOWHERE
+        self._max_bytes = min(params.max_bytes, path.fetch_max_bytes)
+        self.min_bytes = min(params.min_bytes, self._max_bytes)
+        self._path = path
+        self._params = params
+        self._start = start
+        self._watch = watch
+        session = start.session
+        self._tally = Tally(
+            min_bytes=self.min_bytes,
+            asked=len(start.named) if session is None else len(session.partitions),
+            from_follower=params.from_follower,
+        )
+        self._answers: dict[SessionPartition, FetchedPartition] = {}
+        self._future: asyncio.Future[FetchResult] | None = None
+        self._wheel: DeadlineWheel | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether waiting longer has no point."""
+        return self._tally.is_complete
+
+    def look(self, *, first: bool = False) -> None:
+        """Read what is named or has changed."""
+        dirty, tally = self._watch.dirty, self._tally
+        entries = list(dirty)
+        if self._start.session is not None:
+            entries.sort(key=_rank)
+        dirty.clear()
+        for entry in entries:
+            known = self._answers.get(entry)
+            if known is not None:
+                tally.remove(known)
+        for entry in entries:
+            answer = self._look_at(entry, first)
+            self._answers[entry] = answer
+            tally.add(answer)
+        self._watch.bytes_seen = max(tally.read, tally.ahead)
+
+    def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
+        path, params = self._path, self._params
+        try:
+            partition = path.partition_for(entry)
+            self._place(entry, partition)
+            path.check(partition, entry, params)
+            answer = path.read(
+                partition,
+                entry,
+                params,
+                first=first,
+                max_bytes=self._budget(),
+                min_one=self._tally.read == 0,
+            )
+            if path.is_settled(partition, entry, params, answer):
+                self._watch.dirty.pop(entry, None)
+            else:
+                self._watch.dirty[entry] = None
+            return answer
+        except KafkaError as error:
+            self._watch.dirty[entry] = None
+            answer = path.failed(entry, error)
+            known = self._answers.get(entry)
+            # What was known at the first look and is not any more was deleted meanwhile.
+            answer.refused = isinstance(error, PreReadError) and (
+                first or (known is not None and known.refused)
+            )
+            answer.ends_wait = not answer.refused
+            return answer
+        except OSError as error:
+            path.storage_failed(partition, error)
+            self._watch.dirty[entry] = None
+            answer = path.failed(entry, KafkaError(ErrorCode.KAFKA_STORAGE_ERROR))
+            answer.ends_wait = True
+            return answer
+
+    def _budget(self) -> int:
+        """Bytes that may still be read; nothing, once the limit is passed."""
+        read = self._tally.read
+        return max(self._max_bytes - read, 0) if read else self._max_bytes
+
+    def _place(self, entry: SessionPartition, partition: Partition) -> None:
+        """Register a session's entry where its partition lives now. A fetch without session does
+        so only when it waits."""
+        if entry.place is not partition and (
+            self._start.session is not None or self._future is not None
+        ):
+            unwatch(entry)
+            partition.watch(entry, follower=self._params.to_log_end)
+
+    # Waiting
+
+    def park(
+        self, loop: asyncio.AbstractEventLoop, wheel: DeadlineWheel, deadline_ms: int
+    ) -> asyncio.Future[FetchResult]:
+        """Wait for changes until ``deadline_ms``."""
+        self._future = loop.create_future()
+        self._wheel = wheel
+        self._watch.parked = self
+        wheel.add(self, deadline_ms)
+        if self._start.session is None:
+            for entry in self._start.named:
+                try:
+                    self._place(entry, self._path.partition_for(entry))
+                except KafkaError:
+                    continue
+        return self._future
+
+    def wake(self) -> None:
+        """A watched partition changed: look again, answer if that is enough."""
+        self.look()
+        if self.complete:
+            self.finish(looked=True)
+
+    def expire(self) -> None:
+        """``max_wait_ms`` is over: answer with what there is."""
+        self.finish()
+
+    def finish(self, *, looked: bool = False) -> None:
+        """Answer now."""
+        future, self._future = self._future, None
+        if future is None or self._wheel is None:
+            return
+        self._wheel.discard(self)
+        self._watch.parked = None
+        if not looked:
+            self.look()
+        if self._start.session is None:
+            for entry in self._start.named:
+                unwatch(entry)
+        if not future.done():
+            future.set_result(self.result())
+
+    def result(self) -> FetchResult:
+        """The answer; an incremental one lists only what its session does not know yet. What was
+        refused comes last."""
+        session = self._start.session
+        if session is None:
+            chosen = [self._answers[e] for e in self._start.named if e in self._answers]
+            chosen.sort(key=_is_refused)
+            return FetchResult(error=ErrorCode.NONE, session_id=0, partitions=chosen)
+        chosen = []
+        for entry in sorted(self._answers, key=_rank):
+            answer = self._answers[entry]
+            changed = session.must_send(entry, answer)
+            if changed or self._start.kind is Kind.FULL:
+                chosen.append(answer)
+        chosen.sort(key=_is_refused)
+        return FetchResult(error=ErrorCode.NONE, session_id=session.id, partitions=chosen)
+
+
+def _rank(entry: SessionPartition) -> int:
+    return entry.rank
+
+
+def _is_refused(answer: FetchedPartition) -> bool:
+    return answer.refused
+
+
+def unwatch(entry: SessionPartition) -> None:
+    """Nobody waits for this partition on behalf of its reader any longer."""
+    if entry.place is not None:
+        entry.place.unwatch(entry)
+    if entry.owner is not None:
+        entry.owner.dirty.pop(entry, None)
