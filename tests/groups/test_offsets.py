@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from barnabas.groups.expiry import expired_offsets, is_spent
+from barnabas.groups.expiry import expired_offsets, is_unused
 from barnabas.groups.group import Group
 from barnabas.groups.loading import Loading
 from barnabas.groups.member import Now
@@ -99,7 +99,7 @@ def test_a_transaction_counts_from_its_records_once_it_commits() -> None:
     assert offsets.get(T0) == at(50)
     offsets.stage_in_transaction(9, [T0])
     offsets.failed_in_transaction(9, T0)
-    assert not offsets.undecided
+    assert not offsets.is_unstable(T0)
 
 
 def test_what_the_original_left_is_understood() -> None:
@@ -241,4 +241,31 @@ def test_an_expiry_of_their_own_and_commits_on_their_way() -> None:
     assert expired_offsets(group, 50, 10**9) == [T0]
     group.offsets.stage([(T0, at(2))])
     assert expired_offsets(group, 50, 10**9) == []
-    assert not is_spent(group)
+
+
+def test_who_is_kept_for_positions_alone() -> None:
+    group = Group("g")
+    assert is_unused(group)
+    group.pending["m"] = 5
+    assert not is_unused(group), "its id was given to a member that may still join"
+    assert not is_unused(_group(GroupState.PREPARING_REBALANCE, "consumer", 0))
+
+
+def test_a_tombstone_reaches_into_an_open_transaction() -> None:
+    """Else its marker would bring back a position of a topic that is gone."""
+    open_batch = offsets_batch("g", [(T0, at(5)), (T1, at(6))], 1, producer_id=4, producer_epoch=0)
+    gone = tombstones_batch("g", [T0], 2)
+    marker = build_marker(
+        EndTransactionMarker(ControlType.COMMIT, 0),
+        producer_id=4,
+        producer_epoch=0,
+        timestamp_ms=3,
+    )
+    loading = Loading()
+    loading.take(_log(open_batch, gone, marker))
+    offsets = loading.groups(NOW)["g"].offsets
+    assert (offsets.get(T0), offsets.get(T1)) == (None, at(6))
+    again = offsets_batch("g", [(T0, at(7))], 3, producer_id=4, producer_epoch=0)
+    loading = Loading()
+    loading.take(_log(open_batch, gone, again, marker))
+    assert loading.groups(NOW)["g"].offsets.get(T0) == at(7), "committed again since"

@@ -48,7 +48,8 @@ def _since_commit(value: CommittedOffset) -> int:
     return value.commit_ms
 
 
-def is_spent(group: AnyGroup) -> bool:
-    """Whether nothing is left that the group is kept for, but for committed positions."""
+def is_unused(group: AnyGroup) -> bool:
+    """Whether the group has no members and expects none: it is kept for its positions alone, and
+    goes with the last of them."""
     expected = () if isinstance(group, ConsumerGroup) else group.pending
-    return group.is_empty and not group.offsets.undecided and not expected
+    return group.is_empty and not expected

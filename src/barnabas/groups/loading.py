@@ -89,7 +89,8 @@ class Loading:
         if offsets is None:
             offsets = self._offsets[key.group] = GroupOffsets()
         if record.value is None:
-            offsets.committed.pop(partition, None)
+            # Written for commits in open transactions too: their markers bring nothing back.
+            offsets.remove([partition])
             return
         value = decode_offset_value(record.value)
         if header.is_transactional:

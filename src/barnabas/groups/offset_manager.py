@@ -16,7 +16,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.checks import check_commit
 from barnabas.groups.consumer import checks as consumer_checks
 from barnabas.groups.consumer.group import ConsumerGroup
-from barnabas.groups.expiry import expired_offsets, is_spent
+from barnabas.groups.expiry import expired_offsets, is_unused
 from barnabas.groups.group import Group
 from barnabas.groups.kinds import AnyGroup
 from barnabas.groups.member import Now
@@ -251,9 +251,10 @@ class OffsetManager:
                 if group.is_subscribed(partition.topic):
                     errors[partition] = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
         eligible = [p for p, error in errors.items() if error == ErrorCode.NONE]
-        error = await self._forget(owned, group, eligible, if_spent=True)
-        if error != ErrorCode.NONE:
-            errors.update(dict.fromkeys(eligible, error))
+        if eligible:
+            error = await self._forget(owned, group, eligible)
+            if error != ErrorCode.NONE:
+                errors.update(dict.fromkeys(eligible, error))
         return errors
 
     async def delete_group(self, group_id: str) -> ErrorCode:
@@ -276,16 +277,15 @@ class OffsetManager:
         partitions: Sequence[TopicPartition],
         *,
         whole_group: bool = False,
-        if_spent: bool = False,
     ) -> asyncio.Future[ErrorCode]:
         """Write tombstones and forget; what could not even be appended is not forgotten.
 
-        ``whole_group`` removes the group; ``if_spent`` does so if nothing is left of it."""
+        The group is removed if ``whole_group`` says so, or nothing is left of it."""
         future: asyncio.Future[ErrorCode] = self._loop.create_future()
         known = dict.fromkeys(group.offsets.partitions())
         kept = [p for p in partitions if p in known]
-        if if_spent and len(kept) == len(known):
-            whole_group = is_spent(group)
+        if len(kept) == len(known):
+            whole_group = whole_group or is_unused(group)
         own_keys = group.own_keys() if whole_group else []
 
         def done(error: ErrorCode, base_offset: int) -> None:
@@ -316,11 +316,12 @@ class OffsetManager:
             self._membership.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE, self._now())
 
     def topic_deleted(self, topic: str) -> None:
-        """Positions in a topic that is gone mean nothing, not even if one of its name returns."""
+        """Positions in a topic that is gone mean nothing, not even if one of its name returns. A
+        group that is left with nothing goes too, as any that had nothing before."""
         for owned in self._ownership.all_ready():
             for group in list(owned.entries.values()):
                 partitions = [p for p in group.offsets.partitions() if p.topic == topic]
-                if partitions:
+                if partitions or _has_nothing(group):
                     self._forget(owned, group, partitions)
 
     # Expiry
@@ -345,6 +346,10 @@ class OffsetManager:
     def _expire_group(self, owned: OffsetsPartition, group: AnyGroup) -> None:
         settings = self._settings
         expired = expired_offsets(group, self._now().wall_ms, settings.offsets_retention_ms)
-        if expired or (is_spent(group) and not group.offsets.committed):
+        if expired or _has_nothing(group):
             log.info("group %s: %d offsets have expired", group.id, len(expired))
-            self._forget(owned, group, expired, if_spent=True)
+            self._forget(owned, group, expired)
+
+
+def _has_nothing(group: AnyGroup) -> bool:
+    return is_unused(group) and not group.offsets

@@ -40,8 +40,9 @@ class GroupOffsets:
         return None if found is None else found.value
 
     def partitions(self) -> list[TopicPartition]:
-        """Those with a position, or one on its way outside of transactions."""
-        return list(dict.fromkeys([*self.committed, *self._pending]))
+        """Those with a position, or one on its way, plain or in a transaction."""
+        staged = [p for values in self._transactions.values() for p in values]
+        return list(dict.fromkeys([*self.committed, *self._pending, *staged]))
 
     def is_unstable(self, partition: TopicPartition) -> bool:
         """Whether a commit to the partition, plain or in a transaction, is undecided."""
@@ -52,11 +53,6 @@ class GroupOffsets:
     def __bool__(self) -> bool:
         """Whether the group must be kept for them."""
         return bool(self.committed or self._pending or self._transactions)
-
-    @property
-    def undecided(self) -> bool:
-        """Whether a commit is on its way, plain or in a transaction."""
-        return bool(self._pending or self._transactions)
 
     # Plain commits
 
