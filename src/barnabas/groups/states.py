@@ -36,7 +36,8 @@ TRANSITIONS: Final[Mapping[tuple[GroupState, GroupState], str]] = MappingProxyTy
         " the assignment fails",
         (_STABLE, _PREPARING): "a member joins, leaves, fails or changes what it wants; or the"
         " leader joins again",
-        (_EMPTY, _DEAD): "deleted, expired, or moved to another coordinator",
+        (_EMPTY, _DEAD): "deleted; its last position gone with its topic, by OffsetDelete or by"
+        " expiry; or moved to another coordinator",
         (_PREPARING, _DEAD): "moved to another coordinator",
         (_COMPLETING, _DEAD): "moved to another coordinator",
         (_STABLE, _DEAD): "moved to another coordinator",
