@@ -206,6 +206,9 @@ class SimLoop(asyncio.BaseEventLoop):
             self.call_exception_handler({"message": "left the loop", "exception": error})
         except BaseException as error:
             self.call_exception_handler({"message": "exception in a callback", "exception": error})
+        # In Python 3.13 the traceback of a task's exception keeps this frame. If the frame kept the
+        # handle, the task would be part of a cycle, and nobody would hear that it has failed.
+        del handle
         if self.cpu is not None:
             self._charge(self.cpu.draw_ns())
 

@@ -46,6 +46,7 @@ def test_one_coordinator_at_a_time(tmp_path: Path) -> None:
     second = SqliteStore(str(tmp_path))
     with pytest.raises(ConfigError, match="in use by another coordinator"):
         second.load()
+    assert second._database is None
     store.close()
     assert second.load().epoch == 2
     second.close()
@@ -65,6 +66,21 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="later version"):
         store.load()
     store.close()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE nodes SET acl = '{'", "UPDATE nodes SET acl = '5'"])
+def test_a_damaged_row_is_refused_and_the_file_closed(tmp_path: Path, statement: str) -> None:
+    store = SqliteStore(str(tmp_path))
+    store.load()
+    asyncio.run(store.commit(Batch(NODES, [], [], [])))
+    store.close()
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    with database:
+        database.execute(statement)
+    database.close()
+    with pytest.raises(ConfigError, match="damaged"):
+        store.load()
+    assert store._database is None
 
 
 def test_commits_are_flushed_unless_asked_otherwise(tmp_path: Path) -> None:

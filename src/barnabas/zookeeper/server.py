@@ -381,16 +381,24 @@ async def serve(
 ) -> None:
     """Serve until cancelled; ``ready`` hears host and port. Raises ConfigError if it cannot start,
     FatalError if the store fails (nothing that was not durable has been shown to anybody)."""
-    stored = store.load()
-    coordinator = Coordinator(env, config, store, stored)
+    try:
+        await _serve(env, config, store, ready)
+    finally:
+        store.close()
+
+
+async def _serve(
+    env: Env, config: CoordinatorConfig, store: Store, ready: Callable[[str, int], None] | None
+) -> None:
+    coordinator = Coordinator(env, config, store, store.load())
     try:
         server = await coordinator.loop.create_server(
             lambda: Connection(coordinator, config.jute_maxbuffer), config.host, config.port
         )
     except OSError as problem:
-        store.close()
         raise ConfigError(f"port {config.port}: {problem.strerror or problem}") from problem
     port = config.port or server.sockets[0].getsockname()[1]
+    broken: list[BaseException] = []
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(coordinator.outbox.run(), name="zookeeper-commit")
@@ -401,10 +409,12 @@ async def serve(
             if ready is not None:
                 ready(config.host, port)
     except* OSError as problems:
-        raise FatalError(f"the coordinator's store failed: {problems.exceptions[0]}") from problems
+        # Raised below: some versions of Python wrap what is raised here in a group.
+        broken += problems.exceptions
     finally:
         coordinator.stopping = True
         server.close()
         for connection in list(coordinator.connections):
             connection.close("the coordinator stops")
-        store.close()
+    if broken:
+        raise FatalError(f"the coordinator's store failed: {broken[0]}") from broken[0]

@@ -43,28 +43,29 @@ class SqliteStore:
         self._worker: ThreadPoolExecutor | None = None
 
     def load(self) -> Stored:
-        """Raises ConfigError if the file is in use, damaged or of a later version."""
+        """Raises ConfigError if the file is in use, damaged or of a later version; then it is
+        closed again."""
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            self._database = self._open()
+            self._database = sqlite3.connect(
+                self._path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            self._prepare(self._database)
             return self._read(self._database)
-        except sqlite3.OperationalError as problem:
+        except BaseException as problem:
             self.close()
-            in_use = "locked" in str(problem)
-            reason = "in use by another coordinator" if in_use else str(problem)
-            raise ConfigError(f"{self._path}: {reason}") from problem
-        except (sqlite3.DatabaseError, OSError) as problem:
-            self.close()
-            raise ConfigError(f"{self._path}: {problem}") from problem
+            if isinstance(problem, sqlite3.Error | OSError):
+                in_use = isinstance(problem, sqlite3.OperationalError) and "locked" in str(problem)
+                reason = "in use by another coordinator" if in_use else str(problem)
+                raise ConfigError(f"{self._path}: {reason}") from problem
+            if isinstance(problem, ValueError | TypeError):
+                raise ConfigError(f"{self._path}: damaged ({problem})") from problem
+            raise
 
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            self._path, timeout=0, isolation_level=None, check_same_thread=False
-        )
+    def _prepare(self, database: sqlite3.Connection) -> None:
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
         database.execute("PRAGMA journal_mode=WAL")
         database.execute(f"PRAGMA synchronous={'FULL' if self._flush else 'NORMAL'}")
-        return database
 
     def _read(self, database: sqlite3.Connection) -> Stored:
         version = database.execute("PRAGMA user_version").fetchone()[0]
