@@ -258,13 +258,15 @@ def test_groups_change_their_kind_while_they_are_empty() -> None:
     kit.run(scenario, settings=SETTINGS)
 
 
-def test_without_the_setting_nothing_of_it_is_there() -> None:
+def test_without_the_setting_it_is_refused() -> None:
+    """And told of in the one version that the original tells of, as the original does."""
+
     async def scenario(client: kit.Client) -> None:
         await find(client, "g")
         me = Message(client_software_name="x", client_software_version="1")
-        keys = [row.api_key for row in (await client.ask(ApiKey.API_VERSIONS, 4, me)).api_keys]
-        assert HEARTBEAT not in keys
-        assert DESCRIBE not in keys
+        rows = (await client.ask(ApiKey.API_VERSIONS, 4, me)).api_keys
+        greatest = {row.api_key: row.max_version for row in rows}
+        assert greatest[HEARTBEAT] == greatest[DESCRIBE] == 0
         assert (await enter(client, "g", "m")).error_code == ErrorCode.UNSUPPORTED_VERSION
         assert (await describe(client, "g")).error_code == ErrorCode.UNSUPPORTED_VERSION
 

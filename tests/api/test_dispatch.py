@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import pytest
+
 from barnabas.api.dispatch import HANDLERS
-from barnabas.protocol.api import CONSUMER_PROTOCOL_APIS, SERVED
+from barnabas.api.registry import serves
+from barnabas.protocol.api import API_TABLE, ApiKey
 
 
-def test_what_is_advertised_is_what_has_a_handler() -> None:
-    assert set(HANDLERS) == {*SERVED, *CONSUMER_PROTOCOL_APIS}
+def test_every_api_of_the_table_has_a_handler() -> None:
+    assert set(HANDLERS) == set(API_TABLE)
+
+
+def test_no_api_has_two_handlers() -> None:
+    with pytest.raises(ValueError, match="METADATA has two handlers"):
+        serves(ApiKey.METADATA)(HANDLERS[ApiKey.FETCH])

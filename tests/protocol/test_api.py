@@ -7,7 +7,7 @@ from kio.static.constants import EntityType
 from tests.protocol import recorded
 
 from barnabas.protocol import codec
-from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, SERVED, ApiKey, advertised
+from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
 
 
 def test_minima_are_what_kio_describes() -> None:
@@ -31,10 +31,8 @@ def test_maxima_are_what_the_original_advertises() -> None:
     assert ours == {**theirs, 68: 1, 69: 1, 75: 0}
 
 
-def test_advertised_rows() -> None:
-    rows = advertised(SERVED)
-    assert rows[0] == (0, 0, 11)
-    assert rows[1] == (1, 4, 17)
-    assert [row.api_key for row in rows] == sorted(SERVED)
+def test_names_and_versions() -> None:
     assert API_TABLE[ApiKey.LEADER_AND_ISR].name == "LeaderAndIsr"
     assert not API_TABLE[ApiKey.PRODUCE].serves(2)
+    assert API_TABLE[ApiKey.PRODUCE].advertised_min == 0
+    assert API_TABLE[ApiKey.FETCH].advertised_min == 4

@@ -19,7 +19,7 @@ from tests.protocol import generated, recorded
 
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol import codec
-from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, SERVED, ApiKey, advertised
+from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
 from barnabas.protocol.message import Message, milliseconds, plain
 
@@ -138,18 +138,6 @@ def test_a_value_that_does_not_fit_is_our_fault() -> None:
         codec.encode_body(ApiKey.HEARTBEAT, 4, Message(throttle_time=2**40), response=True)
     with pytest.raises(TypeError):
         codec.encode_body(ApiKey.METADATA, 1, Message(brokers=None), response=True)
-
-
-def test_an_unknown_api_versions_version_is_answered_in_v0() -> None:
-    frame = codec.unsupported_api_versions(77, advertised(SERVED))
-    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
-    assert frame[4:8] == (77).to_bytes(4, "big")
-    body = codec.decode_response(ApiKey.API_VERSIONS, 0, frame, 8)
-    assert body.error_code == 35
-    rows = {row.api_key: (row.min_version, row.max_version) for row in body.api_keys}
-    assert rows[ApiKey.PRODUCE] == (0, 11)
-    assert rows[ApiKey.FETCH] == (4, 17)
-    assert list(rows) == sorted(SERVED)
 
 
 # Bad input

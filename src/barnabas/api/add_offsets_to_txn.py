@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from barnabas.api.fenced import fenced
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
 from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
 
+@serves(ApiKey.ADD_OFFSETS_TO_TXN)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the transactional id's partition."""
     decoded = request.decode()

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from barnabas.api.fenced import fenced
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
@@ -24,6 +26,7 @@ BATCHED_FROM = 4
 Errors = Mapping[TopicPartition, ErrorCode]
 
 
+@serves(ApiKey.ADD_PARTITIONS_TO_TXN)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of each transactional id's partition."""
     decoded = request.decode()

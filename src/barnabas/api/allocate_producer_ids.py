@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.ALLOCATE_PRODUCER_IDS)
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 4.7)."""
     return _ask(services, request)

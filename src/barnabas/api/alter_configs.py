@@ -12,11 +12,14 @@ from barnabas.api.config_alteration import (
     alter_persistent,
     refuse_nulls,
 )
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.config.definition import Setting
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.ALTER_CONFIGS)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
 

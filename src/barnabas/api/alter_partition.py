@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.ALTER_PARTITION)
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.9)."""
     return _ask(services, request)

@@ -6,10 +6,13 @@ request's timeout has no use, as in Kafka; ListPartitionReassignments tells what
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.ALTER_PARTITION_REASSIGNMENTS)
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.10)."""
     return _ask(services, request)

@@ -6,13 +6,16 @@ runs); the answer is REPLICA_NOT_AVAILABLE then, as in the original.
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
 
+@serves(ApiKey.ALTER_REPLICA_LOG_DIRS)
 def handle(services: Services, request: Request) -> Answer:
     """Each replica on its own; a move goes on after the answer."""
     errors: dict[TopicPartition, ErrorCode] = {}

@@ -1,8 +1,9 @@
 """ApiVersions v0-4: what this broker serves, with which versions.
 
-A version that is not known is answered in the form of v0 with UNSUPPORTED_VERSION and the whole
-list, so that any client can step down (KIP-35; the original names only ApiVersions there since
-KIP-511, which says less). The feature epoch is the version of ``/feature``.
+A version that is not known is answered in the form of v0 with UNSUPPORTED_VERSION and the versions
+of ApiVersions alone, so that a client can ask again (KIP-511). Libraries guess from the list which
+Kafka this is, so it has every API of 3.9 in ZooKeeper mode without security, served by a refusal
+where need be. The feature epoch is the version of ``/feature``.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ from __future__ import annotations
 import logging
 import re
 
+from barnabas.api.registry import HANDLERS, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
-from barnabas.protocol.api import API_TABLE, CONSUMER_PROTOCOL_APIS, SERVED, ApiKey, advertised
+from barnabas.protocol.api import API_TABLE, ApiKey, ApiVersion
 from barnabas.protocol.codec import encode_response
 from barnabas.protocol.message import Message
 
 log = logging.getLogger("kafka.request.logger")
 
+CONSUMER_PROTOCOL = (ApiKey.CONSUMER_GROUP_HEARTBEAT, ApiKey.CONSUMER_GROUP_DESCRIBE)
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
+@serves(ApiKey.API_VERSIONS)
 def handle(services: Services, request: Request) -> Answer:
-    """Answer with what ``protocol/api.py`` says is served; ``api/dispatch.py`` serves it."""
-    consumer_protocol = services.groups.consumer_groups.settings.enabled
-    rows = advertised((*SERVED, *CONSUMER_PROTOCOL_APIS) if consumer_protocol else SERVED)
+    """Answer with what has a handler."""
     body = Message(
         error_code=ErrorCode.NONE,
-        api_keys=rows,
+        api_keys=_rows(services),
         throttle_time=0,
         supported_features=[],
         finalized_features_epoch=services.features.epoch,
@@ -38,6 +40,7 @@ def handle(services: Services, request: Request) -> Answer:
     api = API_TABLE[ApiKey.API_VERSIONS]
     if not api.min_version <= request.api_version <= api.max_version:
         body.error_code = ErrorCode.UNSUPPORTED_VERSION
+        body.api_keys = [ApiVersion(api.key, api.min_version, api.max_version)]
         return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, body)]
     if request.api_version >= 3:
         decoded = request.decode()
@@ -47,3 +50,17 @@ def handle(services: Services, request: Request) -> Answer:
         else:
             log.debug("client %s %s at %s", name, version, request.client_host)
     return request.answer(body)
+
+
+def _rows(services: Services) -> list[ApiVersion]:
+    """Ascending by key. Of the next-generation group protocol the original knows v0; later versions
+    are told of only where the protocol is on: clients take that for granted then."""
+    consumer_protocol = services.groups.consumer_groups.settings.enabled
+    rows = []
+    for key in sorted(HANDLERS):
+        api = API_TABLE[key]
+        greatest = api.max_version
+        if key in CONSUMER_PROTOCOL and not consumer_protocol:
+            greatest = api.min_version
+        rows.append(ApiVersion(int(key), api.advertised_min, greatest))
+    return rows

@@ -7,16 +7,19 @@ kind of each member. Whoever asks what it may do with a group may do everything.
 from __future__ import annotations
 
 from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.consumer.assignment import Assignment
 from barnabas.groups.consumer.group import ConsumerGroup
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 CONSUMER_MEMBER = 1
 
 
+@serves(ApiKey.CONSUMER_GROUP_DESCRIBE)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for what is on its way to the replicas: nothing is told that could be lost."""
     return _describe(services, request)

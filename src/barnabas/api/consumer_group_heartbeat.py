@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
@@ -19,6 +20,7 @@ from barnabas.groups.consumer.assignment import (
     assignment_of,
 )
 from barnabas.groups.consumer.requests import HeartbeatRequest, HeartbeatResult
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.types import ZERO_UUID
@@ -26,6 +28,7 @@ from barnabas.types import ZERO_UUID
 OWN_IDS_FROM = 1
 
 
+@serves(ApiKey.CONSUMER_GROUP_HEARTBEAT)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition if anything has changed."""
     decoded = request.decode()

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.controller.topics import Assignment, grow
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.zookeeper.paths import delete_topic_path
 from barnabas.zookeeper.topics import add_partitions, read_topic
 
 
+@serves(ApiKey.CREATE_PARTITIONS)
 def handle(services: Services, request: Request) -> Answer:
     """Each topic on its own."""
     return _grow_all(services, request)

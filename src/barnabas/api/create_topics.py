@@ -10,16 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from barnabas.api.describe_configs import config_source, topic_entries
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import create, place
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.topics import Assignment
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 
 
+@serves(ApiKey.CREATE_TOPICS)
 def handle(services: Services, request: Request) -> Answer:
     """Create each topic of the request on its own: one refusal leaves the others alone."""
     return _create_all(services, request)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 GROUPS_AT_ONCE = 500
 """Deleted side by side; the loop gets its turn between such parts of a long request."""
 
 
+@serves(ApiKey.DELETE_GROUPS)
 def handle(services: Services, request: Request) -> Answer:
     """Each group on its own."""
     return _delete(services, request)

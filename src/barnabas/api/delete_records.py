@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from functools import partial
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.replication.results import DeleteRecordsResult
 from barnabas.types import TopicPartition
 
 
+@serves(ApiKey.DELETE_RECORDS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own, answered together."""
     decoded = request.decode()

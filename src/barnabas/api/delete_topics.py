@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.zookeeper.topics import mark_for_deletion
@@ -18,6 +20,7 @@ from barnabas.zookeeper.topics import mark_for_deletion
 DELETION_DISABLED_FROM_VERSION = 3
 
 
+@serves(ApiKey.DELETE_TOPICS)
 def handle(services: Services, request: Request) -> Answer:
     """Each topic on its own."""
     return _delete_all(services, request)

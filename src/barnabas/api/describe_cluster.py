@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 BROKERS, CONTROLLERS = 1, 2
 ENDPOINT_TYPES_FROM_VERSION = 1
 
 
+@serves(ApiKey.DESCRIBE_CLUSTER)
 def handle(services: Services, request: Request) -> Answer:
     """From the metadata cache, at once."""
     decoded = request.decode()

@@ -13,6 +13,7 @@ from typing import Any
 
 from barnabas.api import loggers
 from barnabas.api.config_alteration import ResourceType, invalid, own_broker_id
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import BrokerConfig
@@ -22,6 +23,7 @@ from barnabas.config.settings import SETTINGS
 from barnabas.config.topic_config import TOPIC_SETTINGS, ConfigValue, TopicConfig
 from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.topics import read_config
@@ -30,6 +32,7 @@ DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER =
 """Sources of a value, as the protocol numbers them."""
 
 
+@serves(ApiKey.DESCRIBE_CONFIGS)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
     return _describe(services, request)

@@ -6,13 +6,16 @@ From v3 a client may ask what it may do with a group: everything, since there ar
 from __future__ import annotations
 
 from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.groups.member import GroupView
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
+@serves(ApiKey.DESCRIBE_GROUPS)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()

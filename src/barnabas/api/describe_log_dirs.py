@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.log import Log
 
 
+@serves(ApiKey.DESCRIBE_LOG_DIRS)
 def handle(services: Services, request: Request) -> Answer:
     """All directories; topics as asked for (null: all)."""
     wanted = _wanted(request.decode())

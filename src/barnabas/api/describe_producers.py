@@ -3,14 +3,17 @@ when (KIP-664). Any replica answers for its own log."""
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.producer_state import ProducerEntry
 from barnabas.types import NO_OFFSET, TopicPartition
 
 
+@serves(ApiKey.DESCRIBE_PRODUCERS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     topics = [

@@ -1,20 +1,23 @@
 """DescribeTopicPartitions v0 (KIP-966): partitions of topics in pages, with a cursor.
 
 Not in Kafka's ZooKeeper mode; tools of newer clients ask for it. There are no eligible leader
-replicas in ZooKeeper mode: those lists are null.
+replicas in ZooKeeper mode: those lists are empty, as in a KRaft cluster without them.
 """
 
 from __future__ import annotations
 
 from barnabas.api.metadata import partition_message, unknown_topic_error
 from barnabas.api.operations import TOPIC_OPERATIONS
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
+@serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS)
 def handle(services: Services, request: Request) -> Answer:
     """Topics in order of their names, from the cursor, up to the limit of partitions."""
     decoded = request.decode()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.transactions.records import by_topic
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 
 
+@serves(ApiKey.DESCRIBE_TRANSACTIONS)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     found = [_describe(services, name) for name in request.decode().transactional_ids]

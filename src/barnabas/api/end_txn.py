@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from barnabas.api.fenced import fenced
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
+@serves(ApiKey.END_TXN)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the transactional id's partition."""
     decoded = request.decode()

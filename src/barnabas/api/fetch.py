@@ -8,10 +8,12 @@ none, so consumers are never sent elsewhere, but followers do serve v11+ consume
 from __future__ import annotations
 
 from barnabas.api.hints import node_endpoints
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
     TOPIC_IDS_FROM,
     FetchPartitionData,
@@ -33,6 +35,7 @@ STORAGE_ERROR_FROM_VERSION = 6
 """Older ones do not know KAFKA_STORAGE_ERROR and are told to look for the leader instead."""
 
 
+@serves(ApiKey.FETCH)
 def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)

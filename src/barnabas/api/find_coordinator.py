@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.transactions.records import TRANSACTION_TOPIC
 from barnabas.types import TopicPartition
@@ -35,6 +37,7 @@ _TEXTS = {
 }
 
 
+@serves(ApiKey.FIND_COORDINATOR)
 def handle(services: Services, request: Request) -> Answer:
     """At once where the topic has leaders."""
     decoded = request.decode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
+@serves(ApiKey.HEARTBEAT)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()

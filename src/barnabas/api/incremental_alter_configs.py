@@ -19,12 +19,15 @@ from barnabas.api.config_alteration import (
     own_broker_id,
     refuse_nulls,
 )
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.config.definition import Setting
 from barnabas.config.dynamic import Operation, OpType, apply_operations
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.INCREMENTAL_ALTER_CONFIGS)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
 

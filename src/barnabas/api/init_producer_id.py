@@ -7,9 +7,11 @@ it after an error. Below v4 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.transactions.decisions import Expected
@@ -18,6 +20,7 @@ from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 FENCED_FROM = 4
 
 
+@serves(ApiKey.INIT_PRODUCER_ID)
 def handle(services: Services, request: Request) -> Answer:
     """The next id of this broker's block, or what the transaction coordinator says."""
     return _init(services, request)

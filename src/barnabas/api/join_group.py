@@ -7,10 +7,12 @@ logged by the original, not here), v9 lets a returning static leader skip the as
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.groups.member import JoinRequest, JoinResult
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 
@@ -19,6 +21,7 @@ NULLABLE_PROTOCOL_FROM = 7
 SKIP_ASSIGNMENT_FROM = 9
 
 
+@serves(ApiKey.JOIN_GROUP)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the others, up to the rebalance timeout."""
     decoded = request.decode()

@@ -5,14 +5,17 @@ The answer does not wait for the record of an empty group, as in the original.
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 BATCHED_FROM = 3
 
 
+@serves(ApiKey.LEAVE_GROUP)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.fetch_params import READ_COMMITTED
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
@@ -20,6 +22,7 @@ _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
 """The special timestamps and the versions they came with; an older request cannot mean them."""
 
 
+@serves(ApiKey.LIST_OFFSETS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     decoded = request.decode()

@@ -4,10 +4,13 @@ serves it; partitions that do not move, or do not exist, are left out.
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.LIST_PARTITION_REASSIGNMENTS)
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.10)."""
     return _ask(services, request)

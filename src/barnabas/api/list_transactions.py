@@ -3,15 +3,18 @@ states or producers, from v1 of transactions that have been open for longer than
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.transactions.states import BY_LABEL, TransactionState
 
 NO_DURATION = -1
 
 
+@serves(ApiKey.LIST_TRANSACTIONS)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()

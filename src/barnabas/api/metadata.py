@@ -11,12 +11,14 @@ import uuid
 from typing import Any, NamedTuple
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.metadata_cache import PartitionMetadata
 from barnabas.types import NO_LEADER
@@ -27,6 +29,7 @@ _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 """Refusals of a creation whose client does well to ask again."""
 
 
+@serves(ApiKey.METADATA)
 def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode()

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from barnabas.api.positions import answered, to_commit
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.groups.offset_manager import CommitRequest, Errors
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 
@@ -21,6 +23,7 @@ DEFAULT_RETENTION_MS = -1
 MEMBER_EPOCHS_FROM = 9
 
 
+@serves(ApiKey.OFFSET_COMMIT)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition."""
     decoded = request.decode()

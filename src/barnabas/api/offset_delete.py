@@ -6,14 +6,17 @@ Answered once that is replicated, where the original does not wait.
 from __future__ import annotations
 
 from barnabas.api.positions import answered
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.offset_manager import Errors
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
 
+@serves(ApiKey.OFFSET_DELETE)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition."""
     return _delete(services, request)

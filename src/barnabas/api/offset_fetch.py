@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.offset_manager import FetchedOffset
 from barnabas.groups.records import CommittedOffset
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition
 
@@ -23,6 +25,7 @@ GROUP_ERROR_FROM = 2
 BATCHED_FROM = 8
 
 
+@serves(ApiKey.OFFSET_FETCH)
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()

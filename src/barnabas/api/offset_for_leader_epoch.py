@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
 
 
+@serves(ApiKey.OFFSET_FOR_LEADER_EPOCH)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     topics = [

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from barnabas.api.hints import node_endpoints
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, ask, begin
@@ -43,6 +44,7 @@ ADMIN_CLIENT_ID = "__admin_client"
 """The one client that may write to internal topics, as in the original."""
 
 
+@serves(ApiKey.PRODUCE)
 def handle(services: Services, request: Request) -> Answer:
     """Append at once; answer now, or when enough replicas have the records."""
     version = request.api_version

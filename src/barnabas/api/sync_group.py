@@ -5,16 +5,19 @@ Answered once the assignment is replicated. From v5 a member says which protocol
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
 from barnabas.groups.member import SyncRequest, SyncResult
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 PROTOCOL_FROM = 5
 
 
+@serves(ApiKey.SYNC_GROUP)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the leader of the group."""
     decoded = request.decode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from barnabas.api.positions import Positions, answered, to_commit
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, prepare
@@ -17,6 +18,7 @@ from barnabas.errors import ErrorCode
 from barnabas.groups.offset_manager import CommitRequest, Errors
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.groups.writing import OFFSET_ERRORS
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.transactions.verification import told_to_client
 from barnabas.types import NO_SEQUENCE, TopicPartition
@@ -25,6 +27,7 @@ ABORTABLE_FROM = 4
 LOADING_FROM = 2
 
 
+@serves(ApiKey.TXN_OFFSET_COMMIT)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the transaction's coordinator, and the replicas of the group's partition."""
     return _commit(services, request)

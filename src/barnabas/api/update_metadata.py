@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.protocol.api import ApiKey
 
 
+@serves(ApiKey.UPDATE_METADATA)
 def handle(services: Services, request: Request) -> Answer:
     """Held until this broker has registered (reference 4.4)."""
     return _apply(services, request)

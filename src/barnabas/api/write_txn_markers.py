@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
 from barnabas.groups.placement import OFFSETS_TOPIC
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
 from barnabas.replication.produce import ACKS_ALL, ProduceEntry
 from barnabas.replication.results import ProduceResult
 
 
+@serves(ApiKey.WRITE_TXN_MARKERS)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of every partition."""
     markers = request.decode().markers

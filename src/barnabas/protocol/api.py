@@ -8,7 +8,7 @@ are ours in every version (``interbroker.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -156,63 +156,6 @@ CONTROLLER_APIS: Final = (
 )
 """Messages of ZooKeeper mode that Kafka 4 no longer describes (``interbroker.py``)."""
 
-SERVED: Final = (
-    ApiKey.PRODUCE,
-    ApiKey.FETCH,
-    ApiKey.LIST_OFFSETS,
-    ApiKey.METADATA,
-    *CONTROLLER_APIS,
-    ApiKey.OFFSET_COMMIT,
-    ApiKey.OFFSET_FETCH,
-    ApiKey.FIND_COORDINATOR,
-    ApiKey.JOIN_GROUP,
-    ApiKey.HEARTBEAT,
-    ApiKey.LEAVE_GROUP,
-    ApiKey.SYNC_GROUP,
-    ApiKey.DESCRIBE_GROUPS,
-    ApiKey.LIST_GROUPS,
-    ApiKey.API_VERSIONS,
-    ApiKey.CREATE_TOPICS,
-    ApiKey.DELETE_TOPICS,
-    ApiKey.DELETE_RECORDS,
-    ApiKey.INIT_PRODUCER_ID,
-    ApiKey.OFFSET_FOR_LEADER_EPOCH,
-    ApiKey.DESCRIBE_ACLS,
-    ApiKey.CREATE_ACLS,
-    ApiKey.DELETE_ACLS,
-    ApiKey.ADD_PARTITIONS_TO_TXN,
-    ApiKey.ADD_OFFSETS_TO_TXN,
-    ApiKey.END_TXN,
-    ApiKey.WRITE_TXN_MARKERS,
-    ApiKey.TXN_OFFSET_COMMIT,
-    ApiKey.DESCRIBE_CONFIGS,
-    ApiKey.ALTER_CONFIGS,
-    ApiKey.ALTER_REPLICA_LOG_DIRS,
-    ApiKey.DESCRIBE_LOG_DIRS,
-    ApiKey.CREATE_PARTITIONS,
-    ApiKey.DELETE_GROUPS,
-    ApiKey.ELECT_LEADERS,
-    ApiKey.INCREMENTAL_ALTER_CONFIGS,
-    ApiKey.ALTER_PARTITION_REASSIGNMENTS,
-    ApiKey.LIST_PARTITION_REASSIGNMENTS,
-    ApiKey.OFFSET_DELETE,
-    ApiKey.ALTER_PARTITION,
-    ApiKey.DESCRIBE_CLUSTER,
-    ApiKey.DESCRIBE_PRODUCERS,
-    ApiKey.DESCRIBE_TRANSACTIONS,
-    ApiKey.LIST_TRANSACTIONS,
-    ApiKey.ALLOCATE_PRODUCER_IDS,
-    ApiKey.DESCRIBE_TOPIC_PARTITIONS,
-)
-"""What a broker of this release serves."""
-
-CONSUMER_PROTOCOL_APIS: Final = (
-    ApiKey.CONSUMER_GROUP_HEARTBEAT,
-    ApiKey.CONSUMER_GROUP_DESCRIBE,
-)
-"""What it serves besides, and tells clients of only then, with the next-generation group protocol
-(``group.coordinator.rebalance.protocols``): clients take it for granted that it is on."""
-
 
 class ApiVersion(NamedTuple):
     """A row of an ApiVersions answer, with the answer's own field names."""
@@ -220,12 +163,3 @@ class ApiVersion(NamedTuple):
     api_key: int
     min_version: int
     max_version: int
-
-
-def advertised(served: Iterable[ApiKey]) -> list[ApiVersion]:
-    """The rows of an ApiVersions answer for these APIs, ascending by key."""
-    rows = []
-    for key in sorted(set(served)):
-        api = API_TABLE[key]
-        rows.append(ApiVersion(int(key), api.advertised_min, api.max_version))
-    return rows

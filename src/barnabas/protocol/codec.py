@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from barnabas.errors import ErrorCode, InvalidRequest
+from barnabas.errors import InvalidRequest
 from barnabas.protocol import interbroker, schema
-from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey, ApiVersion
+from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
 from barnabas.protocol.decoder import Decoder, compile_decoder
 from barnabas.protocol.encoder import Encoder, compile_encoder
 from barnabas.protocol.header import request_start, response_start
@@ -36,7 +36,6 @@ __all__ = [
     "encode_response",
     "milliseconds",
     "unknown_fields",
-    "unsupported_api_versions",
 ]
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
@@ -128,13 +127,6 @@ def encode_response(api_key: int, version: int, correlation_id: int, message: An
     """A whole response frame with its size."""
     body = encode_body(api_key, version, message, response=True)
     return response_start(api_key, version, correlation_id, len(body)) + body
-
-
-def unsupported_api_versions(correlation_id: int, rows: Iterable[ApiVersion]) -> bytes:
-    """The answer to an ApiVersions request of a version we do not know: v0 with error 35 and the
-    full list, which every client can read (KIP-511)."""
-    answer = Message(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=list(rows))
-    return encode_response(ApiKey.API_VERSIONS, 0, correlation_id, answer)
 
 
 def unknown_fields(api_key: int, message: Any, *, response: bool) -> list[str]:

@@ -1,0 +1,113 @@
+"""DescribeClientQuotas v0-1 and AlterClientQuotas v0-1 (KIP-546), where quotas are not enforced.
+
+There are none to describe. Whoever sets one is told that it would have no effect: nothing is stored
+(SKIPPED.md). Wrong requests are refused as the original refuses them, but for filters that make no
+sense at all, which are INVALID_REQUEST here and UNKNOWN_SERVER_ERROR there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from barnabas.api.registry import serves
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+USER, CLIENT_ID, IP = "user", "client-id", "ip"
+_FILTER_NAMES = {USER: "user", CLIENT_ID: "client", IP: "ip"}
+_RATES = ("producer_byte_rate", "consumer_byte_rate", "request_percentage")
+_KEYS_OF_CLIENTS = (*_RATES, "controller_mutation_rate")
+_KEYS_OF_ADDRESSES = ("connection_creation_rate",)
+EXACT, DEFAULT, ANY = range(3)
+"""How a filter matches an entity's name."""
+
+
+def _invalid(message: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_REQUEST, message)
+
+
+@serves(ApiKey.DESCRIBE_CLIENT_QUOTAS)
+def handle_describe(services: Services, request: Request) -> Answer:
+    """An empty list, if the filter is one."""
+    answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=[])
+    try:
+        _check_filter(request.decode().components)
+    except KafkaError as error:
+        answer.error_code, answer.error_message = error.code, error.message
+        answer.entries = None
+    return request.answer(answer)
+
+
+def _check_filter(components: Sequence[Any]) -> None:
+    seen: set[str] = set()
+    for component in components:
+        if component.match_type not in (EXACT, DEFAULT, ANY):
+            raise _invalid(f"There is no match type {component.match_type}.")
+        if component.match_type == EXACT and component.match is None:
+            raise _invalid("A filter for one entity has to name it.")
+    for component in components:
+        kind = component.entity_type
+        if not kind:
+            raise _invalid("Unexpected empty filter component entity type")
+        if kind not in _FILTER_NAMES:
+            raise KafkaError(
+                ErrorCode.UNSUPPORTED_VERSION, f"Custom entity type '{kind}' not supported"
+            )
+        if kind in seen:
+            raise _invalid(f"Duplicate {_FILTER_NAMES[kind]} filter component entity type")
+        seen.add(kind)
+    if IP in seen and len(seen) > 1:
+        raise _invalid(
+            "Invalid entity filter component combination, IP filter component should not be used"
+            " with user or clientId filter component."
+        )
+
+
+@serves(ApiKey.ALTER_CLIENT_QUOTAS)
+def handle_alter(services: Services, request: Request) -> Answer:
+    """A refusal for each entity."""
+    entries = []
+    for entry in request.decode().entries:
+        refused = _refusal(entry)
+        entries.append(
+            Message(
+                error_code=refused.code,
+                error_message=refused.message,
+                entity=entry.entity,
+            )
+        )
+    return request.answer(Message(throttle_time=0, entries=entries))
+
+
+def _refusal(entry: Any) -> KafkaError:
+    try:
+        keys = _settable({e.entity_type: e.entity_name for e in entry.entity})
+    except KafkaError as error:
+        return error
+    for op in entry.ops:
+        if not op.remove and op.key not in keys:
+            return _invalid(f"Invalid configuration key {op.key}")
+    return KafkaError(ErrorCode.UNSUPPORTED_VERSION, "This broker does not enforce quotas.")
+
+
+def _settable(entity: dict[str, str | None]) -> tuple[str, ...]:
+    """The quotas that an entity can have. Raises INVALID_REQUEST."""
+    if not entity:
+        raise _invalid("Invalid empty client quota entity")
+    for kind, name in entity.items():
+        if kind not in _FILTER_NAMES:
+            raise _invalid(f"Unhandled client quota entity type: {kind}")
+        if name == "":
+            raise _invalid(f"Empty {kind} not supported")
+    if IP in entity:
+        if len(entity) > 1:
+            raise _invalid(
+                "Invalid quota entity combination, IP entity should not be used with"
+                " user/client ID entity."
+            )
+        return _KEYS_OF_ADDRESSES
+    return _KEYS_OF_CLIENTS

@@ -1,0 +1,35 @@
+"""SaslHandshake v0-1 and SaslAuthenticate v0-2, where no listener asks for SASL.
+
+On a listener without SASL a client is authenticated as soon as it is connected, so both come too
+late: ILLEGAL_SASL_STATE, as the original answers on PLAINTEXT.
+"""
+
+from __future__ import annotations
+
+from barnabas.api.registry import serves
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+
+@serves(ApiKey.SASL_HANDSHAKE)
+def handle_handshake(services: Services, request: Request) -> Answer:
+    """No mechanism is on offer."""
+    request.decode()
+    return request.answer(Message(error_code=ErrorCode.ILLEGAL_SASL_STATE, mechanisms=[]))
+
+
+@serves(ApiKey.SASL_AUTHENTICATE)
+def handle_authenticate(services: Services, request: Request) -> Answer:
+    """Whatever the bytes say."""
+    request.decode()
+    return request.answer(
+        Message(
+            error_code=ErrorCode.ILLEGAL_SASL_STATE,
+            error_message="SaslAuthenticate request received after successful authentication",
+            auth_bytes=b"",
+            session_lifetime=0,
+        )
+    )

@@ -1,0 +1,64 @@
+"""UpdateFeatures v0-1 (KIP-584): there is no feature whose version could be changed.
+
+As in the original in ZooKeeper mode, whose brokers support none either; only the controller serves
+it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from barnabas.api.registry import serves
+from barnabas.api.request import Answer, Request
+from barnabas.api.services import Services
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE = 1, 2, 3
+KINDS_FROM = 1
+"""Version that names the kind of change; v0 only says whether a downgrade is allowed."""
+
+
+@serves(ApiKey.UPDATE_FEATURES)
+def handle(services: Services, request: Request) -> Answer:
+    """The reason for each feature, once."""
+    decoded = request.decode()
+    answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message=None, results=[])
+    if not services.controller.is_active:
+        answer.error_code = ErrorCode.NOT_CONTROLLER
+        return request.answer(answer)
+    first: dict[str, Any] = {}
+    for update in decoded.feature_updates:
+        first.setdefault(update.feature, update)
+    answer.results = [
+        Message(
+            feature=name,
+            error_code=ErrorCode.INVALID_REQUEST,
+            error_message=_reason(update, _kind(update, request.api_version)),
+        )
+        for name, update in first.items()
+    ]
+    return request.answer(answer)
+
+
+def _kind(update: Any, version: int) -> int:
+    if version >= KINDS_FROM:
+        return int(update.upgrade_type)
+    return SAFE_DOWNGRADE if update.allow_downgrade else UPGRADE
+
+
+def _reason(update: Any, kind: int) -> str:
+    level = update.max_version_level
+    if not update.feature:
+        return "Feature name can not be empty."
+    if kind not in (UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE):
+        return "Received unknown upgrade type."
+    if level < 1 and kind != UPGRADE:
+        return "Can not delete non-existing finalized feature."
+    if level < 1:
+        return (
+            f"Can not provide versionLevel: {level} less than 1 without setting the SAFE"
+            " downgradeType in the request."
+        )
+    return "Could not apply finalized feature update because the provided feature is not supported."

@@ -1,0 +1,128 @@
+"""A wrong (or unusual) request, and what is compared of its answer."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.message import Message
+
+STRANGER = uuid.UUID(int=77)
+"""A topic id that nobody has."""
+
+PLAIN = "answers-plain"
+"""Three partitions with one replica each, all on broker 1."""
+COMPACTED = "answers-compacted"
+"""As the plain one, with cleanup.policy=compact."""
+WIDE = "answers-wide"
+"""Where there are three brokers: three partitions with a replica on each of them."""
+DOOMED = ("answers-doomed-1", "answers-doomed-2", "answers-doomed-3", "answers-doomed-4")
+"""One partition each, for cases that delete."""
+MISSING = "answers-missing"
+"""A topic that does not exist."""
+GROUP = "answers-group"
+"""A group with one member, reading ``PLAIN``; broker 1 coordinates it where there is one broker."""
+
+
+@dataclass
+class Known:
+    """What a run learns about the cluster, for requests that need it."""
+
+    brokers: int
+    controller: int = 1
+    coordinator: int = 1
+    """Of ``GROUP``."""
+    transactions: int = 1
+    """The coordinator of the transactional id ``answers-t``."""
+    member_id: str = ""
+    producer_id: int = -1
+    topic_ids: dict[str, uuid.UUID] = field(default_factory=dict)
+
+
+Ask = Message | Callable[[Known], Message]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """One request. ``to`` is ``controller``, ``coordinator`` (of ``GROUP``), ``transactions`` (the
+    coordinator of ``answers-t``), ``other`` (not the controller), ``bystander``
+    (not the coordinator) or the
+    id of a broker. ``brokers`` limits it to clusters of that size."""
+
+    api: ApiKey
+    what: str
+    message: Ask
+    version: int
+    to: str | int = "controller"
+    brokers: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The case's key in the golden file, where it stands once."""
+        where = f" (at broker {self.to})" if isinstance(self.to, int) and self.to != 1 else ""
+        return f"{API_TABLE[self.api].name} v{self.version}: {self.what}{where}"
+
+
+def case(
+    api: ApiKey,
+    what: str,
+    message: Ask,
+    *,
+    version: int | None = None,
+    to: str | int = "controller",
+    brokers: int | None = None,
+) -> Case:
+    """A case in the highest version, unless told otherwise."""
+    if version is None:
+        version = API_TABLE[api].max_version
+    return Case(api=api, what=what, message=message, version=version, to=to, brokers=brokers)
+
+
+class Asker(Protocol):
+    """Sends requests to the brokers of one cluster."""
+
+    async def ask(
+        self, api: ApiKey, version: int, message: Message | None = None, *, broker: int = 1
+    ) -> Any:
+        """The decoded answer. Raises ConnectionError if the broker closes the connection."""
+        ...
+
+
+_DROPPED = {"throttle_time", "total_bytes", "usable_bytes", "cluster_id", "log_dir", "rack"}
+_VOLATILE = {"port": "PORT", "host": "HOST", "node_id": "BROKER", "controller_id": "BROKER"}
+_UNORDERED = {"configs", "topics", "responses", "results", "groups", "partitions", "brokers"}
+
+
+def plain(value: Any) -> Any:
+    """An answer as JSON, without what differs from run to run."""
+    if isinstance(value, Message):
+        return {
+            name: _stable(name, plain(item))
+            for name, item in value.__dict__.items()
+            if name not in _DROPPED
+        }
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, uuid.UUID):
+        return "STRANGER" if value == STRANGER else "ID"
+    if isinstance(value, bytes):
+        return value.hex()
+    return value
+
+
+def _stable(name: str, value: Any) -> Any:
+    if name in _VOLATILE and value not in ("", -1):
+        return _VOLATILE[name]
+    if name in ("member_id", "leader") and isinstance(value, str) and len(value) > 36:
+        return "MEMBER"
+    if name == "producer_id" and isinstance(value, int) and 0 <= value < 10**9:
+        return "PRODUCER"
+    if name == "configs" and isinstance(value, list):
+        return "CONFIGS" if value else value
+    if name in _UNORDERED and isinstance(value, list):  # a hash table's order in the original
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
+    return value

@@ -1,0 +1,8 @@
+"""All wrong inputs, in order of their APIs' rooms."""
+
+from __future__ import annotations
+
+from tests.answers import configs, groups, moving, others, topics
+
+CASES = [*topics.CASES, *configs.CASES, *moving.CASES, *groups.CASES, *others.CASES]
+ALL = [*CASES, *others.WRITES]
