@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LOSES_UNFLUSHED = ("power", "power_all")
@@ -71,6 +72,24 @@ def draw_options(
         rebalance_s=stream.choice((300, 300, 2, 5)),
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
+
+
+def force(drawn: Options, wanted: Sequence[str], kinds: Sequence[str]) -> Options:
+    """What a seed has drawn, and besides each of ``wanted``: one of ``kinds``, or an option as
+    ``name=value`` (JSON)."""
+    faults = [name for name in wanted if "=" not in name]
+    unknown = sorted(set(faults) - set(kinds))
+    if unknown:
+        raise ValueError(f"no such fault: {', '.join(unknown)}")
+    options: dict[str, Any] = {}
+    for name, equals, value in (each.partition("=") for each in wanted):
+        if equals:
+            options[name] = json.loads(value)
+    chosen = {*drawn.kinds, *faults}
+    flush = options.get("flush", drawn.flush or any(kind in LOSES_UNFLUSHED for kind in chosen))
+    if flush:
+        chosen.discard("power_one")  # is about what is lost without
+    return replace(drawn, **{**options, "flush": flush, "kinds": tuple(sorted(chosen))})
 
 
 def _draw_extent(stream: random.Random) -> dict[str, Any]:

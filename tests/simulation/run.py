@@ -1,5 +1,6 @@
 """Run seeds: ``python -m tests.simulation.run --seeds 200 --start 0``; tell the story of one with
-``--replay SEED`` or, for a file of the corpus, ``--replay tests/simulation/corpus/NAME.json``."""
+``--replay SEED`` or, for a file of the corpus, ``--replay tests/simulation/corpus/NAME.json``.
+``--force disk_full,power,flush=true`` adds faults and options to what each seed draws."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.simulation.kernel import SimulationFailure
-from tests.simulation.options import Options
+from tests.simulation.options import Options, force
 from tests.simulation.scenario import KINDS, Result, Scenario, options_of
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1, help="that share the seeds")
     parser.add_argument("--seconds", type=float, default=12.0, help="of faults, virtual")
     parser.add_argument("--kinds", default=",".join(KINDS), help="faults to draw from")
+    parser.add_argument("--force", default="", help="faults and name=value that every seed has")
     parser.add_argument("--replay", help="one seed, or a file of the corpus, with its timeline")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--save", help="write the options of --replay to this file of the corpus")
@@ -47,7 +49,7 @@ def main() -> int:
     if options.replay is None:
         return campaign(options, kinds)
     if options.replay.isdigit():
-        drawn = options_of(int(options.replay), options.seconds, kinds)
+        drawn = _draw(int(options.replay), options, kinds)
     else:
         drawn = load(Path(options.replay))
     if options.save:
@@ -60,7 +62,7 @@ def campaign(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
     results: list[Result] = []
     failed, cpu = 0, 0.0
     seeds = range(options.start, options.start + options.seeds)
-    tasks = [(options_of(seed, options.seconds, kinds), _again(seed, options)) for seed in seeds]
+    tasks = [(_draw(seed, options, kinds), _again(seed, options)) for seed in seeds]
     with _mapping(options.processes) as each:
         for outcome, spent in each(_run, tasks):
             cpu += spent
@@ -79,6 +81,11 @@ def campaign(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
         f" violations={failed} cpu_s={cpu:.1f}"
     )
     return 1 if failed else 0
+
+
+def _draw(seed: int, options: argparse.Namespace, kinds: tuple[str, ...]) -> Options:
+    drawn = options_of(seed, options.seconds, kinds)
+    return force(drawn, options.force.split(","), KINDS) if options.force else drawn
 
 
 Mapping = Callable[..., Iterator[tuple[Result | str, float]]]
@@ -109,8 +116,9 @@ def _run(task: tuple[Options, str]) -> tuple[Result | str, float]:
 
 def _again(seed: int, options: argparse.Namespace) -> str:
     kinds = "" if options.kinds == ",".join(KINDS) else f" --kinds {options.kinds}"
-    command = f"python -m tests.simulation.run --replay {seed} --seconds {options.seconds:g}{kinds}"
-    return f"its timeline: {command}"
+    force = f" --force {options.force}" if options.force else ""
+    command = f"python -m tests.simulation.run --replay {seed} --seconds {options.seconds:g}"
+    return f"its timeline: {command}{kinds}{force}"
 
 
 def replay(drawn: Options) -> int:

@@ -67,7 +67,10 @@ def encode_epochs(entries: Iterable[EpochEntry]) -> bytes:
 
 
 def decode_epochs(data: bytes) -> list[EpochEntry]:
-    """The entries of a ``leader-epoch-checkpoint``; an empty file (a new log's) has none."""
+    """The entries of a ``leader-epoch-checkpoint``; an empty file (a new log's) has none. It is
+    written without a sync: the last number of one that was cut short would be another number."""
+    if data and not data.endswith(b"\n"):
+        raise CheckpointError("leader-epoch-checkpoint is cut short")
     return [EpochEntry(_number(epoch), _number(start)) for epoch, start in _decode(data, 2)]
 
 

@@ -31,17 +31,22 @@ class Durability:
         segments: Segments,
         history: ProducerHistory,
         flushed_offset: int,
+        *,
+        complete: bool,
     ) -> None:
+        """``complete``: a clean stop has left all files durable. Otherwise an earlier life of the
+        process may have made any of them, and any name, without a sync: what a log finds in the
+        page cache counts as little as what it has just written itself."""
         self._files = files
         self._segments = segments
         self._history = history
         self.flushed_offset = flushed_offset
         # Rolled segments whose indexes are not yet durable.
-        self._rolled: list[Segment] = []
-        # Files that were added, the directory itself among them, and how many of their names are
-        # durable. Not a mark that a sync takes down: another one may begin and end meanwhile.
+        self._rolled = [] if complete else segments.from_floor(flushed_offset)[:-1]
+        # Changes of names, that of the directory itself among them, and how many are durable. Not
+        # a mark that a sync takes down: another change may begin and end meanwhile.
         self._names = 1
-        self._names_durable = 0 if flushed_offset == 0 else 1
+        self._names_durable = 1 if complete else 0
         # Counts truncations: one makes the sync that is under way say nothing about the log.
         self._cuts = 0
 
@@ -63,7 +68,9 @@ class Durability:
             self._rolled.append(segment)
 
     def segment_removed(self, segment: Segment) -> None:
-        """A segment is gone."""
+        """A segment is gone: were it back after a power cut, it would stand behind what is appended
+        in its place."""
+        self._names += 1
         if segment in self._rolled:
             self._rolled.remove(segment)
 

@@ -1,7 +1,7 @@
 """One entry of ``log.dirs``: whose it is, how it was left, what its checkpoints say (6.1).
 
 Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
-of ours last opened it. After an unclean stop it tells a process that died (the page cache, and so
+of ours last loaded its logs. After an unclean stop it tells a process that died (the page cache, and so
 every acknowledged record, is there) from a machine that died (what was not flushed is gone;
 KIP-966). ``barnabas-doubt`` is there from such a start until all logs are level with their leaders,
 so that one more restart meanwhile does not hide it. ``barnabas-flush-before-ack`` is there as long
@@ -68,6 +68,7 @@ class LogDirectory:
         self.lost_power = False
         """The machine died since the last clean stop: unflushed files may have lost something."""
         self._lock: Lock | None = None
+        self._boot_id: str | None = None
         # What each checkpoint file says now.
         self._written: dict[str, dict[TopicPartition, int]] = {}
 
@@ -127,8 +128,12 @@ class LogDirectory:
 
     def begin(self, *, flush_before_ack: bool = False) -> list[str]:
         """Take the clean marker away and read the checkpoints; the names of the directories in
-        it, which may be partitions. ``flush_before_ack``: the setting from now on."""
+        it, which may be partitions. ``flush_before_ack``: the setting from now on.
+        ``loaded`` must follow."""
         files = self.env.files
+        # A life that was killed may have put files here, or taken the clean marker or others away,
+        # and not lived to sync it: what is taken for true from here on must stay so.
+        files.sync_directory(self.path)
         names = [n for n in files.list(self.path) if files.is_directory(f"{self.path}/{n}")]
         marker = f"{self.path}/{CLEAN_SHUTDOWN}"
         self.was_clean = files.exists(marker)
@@ -146,7 +151,8 @@ class LogDirectory:
         files = self.env.files
         boot_path, flushed_path = f"{self.path}/{BOOT_ID_FILE}", f"{self.path}/{FLUSHED_FILE}"
         known = files.exists(boot_path)
-        boot_id = files.read(boot_path).decode("utf-8", "replace") if known else ""
+        boot_id = files.read(boot_path).decode("utf-8", "replace") if known else None
+        self._boot_id = boot_id
         # Not only with partitions: their directories may be what was lost.
         died = not self.was_clean and boot_id != self.env.boot_id and (known or has_partitions)
         was_flushed = files.exists(flushed_path)
@@ -163,8 +169,6 @@ class LogDirectory:
         elif was_flushed and not flush_before_ack:
             files.remove(flushed_path)
             files.sync_directory(self.path)
-        if boot_id != self.env.boot_id:
-            write_atomically(files, boot_path, self.env.boot_id.encode())
 
     def settle_doubt(self) -> None:
         """Nothing is missing any more."""
@@ -172,6 +176,14 @@ class LogDirectory:
             self.env.files.remove(f"{self.path}/{DOUBT_FILE}")
             self.env.files.sync_directory(self.path)
             self.in_doubt = False
+
+    def loaded(self) -> None:
+        """All logs are. Only now the machine's death is history: a process killed before this
+        leaves logs that were not yet looked through for what the machine has lost."""
+        if self._boot_id != self.env.boot_id:
+            path = f"{self.path}/{BOOT_ID_FILE}"
+            write_atomically(self.env.files, path, self.env.boot_id.encode())
+            self._boot_id = self.env.boot_id
 
     def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
         path = f"{self.path}/{name}"

@@ -76,8 +76,16 @@ class LogManager(LogKeeper):
                 work = self.moves.resume(directory, name, expiration_ms=expiration_ms)
                 await self._guarded(directory, work)
         if not self.offline_dirs:
-            self.moves.remove_marks()
+            self.moves.remove_marks(self._dirs)
+        for directory in [d for d in self._dirs if d.is_online]:
+            await self._guarded(directory, self._loaded_all(directory))
         self._loaded = True
+
+    async def _loaded_all(self, directory: LogDirectory) -> None:
+        directory.loaded()
+        for topic_partition, log in self._logs_in(directory):
+            if log.flushed_offset < directory.recovery_point(topic_partition):
+                self.recovery_point_lowered(log)  # recovery has cut what was taken for flushed
 
     async def _load_directory(
         self,

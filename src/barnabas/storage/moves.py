@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -144,14 +144,34 @@ class ReplicaMoves(LogOwner):
         self._logs[name] = found
         self._discard(known, source)
 
-    def remove_marks(self) -> None:
-        """All logs of all directories are loaded: none is there twice."""
-        for name, log in list(self._logs.items()):
+    def remove_marks(self, directories: Sequence[LogDirectory]) -> None:
+        """All logs of all ``directories`` are loaded: none is there twice."""
+        marked = [name for name, log in list(self._logs.items()) if self._is_marked(name, log)]
+        for directory in directories if marked else ():
             try:
-                if was_moved(self._env.files, log.directory):
-                    self._env.files.remove(f"{log.directory}/{MOVED_FILE}")
+                # Where one was there twice, the other was renamed just now.
+                self._env.files.sync_directory(directory.path)
             except OSError as error:
-                self._dir_failed(self._dir_of[name], error)
+                self._dir_failed(directory, error)
+                return
+        for name in marked:
+            self._remove_mark(self._logs[name], self._dir_of[name])
+
+    def _is_marked(self, name: TopicPartition, log: Log) -> bool:
+        directory = self._dir_of[name]
+        try:
+            return directory.is_online and was_moved(self._env.files, log.directory)
+        except OSError as error:
+            self._dir_failed(directory, error)
+            return False
+
+    def _remove_mark(self, log: Log, directory: LogDirectory) -> None:
+        try:
+            self._env.files.remove(f"{log.directory}/{MOVED_FILE}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._dir_failed(directory, error)
 
     def cancel(self, topic_partition: TopicPartition) -> None:
         """Give a move up, if there is one, and its copy away."""
@@ -240,13 +260,16 @@ class ReplicaMoves(LogOwner):
                 await move.log.flush()
             else:
                 move.log.flush_blocking()
-                self._swap(log, move)
+                source = self._dir_of[move.topic_partition]
+                if self._swap(log, move):
+                    await self._settle_swap(move, source)
                 await self._settled()
                 return
 
-    def _swap(self, old: Log, move: Move) -> None:
+    def _swap(self, old: Log, move: Move) -> bool:
         """Put the copy in the place of the log; in one turn of the loop, so that nobody sees half
-        of it. A process that dies in between leaves both, and a mark in the newer one."""
+        of it. A process or a machine that dies in between leaves both, and a mark in the newer
+        one. False if a disk has failed and the old one may be there still."""
         name, new, files = move.topic_partition, move.log, self._env.files
         source, target = self._dir_of[name], move.directory
         del self.under_way[name]
@@ -254,11 +277,12 @@ class ReplicaMoves(LogOwner):
         try:
             new.close()
             write_new(files, f"{new.directory}/{MOVED_FILE}", b"")
+            files.sync_directory(new.directory)
             files.rename(new.directory, path)
             files.sync_directory(target.path)
         except OSError as error:
             self._dir_failed(target, error)
-            return
+            return False
         new.relocate(path)
         new.adopt(self._manager)
         new.config = old.config
@@ -267,12 +291,18 @@ class ReplicaMoves(LogOwner):
         new.advance_log_start(old.log_start_offset)
         old.cuts += 1  # a cleaning that is under way is void
         self._moved(old, new)
-        if not self._discard(old, source):
-            return  # the mark tells a start that finds both
+        return self._discard(old, source)
+
+    async def _settle_swap(self, move: Move, source: LogDirectory) -> None:
+        """Take the mark away once the old log's new name is durable. The directories may be on
+        different disks, of which a machine that dies keeps a different past."""
         try:
-            files.remove(f"{path}/{MOVED_FILE}")
+            await self._env.files.fsync_directory(source.path)
         except OSError as error:
-            self._dir_failed(target, error)
+            self._dir_failed(source, error)
+            return
+        if move.directory.is_online:
+            self._remove_mark(move.log, move.directory)
 
     def _log_of(self, move: Move) -> Log | None:
         """The log, as long as it is to be moved."""

@@ -51,7 +51,11 @@ class ReadableLog:
         self._epochs_written = self.epochs.entries
         self._jitter_ms = roll_jitter_ms(config, env.random)
         self._durability = Durability(
-            env.files, loaded.segments, loaded.history, loaded.recovery_point
+            env.files,
+            loaded.segments,
+            loaded.history,
+            loaded.recovery_point,
+            complete=loaded.complete,
         )
         self._unflushed_since_ms = env.clock.wall_ms()
         # As a clean stop leaves it: there is nothing to do at the next one.

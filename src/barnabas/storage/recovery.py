@@ -26,6 +26,7 @@ from barnabas.storage.segment import (
     LOG_SUFFIX,
     SNAPSHOT_SUFFIX,
     SWAP_SUFFIX,
+    TEMPORARY_SUFFIX,
     TIME_INDEX_SUFFIX,
     TRANSACTION_INDEX_SUFFIX,
     Segment,
@@ -150,7 +151,7 @@ class _Loader:
         stay = []
         for name in names:
             unfinished = name.endswith(SWAP_SUFFIX) and cleaned and _offset_of(name) >= min(cleaned)
-            if name.endswith((DELETED_SUFFIX, CLEANED_SUFFIX, ".tmp")) or unfinished:
+            if name.endswith((DELETED_SUFFIX, CLEANED_SUFFIX, TEMPORARY_SUFFIX)) or unfinished:
                 self.files.remove(f"{self.directory}/{name}")
             else:
                 stay.append(name)
@@ -161,6 +162,9 @@ class _Loader:
         swaps = [name for name in names if name.endswith(SWAP_SUFFIX)]
         if not swaps:
             return names
+        self.changed = True
+        # The names that vouch for the new segments before the old ones go for good.
+        self.files.sync_directory(self.directory)
         bases = [_offset_of(n) for n in swaps if n.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
         ends = [self._swap_end(base) for base in bases]
         for name in names:
@@ -214,10 +218,17 @@ class _Loader:
                 if self._will_be_recovered(segment):
                     continue
                 self.env.observer.note("index_rebuilt", reason=str(error))
-                self._recover_segment(segment)
+                await self._rebuild_indexes(segment)
                 await asyncio.sleep(0)
             finally:
                 segment.close()
+
+    async def _rebuild_indexes(self, segment: Segment) -> None:
+        """Replace the indexes of a segment that no later start will walk: whole and durable, or not
+        at all."""
+        segment.begin_indexes_aside()
+        self._recover_segment(segment)
+        await segment.replace_indexes()
 
     def _will_be_recovered(self, segment: Segment) -> bool:
         if self.checkpointed.clean:
@@ -225,10 +236,11 @@ class _Loader:
         return segment in self.segments.from_floor(self.checkpointed.recovery_point)
 
     async def _recover(self) -> None:
-        """Walk every segment at or above the recovery point; drop what follows a cut or a hole."""
+        """Walk every segment at or above the recovery point; drop what follows a cut, and a segment
+        that does not follow the one before."""
         unflushed = self.segments.from_floor(self.checkpointed.recovery_point)
         for number, segment in enumerate(unflushed):
-            if number and self._is_hole(unflushed[number - 1], segment):
+            if number and not self._follows(unflushed[number - 1], segment):
                 self._drop(unflushed[number:])
                 return
             if self._recover_segment(segment):
@@ -236,18 +248,19 @@ class _Loader:
                 return
             await asyncio.sleep(0)
 
-    def _is_hole(self, before: Segment, after: Segment) -> bool:
-        """Whether a machine that died has lost the end of one segment, between two batches, and not
-        the next segment. Kafka goes on with such a log; nobody would ever fill the hole."""
+    def _follows(self, before: Segment, after: Segment) -> bool:
+        """False if a machine that died has lost the end of one segment, between two batches, and
+        not the next segment, or has kept a segment that was cut off before others were written in
+        its place. Kafka goes on with such a log; nobody would ever fill the hole."""
         if not self.checkpointed.lost_power:
-            return False
+            return True
         end = before.next_offset()
-        if after.base_offset <= max(end, self.checkpointed.first_dirty):
-            return False
+        if end <= after.base_offset <= max(end, self.checkpointed.first_dirty):
+            return True
         self.env.observer.note(
             "log_hole_found", path=after.path(LOG_SUFFIX), missing=after.base_offset - end
         )
-        return True
+        return False
 
     def _drop(self, segments: list[Segment]) -> None:
         for segment in segments:

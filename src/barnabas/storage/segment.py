@@ -38,6 +38,7 @@ SNAPSHOT_SUFFIX = ".snapshot"
 DELETED_SUFFIX = ".deleted"
 CLEANED_SUFFIX = ".cleaned"
 SWAP_SUFFIX = ".swap"
+TEMPORARY_SUFFIX = ".tmp"
 _SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
 
 READ_PIECE_BYTES = 256 * 1024
@@ -403,6 +404,33 @@ class Segment:
         self.time_index.reset()
         self.transaction_index.reset()
 
+    def begin_indexes_aside(self) -> None:
+        """Begin all indexes anew under other names, for ``replace_indexes``."""
+        self.close()
+        for index, kind in self._indexes():
+            index.path = self.path(kind) + TEMPORARY_SUFFIX
+        self.reset_indexes()
+
+    async def replace_indexes(self) -> None:
+        """Make the indexes that were begun aside durable, then give them their names. The offset
+        index comes last: without it, or with the damaged one, the next start begins again."""
+        for index, _ in self._indexes():
+            await index.fsync()
+        self.close()
+        for index, kind in self._indexes():
+            aside, index.path = index.path, self.path(kind)
+            if self._files.exists(aside):
+                self._files.rename(aside, index.path)
+            elif self._files.exists(index.path):
+                self._files.remove(index.path)
+
+    def _indexes(self) -> list[tuple[OffsetIndex | TimeIndex | TransactionIndex, str]]:
+        return [
+            (self.transaction_index, TRANSACTION_INDEX_SUFFIX),
+            (self.time_index, TIME_INDEX_SUFFIX),
+            (self.index, INDEX_SUFFIX),
+        ]
+
     def rename_deleted(self) -> list[str]:
         """Mark all files for removal; the new paths."""
         self.is_removed = True
@@ -440,9 +468,8 @@ class Segment:
         self._files_moved()
 
     def _files_moved(self) -> None:
-        self.index.path = self.path(INDEX_SUFFIX)
-        self.time_index.path = self.path(TIME_INDEX_SUFFIX)
-        self.transaction_index.path = self.path(TRANSACTION_INDEX_SUFFIX)
+        for index, kind in self._indexes():
+            index.path = self.path(kind)
 
     def release_idle(self) -> None:
         """Give descriptors back if nobody used the segment since the last call."""
