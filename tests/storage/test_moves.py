@@ -173,3 +173,33 @@ def test_a_failing_target_does_the_log_no_harm() -> None:
         assert refused.value.code == ErrorCode.KAFKA_STORAGE_ERROR
 
     run(main)
+
+
+def test_the_mark_goes_after_the_old_name() -> None:
+    """The two directories may be on different disks, of which a machine that dies keeps a different
+    past: without the mark, a start that finds the log in both gives up."""
+    steps: list[str] = []
+
+    class Recording(MemoryFiles):
+        def remove(self, path: str) -> None:
+            if path.endswith(MOVED_FILE):
+                steps.append("mark removed")
+            super().remove(path)
+
+        def rename(self, source: str, target: str) -> None:
+            if target.endswith("-delete"):
+                steps.append("old name gone")
+            super().rename(source, target)
+
+        async def fsync_directory(self, path: str) -> None:
+            if path == "/one" and steps:
+                steps.append("old directory synced")
+            await super().fsync_directory(path)
+
+    async def main() -> None:
+        manager, _ = await _made(Recording(RECORDED_MS))
+        manager.place(A, "/two")
+        await _until_moved(manager)
+        assert steps[:3] == ["old name gone", "old directory synced", "mark removed"]
+
+    run(main)

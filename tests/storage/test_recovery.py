@@ -312,3 +312,18 @@ def test_missing_offsets_that_are_no_hole_stay(why: str) -> None:
         first_dirty=third if why == "cleaned" else 0,
     )
     assert log.log_end_offset > third
+
+
+def test_a_segment_that_overlaps_is_dropped() -> None:
+    """It was cut off once; the machine lost that, but not what was written in its place."""
+    files, second, third = _holed(10**6)
+    log = reopen(environment(files), SMALL)
+    log.truncate_to(second + 2)
+    append(log, third - second + 2, epoch=3, size=1)
+    assert log.log_end_offset > third
+    for kind in (".log", ".index", ".timeindex"):
+        path = f"{DIRECTORY}/{third:020}{kind}"
+        files.rename(f"{path}.deleted", path)
+    again = reopen(environment(restored(image(files))), SMALL, lost_power=True)
+    assert again.log_end_offset == log.log_end_offset
+    assert read_all(again) == read_all(log)

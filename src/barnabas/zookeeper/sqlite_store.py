@@ -51,7 +51,10 @@ class SqliteStore:
                 self._path, timeout=0, isolation_level=None, check_same_thread=False
             )
             self._prepare(self._database)
-            return self._read(self._database)
+            stored = self._read(self._database)
+            if self._flush:
+                _sync_names(os.path.dirname(os.path.abspath(self._path)))
+            return stored
         except BaseException as problem:
             self.close()
             if isinstance(problem, sqlite3.Error | OSError):
@@ -136,3 +139,21 @@ def _encode_acl(acl: tuple[Acl, ...]) -> str | None:
 
 def _decode_acl(text: str | None) -> tuple[Acl, ...]:
     return OPEN_ACL_UNSAFE if text is None else tuple(Acl(*entry) for entry in json.loads(text))
+
+
+def _sync_names(directory: str) -> None:
+    """Make the name of the file durable, and those of the directories that it is in: SQLite does so
+    for its file alone, and whoever made the directories may have been killed before."""
+    while True:
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            return  # not ours to read, so not ours to have created anything in
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        above = os.path.dirname(directory)
+        if above == directory:
+            return
+        directory = above
