@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+
 import pytest
 from tests.simulation.disk import DiskFault, DiskSettings
 from tests.simulation.lives import play

@@ -12,7 +12,6 @@ import pytest
 from tests.simulation.lives import play
 from tests.storage.support import append, read_all
 
-from barnabas.errors import KafkaError
 from barnabas.seams import Env, Files
 from barnabas.storage.checkpoints import (
     CLEAN_SHUTDOWN,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,3 +102,30 @@ def test_a_commit_after_closing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="closed"):
         asyncio.run(store.commit(Batch([], [], [], [])))
     store.close()
+
+
+def test_the_names_of_the_file_and_its_directories_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite syncs its file; whoever made the directories may have been killed before they were."""
+    opened: dict[int, str] = {}
+    synced: list[str] = []
+    open_, fsync = os.open, os.fsync
+
+    def opening(path: Any, flags: int, *more: Any) -> int:
+        descriptor = open_(path, flags, *more)
+        opened[descriptor] = str(path)
+        return descriptor
+
+    def syncing(descriptor: int) -> None:
+        synced.append(opened[descriptor])
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(os, "fsync", syncing)
+    directory = tmp_path / "a" / "b"
+    store = SqliteStore(str(directory))
+    store.load()
+    store.close()
+    assert synced[:3] == [str(directory), str(directory.parent), str(tmp_path)]
+    assert synced[-1] == "/"
