@@ -31,9 +31,10 @@ from barnabas.records.batch import (
     parse_marker,
     read_marker,
     stamp,
-    stamp_append_time,
     stamp_crc,
+    stamp_timestamp,
 )
+from barnabas.records.header import TIMESTAMP_TYPE_BIT
 
 LOGS = files("*.log")
 I64 = st.integers(-(2**63), 2**63 - 1)
@@ -131,7 +132,7 @@ def test_stamps_change_what_the_leader_decides_and_keep_the_checksum_right() -> 
     header = parse_header(view, 5)
     assert (header.base_offset, header.partition_leader_epoch) == (1234, 8)
     assert crc_ok(view, 5, header.size)
-    stamp_append_time(view, 5, header.size, 99)
+    stamp_timestamp(view, 5, header.size, TIMESTAMP_TYPE_BIT, 99)
     assert crc_ok(view, 5, header.size)
     assert parse_header(view, 5).timestamp_type == LOG_APPEND_TIME
     assert [(r.offset, r.timestamp) for r in iterate_records(view, 5)] == [(1234, 99), (1235, 99)]

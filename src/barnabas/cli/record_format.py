@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import click
 
-from barnabas.records.batch import Record
+from barnabas.records.batch import NOT_UTF8, Record
 from barnabas.types import TopicPartition
 
 _TOKEN = re.compile(rb"%(.)|\\([nrt0\\])", re.DOTALL)
@@ -29,7 +29,7 @@ _FIELDS: dict[bytes, _Field] = {
     b"K": lambda _tp, r: b"%d" % (-1 if r.key is None else len(r.key)),
     b"S": lambda _tp, r: b"%d" % (-1 if r.value is None else len(r.value)),
     b"h": lambda _tp, r: b",".join(
-        name.encode() + b"=" + bytes(value or b"") for name, value in r.headers
+        name.encode(errors=NOT_UTF8) + b"=" + bytes(value or b"") for name, value in r.headers
     ),
     b"%": lambda _tp, _r: b"%",
 }

@@ -34,9 +34,8 @@ from barnabas.records.header import (
     iterate_batches,
     parse_header,
     stamp,
-    stamp_append_time,
     stamp_crc,
-    stamp_max_timestamp,
+    stamp_timestamp,
 )
 from barnabas.records.varint import read_varint, read_varlong, write_varint
 from barnabas.types import Buffer
@@ -45,6 +44,7 @@ __all__ = [
     "CREATE_TIME",
     "HEADER_BYTES",
     "LOG_APPEND_TIME",
+    "NOT_UTF8",
     "SEQUENCE_MAX",
     "BatchHeader",
     "Codec",
@@ -64,9 +64,8 @@ __all__ = [
     "read_marker",
     "records_data",
     "stamp",
-    "stamp_append_time",
     "stamp_crc",
-    "stamp_max_timestamp",
+    "stamp_timestamp",
 ]
 
 _Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
@@ -75,6 +74,8 @@ _new = tuple.__new__
 _NULL = write_varint(-1)
 _CONTROL_KEY = struct.Struct(">hh")
 _MARKER_VALUE = struct.Struct(">hi")
+NOT_UTF8 = "surrogateescape"
+"""How bytes of a header's key that are no UTF-8 live in a ``str``: nobody checks them for us."""
 
 
 class Record(NamedTuple):
@@ -179,7 +180,7 @@ def encode_record(record: Record, base_offset: int, base_timestamp: int) -> byte
         write_varint(len(record.headers)),
     ]
     for key, value in record.headers:
-        pieces += _field(key.encode())
+        pieces += _field(key.encode(errors=NOT_UTF8))
         pieces += _field(value)
     body = b"".join(pieces)
     return write_varint(len(body)) + body
@@ -244,11 +245,19 @@ def iterate_records(
 
     Raises after the last good record when the rest does not follow the format."""
     header = parse_header(view, pos)
+    last_offset = header.last_offset
+    for record in read_records(bytes(records_data(view, pos, header, limit)), header):
+        # Nobody who answers with an offset can send one that is out of range.
+        if not header.base_offset <= record.offset <= last_offset:
+            raise invalid_record(f"record at offset {record.offset}, beyond {last_offset}")
+        yield record
+
+
+def read_records(data: bytes, header: BatchHeader) -> Iterator[Record]:
+    """The records in a batch's decompressed ``data``. Their offsets are what they say."""
     if header.record_count < 0:
         raise invalid_record(f"{header.record_count} records")
-    data = bytes(records_data(view, pos, header, limit))
-    base_offset, last_delta = header.base_offset, header.last_offset_delta
-    base_timestamp = header.base_timestamp
+    base_offset, base_timestamp = header.base_offset, header.base_timestamp
     append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
     at = 0
     for _ in range(header.record_count):
@@ -256,12 +265,10 @@ def iterate_records(
             timestamp, delta, key, value, headers, at = _read_record(data, at)
         except IndexError:
             raise invalid_record(f"record at {at} is cut short") from None
-        # Nobody who answers with an offset or a timestamp can send one that is out of range.
-        if not 0 <= delta <= last_delta:
-            raise invalid_record(f"offset delta {delta} beyond {last_delta}")
         timestamp = base_timestamp + timestamp if append_time is None else append_time
         if not -_I64 <= timestamp < _I64:
-            raise invalid_record(f"timestamp {timestamp}")
+            # As a Java long does. Nobody who answers with a timestamp can send a greater one.
+            timestamp = (timestamp + _I64) % (2 * _I64) - _I64
         yield _new(Record, (base_offset + delta, timestamp, key, value, headers))
     if at != len(data):
         raise invalid_record(f"{len(data) - at} bytes follow the last record")
@@ -332,10 +339,7 @@ def _read_headers(data: bytes, at: int, end: int) -> tuple[_Headers, int]:
         if key is None:
             raise invalid_record("header without a key")
         value, at = _read_bytes(data, at, end)
-        try:
-            headers.append((key.decode(), value))
-        except UnicodeDecodeError:
-            raise invalid_record("header key is not UTF-8") from None
+        headers.append((key.decode(errors=NOT_UTF8), value))
     return tuple(headers), at
 
 

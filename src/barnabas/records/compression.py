@@ -32,7 +32,14 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 _I32 = struct.Struct(">i")
 
 _LZ4_MAGIC = b"\x04\x22\x4d\x18"
+_LZ4_HEADER_BYTES = 7
 _LZ4_INDEPENDENT_BLOCKS = 0x20
+_LZ4_BLOCK_CHECKSUMS = 0x10
+_LZ4_CONTENT_SIZE = 0x08
+_LZ4_CONTENT_CHECKSUM = 0x04
+_LZ4_BLOCK_SIZE = struct.Struct("<I")
+_LZ4_BLOCK_SIZE_MASK = 0x7FFFFFFF
+"""Without the bit of a block that is stored as it is."""
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 3
 _FIRST_GUESS_BYTES = 64 * 1024
@@ -74,8 +81,22 @@ def decompress(codec: int, view: Buffer, limit: int) -> Buffer:
 
 
 def lz4_frame_readable(view: Buffer) -> bool:
-    """Whether this is an LZ4 frame that Kafka's clients can read: its blocks are independent."""
-    return len(view) > 4 and view[:4] == _LZ4_MAGIC and bool(view[4] & _LZ4_INDEPENDENT_BLOCKS)
+    """Whether this is an LZ4 frame that Kafka's clients can read: its blocks are independent, and
+    nothing follows it (Java's would not see it, librdkafka's would fail)."""
+    if len(view) < _LZ4_HEADER_BYTES or view[:4] != _LZ4_MAGIC:
+        return False
+    flags = view[4]
+    if not flags & _LZ4_INDEPENDENT_BLOCKS:
+        return False
+    at = _LZ4_HEADER_BYTES + (8 if flags & _LZ4_CONTENT_SIZE else 0)
+    block_extra = 4 if flags & _LZ4_BLOCK_CHECKSUMS else 0
+    while at + 4 <= len(view):
+        (size,) = _LZ4_BLOCK_SIZE.unpack_from(view, at)
+        at += 4
+        if size == 0:
+            return at + (4 if flags & _LZ4_CONTENT_CHECKSUM else 0) == len(view)
+        at += (size & _LZ4_BLOCK_SIZE_MASK) + block_extra
+    return False
 
 
 _STREAMS: Mapping[int, Any] = {
@@ -121,6 +142,10 @@ def _decompress_snappy(data: bytes, limit: int) -> bytes:
     if len(data) < position:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "snappy header is cut short")
     while position < len(data):
+        if data.startswith(XERIAL_MAGIC, position):
+            # Streams may follow one another; no block is as long as the magic would say.
+            position += len(_XERIAL_HEADER)
+            continue
         if position + 4 > len(data):
             raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "snappy block length is cut short")
         (length,) = _I32.unpack_from(data, position)
@@ -131,6 +156,8 @@ def _decompress_snappy(data: bytes, limit: int) -> bytes:
         total += len(piece)
         pieces.append(piece)
         position += length
+    if position > len(data):
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "snappy header is cut short")
     return b"".join(pieces)
 
 

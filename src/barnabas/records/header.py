@@ -159,20 +159,11 @@ def stamp(view: Buffer, pos: int, base_offset: int, leader_epoch: int) -> None:
     _LEADER_EPOCH.pack_into(view, pos + LOG_OVERHEAD_BYTES, leader_epoch)
 
 
-def stamp_append_time(view: Buffer, pos: int, size: int, now_ms: int) -> None:
-    """Make every record of the batch carry the log-append time ``now_ms``; renews the checksum."""
-    (attributes,) = _ATTRIBUTES.unpack_from(view, pos + ATTRIBUTES_POSITION)
-    _ATTRIBUTES.pack_into(
-        view,
-        pos + ATTRIBUTES_POSITION,
-        attributes | TIMESTAMP_TYPE_BIT,
-    )
-    stamp_max_timestamp(view, pos, size, now_ms)
-
-
-def stamp_max_timestamp(view: Buffer, pos: int, size: int, timestamp_ms: int) -> None:
-    """Correct the header's largest timestamp, in place; renews the checksum."""
-    _MAX_TIMESTAMP.pack_into(view, pos + MAX_TIMESTAMP_POSITION, timestamp_ms)
+def stamp_timestamp(view: Buffer, pos: int, size: int, attributes: int, max_timestamp: int) -> None:
+    """Write attributes (with or without TIMESTAMP_TYPE_BIT) and the largest timestamp, in place;
+    renews the checksum. With the bit every record of the batch carries that timestamp."""
+    _ATTRIBUTES.pack_into(view, pos + ATTRIBUTES_POSITION, attributes)
+    _MAX_TIMESTAMP.pack_into(view, pos + MAX_TIMESTAMP_POSITION, max_timestamp)
     stamp_crc(view, pos, size)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.types import Buffer
 
 _VARINT_BITS = 32
 _VARLONG_BITS = 64
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: Buffer, at: int) -> tuple[int, int]:
     """The 32-bit value at ``at`` and where it ends. IndexError past the end of ``data``."""
     byte = data[at]
     if byte < 0x80:
@@ -16,7 +17,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     return _read_long(data, at, _VARINT_BITS)
 
 
-def read_varlong(data: bytes, at: int) -> tuple[int, int]:
+def read_varlong(data: Buffer, at: int) -> tuple[int, int]:
     """The 64-bit value at ``at`` and where it ends. IndexError past the end of ``data``."""
     byte = data[at]
     if byte < 0x80:
@@ -40,7 +41,7 @@ def write_varint(value: int) -> bytes:
 _ONE_BYTE = tuple(bytes((value,)) for value in range(0x80))
 
 
-def _read_long(data: bytes, at: int, bits: int) -> tuple[int, int]:
+def _read_long(data: Buffer, at: int, bits: int) -> tuple[int, int]:
     raw = shift = 0
     while True:
         byte = data[at]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.records.validate import MalformedProduce
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import NotLeader, ProduceResult
@@ -23,6 +24,15 @@ from barnabas.types import TopicPartition
 ACKS_ALL = -1
 ACKS_NONE = 0
 ACKS_LEADER = 1
+
+_LOG_START_UNTOLD = frozenset(
+    {
+        ErrorCode.CORRUPT_MESSAGE,
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+    }
+)
 
 ProduceEntry = tuple[str, int, memoryview | None]
 """(topic, partition, records); the records are stamped in place and given up by the caller."""
@@ -110,16 +120,19 @@ class ProducePath:
         transaction: InTransaction | None,
     ) -> tuple[Partition, int] | None:
         """Append; the partition and the offset after the batch, or None with the error told."""
+        partition = None
         try:
-            partition = self._host(name)
+            host = self._host(name)
+            guard = None if transaction is None else transaction.guard(name)
+            partition = host
             if not records:
-                raise KafkaError(ErrorCode.INVALID_RECORD, f"no records for {name}")
+                raise MalformedProduce(ErrorCode.INVALID_RECORD, f"no records for {name}")
             info = partition.append_as_leader(
                 records,
                 acks=acks,
                 produce_version=produce_version,
                 origin=origin,
-                guard=None if transaction is None else transaction.guard(name),
+                guard=guard,
             )
         except NotLeader as error:
             result.fail(error.code, leader=error.leader)
@@ -127,6 +140,9 @@ class ProducePath:
         except KafkaError as error:
             result.fail(error.code, error.message or None)
             result.record_errors = list(getattr(error, "record_errors", None) or ())
+            log = None if partition is None else partition.log
+            if log is not None and _log_start_is_told(error):
+                result.log_start_offset = log.log_start_offset
             return None
         result.base_offset = info.first_offset
         result.append_time_ms = info.append_time_ms
@@ -166,3 +182,8 @@ class ProducePath:
             queue.add(required, produce, index)
         self._wheel.add(produce, self._context.now_ms() + max(timeout_ms, 0))
         return future
+
+
+def _log_start_is_told(error: KafkaError) -> bool:
+    """Whether a refusal carries the log's start (the original's ``appendToLocalLog``)."""
+    return error.code not in _LOG_START_UNTOLD and not isinstance(error, MalformedProduce)

@@ -62,8 +62,10 @@ class Log(ReadableLog):
         origin = Origin(origin)
         append_time_ms = NO_TIMESTAMP
         if origin is Origin.CLIENT:
-            valid = self._validate(records, produce_version, now_ms)
-            records, append_time_ms = memoryview(valid.records), valid.append_time_ms
+            valid = self._validate(
+                records, produce_version, now_ms, in_transaction=guard is not None
+            )
+            records, append_time_ms = valid.records, valid.append_time_ms
         first = self.log_end_offset
         stamp(records, 0, first, leader_epoch)
         header = parse_header(records)
@@ -91,7 +93,9 @@ class Log(ReadableLog):
             bytes=size,
         )
 
-    def _validate(self, records: memoryview, produce_version: int, now_ms: int) -> ValidatedBatch:
+    def _validate(
+        self, records: memoryview, produce_version: int, now_ms: int, *, in_transaction: bool
+    ) -> ValidatedBatch:
         config = self.config
         return validate_client_batch(
             records,
@@ -103,6 +107,7 @@ class Log(ReadableLog):
             after_max_ms=config.message_timestamp_after_max_ms,
             now_ms=now_ms,
             compression_type=config.compression_type,
+            in_transaction=in_transaction,
         )
 
     def _check_producer(

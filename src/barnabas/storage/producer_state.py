@@ -210,14 +210,14 @@ class ProducerState:
         if header.is_transactional and not header.is_control:
             self._check_verified(header, origin, guard)
         entry = self._entries.get(header.producer_id)
-        if entry is None:
-            return
-        if header.producer_epoch < entry.epoch:
+        epoch = NO_PRODUCER_EPOCH if entry is None else entry.epoch
+        if header.producer_epoch < epoch:
             raise KafkaError(
                 ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"producer {header.producer_id} is at epoch {entry.epoch}, "
-                f"not {header.producer_epoch}",
+                f"producer {header.producer_id} is at epoch {epoch}, not {header.producer_epoch}",
             )
+        if entry is None:
+            return
         if header.is_control:
             if marker is not None and marker.coordinator_epoch < entry.coordinator_epoch:
                 raise KafkaError(
