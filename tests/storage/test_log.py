@@ -19,7 +19,14 @@ from tests.storage.support import (
 )
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker, parse_header
+from barnabas.records.batch import (
+    ControlType,
+    EndTransactionMarker,
+    Record,
+    build_batch,
+    build_marker,
+    parse_header,
+)
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner
@@ -250,6 +257,40 @@ def test_offsets_are_found_by_timestamp() -> None:
     log.set_high_watermark(80)
     log.advance_log_start(30)
     assert log.offset_for_timestamp(0) == (1702, 30, 0)
+
+
+def test_the_largest_timestamp_where_no_record_has_one_is_that_of_the_first() -> None:
+    log = fresh(LogConfig(segment_bytes=1000))
+    assert log.offset_of_max_timestamp() is None
+    for _ in range(10):
+        records = [Record(timestamp=-1, value=bytes(100))] * 2
+        log.append_as_leader(memoryview(build_batch(records)), 0, now_ms=RECORDED_MS)
+    assert log.segment_count > 1
+    assert log.offset_of_max_timestamp() == (-1, 0, 0)
+    assert log.offset_for_timestamp(0) is None
+
+
+def test_the_epoch_of_a_record_below_the_log_start_is_still_known() -> None:
+    log = fresh()
+    append(log, 2, timestamp=RECORDED_MS + 5, epoch=3)
+    append(log, 2, timestamp=RECORDED_MS, epoch=4)
+    log.set_high_watermark(4)
+    log.advance_log_start(3)
+    assert log.offset_of_max_timestamp() == (RECORDED_MS + 6, 1, 3)
+
+
+def test_the_largest_timestamp_counts_whatever_the_header_said() -> None:
+    """Retention and lookups go by it."""
+    log = fresh(LogConfig(retention_ms=1000))
+    for claimed in (-1, 0, 10**15):
+        records = [Record(timestamp=RECORDED_MS + i, value=b"v") for i in range(3)]
+        batch = build_batch(records, max_timestamp=claimed)
+        log.append_as_leader(memoryview(batch), 0, now_ms=RECORDED_MS)
+    log.set_high_watermark(9)
+    assert log.offset_of_max_timestamp() == (RECORDED_MS + 2, 2, 0)
+    assert log.offset_for_timestamp(RECORDED_MS + 3) is None
+    assert log.apply_retention(RECORDED_MS + 1000) == 0
+    assert log.apply_retention(RECORDED_MS + 1003) == 1
 
 
 def test_transactions_hold_the_last_stable_offset_back() -> None:

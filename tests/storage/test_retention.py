@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from barnabas.storage.config import LogConfig
@@ -73,3 +75,15 @@ def test_rolling_by_time_prefers_record_time() -> None:
     assert must_roll_for_time(
         config, first_timestamp=500, batch_timestamp=600, created_ms=0, now_ms=0, jitter_ms=1
     )
+
+
+def test_a_compacted_topic_rolls_before_its_records_wait_too_long_for_the_cleaner() -> None:
+    config = LogConfig(segment_ms=1000, max_compaction_lag_ms=100)
+    times = {"first_timestamp": 500, "created_ms": 0, "now_ms": 700, "jitter_ms": 0}
+    assert not must_roll_for_time(config, batch_timestamp=601, **times)
+    for policy in (("compact",), ("compact", "delete")):
+        compacted = replace(config, cleanup_policy=policy)
+        assert must_roll_for_time(compacted, batch_timestamp=601, **times)
+        assert not must_roll_for_time(compacted, batch_timestamp=600, **times)
+        shorter = replace(compacted, segment_ms=50)
+        assert must_roll_for_time(shorter, batch_timestamp=551, **times)

@@ -57,6 +57,14 @@ class LogConfig:
         return "compact" in self.cleanup_policy
 
     @property
+    def segment_ms_max(self) -> int:
+        """How long a segment is active at most: of a compacted topic not so long that it keeps its
+        records from the cleaner beyond ``max.compaction.lag.ms``."""
+        if self.compacted:
+            return min(self.segment_ms, self.max_compaction_lag_ms)
+        return self.segment_ms
+
+    @property
     def deletes(self) -> bool:
         """Whether old segments may go by time and size."""
         return "delete" in self.cleanup_policy

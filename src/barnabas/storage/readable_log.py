@@ -13,7 +13,7 @@ from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.log_types import LoadedLog
 from barnabas.storage.producer_state import ProducerState
 from barnabas.storage.retention import roll_jitter_ms
-from barnabas.storage.segments import EMPTY_SLICE, LogSlice, Segments
+from barnabas.storage.segments import EMPTY_SLICE, LogSlice, Segments, TimedRecord
 from barnabas.types import TopicPartition
 
 
@@ -142,26 +142,21 @@ class ReadableLog:
         except (OSError, CorruptIndex) as error:
             raise self.fence(error) from error
 
-    def offset_for_timestamp(self, timestamp: int) -> tuple[int, int, int] | None:
-        """(timestamp, offset, epoch) of the first record at or after a time, None if none."""
+    def offset_for_timestamp(self, timestamp: int) -> TimedRecord | None:
+        """The first record at or after a time, None if none."""
         self._check_usable()
         try:
-            return self._with_epoch(
-                self._segments.first_at_or_after(timestamp, self.log_start_offset)
-            )
+            return self._segments.first_at_or_after(timestamp, self.log_start_offset)
         except (OSError, CorruptIndex) as error:
             raise self.fence(error) from error
 
-    def offset_of_max_timestamp(self) -> tuple[int, int, int] | None:
-        """(timestamp, offset, epoch) of the first record with the largest timestamp."""
+    def offset_of_max_timestamp(self) -> TimedRecord | None:
+        """The first record with the largest timestamp; None if there is no record."""
         self._check_usable()
         try:
-            return self._with_epoch(self._segments.max_timestamp())
+            return self._segments.max_timestamp()
         except (OSError, CorruptIndex) as error:
             raise self.fence(error) from error
-
-    def _with_epoch(self, found: tuple[int, int] | None) -> tuple[int, int, int] | None:
-        return None if found is None else (*found, self.epochs.epoch_at(found[1]))
 
     def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
         """(epoch, end offset) that answers OffsetForLeaderEpoch (reference 4.9)."""

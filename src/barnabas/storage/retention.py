@@ -73,13 +73,13 @@ def must_roll_for_time(
     now_ms: int,
     jitter_ms: int,
 ) -> bool:
-    """Whether a non-empty segment has been active for ``segment.ms``: counted in record time if
+    """Whether a non-empty segment has been active for as long as it may: counted in record time if
     its first batch has any, else in wall time."""
     if first_timestamp > NO_TIMESTAMP:
         waited = batch_timestamp - first_timestamp
     else:
         waited = now_ms - created_ms
-    return waited > config.segment_ms - jitter_ms
+    return waited > config.segment_ms_max - jitter_ms
 
 
 def roll_jitter_ms(config: LogConfig, chance: random.Random) -> int:

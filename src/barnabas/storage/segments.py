@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from barnabas.errors import KafkaError
-from barnabas.records.batch import iterate_records
+from barnabas.records.batch import iterate_records, parse_header
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.segment import LENGTH_PREFIX_BYTES, Segment
-from barnabas.types import NO_TIMESTAMP, Buffer
+from barnabas.types import Buffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,15 @@ class LogSlice:
 
 
 EMPTY_SLICE = LogSlice(buffers=[], bytes=0)
+
+
+class TimedRecord(NamedTuple):
+    """Where a lookup by time ends."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+    """Of the batch itself: the epochs of what is below the log start are forgotten."""
 
 
 class Segments:
@@ -167,9 +177,8 @@ class Segments:
             return min(behind, limit)
         return min(self._bases[number + 1], limit) if number + 1 < len(self._bases) else limit
 
-    def first_at_or_after(self, timestamp: int, start: int) -> tuple[int, int] | None:
-        """(timestamp, offset) of the first record at or after ``start`` whose timestamp is
-        ``timestamp`` or later."""
+    def first_at_or_after(self, timestamp: int, start: int) -> TimedRecord | None:
+        """The first record at or after ``start`` whose timestamp is ``timestamp`` or later."""
         for segment in self.from_floor(start):
             if segment.max_timestamp < timestamp:
                 continue
@@ -180,29 +189,27 @@ class Segments:
                 return found
         return None
 
-    def max_timestamp(self) -> tuple[int, int] | None:
-        """(timestamp, offset) of the first record with the largest timestamp, None if no record
-        has one."""
+    def max_timestamp(self) -> TimedRecord | None:
+        """The first record with the largest timestamp; where none has one, the first."""
         segment = max(self._all, key=lambda s: s.max_timestamp)
-        largest = segment.max_timestamp
-        if largest == NO_TIMESTAMP:
-            return None
         position = segment.locate(segment.max_timestamp_offset)
-        return _first_record(segment, position, 0, largest)
+        return _first_record(segment, position, 0, segment.max_timestamp)
 
 
 def _first_record(
     segment: Segment, position: int, start: int, timestamp: int
-) -> tuple[int, int] | None:
-    """(timestamp, offset) of the first record from ``position`` on, at offset ``start`` or later,
-    that is not older than ``timestamp``."""
+) -> TimedRecord | None:
+    """The first record from ``position`` on, at offset ``start`` or later, that is not older than
+    ``timestamp``."""
     for batch in segment.walk(position):
         if batch.last_offset < start or batch.max_timestamp < timestamp:
             continue
+        data = segment.batch_at(batch.position)
         try:
-            for record in iterate_records(segment.batch_at(batch.position)):
+            for record in iterate_records(data):
                 if record.offset >= start and record.timestamp >= timestamp:
-                    return record.timestamp, record.offset
+                    epoch = parse_header(data).partition_leader_epoch
+                    return TimedRecord(record.timestamp, record.offset, epoch)
         except KafkaError:
             # Records that cannot be read are passed over, as readers do.
             continue
