@@ -48,7 +48,7 @@ def test_partitions_move_with_their_records_and_leaders_follow(cluster: Cluster)
     plan = json.loads(_ok(cluster, "reassign", "-t", "orders", "--brokers", "3,1,2", "-o", "json"))
     assert [p["to"] for p in plan] == [[3, 1], [1, 2]]
     done = _ok(cluster, "reassign", "-t", "orders", "--brokers", "3,1,2", "--execute")
-    assert done.count("done") == 2
+    assert done.count("begun") == 2
     wait_for(lambda: not _moves(cluster), 20, "nothing moves")
     assert _ok(cluster, "reassign") == "nothing moves\n"
     assert [replicas for replicas, _ in _partitions(cluster, "orders")] == [[3, 1], [1, 2]]

@@ -299,7 +299,7 @@ def play(seed: int, acts: int) -> Drama:
     return drama
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 2])
 def test_every_transaction_is_there_as_a_whole_or_not_at_all(seed: int) -> None:
     drama = play(seed, 4)
     assert not check(drama.history)

@@ -35,7 +35,8 @@ def status(watch: bool, bootstrap_server: str, output: str) -> None:
 
     \b
     L leader   s in sync   - lagging (not in sync)   x offline   . no replica
-    Exit code 1 if a partition is leaderless or under-replicated.
+    Exit code 1 if a partition is leaderless or under-replicated, or there is no controller. A
+    broker that partitions are assigned to and that is not there counts, whatever their state says.
     """
     raise SystemExit(asyncio.run(_run(bootstrap_server, watch, output)))
 
@@ -73,7 +74,11 @@ def _show(view: ClusterView, output: str) -> None:
     click.echo()
     ids = _columns(view)
     rows = [
-        [f"{topic.name}/{p.partition}", p.leader_epoch, *(MARKS[replica_state(p, i)] for i in ids)]
+        [
+            f"{topic.name}/{p.partition}",
+            p.leader_epoch,
+            *(MARKS[view.replica_state(p, i)] for i in ids),
+        ]
         for _, topic in sorted(view.topics.items())
         for p in topic.partitions
     ]
@@ -81,17 +86,6 @@ def _show(view: ClusterView, output: str) -> None:
         print_table(["partition", "epoch", *map(str, ids)], rows)
         click.echo()
     click.echo(_sentence(view))
-
-
-def replica_state(partition: PartitionView, broker: int) -> str:
-    """leader, in sync, lagging, offline, or "" where the broker holds no replica."""
-    if broker == partition.leader:
-        return "leader"
-    if broker not in partition.replicas:
-        return ""
-    if broker in partition.offline:
-        return "offline"
-    return "in sync" if broker in partition.isr else "lagging"
 
 
 def _columns(view: ClusterView) -> list[int]:
@@ -108,21 +102,27 @@ def _partitions(view: ClusterView) -> list[PartitionView]:
 
 
 def _healthy(view: ClusterView) -> bool:
-    return view.controller_id in view.brokers and all(
-        p.leader >= 0 and len(p.isr) == len(p.replicas) for p in _partitions(view)
+    return (
+        view.controller_id in view.brokers
+        and not any(map(view.is_leaderless, _partitions(view)))
+        and not any(map(view.is_under_replicated, _partitions(view)))
     )
 
 
 def _sentence(view: ClusterView) -> str:
     partitions = _partitions(view)
-    leaderless = sum(p.leader < 0 for p in partitions)
-    under = sum(len(p.isr) < len(p.replicas) for p in partitions)
+    size = f"{len(view.brokers)} brokers, {len(partitions)} partitions"
     if _healthy(view):
-        return f"healthy: {len(view.brokers)} brokers, {len(partitions)} partitions, all in sync"
-    return (
-        f"degraded: {len(view.brokers)} brokers, {len(partitions)} partitions,"
-        f" {leaderless} leaderless, {under} under-replicated"
-    )
+        return f"healthy: {size}, all in sync"
+    leaderless = sum(map(view.is_leaderless, partitions))
+    under = sum(map(view.is_under_replicated, partitions))
+    parts = [size, f"{leaderless} leaderless", f"{under} under-replicated"]
+    missing = view.missing_brokers()
+    if missing:
+        parts.append(f"missing: {', '.join(map(str, missing))}")
+    if view.controller_id not in view.brokers:
+        parts.append("no controller")
+    return f"degraded: {', '.join(parts)}"
 
 
 def _document(view: ClusterView) -> dict[str, object]:
@@ -130,6 +130,7 @@ def _document(view: ClusterView) -> dict[str, object]:
         "cluster_id": view.cluster_id,
         "controller": view.controller_id,
         "healthy": _healthy(view),
+        "missing": view.missing_brokers(),
         "brokers": [
             {"id": b.id, "host": b.host, "port": b.port, "rack": b.rack}
             for _, b in sorted(view.brokers.items())
@@ -140,7 +141,7 @@ def _document(view: ClusterView) -> dict[str, object]:
                 "partition": p.partition,
                 "leader": p.leader,
                 "leader_epoch": p.leader_epoch,
-                "replicas": {str(i): replica_state(p, i) for i in p.replicas},
+                "replicas": {str(i): view.replica_state(p, i) for i in p.replicas},
                 "isr": list(p.isr),
             }
             for _, topic in sorted(view.topics.items())

@@ -85,7 +85,7 @@ def reassign_command(
                 target = brokers if partition is not None else _spread(p, brokers, replicas)
                 plan[TopicPartition(topic, p.partition)] = None if cancel else target
             if execute:
-                return _report(await reassign(client, plan), output)
+                return _report(await reassign(client, plan), output, done="begun")
             _show_plan(chosen, plan, output)
             return 0
 
@@ -177,9 +177,12 @@ def elect_command(
     raise SystemExit(asyncio.run(run()))
 
 
-def _report(outcomes: Outcomes, output: str) -> int:
+def _report(outcomes: Outcomes, output: str, *, done: str = "done") -> int:
     """Print what became of each partition; 1 if something was refused."""
-    rows = [(str(tp), _said(error)) for tp, error in sorted(outcomes.items())]
+    rows = [
+        (str(tp), done if error is None else error.code.name)
+        for tp, error in sorted(outcomes.items())
+    ]
     if output == "json":
         print_json([{"partition": tp, "result": said} for tp, said in rows])
     elif rows:
@@ -188,7 +191,3 @@ def _report(outcomes: Outcomes, output: str) -> int:
         click.echo("nothing to do")
     fine = (None, ErrorCode.ELECTION_NOT_NEEDED)
     return 0 if all(e is None or e.code in fine for e in outcomes.values()) else 1
-
-
-def _said(error: ClientError | None) -> str:
-    return "done" if error is None else error.code.name

@@ -101,7 +101,12 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
     if output == "json":
         print_json({**summary, "partitions": positions, "members": members})
         return
-    click.echo("  ".join(f"{key} {visible(value or '-')}" for key, value in summary.items()))
+    click.echo(
+        "  ".join(
+            f"{key} {visible('-' if value in (None, '') else value)}"
+            for key, value in summary.items()
+        )
+    )
     if positions:
         click.echo()
         print_table(list(positions[0]), [_cells(row.values()) for row in positions])

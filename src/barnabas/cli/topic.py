@@ -8,6 +8,7 @@ import click
 
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
+from barnabas.cli.progress import ProgressLine
 from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
@@ -49,7 +50,11 @@ def create(
     if min_isr is not None:
         configs["min.insync.replicas"] = str(min_isr)
 
-    async def run() -> None:
+    async def run(line: ProgressLine) -> None:
+        def progress(ready: int, total: int) -> None:
+            line.show(f"creating {name}: {ready} of {total} partitions have leaders")
+
+        line.show(f"creating {name}")
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
             await create_topic(
                 client,
@@ -57,10 +62,12 @@ def create(
                 partitions=partitions or -1,
                 replication_factor=replicas or -1,
                 configs=configs,
+                progress=progress,
             )
-            await wait_for_leaders(client, name)
+            await wait_for_leaders(client, name, partitions=partitions or -1, progress=progress)
 
-    asyncio.run(run())
+    with ProgressLine() as line:
+        asyncio.run(run(line))
     click.echo(f"created {name}")
 
 
@@ -73,9 +80,9 @@ def list_topics(internal: bool, bootstrap_server: str, output: str) -> None:
     view = asyncio.run(_metadata(bootstrap_server))
     topics = [t for _, t in sorted(view.topics.items()) if internal or not t.internal]
     if output == "json":
-        print_json([_summary(t) for t in topics])
+        print_json([_summary(view, t) for t in topics])
     else:
-        rows = [list(_summary(t).values()) for t in topics]
+        rows = [list(_summary(view, t).values()) for t in topics]
         print_table(["name", "partitions", "replicas", "under-replicated", "leaderless"], rows)
 
 
@@ -92,11 +99,11 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
     rows = [
         {
             "partition": p.partition,
-            "leader": p.leader if p.leader >= 0 else None,
+            "leader": None if view.is_leaderless(p) else p.leader,
             "epoch": p.leader_epoch,
             "replicas": list(p.replicas),
             "isr": list(p.isr),
-            "offline": list(p.offline),
+            "offline": [r for r in p.replicas if view.replica_state(p, r) == "offline"],
         }
         for p in topic.partitions
     ]
@@ -152,7 +159,9 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
     async def run() -> None:
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
             for name in names:
-                await delete_topic(client, name)
+                with ProgressLine() as line:
+                    line.show(f"deleting {name}")
+                    await delete_topic(client, name)
                 click.echo(f"deleted {name}")
 
     asyncio.run(run())
@@ -160,15 +169,15 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
 
 async def _metadata(bootstrap: str, *topics: str) -> ClusterView:
     async with ClusterClient(bootstrap, CLIENT_ID) as client:
-        return await client.metadata(list(topics) or None)
+        return await client.status(list(topics) or None)
 
 
-def _summary(topic: TopicView) -> dict[str, object]:
+def _summary(view: ClusterView, topic: TopicView) -> dict[str, object]:
     partitions = topic.partitions
     return {
         "name": topic.name,
         "partitions": len(partitions),
         "replicas": max((len(p.replicas) for p in partitions), default=0),
-        "under_replicated": sum(len(p.isr) < len(p.replicas) for p in partitions),
-        "leaderless": sum(p.leader < 0 for p in partitions),
+        "under_replicated": sum(map(view.is_under_replicated, partitions)),
+        "leaderless": sum(map(view.is_leaderless, partitions)),
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
-from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
-from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller, still_working
+from barnabas.client.errors import ClientError, Unanswered, Unfinished
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -16,6 +17,12 @@ DELETE_TOPICS_VERSION = 6
 INCREMENTAL_ALTER_CONFIGS_VERSION = 1
 TOPIC_RESOURCE = 2
 SET, DELETE = 0, 1
+AT_ONCE_MS = 2_000
+"""For how long the controller holds its answer back while it creates or deletes; then we look."""
+LONGEST_PAUSE_S = 1.0
+
+Progress = Callable[[int, int], None]
+"""Told how many partitions of how many are ready."""
 
 
 async def create_topic(
@@ -26,9 +33,11 @@ async def create_topic(
     replication_factor: int = -1,
     configs: Mapping[str, str] | None = None,
     assignments: Mapping[int, Sequence[int]] | None = None,
-    timeout_ms: int = 30_000,
+    progress: Progress | None = None,
 ) -> None:
-    """Create a topic; -1 takes the cluster's default. Raises ClientError."""
+    """Create a topic, and wait until its partitions have leaders; -1 takes the cluster's default.
+    Raises ClientError, Unreachable; Unfinished (a ClientError) if the controller has begun and
+    nothing more happens."""
     request = Message(
         topics=[
             Message(
@@ -42,32 +51,66 @@ async def create_topic(
                 configs=[Message(name=k, value=v) for k, v in (configs or {}).items()],
             )
         ],
-        timeout=timeout_ms,
+        timeout=AT_ONCE_MS,
         validate_only=False,
     )
-    while True:
-        response = await client.controller(ApiKey.CREATE_TOPICS, CREATE_TOPICS_VERSION, request)
-        result = response.topics[0]
-        if int(result.error_code) == ErrorCode.NOT_CONTROLLER:
-            await asyncio.sleep(RETRY_PAUSE_S)
-            continue
-        if int(result.error_code):
-            raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
-        return
+    code = await _asked(
+        client,
+        lambda: client.ask_controller(ApiKey.CREATE_TOPICS, CREATE_TOPICS_VERSION, request),
+        lambda response: response.topics[0],
+        name,
+        done=ErrorCode.TOPIC_ALREADY_EXISTS,
+    )
+    if code == ErrorCode.REQUEST_TIMED_OUT:
+        await wait_for_leaders(client, name, partitions=partitions, progress=progress)
 
 
-async def delete_topic(client: ClusterClient, name: str, timeout_ms: int = 30_000) -> None:
-    """Delete a topic. Raises ClientError."""
-    request = Message(topics=[Message(name=name, topic_id=None)], timeout=timeout_ms)
+async def delete_topic(client: ClusterClient, name: str) -> None:
+    """Delete a topic, and wait until it is gone. Raises ClientError, Unreachable."""
+    request = Message(topics=[Message(name=name, topic_id=None)], timeout=AT_ONCE_MS)
+    code = await _asked(
+        client,
+        lambda: client.ask_controller(ApiKey.DELETE_TOPICS, DELETE_TOPICS_VERSION, request),
+        lambda response: response.responses[0],
+        name,
+        done=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    )
+    if code == ErrorCode.REQUEST_TIMED_OUT:
+        await _wait_until_gone(client, name)
+
+
+async def _asked(
+    client: ClusterClient,
+    ask: Callable[[], Awaitable[Any]],
+    result_of: Callable[[Any], Any],
+    topic: str,
+    *,
+    done: ErrorCode,
+) -> ErrorCode:
+    """NONE, or REQUEST_TIMED_OUT if the controller has begun and is not ready yet. Asks again while
+    the controller moves; after a request that was not answered ``done`` says that it was heard."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + client.timeout_ms / 1000
+    heard = False
     while True:
-        response = await client.controller(ApiKey.DELETE_TOPICS, DELETE_TOPICS_VERSION, request)
-        result = response.responses[0]
-        if int(result.error_code) == ErrorCode.NOT_CONTROLLER:
-            await asyncio.sleep(RETRY_PAUSE_S)
-            continue
-        if int(result.error_code):
-            raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
-        return
+        try:
+            result = result_of(await ask())
+            code = ErrorCode(int(result.error_code))
+        except Unanswered as error:
+            if error.is_late and heard:
+                raise Unfinished(f"topic {topic}", still_working(error.broker)) from None
+            if error.is_late:
+                deadline = loop.time() + client.timeout_ms / 1000
+            heard, code = True, ErrorCode.NOT_CONTROLLER
+        if heard and code == done:
+            return ErrorCode.REQUEST_TIMED_OUT
+        if code in (ErrorCode.NONE, ErrorCode.REQUEST_TIMED_OUT):
+            return code
+        if code != ErrorCode.NOT_CONTROLLER:
+            raise ClientError(f"topic {topic}", code, result.error_message)
+        if loop.time() > deadline:
+            raise no_controller()
+        await asyncio.sleep(RETRY_PAUSE_S)
 
 
 async def alter_topic(
@@ -87,14 +130,62 @@ async def alter_topic(
         raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
 
 
-async def wait_for_leaders(client: ClusterClient, topic: str, timeout_ms: int = 30_000) -> None:
-    """Until every partition of ``topic`` has a leader. Raises Unreachable."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_ms / 1000
-    while True:
+async def wait_for_leaders(
+    client: ClusterClient,
+    topic: str,
+    *,
+    partitions: int = -1,
+    timeout_ms: int = 30_000,
+    progress: Progress | None = None,
+) -> None:
+    """Until every partition of ``topic`` (at least ``partitions``) has a leader. Raises Unfinished
+    if no further one has got one for ``timeout_ms``, Unreachable."""
+    best = (-1, 0)
+
+    async def look() -> str | None:
+        nonlocal best
         view = (await client.metadata([topic])).topics.get(topic)
-        if view is not None and view.partitions and all(p.leader >= 0 for p in view.partitions):
-            return
-        if loop.time() > deadline:
-            raise Unreachable(f"{topic} has partitions without a leader")
-        await asyncio.sleep(RETRY_PAUSE_S)
+        found = view.partitions if view is not None else ()
+        led, known = sum(p.leader >= 0 for p in found), max(len(found), partitions)
+        if progress is not None and known > 0:
+            progress(led, known)
+        best = max(best, (led, known))
+        if found and led == known:
+            return None
+        return f"{led} of {known} partitions have leaders" if known > 0 else "it is not there yet"
+
+    await _watch(look, lambda: best, f"topic {topic}", timeout_ms)
+
+
+async def _wait_until_gone(client: ClusterClient, topic: str, timeout_ms: int = 30_000) -> None:
+    left = -1
+
+    async def look() -> str | None:
+        nonlocal left
+        view = (await client.metadata([topic])).topics.get(topic)
+        gone = view is None or view.error == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        left = 0 if view is None else len(view.partitions)
+        return None if gone else "it is being deleted"
+
+    await _watch(look, lambda: left, f"topic {topic}", timeout_ms)
+
+
+async def _watch(
+    look: Callable[[], Awaitable[str | None]],
+    reached: Callable[[], object],
+    what: str,
+    timeout_ms: int,
+) -> None:
+    """Look, ever less often, until there is nothing left to say. Raises Unfinished if what is
+    ``reached`` stays the same for ``timeout_ms``."""
+    loop = asyncio.get_running_loop()
+    last, since, pause = reached(), loop.time(), RETRY_PAUSE_S
+    while (missing := await look()) is not None:
+        now = loop.time()
+        if reached() != last:
+            last, since = reached(), now
+        elif now - since > timeout_ms / 1000:
+            seconds = timeout_ms // 1000
+            raise Unfinished(what, f"{missing}, and nothing has changed for {seconds} s")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE_S)

@@ -8,16 +8,18 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from barnabas.client.errors import Unreachable
+from barnabas.client.errors import Unanswered, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView, cluster_view
 from barnabas.errors import ConfigError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.connection import KafkaConnection
+from barnabas.protocol.connection import KafkaConnection, RequestTimedOut
 from barnabas.protocol.message import Message
 
 METADATA_VERSION = 12
 DESCRIBE_CLUSTER_VERSION = 0
 RETRY_PAUSE_S = 0.05
+ANSWER_MS = 60_000
+"""For how long a controller may work on a request before its answer is given up."""
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:
@@ -74,10 +76,10 @@ class ClusterClient:
         self.view = cluster_view(await self.any_broker(ApiKey.METADATA, METADATA_VERSION, message))
         return self.view
 
-    async def status(self) -> ClusterView:
-        """Metadata of all topics with exactly the brokers that are alive: Metadata alone names
-        those that have just gone for a while."""
-        view = await self.metadata()
+    async def status(self, topics: Sequence[str] | None = None) -> ClusterView:
+        """Metadata of all topics, or of those named, with exactly the brokers that are alive:
+        Metadata alone names those that have just gone for a while."""
+        view = await self.metadata(topics)
         answer = await self.any_broker(
             ApiKey.DESCRIBE_CLUSTER,
             DESCRIBE_CLUSTER_VERSION,
@@ -111,17 +113,45 @@ class ClusterClient:
         return await self.send((broker.host, broker.port), api, version, message)
 
     async def controller(self, api: ApiKey, version: int, message: Message) -> Any:
-        """The response of the controller, looked up anew while there is none."""
+        """The response of the controller, which may be asked twice if its connection is lost.
+
+        Raises Unreachable if there is none in ``timeout_ms``, Unfinished if it works on the request
+        for more than ``ANSWER_MS``."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout_ms / 1000
+        while True:
+            try:
+                return await self.ask_controller(api, version, message)
+            except Unanswered as error:
+                if error.is_late:
+                    raise Unfinished(api.name.lower(), still_working(error.broker)) from None
+                if loop.time() > deadline:
+                    raise no_controller() from None
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def ask_controller(self, api: ApiKey, version: int, message: Message) -> Any:
+        """The response of the controller, to which the request is sent at most once. Raises
+        Unreachable if there is none in ``timeout_ms``, Unanswered once the request is sent."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         while True:
             view = await self.metadata([])
-            try:
-                return await self.broker(view.controller_id, api, version, message)
-            except ConnectionError:
-                if loop.time() > deadline:
-                    raise Unreachable("the cluster has no controller that answers") from None
-                await asyncio.sleep(RETRY_PAUSE_S)
+            broker = view.brokers.get(view.controller_id)
+            if broker is not None:
+                try:
+                    connection = await self._connection((broker.host, broker.port))
+                    break
+                except ConnectionError:
+                    pass
+            if loop.time() > deadline:
+                raise no_controller()
+            await asyncio.sleep(RETRY_PAUSE_S)
+        try:
+            return await connection.send(api, version, message, timeout_ms=ANSWER_MS)
+        except OSError as error:
+            self._drop((broker.host, broker.port), connection)
+            is_late = isinstance(error, RequestTimedOut)
+            raise Unanswered(broker.id, error, is_late=is_late) from error
 
     async def post(self, broker_id: int, api: ApiKey, version: int, message: Message) -> None:
         """Send a request that is not answered. ConnectionError if it cannot be sent."""
@@ -147,7 +177,23 @@ class ClusterClient:
         try:
             return await connection.send(api, version, message, timeout_ms=self.timeout_ms)
         except OSError:
-            connection.close()
-            if self._connections.get(address) is connection:
-                del self._connections[address]
+            self._drop(address, connection)
             raise
+
+    def _drop(self, address: tuple[str, int], connection: KafkaConnection) -> None:
+        connection.close()
+        if self._connections.get(address) is connection:
+            del self._connections[address]
+
+
+def no_controller() -> Unreachable:
+    """Nobody leads the cluster just now, or nobody can be reached who does."""
+    return Unreachable("the cluster has no controller that can be reached")
+
+
+def still_working(broker: int) -> str:
+    """Why a request to the controller is given up."""
+    return (
+        f"the controller, broker {broker}, has not answered in {ANSWER_MS // 1000} s"
+        " and may still be at work"
+    )

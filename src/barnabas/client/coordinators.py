@@ -10,6 +10,7 @@ from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.connection import RequestTimedOut
 from barnabas.protocol.message import Message
 
 FIND_COORDINATOR_VERSION = 4
@@ -86,6 +87,8 @@ async def retried(
             code = error(response)
             if code == ErrorCode.NONE:
                 return response
+        except RequestTimedOut:
+            code = ErrorCode.REQUEST_TIMED_OUT
         except OSError:
             pass
         except ClientError as refused:
@@ -93,5 +96,7 @@ async def retried(
         if code not in again:
             raise ClientError(what, code)
         if loop.time() > deadline:
+            if code == ErrorCode.REQUEST_TIMED_OUT:
+                raise Unreachable(f"{what}: not answered in time; it may still be worked on")
             raise Unreachable(f"{what}: no coordinator answers ({ErrorCode(code).name})")
         await asyncio.sleep(RETRY_PAUSE_S)

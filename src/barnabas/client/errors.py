@@ -18,8 +18,25 @@ class ClientError(Exception):
         super().__init__(f"{what}: {name}" + (f" ({message})" if message else ""))
 
 
+class Unfinished(ClientError):
+    """A broker has taken a request and was not done in time: it may be at work still."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__(what, ErrorCode.REQUEST_TIMED_OUT, message)
+
+
 class Unreachable(Exception):
     """No broker answered in time."""
+
+
+class Unanswered(ConnectionError):
+    """A request was sent and will not be answered any more: it may have been carried out.
+    ``is_late``: nothing was heard of it in time; else the connection was lost."""
+
+    def __init__(self, broker: int, error: OSError, *, is_late: bool) -> None:
+        super().__init__(f"broker {broker}: {error}")
+        self.broker = broker
+        self.is_late = is_late
 
 
 RETRIABLE = frozenset(

@@ -60,6 +60,31 @@ class ClusterView:
         leader = view.partitions[partition].leader
         return leader if leader in self.brokers else None
 
+    def replica_state(self, partition: PartitionView, broker: int) -> str:
+        """leader, in sync, lagging, offline, or "" where the broker holds no replica. Who is not
+        in the cluster is offline, whatever the partition's state still says."""
+        if broker not in partition.replicas and broker != partition.leader:
+            return ""
+        if broker not in self.brokers or broker in partition.offline:
+            return "offline"
+        if broker == partition.leader:
+            return "leader"
+        return "in sync" if broker in partition.isr else "lagging"
+
+    def is_leaderless(self, partition: PartitionView) -> bool:
+        """Whether nobody takes its records just now."""
+        return self.replica_state(partition, partition.leader) != "leader"
+
+    def is_under_replicated(self, partition: PartitionView) -> bool:
+        """Whether a replica is not there or not in sync."""
+        states = (self.replica_state(partition, broker) for broker in partition.replicas)
+        return any(state not in ("leader", "in sync") for state in states)
+
+    def missing_brokers(self) -> list[int]:
+        """Brokers that partitions are assigned to and that are not in the cluster."""
+        assigned = {r for t in self.topics.values() for p in t.partitions for r in p.replicas}
+        return sorted(assigned.difference(self.brokers))
+
     def leader_epoch(self, topic: str, partition: int) -> int:
         """The leader's epoch, -1 if it is not known."""
         view = self.topics.get(topic)

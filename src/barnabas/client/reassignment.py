@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
-from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller
+from barnabas.client.errors import ClientError
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -118,7 +118,7 @@ async def _ask(
         if ErrorCode.NOT_CONTROLLER not in errors:
             break
         if asyncio.get_running_loop().time() > deadline:
-            raise Unreachable("the cluster has no controller that answers")
+            raise no_controller()
         await asyncio.sleep(RETRY_PAUSE_S)
     if errors[0]:
         raise ClientError(api.name.lower(), errors[0], getattr(answer, "error_message", None))

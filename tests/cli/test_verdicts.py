@@ -1,0 +1,104 @@
+"""What the command line says of a cluster: never better than it is."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from barnabas.cli import cluster
+from barnabas.cli.progress import ERASE, ProgressLine
+from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
+
+
+def partition(leader: int, replicas: tuple[int, ...], **others: tuple[int, ...]) -> PartitionView:
+    return PartitionView(
+        partition=0,
+        error=0,
+        leader=leader,
+        leader_epoch=4,
+        replicas=replicas,
+        isr=others.get("isr", replicas),
+        offline=others.get("offline", ()),
+    )
+
+
+def view(*partitions: PartitionView, brokers: tuple[int, ...], controller: int = 1) -> ClusterView:
+    topic = TopicView(name="t", topic_id=None, error=0, internal=False, partitions=partitions)
+    return ClusterView(
+        cluster_id="c",
+        controller_id=controller,
+        brokers={b: BrokerView(id=b, host="h", port=b, rack=None) for b in brokers},
+        topics={"t": topic},
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        (
+            view(partition(1, (1, 2)), partition(2, (2, 1)), brokers=(1, 2)),
+            "healthy: 2 brokers, 2 partitions, all in sync",
+        ),
+        (view(brokers=(1, 2, 3)), "healthy: 3 brokers, 0 partitions, all in sync"),
+        (
+            view(partition(1, (1, 2, 3)), partition(3, (3, 2, 1)), brokers=(1, 2)),
+            "degraded: 2 brokers, 2 partitions, 1 leaderless, 2 under-replicated, missing: 3",
+        ),
+        (
+            view(partition(3, (3,)), brokers=(1, 2)),
+            "degraded: 2 brokers, 1 partitions, 1 leaderless, 1 under-replicated, missing: 3",
+        ),
+        (
+            view(partition(1, (1, 2), isr=(1,)), brokers=(1, 2)),
+            "degraded: 2 brokers, 1 partitions, 0 leaderless, 1 under-replicated",
+        ),
+        (
+            view(partition(1, (1, 2), offline=(2,)), brokers=(1, 2)),
+            "degraded: 2 brokers, 1 partitions, 0 leaderless, 1 under-replicated",
+        ),
+        (
+            view(partition(-1, (1, 2)), brokers=(1, 2)),
+            "degraded: 2 brokers, 1 partitions, 1 leaderless, 0 under-replicated",
+        ),
+        (
+            view(partition(1, (1, 2)), brokers=(1, 2), controller=3),
+            "degraded: 2 brokers, 1 partitions, 0 leaderless, 0 under-replicated, no controller",
+        ),
+        (
+            view(partition(1, (1, 2)), brokers=(1, 2), controller=-1),
+            "degraded: 2 brokers, 1 partitions, 0 leaderless, 0 under-replicated, no controller",
+        ),
+    ],
+)
+def test_the_sentence_is_not_happier_than_the_cluster(seen: ClusterView, sentence: str) -> None:
+    assert cluster._sentence(seen) == sentence
+    document = cluster._document(seen)
+    assert document["healthy"] is sentence.startswith("healthy")
+    assert document["missing"] == ([3] if "missing: 3" in sentence else [])
+
+
+def test_who_is_not_there_is_offline_whatever_the_state_says() -> None:
+    seen = view(partition(3, (1, 2, 3), isr=(1, 3)), brokers=(1, 2, 4))
+    (only,) = seen.topics["t"].partitions
+    assert [seen.replica_state(only, b) for b in (1, 2, 3, 4)] == [
+        "in sync",
+        "lagging",
+        "offline",
+        "",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_progress_in_one_line_and_a_pipe_nothing() -> None:
+    for stream in (Terminal(), io.StringIO()):
+        with ProgressLine(stream) as line:
+            line.show("1 of 2")
+            line.show("1 of 2")
+            line.show("2 of 2")
+        shown = f"{ERASE}1 of 2{ERASE}2 of 2{ERASE}" if stream.isatty() else ""
+        assert stream.getvalue() == shown
