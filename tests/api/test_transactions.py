@@ -245,6 +245,32 @@ def test_transactions_end_in_every_version() -> None:
     run(scenario)
 
 
+def test_an_abort_of_a_transaction_that_never_began_is_refused_after_a_commit() -> None:
+    """A partition is refused while the commit before is still being completed; a producer that
+    aborts then, as if it had been added, ends a transaction that was committed. Kafka 3.9.1
+    answers the same requests in the same way, and librdkafka calls it fatal (docs/transactions.md).
+    """
+
+    async def scenario(client: Client) -> None:
+        await client.create("t", 40)
+        txn = await begun(client)
+        for is_commit, last in ((True, ErrorCode.INVALID_TXN_STATE), (False, ErrorCode.NONE)):
+            added = await txn.add(*(("t", number) for number in range(40)))
+            assert {*added} == {ErrorCode.NONE}
+            ended, refused, aborted = await asyncio.gather(
+                txn.end(commit=is_commit), txn.add(("t", 0)), txn.end(commit=False)
+            )
+            assert (ended, refused) == (ErrorCode.NONE, [ErrorCode.CONCURRENT_TRANSACTIONS])
+            while aborted == ErrorCode.CONCURRENT_TRANSACTIONS:
+                await asyncio.sleep(0.02)
+                aborted = await txn.end(commit=False)
+            assert aborted == last
+        assert await txn.add(("t", 0)) == [ErrorCode.NONE], "nothing is wrong with the id itself"
+        assert await txn.end(commit=True) == ErrorCode.NONE
+
+    run(scenario)
+
+
 def test_a_batch_outside_its_transaction_is_refused() -> None:
     async def scenario(client: Client) -> None:
         await client.create("t", 1)
@@ -271,27 +297,28 @@ def test_a_batch_outside_its_transaction_is_refused() -> None:
     run(scenario)
 
 
-async def fetch(client: Client, topic: str, isolation: int) -> Any:
+async def fetch(client: Client, topic: str, isolation: int, offset: int = 0, **fields: Any) -> Any:
     part = Message(
         partition=0,
         current_leader_epoch=-1,
-        fetch_offset=0,
+        fetch_offset=offset,
         last_fetched_epoch=-1,
         log_start_offset=-1,
         partition_max_bytes=1 << 20,
     )
-    message = Message(
-        replica_id=-1,
-        max_wait=0,
-        min_bytes=0,
-        max_bytes=1 << 20,
-        isolation_level=isolation,
-        session_id=0,
-        session_epoch=-1,
-        topics=[Message(topic=topic, partitions=[part])],
-        forgotten_topics_data=[],
-        rack_id="",
-    )
+    values = {
+        "replica_id": -1,
+        "max_wait": 0,
+        "min_bytes": 0,
+        "max_bytes": 1 << 20,
+        "isolation_level": isolation,
+        "session_id": 0,
+        "session_epoch": -1,
+        "topics": [Message(topic=topic, partitions=[part])],
+        "forgotten_topics_data": [],
+        "rack_id": "",
+    }
+    message = Message(**{**values, **fields})
     answer = await client.ask(ApiKey.FETCH, 12, message)
     return answer.responses[0].partitions[0]
 
@@ -335,6 +362,31 @@ def test_what_readers_see_of_open_and_aborted_transactions() -> None:
             p for p in await describe_producers(client, "t") if p.producer_id == txn.producer_id
         ]
         assert (me.current_txn_start_offset, me.coordinator_epoch) == (-1, 0)
+
+    run(scenario)
+
+
+def test_a_reader_waits_at_the_stable_offset_and_nowhere_above() -> None:
+    async def scenario(client: Client) -> None:
+        await client.create("t", **{"segment.bytes": "1000"})
+        txn = await begun(client)
+        await txn.add(("t", 0))
+        for _ in range(3):
+            await txn.produce("t")
+        loop = asyncio.get_running_loop()
+        for isolation, offset, waits in ((1, 0, True), (1, 2, False), (1, 3, False), (0, 3, True)):
+            before = loop.time()
+            await fetch(client, "t", isolation, offset, max_wait=2000, min_bytes=1)
+            assert (loop.time() - before > 1.9) is waits, (isolation, offset)
+        for _ in range(20):
+            await txn.produce("t")
+        before = loop.time()
+        behind = asyncio.ensure_future(fetch(client, "t", 1, max_wait=20_000, min_bytes=1 << 19))
+        await asyncio.sleep(0.5)
+        assert not behind.done()
+        assert await txn.end(True) is ErrorCode.NONE
+        assert len((await behind).records) > 500
+        assert loop.time() - before < 2, "what is stable now lies in a later segment"
 
     run(scenario)
 
