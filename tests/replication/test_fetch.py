@@ -341,6 +341,28 @@ def test_sessions_keep_the_leader_epoch_of_the_request() -> None:
     run(main())
 
 
+def test_a_followers_request_for_a_session_does_not_wait() -> None:
+    """It can send nothing before the answer: what it is told to copy meanwhile would wait too."""
+
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            cluster.partitions = [0, 1]
+            await cluster.announce()
+            asking: dict[str, Any] = {"replica_id": 2, "max_wait_ms": 500}
+            first = in_session(cluster, 0, 0, {0: 0}, **asking)
+            assert isinstance(first, FetchResult), "although there is nothing to tell"
+            waiting = in_session(cluster, first.session_id, 1, {}, **asking)
+            assert isinstance(waiting, asyncio.Future)
+            following = in_session(cluster, first.session_id, 2, {1: 0}, **asking)
+            await settle()
+            assert waiting.done()
+            assert isinstance(following, asyncio.Future)
+            consumer = in_session(cluster, 0, 0, {0: 0}, max_wait_ms=500)
+            assert isinstance(consumer, asyncio.Future), "a consumer has nothing to add"
+
+    run(main())
+
+
 def test_session_errors_and_pipelining() -> None:
     async def main() -> None:
         async with Cluster(1) as cluster:

@@ -4,8 +4,10 @@ An incremental fetch looks at the partitions that it names and at those that cha
 look; everything else is known to be unchanged. A fetch that finds too little waits in its watch
 (``pending_fetch.py``); when it is answered, ``fetch_completion.py`` decides.
 Followers' positions are noted at the first look only (KAFKA-8400). Differences from the original:
-an answer carries the high watermark as it is after this fetch was counted, and a leader epoch that
-rises under a waiting fetch ends the wait at once (reference section 14).
+an answer carries the high watermark as it is after this fetch was counted, a leader epoch that
+rises under a waiting fetch ends the wait at once, and a follower's request for a session never
+waits: nothing can follow it before its answer, so whatever that follower is told to copy next
+would wait as long, and with it every produce to that partition (reference section 14).
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ class FetchPath:
         fetch = PendingFetch(self, params, start, watch)
         fetch.look(first=True)
         watch.last_fetch_ms = now_ms
-        if fetch.complete or params.max_wait_ms <= 0:
+        begins = params.from_follower and start.kind is Kind.FULL
+        if fetch.complete or params.max_wait_ms <= 0 or begins:
             return fetch.result()
         return fetch.park(self._context.loop, self._wheel, now_ms + params.max_wait_ms)
 

@@ -8,7 +8,8 @@ Answered without waiting:
 2.  Every partition was refused before its log was looked at: an unknown topic, topic id or
     partition. Beside others such a refusal does not end the wait. (A follower waits all the same:
     its LeaderAndIsr has overtaken ours, and an error would cost it its back-off.)
-3.  ``max_wait_ms`` is 0 or less.
+3.  ``max_wait_ms`` is 0 or less. Ours: or a follower begins a session with it. Nothing can follow
+    such a request before its answer, so whatever that follower is told to copy next would wait.
 4.  ``min_bytes`` were read. It never counts for more than ``max_bytes`` or ``fetch.max.bytes``.
 
 Answered without waiting, and as soon as it becomes true for a fetch that waits; one partition is
