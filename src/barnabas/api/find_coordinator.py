@@ -2,13 +2,14 @@
 v4 several of them.
 
 The first question creates ``__consumer_offsets`` or ``__transaction_state``, and waits a little for
-its leaders instead of sending the client away to ask again. Share groups (type 2) have no
-coordinator here.
+its leaders instead of sending the client away to ask again. Nor is a broker named that has just
+died: its successor is waited for. Share groups (type 2) have no coordinator here.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
@@ -18,6 +19,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.replication.neighbours import Standing
 from barnabas.transactions.records import TRANSACTION_TOPIC
 from barnabas.types import TopicPartition
 
@@ -53,6 +55,7 @@ def handle(services: Services, request: Request) -> Answer:
 async def _later(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
     topic = _TOPICS[key_type]
     await _create(services, topic)
+    await services.neighbours.successors(lambda: _announced(services, key_type, keys))
     await services.metadata_shows(
         lambda: all(_leader(services, request, key_type, key) is not None for key in keys),
         LEADERS_TIMEOUT_MS if services.metadata.partitions(topic) is not None else 0,
@@ -78,14 +81,26 @@ async def _create(services: Services, topic: str) -> None:
     )
 
 
+def _announced(services: Services, key_type: int, keys: list[str]) -> Iterator[int]:
+    """The leaders of the keys' partitions, as the controller announced them."""
+    for key in keys:
+        known = services.metadata.partition(_partition(services, key_type, key))
+        if known is not None:
+            yield known.leader
+
+
+def _partition(services: Services, key_type: int, key: str) -> TopicPartition:
+    coordinator = services.groups if key_type == GROUP else services.transactions
+    return TopicPartition(_TOPICS[key_type], coordinator.partition_of(key))
+
+
 def _leader(
     services: Services, request: Request, key_type: int, key: str
 ) -> tuple[int, str, int] | None:
-    """(broker, host, port) of the coordinator of a key, on the request's listener."""
-    coordinator = services.groups if key_type == GROUP else services.transactions
-    partition = TopicPartition(_TOPICS[key_type], coordinator.partition_of(key))
-    known = services.metadata.partition(partition)
-    if known is None:
+    """(broker, host, port) of the coordinator of a key, on the request's listener; None also if
+    its connection to this broker has broken."""
+    known = services.metadata.partition(_partition(services, key_type, key))
+    if known is None or services.neighbours.standing(known.leader) is not Standing.NAMED:
         return None
     endpoint = services.metadata.endpoint(known.leader, request.listener)
     return None if endpoint is None else (known.leader, endpoint.host, endpoint.port)

@@ -3,11 +3,14 @@
 Answers come from what the controller last announced. Topics that are missing are created if the
 client allows it (v4+; older clients always do) and ``auto.create.topics.enable`` is set.
 A client that comes before the first announcement waits for it: an empty broker list helps nobody.
+One that asks about a leader that has just died waits for its successor, for half a second at most
+(``replication/neighbours.py``).
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
@@ -21,6 +24,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.metadata_cache import PartitionMetadata
+from barnabas.replication.neighbours import Standing
 from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
@@ -36,7 +40,11 @@ def handle(services: Services, request: Request) -> Answer:
     if not _is_sound(decoded, request.api_version):
         return request.answer(_refusal(decoded))
     wanted = _wanted(services, decoded, request.api_version)
-    if services.metadata.controller_id is None or _to_create(services, decoded, wanted):
+    if (
+        services.metadata.controller_id is None
+        or _to_create(services, decoded, wanted)
+        or services.neighbours.awaited(_leaders(services, wanted.names))
+    ):
         return _later(services, request, decoded)
     return request.answer(_body(services, request, decoded, wanted, {}))
 
@@ -55,6 +63,8 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
             errors[name] = error.code
             if error.code in _SHORTLY_THERE:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
+    await services.neighbours.successors(lambda: _leaders(services, wanted.names))
+    wanted = _wanted(services, decoded, request.api_version)
     return request.answer(_body(services, request, decoded, wanted, errors))
 
 
@@ -98,6 +108,13 @@ def _to_create(services: Services, decoded: Any, wanted: _Wanted) -> list[str]:
     if not services.config.flag("auto.create.topics.enable"):
         return []
     return [name for name in wanted.names if services.metadata.partitions(name) is None]
+
+
+def _leaders(services: Services, names: Iterable[str]) -> Iterator[int]:
+    """The leaders of all partitions of these topics, as announced."""
+    for name in names:
+        for partition in (services.metadata.partitions(name) or {}).values():
+            yield partition.leader
 
 
 def _body(
@@ -198,15 +215,14 @@ def partition_message(
 ) -> Message:
     """One partition; an unreachable leader is said as an error (reference 5.9).
 
-    Unreachable is also a leader whose connection to this broker has just broken: clients that lost
-    theirs ask at once, before any election, and one told the old leader again may not ask for a
-    second. One told LEADER_NOT_AVAILABLE asks until there is a leader."""
+    Unreachable is also a leader whose connection to this broker broke and that has no successor
+    yet: one told LEADER_NOT_AVAILABLE asks until there is a leader."""
     error = ErrorCode.NONE
     leader = partition.leader
     if (
         leader == NO_LEADER
         or not services.metadata.is_alive(leader)
-        or services.replicas.fetchers.has_lost(leader)
+        or services.neighbours.standing(leader) is not Standing.NAMED
     ):
         error, leader = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
     elif services.metadata.endpoint(leader, listener) is None:

@@ -13,6 +13,7 @@ from barnabas.controller.controller import Controller
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
@@ -72,6 +73,7 @@ class Services:
     cluster_id: str
     zookeeper: ZooKeeperClient
     metadata: MetadataCache
+    neighbours: Neighbours
     logs: LogManager
     replicas: ReplicaManager
     controller: Controller

@@ -3,6 +3,9 @@
 A connection holds a queue of slots, one a request. A slot is filled when its answer is ready; the
 filled ones at the head of the queue are written together. Reading pauses while too much is
 unsent or too many requests wait (performance rules 10 and 11).
+
+A question about the cluster is handled when its turn to be answered has come: behind a produce that
+waits for a dead follower, an answer made at once would name the dead as they were before it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.request import Answer, Pieces, Request, api_name
 from barnabas.errors import InvalidRequest
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.framing import FrameBuffer
 from barnabas.protocol.header import parse_request_header
 from barnabas.zookeeper.errors import ZooKeeperError
@@ -27,6 +31,16 @@ log = logging.getLogger("kafka.network")
 JOIN_BYTES_MAX = 8 * 1024
 """Small answers are joined: copying them costs less than handing the system several buffers."""
 
+IN_TURN = frozenset(
+    {
+        ApiKey.METADATA,
+        ApiKey.FIND_COORDINATOR,
+        ApiKey.DESCRIBE_CLUSTER,
+        ApiKey.DESCRIBE_TOPIC_PARTITIONS,
+    }
+)
+"""Handled when everything that came before them on their connection is answered."""
+
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
 """Run a coroutine in the broker; False if that is shutting down."""
 
@@ -34,11 +48,13 @@ Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
 class _Slot:
     """The place of one request's answer in the order of its connection."""
 
-    __slots__ = ("pieces", "ready")
+    __slots__ = ("pieces", "ready", "request")
 
     def __init__(self) -> None:
         self.ready = False
         self.pieces: Pieces | None = None
+        self.request: Request | None = None
+        """To be handled in its turn."""
 
 
 class ClientConnection(asyncio.BufferedProtocol):
@@ -109,7 +125,14 @@ class ClientConnection(asyncio.BufferedProtocol):
             listener=self._listener,
         )
         slot = _Slot()
+        if self._slots and request.api_key in IN_TURN:
+            slot.request = request
         self._slots.append(slot)
+        if slot.request is None:
+            self._handle(request, slot)
+
+    def _handle(self, request: Request, slot: _Slot) -> None:
+        """Raises InvalidRequest."""
         try:
             answer = self._server.dispatcher.handle(request)
         except InvalidRequest:
@@ -154,11 +177,22 @@ class ClientConnection(asyncio.BufferedProtocol):
         if self._slots and self._slots[0] is slot:
             self._server.flush_soon(self)
 
+    def _is_next_ready(self) -> bool:
+        """Whether the oldest request has its answer; it is handled if it waited for its turn."""
+        slot = self._slots[0]
+        request, slot.request = slot.request, None
+        if request is not None:
+            try:
+                self._handle(request, slot)
+            except InvalidRequest as error:
+                self._refuse(str(error))
+        return slot.ready
+
     def _flush(self) -> None:
         """Write every answer that is ready and next in order."""
         slots = self._slots
         out: Pieces = []
-        while slots and slots[0].ready:
+        while slots and self._is_next_ready():
             pieces = slots.popleft().pieces
             if pieces is not None:
                 out += pieces

@@ -39,6 +39,7 @@ from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel
 from barnabas.replication.leader_connection import leader_connector
 from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
@@ -247,6 +248,7 @@ class Node:
             cluster_id=cluster_id,
             zookeeper=self._zookeeper,
             metadata=self._metadata,
+            neighbours=Neighbours(broker_id, self._metadata, config.inter_broker_listener),
             logs=self._logs,
             replicas=replicas,
             controller=self._controller,
@@ -300,6 +302,7 @@ class Node:
             ("sessions", self._membership.follow(services.controller.on_new_session)),
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
+            ("neighbours", services.neighbours.run()),
             ("doubt", self._settle_doubt(services.replicas)),
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),

@@ -2,7 +2,8 @@
 
 One fetch is in flight; a second follows it at once when partitions were added or changed meanwhile,
 because the first may be waiting at the leader for up to half a second. A leader of ours then
-answers the first immediately; the original merely queues the second. An answer is used only for
+answers the first immediately; the original merely queues the second. Nothing can follow a fetch
+that asks for a session, so a leader of ours does not let it wait. An answer is used only for
 partitions of which it answers the latest wish: same epoch, same offset (KAFKA-7786, KAFKA-8012).
 
 Back-off after an error begins at 20 ms and doubles up to ``replica.fetch.backoff.ms``. The original
@@ -118,8 +119,6 @@ class LeaderFetcher:
         self._connection: LeaderConnection | None = None
         self._answers = 0
         """Fetches answered in all."""
-        self.lost = False
-        """The connection broke, or was refused, and there is no new one yet."""
 
     def __len__(self) -> int:
         return len(self._following)
@@ -224,7 +223,6 @@ class LeaderFetcher:
                 try:
                     await self._copy()
                 except OSError as error:
-                    self.lost = True
                     log.info(
                         "fetching from broker %d: %s", self.leader_id, error or type(error).__name__
                     )
@@ -273,7 +271,6 @@ class LeaderFetcher:
         if endpoint is None:
             raise ConnectionError("its address is not known")
         self._connection = connection = await self._connect(endpoint)
-        self.lost = False
         waiting_since = self._context.loop.time()
         while True:
             self._resume_delayed()

@@ -25,12 +25,6 @@ class FetcherManager:
         entry = self._fetchers.get(leader_id)
         return None if entry is None else entry[0]
 
-    def has_lost(self, leader_id: int) -> bool:
-        """Whether the connection to a leader has just broken and could not be made again: it has
-        most likely died, a moment before the controller says so."""
-        entry = self._fetchers.get(leader_id)
-        return entry is not None and entry[0].lost
-
     def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
         """Copy a partition from its leader, in its present epoch."""
         self.remove(partition.topic_partition)

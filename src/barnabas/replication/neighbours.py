@@ -1,0 +1,198 @@
+"""Which other brokers have most likely just died, long before the controller says so.
+
+A broker keeps one idle connection to every other broker that the controller counts as alive.
+Nothing is asked over it: a process that is killed closes it, and a new one is refused; a broker
+that is slow, paused or overloaded does neither. What is known here decides nothing about roles. It
+only keeps Metadata from naming a leader that is dead: clients whose connection broke ask at once,
+and one that is told the old leader again may wait for a timer of its own before it asks next
+(librdkafka a second, franz-go five).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from enum import Enum
+
+from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.types import Endpoint
+
+SUCCESSOR_S = 0.5
+"""How long after a leader's connection broke its successor is waited for: a leader's takes a tenth
+of a second, a controller's a quarter."""
+WAITING_MAX = 256
+"""Questions that may wait for a successor at a time; more are answered at once."""
+CONNECT_TIMEOUT_S = 2.0
+PAUSE_FIRST_S = 0.02
+PAUSE_LONGEST_S = 1.0
+"""Between attempts to connect, doubled from the first to the longest."""
+PROVEN_S = 1.0
+"""A connection that breaks sooner says nothing: a broker with ``max.connections`` closes it at
+once. If the broker has died, the next attempt tells."""
+
+
+class Standing(Enum):
+    """What a client may be told of the leader that the controller announced."""
+
+    NAMED = "its connection is open, or nothing is known against it"
+    AWAITED = "it has just gone: its successor will be announced in a moment"
+    UNNAMED = "it has gone, and no successor came in time"
+
+
+def standing(now: float, gone_since: float | None) -> Standing:
+    """Pure: from when a broker's connection broke (None: it did not); seconds of the loop."""
+    if gone_since is None:
+        return Standing.NAMED
+    return Standing.AWAITED if now < gone_since + SUCCESSOR_S else Standing.UNNAMED
+
+
+class Neighbours:
+    """See the module. ``run()`` until cancelled."""
+
+    def __init__(self, broker_id: int, metadata: MetadataCache, listener: str) -> None:
+        """``listener``: the name of the one between brokers."""
+        self._broker_id = broker_id
+        self._metadata = metadata
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._gone_since: dict[int, float] = {}
+        """By broker: the loop's time of the break."""
+        self._watches: dict[int, tuple[Endpoint, asyncio.Task[None]]] = {}
+        self._listeners: dict[Callable[[], None], None] = {}
+        self._announced = asyncio.Event()
+        self._waiting = 0
+
+    def standing(self, broker_id: int) -> Standing:
+        """Of a broker that the controller counts as alive."""
+        return standing(self._loop.time(), self._gone_since.get(broker_id))
+
+    def awaited(self, leaders: Iterable[int]) -> set[int]:
+        """Those of ``leaders`` whose successors will be announced in a moment."""
+        if not self._gone_since or self._waiting >= WAITING_MAX:
+            return set()
+        return {b for b in leaders if self.standing(b) is Standing.AWAITED}
+
+    async def successors(self, leaders: Callable[[], Iterable[int]]) -> None:
+        """Wait until none of ``leaders()``, asked anew after every change, is awaited: its
+        successor was announced, it is back, or it has gone for too long."""
+        changed = asyncio.Event()
+        unsubscribe = self._metadata.subscribe(changed.set)
+        self._listeners[changed.set] = None
+        try:
+            while awaited := self.awaited(leaders()):
+                changed.clear()
+                self._waiting += 1
+                try:
+                    latest = max(self._gone_since[b] for b in awaited)
+                    async with asyncio.timeout_at(latest + SUCCESSOR_S):
+                        await changed.wait()
+                except TimeoutError:
+                    return
+                finally:
+                    self._waiting -= 1
+        finally:
+            unsubscribe()
+            del self._listeners[changed.set]
+
+    async def run(self) -> None:
+        """Keep a connection to every other live broker."""
+        unsubscribe = self._metadata.subscribe(self._announced.set)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._announced.clear()
+                    self._follow(tasks)
+                    await self._announced.wait()
+        finally:
+            unsubscribe()
+
+    def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        """One watch for each live broker, at the address that it has now."""
+        live: dict[int, Endpoint] = {}
+        for broker_id in self._metadata.brokers:
+            endpoint = self._metadata.endpoint(broker_id, self._listener)
+            if endpoint is not None and broker_id != self._broker_id:
+                live[broker_id] = endpoint
+        for broker_id, (endpoint, task) in list(self._watches.items()):
+            if live.get(broker_id) != endpoint:
+                task.cancel()
+                del self._watches[broker_id]
+                self._gone_since.pop(broker_id, None)
+        for broker_id, endpoint in live.items():
+            if broker_id not in self._watches:
+                watch = tasks.create_task(self._watch(broker_id, endpoint))
+                self._watches[broker_id] = (endpoint, watch)
+
+    async def _watch(self, broker_id: int, endpoint: Endpoint) -> None:
+        """Connect, wait until the connection breaks, connect again."""
+        pause_s = PAUSE_FIRST_S
+        while True:
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    _, idle = await self._loop.create_connection(
+                        lambda: _Idle(lambda: self._gone(broker_id)), endpoint.host, endpoint.port
+                    )
+            except ConnectionRefusedError:
+                self._gone(broker_id)
+            except (OSError, TimeoutError):
+                self._back(broker_id)  # it cannot be reached from here; others may reach it
+            else:
+                self._back(broker_id)
+                try:
+                    await idle.ended.wait()
+                finally:
+                    idle.close()
+                if idle.proven:
+                    pause_s = PAUSE_FIRST_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
+
+    def _gone(self, broker_id: int) -> None:
+        if broker_id not in self._gone_since:
+            self._gone_since[broker_id] = self._loop.time()
+            self._tell()
+
+    def _back(self, broker_id: int) -> None:
+        if self._gone_since.pop(broker_id, None) is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+
+class _Idle(asyncio.Protocol):
+    """A connection that only tells when the peer closes it: in the very call in which the loop
+    reads that, so that a client's question that arrived after it is answered with it in mind."""
+
+    def __init__(self, on_break: Callable[[], None]) -> None:
+        self._on_break = on_break
+        self._loop = asyncio.get_running_loop()
+        self._made_at = self._loop.time()
+        self._transport: asyncio.BaseTransport | None = None
+        self.ended = asyncio.Event()
+        self.proven = False
+        """It broke after it had lasted."""
+
+    def close(self) -> None:
+        """Give it up, without a word to anybody."""
+        self.ended.set()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def eof_received(self) -> None:
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self.proven = self._loop.time() - self._made_at >= PROVEN_S
+        if self.proven:
+            self._on_break()
