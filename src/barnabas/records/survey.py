@@ -45,6 +45,7 @@ _I64 = 2**63
 # Offset deltas as they are encoded: in one byte below 64, in two below 8192, else in three.
 _ONE_BYTE_DELTAS = 64
 _TWO_BYTE_DELTAS = 8192
+_THREE_BYTE_DELTAS = 1 << 20
 _DELTAS = 65536
 """Records from this number on are read one by one."""
 _LONGER_FROM = (0, _ONE_BYTE_DELTAS, _TWO_BYTE_DELTAS, _DELTAS)
@@ -62,9 +63,10 @@ _TIMES_FROM = (0, -64, -8192)
 """By the number of bytes."""
 _NOT_LATER = tuple(bytes(z for z in range(0x80) if z & 1 or z <= 2 * t) for t in range(64))
 """By a timestamp delta from 0 to 63: the bytes of those that are not greater."""
+_FEW = 64
 _CONTINUED = bytes(range(0x80, 0x100))
 
-_RUN_MIN = 4
+_RUN_MIN = 8
 """Columns of fewer records cost more than they save."""
 _RUN_RETRY = 16
 _RUN_STEP = 8
@@ -117,6 +119,7 @@ class _Surveyor:
         "latest",
         "number",
         "previous",
+        "value",
     )
 
     def __init__(self, data: memoryview, count: int, claimed: int) -> None:
@@ -129,6 +132,8 @@ class _Surveyor:
         """Where it begins."""
         self.previous = 0
         """Where the one before begins."""
+        self.value = 0
+        """Where its value's length is; 0 if it is not of the usual form."""
         self.earliest = _I64
         self.latest = -_I64
         self.keyless = False
@@ -152,6 +157,7 @@ class _Surveyor:
         timestamp and value length take up to two bytes, the key's length one, and no headers."""
         data, start, end = self.data, self.previous, self.at
         earliest, latest, keyless = self.earliest, self.latest, self.keyless
+        value_at = 0
         for number in range(self.number, stop):
             start = end
             length = data[start]
@@ -166,14 +172,21 @@ class _Surveyor:
                 time += (delta << 7) - 0x80
                 delta, key, more = key, more, most
                 at += 1
-            in_order = delta == 2 * number
-            if number >= _ONE_BYTE_DELTAS:
-                in_order = delta == 2 * number & 0x7F | 0x80 and key == number >> 6 < 0x80
+            if number < _ONE_BYTE_DELTAS:
+                in_order = delta == 2 * number
+            elif number < _TWO_BYTE_DELTAS:
+                in_order = delta == 2 * number & 0x7F | 0x80 and key == number >> 6
                 key = more
                 at += 1
+            else:
+                delta |= key << 8 | more << 16
+                expected = 2 * number & 0x7F | number << 2 & 0x7F00 | number << 3 & 0x7F0000
+                in_order = delta == expected | 0x8080 and number < _THREE_BYTE_DELTAS
+                at += 2
+                key = data[at - 1]
             usual = in_order and (length | time) < _TWO_BYTES and not length & 1
             if usual and (key == _NULL or not key & 0x81):
-                at += key >> 1
+                value_at = at = at + (key >> 1)
                 value = data[at]
                 if value >= 0x80:
                     at += 1
@@ -185,53 +198,77 @@ class _Surveyor:
                     earliest = time if time < earliest else earliest
                     keyless = keyless or key == _NULL
                     continue
+            value_at = 0
             time, delta, is_keyless, end = _read_any(data, start)
             latest, earliest = max(latest, time), min(earliest, time)
             keyless = keyless or is_keyless
             self.in_order = self.in_order and delta == number
-        self.number, self.previous, self.at = stop, start, end
+        self.number, self.previous, self.value, self.at = stop, start, value_at, end
         self.earliest, self.latest, self.keyless = earliest, latest, keyless
 
     def _in_columns(self, run: int) -> bool:
         """Up to ``run`` records of the shape of the one before, or none."""
-        data, previous, at, number = self.data, self.previous, self.at, self.number
-        delta_bytes = 1 + (number >= _ONE_BYTE_DELTAS) + (number >= _TWO_BYTE_DELTAS)
-        size = at - previous
+        data, at, number = self.data, self.at, self.number
+        delta_bytes = 1 if number < _ONE_BYTE_DELTAS else 2 if number < _TWO_BYTE_DELTAS else 3
+        size = at - self.previous
         count = min(
             run, self.count - number, _LONGER_FROM[delta_bytes] - number, (len(data) - at) // size
         )
-        shape = _shape(data, previous, at, delta_bytes) if count >= _RUN_MIN else None
-        if shape is None:
+        places = self._places(delta_bytes) if count >= _RUN_MIN else None
+        if places is None:
             return False
-        alike, time, time_bytes, keyless = shape
+        alike, time, delta, key = places
         span = (count - 1) * size + 1
         for place in alike:
-            like = bytes((data[place],)) * count
-            if data[place + size : place + size + span : size] != like:
+            column = data[place : place + span : size]
+            if column != bytes((data[place - size],)) * count:
                 return False
-        tables = _DELTA_BYTES[delta_bytes]
-        for place, table in enumerate(tables, time + time_bytes + size):
+        for place, table in enumerate(_DELTA_BYTES[delta_bytes], delta):
             if data[place : place + span : size] != table[number : number + count]:
                 return False
-        columns = [
-            data[place : place + span : size].tobytes()
-            for place in range(time + size, time + time_bytes + size)
-        ]
-        latest = _latest(columns, self.claimed)
+        times = [data[place : place + span : size].tobytes() for place in range(time, delta)]
+        latest = _latest(times, self.claimed)
         if latest is None:
             return False
         self.latest = max(self.latest, latest)
-        self.earliest = min(self.earliest, _TIMES_FROM[time_bytes])
-        self.keyless = self.keyless or keyless
-        self.number, self.previous, self.at = number + count, at + span - 1, at + count * size
+        self.earliest = min(self.earliest, _TIMES_FROM[delta - time])
+        self.keyless = self.keyless or data[key] == _NULL
+        self.number = number + count
+        moved = count * size
+        self.previous += moved
+        self.value += moved
+        self.at += moved
         return True
+
+    def _places(self, delta_bytes: int) -> tuple[list[int], int, int, int] | None:
+        """Where in the next record, if it is like the last, those bytes are that must be alike,
+        its timestamp, its offset, and its key's length. None if it is not like it at first sight,
+        or the last is not of the usual form."""
+        data, start, at, value = self.data, self.previous, self.at, self.value
+        if not value or data[at] != data[start] or data[at + 1] != data[start + 1]:
+            return None
+        size = at - start
+        body = at + (1 if data[start] < 0x80 else 2)
+        value += size
+        time = body + 1
+        delta = time + (1 if data[time - size] < 0x80 else 2)
+        key = delta + delta_bytes
+        alike = [at, key, value, at + size - 1]
+        if body - at == 2:
+            alike.append(at + 1)
+        if data[value - size] >= 0x80:
+            alike.append(value + 1)
+        return alike, time, delta, key
 
 
 def _latest(columns: list[bytes], claimed: int) -> int | None:
     """The greatest of timestamp deltas that are encoded in as many bytes as there are columns; None
     if some are not."""
     if len(columns) == 1:
-        (column,) = columns
+        column = columns[0]
+        highest = max(column) if len(column) < _FEW else 1
+        if not highest & 1:
+            return highest >> 1 if highest < 0x80 else None
         is_near = 0 <= claimed < len(_NOT_LATER) and 2 * claimed in column
         if is_near and not column.translate(None, _NOT_LATER[claimed]):
             return claimed
@@ -244,34 +281,6 @@ def _latest(columns: list[bytes], claimed: int) -> int | None:
     if max(encoded) >= 0x80 ** len(columns):
         return None
     return max(~(z >> 1) if z & 1 else z >> 1 for z in encoded)
-
-
-def _shape(
-    data: memoryview, start: int, end: int, delta_bytes: int
-) -> tuple[list[int], int, int, bool] | None:
-    """How the record from ``start`` to ``end`` is made up, which has been read before: where the
-    bytes of its lengths and the number of headers are, where its timestamp is and of how many
-    bytes, and whether it has no key. None if it is an unusual one."""
-    time = _end_of_number(data, start) + 1
-    delta = _end_of_number(data, time)
-    key = delta + delta_bytes
-    key_length = data[key]
-    keyless = key_length == _NULL
-    if delta - time > 2 or key_length >= 0x80 or (key_length & 1 and not keyless):
-        return None
-    value = key + 1 + (key_length >> 1)
-    value_end = _end_of_number(data, value)
-    length, _ = read_varint(data, value)
-    if value_end + max(length, 0) != end - 1 or data[end - 1]:
-        return None
-    alike = [*range(start, time - 1), key, *range(value, value_end), end - 1]
-    return alike, time, delta - time, keyless
-
-
-def _end_of_number(data: memoryview, at: int) -> int:
-    while data[at] >= 0x80:
-        at += 1
-    return at + 1
 
 
 def _read_any(data: memoryview, start: int) -> tuple[int, int, bool, int]:

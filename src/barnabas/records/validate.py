@@ -128,14 +128,16 @@ def validate_client_batch(
     if not -_I64 <= earliest <= latest < _I64:
         earliest, latest = _wrapped_times(data, header)
     append_time_ms = now_ms if timestamp_type == LOG_APPEND_TIME else NO_TIMESTAMP
-    limits = _Limits(
-        compacted=compacted,
-        append_time=timestamp_type == LOG_APPEND_TIME,
-        earliest=now_ms - before_max_ms if before_max_ms < UNBOUNDED_MS else -_I64,
-        latest=now_ms + after_max_ms if after_max_ms < UNBOUNDED_MS else _I64,
-    )
-    if limits.may_refuse(header, found.keyless, earliest, latest):
-        _check_records(data, header, limits)
+    bounded = timestamp_type == CREATE_TIME and min(before_max_ms, after_max_ms) < UNBOUNDED_MS
+    if bounded or (compacted and found.keyless) or header.attributes & TIMESTAMP_TYPE_BIT:
+        limits = _Limits(
+            compacted=compacted,
+            append_time=timestamp_type == LOG_APPEND_TIME,
+            earliest=now_ms - before_max_ms if before_max_ms < UNBOUNDED_MS else -_I64,
+            latest=now_ms + after_max_ms if after_max_ms < UNBOUNDED_MS else _I64,
+        )
+        if limits.may_refuse(header, found.keyless, earliest, latest):
+            _check_records(data, header, limits)
     codec = header.attributes & CODEC_MASK
     target = codec if compression_type == PRODUCER_COMPRESSION else _CODECS[compression_type]
     if found.in_order and target == codec:
