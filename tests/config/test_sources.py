@@ -40,10 +40,22 @@ def test_environment_by_the_official_images_rule() -> None:
     environ = {
         "KAFKA_BROKER_ID": "7",
         "KAFKA_LOG_DIRS": "/x",
+        "KAFKA_ZOOKEEPER_CLIENTCNXNSOCKET": "c",
+        "KAFKA_SUPER_USERS": "User:a",
+        "KAFKA_LISTENER_NAME_IN__SIDE_MY___NAME": "b",
         "KAFKA_HEAP_OPTS": "-Xmx1G",
+        "KAFKA_LOG4J_ROOT_LOGLEVEL": "WARN",
+        "KAFKA_JMX_PORT": "9999",
+        "KAFKA_": "x",
         "PATH": "/bin",
     }
-    assert from_environment(environ, SETTINGS) == {"broker.id": "7", "log.dirs": "/x"}
+    assert from_environment(environ, SETTINGS) == {
+        "broker.id": "7",
+        "log.dirs": "/x",
+        "zookeeper.clientCnxnSocket": "c",
+        "super.users": "User:a",
+        "listener.name.in_side.my-name": "b",
+    }
 
 
 def test_overrides() -> None:

@@ -15,8 +15,9 @@ from typing import Any
 from barnabas.api.request import Pieces, Request
 from barnabas.api.services import Services
 from barnabas.config.definition import Setting
-from barnabas.config.dynamic import DYNAMIC_SETTINGS, check_dynamic, usable
-from barnabas.config.topic_config import ALTERABLE, check_topic_overrides
+from barnabas.config.dynamic import check_change, usable
+from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
+from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.zookeeper import paths
@@ -114,8 +115,8 @@ async def _alter_topic(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic}' does not exist."
         )
     entity = paths.topic_entity(topic)
-    after = await change(lambda: read_config(services.zookeeper, entity), ALTERABLE)
-    checked = check_topic_overrides(after)
+    after = await change(lambda: read_config(services.zookeeper, entity), TOPIC_SETTINGS)
+    checked = check_topic_overrides(services.config, after)
     if not validate_only:
         await write_config(services.zookeeper, entity, checked)
 
@@ -129,14 +130,9 @@ async def _alter_broker(
     async def before() -> Mapping[str, str]:
         return usable(await read_config(services.zookeeper, entity), per_broker=per_broker)
 
-    after = await change(before, DYNAMIC_SETTINGS)
-    config = services.config
+    after = await change(before, SETTINGS)
     try:
-        check_dynamic(after, per_broker=per_broker)
-        if per_broker:
-            config.with_dynamic(config.dynamic_default, after)
-        else:
-            config.with_dynamic(after, config.dynamic)
+        check_change(services.config, after, per_broker=per_broker)
     except ConfigError as error:
         raise invalid(str(error)) from None
     if not validate_only:

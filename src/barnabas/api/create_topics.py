@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.describe_configs import config_source, topic_entries
+from barnabas.api.describe_configs import topic_messages
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
@@ -76,16 +76,7 @@ async def _create_one(
         topic_config_error_code=0,
         num_partitions=len(assignment),
         replication_factor=len(assignment[0]),
-        configs=[
-            Message(
-                name=entry.setting.name,
-                value=entry.setting.text(entry.value),
-                read_only=False,
-                config_source=config_source(services.config, entry),
-                is_sensitive=False,
-            )
-            for entry in topic_entries(config)
-        ],
+        configs=topic_messages(services.config, config),
     )
 
 

@@ -8,7 +8,7 @@ whichever broker is asked. Other resources answer INVALID_REQUEST.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from barnabas.api import loggers
@@ -17,10 +17,9 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.definition import Setting, Value
-from barnabas.config.dynamic import DYNAMIC_SETTINGS
-from barnabas.config.settings import SETTINGS
-from barnabas.config.topic_config import TOPIC_SETTINGS, ConfigValue, TopicConfig
+from barnabas.config.definition import Setting
+from barnabas.config.settings import SETTINGS, broker_setting, spellings
+from barnabas.config.topic_config import ConfigValue, TopicConfig
 from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -67,15 +66,14 @@ async def _resource(services: Services, resource: Any, decoded: Any) -> list[Mes
     kind, name = resource.resource_type, resource.resource_name
     config = services.config
     if kind == ResourceType.TOPIC:
-        entries = topic_entries(await _topic(services, name))
-        return [_topic_message(config, entry, decoded) for entry in entries]
+        topic = await _topic(services, name)
+        return [_topic_message(config, topic, entry, decoded) for entry in topic.entries()]
     if kind == ResourceType.BROKER and not name:
         return [_default_message(config, n, decoded) for n in config.dynamic_default]
     if kind == ResourceType.BROKER:
         own_broker_id(services, name, "Broker")
-        others = [n for n in (*config.dynamic_default, *config.dynamic) if n not in SETTINGS]
-        names = dict.fromkeys([*SETTINGS, *others])
-        return [_broker_message(config, n, decoded) for n in names]
+        shown = [n for n, s in SETTINGS.items() if not (s.internal or s.dynamic_only)]
+        return [_broker_message(config, n, decoded) for n in dict.fromkeys([*shown, *config.texts])]
     if kind == ResourceType.BROKER_LOGGER:
         if not name:
             raise invalid("Broker id must not be empty")
@@ -93,86 +91,88 @@ async def _topic(services: Services, name: str) -> TopicConfig:
     return TopicConfig(services.config, overrides)
 
 
-def topic_entries(config: TopicConfig) -> Iterable[ConfigValue]:
-    """All settings of a topic, by name."""
-    return [config.entry(name) for name in TOPIC_SETTINGS]
+def topic_messages(broker: BrokerConfig, topic: TopicConfig) -> list[Message]:
+    """All settings of a topic, as CreateTopics v5 and later answers them."""
+    return [
+        Message(
+            name=entry.setting.name,
+            value=_shown(entry.setting, entry.setting.text(entry.value)),
+            read_only=False,
+            config_source=_source(_topic_synonyms(broker, topic, entry)),
+            is_sensitive=entry.setting.sensitive,
+        )
+        for entry in topic.entries()
+    ]
 
 
-def config_source(broker: BrokerConfig, entry: ConfigValue) -> int:
-    """Who set the value: the topic, the broker's file, or nobody."""
-    synonyms = _topic_synonyms(broker, entry)
-    return int(synonyms[0].source) if synonyms else DEFAULT
-
-
-def _topic_synonyms(broker: BrokerConfig, entry: ConfigValue) -> list[Message]:
+def _topic_synonyms(broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue) -> list[Message]:
     """The topic's own setting, then the broker's settings of the same meaning.
 
     As in the original, spellings of another unit are named only below the strongest: with
     ``log.retention.hours`` alone, ``retention.ms`` has no synonyms and counts as a default."""
-    behind = TOPIC_SETTINGS[entry.setting.name][1]
-    found = _named(behind[0].name, _broker_synonyms(broker, behind))
+    setting = entry.setting
+    found = _broker_synonyms(broker, setting.behind[0][0]) if setting.behind else []
     if entry.from_topic:
-        text = entry.setting.text(entry.value)
-        found.insert(0, Message(name=entry.setting.name, value=text, source=DYNAMIC_TOPIC))
+        text = _shown(setting, setting.text(entry.value))
+        found.insert(0, Message(name=setting.name, value=text, source=DYNAMIC_TOPIC))
     return found
 
 
-def _named(name: str, synonyms: list[Message]) -> list[Message]:
-    """From the first of this name on."""
-    first = next((i for i, s in enumerate(synonyms) if s.name == name), len(synonyms))
-    return synonyms[first:]
-
-
-def _broker_synonyms(broker: BrokerConfig, settings: Sequence[Setting]) -> list[Message]:
-    """What ZooKeeper holds for this broker and for all, what the file gives, what holds without."""
-    layers = (
+def _broker_synonyms(broker: BrokerConfig, name: str) -> list[Message]:
+    """What ZooKeeper holds for this broker and for all, what the file gives, what holds without;
+    of ``name`` and of its other spellings, from the first that is ``name`` itself."""
+    settings = [broker_setting(spelling) for spelling in spellings(name)]
+    names = spellings(name)
+    defaults = {s.name: s.text(s.default) for s in settings}
+    layers: tuple[tuple[int, Mapping[str, str | None]], ...] = (
         (DYNAMIC_BROKER, broker.dynamic),
         (DYNAMIC_DEFAULT, broker.dynamic_default),
         (STATIC_BROKER, broker.given),
+        (DEFAULT, {n: text for n, text in defaults.items() if text is not None}),
     )
-    given = [
-        Message(name=s.name, value=s.text(s.parse(layer[s.name])), source=source)
+    found = [
+        Message(name=spelling, value=_shown(setting, layer[spelling]), source=source)
         for source, layer in layers
-        for s in settings
-        if s.name in layer
+        for spelling, setting in zip(names, settings, strict=True)
+        if spelling in layer
     ]
-    defaults = [
-        Message(name=s.name, value=s.text(s.default), source=DEFAULT)
-        for s in settings
-        if s.default is not None
-    ]
-    return given + defaults
+    first = next((i for i, s in enumerate(found) if s.name == name), len(found))
+    return found[first:]
 
 
-def _topic_message(broker: BrokerConfig, entry: ConfigValue, decoded: Any) -> Message:
-    return _message(
-        entry.setting, entry.value, _topic_synonyms(broker, entry), decoded, read_only=False
-    )
+def _shown(setting: Setting, text: str | None) -> str | None:
+    return None if setting.sensitive else text
+
+
+def _source(synonyms: list[Message]) -> int:
+    return int(synonyms[0].source) if synonyms else DEFAULT
+
+
+def _topic_message(
+    broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue, decoded: Any
+) -> Message:
+    synonyms = _topic_synonyms(broker, topic, entry)
+    text = entry.setting.text(entry.value)
+    return _message(entry.setting, entry.setting.name, text, synonyms, decoded, read_only=False)
 
 
 def _broker_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
-    setting = SETTINGS.get(name) or DYNAMIC_SETTINGS[name]
-    if name in SETTINGS:
-        value = config.value(name)
+    setting = broker_setting(name)
+    if name in SETTINGS and not setting.internal and not setting.dynamic_only:
+        text = setting.text(config.value(name))
     else:
-        value = setting.parse({**config.dynamic_default, **config.dynamic}[name])
-    synonyms = _named(name, _broker_synonyms(config, _spellings(setting)))
-    return _message(setting, value, synonyms, decoded, read_only=name not in DYNAMIC_SETTINGS)
+        text = config.texts[name]
+    read_only = name not in SETTINGS or not setting.dynamic or setting.dynamic_only
+    synonyms = _broker_synonyms(config, name)
+    return _message(setting, name, text, synonyms, decoded, read_only=read_only)
 
 
 def _default_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
     """What is set for all brokers, whatever this one has of its own."""
-    setting = DYNAMIC_SETTINGS[name]
-    value = setting.parse(config.dynamic_default[name])
-    synonyms = [Message(name=name, value=setting.text(value), source=DYNAMIC_DEFAULT)]
-    return _message(setting, value, synonyms, decoded, read_only=False)
-
-
-def _spellings(setting: Setting) -> Sequence[Setting]:
-    """The settings that mean the same in other units, strongest first, this one among them."""
-    if setting.topic_name is None:
-        return [setting]
-    return TOPIC_SETTINGS[setting.topic_name][1]
+    setting, text = broker_setting(name), config.dynamic_default[name]
+    synonyms = [Message(name=name, value=_shown(setting, text), source=DYNAMIC_DEFAULT)]
+    read_only = name not in SETTINGS or setting.dynamic_only
+    return _message(setting, name, text, synonyms, decoded, read_only=read_only)
 
 
 def _logger_message(name: str, level: str) -> Message:
@@ -190,17 +190,24 @@ def _logger_message(name: str, level: str) -> Message:
 
 
 def _message(
-    setting: Setting, value: Value, synonyms: list[Message], decoded: Any, *, read_only: bool
+    setting: Setting,
+    name: str,
+    text: str | None,
+    synonyms: list[Message],
+    decoded: Any,
+    *,
+    read_only: bool,
 ) -> Message:
-    source = int(synonyms[0].source) if synonyms else DEFAULT
+    source = _source(synonyms)
+    documented = getattr(decoded, "include_documentation", False) and setting.doc
     return Message(
-        name=setting.name,
-        value=setting.text(value),
+        name=name,
+        value=_shown(setting, text),
         read_only=read_only,
         config_source=source,
         is_default=source == DEFAULT,
-        is_sensitive=False,
+        is_sensitive=setting.sensitive,
         synonyms=synonyms if getattr(decoded, "include_synonyms", False) else [],
         config_type=int(setting.type),
-        documentation=setting.doc if getattr(decoded, "include_documentation", False) else None,
+        documentation=setting.doc if documented else None,
     )

@@ -56,7 +56,7 @@ async def create(
 ) -> uuid.UUID:
     """Write a topic's settings and assignment; its id. Raises KafkaError."""
     check_name(name)
-    checked = check_topic_overrides(overrides)
+    checked = check_topic_overrides(services.config, overrides)
     if services.metadata.partitions(name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
     topic_id = generate_id(services.env.random)

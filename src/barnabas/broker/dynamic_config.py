@@ -7,10 +7,10 @@ tool wrote it) is left out with a word in the log, as in the original.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.dynamic import DYNAMIC_SETTINGS, usable
+from barnabas.config.dynamic import usable
 from barnabas.errors import ConfigError
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.client import ZooKeeperClient
@@ -20,17 +20,11 @@ log = logging.getLogger("kafka.server")
 
 
 class DynamicBrokerConfig:
-    """Keeps ``config`` as ZooKeeper has it; ``on_change(names)`` is told what has another value."""
+    """Keeps ``config`` as ZooKeeper has it, which tells those who follow it."""
 
-    def __init__(
-        self,
-        config: BrokerConfig,
-        zookeeper: ZooKeeperClient,
-        on_change: Callable[[frozenset[str]], None],
-    ) -> None:
+    def __init__(self, config: BrokerConfig, zookeeper: ZooKeeperClient) -> None:
         self._config = config
         self._zookeeper = zookeeper
-        self._on_change = on_change
         self._broker_id = -1
 
     async def load(self, broker_id: int) -> None:
@@ -59,15 +53,13 @@ class DynamicBrokerConfig:
         except ConfigError as error:
             log.error("dynamic settings cannot be applied: %s", error)
             return
-        changed = frozenset(n for n in DYNAMIC_SETTINGS if _value(merged, n) != _value(config, n))
-        config.take_over(merged)
+        known = set(config.without_effect())
+        changed = config.take_over(merged)
         if changed:
             log.info("settings of this broker changed: %s", ", ".join(sorted(changed)))
-            self._on_change(changed)
-
-
-def _value(config: BrokerConfig, name: str) -> object:
-    return {**config.given, **config.dynamic_default, **config.dynamic}.get(name)
+        for name in config.without_effect():
+            if name not in known:
+                log.warning("%s is set, but has no effect here", name)
 
 
 def _usable(found: Mapping[str, str], entity: str, *, per_broker: bool) -> dict[str, str]:

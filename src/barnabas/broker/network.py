@@ -310,8 +310,9 @@ class NetworkServer:
             connection.flush()
 
     async def close_idle(self) -> None:
-        """Close connections on which nothing came for ``connections.max.idle.ms``; for ever."""
-        while True:
+        """Close connections on which nothing came for ``connections.max.idle.ms``; for ever. A
+        negative time means never."""
+        while self._idle_s_max >= 0:
             await asyncio.sleep(max(1.0, min(self._idle_s_max / 4, 60.0)))
             oldest = self.loop.time() - self._idle_s_max
             for connection in list(self._connections):

@@ -140,7 +140,7 @@ class Node:
             on_all_dirs_failed=self._all_log_dirs_failed,
         )
         self._configs = TopicConfigRepository(config, self._zookeeper, self._logs.update_config)
-        self._dynamic = DynamicBrokerConfig(config, self._zookeeper, self._settings_changed)
+        self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._changes = ConfigChanges(
             env.clock,
             self._zookeeper,
@@ -157,11 +157,14 @@ class Node:
         self._replicas: ReplicaManager | None = None
         self._channel: ControllerChannel | None = None
         self._metadata = MetadataCache(asyncio.get_running_loop().time)
+        self._follow_settings()
 
     # Start
 
     async def start(self, stop: asyncio.Event) -> None:
         """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
+        for name in self._config.without_effect():
+            log.warning("%s is set, but has no effect here", name)
         meta = self._logs.open()
         identity = await _unless_stopped(
             stop, self._identity(None if meta is None else meta.broker_id)
@@ -371,21 +374,37 @@ class Node:
         if allowed and self._controller is not None:
             self._controller.on_unclean_election_setting(topic)
 
-    def _settings_changed(self, names: frozenset[str]) -> None:
-        """Tell every room; what reads ``BrokerConfig`` each time knows already."""
+    def _follow_settings(self) -> None:
+        """Who is told of settings that change; all else reads ``BrokerConfig`` each time."""
+        follow = self._config.follow
+        follow(self._log_settings_changed)
+        follow(self._connection_settings_changed, "max.connections")
+        follow(self._verification_changed, "transaction.partition.verification.enable")
+        follow(self._unclean_election_changed, "unclean.leader.election.enable")
+        follow(self._address_changed, "advertised.listeners")
+
+    def _log_settings_changed(self) -> None:
         config = self._config
         self._logs.update_settings(
             log_manager_settings(config), TopicConfig(config, {}).log_config()
         )
         self._configs.broker_changed()
+
+    def _connection_settings_changed(self) -> None:
         if self._network is not None:
-            self._network.connections_max = config.integer("max.connections")
+            self._network.connections_max = self._config.integer("max.connections")
+
+    def _verification_changed(self) -> None:
         if self.services is not None:
-            verify = config.flag("transaction.partition.verification.enable")
+            verify = self._config.flag("transaction.partition.verification.enable")
             self.services.transactions.verifier.enabled = verify
-        if self._controller is not None and "unclean.leader.election.enable" in names:
-            self._controller.change_settings(controller_settings(config))
-        if self._membership.registered is not None and "advertised.listeners" in names:
+
+    def _unclean_election_changed(self) -> None:
+        if self._controller is not None:
+            self._controller.change_settings(controller_settings(self._config))
+
+    def _address_changed(self) -> None:
+        if self._membership.registered is not None:
             self._membership.move(self._advertised())
             self._spawn(self._membership.update())
 

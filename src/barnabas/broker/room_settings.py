@@ -45,9 +45,9 @@ def group_settings(config: BrokerConfig) -> GroupSettings:
 
 
 def consumer_group_settings(config: BrokerConfig) -> ConsumerGroupSettings:
-    assignors = [ASSIGNOR_CLASSES[name] for name in config.texts("group.consumer.assignors")]
+    assignors = [ASSIGNOR_CLASSES[name] for name in config.texts_of("group.consumer.assignors")]
     return ConsumerGroupSettings(
-        enabled="consumer" in config.texts("group.coordinator.rebalance.protocols"),
+        enabled="consumer" in config.texts_of("group.coordinator.rebalance.protocols"),
         session_timeout_ms=config.integer("group.consumer.session.timeout.ms"),
         heartbeat_interval_ms=config.integer("group.consumer.heartbeat.interval.ms"),
         max_size=config.integer("group.consumer.max.size"),

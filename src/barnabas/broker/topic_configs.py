@@ -83,6 +83,10 @@ class TopicConfigRepository:
             self._take(topic, known.overrides)
 
     def _take(self, topic: str, overrides: dict[str, str]) -> None:
-        self._topics[topic] = TopicConfig(self._config, overrides)
+        before = self._topics.get(topic)
+        found = self._topics[topic] = TopicConfig(self._config, overrides)
+        ignored = found.without_effect()
+        if ignored and (before is None or before.without_effect() != ignored):
+            log.warning("topic %s: without effect here: %s", topic, ", ".join(ignored))
         self._log_configs.pop(topic, None)
         self._on_change(topic, self.log_config(topic))

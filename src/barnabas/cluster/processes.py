@@ -13,7 +13,8 @@ from barnabas.broker import node
 from barnabas.broker.main import configure_logging, run_node, system_env, tune_process
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.settings import KNOWN_WITHOUT_EFFECT, SETTINGS
+from barnabas.config.log_dirs import check_log_dirs
+from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
 from barnabas.zookeeper.server import CoordinatorConfig, serve
@@ -31,7 +32,7 @@ def load_config(
                 given.update(parse_properties(file.read()))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--config: {path}: {error}") from None
-    given.update(from_environment(environ, [*SETTINGS, *KNOWN_WITHOUT_EFFECT]))
+    given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
     return _with_reachable_address(given)
 
@@ -57,6 +58,7 @@ def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> in
     configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
 
     async def run(stop: asyncio.Event) -> None:
+        check_log_dirs(config.log_dirs, os.path.realpath)
         await node.main(system_env(), config, stop)
 
     return run_node(run)

@@ -1,55 +1,136 @@
-"""The settings of one broker: every value with its source, checked when it is built."""
+"""The settings of one broker: every value with its source, checked when it is built, and told to
+those who follow it when it changes."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+import os.path
+from collections.abc import Callable, Mapping
 from typing import cast
 
-from barnabas.config.definition import Value
-from barnabas.config.settings import KNOWN_WITHOUT_EFFECT, SETTINGS
+from barnabas.config.checks import Value
+from barnabas.config.java import parse_csv
+from barnabas.config.listeners import Listeners, read_listeners
+from barnabas.config.log_dirs import check_log_dirs
+from barnabas.config.protection import check_protection
+from barnabas.config.relations import check_relations, complete
+from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.errors import ConfigError
 from barnabas.types import Endpoint
 
 INTERNAL_TOPICS = ("__consumer_offsets", "__transaction_state")
 
 
-class BrokerConfig:
-    """Settings given by file, environment or flag, over Kafka's defaults.
+class Snapshot:
+    """What a broker runs with at one time. Never changed.
 
-    Raises ConfigError, one line that names the setting, for anything a broker cannot run with.
-    """
+    Raises ConfigError, one line that names the setting, for anything a broker cannot run with."""
+
+    def __init__(
+        self,
+        given: Mapping[str, str],
+        default: Mapping[str, str] | None = None,
+        own: Mapping[str, str] | None = None,
+    ) -> None:
+        self.dynamic_default: Mapping[str, str] = dict(default or {})
+        self.dynamic: Mapping[str, str] = dict(own or {})
+        self.texts = _merged(given, self.dynamic_default, self.dynamic)
+        """By name, of every setting that has not its default."""
+        for name, text in self.texts.items():
+            broker_setting(name).parse(text)
+            check_protection(name, text)
+        self.given_values = {
+            name: SETTINGS[name].parse(text)
+            for name, text in self.texts.items()
+            if name in SETTINGS
+        }
+        self.values = complete(self.given_values)
+        self.listeners: Listeners = read_listeners(self.values)
+        check_relations(self.values, self.texts)
+        check_log_dirs(self.log_dirs)
+
+    @property
+    def log_dirs(self) -> tuple[str, ...]:
+        """In the order given, each in its shortest spelling."""
+        dirs = self.values["log.dirs"]
+        text = cast("str", self.values["log.dir"] if dirs is None else dirs)
+        return tuple(os.path.normpath(path) for path in parse_csv(text))
+
+    def without_effect(self) -> list[str]:
+        """Names given that change nothing here: worth a warning each."""
+        found = []
+        for name, text in self.texts.items():
+            setting = broker_setting(name)
+            known = name in SETTINGS
+            if not known or (not setting.effect and not setting.is_default(setting.parse(text))):
+                found.append(name)
+        return found
+
+
+def _merged(given: Mapping[str, str], *layers: Mapping[str, str]) -> dict[str, str]:
+    """What is given under what ZooKeeper holds. A setting of a stronger layer puts away all its
+    spellings in the weaker ones."""
+    merged = dict(given)
+    for layer in layers:
+        for name, text in layer.items():
+            if name in SETTINGS:
+                for spelling in spellings(name):
+                    merged.pop(spelling, None)
+            merged[name] = text
+    return merged
+
+
+class BrokerConfig:
+    """Settings given by file, environment or flag, over Kafka's defaults, and under those that
+    ZooKeeper holds. ConfigError as ``Snapshot``."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
-        self.given: dict[str, str] = dict(given)
-        self.dynamic: Mapping[str, str] = {}
+        self.given: dict[str, str] = _with_both_ids(given)
+        self._now = Snapshot(self.given)
+        self._followers: list[tuple[frozenset[str] | None, Callable[[], None]]] = []
+
+    @property
+    def dynamic(self) -> Mapping[str, str]:
         """Settings of this broker alone, from ZooKeeper; over all others."""
-        self.dynamic_default: Mapping[str, str] = {}
+        return self._now.dynamic
+
+    @property
+    def dynamic_default(self) -> Mapping[str, str]:
         """Settings of all brokers, from ZooKeeper; over those given."""
-        self.ignored: list[str] = []
-        """Names that are Kafka's but change nothing here; worth a warning."""
-        self._values: dict[str, Value] = {}
-        for name, text in given.items():
-            setting = SETTINGS.get(name)
-            if setting is not None:
-                self._values[name] = setting.parse(text)
-            elif name in KNOWN_WITHOUT_EFFECT:
-                self.ignored.append(name)
-            else:
-                raise ConfigError(f"{name}: unknown setting{_suggestion(name)}")
-        self.listeners = self._parse_listeners("listeners")
-        self.advertised = self._parse_advertised()
-        self.inter_broker_listener = self._inter_broker_listener()
-        self._check_relations()
+        return self._now.dynamic_default
+
+    @property
+    def listeners(self) -> tuple[Endpoint, ...]:
+        return self._now.listeners.bound
+
+    @property
+    def advertised(self) -> tuple[Endpoint, ...]:
+        return self._now.listeners.advertised
+
+    @property
+    def inter_broker_listener(self) -> str:
+        return self._now.listeners.inter_broker
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """Of every setting in the table."""
+        return self._now.values
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What is given by any road, names of plug-ins too, as it was written."""
+        return self._now.texts
+
+    def without_effect(self) -> list[str]:
+        """Names given that change nothing here: worth a warning each."""
+        return self._now.without_effect()
 
     def value(self, name: str) -> Value:
         """The value in force, typed as its definition says."""
-        found = self._values.get(name)
-        return SETTINGS[name].default if found is None else found
+        return self._now.values[name]
 
     def is_given(self, name: str) -> bool:
         """Whether file, environment, flag or ZooKeeper set it."""
-        return name in self._values
+        return name in self._now.given_values
 
     def integer(self, name: str) -> int:
         """A numeric setting that always has a value."""
@@ -64,7 +145,8 @@ class BrokerConfig:
     def text(self, name: str) -> str | None:
         return cast("str | None", self.value(name))
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def texts_of(self, name: str) -> tuple[str, ...]:
+        """The items of a list."""
         return cast("tuple[str, ...]", self.value(name) or ())
 
     @property
@@ -73,8 +155,8 @@ class BrokerConfig:
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
-        """Absolute directories, in the order given."""
-        return self.texts("log.dirs") or (cast("str", self.value("log.dir")),)
+        """Directories, in the order given, each in its shortest spelling."""
+        return self._now.log_dirs
 
     @property
     def zookeeper_connect(self) -> str:
@@ -83,93 +165,42 @@ class BrokerConfig:
             raise ConfigError("zookeeper.connect: required, as host:port[,host:port...]")
         return connect
 
-    def with_dynamic(self, default: Mapping[str, str], own: Mapping[str, str]) -> BrokerConfig:
+    # While it runs
+
+    def with_dynamic(self, default: Mapping[str, str], own: Mapping[str, str]) -> Snapshot:
         """What this broker would run with under other dynamic settings, each of which has been
         checked. Raises ConfigError if it cannot, as long as it runs."""
-        over = {**default, **own}
-        merged = BrokerConfig({**self.given, **{n: t for n, t in over.items() if n in SETTINGS}})
-        merged.given = self.given
-        merged.dynamic, merged.dynamic_default = dict(own), dict(default)
-        if (merged.listeners, merged.inter_broker_listener) != (
+        merged = Snapshot(self.given, default, own)
+        if (merged.listeners.bound, merged.listeners.inter_broker) != (
             self.listeners,
             self.inter_broker_listener,
         ):
             raise ConfigError("listeners: a change takes effect with a restart only")
-        names = {e.listener for e in merged.listeners}
-        for endpoint in merged.advertised:
-            if endpoint.listener not in names:
-                raise ConfigError(f"advertised.listeners: no listener '{endpoint.listener}'")
         return merged
 
-    def take_over(self, other: BrokerConfig) -> None:
-        """Become what ``with_dynamic`` made: whoever holds this object sees the new values."""
-        self.__dict__.update(other.__dict__)
+    def follow(self, apply: Callable[[], None], *names: str) -> None:
+        """Call ``apply`` after a change of any of ``names``, or of any setting without them. For
+        what is not read from here each time."""
+        self._followers.append((frozenset(names) or None, apply))
 
-    def _parse_listeners(self, name: str) -> tuple[Endpoint, ...]:
-        protocols = self._security_protocols()
-        endpoints: list[Endpoint] = []
-        for text in self.texts(name):
-            listener, separator, address = text.partition("://")
-            host, colon, port = address.rpartition(":")
-            listener = listener.upper()
-            if not separator or not colon or not port.isdigit() or int(port) > 65_535:
-                raise ConfigError(f"{name}: '{text}' is not NAME://host:port")
-            if listener not in protocols:
-                raise ConfigError(f"{name}: no security protocol is mapped to '{listener}'")
-            if protocols[listener] != "PLAINTEXT":
-                raise ConfigError(f"{name}: {listener} is {protocols[listener]}, not served yet")
-            if any(e.listener == listener for e in endpoints):
-                raise ConfigError(f"{name}: listener '{listener}' stands twice")
-            endpoints.append(Endpoint(listener, protocols[listener], host.strip("[]"), int(port)))
-        return tuple(endpoints)
-
-    def _security_protocols(self) -> dict[str, str]:
-        protocols: dict[str, str] = {}
-        for text in self.texts("listener.security.protocol.map"):
-            listener, separator, protocol = text.partition(":")
-            if not separator:
-                raise ConfigError(
-                    f"listener.security.protocol.map: '{text}' is not LISTENER:PROTOCOL"
-                )
-            protocols[listener.strip().upper()] = protocol.strip().upper()
-        return protocols
-
-    def _parse_advertised(self) -> tuple[Endpoint, ...]:
-        if not self.is_given("advertised.listeners"):
-            return self.listeners
-        advertised = self._parse_listeners("advertised.listeners")
-        for endpoint in advertised:
-            if endpoint.host in ("", "0.0.0.0", "::"):
-                raise ConfigError("advertised.listeners: a host that clients can reach is needed")
-        return advertised
-
-    def _inter_broker_listener(self) -> str:
-        if not self.listeners:
-            raise ConfigError("listeners: at least one is needed")
-        name = (self.text("inter.broker.listener.name") or self.listeners[0].listener).upper()
-        if all(e.listener != name for e in self.advertised):
-            raise ConfigError(f"inter.broker.listener.name: '{name}' is not advertised")
-        return name
-
-    def _check_relations(self) -> None:
-        if self.integer("replica.fetch.wait.max.ms") > self.integer("replica.lag.time.max.ms"):
-            raise ConfigError("replica.fetch.wait.max.ms: must not exceed replica.lag.time.max.ms")
-        if self.broker_id > self.integer("reserved.broker.max.id") and self.flag(
-            "broker.id.generation.enable"
-        ):
-            raise ConfigError("broker.id: must not exceed reserved.broker.max.id")
-        if self.broker_id < 0 and not self.flag("broker.id.generation.enable"):
-            raise ConfigError("broker.id: required when broker.id.generation.enable is false")
-        for what in ("session.timeout.ms", "heartbeat.interval.ms"):
-            low, high = f"group.consumer.min.{what}", f"group.consumer.max.{what}"
-            if (
-                not self.integer(low)
-                <= self.integer(f"group.consumer.{what}")
-                <= self.integer(high)
-            ):
-                raise ConfigError(f"group.consumer.{what}: must lie between {low} and {high}")
+    def take_over(self, other: Snapshot) -> frozenset[str]:
+        """Run with ``other`` from now on, and tell those who follow; the names that changed."""
+        before, self._now = self._now, other
+        changed = frozenset(
+            name
+            for name in (*before.texts, *other.texts)
+            if before.texts.get(name) != other.texts.get(name)
+        )
+        for names, apply in self._followers:
+            if changed and (names is None or names & changed):
+                apply()
+        return changed
 
 
-def _suggestion(name: str) -> str:
-    near = difflib.get_close_matches(name, [*SETTINGS, *KNOWN_WITHOUT_EFFECT], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _with_both_ids(given: Mapping[str, str]) -> dict[str, str]:
+    """``node.id`` is another name of ``broker.id``."""
+    both = dict(given)
+    for name, other in (("broker.id", "node.id"), ("node.id", "broker.id")):
+        if name not in both and other in both:
+            both[name] = both[other]
+    return both

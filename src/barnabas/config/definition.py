@@ -1,20 +1,44 @@
-"""What a setting is: name, type, default, bounds, and how its text is parsed."""
+"""What a setting is, and how the rows of the table (``config/table/``) are read.
+
+A row is a head and, indented, a line of documentation. The head's words, over one or more lines::
+
+    name  TYPE  default  [check]  IMPORTANCE  [word...]
+        What it is.
+
+``-`` is no default, ``""`` an empty one. The words:
+
+- ``dynamic``: may change while a broker runs, for one or for all; ``per-broker``: for one only
+- ``dynamic-only``: never in a file
+- ``unused``: accepted and described, but nothing here obeys it; a value of one's own is warned of
+- ``refused``: only the default is accepted: to pass it over would be unsafe
+- ``internal``: described only if it is given
+- ``ours``: not Kafka's
+- ``behind=a,b*1000``: of a topic's setting: the broker's that hold without it, strongest first,
+  with the factor from their unit
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
 
+from barnabas.config.checks import NAME, Check, Value, check_named
+from barnabas.config.java import (
+    double_text,
+    parse_boolean,
+    parse_double,
+    parse_integer,
+    parse_list,
+    trim,
+)
 from barnabas.errors import ConfigError
-
-Value: TypeAlias = bool | int | float | str | tuple[str, ...] | None
 
 
 class ConfigType(IntEnum):
     """The type codes of DescribeConfigs."""
 
+    UNKNOWN = 0
     BOOLEAN = 1
     STRING = 2
     INT = 3
@@ -26,13 +50,6 @@ class ConfigType(IntEnum):
     PASSWORD = 9
 
 
-_INTEGER_BOUNDS = {
-    ConfigType.SHORT: 2**15 - 1,
-    ConfigType.INT: 2**31 - 1,
-    ConfigType.LONG: 2**63 - 1,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One setting with Kafka's name, type and default."""
@@ -41,44 +58,57 @@ class Setting:
     type: ConfigType
     default: Value
     doc: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    topic_name: str | None = None
-    """The topic-level setting that overrides this broker-level one."""
-    scale_to_topic: int = 1
-    """Factor from this setting's unit to that of ``topic_name`` (hours to milliseconds)."""
+    importance: str
+    """HIGH, MEDIUM or LOW."""
+    check: Check | None = None
+    each_item: bool = False
+    """Whether ``check`` is for each item of a list."""
+    dynamic: bool = False
+    """May change while a broker runs."""
+    per_broker: bool = False
+    """Of a dynamic one: for one broker only."""
+    dynamic_only: bool = False
+    effect: bool = True
+    """Whether anything here obeys it."""
+    refused: bool = False
+    """Whether any other value than the default is refused."""
+    internal: bool = False
     ours: bool = False
-    """Not Kafka's: an addition of Barnabas."""
+    behind: tuple[tuple[str, int], ...] = ()
+    """(broker setting, factor from its unit to this one's), strongest first."""
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether its value is never shown; one of no known type might be a password."""
+        return self.type in (ConfigType.PASSWORD, ConfigType.UNKNOWN)
 
     def parse(self, text: str) -> Value:
         """The typed value of ``text``; ConfigError naming the setting and what it accepts."""
-        text = text.strip()
+        trimmed = trim(text)
         try:
-            value = _PARSERS[self.type](text)
+            value = _PARSERS[self.type](trimmed)
         except ValueError:
-            raise ConfigError(
-                f"{self.name}: '{text}' is not a valid {self.type.name.lower()}"
-            ) from None
-        self.check(value)
+            raise self._invalid(text, _EXPECTED[self.type]) from None
+        wrong = self.wrong(value)
+        if wrong is not None:
+            raise self._invalid(*wrong)
         return value
 
-    def check(self, value: Value) -> None:
-        """ConfigError unless ``value`` lies within the bounds."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            bound = _INTEGER_BOUNDS.get(self.type)
-            low = self.minimum if self.minimum is not None else (-bound - 1 if bound else None)
-            high = self.maximum if self.maximum is not None else bound
-            if low is not None and value < low:
-                raise ConfigError(f"{self.name}: {value} is below the least value, {low}")
-            if high is not None and value > high:
-                raise ConfigError(f"{self.name}: {value} is above the greatest value, {high}")
-        if self.choices:
-            for item in value if isinstance(value, tuple) else (value,):
-                if item not in self.choices:
-                    raise ConfigError(
-                        f"{self.name}: '{item}' is not one of {', '.join(self.choices)}"
-                    )
+    def wrong(self, value: Value) -> tuple[str, str] | None:
+        """(what of ``value`` is not accepted, why), or None if all is."""
+        if self.check is None:
+            return None
+        items = value if self.each_item and isinstance(value, tuple) else (value,)
+        for item in items:
+            why = self.check(item)
+            if why is not None:
+                shown = f"[{', '.join(item)}]" if isinstance(item, tuple) else self.text(item)
+                return shown or "", why.replace(NAME, self.name)
+        return None
+
+    def _invalid(self, value: str, why: str) -> ConfigError:
+        shown = value if value.isprintable() else ascii(value)
+        return ConfigError(f"Invalid value {shown} for configuration {self.name}: {why}")
 
     def text(self, value: Value) -> str | None:
         """The spelling of ``value`` that DescribeConfigs shows; None when unset."""
@@ -88,28 +118,96 @@ class Setting:
             return "true" if value else "false"
         if isinstance(value, tuple):
             return ",".join(value)
-        return str(value)
+        return double_text(value) if isinstance(value, float) else str(value)
 
-
-def _parse_boolean(text: str) -> bool:
-    lowered = text.lower()
-    if lowered not in ("true", "false"):
-        raise ValueError(text)
-    return lowered == "true"
-
-
-def _parse_list(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",")) if text else ()
+    def is_default(self, value: Value) -> bool:
+        """Whether ``value`` asks for nothing but the default; empty texts ask for nothing."""
+        if isinstance(value, str) and isinstance(self.default, str):
+            return value.lower() in ("", self.default.lower())
+        return value == self.default or value in ("", ())
 
 
 _PARSERS: dict[ConfigType, Callable[[str], Value]] = {
-    ConfigType.BOOLEAN: _parse_boolean,
+    ConfigType.BOOLEAN: parse_boolean,
     ConfigType.STRING: str,
-    ConfigType.INT: int,
-    ConfigType.SHORT: int,
-    ConfigType.LONG: int,
-    ConfigType.DOUBLE: float,
-    ConfigType.LIST: _parse_list,
+    ConfigType.INT: lambda text: parse_integer(text, 32),
+    ConfigType.SHORT: lambda text: parse_integer(text, 16),
+    ConfigType.LONG: lambda text: parse_integer(text, 64),
+    ConfigType.DOUBLE: parse_double,
+    ConfigType.LIST: parse_list,
     ConfigType.CLASS: str,
     ConfigType.PASSWORD: str,
+    ConfigType.UNKNOWN: str,
 }
+_EXPECTED = {
+    ConfigType.BOOLEAN: "Expected value to be either true or false",
+    **{
+        kind: f"Not a number of type {kind.name}"
+        for kind in (ConfigType.INT, ConfigType.SHORT, ConfigType.LONG, ConfigType.DOUBLE)
+    },
+}
+
+
+def read_rows(rows: str) -> Iterator[Setting]:
+    """The settings of a part of the table. ValueError for a row that cannot be read."""
+    head: list[str] = []
+    lines = rows.splitlines()
+    for i, line in enumerate(lines):
+        if not line:
+            continue
+        following = lines[i + 1] if i + 1 < len(lines) else ""
+        if line.startswith(" ") and not following.startswith(" "):
+            yield _setting(head, line.strip())
+            head = []
+        else:
+            head += line.split()
+
+
+def _setting(head: list[str], doc: str) -> Setting:
+    name, kind, default, *words = head
+    found = Setting(name=name, type=ConfigType[kind], default=None, doc=doc, importance="")
+    importance, flags, check = "", set(), None
+    behind: tuple[tuple[str, int], ...] = ()
+    for word in words:
+        known = check_named(word)
+        if known is not None:
+            check = known
+        elif word in ("HIGH", "MEDIUM", "LOW"):
+            importance = word
+        elif word.startswith("behind="):
+            behind = _behind(word.removeprefix("behind="))
+        elif word in _FLAGS:
+            flags.add(word)
+        else:
+            raise ValueError(f"{name}: what is {word}?")
+    if not importance:
+        raise ValueError(f"{name}: no importance")
+    value = None if default == "-" else found.parse("" if default == '""' else default)
+    return Setting(
+        name=name,
+        type=found.type,
+        default=value,
+        doc=doc,
+        importance=importance,
+        check=check,
+        each_item=any(word.startswith("each:") for word in words),
+        dynamic=bool(flags & {"dynamic", "per-broker", "dynamic-only"}),
+        per_broker="per-broker" in flags,
+        dynamic_only="dynamic-only" in flags,
+        effect="unused" not in flags,
+        refused="refused" in flags,
+        internal="internal" in flags,
+        ours="ours" in flags,
+        behind=behind,
+    )
+
+
+_FLAGS = {"dynamic", "per-broker", "dynamic-only", "unused", "refused", "internal", "ours"}
+
+
+def _behind(text: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for item in parse_list(text):
+        name, _, factor = item.partition("*")
+        found.append((name, int(factor or 1)))
+    return tuple(found)

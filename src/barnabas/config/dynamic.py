@@ -1,100 +1,109 @@
 """Settings of brokers that may change while they run: which, for whom, and how they are altered.
 
-Kafka 3.9's ``DynamicBrokerConfig``, without TLS, SASL and tiered storage. Pure.
+Kafka 3.9's ``DynamicBrokerConfig``. Pure.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import cast
 
+from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.definition import ConfigType, Setting
-from barnabas.config.settings import SETTINGS
+from barnabas.config.protection import check_protection
+from barnabas.config.settings import SETTINGS, broker_setting, of_listener, topic_default
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 
-PER_BROKER = ("advertised.listeners", "listeners", "listener.security.protocol.map")
-"""May be set for one broker only."""
+DYNAMIC_SETTINGS: Mapping[str, Setting] = {
+    name: setting for name, setting in SETTINGS.items() if setting.dynamic
+}
+"""By name."""
 
-FOR_A_RESTART = ("listeners", "listener.security.protocol.map")
-"""The original opens and closes listeners as it runs; here they may be set to what they are."""
-
-_OTHERS = (
-    "log.cleaner.backoff.ms",
-    "log.cleaner.dedupe.buffer.size",
-    "log.cleaner.io.buffer.load.factor",
-    "log.cleaner.io.buffer.size",
-    "log.cleaner.io.max.bytes.per.second",
-    "log.cleaner.threads",
-    "max.connections",
-    "max.connections.per.ip",
+_OF_ALL_LISTENERS = ("max.connections", "max.connection.creation.rate", "num.network.threads")
+_THREADS = (
+    "background.threads",
+    "num.io.threads",
+    "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
-    "producer.id.expiration.ms",
-    "transaction.partition.verification.enable",
 )
-"""For one broker or all of them, besides the defaults of topic settings."""
-
-_INT, _LONG, _BOOL = ConfigType.INT, ConfigType.LONG, ConfigType.BOOLEAN
-_WITHOUT_EFFECT = {
-    "background.threads": _INT,
-    "compression.gzip.level": _INT,
-    "compression.lz4.level": _INT,
-    "compression.zstd.level": _INT,
-    "follower.replication.throttled.rate": _LONG,
-    "leader.replication.throttled.rate": _LONG,
-    "log.message.downconversion.enable": _BOOL,
-    "log.message.timestamp.difference.max.ms": _LONG,
-    "max.connection.creation.rate": _INT,
-    "max.connections.per.ip.overrides": ConfigType.STRING,
-    "metric.reporters": ConfigType.LIST,
-    "num.io.threads": _INT,
-    "num.network.threads": _INT,
-    "replica.alter.log.dirs.io.max.bytes.per.second": _LONG,
-}
-"""Accepted and kept, because tools set them; nothing here obeys them."""
-
-
-def _dynamic_settings() -> dict[str, Setting]:
-    """Of several spellings of one topic setting, only the strongest may change (``.ms``)."""
-    strongest: dict[str, str] = {}
-    for setting in SETTINGS.values():
-        if setting.topic_name is not None:
-            strongest.setdefault(setting.topic_name, setting.name)
-    names = (*PER_BROKER, *_OTHERS, *strongest.values())
-    found = {name: SETTINGS[name] for name in names if name in SETTINGS}
-    for name, kind in _WITHOUT_EFFECT.items():
-        if name not in found:
-            found[name] = Setting(
-                name=name, type=kind, default=None, doc="Accepted without effect.", minimum=0
-            )
-    return found
-
-
-DYNAMIC_SETTINGS: Mapping[str, Setting] = _dynamic_settings()
-"""By name."""
 
 
 def check_dynamic(overrides: Mapping[str, str], *, per_broker: bool) -> None:
-    """ConfigError unless each of these may be set for one broker, or for all of them.
-
-    The original keeps names it does not know, for plug-ins; there are none here, so they are
-    refused like any other misspelling."""
+    """ConfigError unless each of these may be set for one broker, or for all of them. Names that
+    are not Kafka's are kept for plug-ins, as by the original."""
+    fixed = [n for n in overrides if n in SETTINGS and not SETTINGS[n].dynamic]
+    if fixed:
+        raise ConfigError(f"Cannot update these configs dynamically: Set({', '.join(fixed)})")
     for name, text in overrides.items():
-        setting = DYNAMIC_SETTINGS.get(name)
-        if setting is None and name in SETTINGS:
-            raise ConfigError(f"Cannot update these configs dynamically: {name}")
-        if setting is None:
-            near = difflib.get_close_matches(name, DYNAMIC_SETTINGS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"Unknown dynamic config name: {name}{hint}")
-        if name in PER_BROKER and not per_broker:
+        broker_setting(name).parse(text)
+        check_protection(name, text)
+    own = [n for n in overrides if _is_of_one_broker(n)]
+    if own and not per_broker:
+        raise ConfigError(
+            "Cannot update these configs at default cluster level,"
+            f" broker id must be specified: Set({', '.join(own)})"
+        )
+
+
+def _is_of_one_broker(name: str) -> bool:
+    base = of_listener(name)
+    if base is not None:
+        return base not in _OF_ALL_LISTENERS
+    return name in SETTINGS and SETTINGS[name].per_broker
+
+
+def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: bool) -> None:
+    """ConfigError unless a broker that runs with ``config`` may be given these settings of its
+    own, or these of all brokers, in place of those there are."""
+    check_dynamic(after, per_broker=per_broker)
+    if per_broker:
+        merged = config.with_dynamic(config.dynamic_default, after)
+    else:
+        merged = config.with_dynamic(after, config.dynamic)
+    _check_threads(config, merged)
+    for name in ("max.connections", "max.connection.creation.rate"):
+        value = cast("int", merged.values[name])
+        if value <= 0 and value != config.integer(name):
+            raise ConfigError(f"Invalid {name} {value}")
+    _check_local_retention(merged)
+
+
+def _check_threads(config: BrokerConfig, merged: Snapshot) -> None:
+    """Pools grow and shrink by half at most, in one step."""
+    for name in (*_THREADS, "log.cleaner.threads"):
+        before, after = config.integer(name), cast("int", merged.values[name])
+        if after == before:
+            continue
+        failed = f"Dynamic thread count update validation failed for {name}={after}"
+        if after <= 0:
+            raise ConfigError(f"{failed}, value should be at least 1")
+        if after < before // 2:
+            raise ConfigError(f"{failed}, value should be at least half the current value {before}")
+        if after > before * 2:
             raise ConfigError(
-                "Cannot update these configs at default cluster level,"
-                f" broker id must be specified: {name}"
+                f"{failed}, value should not be greater than double the current value {before}"
             )
-        setting.parse(text)
+
+
+def _check_local_retention(merged: Snapshot) -> None:
+    """Tiered storage keeps no more on this disk than in all (``DynamicLogConfig``)."""
+    retention = cast("int", topic_default("retention.ms", merged.values))
+    size = cast("int", merged.values["log.retention.bytes"])
+    for name, whole, limit in (
+        ("log.local.retention.ms", "log.retention.ms", retention),
+        ("log.local.retention.bytes", "log.retention.bytes", size),
+    ):
+        local = cast("int", merged.values[name])
+        if limit < 0 or local == -2:
+            continue
+        if local == -1 or local > limit:
+            raise ConfigError(
+                f"Invalid value {local} for configuration {name}:"
+                f" Value must not be more than {whole} property value: {limit}"
+            )
 
 
 def usable(overrides: Mapping[str, str], *, per_broker: bool) -> dict[str, str]:

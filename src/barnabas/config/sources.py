@@ -60,18 +60,34 @@ def _unescape(text: str) -> str:
     return "".join(out)
 
 
+_NOT_SETTINGS = (
+    "KAFKA_CLUSTER_ID",
+    "KAFKA_GC_LOG_OPTS",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_HOME",
+    "KAFKA_JMX_",
+    "KAFKA_JVM_PERFORMANCE_OPTS",
+    "KAFKA_LOG4J_",
+    "KAFKA_OPTS",
+    "KAFKA_TOOLS_",
+    "KAFKA_VERSION",
+)
+"""Variables, or how their names begin, that Kafka's scripts and image read themselves."""
+
+
 def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
     """Settings given as ``KAFKA_*`` by the official image's rule: ``.`` is ``_``, ``_`` is ``__``
-    and ``-`` is ``___``. Variables that name no known setting (KAFKA_HEAP_OPTS) are left alone."""
-    names = set(known)
+    and ``-`` is ``___``. A name in ``known`` is spelled as there; any other one is taken too, so
+    that whoever misspells a name hears of it. Those of Kafka's scripts are left alone."""
+    spelled = {name.lower(): name for name in known}
     found: dict[str, str] = {}
     for variable in sorted(environ):
-        if not variable.startswith("KAFKA_"):
+        if not variable.startswith("KAFKA_") or variable.startswith(_NOT_SETTINGS):
             continue
         body = variable.removeprefix("KAFKA_").lower()
         name = body.replace("___", "-").replace("__", "\0").replace("_", ".").replace("\0", "_")
-        if name in names:
-            found[name] = environ[variable]
+        if name:
+            found[spelled.get(name, name)] = environ[variable]
     return found
 
 

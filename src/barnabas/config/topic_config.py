@@ -3,77 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.definition import ConfigType, Setting, Value
-from barnabas.config.settings import SETTINGS
+from barnabas.config.checks import Value
+from barnabas.config.definition import Setting
+from barnabas.config.settings import LONG_MAX, TOPIC_SETTINGS, topic_default, unknown_setting
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.storage.config import LogConfig
 
-_THROTTLED = ("follower.replication.throttled.replicas", "leader.replication.throttled.replicas")
-_ACCEPTED_WITHOUT_EFFECT = (
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.zstd.level",
-    *_THROTTLED,
-    "local.retention.bytes",
-    "local.retention.ms",
-    "message.downconversion.enable",
-    "message.format.version",
-    "remote.storage.enable",
-)
-
-
-def _topic_settings() -> dict[str, tuple[Setting, tuple[Setting, ...]]]:
-    """Topic-level name -> (its definition, the broker settings behind it, strongest first)."""
-    behind: dict[str, list[Setting]] = {}
-    for setting in SETTINGS.values():
-        if setting.topic_name:
-            behind.setdefault(setting.topic_name, []).append(setting)
-    table = {}
-    for name in sorted(behind):
-        sources = behind[name]
-        default = next((s.default for s in sources if s.default is not None), None)
-        scale = next((s.scale_to_topic for s in sources if s.default is not None), 1)
-        first = sources[0]
-        table[name] = (
-            Setting(
-                name=name,
-                type=ConfigType.LONG if scale != 1 else first.type,
-                default=default * scale if isinstance(default, int) and scale != 1 else default,
-                doc=first.doc,
-                minimum=first.minimum,
-                maximum=first.maximum,
-                choices=first.choices,
-            ),
-            tuple(sources),
-        )
-    return table
-
-
-TOPIC_SETTINGS = _topic_settings()
-
-ALTERABLE: Mapping[str, Setting] = {
-    **{name: setting for name, (setting, _) in TOPIC_SETTINGS.items()},
-    **{
-        name: Setting(name=name, type=ConfigType.LIST, default=(), doc="Accepted without effect.")
-        for name in _THROTTLED
-    },
-}
-"""What is known of a topic setting's type and default, by name."""
+_OF_A_LOG = {field.name: field.name.replace("_", ".") for field in fields(LogConfig)}
+"""Field of ``LogConfig`` -> the setting that it is named after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigValue:
-    """One topic setting in force, and who set it."""
+    """One topic setting in force."""
 
     setting: Setting
     value: Value
     from_topic: bool
-    broker_setting: Setting | None
-    """The broker setting that was given and is behind the value, unless the topic overrides."""
+    """Set by the topic itself, not by its broker."""
 
 
 class TopicConfig:
@@ -86,29 +38,29 @@ class TopicConfig:
         for name, text in overrides.items():
             if name in TOPIC_SETTINGS:
                 try:
-                    self._parsed[name] = TOPIC_SETTINGS[name][0].parse(text)
+                    self._parsed[name] = TOPIC_SETTINGS[name].parse(text)
                 except ConfigError:
                     continue  # written by another tool: the broker's value stays in force
 
     def entry(self, name: str) -> ConfigValue:
-        """Value and source of one topic-level setting."""
-        setting, sources = TOPIC_SETTINGS[name]
-        given = next((s for s in sources if self._broker.is_given(s.name)), None)
-        if name in self._parsed:
-            value = self._parsed[name]
-        elif given is not None:
-            value = _scaled(self._broker.value(given.name), given.scale_to_topic)
-        else:
-            value = setting.default
+        """Value and source of one setting."""
         return ConfigValue(
-            setting=setting,
-            value=value,
-            from_topic=name in self._parsed,
-            broker_setting=given,
+            setting=TOPIC_SETTINGS[name], value=self.value(name), from_topic=name in self._parsed
         )
 
+    def entries(self) -> list[ConfigValue]:
+        """Every setting of a topic, and overrides of names that are none."""
+        unknown = [
+            ConfigValue(setting=unknown_setting(name), value=None, from_topic=True)
+            for name in self.overrides
+            if name not in TOPIC_SETTINGS
+        ]
+        return [self.entry(name) for name in TOPIC_SETTINGS] + unknown
+
     def value(self, name: str) -> Value:
-        return self.entry(name).value
+        if name in self._parsed:
+            return self._parsed[name]
+        return topic_default(name, self._broker.values)
 
     def integer(self, name: str) -> int:
         value = self.value(name)
@@ -123,73 +75,63 @@ class TopicConfig:
     def unclean_leader_election(self) -> bool:
         return bool(self.value("unclean.leader.election.enable"))
 
+    def without_effect(self) -> list[str]:
+        """Overrides that change nothing here: worth a warning each."""
+        return [
+            name
+            for name, value in self._parsed.items()
+            if not TOPIC_SETTINGS[name].effect and not TOPIC_SETTINGS[name].is_default(value)
+        ]
+
     def log_config(self) -> LogConfig:
-        """What the log of one of its partitions needs to know."""
-        policy = self.value("cleanup.policy")
-        assert isinstance(policy, tuple)
-        ratio = self.value("min.cleanable.dirty.ratio")
-        assert isinstance(ratio, int | float)
-        return LogConfig(
-            segment_bytes=self.integer("segment.bytes"),
-            segment_ms=self.integer("segment.ms"),
-            segment_jitter_ms=self.integer("segment.jitter.ms"),
-            segment_index_bytes=self.integer("segment.index.bytes"),
-            index_interval_bytes=self.integer("index.interval.bytes"),
-            retention_ms=self.integer("retention.ms"),
-            retention_bytes=self.integer("retention.bytes"),
-            cleanup_policy=policy,
-            max_message_bytes=self.integer("max.message.bytes"),
-            compression_type=str(self.value("compression.type")),
-            message_timestamp_type=str(self.value("message.timestamp.type")),
-            message_timestamp_before_max_ms=self.integer("message.timestamp.before.max.ms"),
-            message_timestamp_after_max_ms=self.integer("message.timestamp.after.max.ms"),
-            preallocate=bool(self.value("preallocate")),
-            file_delete_delay_ms=self.integer("file.delete.delay.ms"),
-            flush_messages=self.integer("flush.messages"),
-            flush_ms=self.integer("flush.ms"),
-            min_cleanable_dirty_ratio=float(ratio),
-            delete_retention_ms=self.integer("delete.retention.ms"),
-            min_compaction_lag_ms=self.integer("min.compaction.lag.ms"),
-            max_compaction_lag_ms=self.integer("max.compaction.lag.ms"),
-        )
+        """What the log of one of its partitions needs to know: a field for each setting that logs
+        obey, under the same name."""
+        values: dict[str, Any] = {field: self.value(name) for field, name in _OF_A_LOG.items()}
+        both = self.integer("message.timestamp.difference.max.ms")
+        for field in ("message_timestamp_before_max_ms", "message_timestamp_after_max_ms"):
+            if values[field] == LONG_MAX:
+                values[field] = both
+        return LogConfig(**values)
 
 
-def _scaled(value: Value, factor: int) -> Value:
-    if factor == 1 or not isinstance(value, int):
-        return value
-    return value if value < 0 else value * factor
-
-
-def check_topic_overrides(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """The overrides of a topic, checked. Raises KafkaError(INVALID_CONFIG)."""
-    checked: dict[str, str] = {}
-    for name, text in overrides.items():
-        if text is None:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Null value not supported for {name}")
-        if name not in TOPIC_SETTINGS and name not in _ACCEPTED_WITHOUT_EFFECT:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Unknown topic config name: {name}")
-        if name in TOPIC_SETTINGS:
-            try:
-                TOPIC_SETTINGS[name][0].parse(text)
-            except ConfigError as error:
-                raise KafkaError(ErrorCode.INVALID_CONFIG, str(error)) from None
-        checked[name] = text
-    _check_lags(checked)
+def check_topic_overrides(
+    broker: BrokerConfig, overrides: Mapping[str, str | None]
+) -> dict[str, str]:
+    """The overrides of a topic, checked together with what its broker gives it
+    (``LogConfig.validate``). Raises KafkaError(INVALID_CONFIG)."""
+    nulls = [name for name, text in overrides.items() if text is None]
+    if nulls:
+        raise _invalid(f"Null value not supported for topic configs: {','.join(nulls)}")
+    checked = {name: text for name, text in overrides.items() if text is not None}
+    for name, text in checked.items():
+        if name not in TOPIC_SETTINGS:
+            raise _invalid(f"Unknown topic config name: {name}")
+        try:
+            TOPIC_SETTINGS[name].parse(text)
+        except ConfigError as error:
+            raise _invalid(str(error)) from None
+    _check_together(TopicConfig(broker, checked))
     return checked
 
 
-def _check_lags(overrides: Mapping[str, str]) -> None:
-    least, most = (
-        TOPIC_SETTINGS[name][0].parse(overrides[name])
-        if name in overrides
-        else TOPIC_SETTINGS[name][0].default
-        for name in ("min.compaction.lag.ms", "max.compaction.lag.ms")
-    )
-    assert isinstance(least, int)
-    assert isinstance(most, int)
+def _invalid(message: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_CONFIG, message)
+
+
+def _check_together(topic: TopicConfig) -> None:
+    least, most = topic.integer("min.compaction.lag.ms"), topic.integer("max.compaction.lag.ms")
     if least > most:
-        raise KafkaError(
-            ErrorCode.INVALID_CONFIG,
+        raise _invalid(
             f"conflict topic config setting min.compaction.lag.ms ({least})"
-            f" > max.compaction.lag.ms ({most})",
+            f" > max.compaction.lag.ms ({most})"
+        )
+    if topic.value("remote.log.delete.on.disable") or topic.value("remote.log.copy.disable"):
+        raise _invalid(
+            "It is invalid to set `remote.log.delete.on.disable` or "
+            "`remote.log.copy.disable` under Zookeeper's mode."
+        )
+    if topic.value("remote.storage.enable"):
+        raise _invalid(
+            "Tiered Storage functionality is disabled in the broker. "
+            "Topic cannot be configured with remote log storage."
         )

@@ -36,6 +36,7 @@ from barnabas.replication.settings import (
 from barnabas.replication.truncation import EpochEnd
 from barnabas.seams import Env
 from barnabas.storage.log import Log
+from barnabas.storage.paths import is_inside
 from barnabas.storage.verification import VerificationGuard
 from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
 
@@ -244,7 +245,7 @@ class ReplicaManager:
         gone = []
         for name, partition in list(self.partitions.items()):
             own = partition.log
-            if own is not None and own.directory.startswith(f"{directory}/"):
+            if own is not None and is_inside(own.directory, directory):
                 gone.append(name)
                 self._take_offline(partition)
         if self._on_offline is not None and gone:

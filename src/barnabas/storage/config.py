@@ -30,9 +30,6 @@ class LogConfig:
     """``delete``, ``compact`` or both."""
     max_message_bytes: int = 1_048_588
     compression_type: str = "producer"
-    compression_gzip_level: int = -1
-    compression_lz4_level: int = 9
-    compression_zstd_level: int = 3
     message_timestamp_type: str = "CreateTime"
     message_timestamp_before_max_ms: int = I64_MAX
     message_timestamp_after_max_ms: int = I64_MAX
@@ -43,7 +40,6 @@ class LogConfig:
     min_cleanable_dirty_ratio: float = 0.5
     min_compaction_lag_ms: int = 0
     max_compaction_lag_ms: int = I64_MAX
-    preallocate: bool = False
 
     @property
     def timestamp_type(self) -> int:

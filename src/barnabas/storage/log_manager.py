@@ -25,6 +25,7 @@ from barnabas.storage.log_dir import (
 )
 from barnabas.storage.log_keeper import LogKeeper
 from barnabas.storage.moves import future_of, was_moved
+from barnabas.storage.paths import is_inside
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import sync_file
 from barnabas.storage.topic_ids import read_topic_id, write_topic_id
@@ -297,7 +298,7 @@ class LogManager(LogKeeper):
             for log in take_all(self._to_flush):
                 await self._flush(log)
             for path in take_all(self._to_sync):
-                directory = next(d for d in self._dirs if path.startswith(d.path + "/"))
+                directory = next(d for d in self._dirs if is_inside(path, d.path))
                 await self._guarded(directory, sync_file(self.env.files, path))
 
     async def _flush(self, log: Log) -> None:

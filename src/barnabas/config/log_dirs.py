@@ -1,0 +1,25 @@
+"""Log directories as paths: no two of them the same, none inside another. Pure."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable, Sequence
+
+from barnabas.errors import ConfigError
+from barnabas.storage.paths import is_inside
+
+
+def check_log_dirs(
+    directories: Sequence[str], resolve: Callable[[str], str] = os.path.normpath
+) -> None:
+    """ConfigError if two directories are one, or one lies in another: the failure of the outer
+    would take the inner with it. ``resolve`` makes paths comparable; an edge may follow links."""
+    if not directories:
+        raise ConfigError("log.dirs: at least one directory is needed")
+    for i, one in enumerate(directories):
+        for other in directories[i + 1 :]:
+            if resolve(one) == resolve(other):
+                raise ConfigError(f"log.dirs: {one} and {other} are the same directory")
+            for inner, outer in ((one, other), (other, one)):
+                if is_inside(resolve(inner), resolve(outer)):
+                    raise ConfigError(f"log.dirs: {inner} lies inside {outer}")

@@ -1,0 +1,54 @@
+"""What must not be passed over: settings whose owner would believe a broker safer than it is. Pure.
+
+Security, policies and quotas by plug-ins are not served. A broker whose settings ask for them does
+not start, whatever road they came by, and they cannot be set while it runs. A default that is
+spelled out, or an empty text, asks for nothing.
+"""
+
+from __future__ import annotations
+
+from barnabas.config.definition import ConfigType
+from barnabas.config.settings import broker_setting, of_listener
+from barnabas.errors import ConfigError
+
+_PREFIXES = (
+    "authorizer.",
+    "config.providers",
+    "delegation.token.",
+    "password.encoder.",
+    "sasl.",
+    "security.",
+    "ssl.",
+    "zookeeper.sasl.",
+    "zookeeper.ssl.",
+)
+"""Names that are not in the table, but mean security or hide values: those of plug-ins."""
+_EVERYONE = "allow.everyone.if.no.acl.found"
+
+
+def check_protection(name: str, text: str) -> None:
+    """ConfigError if this setting asks for protection that is not here."""
+    setting = broker_setting(name)
+    asked = text.strip()
+    if setting.type is ConfigType.UNKNOWN:
+        refused = bool(asked) and _protects(name, asked)
+    else:
+        refused = setting.refused and not setting.is_default(setting.parse(asked))
+    if refused:
+        raise ConfigError(
+            f"{name}: not supported, and a broker that passed it over would not be what its owner"
+            " takes it for; remove it"
+        )
+
+
+def _protects(name: str, asked: str) -> bool:
+    base = of_listener(name) or name
+    if base == _EVERYONE:
+        return asked.lower() != "true"
+    inner = any(f".{prefix}" in base for prefix in ("sasl.", "ssl."))
+    return base == "super.users" or base.startswith(_PREFIXES) or inner
+
+
+def means_protection(name: str) -> bool:
+    """Whether a name is security's although it is not in the table."""
+    return _protects(name, "x")

@@ -1,0 +1,155 @@
+"""Settings of security and policies. None is served, so whoever asks for one is refused."""
+
+ROWS = """
+security.inter.broker.protocol  STRING  PLAINTEXT  in:PLAINTEXT,SSL,SASL_PLAINTEXT,SASL_SSL
+    MEDIUM  refused
+    Security protocol between brokers.
+security.providers  STRING  -  LOW  refused
+    Classes that provide security algorithms.
+authorizer.class.name  STRING  ""  nonnull  LOW  refused
+    Class that decides who may do what.
+principal.builder.class  CLASS
+    org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder  MEDIUM
+    per-broker  refused
+    Class that tells who a client is.
+alter.config.policy.class.name  CLASS  -  LOW  refused
+    Class that may refuse changes of settings.
+create.topic.policy.class.name  CLASS  -  LOW  refused
+    Class that may refuse new topics.
+client.quota.callback.class  CLASS  -  LOW  refused
+    Class that decides on client quotas.
+delegation.token.master.key  PASSWORD  -  MEDIUM  refused
+    Older name of delegation.token.secret.key.
+delegation.token.secret.key  PASSWORD  -  MEDIUM  refused
+    Key with which delegation tokens are signed.
+delegation.token.max.lifetime.ms  LONG  604800000  1..  MEDIUM  unused
+    How long a token may be renewed.
+delegation.token.expiry.time.ms  LONG  86400000  1..  MEDIUM  unused
+    How long a token lasts.
+delegation.token.expiry.check.interval.ms  LONG  3600000  1..  LOW  unused
+    How often expired tokens are removed.
+password.encoder.secret  PASSWORD  -  MEDIUM  refused
+    Secret with which dynamic passwords are encrypted in ZooKeeper.
+password.encoder.old.secret  PASSWORD  -  MEDIUM  refused
+    The secret before, when it is changed.
+password.encoder.keyfactory.algorithm  STRING  -  LOW  refused
+    Algorithm that derives the key.
+password.encoder.cipher.algorithm  STRING  AES/CBC/PKCS5Padding  LOW  refused
+    Cipher of this encryption.
+password.encoder.key.length  INT  128  8..  LOW  refused
+    Length of its key in bits.
+password.encoder.iterations  INT  4096  1024..  LOW  refused
+    Rounds of its key derivation.
+sasl.enabled.mechanisms  LIST  GSSAPI  MEDIUM  per-broker  refused
+    SASL mechanisms offered to clients.
+sasl.mechanism.inter.broker.protocol  STRING  GSSAPI  MEDIUM  per-broker  refused
+    SASL mechanism between brokers.
+sasl.mechanism.controller.protocol  STRING  GSSAPI  HIGH  refused
+    SASL mechanism towards controllers (KRaft).
+sasl.jaas.config  PASSWORD  -  MEDIUM  per-broker  refused
+    JAAS login of a listener.
+sasl.client.callback.handler.class  CLASS  -  MEDIUM  refused
+    Class that supplies a client's credentials.
+sasl.server.callback.handler.class  CLASS  -  MEDIUM  refused
+    Class that checks a client's credentials.
+sasl.server.max.receive.size  INT  524288  MEDIUM  refused
+    Largest token of a SASL client before it is authenticated.
+sasl.login.class  CLASS  -  MEDIUM  refused
+    Class that logs in.
+sasl.login.callback.handler.class  CLASS  -  MEDIUM  refused
+    Class that supplies the login's credentials.
+sasl.login.connect.timeout.ms  INT  -  LOW  refused
+    How long connecting to the token provider may take.
+sasl.login.read.timeout.ms  INT  -  LOW  refused
+    How long the token provider may take to answer.
+sasl.login.refresh.window.factor  DOUBLE  0.8  MEDIUM  per-broker  refused
+    Share of a credential's life after which it is refreshed.
+sasl.login.refresh.window.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
+    Random share added to that.
+sasl.login.refresh.min.period.seconds  SHORT  60  MEDIUM  per-broker  refused
+    Least time before a credential is refreshed.
+sasl.login.refresh.buffer.seconds  SHORT  300  MEDIUM  per-broker  refused
+    Time kept between a refresh and the credential's end.
+sasl.login.retry.backoff.ms  LONG  100  LOW  refused
+    First pause between login attempts.
+sasl.login.retry.backoff.max.ms  LONG  10000  LOW  refused
+    Longest pause between login attempts.
+sasl.kerberos.service.name  STRING  -  MEDIUM  per-broker  refused
+    Kerberos name of this broker.
+sasl.kerberos.kinit.cmd  STRING  /usr/bin/kinit  MEDIUM  per-broker  refused
+    Path of kinit.
+sasl.kerberos.ticket.renew.window.factor  DOUBLE  0.8  MEDIUM  per-broker  refused
+    Share of a ticket's life after which it is renewed.
+sasl.kerberos.ticket.renew.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
+    Random share added to that.
+sasl.kerberos.min.time.before.relogin  LONG  60000  MEDIUM  per-broker  refused
+    Least time between two logins.
+sasl.kerberos.principal.to.local.rules  LIST  DEFAULT  MEDIUM  per-broker  refused
+    How Kerberos principals become short names.
+sasl.oauthbearer.token.endpoint.url  STRING  -  MEDIUM  refused
+    Where tokens are asked for.
+sasl.oauthbearer.jwks.endpoint.url  STRING  -  MEDIUM  refused
+    Where the keys of the token provider are.
+sasl.oauthbearer.jwks.endpoint.refresh.ms  LONG  3600000  LOW  refused
+    How often these keys are read.
+sasl.oauthbearer.jwks.endpoint.retry.backoff.ms  LONG  100  LOW  refused
+    First pause between attempts to read them.
+sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms  LONG  10000  LOW  refused
+    Longest pause between these attempts.
+sasl.oauthbearer.clock.skew.seconds  INT  30  LOW  refused
+    Difference of clocks that is allowed.
+sasl.oauthbearer.expected.audience  LIST  -  LOW  refused
+    Audiences of which a token must name one.
+sasl.oauthbearer.expected.issuer  STRING  -  LOW  refused
+    Issuer that a token must name.
+sasl.oauthbearer.scope.claim.name  STRING  scope  LOW  refused
+    Claim that holds the scope.
+sasl.oauthbearer.sub.claim.name  STRING  sub  LOW  refused
+    Claim that holds the subject.
+ssl.client.auth  STRING  none  in:required,requested,none  MEDIUM  per-broker  refused
+    Whether clients must show a certificate.
+ssl.protocol  STRING  TLSv1.3  MEDIUM  per-broker  refused
+    TLS version of the context.
+ssl.provider  STRING  -  MEDIUM  per-broker  refused
+    Provider of TLS.
+ssl.cipher.suites  LIST  ""  MEDIUM  per-broker  refused
+    Cipher suites that are allowed.
+ssl.enabled.protocols  LIST  TLSv1.2,TLSv1.3  MEDIUM  per-broker  refused
+    TLS versions that are allowed.
+ssl.keystore.type  STRING  JKS  MEDIUM  per-broker  refused
+    Format of the key store.
+ssl.keystore.location  STRING  -  MEDIUM  per-broker  refused
+    File of this broker's key.
+ssl.keystore.password  PASSWORD  -  MEDIUM  per-broker  refused
+    Password of this file.
+ssl.key.password  PASSWORD  -  MEDIUM  per-broker  refused
+    Password of the key itself.
+ssl.keystore.key  PASSWORD  -  MEDIUM  per-broker  refused
+    This broker's key in PEM.
+ssl.keystore.certificate.chain  PASSWORD  -  MEDIUM  per-broker  refused
+    This broker's certificates in PEM.
+ssl.truststore.type  STRING  JKS  MEDIUM  per-broker  refused
+    Format of the trust store.
+ssl.truststore.location  STRING  -  MEDIUM  per-broker  refused
+    File of the trusted certificates.
+ssl.truststore.password  PASSWORD  -  MEDIUM  per-broker  refused
+    Password of this file.
+ssl.truststore.certificates  PASSWORD  -  MEDIUM  per-broker  refused
+    Trusted certificates in PEM.
+ssl.keymanager.algorithm  STRING  SunX509  MEDIUM  per-broker  refused
+    Algorithm of the key manager.
+ssl.trustmanager.algorithm  STRING  PKIX  MEDIUM  per-broker  refused
+    Algorithm of the trust manager.
+ssl.endpoint.identification.algorithm  STRING  https  LOW  per-broker  refused
+    How a server's host name is checked.
+ssl.secure.random.implementation  STRING  -  LOW  per-broker  refused
+    Source of randomness of TLS.
+ssl.engine.factory.class  CLASS  -  LOW  per-broker  refused
+    Class that makes TLS engines.
+ssl.principal.mapping.rules  STRING  DEFAULT  LOW  refused
+    How certificates' names become short names.
+ssl.allow.dn.changes  BOOLEAN  false  LOW  refused
+    Let a new key store name another distinguished name.
+ssl.allow.san.changes  BOOLEAN  false  LOW  refused
+    Let a new key store name other alternative names.
+"""

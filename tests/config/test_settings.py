@@ -1,0 +1,182 @@
+"""The table of settings against what the original accepts, and against the code that obeys it.
+
+``golden/settings/accepted.json``: 123 values of every setting of Apache Kafka 3.9.1, by every road:
+``file`` (``KafkaConfig``), ``topic`` (CreateTopics), ``broker`` and ``default``
+(IncrementalAlterConfigs for one broker and for all), the latter three with validate_only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.dynamic import check_change
+from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS, broker_setting, of_listener
+from barnabas.config.topic_config import check_topic_overrides
+from barnabas.errors import ConfigError, KafkaError
+from barnabas.storage.config import LogConfig
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = json.loads((ROOT / "tests/golden/settings/accepted.json").read_text())
+GIVEN = {
+    "broker.id": "1",
+    "zookeeper.connect": "127.0.0.1:2181",
+    "listeners": "PLAINTEXT://127.0.0.1:9092",
+}
+LIVE = BrokerConfig(GIVEN)
+
+REFUSED_HERE = {
+    "log.flush.interval.ms": "the original takes a negative value and cannot open a log with it",
+    "log.flush.scheduler.interval.ms": "the same",
+}
+ACCEPTED_HERE = {
+    "group.coordinator.rebalance.protocols": "consumer groups are served without KRaft",
+    "metric.reporters": "the original looks for the class before it changes; there are none here",
+}
+
+
+def _by_file(name: str, value: str) -> None:
+    BrokerConfig({**GIVEN, name: value})
+
+
+def _of_topic(name: str, value: str) -> None:
+    check_topic_overrides(LIVE, {name: value})
+
+
+def _of_broker(name: str, value: str) -> None:
+    check_change(LIVE, {name: value}, per_broker=True)
+
+
+def _of_all(name: str, value: str) -> None:
+    check_change(LIVE, {name: value}, per_broker=False)
+
+
+@pytest.mark.parametrize(
+    ("road", "give"),
+    [("file", _by_file), ("topic", _of_topic), ("broker", _of_broker), ("default", _of_all)],
+)
+def test_what_the_original_accepts(road: str, give: Callable[[str, str], None]) -> None:
+    differing = []
+    for name, bits in GOLDEN[road].items():
+        for value, bit in zip(GOLDEN["values"], bits, strict=True):
+            refusal = _refusal(give, name, value)
+            assert refusal is None or "\n" not in refusal
+            accepted = refusal is None
+            if accepted != (bit == "1") and not _known(name, value, accepted=accepted):
+                differing.append((name, value, refusal))
+    assert differing == []
+
+
+def _refusal(give: Callable[[str, str], None], name: str, value: str) -> str | None:
+    try:
+        give(name, value)
+    except (ConfigError, KafkaError) as error:
+        return str(error)
+    return None
+
+
+def _known(name: str, value: str, *, accepted: bool) -> bool:
+    setting = broker_setting(name)
+    if accepted:
+        # A template's empty text asks for no class, key or password.
+        return name in ACCEPTED_HERE or (value == "" and setting.refused)
+    return name in REFUSED_HERE or setting.refused
+
+
+def test_every_name_of_the_original_is_in_the_table() -> None:
+    assert {n for n, s in SETTINGS.items() if not (s.ours or s.dynamic_only)} == set(GOLDEN["file"])
+    assert set(TOPIC_SETTINGS) == set(GOLDEN["topic"])
+    assert {n for n, s in SETTINGS.items() if s.dynamic} == set(GOLDEN["broker"])
+    for name, setting in TOPIC_SETTINGS.items():
+        assert all(b in SETTINGS for b, _ in setting.behind), name
+    assert list(TOPIC_SETTINGS) == sorted(TOPIC_SETTINGS)
+
+
+ONLY_CHECKED = ("checks.py", "dynamic.py", "protection.py", "relations.py", "settings.py")
+"""Of ``config/``: a name that stands nowhere else is obeyed by nobody."""
+OBEYED_OTHERWISE = {
+    "control.plane.listener.name": (False, "listeners.py only checks it"),
+    "early.start.listeners": (False, "listeners.py only checks it"),
+    "node.id": (True, "another name of broker.id"),
+    **{
+        f"group.consumer.{bound}.{what}.ms": (True, "a bound of another setting")
+        for bound in ("min", "max")
+        for what in ("session.timeout", "heartbeat.interval")
+    },
+}
+
+
+def test_a_setting_has_an_effect_if_the_code_reads_it() -> None:
+    """Its name stands somewhere in the code, or is that of a field of ``LogConfig``."""
+    files = (p for p in (ROOT / "src/barnabas").rglob("*.py") if p.parent.name != "table")
+    code = "".join(
+        p.read_text() for p in files if not (p.parent.name == "config" and p.name in ONLY_CHECKED)
+    )
+    fields = {field.name.replace("_", ".") for field in dataclasses.fields(LogConfig)}
+    fields.add("message.timestamp.difference.max.ms")  # stands for two of them
+
+    def is_read(name: str) -> bool:
+        return f'"{name}"' in code or name in fields
+
+    behind = {b: topic for topic in TOPIC_SETTINGS for b, _ in TOPIC_SETTINGS[topic].behind}
+    for name, setting in {**SETTINGS, **TOPIC_SETTINGS}.items():
+        found = OBEYED_OTHERWISE.get(name, (is_read(name) or is_read(behind.get(name, "")), ""))
+        assert setting.refused or setting.effect == found[0], name
+
+
+SECURITY = {
+    "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
+    "sasl.enabled.mechanisms": "PLAIN",
+    "security.inter.broker.protocol": "SASL_PLAINTEXT",
+    "ssl.keystore.location": "/keys",
+    "ssl.client.auth": "required",
+    "principal.builder.class": "org.example.Builder",
+    "allow.everyone.if.no.acl.found": "false",
+    "super.users": "User:admin",
+    "listener.name.plaintext.sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
+    "listener.name.plaintext.ssl.client.auth": "required",
+    "zookeeper.set.acl": "true",
+    "zookeeper.ssl.client.enable": "true",
+    "password.encoder.secret": "s",
+    "delegation.token.secret.key": "k",
+    "create.topic.policy.class.name": "org.example.Policy",
+    "alter.config.policy.class.name": "org.example.Policy",
+    "client.quota.callback.class": "org.example.Quotas",
+    "connections.max.reauth.ms": "1",
+    "config.providers": "file",
+    "sasl.some.plug.in": "x",
+    "process.roles": "broker,controller",
+}
+
+
+@pytest.mark.parametrize("name", SECURITY)
+def test_what_would_leave_a_broker_open_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: not supported"):
+        BrokerConfig({**GIVEN, name: SECURITY[name]})
+    if name not in SETTINGS or SETTINGS[name].dynamic:
+        with pytest.raises(ConfigError, match=f"{name}: not supported"):
+            _of_broker(name, SECURITY[name])
+
+
+def test_a_default_spelled_out_asks_for_nothing() -> None:
+    for setting in SETTINGS.values():
+        if setting.refused:
+            text = setting.text(setting.default)
+            if text is not None:
+                BrokerConfig({**GIVEN, setting.name: text})
+    BrokerConfig({**GIVEN, "allow.everyone.if.no.acl.found": "true", "super.users": ""})
+    BrokerConfig({**GIVEN, "listener.name.plaintext.ssl.client.auth": "none"})
+
+
+def test_settings_of_one_listener() -> None:
+    assert of_listener("listener.name.in.ssl.keystore.type") == "ssl.keystore.type"
+    assert of_listener("listener.name.in.plain.sasl.jaas.config") == "sasl.jaas.config"
+    assert of_listener("listeners") is None
+    assert broker_setting("listener.name.in.max.connections") is SETTINGS["max.connections"]
+    assert broker_setting("my.plug.in").sensitive
