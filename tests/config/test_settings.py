@@ -102,6 +102,7 @@ ONLY_CHECKED = ("checks.py", "dynamic.py", "protection.py", "relations.py", "set
 OBEYED_OTHERWISE = {
     "control.plane.listener.name": (False, "listeners.py only checks it"),
     "early.start.listeners": (False, "listeners.py only checks it"),
+    "broker.id.generation.enable": (True, "allows a broker.id of -1"),
     "node.id": (True, "another name of broker.id"),
     **{
         f"group.consumer.{bound}.{what}.ms": (True, "a bound of another setting")
@@ -125,8 +126,11 @@ def test_a_setting_has_an_effect_if_the_code_reads_it() -> None:
 
     behind = {b: topic for topic in TOPIC_SETTINGS for b, _ in TOPIC_SETTINGS[topic].behind}
     for name, setting in {**SETTINGS, **TOPIC_SETTINGS}.items():
-        found = OBEYED_OTHERWISE.get(name, (is_read(name) or is_read(behind.get(name, "")), ""))
-        assert setting.refused or setting.effect == found[0], name
+        if name in OBEYED_OTHERWISE:
+            obeyed, _ = OBEYED_OTHERWISE[name]
+        else:
+            obeyed = is_read(name) or (name in behind and is_read(behind[name]))
+        assert setting.refused or setting.effect == obeyed, name
 
 
 SECURITY = {

@@ -43,7 +43,7 @@ async def _describe(services: Services, request: Request) -> Pieces:
     for resource in decoded.resources:
         result = Message(
             error_code=ErrorCode.NONE,
-            error_message=None,
+            error_message="",
             resource_type=resource.resource_type,
             resource_name=resource.resource_name,
             configs=[],
@@ -123,7 +123,7 @@ def _broker_synonyms(broker: BrokerConfig, name: str) -> list[Message]:
     of ``name`` and of its other spellings, from the first that is ``name`` itself."""
     settings = [broker_setting(spelling) for spelling in spellings(name)]
     names = spellings(name)
-    defaults = {s.name: s.text(s.default) for s in settings}
+    defaults = {s.name: s.text(s.default) for s in settings if not s.dynamic_only}
     layers: tuple[tuple[int, Mapping[str, str | None]], ...] = (
         (DYNAMIC_BROKER, broker.dynamic),
         (DYNAMIC_DEFAULT, broker.dynamic_default),

@@ -163,6 +163,7 @@ class Node:
 
     async def start(self, stop: asyncio.Event) -> None:
         """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
+        log.info("settings: %s", self._config.summary())
         for name in self._config.without_effect():
             log.warning("%s is set, but has no effect here", name)
         meta = self._logs.open()

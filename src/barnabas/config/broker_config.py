@@ -124,6 +124,13 @@ class BrokerConfig:
         """Names given that change nothing here: worth a warning each."""
         return self._now.without_effect()
 
+    def summary(self) -> str:
+        """What is given, in one line that a log may keep: what may be secret is hidden."""
+        return ", ".join(
+            f"{name}={'[hidden]' if broker_setting(name).sensitive else text!a}"
+            for name, text in self.texts.items()
+        )
+
     def value(self, name: str) -> Value:
         """The value in force, typed as its definition says."""
         return self._now.values[name]

@@ -19,6 +19,7 @@ A row is a head and, indented, a line of documentation. The head's words, over o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,6 +34,9 @@ from barnabas.config.java import (
     trim,
 )
 from barnabas.errors import ConfigError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that would break a message's line."""
 
 
 class ConfigType(IntEnum):
@@ -107,7 +111,7 @@ class Setting:
         return None
 
     def _invalid(self, value: str, why: str) -> ConfigError:
-        shown = value if value.isprintable() else ascii(value)
+        shown = _CONTROL.sub(lambda match: ascii(match[0])[1:-1], value)
         return ConfigError(f"Invalid value {shown} for configuration {self.name}: {why}")
 
     def text(self, value: Value) -> str | None:

@@ -13,6 +13,7 @@ from typing import cast
 from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.definition import ConfigType, Setting
 from barnabas.config.protection import check_protection
+from barnabas.config.relations import RequirementError
 from barnabas.config.settings import SETTINGS, broker_setting, of_listener, topic_default
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 
@@ -59,33 +60,47 @@ def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: 
     """ConfigError unless a broker that runs with ``config`` may be given these settings of its
     own, or these of all brokers, in place of those there are."""
     check_dynamic(after, per_broker=per_broker)
-    if per_broker:
-        merged = config.with_dynamic(config.dynamic_default, after)
-    else:
-        merged = config.with_dynamic(after, config.dynamic)
+    layers = (config.dynamic_default, after) if per_broker else (after, config.dynamic)
+    try:
+        merged = config.with_dynamic(*layers)
+    except RequirementError as error:
+        raise ConfigError(f"requirement failed: {error}") from None
     _check_threads(config, merged)
     for name in ("max.connections", "max.connection.creation.rate"):
         value = cast("int", merged.values[name])
         if value <= 0 and value != config.integer(name):
-            raise ConfigError(f"Invalid {name} {value}")
+            raise _invalid(f"Invalid {name} {value}")
     _check_local_retention(merged)
 
 
+def _invalid(why: str) -> ConfigError:
+    """Worded as by the original, which wraps what its parts say about a change."""
+    return ConfigError(
+        f"Invalid value org.apache.kafka.common.config.ConfigException: {why}"
+        " for configuration Invalid dynamic configuration"
+    )
+
+
 def _check_threads(config: BrokerConfig, merged: Snapshot) -> None:
-    """Pools grow and shrink by half at most, in one step."""
-    for name in (*_THREADS, "log.cleaner.threads"):
+    """Pools shrink to half and grow to the double at most, in one step."""
+    for name in _THREADS:
         before, after = config.integer(name), cast("int", merged.values[name])
+        failed = f"Dynamic thread count update validation failed for {name}={after}, value should"
         if after == before:
             continue
-        failed = f"Dynamic thread count update validation failed for {name}={after}"
         if after <= 0:
-            raise ConfigError(f"{failed}, value should be at least 1")
+            raise _invalid(f"{failed} be at least 1")
         if after < before // 2:
-            raise ConfigError(f"{failed}, value should be at least half the current value {before}")
+            raise _invalid(f"{failed} be at least half the current value {before}")
         if after > before * 2:
-            raise ConfigError(
-                f"{failed}, value should not be greater than double the current value {before}"
-            )
+            raise _invalid(f"{failed} not be greater than double the current value {before}")
+    before = config.integer("log.cleaner.threads")
+    after = cast("int", merged.values["log.cleaner.threads"])
+    failed = "Log cleaner threads cannot be"
+    if after < before // 2:
+        raise _invalid(f"{failed} reduced to less than half the current value {before}")
+    if after > before * 2:
+        raise _invalid(f"{failed} increased to more than double the current value {before}")
 
 
 def _check_local_retention(merged: Snapshot) -> None:
@@ -99,11 +114,11 @@ def _check_local_retention(merged: Snapshot) -> None:
         local = cast("int", merged.values[name])
         if limit < 0 or local == -2:
             continue
-        if local == -1 or local > limit:
-            raise ConfigError(
-                f"Invalid value {local} for configuration {name}:"
-                f" Value must not be more than {whole} property value: {limit}"
-            )
+        wrong = f"Invalid value {local} for configuration {name}: Value must not be"
+        if local == -1:
+            raise _invalid(f"{wrong} -1 as {whole} value is set as {limit}.")
+        if local > limit:
+            raise _invalid(f"{wrong} more than {whole} property value: {limit}")
 
 
 def usable(overrides: Mapping[str, str], *, per_broker: bool) -> dict[str, str]:

@@ -41,9 +41,13 @@ def _number(values: Values, name: str) -> int:
     return cast("int", values[name])
 
 
+class RequirementError(ConfigError):
+    """Settings that are good by themselves, but not together."""
+
+
 def _require(holds: bool, message: str) -> None:
     if not holds:
-        raise ConfigError(message)
+        raise RequirementError(message)
 
 
 def _check_ids(values: Values) -> None:
@@ -65,11 +69,15 @@ def _check_logs(values: Values) -> None:
         wrong = setting.wrong(topic_default(name, values)) if setting.behind else None
         if wrong is not None:
             behind = next(b for b, _ in setting.behind if values[b] is not None)
+            if behind.startswith("log.roll."):
+                bound = 0 if "jitter" in behind else 1
+                raise RequirementError(f"{behind} must be greater than or equal to {bound}")
             raise ConfigError(
                 f"Invalid value {values[behind]} for configuration {behind}: {wrong[1]}"
             )
     _require(
-        topic_default("retention.ms", values) != 0, "log.retention.ms: must be -1 or at least 1"
+        topic_default("retention.ms", values) != 0,
+        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
     )
     least, most = "log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"
     _require(
@@ -86,7 +94,7 @@ def _check_logs(values: Values) -> None:
     _require(threads >= 1, "log.cleaner.threads: must be at least 1")
     _require(
         _number(values, "log.cleaner.dedupe.buffer.size") // threads > 1024 * 1024,
-        "log.cleaner.dedupe.buffer.size: must be at least 1MB per cleaner thread",
+        "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
     )
 
 
@@ -112,7 +120,8 @@ def _check_network(values: Values) -> None:
     overrides = connections_per_address(cast("str", values["max.connections.per.ip.overrides"]))
     _require(
         bool(overrides) or _number(values, "max.connections.per.ip") != 0,
-        "max.connections.per.ip: can be zero only if max.connections.per.ip.overrides is set",
+        "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides"
+        " property is set.",
     )
 
 

@@ -1,0 +1,137 @@
+"""DescribeConfigs: every setting as the original describes it, over the wire.
+
+``golden/settings/described.txt`` holds name, value, type and whether it is read-only of every
+setting of a broker of Apache Kafka 3.9.1, which was given ``RECORDED``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.api import kit
+
+from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+GOLDEN = Path(__file__).parents[1] / "golden/settings/described.txt"
+RECORDED = {
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.initial.task.delay.ms": "1000",
+    "log.retention.check.interval.ms": "1000",
+    "log.cleaner.backoff.ms": "300",
+    "producer.id.expiration.check.interval.ms": "1000",
+}
+DEVIATIONS = {
+    "broker.rack": "given by the test's brokers",
+    "listeners": "another address",
+    "log.dirs": "another directory",
+    "zookeeper.connect": "another address",
+}
+TOPIC, BROKER = 2, 4
+OF_TOPIC, OF_BROKER, OF_ALL, OF_FILE, DEFAULT = range(1, 6)
+
+
+async def _described(
+    client: kit.Client, kind: int, name: str, *, documented: bool = False
+) -> dict[str, Any]:
+    resource = Message(resource_type=kind, resource_name=name, configuration_keys=None)
+    message = Message(resources=[resource], include_synonyms=True, include_documentation=documented)
+    (result,) = (await client.ask(ApiKey.DESCRIBE_CONFIGS, 4, message)).results
+    assert result.error_code == 0
+    return {config.name: config for config in result.configs}
+
+
+def _recorded() -> dict[str, tuple[str | None, int, bool]]:
+    found = {}
+    for line in GOLDEN.read_text().splitlines():
+        name, value, kind, read_only = line.split(" ")
+        found[name] = (None if value == "None" else value, int(kind), read_only == "1")
+    return found
+
+
+def test_a_broker_as_the_original_describes_it() -> None:
+    async def scenario(client: kit.Client) -> None:
+        found = await _described(client, BROKER, "1", documented=True)
+        recorded = _recorded()
+        assert len(recorded) == 316
+        assert set(found) - set(recorded) == {n for n, s in SETTINGS.items() if s.ours}
+        assert set(recorded) <= set(found)
+        for name, expected in recorded.items():
+            config = found[name]
+            if name not in DEVIATIONS:
+                assert (config.value, config.config_type, config.read_only) == expected, name
+            given = name in RECORDED or name in ("broker.id", "node.id", *DEVIATIONS)
+            assert config.config_source == (OF_FILE if given else DEFAULT), name
+            assert config.is_sensitive == (config.config_type == 9), name
+            assert config.documentation
+
+    kit.run(scenario, settings=RECORDED)
+
+
+def test_what_may_be_secret_is_never_shown() -> None:
+    given = {
+        "my.plug.in.password": "geheim",
+        "listener.name.plaintext.max.connections": " 5 ",
+        "log.cleaner.io.max.bytes.per.second": "1e7",
+    }
+
+    async def scenario(client: kit.Client) -> None:
+        found = await _described(client, BROKER, "1")
+        unknown = found["my.plug.in.password"]
+        assert (unknown.value, unknown.config_type, unknown.is_sensitive) == (None, 0, True)
+        assert [(s.name, s.value, s.source) for s in unknown.synonyms] == [
+            ("my.plug.in.password", None, OF_FILE)
+        ]
+        assert "geheim" not in repr(found)
+        listener = found["listener.name.plaintext.max.connections"]
+        assert (listener.value, listener.config_type, listener.is_sensitive) == (" 5 ", 3, False)
+        assert [(s.name, s.source) for s in listener.synonyms] == [
+            ("listener.name.plaintext.max.connections", OF_FILE),
+            ("max.connections", DEFAULT),
+        ]
+        assert found["log.cleaner.io.max.bytes.per.second"].value == "1.0E7"
+
+    kit.run(scenario, settings=given)
+
+
+def test_a_topic_is_described_alike_by_both_answers() -> None:
+    overrides = {
+        "retention.ms": " +5 ",
+        "min.cleanable.dirty.ratio": "0.5f",
+        "cleanup.policy": "delete , compact",
+        "leader.replication.throttled.replicas": "0:1, 1:2",
+        "preallocate": "TRUE",
+        "compression.gzip.level": "9",
+    }
+    shown = {
+        "retention.ms": "5",
+        "min.cleanable.dirty.ratio": "0.5",
+        "cleanup.policy": "delete,compact",
+        "leader.replication.throttled.replicas": "0:1,1:2",
+        "preallocate": "true",
+        "compression.gzip.level": "9",
+        "message.format.version": "3.0-IV1",
+        "remote.storage.enable": "false",
+        "flush.ms": "9223372036854775807",
+        "follower.replication.throttled.replicas": "",
+    }
+
+    async def scenario(client: kit.Client) -> None:
+        created = await client.create("t", **overrides)
+        found = await _described(client, TOPIC, "t")
+        assert list(found) == list(TOPIC_SETTINGS) == [c.name for c in created.configs]
+        for config in created.configs:
+            other = found[config.name]
+            assert config.value == other.value
+            assert config.config_source == other.config_source
+            assert config.is_sensitive == other.is_sensitive is False
+            assert (other.config_source == OF_TOPIC) == (config.name in overrides)
+        assert {name: found[name].value for name in shown} == shown
+
+    kit.run(scenario)
