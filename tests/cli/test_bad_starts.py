@@ -57,9 +57,10 @@ def _refused(done: subprocess.CompletedProcess[str], *named: str) -> None:
         assert name in done.stderr
 
 
-def test_unknown_and_malformed_settings(cluster: Cluster, tmp_path: Path) -> None:
+def test_malformed_settings(cluster: Cluster, tmp_path: Path) -> None:
     for changes, name in [
-        ({"no__such__setting": "1"}, "no.such.setting"),
+        ({"authorizer__class__name": "x"}, "authorizer.class.name"),
+        ({"log__dirs": "/data,/data/extra"}, "log.dirs"),
         ({"num__partitions": "many"}, "num.partitions"),
         ({"num__partitions": "0"}, "num.partitions"),
         ({"broker__id": "one"}, "broker.id"),
@@ -85,16 +86,47 @@ def test_malformed_overrides(cluster: Cluster, tmp_path: Path, override: str) ->
     [
         (b"broker.id=1\nzookeeper.connect=\\u00zz\n", "server.properties"),
         (b"\xff\xfe\x00binary\x00", "--config"),
-        (b"just words\n", "just"),
         (b"num.partitions==3\n", "num.partitions"),
     ],
-    ids=["escape", "binary", "words", "equals"],
+    ids=["escape", "binary", "equals"],
 )
 def test_malformed_property_files(tmp_path: Path, text: bytes, named: str) -> None:
     path = tmp_path / "server.properties"
     path.write_bytes(text)
     done = barnabas("broker", "--config", str(path), "-X", "zookeeper.connect=127.0.0.1:1")
     _refused(done, named)
+
+
+def test_a_setting_that_nothing_here_obeys_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "server.properties"
+    path.write_text("just words\nnum.io.threads=9\nlog.dirs=" + str(tmp_path / "data"))
+    settings = ["zookeeper.connect=127.0.0.1:1", "zookeeper.connection.timeout.ms=100"]
+    options = [part for setting in settings for part in ("-X", setting)]
+    environment = {"KAFKA_LOG4J_ROOT_LOGLEVEL": "WARN", "KAFKA_NO_SUCH_SETTING": "x"}
+    done = barnabas("broker", "--config", str(path), *options, environment=environment)
+    assert done.returncode == 1
+    assert "zookeeper.connect" in done.stderr
+    for name in ("just", "num.io.threads", "no.such.setting"):
+        assert done.stderr.count(f"{name} is set, but has no effect here") == 1
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["AUTHORIZER_CLASS_NAME", "SASL_ENABLED_MECHANISMS", "SUPER_USERS", "SSL_KEYSTORE_LOCATION"],
+)
+def test_security_by_environment_is_refused(tmp_path: Path, variable: str) -> None:
+    given = {"KAFKA_ZOOKEEPER_CONNECT": "127.0.0.1:1", f"KAFKA_{variable}": "PLAIN"}
+    done = barnabas("broker", environment=given)
+    _refused(done, variable.lower().replace("_", "."))
+
+
+def test_one_log_directory_by_two_names(tmp_path: Path) -> None:
+    (tmp_path / "data/inner").mkdir(parents=True)
+    for link, target in (("same", "data"), ("deep", "data/inner")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+        given = f"log.dirs={tmp_path / 'data'},{tmp_path / link}"
+        done = barnabas("broker", "-X", given, "-X", "zookeeper.connect=127.0.0.1:1")
+        _refused(done, "log.dirs", str(tmp_path / link))
 
 
 def test_a_property_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
@@ -176,14 +208,13 @@ def test_up_where_the_coordinator_cannot_listen(tmp_path: Path) -> None:
     _refused(done, str(port + 3))
 
 
-def test_up_with_an_unknown_setting(tmp_path: Path) -> None:
-    port = free_ports(4)
-    done = barnabas(
-        "up",
-        *("--port", str(port), "--zookeeper-port", str(port + 3), "--data", str(tmp_path)),
-        *("-X", "no.such.setting=1"),
-    )
-    _refused(done, "no.such.setting")
+def test_up_says_what_it_refuses_and_what_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    options = ("up", "--data", str(tmp_path), "--port", str(cluster.port))
+    _refused(barnabas(*options, "-X", "super.users=User:a"), "super.users")
+    done = barnabas(*options, "-X", "log.retentoin.ms=1")
+    warning, error = done.stderr.splitlines()
+    assert warning.endswith("no effect here; did you mean log.retention.ms?")
+    assert "--port" in error
 
 
 def test_up_twice_on_one_port(cluster: Cluster, tmp_path: Path) -> None:

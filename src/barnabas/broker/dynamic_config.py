@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import usable
+from barnabas.config.settings import no_effect
 from barnabas.errors import ConfigError
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.client import ZooKeeperClient
@@ -59,7 +60,7 @@ class DynamicBrokerConfig:
             log.info("settings of this broker changed: %s", ", ".join(sorted(changed)))
         for name in config.without_effect():
             if name not in known:
-                log.warning("%s is set, but has no effect here", name)
+                log.warning("%s", no_effect(name))
 
 
 def _usable(found: Mapping[str, str], entity: str, *, per_broker: bool) -> dict[str, str]:

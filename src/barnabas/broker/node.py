@@ -30,6 +30,7 @@ from barnabas.broker.room_settings import (
 )
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.settings import no_effect
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.errors import ConfigError, FatalError
@@ -165,7 +166,7 @@ class Node:
         """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
         log.info("settings: %s", self._config.summary())
         for name in self._config.without_effect():
-            log.warning("%s is set, but has no effect here", name)
+            log.warning("%s", no_effect(name))
         meta = self._logs.open()
         identity = await _unless_stopped(
             stop, self._identity(None if meta is None else meta.broker_id)

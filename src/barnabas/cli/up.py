@@ -14,6 +14,7 @@ from barnabas.cluster.plan import ClusterPlan
 from barnabas.cluster.processes import check_plan, run_process
 from barnabas.cluster.readiness import wait_until_ready
 from barnabas.cluster.supervisor import Supervisor
+from barnabas.config.settings import no_effect
 from barnabas.config.sources import parse_overrides
 from barnabas.errors import ConfigError
 
@@ -71,7 +72,8 @@ def command(
     supervisor = Supervisor(plan, run_process)
     code = 1
     try:
-        check_plan(plan)
+        for name in check_plan(plan):
+            click.echo(f"barnabas: warning: {no_effect(name)}", err=True)
         supervisor.start()
         if _until_ready(supervisor, plan):
             click.echo(

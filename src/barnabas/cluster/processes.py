@@ -99,11 +99,14 @@ def make_data_directory(path: str) -> None:
         raise ConfigError(f"--data {path}: {error.strerror}") from None
 
 
-def check_plan(plan: ClusterPlan) -> None:
-    """Everything about ``plan`` that can be refused before anything starts. ConfigError."""
+def check_plan(plan: ClusterPlan) -> list[str]:
+    """Everything about ``plan`` that can be refused before anything starts. ConfigError. Answers
+    the names of settings that change nothing."""
+    ignored: dict[str, None] = {}
     for broker_id in plan.broker_ids:
-        BrokerConfig(plan.broker_settings(broker_id))
+        ignored |= dict.fromkeys(BrokerConfig(plan.broker_settings(broker_id)).without_effect())
     make_data_directory(plan.directory)
+    return list(ignored)
 
 
 def run_process(plan: ClusterPlan, name: str) -> int:

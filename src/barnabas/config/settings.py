@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 
@@ -86,6 +87,13 @@ def broker_setting(name: str) -> Setting:
 def unknown_setting(name: str) -> Setting:
     """A name that is not in the table."""
     return Setting(name=name, type=ConfigType.UNKNOWN, default=None, doc="", importance="LOW")
+
+
+def no_effect(name: str) -> str:
+    """The warning for a name that is given and that nothing here obeys."""
+    near = [] if name in SETTINGS else difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{name} is set, but has no effect here{hint}"
 
 
 def topic_default(name: str, values: Mapping[str, Value]) -> Value:
