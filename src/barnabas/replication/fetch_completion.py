@@ -51,28 +51,26 @@ class Tally:
     """Bytes of records in the answer."""
     ahead: int = 0
     """Bytes up to the reader's limits, whether they were read or not (rule 13)."""
-    _refused: int = 0
-    _ended: int = 0
+    refused: int = 0
+    ended: int = 0
 
     def add(self, found: FetchedPartition) -> None:
         """Count what a look at a partition found."""
-        self._count(found, 1)
+        self.read += found.size
+        self.ahead += found.ahead
+        self.refused += found.refused
+        self.ended += found.ends_wait
 
     def remove(self, found: FetchedPartition) -> None:
         """Count it no longer: the partition is looked at again."""
-        self._count(found, -1)
-
-    def _count(self, found: FetchedPartition, sign: int) -> None:
-        self.read += sign * found.size
-        self.ahead += sign * found.ahead
-        self._refused += sign * found.refused
-        self._ended += sign * found.ends_wait
+        self.read -= found.size
+        self.ahead -= found.ahead
+        self.refused -= found.refused
+        self.ended -= found.ends_wait
 
     @property
     def is_complete(self) -> bool:
         """Whether waiting longer has no point."""
-        if self._ended or not self.asked:
+        if self.read >= self.min_bytes or self.ahead >= self.min_bytes or self.ended:
             return True
-        if self._refused == self.asked and not self.from_follower:
-            return True
-        return self.read >= self.min_bytes or self.ahead >= self.min_bytes
+        return self.refused == self.asked and (not self.from_follower or not self.asked)

@@ -31,11 +31,8 @@ class PendingFetch:
         self._start = start
         self._watch = watch
         session = start.session
-        self._tally = Tally(
-            min_bytes=self.min_bytes,
-            asked=len(start.named) if session is None else len(session.partitions),
-            from_follower=params.from_follower,
-        )
+        asked = start.named if session is None else session.partitions
+        self._tally = Tally(self.min_bytes, len(asked), params.from_follower)
         self._answers: dict[SessionPartition, FetchedPartition] = {}
         self._future: asyncio.Future[FetchResult] | None = None
         self._wheel: DeadlineWheel | None = None
@@ -161,7 +158,8 @@ class PendingFetch:
         session = self._start.session
         if session is None:
             chosen = [self._answers[e] for e in self._start.named if e in self._answers]
-            chosen.sort(key=_is_refused)
+            if self._tally.refused:
+                chosen.sort(key=_is_refused)
             return FetchResult(error=ErrorCode.NONE, session_id=0, partitions=chosen)
         chosen = []
         for entry in sorted(self._answers, key=_rank):
@@ -169,7 +167,8 @@ class PendingFetch:
             changed = session.must_send(entry, answer)
             if changed or self._start.kind is Kind.FULL:
                 chosen.append(answer)
-        chosen.sort(key=_is_refused)
+        if self._tally.refused:
+            chosen.sort(key=_is_refused)
         return FetchResult(error=ErrorCode.NONE, session_id=session.id, partitions=chosen)
 
 

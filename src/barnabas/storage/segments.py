@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from barnabas.errors import KafkaError
@@ -14,8 +13,7 @@ from barnabas.storage.segment import LENGTH_PREFIX_BYTES, Segment
 from barnabas.types import Buffer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSlice:
+class LogSlice(NamedTuple):
     """A run of bytes of the log, starting at a batch; the last batch may be cut short."""
 
     buffers: list[Buffer]
@@ -122,15 +120,14 @@ class Segments:
             end = self._position_of(segment, limit)
             self._cut = (segment, limit, end)
         ahead = max(end - position, 0)
-        nothing = LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
         length = min(max_bytes, ahead)
         if not ahead or (length <= 0 and not min_one):
-            return nothing
+            return LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
         buffers = segment.read(position, max(length, LENGTH_PREFIX_BYTES))
         first_size = LENGTH_PREFIX_BYTES + int.from_bytes(buffers[0][8:12], "big", signed=True)
         if first_size > length:
             if not min_one:
-                return nothing
+                return LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
             length = first_size
             buffers = segment.read(position, length)
         return LogSlice(buffers=buffers, bytes=length, ahead=ahead, is_behind=is_behind)
