@@ -9,7 +9,9 @@ REQUEST_BYTES_MAX = 100 * 1024 * 1024
 """Default of ``socket.request.max.bytes``: a longer size prefix closes the connection."""
 
 ZOOKEEPER_FRAME_BYTES_MAX = 4 * 1024 * 1024
-"""``jute.maxbuffer`` as Kafka sets it."""
+"""``jute.maxbuffer`` as Kafka sets it for its clients."""
+ZOOKEEPER_SERVER_FRAME_BYTES_MAX = 0xFFFFF
+"""``jute.maxbuffer`` of a ZooKeeper server, unless it is set."""
 
 WRITE_BUFFER_BYTES_MAX = 1024 * 1024
 """A connection whose unsent answers pass this is not read until they drain."""

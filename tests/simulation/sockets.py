@@ -114,8 +114,16 @@ class SimSocket:
         return len(piece)
 
     def sendmsg(self, buffers: Iterable[Any]) -> int:
-        """The same of several buffers."""
-        return self.send(b"".join(buffers))
+        """The same of several buffers. Only what there is room for is put together: a transport
+        (since Python 3.12) offers all it has each time."""
+        room = 0 if self.out is None else self.out.room()
+        pieces: list[Any] = []
+        for buffer in buffers:
+            pieces.append(buffer)
+            room -= len(buffer)
+            if room <= 0:
+                break
+        return self.send(b"".join(pieces))
 
     def shutdown(self, how: int) -> None:
         """Only SHUT_WR: send FIN."""

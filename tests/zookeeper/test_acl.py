@@ -13,7 +13,8 @@ ALICE = (("ip", "127.0.0.1"), ("digest", "alice:h"))
 
 def test_digests_are_those_of_zookeeper() -> None:
     assert access.digest_of(b"super:test") == "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
-    assert access.digest_of(b"nothing") is None
+    assert access.digest_of(b"alice") == "alice:UisnajVr3zkBPfq+os1D4UHsyeg="
+    assert access.digest_of(b"").startswith(":")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,9 @@ def test_digests_are_those_of_zookeeper() -> None:
         (Acl(1, "ip", "127.0.0.1"), LOCAL, True),
         (Acl(1, "ip", "127.0.0.0/8"), LOCAL, True),
         (Acl(1, "ip", "10.0.0.0/8"), LOCAL, False),
-        (Acl(1, "ip", "::1"), LOCAL, False),
+        (Acl(1, "ip", "0127.0.0.1"), LOCAL, True),
+        (Acl(1, "ip", "10.0.0.0/0"), LOCAL, True),
+        (Acl(1, "ip", "127.0.0.1"), (("ip", "::1"),), False),
         (Acl(0, "world", "anyone"), (access.SUPER,), True),
     ],
 )
@@ -38,8 +41,9 @@ def test_who_may_read(entry: Acl, identities: tuple[tuple[str, str], ...], allow
     "entry",
     [
         Acl(31, "world", "somebody"),
-        Acl(31, "digest", "nocolon"),
-        Acl(31, "ip", "x"),
+        *(Acl(31, "digest", text) for text in ("nocolon", "", ":", "a:", "a:b:c")),
+        *(Acl(31, "ip", text) for text in ("x", "", "127.1", "1.2.3.256", "1.2.3.4/", "1.2.3.4/x")),
+        *(Acl(31, "ip", text) for text in ("::1", "::1/64", "127.0.0.1/255.0.0.0", "1.2.3.-4")),
         Acl(31, "ip", "1.2.3.4/33"),
         Acl(31, "sasl", "kafka"),
     ],

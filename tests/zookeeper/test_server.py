@@ -8,6 +8,7 @@ import pytest
 from tests.zookeeper.coordinator_kit import Client, Server, connect, coordinator, run, start, until
 
 from barnabas.errors import FatalError
+from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
@@ -319,7 +320,9 @@ def test_bad_input_closes_only_its_connection(garbage: bytes) -> None:
             assert await bad.receive() is None
             garbled = await connect(server)
             garbled.transport.write(b"\0\0\0\x0c\0\0\0\1\0\0\0\1\0\0\xff\xff")
-            assert await garbled.receive() is None
+            assert (await garbled.reply(OpCode.CREATE))[0] == Code.MARSHALLING_ERROR
+            garbled.transport.write(b"\0\0\0\x0a\0\0\0\1\0\0\0\x64\0\0")
+            assert await garbled.receive() is None, "auth without its record"
             assert await good.call(OpCode.PING) == (0, EMPTY)
 
     run(main())
@@ -399,7 +402,7 @@ def test_big_frames_pass_up_to_the_limit() -> None:
     async def main() -> None:
         async with coordinator() as server:
             client = await connect(server)
-            data = bytes(4 * 1024 * 1024 - 200)
+            data = bytes(ZOOKEEPER_SERVER_FRAME_BYTES_MAX - 200)
             assert (await client.call(OpCode.CREATE, CreateRequest("/big", data)))[0] == 0
             assert (await client.call(OpCode.GET_DATA, ReadRequest("/big")))[1].data == data
             client.send(OpCode.CREATE, CreateRequest("/bigger", data + bytes(400)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -26,11 +26,13 @@ READ_ACL_UNSAFE: tuple[Acl, ...] = (Acl(READ, "world", "anyone"),)
 SUPER: Identity = ("super", "")
 
 
-def digest_of(credentials: bytes) -> str | None:
-    """The digest scheme's id of ``user:password``, or None if there is no colon in it."""
-    user, colon, _ = credentials.partition(b":")
-    if not colon:
-        return None
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
+
+
+def digest_of(credentials: bytes) -> str:
+    """The digest scheme's id of ``user:password``; without a colon all of it is the user, whom the
+    hash of the name alone proves, as in ZooKeeper."""
+    user = credentials.partition(b":")[0]
     digest = base64.b64encode(hashlib.sha1(credentials).digest())
     return f"{user.decode(errors='replace')}:{digest.decode()}"
 
@@ -51,10 +53,32 @@ def _grants(entry: Acl, identities: Sequence[Identity]) -> bool:
 
 
 def _in_network(address: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
+    own, other = _network_of(address), _network_of(network)
+    if own is None or other is None:
         return False
+    ignored = 32 - other[1]
+    return own[0] >> ignored == other[0] >> ignored
+
+
+def _network_of(text: str) -> tuple[int, int] | None:
+    """(address, bits that count) of ``1.2.3.4`` or ``1.2.3.4/8``; None if it is neither. IPv4 only,
+    and leading zeros are decimal, as ``IPAuthenticationProvider`` has it."""
+    address, slash, bits = text.partition("/")
+    octets = [_number(part, 255) for part in address.split(".")]
+    mask = _number(bits, 32) if slash else 32
+    if mask is None or len(octets) != 4:
+        return None
+    value = 0
+    for octet in octets:
+        if octet is None:
+            return None
+        value = value << 8 | octet
+    return value, mask
+
+
+def _number(text: str, most: int) -> int | None:
+    number = int(text) if _NUMBER.fullmatch(text) else -1
+    return number if 0 <= number <= most else None
 
 
 def resolve(acl: Sequence[Acl], identities: Sequence[Identity]) -> tuple[Acl, ...] | None:
@@ -80,14 +104,8 @@ def _well_formed(entry: Acl) -> bool:
     if entry.scheme == "world":
         return entry.id == "anyone"
     if entry.scheme == "digest":
-        return entry.id.count(":") == 1
-    if entry.scheme == "ip":
-        try:
-            ipaddress.ip_network(entry.id, strict=False)
-        except ValueError:
-            return False
-        return True
-    return False
+        return entry.id.rstrip(":").count(":") == 1  # as Java splits: empty ends do not count
+    return entry.scheme == "ip" and _network_of(entry.id) is not None
 
 
 def masked(acl: Sequence[Acl]) -> tuple[Acl, ...]:

@@ -14,6 +14,7 @@ from barnabas.zookeeper.sessions import Session
 
 _TURN_REQUESTS_MAX = 128
 """Requests of one connection served before the others have their turn."""
+_EVENT_XID = b"\xff\xff\xff\xff"
 _UNREAD_BYTES_MAX = 16 * WRITE_BUFFER_BYTES_MAX
 """Unsent bytes (watch events, mostly) at which a client that does not read is given up."""
 
@@ -29,7 +30,13 @@ class Keeper(Protocol):
     def connect(self, connection: Connection, frame: bytes) -> None: ...
     def request(self, connection: Connection, frame: bytes) -> None: ...
     def closed(self, connection: Connection, reason: str) -> None: ...
-    def failed(self, problem: Exception) -> None: ...
+    def answered(self, seconds: float) -> None:
+        """A reply was sent so long after its request had come."""
+        ...
+
+    def failed(self, connection: Connection, problem: Exception) -> None:
+        """Something unexpected: the connection has to be closed."""
+        ...
 
 
 class Connection(asyncio.Protocol):
@@ -43,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._first = b""
         self._sees_frames = False
         self._backlog: deque[bytes] = deque()
+        self._arrivals: deque[float] = deque()
+        """When the requests that have no answer yet were taken up."""
         self._out: list[bytes] | None = None
         self._unsent_bytes = 0
         self._deaf = False
@@ -80,9 +89,13 @@ class Connection(asyncio.Protocol):
                 return
             self._sees_frames = True
             data, self._first = self._first, b""
-            answer = self._keeper.answer_word(self, data[:4])
+            try:
+                answer = self._keeper.answer_word(self, data[:4])
+            except Exception as problem:
+                self._keeper.failed(self, problem)
+                return
             if answer is not None:
-                self.deliver([answer, None])
+                self._send_last(answer)
                 return
         try:
             self._backlog.extend(self._splitter.feed(data))
@@ -109,6 +122,7 @@ class Connection(asyncio.Protocol):
     def _work(self) -> None:
         """Serve what has arrived, a bounded part of it in one turn, and send answers together."""
         out: list[bytes] = []
+        refusal = ""
         self._out = out
         try:
             for _ in range(_TURN_REQUESTS_MAX):
@@ -116,21 +130,22 @@ class Connection(asyncio.Protocol):
                     break
                 frame = self._backlog.popleft()
                 self.received += 1
+                self._arrivals.append(self._loop.time())
                 if self.session is None:
                     self._keeper.connect(self, frame)
                 else:
                     self._keeper.request(self, frame)
         except InvalidRequest as problem:
-            self.close(str(problem))
+            refusal = str(problem)
         except Exception as problem:
-            self._keeper.failed(problem)
-            self.close("a fault of the coordinator")
-            out.clear()
+            self._keeper.failed(self, problem)
         finally:
             self._out = None
         if out:
             self._unsent_bytes -= sum(map(len, out))
             self._write(b"".join(out))
+        if refusal:
+            self.close(refusal)
         if self._backlog and not self._choked():
             self._loop.call_soon(self._go_on)
         self._balance()
@@ -169,6 +184,7 @@ class Connection(asyncio.Protocol):
     def deliver(self, frames: list[bytes | None]) -> None:
         ready = [frame for frame in frames if frame is not None]
         self.sent += len(ready)
+        self._take_times(ready)
         if self._out is not None and None not in frames:
             self._out += ready
             self._unsent_bytes += sum(map(len, ready))
@@ -183,6 +199,16 @@ class Connection(asyncio.Protocol):
             self.close("closed by the coordinator")
         else:
             self._go_on()
+
+    def _take_times(self, frames: list[bytes]) -> None:
+        now = self._loop.time()
+        for frame in frames:
+            if self._arrivals and not frame.startswith(_EVENT_XID, 4):
+                self._keeper.answered(now - self._arrivals.popleft())
+
+    def _send_last(self, answer: bytes) -> None:
+        self._write(answer)
+        self.close("closed by the coordinator")
 
     def _write(self, data: bytes) -> None:
         transport = self._transport

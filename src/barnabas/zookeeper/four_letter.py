@@ -42,7 +42,8 @@ def _envi(keeper: Coordinator) -> str:
 
 def _figures(keeper: Coordinator) -> str:
     return (
-        f"Received: {keeper.received}\nSent: {keeper.sent}\n"
+        f"Latency min/avg/max: {'/'.join(map(str, keeper.figures.latency_ms))}\n"
+        f"Received: {keeper.figures.received}\nSent: {keeper.figures.sent}\n"
         f"Connections: {len(keeper.connections)}\nOutstanding: 0\nZxid: {keeper.zxid:#x}\n"
         f"Mode: standalone\nNode count: {len(keeper.tree.nodes)}\n"
     )
@@ -81,20 +82,25 @@ def _cons(keeper: Coordinator) -> str:
 
 def _mntr(keeper: Coordinator) -> str:
     tree = keeper.tree
+    shortest, average, longest = keeper.figures.latency_ms
     figures = {
         "zk_version": f"{VERSION}, built on 2024-02-12 22:16 UTC",
         "zk_server_state": "standalone",
         "zk_ephemerals_count": sum(map(len, tree.ephemerals.values())),
         "zk_num_alive_connections": len(keeper.connections),
+        "zk_avg_latency": average,
+        "zk_max_latency": longest,
+        "zk_min_latency": shortest,
         "zk_outstanding_requests": 0,
         "zk_znode_count": len(tree.nodes),
         "zk_global_sessions": len(keeper.sessions.live),
-        "zk_packets_sent": keeper.sent,
-        "zk_packets_received": keeper.received,
+        "zk_packets_sent": keeper.figures.sent,
+        "zk_packets_received": keeper.figures.received,
         "zk_watch_count": keeper.watches.count(),
         "zk_approximate_data_size": sum(
             len(path) + len(node.data or b"") for path, node in tree.nodes.items()
         ),
+        "barnabas_request_faults": keeper.figures.faults,
         "zk_uptime": int((keeper.loop.time() - keeper.started) * 1000),
     }
     return "".join(f"{name}\t{value}\n" for name, value in figures.items())

@@ -1,8 +1,8 @@
 """Operations that change no znode: reads, watches, auth. One function each, ``_HANDLERS`` below.
 
 A handler returns the reply's record or raises ``Refused``. Source: ``FinalRequestProcessor`` of
-ZooKeeper 3.8. Not done: SASL (refused as on a server that has it not configured), reconfig (refused
-as on a standalone server).
+ZooKeeper 3.8. Not done: SASL (answered without a token, as by a server that has it not configured),
+reconfig (refused as on a standalone server).
 """
 
 from __future__ import annotations
@@ -34,9 +34,12 @@ from barnabas.zookeeper.messages import (
     PathResponse,
     ReadRequest,
     Record,
+    SaslRequest,
+    SaslResponse,
     SetWatches2Request,
     SetWatchesRequest,
     StatResponse,
+    WatcherType,
     WatchesRequest,
     WhoAmIResponse,
 )
@@ -84,9 +87,9 @@ def _prove(
         return [("ip", connection.host)]
     if record.scheme != "digest":
         return None
-    digest = access.digest_of(record.auth or b"")
-    if digest is None:
+    if record.auth is None:
         return None
+    digest = access.digest_of(record.auth)
     if digest == keeper.config.super_digest:
         return [access.SUPER, ("digest", digest)]
     return [("digest", digest)]
@@ -103,6 +106,8 @@ def _sync(keeper: Coordinator, connection: Connection, record: PathRequest) -> R
 def _exists(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
     if "\0" in record.path:
         raise Refused(Code.BAD_ARGUMENTS)
+    if record.path in keeper.tree.nodes:
+        keeper.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
         keeper.watches.watch_data(record.path, connection)
     return StatResponse(keeper.tree.get(record.path).stat())
@@ -177,19 +182,27 @@ def _set_watches(
 
 def _add_watch(keeper: Coordinator, connection: Connection, record: AddWatchRequest) -> Record:
     if record.mode not in (AddWatchMode.PERSISTENT, AddWatchMode.PERSISTENT_RECURSIVE):
-        raise Refused(Code.BAD_ARGUMENTS)
+        raise Refused(Code.MARSHALLING_ERROR)
     recursive = record.mode == AddWatchMode.PERSISTENT_RECURSIVE
     keeper.watches.watch_persistently(record.path, connection, recursive=recursive)
     return ErrorResponse(0)
 
 
 def _check_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+    _check_watcher_type(record)
     if not keeper.watches.contains(record.path, connection, record.type):
         raise Refused(Code.NO_WATCHER)
     return EMPTY
 
 
+def _check_watcher_type(record: WatchesRequest) -> None:
+    """Types 4 and 5 are those of ZooKeeper 3.9."""
+    if not WatcherType.CHILDREN <= record.type <= WatcherType.PERSISTENT_RECURSIVE:
+        raise Refused(Code.MARSHALLING_ERROR)
+
+
 def _remove_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+    _check_watcher_type(record)
     if not keeper.watches.remove(record.path, connection, record.type):
         raise Refused(Code.NO_WATCHER)
     return EMPTY
@@ -209,6 +222,22 @@ def _multi_read(keeper: Coordinator, connection: Connection, record: MultiReques
 def _reconfig(keeper: Coordinator, connection: Connection, record: Record) -> Record:
     keeper.zxid += 1
     raise Refused(Code.RECONFIG_DISABLED)
+
+
+def _delete_container(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+    """The original's server sends it to itself; to a client it answers only this."""
+    keeper.zxid += 1
+    raise Refused(Code.BAD_ARGUMENTS)
+
+
+def _create_session(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+    """Never a request of a client."""
+    keeper.zxid += 1
+    raise Refused(Code.MARSHALLING_ERROR)
+
+
+def _sasl(keeper: Coordinator, connection: Connection, record: SaslRequest) -> Record:
+    return SaslResponse(None)
 
 
 _Handler: TypeAlias = "Callable[[Coordinator, Connection, Record], Record]"
@@ -232,5 +261,8 @@ _HANDLERS: Mapping[int, _Handler] = MappingProxyType(
         OpCode.REMOVE_WATCHES: _remove_watches,
         OpCode.MULTI_READ: _multi_read,
         OpCode.RECONFIG: _reconfig,
+        OpCode.DELETE_CONTAINER: _delete_container,
+        OpCode.CREATE_SESSION: _create_session,
+        OpCode.SASL: _sasl,
     }
 )

@@ -419,11 +419,16 @@ def decode_request_header(frame: Buffer) -> tuple[int, int]:
     return xid, op
 
 
-def decode_request(frame: Buffer) -> tuple[int, int, Record]:
-    """(xid, operation, record); the record is None for an operation we do not know."""
-    xid, op = decode_request_header(frame)
+def decode_request_record(op: int, frame: Buffer) -> Record:
+    """The record behind a request's header; None for an operation we do not know."""
     layout = _REQUESTS.get(op)
-    return xid, op, None if layout is None else _read_whole(layout, frame, _REQUEST_HEADER.size)
+    return None if layout is None else _read_whole(layout, frame, _REQUEST_HEADER.size)
+
+
+def decode_request(frame: Buffer) -> tuple[int, int, Record]:
+    """(xid, operation, record)."""
+    xid, op = decode_request_header(frame)
+    return xid, op, decode_request_record(op, frame)
 
 
 def encode_request(xid: int, op: int, record: Record = EMPTY) -> bytes:

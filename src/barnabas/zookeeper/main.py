@@ -10,7 +10,7 @@ import sys
 import time
 
 from barnabas.errors import ConfigError, FatalError
-from barnabas.limits import ZOOKEEPER_FRAME_BYTES_MAX
+from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.seams import Env
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.zookeeper.server import CoordinatorConfig, serve
@@ -49,7 +49,7 @@ def run() -> int:
     parser.add_argument("--tick-ms", type=int, default=2000)
     parser.add_argument("--session-timeout-min-ms", type=int)
     parser.add_argument("--session-timeout-max-ms", type=int)
-    parser.add_argument("--jute-maxbuffer", type=int, default=ZOOKEEPER_FRAME_BYTES_MAX)
+    parser.add_argument("--jute-maxbuffer", type=int, default=ZOOKEEPER_SERVER_FRAME_BYTES_MAX)
     parser.add_argument("--no-flush", action="store_true", help="leave syncing to the system")
     options = parser.parse_args()
     config = CoordinatorConfig(

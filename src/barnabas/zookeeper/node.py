@@ -24,6 +24,14 @@ _EPHEMERAL = (CreateFlag.EPHEMERAL, CreateFlag.EPHEMERAL_SEQUENTIAL)
 _WITH_TTL = (CreateFlag.PERSISTENT_WITH_TTL, CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL)
 
 
+COUNTER_MAX = (1 << 31) - 1
+
+
+def wrapped(number: int) -> int:
+    """A 32-bit counter after one step too many, as Java's: 2^31 is -2^31."""
+    return (number + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+
+
 class Refused(Exception):
     """An operation that is answered with an error."""
 
@@ -33,7 +41,8 @@ class Refused(Exception):
 
 
 class Node:
-    """A znode. ``cversion`` counts creations of children only; ``stat`` is what clients see."""
+    """A znode. ``cversion`` counts creations of children only and stays at 2^31 - 1; ``version``
+    and ``aversion`` wrap. ``stat`` is what clients see."""
 
     __slots__ = (
         "acl",
@@ -73,7 +82,7 @@ class Node:
         self.ctime = ctime
         self.mtime = mtime
         self.version = version
-        self.cversion = cversion
+        self.cversion = min(cversion, COUNTER_MAX)
         self.aversion = aversion
         self.owner = owner
         self.children: dict[str, None] = {}
@@ -92,7 +101,7 @@ class Node:
             self.mtime,
             self.version,
             # Deletions count too for clients, but not for the numbers of sequential children.
-            self.cversion * 2 - children,
+            wrapped(self.cversion * 2 - children),
             self.aversion,
             self.owner if self.owner > 0 else 0,
             0 if self.data is None else len(self.data),
@@ -124,7 +133,7 @@ def owner_for(op: int, flags: int, ttl: int, session_id: int) -> int:
     if not 0 <= flags <= CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL:
         raise Refused(Code.BAD_ARGUMENTS)
     if flags in _WITH_TTL or op == OpCode.CREATE_TTL:
-        if not 0 < ttl <= _TTL_MAX:
+        if flags not in _WITH_TTL or not 0 < ttl <= _TTL_MAX:
             raise Refused(Code.BAD_ARGUMENTS)
         return _TTL_OWNER + ttl
     if op == OpCode.CREATE_CONTAINER:

@@ -8,18 +8,22 @@ the two ends of sessions); the outbox makes it durable before anybody hears of i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from barnabas.errors import ConfigError, FatalError, InvalidRequest
-from barnabas.limits import ZOOKEEPER_FRAME_BYTES_MAX
+from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.seams import Env
 from barnabas.zookeeper import acl as access
 from barnabas.zookeeper import four_letter, handlers, jute
 from barnabas.zookeeper.connection import Connection
+from barnabas.zookeeper.figures import Figures
 from barnabas.zookeeper.messages import (
     EMPTY,
+    INT_MAX,
     PASSWORD_BYTES,
+    Code,
     ConnectRequest,
     ConnectResponse,
     KeeperState,
@@ -32,8 +36,10 @@ from barnabas.zookeeper.node import Node
 from barnabas.zookeeper.outbox import Outbox
 from barnabas.zookeeper.sessions import Session, Sessions, fast_expiry_ms
 from barnabas.zookeeper.store import Batch, Store, Stored, StoredNode
-from barnabas.zookeeper.tree import WRITES, Event, Outcome, Request, ZTree
+from barnabas.zookeeper.tree import CLIENT_WRITES, WRITES, Event, Outcome, Request, ZTree
 from barnabas.zookeeper.watches import Watches
+
+log = logging.getLogger(__name__)
 
 _CHECK_S_MIN = 0.02
 """Sessions are looked through for expired ones at most this often."""
@@ -57,19 +63,19 @@ class CoordinatorConfig:
     """None: twenty ticks."""
     container_check_ms: int = 60_000
     """How often empty containers and znodes past their time to live are looked for."""
-    jute_maxbuffer: int = ZOOKEEPER_FRAME_BYTES_MAX
-    """Longest frame of a client in bytes; ours by default what Kafka sets for its clients, a real
-    server's is 1,048,575."""
+    jute_maxbuffer: int = ZOOKEEPER_SERVER_FRAME_BYTES_MAX
+    """Longest frame of a client in bytes."""
     super_digest: str | None = None
     """``user:base64(sha1(user:password))`` who may do everything."""
 
     @property
     def timeout_min_ms(self) -> int:
-        return self.session_timeout_min_ms or 2 * self.tick_ms
+        return min(self.session_timeout_min_ms or 2 * self.tick_ms, INT_MAX)
 
     @property
     def timeout_max_ms(self) -> int:
-        return max(self.session_timeout_max_ms or 20 * self.tick_ms, self.timeout_min_ms)
+        longest = max(self.session_timeout_max_ms or 20 * self.tick_ms, self.timeout_min_ms)
+        return min(longest, INT_MAX)
 
 
 class Coordinator:
@@ -79,8 +85,11 @@ class Coordinator:
         self.env = env
         self.config = config
         self.loop = asyncio.get_running_loop()
-        self.zxid = stored.epoch << 32
-        """The last one used. The epoch in front spares us making failed writes durable."""
+        highest = max((node.pzxid for node in stored.nodes), default=0)
+        highest = max(highest, max((node.mzxid for node in stored.nodes), default=0))
+        self.zxid = max(stored.epoch, (highest >> 32) + 1) << 32
+        """The last one used. The epoch in front spares us making failed writes durable; a life of
+        more than 2^32 writes goes on into the next epochs."""
         self.tree = ZTree()
         self.tree.restore((node.path, _node(node)) for node in stored.nodes)
         self.watches: Watches[Connection] = Watches()
@@ -93,10 +102,8 @@ class Coordinator:
         self.connections: dict[Connection, asyncio.TimerHandle] = {}
         self._suspicions: dict[int, asyncio.TimerHandle] = {}
         """Sessions to be expired soon, unless their clients come back."""
-        self.failure: asyncio.Future[None] = self.loop.create_future()
         self.outbox = Outbox(store, self._collect)
-        self.received = 0
-        self.sent = 0
+        self.figures = Figures()
         self.started = self.loop.time()
         self.stopping = False
 
@@ -111,10 +118,20 @@ class Coordinator:
         if connection.session is None:
             connection.close("no session was asked for")
 
-    def failed(self, problem: Exception) -> None:
-        """A fault of ours in a callback: the state may be half changed, so all of it has to go."""
-        if not self.failure.done():
-            self.failure.set_exception(problem)
+    def failed(self, connection: Connection, problem: Exception) -> None:
+        """A fault of ours in serving a connection ends that connection. The tree has taken back
+        what the request had done; what it had been answered before is still sent."""
+        self._fault(f"a request of {connection.host}:{connection.port}", problem)
+        connection.stop_serving()
+        self.outbox.send(connection, None)
+
+    def _fault(self, what: str, problem: Exception) -> None:
+        self.figures.faults += 1
+        log.error("%s failed", what, exc_info=problem)
+        self.env.observer.note("handler_failed", api=what, error=repr(problem))
+
+    def answered(self, seconds: float) -> None:
+        self.figures.answered(seconds)
 
     def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
         return four_letter.answer(self, word)
@@ -185,9 +202,17 @@ class Coordinator:
         session = connection.session
         assert session is not None
         session.touch(self.loop.time())
-        self.received += 1
-        xid, op, record = jute.decode_request(frame)
-        if op in WRITES:
+        self.figures.received += 1
+        xid, op = jute.decode_request_header(frame)
+        try:
+            record = jute.decode_request_record(op, frame)
+        except InvalidRequest:
+            if op == OpCode.AUTH:
+                raise
+            self.zxid += op in WRITES
+            self.reply(connection, xid, op, Code.MARSHALLING_ERROR)
+            return
+        if op in CLIENT_WRITES:
             outcome = self.write(op, record, session.id, connection)
             self.reply(connection, xid, op, outcome.err, outcome.record)
         elif op == OpCode.CLOSE_SESSION:
@@ -216,7 +241,7 @@ class Coordinator:
     def reply(
         self, connection: Connection, xid: int, op: int, err: int, record: Record = EMPTY
     ) -> None:
-        self.sent += 1
+        self.figures.sent += 1
         if err:
             frame = jute.encode_error_reply(xid, self.zxid, err)
         else:
@@ -325,14 +350,21 @@ class Coordinator:
                 self.env.observer.note("coordinator_was_stopped", ms=int((now - wake) * 1000))
                 self.sessions.start_over(now)
             for session in self.sessions.due(now):
-                self._expire(session, "timed out")
+                try:
+                    self._expire(session, "timed out")
+                except Exception as problem:
+                    self._fault(f"expiring session {session.id:#x}", problem)
+                    session.touch(now)  # tried again when it is due anew
 
     async def reap(self) -> None:
         """Delete empty containers and znodes past their time, until cancelled."""
         while True:
             await asyncio.sleep(self.config.container_check_ms / 1000)
             for path in self.tree.due_for_removal(self.env.clock.wall_ms()):
-                self.write(OpCode.DELETE_CONTAINER, PathRequest(path))
+                try:
+                    self.write(OpCode.DELETE_CONTAINER, PathRequest(path))
+                except Exception as problem:
+                    self._fault(f"removing {path}", problem)
 
 
 def _node(stored: StoredNode) -> Node:
@@ -368,10 +400,6 @@ def _stored(path: str, node: Node) -> StoredNode:
     )
 
 
-async def _watch_failure(failure: asyncio.Future[None]) -> None:
-    await failure
-
-
 async def serve(
     env: Env,
     config: CoordinatorConfig,
@@ -404,7 +432,6 @@ async def _serve(
             tasks.create_task(coordinator.outbox.run(), name="zookeeper-commit")
             tasks.create_task(coordinator.expire_sessions(), name="zookeeper-expiry")
             tasks.create_task(coordinator.reap(), name="zookeeper-reap")
-            tasks.create_task(_watch_failure(coordinator.failure), name="zookeeper-failure")
             env.observer.note("coordinator_ready", host=config.host, port=port)
             if ready is not None:
                 ready(config.host, port)

@@ -16,6 +16,7 @@ from barnabas.zookeeper.store import StoredSession
 
 C = TypeVar("C")
 
+_NUMBER_MASK = (1 << 56) - 1
 _SERVER_ID = 1
 """First byte of a session id; keeps ids apart from the owners of containers and TTL znodes."""
 
@@ -47,7 +48,7 @@ class Sessions(Generic[C]):
         """Sessions begun, altered or ended since the caller last cleared it."""
         self._timeout_min_ms = timeout_min_ms
         self._timeout_max_ms = timeout_max_ms
-        self._last_id = _SERVER_ID << 56 | (epoch & 0xFFFFFF) << 32
+        self._last_number = (epoch & 0xFFFFFF) << 32
 
     def negotiate(self, timeout_ms: int) -> int:
         return max(self._timeout_min_ms, min(timeout_ms, self._timeout_max_ms))
@@ -58,15 +59,23 @@ class Sessions(Generic[C]):
             self.live[session.id] = Session(session, now + session.timeout_ms / 1000)
 
     def begin(self, *, timeout_ms: int, grace_ms: int, password: bytes, now: float) -> Session[C]:
-        self._last_id += 1
+        id_ = self._next_id()
         timeout_ms = self.negotiate(timeout_ms)
         session: Session[C] = Session(
-            StoredSession(self._last_id, password, timeout_ms, min(grace_ms, timeout_ms)),
+            StoredSession(id_, password, timeout_ms, min(grace_ms, timeout_ms)),
             now + timeout_ms / 1000,
         )
         self.live[session.id] = session
         self.changed[session.id] = None
         return session
+
+    def _next_id(self) -> int:
+        """Never 0, of another server, or that of a session that lives."""
+        while True:
+            self._last_number = self._last_number + 1 & _NUMBER_MASK
+            id_ = _SERVER_ID << 56 | self._last_number
+            if id_ not in self.live:
+                return id_
 
     def resume(
         self, id_: int, password: bytes | None, timeout_ms: int, now: float

@@ -28,6 +28,8 @@ _SCHEMA = (
     id INTEGER PRIMARY KEY, password BLOB NOT NULL, timeout_ms INTEGER NOT NULL,
     grace_ms INTEGER NOT NULL)""",
 )
+_EPOCH_MAX = (1 << 31) - 1
+"""The upper half of a zxid, a signed number of 64 bits."""
 _LAYOUT = 1
 """``user_version`` of the file; a later one is refused."""
 
@@ -83,6 +85,8 @@ class SqliteStore:
             "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
         ).fetchone()[0]
         database.execute("COMMIT")
+        if epoch > _EPOCH_MAX:
+            raise ConfigError(f"{self._path}: started {epoch} times; no zxid is left for this one")
         nodes = [
             StoredNode(path, data, _decode_acl(acl), *numbers)
             for path, data, acl, *numbers in database.execute("SELECT * FROM nodes ORDER BY path")
@@ -121,7 +125,7 @@ class SqliteStore:
                     "INSERT OR REPLACE INTO sessions VALUES (?,?,?,?)", batch.sessions
                 )
             database.execute("COMMIT")
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, OverflowError) as problem:
             raise OSError(f"{self._path}: {problem}") from problem
 
     def close(self) -> None:

@@ -38,6 +38,7 @@ from barnabas.zookeeper.messages import (
     StatResponse,
 )
 from barnabas.zookeeper.node import (
+    COUNTER_MAX,
     SEQUENTIAL,
     Node,
     Refused,
@@ -45,6 +46,7 @@ from barnabas.zookeeper.node import (
     owner_for,
     parent_of,
     ttl_of,
+    wrapped,
 )
 
 _SPECIAL_PATHS = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
@@ -70,7 +72,7 @@ class Request(NamedTuple):
 
 
 class _Undo:
-    """What a multi has done so far, and how to take it back."""
+    """What a write has done so far, and how to take it back."""
 
     __slots__ = ("events", "steps", "touched")
 
@@ -78,6 +80,11 @@ class _Undo:
         self.events: list[Event] = []
         self.steps: list[Callable[[], None]] = []
         self.touched: list[str] = []
+
+    def take_back(self) -> None:
+        """Latest step first."""
+        while self.steps:
+            self.steps.pop()()
 
 
 class ZTree:
@@ -111,8 +118,8 @@ class ZTree:
     # --- reads -------------------------------------------------------------------------------
 
     def get(self, path: str) -> Node:
-        """Raises Refused(NO_NODE)."""
-        node = self.nodes.get(path)
+        """The empty path is the root's too. Raises Refused(NO_NODE)."""
+        node = self.nodes.get(path or "/")
         if node is None:
             raise Refused(Code.NO_NODE)
         return node
@@ -125,33 +132,42 @@ class ZTree:
 
     def descendants(self, path: str) -> int:
         """How many znodes lie below a path, at any depth (getAllChildrenNumber)."""
-        if path == "/":
-            return len(self.nodes) - 1
+        if path in ("", "/"):
+            return len(self.nodes) - (path == "/")
         prefix = path + "/"
         return sum(other.startswith(prefix) for other in self.nodes)
 
     # --- writes ------------------------------------------------------------------------------
 
     def apply(self, op: int, record: Record, request: Request) -> Outcome:
-        """Carry out a write: create*, delete, deleteContainer, setData, setACL, check, multi."""
+        """Carry out a write: create*, delete, deleteContainer, setData, setACL, check, multi.
+
+        Whatever it raises is a fault of ours; nothing of the write is left then."""
         self._undo = undo = _Undo()
-        if op == OpCode.MULTI:
-            result = self._multi(record, request)
-            if result.results and result.results[0].op == OpCode.ERROR:
-                return Outcome(0, result)
-        else:
-            try:
+        try:
+            if op == OpCode.MULTI:
+                result = self._multi(record, request)
+                if result.results and result.results[0].op == OpCode.ERROR:
+                    return Outcome(0, result)
+            else:
                 result = _WRITES[op](self, op, record, request)
-            except Refused as refused:
-                return Outcome(refused.code)
+        except Refused as refused:
+            return Outcome(refused.code)
+        except BaseException:
+            undo.take_back()
+            raise
         self._settle(undo)
         return Outcome(0, result, tuple(undo.events))
 
     def close_session(self, session_id: int, zxid: int) -> tuple[Event, ...]:
         """Delete what a session owns, oldest first."""
         self._undo = undo = _Undo()
-        for path in list(self.ephemerals.get(session_id, ())):
-            self._remove(path, zxid)
+        try:
+            for path in list(self.ephemerals.get(session_id, ())):
+                self._remove(path, zxid)
+        except BaseException:
+            undo.take_back()
+            raise
         self._settle(undo)
         return tuple(undo.events)
 
@@ -172,19 +188,17 @@ class ZTree:
             self.touched[path] = None
 
     def _multi(self, record: MultiRequest, request: Request) -> MultiResponse:
-        """All or nothing. On failure: 0 before the failed part, its code, -2 after it."""
+        """All or nothing. On failure: 0 before the failed part, its code, -2 after it.
+
+        Raises Refused(MARSHALLING_ERROR) for flags that the original cannot read in a multi."""
         undo = self._undo
         results: list[MultiResult] = []
-        for index, (op, part) in enumerate(record.ops):
+        parts = [(_kind_in_multi(op, part), part) for op, part in record.ops]
+        for index, (op, part) in enumerate(parts):
             try:
-                if isinstance(part, CreateRequest):
-                    # Inside a multi the flags tell the kind of create, whatever its number says.
-                    container = part.flags == CreateFlag.CONTAINER
-                    op = OpCode.CREATE_CONTAINER if container else OpCode.CREATE
                 reply = _WRITES[op](self, op, part, request)
             except Refused as refused:
-                while undo.steps:
-                    undo.steps.pop()()
+                undo.take_back()
                 codes = [Code.OK] * index + [refused.code]
                 codes += [Code.RUNTIME_INCONSISTENCY] * (len(record.ops) - index - 1)
                 return MultiResponse(
@@ -196,7 +210,9 @@ class ZTree:
         return MultiResponse(tuple(results))
 
     def _create(self, op: int, record: CreateRequest | CreateTTLRequest, who: Request) -> Record:
-        ttl = record.ttl if isinstance(record, CreateTTLRequest) else -1
+        ttl = -1
+        if isinstance(record, CreateTTLRequest) and op == OpCode.CREATE_TTL:
+            ttl = record.ttl
         owner = owner_for(op, record.flags, ttl, who.session_id)
         path = record.path
         slash = path.rfind("/")
@@ -244,13 +260,14 @@ class ZTree:
         cversion, pzxid = parent.cversion, parent.pzxid
 
         def undo() -> None:
-            self._drop(path)
+            if self.nodes.get(path) is node:
+                self._drop(path)
             parent.cversion, parent.pzxid = cversion, pzxid
 
         self._undo.steps.append(undo)
         self._add(path, node)
-        parent.cversion += 1
-        parent.pzxid = zxid
+        if cversion < COUNTER_MAX:  # at the end of the counter both stay, and so does the number
+            parent.cversion, parent.pzxid = cversion + 1, zxid
         self._undo.touched += (path, parent_path)
         self._undo.events += (
             (EventType.NODE_CREATED, path, acl),
@@ -309,7 +326,7 @@ class ZTree:
             node.data, node.version, node.mzxid, node.mtime = before
 
         self._undo.steps.append(undo)
-        node.data, node.version = record.data, node.version + 1
+        node.data, node.version = record.data, wrapped(node.version + 1)
         node.mzxid, node.mtime = who.zxid, who.time_ms
         self._undo.touched.append(record.path)
         self._undo.events.append((EventType.NODE_DATA_CHANGED, record.path, node.acl))
@@ -323,7 +340,13 @@ class ZTree:
         node = self.get(record.path)
         self._permit(node, access.ADMIN, who.identities)
         _expect(node.aversion, record.version)
-        node.acl, node.aversion = acl, node.aversion + 1
+        before = node.acl, node.aversion
+
+        def undo() -> None:
+            node.acl, node.aversion = before
+
+        self._undo.steps.append(undo)
+        node.acl, node.aversion = acl, wrapped(node.aversion + 1)
         self._undo.touched.append(record.path)
         return StatResponse(node.stat())
 
@@ -364,6 +387,20 @@ class ZTree:
             del self.reapable[path]
 
 
+def _kind_in_multi(op: int, part: Record) -> int:
+    """What a part of a multi creates: the flags of a container or of none prevail over its number.
+
+    Raises Refused(MARSHALLING_ERROR) for flags that say neither."""
+    if isinstance(part, CreateRequest):
+        if not 0 <= part.flags <= CreateFlag.CONTAINER:
+            raise Refused(Code.MARSHALLING_ERROR)
+        return OpCode.CREATE_CONTAINER if part.flags == CreateFlag.CONTAINER else op
+    if isinstance(part, CreateTTLRequest) and 0 <= part.flags <= CreateFlag.CONTAINER:
+        container = part.flags == CreateFlag.CONTAINER
+        return OpCode.CREATE_CONTAINER if container else OpCode.CREATE
+    return op
+
+
 def _expect(version: int, expected: int) -> None:
     if expected not in (-1, version):
         raise Refused(Code.BAD_VERSION)
@@ -384,3 +421,5 @@ _WRITES: Mapping[int, Callable[..., Record]] = MappingProxyType(
 )
 WRITES: frozenset[int] = frozenset((*_WRITES, OpCode.MULTI))
 """Operations that take a zxid, even when they fail."""
+CLIENT_WRITES = WRITES - {OpCode.DELETE_CONTAINER}
+"""Those a client may ask for; containers are removed by the server alone."""
