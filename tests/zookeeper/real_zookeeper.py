@@ -1,11 +1,14 @@
 """Starts a real, standalone ZooKeeper (Debian's package ``zookeeper``) for comparison.
 
 ``with RealZooKeeper(directory) as zookeeper: zookeeper.connect_string``. ``missing()`` names what
-this machine lacks, for a skip that says so.
+this machine lacks, for a skip that says so. ``ZOOKEEPER_JARS`` may name a directory with the jars
+of another release (for example the libraries of Kafka 3.9, which has ZooKeeper 3.8.4).
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,11 +36,18 @@ _NAMES = (
 )
 
 
+_CHOSEN = os.environ.get("ZOOKEEPER_JARS")
+
+
+def _class_path() -> str:
+    return f"{_CHOSEN}/*" if _CHOSEN else ":".join(str(JARS / f"{name}.jar") for name in _NAMES)
+
+
 def missing() -> str | None:
     """What a real ZooKeeper needs and this machine has not, or None."""
     if shutil.which("java") is None:
         return "java is not installed"
-    if not (JARS / "zookeeper.jar").exists():
+    if not _CHOSEN and not (JARS / "zookeeper.jar").exists():
         return f"ZooKeeper is not installed ({JARS}/zookeeper.jar)"
     return None
 
@@ -86,7 +96,7 @@ class RealZooKeeper:
                     "-Dzookeeper.extendedTypesEnabled=true",
                     "-Dzookeeper.admin.enableServer=false",
                     "-Djava.net.preferIPv4Stack=true",
-                    *("-cp", ":".join(str(JARS / f"{name}.jar") for name in _NAMES)),
+                    *("-cp", _class_path()),
                     "org.apache.zookeeper.server.quorum.QuorumPeerMain",
                     str(self.directory / "zoo.cfg"),
                 ],
@@ -100,6 +110,13 @@ class RealZooKeeper:
                 self.kill()
                 raise RuntimeError(f"ZooKeeper did not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Of the release, (3, 8, 0) for example."""
+        found = re.search(rb"version: (\d+)\.(\d+)\.(\d+)", four_letter_word(self.port, b"srvr"))
+        assert found is not None
+        return tuple(map(int, found.groups()))
 
     def stop(self) -> None:
         """End it the polite way (SIGTERM)."""

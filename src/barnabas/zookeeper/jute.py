@@ -5,7 +5,8 @@ record; a reply is xid, zxid, error and, when the error is 0, the operation's re
 frame each way is the connect record instead, without a header. The records are in ``messages.py``.
 The server decodes requests and encodes replies, the client does the reverse.
 
-Everything that cannot be decoded raises ``InvalidRequest``: the connection it came from is closed.
+Everything that cannot be decoded raises ``InvalidRequest``. The server answers a malformed record
+with MARSHALLING_ERROR and closes the connection for anything else; the client always closes it.
 """
 
 from __future__ import annotations

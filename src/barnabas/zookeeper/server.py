@@ -207,10 +207,12 @@ class Coordinator:
         try:
             record = jute.decode_request_record(op, frame)
         except InvalidRequest:
-            if op == OpCode.AUTH:
+            if op in (OpCode.AUTH, OpCode.SASL):
                 raise
             self.zxid += op in WRITES
-            self.reply(connection, xid, op, Code.MARSHALLING_ERROR)
+            removal = op == OpCode.DELETE_CONTAINER  # refused before it is read
+            code = Code.BAD_ARGUMENTS if removal else Code.MARSHALLING_ERROR
+            self.reply(connection, xid, op, code)
             return
         if op in CLIENT_WRITES:
             outcome = self.write(op, record, session.id, connection)
