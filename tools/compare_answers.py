@@ -4,8 +4,10 @@
 
 Prints a table of API and version, what is wrong, codes and texts of the original, and ours;
 only the differences, unless ``--all`` is given. WORDs limit it to cases whose names contain all
-of them. Broker N listens at PORT + N - 1. ``--record`` writes the original's answers as the golden
-file of the tests (``tests/golden/answers-N.json``).
+of them. Broker N listens at PORT + N - 1. Both clusters have to be new: what an earlier run left
+behind (groups, transactional ids) changes answers. ``--record`` writes the original's answers as
+the golden files of the tests (``tests/golden/answers-N.json``,
+``answers-frames.json``).
 """
 
 from __future__ import annotations
@@ -18,15 +20,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.answers.case import Case, summary
 from tests.answers.cases import ALL
-from tests.answers.run import answers
+from tests.answers.run import ANSWER_MS, answers, frames
 
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
-
-ANSWER_MS = 12_000
-"""Longer than any request of the cases waits."""
 
 
 class Cluster:
@@ -37,9 +37,8 @@ class Cluster:
         self.port = int(port)
         self._connections: dict[int, KafkaConnection] = {}
 
-    async def ask(
-        self, api: ApiKey, version: int, message: Message | None = None, *, broker: int = 1
-    ) -> Any:
+    async def connection(self, broker: int = 1) -> KafkaConnection:
+        """The connection to a broker, opened anew if it was closed."""
         found = self._connections.get(broker)
         if found is None or not found.is_open:
             port = self.port + broker - 1
@@ -47,48 +46,42 @@ class Cluster:
                 self.host, port, client_id="answers", timeout_ms=10_000
             )
             self._connections[broker] = found
-        return await found.send(api, version, message or Message(), timeout_ms=ANSWER_MS)
+        return found
+
+    async def ask(
+        self, api: ApiKey, version: int, message: Message | None = None, *, broker: int = 1
+    ) -> Any:
+        """The decoded answer. Raises ConnectionError."""
+        connection = await self.connection(broker)
+        return await connection.send(api, version, message or Message(), timeout_ms=ANSWER_MS)
 
 
-def summary(answer: Any) -> list[str]:
-    """The codes and texts of an answer, each with what it is about."""
-    if isinstance(answer, str):
-        return [answer]
-    found: list[str] = []
-    _walk(answer, "", found)
-    return found or ["no error field"]
+async def record(file: Path, cluster: Cluster, found: dict[Case, Any], brokers: int) -> None:
+    """Write the golden files: the answers, and from one broker frames of some of them."""
+    _write(file, {case.name: answer for case, answer in found.items()})
+    if brokers == 1:
+        hexed = {case.name: text async for case, text in frames(cluster, list(found))}
+        _write(file.with_name("answers-frames.json"), hexed)
 
 
-def _walk(value: Any, label: str, found: list[str]) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _walk(item, label, found)
-    if not isinstance(value, dict):
-        return
-    code = next((value[k] for k in value if k.endswith("error_code")), None)
-    if code is not None:
-        text = next((value[k] for k in value if k.endswith("error_message")), None)
-        found.append(f"{label}{code}" + ("" if text is None else f" {text!r}"))
-    for name, item in value.items():
-        if isinstance(item, list | dict):
-            _walk(item, f"{name} ", found)
+def _write(file: Path, rows: dict[str, Any]) -> None:
+    lines = [f"{json.dumps(name)}: {json.dumps(answer)}" for name, answer in rows.items()]
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 async def main() -> None:
     words = [a for a in sys.argv[1:] if not a.startswith("--")]
-    record = None
+    file = None
     if "--record" in sys.argv:
-        record = Path(sys.argv[sys.argv.index("--record") + 1])
-        words.remove(str(record))
+        file = Path(sys.argv[sys.argv.index("--record") + 1])
+        words.remove(str(file))
     ours, theirs, words = Cluster(words[0]), Cluster(words[1]), words[2:]
     cases = [c for c in ALL if all(w in c.name for w in words)]
     view = await theirs.ask(ApiKey.METADATA, 12, Message(topics=[]))
     brokers = len(view.brokers)
     expected = {c: a async for c, a in answers(theirs, cases, brokers=brokers)}
-    if record is not None:
-        rows = {c.name: a for c, a in expected.items()}
-        lines = [f"{json.dumps(n)}: {json.dumps(a)}" for n, a in rows.items()]
-        record.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    if file is not None:
+        await record(file, theirs, expected, brokers)
     got = {c: a async for c, a in answers(ours, cases, brokers=brokers)}
     different = 0
     for asked, answer in expected.items():

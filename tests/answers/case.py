@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
 
 STRANGER = uuid.UUID(int=77)
@@ -16,6 +17,8 @@ STRANGER = uuid.UUID(int=77)
 
 PLAIN = "answers-plain"
 """Three partitions with one replica each, all on broker 1."""
+DOTTED = "answers.dotted"
+"""One partition; no topic ``answers_dotted`` may be made beside it."""
 COMPACTED = "answers-compacted"
 """As the plain one, with cleanup.policy=compact."""
 WIDE = "answers-wide"
@@ -85,6 +88,10 @@ def case(
 class Asker(Protocol):
     """Sends requests to the brokers of one cluster."""
 
+    async def connection(self, broker: int = 1) -> KafkaConnection:
+        """A connection to a broker."""
+        ...
+
     async def ask(
         self, api: ApiKey, version: int, message: Message | None = None, *, broker: int = 1
     ) -> Any:
@@ -126,3 +133,27 @@ def _stable(name: str, value: Any) -> Any:
     if name in _UNORDERED and isinstance(value, list):  # a hash table's order in the original
         return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
     return value
+
+
+def summary(answer: Any) -> list[str]:
+    """The codes and texts of an answer, each with what it is about."""
+    if isinstance(answer, str):
+        return [answer]
+    found: list[str] = []
+    _walk(answer, "", found)
+    return found or ["no error field"]
+
+
+def _walk(value: Any, label: str, found: list[str]) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _walk(item, label, found)
+    if not isinstance(value, dict):
+        return
+    code = next((value[k] for k in value if k.endswith("error_code")), None)
+    if code is not None:
+        text = next((value[k] for k in value if k.endswith("error_message")), None)
+        found.append(f"{label}{code}" + ("" if text is None else f" {text!r}"))
+    for name, item in value.items():
+        if isinstance(item, list | dict):
+            _walk(item, f"{name} ", found)

@@ -4,5 +4,4 @@ from __future__ import annotations
 
 from tests.answers import configs, groups, moving, others, topics
 
-CASES = [*topics.CASES, *configs.CASES, *moving.CASES, *groups.CASES, *others.CASES]
-ALL = [*CASES, *others.WRITES]
+ALL = [*topics.CASES, *configs.CASES, *moving.CASES, *groups.CASES, *others.CASES]

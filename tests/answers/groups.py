@@ -25,8 +25,8 @@ def _member(**fields: Any) -> Callable[[Known], Message]:
 
 
 _JOIN: Fields = {
-    "session_timeout": 10_000,
-    "rebalance_timeout": 10_000,
+    "session_timeout": 120_000,
+    "rebalance_timeout": 120_000,
     "member_id": "",
     "protocol_type": "consumer",
     "protocols": [Message(name="range", metadata=b"")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.answers.case import COMPACTED, MISSING, PLAIN, STRANGER, WIDE, Case, case
+from tests.raw_client import values
 
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -185,21 +186,27 @@ def _produce(
     return Message(transactional_id=txn, acks=acks, timeout=5_000, topic_data=data)
 
 
+BATCH = values(b"x")
 _PRODUCE: list[tuple[str, Message, int]] = [
     *(
         row
         for version in (3, 7, 8, 11)
         for row in [
-            ("missing topic", _produce(MISSING, 0, b""), version),
-            ("missing partition", _produce(PLAIN, 99, b""), version),
-            ("acks 2", _produce(PLAIN, 0, b"", acks=2), version),
-            ("acks -2", _produce(PLAIN, 0, b"", acks=-2), version),
+            ("missing topic", _produce(MISSING, 0, BATCH), version),
+            ("missing partition", _produce(PLAIN, 99, BATCH), version),
+            ("acks 2", _produce(PLAIN, 0, BATCH, acks=2), version),
+            ("acks -2", _produce(PLAIN, 0, BATCH, acks=-2), version),
         ]
     ),
-    ("name with a slash", _produce("a/b", 0, b""), 9),
+    ("name with a slash", _produce("a/b", 0, BATCH), 9),
 ]
 
 CASES: list[Case] = [
+    case(
+        ApiKey.ALTER_REPLICA_LOG_DIRS,
+        "name of 249 characters",
+        Message(dirs=[Message(path="/d", topics=[Message(name="n" * 249, partitions=[0])])]),
+    ),
     *(case(ApiKey.ELECT_LEADERS, what, m) for what, m in _ELECT),
     case(ApiKey.ELECT_LEADERS, "preferred, missing topic", _elect(0, MISSING, 0), version=0),
     case(ApiKey.ELECT_LEADERS, "preferred, leads already", _elect(0, PLAIN, 0), version=1),
@@ -234,7 +241,7 @@ CASES: list[Case] = [
         brokers=3,
     ),
     *(case(ApiKey.LIST_OFFSETS, w, m, version=v, to=1) for w, m, v in _OFFSETS),
-    case(ApiKey.LIST_OFFSETS, "not the leader", _offsets(PLAIN, 0, -1), to=2, brokers=3),
+    case(ApiKey.LIST_OFFSETS, "not a replica", _offsets(PLAIN, 0, -1), to=2, brokers=3),
     case(ApiKey.LIST_OFFSETS, "not the leader", _offsets(WIDE, 0, -1), to=2, brokers=3),
     *(case(ApiKey.OFFSET_FOR_LEADER_EPOCH, what, m, to=1) for what, m in _EPOCHS),
     case(ApiKey.OFFSET_FOR_LEADER_EPOCH, "not a replica", _epochs(PLAIN, 0, 0), to=2, brokers=3),
@@ -242,9 +249,9 @@ CASES: list[Case] = [
     *(case(ApiKey.FETCH, w, m, version=v, to=1) for w, m, v in _FETCH),
     case(ApiKey.FETCH, "not a replica", _fetch(None, 0, 0), version=12, to=2, brokers=3),
     *(case(ApiKey.PRODUCE, w, m, version=v, to=1) for w, m, v in _PRODUCE),
-    case(ApiKey.PRODUCE, "not the leader", _produce(PLAIN, 0, b""), to=2, brokers=3),
+    case(ApiKey.PRODUCE, "not the leader", _produce(PLAIN, 0, BATCH), to=2, brokers=3),
     case(ApiKey.PRODUCE, "no records", _produce(PLAIN, 0, b""), to=1),
     case(ApiKey.PRODUCE, "records null", _produce(PLAIN, 0, None), to=1),
-    case(ApiKey.PRODUCE, "internal topic", _produce("__consumer_offsets", 0, b""), to=1),
-    case(ApiKey.PRODUCE, "compacted, no records", _produce(COMPACTED, 0, b""), to=1),
+    case(ApiKey.PRODUCE, "internal topic", _produce("__consumer_offsets", 0, BATCH), to=1),
+    case(ApiKey.PRODUCE, "compacted, record without a key", _produce(COMPACTED, 0, BATCH), to=1),
 ]

@@ -319,7 +319,7 @@ _SECURITY: list[Case] = [
     ),
 ]
 
-WRITES: list[Case] = [
+_WRITES: list[Case] = [
     *(
         case(ApiKey.ALTER_CLIENT_QUOTAS, w, m, version=v)
         for v in (0, 1)
@@ -347,7 +347,6 @@ WRITES: list[Case] = [
         ]
     ),
 ]
-"""Quotas and SCRAM credentials written."""
 
 
 def _feature(name: str, level: int = 1, kind: int = 1) -> Message:
@@ -442,4 +441,4 @@ _CLUSTER: list[Case] = [
     case(ApiKey.CONTROLLED_SHUTDOWN, "wrong epoch", Message(broker_id=1, broker_epoch=5)),
 ]
 
-CASES: list[Case] = [*_TRANSACTIONS, *_SECURITY, *_CLUSTER]
+CASES: list[Case] = [*_TRANSACTIONS, *_SECURITY, *_WRITES, *_CLUSTER]

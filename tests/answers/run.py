@@ -9,6 +9,7 @@ from typing import Any
 from tests.answers.case import (
     COMPACTED,
     DOOMED,
+    DOTTED,
     GROUP,
     PLAIN,
     WIDE,
@@ -19,6 +20,7 @@ from tests.answers.case import (
 )
 
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.codec import encode_request
 from barnabas.protocol.connection import RequestTimedOut
 from barnabas.protocol.message import Message
 
@@ -26,6 +28,7 @@ CLOSED, NOTHING = "connection closed", "no answer"
 TOPICS = {
     PLAIN: ({0: [1], 1: [1], 2: [1]}, {}),
     **dict.fromkeys(DOOMED, ({0: [1]}, {})),
+    DOTTED: ({0: [1]}, {}),
     COMPACTED: ({0: [1]}, {"cleanup.policy": "compact"}),
     WIDE: ({0: [1, 2, 3], 1: [2, 3, 1], 2: [3, 1, 2]}, {}),
 }
@@ -39,6 +42,48 @@ async def answers(
     for asked in cases:
         if asked.brokers in (None, brokers):
             yield asked, await _answer(asker, asked, known)
+
+
+BYTE_FOR_BYTE = {
+    ApiKey.SASL_HANDSHAKE,
+    ApiKey.SASL_AUTHENTICATE,
+    ApiKey.DESCRIBE_ACLS,
+    ApiKey.CREATE_ACLS,
+    ApiKey.DELETE_ACLS,
+    ApiKey.CREATE_DELEGATION_TOKEN,
+    ApiKey.RENEW_DELEGATION_TOKEN,
+    ApiKey.EXPIRE_DELEGATION_TOKEN,
+    ApiKey.DESCRIBE_DELEGATION_TOKEN,
+    ApiKey.DESCRIBE_CLIENT_QUOTAS,
+    ApiKey.ALTER_CLIENT_QUOTAS,
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
+    ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
+    ApiKey.UPDATE_FEATURES,
+    ApiKey.CONSUMER_GROUP_HEARTBEAT,
+    ApiKey.CONSUMER_GROUP_DESCRIBE,
+}
+"""Refused, or with nothing to tell: nothing of their answers differs from run to run."""
+
+
+async def frames(asker: Asker, cases: Iterable[Case]) -> AsyncIterator[tuple[Case, str]]:
+    """The answers to the cases of these APIs in hex, without size and correlation id."""
+    for asked in cases:
+        if asked.api not in BYTE_FOR_BYTE or asked.brokers not in (None, 1):
+            continue
+        assert isinstance(asked.message, Message)
+        connection = await asker.connection(1)
+        frame = encode_request(asked.api, asked.version, 0, "answers", asked.message)
+        correlation = connection.next_correlation_id().to_bytes(4, "big")
+        sent = connection.send_frame(frame[:8] + correlation + frame[12:])
+        try:
+            answer = await connection.wait(sent, ANSWER_MS)
+        except ConnectionError:
+            continue
+        yield asked, bytes(answer[4:]).hex()
+
+
+ANSWER_MS = 12_000
+"""Longer than any request of the cases waits."""
 
 
 async def _answer(asker: Asker, asked: Case, known: Known) -> Any:
@@ -83,7 +128,7 @@ async def prepare(asker: Asker, brokers: int) -> Known:
 async def _renew_topics(asker: Asker, known: Known, names: list[str]) -> None:
     controller = known.controller
     everything = await asker.ask(ApiKey.METADATA, 12, Message(topics=None))
-    old = [t.name for t in everything.topics if t.name.startswith("answers-")]
+    old = [t.name for t in everything.topics if t.name.startswith("answers")]
     doomed = [Message(name=name, topic_id=None) for name in old]
     await asker.ask(
         ApiKey.DELETE_TOPICS, 6, Message(topics=doomed, timeout=30_000), broker=controller

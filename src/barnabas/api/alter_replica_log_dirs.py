@@ -12,6 +12,7 @@ from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.storage.moves import check_can_move
 from barnabas.types import TopicPartition
 
 
@@ -34,9 +35,11 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _place(services: Services, name: TopicPartition, path: str) -> ErrorCode:
-    if name not in services.metadata and services.replicas.get(name) is None:
-        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     try:
+        check_can_move(name)
+        services.logs.online_directory(path)
+        if name not in services.metadata and services.replicas.get(name) is None:
+            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         services.logs.place(name, path)
     except KafkaError as error:
         return error.code

@@ -7,6 +7,7 @@ the original answers the same in ZooKeeper mode.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
@@ -44,12 +45,22 @@ def invalid(message: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_REQUEST, message)
 
 
-def own_broker_id(services: Services, name: str, word: str = "Node") -> int:
-    """The id in a resource's name. Raises INVALID_REQUEST unless it is this broker's."""
-    try:
-        found = int(name)
-    except ValueError:
-        raise invalid(f"{word} id must be an integer, but it is: {name}") from None
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_INT_MAX = 2**31 - 1
+
+
+def broker_id_of(name: str, word: str) -> int:
+    """The number in a resource's name, as Java reads it. INVALID_REQUEST if it is none."""
+    found = int(name) if _INTEGER.fullmatch(name) else None
+    if found is None or not ~_INT_MAX <= found <= _INT_MAX:
+        raise invalid(f"{word} id must be an integer, but it is: {name}")
+    return found
+
+
+def own_broker_id(services: Services, name: str) -> int:
+    """The id in the name of a resource that is to be altered. INVALID_REQUEST unless it is this
+    broker's."""
+    found = broker_id_of(name, "Node")
     if found != services.broker_id:
         raise invalid(f"Unexpected broker id, expected {services.broker_id}, but received {name}")
     return found
@@ -116,7 +127,13 @@ async def _alter_topic(
         )
     entity = paths.topic_entity(topic)
     after = await change(lambda: read_config(services.zookeeper, entity), TOPIC_SETTINGS)
-    checked = check_topic_overrides(services.config, after)
+    try:
+        checked = check_topic_overrides(services.config, after)
+    except KafkaError as error:
+        if not error.message.startswith("Invalid value"):
+            raise
+        where = f"Invalid config value for resource ConfigResource(type=TOPIC, name='{topic}'): "
+        raise KafkaError(error.code, where + error.message) from None
     if not validate_only:
         await write_config(services.zookeeper, entity, checked)
 

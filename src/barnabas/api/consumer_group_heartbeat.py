@@ -14,6 +14,7 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.errors import ErrorCode
 from barnabas.groups.consumer.assignment import (
     Assignment,
     TopicIdPartition,
@@ -83,7 +84,7 @@ def _answer(request: Request, result: HeartbeatResult, interval_ms: int) -> Piec
             error_message=result.message,
             member_id=result.member_id,
             member_epoch=result.epoch,
-            heartbeat_interval=interval_ms,
+            heartbeat_interval=0 if result.error == ErrorCode.UNSUPPORTED_VERSION else interval_ms,
             assignment=assignment,
         )
     )

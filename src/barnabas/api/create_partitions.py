@@ -37,7 +37,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
         results.append(result)
         try:
             if not services.controller.is_active:
-                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+                raise KafkaError(ErrorCode.NOT_CONTROLLER)
             if asked[topic.name] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
             added = await services.in_zookeeper(_grow_one(services, topic, decoded.validate_only))

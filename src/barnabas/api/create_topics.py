@@ -21,6 +21,9 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 
+CLUSTER_METADATA_TOPIC = "__cluster_metadata"
+"""KRaft's own log, so no ordinary topic may have its name."""
+
 
 @serves(ApiKey.CREATE_TOPICS)
 def handle(services: Services, request: Request) -> Answer:
@@ -36,18 +39,23 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     for topic in decoded.topics:
         try:
             if not services.controller.is_active:
-                raise KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
-            if names.count(topic.name) > 1:
-                raise KafkaError(
-                    ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."
-                )
+                raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            _check_request(topic.name, names)
             results.append(await _create_one(services, topic, decoded.validate_only, placed))
         except KafkaError as error:
             results.append(_failure(topic.name, error))
     if placed and not decoded.validate_only:
         await _wait(services, placed, results, milliseconds(decoded.timeout))
-    unique = {r.name: r for r in results}
-    return request.answer(Message(throttle_time=0, topics=list(unique.values())))
+    return request.answer(Message(throttle_time=0, topics=results))
+
+
+def _check_request(name: str, names: list[str]) -> None:
+    if names.count(name) > 1:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic.")
+    if name == CLUSTER_METADATA_TOPIC:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST, f"Creation of internal topic {name} is prohibited."
+        )
 
 
 async def _create_one(
@@ -55,6 +63,11 @@ async def _create_one(
 ) -> Message:
     if services.metadata.partitions(topic.name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
+    if nulls := [c.name for c in topic.configs if c.value is None]:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG,
+            f"Null value not supported for topic configs: {','.join(nulls)}",
+        )
     manual = {a.partition_index: tuple(a.broker_ids) for a in topic.assignments}
     overrides = {c.name: c.value for c in topic.configs}
     assignment = place(
@@ -67,7 +80,7 @@ async def _create_one(
         services, topic.name, assignment, overrides, validate_only=validate_only
     )
     placed[topic.name] = assignment
-    config = TopicConfig(services.config, {k: v for k, v in overrides.items() if v is not None})
+    config = TopicConfig(services.config, overrides)
     return Message(
         name=topic.name,
         topic_id=None if validate_only else topic_id,
@@ -94,6 +107,8 @@ async def _wait(
     for result in results:
         if result.error_code == ErrorCode.NONE and not complete(result.name):
             result.error_code = ErrorCode.REQUEST_TIMED_OUT
+            result.num_partitions = result.replication_factor = -1
+            result.configs = []
 
 
 def _failure(name: str, error: KafkaError) -> Message:
@@ -101,7 +116,7 @@ def _failure(name: str, error: KafkaError) -> Message:
         name=name,
         topic_id=None,
         error_code=error.code,
-        error_message=error.message or None,
+        error_message="" if error.code == ErrorCode.NOT_CONTROLLER else error.message or None,
         topic_config_error_code=0,
         num_partitions=-1,
         replication_factor=-1,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from barnabas.api import loggers
-from barnabas.api.config_alteration import ResourceType, invalid, own_broker_id
+from barnabas.api.config_alteration import ResourceType, broker_id_of, invalid
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
@@ -21,7 +21,7 @@ from barnabas.config.definition import Setting
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.config.topic_config import ConfigValue, TopicConfig
 from barnabas.controller.topics import check_name
-from barnabas.errors import ErrorCode, KafkaError
+from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zookeeper import paths
@@ -58,7 +58,7 @@ async def _describe(services: Services, request: Request) -> Pieces:
             ]
         except KafkaError as error:
             result.error_code = error.code
-            result.error_message = error.message or None
+            result.error_message = error.message
     return request.answer(Message(throttle_time=0, results=results))
 
 
@@ -71,15 +71,24 @@ async def _resource(services: Services, resource: Any, decoded: Any) -> list[Mes
     if kind == ResourceType.BROKER and not name:
         return [_default_message(config, n, decoded) for n in config.dynamic_default]
     if kind == ResourceType.BROKER:
-        own_broker_id(services, name, "Broker")
+        _check_own(services, name, ", expected {} or empty string, but received {}")
         shown = [n for n, s in SETTINGS.items() if not (s.internal or s.dynamic_only)]
         return [_broker_message(config, n, decoded) for n in dict.fromkeys([*shown, *config.texts])]
     if kind == ResourceType.BROKER_LOGGER:
         if not name:
             raise invalid("Broker id must not be empty")
-        own_broker_id(services, name, "Broker")
+        _check_own(services, name, ", expected {} but received {}")
         return [_logger_message(n, level) for n, level in loggers.levels().items()]
-    raise invalid(f"Unsupported resource type: {kind}")
+    if kind == ResourceType.CLIENT_METRICS:
+        if not name:
+            raise invalid("Client metrics subscription name must not be empty")
+        raise invalid("Config type client-metrics is only supported on KRaft clusters")
+    raise invalid(TEXTS[ErrorCode.INVALID_REQUEST])
+
+
+def _check_own(services: Services, name: str, text: str) -> None:
+    if broker_id_of(name, "Broker") != services.broker_id:
+        raise invalid("Unexpected broker id" + text.format(services.broker_id, name))
 
 
 async def _topic(services: Services, name: str) -> TopicConfig:

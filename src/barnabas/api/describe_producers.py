@@ -6,7 +6,8 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
-from barnabas.errors import ErrorCode, KafkaError
+from barnabas.controller.topics import check_name
+from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.producer_state import ProducerEntry
@@ -37,12 +38,20 @@ def _partition(services: Services, name: TopicPartition) -> Message:
         active_producers=[],
     )
     try:
+        _check_topic(services, name.topic)
         producers = services.replicas.host(name).log_or_raise().producers
         answer.active_producers = [_producer(entry) for entry in producers.entries.values()]
     except KafkaError as error:
         answer.error_code = error.code
         answer.error_message = error.message or None
     return answer
+
+
+def _check_topic(services: Services, topic: str) -> None:
+    check_name(topic)
+    if services.metadata.partitions(topic) is None:
+        error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        raise KafkaError(error, TEXTS[error])
 
 
 def _producer(entry: ProducerEntry) -> Message:

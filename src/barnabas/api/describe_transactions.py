@@ -9,7 +9,6 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.transactions.records import by_topic
-from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 
 
 @serves(ApiKey.DESCRIBE_TRANSACTIONS)
@@ -29,8 +28,8 @@ def _describe(services: Services, transactional_id: str) -> Message:
             transaction_state="",
             transaction_timeout=0,
             transaction_start_time=0,
-            producer_id=NO_PRODUCER_ID,
-            producer_epoch=NO_PRODUCER_EPOCH,
+            producer_id=0,
+            producer_epoch=0,
             topics=[],
         )
     return Message(

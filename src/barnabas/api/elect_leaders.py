@@ -40,7 +40,7 @@ async def _elect(services: Services, request: Request) -> Pieces:
     election = RequestedElection(partitions=asked, unclean=kind == UNCLEAN)
     results = await services.controller.elect_leaders(election)
     if results is None:
-        error = KafkaError(ErrorCode.NOT_CONTROLLER, "This is not the controller.")
+        error = KafkaError(ErrorCode.NOT_CONTROLLER)
         return _answer(request, dict.fromkeys(asked, error))
     if decoded.topic_partitions is None:
         results = {tp: result for tp, result in results.items() if not _is_unneeded(result)}

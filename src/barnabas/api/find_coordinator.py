@@ -3,7 +3,7 @@ v4 several of them.
 
 The first question creates ``__consumer_offsets`` or ``__transaction_state``, and waits a little for
 its leaders instead of sending the client away to ask again. Nor is a broker named that has just
-died: its successor is waited for. Share groups (type 2) have no coordinator here.
+died: its successor is waited for. Share groups (type 2, from v6) have no coordinator here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
-from barnabas.errors import ErrorCode, KafkaError
+from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -25,18 +25,12 @@ from barnabas.types import TopicPartition
 
 log = logging.getLogger(__name__)
 
-GROUP, TRANSACTION = 0, 1
+GROUP, TRANSACTION, SHARE = 0, 1, 2
 _TOPICS = {GROUP: OFFSETS_TOPIC, TRANSACTION: TRANSACTION_TOPIC}
 BATCHED_FROM = 4
 LEADERS_TIMEOUT_MS = 2_000
 
-_TEXTS = {
-    ErrorCode.NONE: "NONE",
-    ErrorCode.COORDINATOR_NOT_AVAILABLE: "The coordinator is not available.",
-    ErrorCode.INVALID_REQUEST: "This most likely occurs because of a request being malformed by"
-    " the client library or the message was sent to an incompatible broker. See the broker logs"
-    " for more details.",
-}
+SHARE_FROM = 6
 
 
 @serves(ApiKey.FIND_COORDINATOR)
@@ -110,8 +104,9 @@ def _answer(services: Services, request: Request, key_type: int, keys: list[str]
     coordinators = [_coordinator(services, request, key_type, key) for key in keys]
     if request.api_version >= BATCHED_FROM:
         for coordinator in coordinators:
-            # Texts came back with the batch, but the original leaves them empty.
-            coordinator.error_message = ""
+            # Texts came back with the batch, but the original has one only for types unheard of.
+            if key_type in (GROUP, TRANSACTION, SHARE):
+                coordinator.error_message = ""
         return request.answer(Message(throttle_time=0, coordinators=coordinators))
     coordinators[0].throttle_time = 0
     return request.answer(coordinators[0])
@@ -121,7 +116,7 @@ def _coordinator(services: Services, request: Request, key_type: int, key: str) 
     found, error = None, ErrorCode.COORDINATOR_NOT_AVAILABLE
     if key_type in _TOPICS:
         found = _leader(services, request, key_type, key)
-    else:
+    elif key_type != SHARE or request.api_version < SHARE_FROM:
         error = ErrorCode.INVALID_REQUEST
     if found is not None:
         error = ErrorCode.NONE
@@ -129,7 +124,7 @@ def _coordinator(services: Services, request: Request, key_type: int, key: str) 
     return Message(
         key=key,
         error_code=error,
-        error_message=_TEXTS[error],
+        error_message=TEXTS.get(error, error.name),
         node_id=node_id,
         host=host,
         port=port,

@@ -16,7 +16,6 @@ from barnabas.api.config_alteration import (
     alter_each,
     alter_persistent,
     invalid,
-    own_broker_id,
     refuse_nulls,
 )
 from barnabas.api.registry import serves
@@ -34,7 +33,7 @@ def handle(services: Services, request: Request) -> Answer:
     async def alter_one(resource: Any, validate_only: bool) -> None:
         operations = _operations(resource)
         if resource.resource_type == ResourceType.BROKER_LOGGER:
-            own_broker_id(services, resource.resource_name)
+            loggers.check_broker(services.broker_id, resource.resource_name)
             loggers.alter(operations, validate_only=validate_only)
             return
 

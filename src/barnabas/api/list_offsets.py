@@ -27,12 +27,13 @@ def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     decoded = request.decode()
     asked = Counter((t.name, p.partition_index) for t in decoded.topics for p in t.partitions)
+    is_known = getattr(decoded, "isolation_level", 0) in (0, READ_COMMITTED)
     topics = [
         Message(
             name=topic.name,
             partitions=[
                 _refused(p, ErrorCode.INVALID_REQUEST)
-                if asked[topic.name, p.partition_index] > 1
+                if asked[topic.name, p.partition_index] > 1 or not is_known
                 else _partition(services, request.api_version, decoded, topic.name, p)
                 for p in topic.partitions
             ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from barnabas.api.config_alteration import invalid
+from barnabas.api.config_alteration import broker_id_of, invalid
 from barnabas.config.dynamic import Operation, OpType
 from barnabas.errors import ErrorCode, KafkaError
 
@@ -38,6 +38,12 @@ def _name_of(level: int) -> str:
     return max((n for n in LEVELS if LEVELS[n] <= level), key=LEVELS.__getitem__, default="TRACE")
 
 
+def check_broker(broker_id: int, name: str) -> None:
+    """Raise INVALID_REQUEST unless the resource's name is that of this broker."""
+    if broker_id_of(name, "Node") != broker_id:
+        raise invalid(f"Unexpected node id. Expected {broker_id}, but received {name}")
+
+
 def alter(operations: Sequence[Operation], *, validate_only: bool) -> None:
     """Set levels, all or, if one cannot be set, none. Raises KafkaError."""
     known = levels()
@@ -48,7 +54,7 @@ def alter(operations: Sequence[Operation], *, validate_only: bool) -> None:
     for operation in operations:
         logger = logging.getLogger(None if operation.name == ROOT else operation.name)
         is_set = operation.type is OpType.SET
-        logger.setLevel(LEVELS[operation.value.upper()] if is_set else logging.NOTSET)
+        logger.setLevel(LEVELS[operation.value] if is_set else logging.NOTSET)
 
 
 def _check(operation: Operation, known: dict[str, str]) -> None:
@@ -59,11 +65,11 @@ def _check(operation: Operation, known: dict[str, str]) -> None:
         )
     if name not in known:
         raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {name} does not exist!")
-    if operation.type is OpType.SET and operation.value.upper() not in LEVELS:
+    if operation.type is OpType.SET and operation.value not in LEVELS:
         raise KafkaError(
             ErrorCode.INVALID_CONFIG,
             f"Cannot set the log level of {name} to {operation.value} as it is not a supported log"
-            f" level. Valid log levels are {', '.join(reversed(LEVELS))}",
+            f" level. Valid log levels are {', '.join(sorted(LEVELS))}",
         )
     if operation.type is OpType.DELETE and name == ROOT:
         raise invalid(f"Removing the log level of the {ROOT} logger is not allowed")

@@ -69,11 +69,12 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
 
 
 def _is_sound(decoded: Any, version: int) -> bool:
-    """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only."""
-    return version >= IDS_FROM_VERSION or all(
-        topic.name is not None and getattr(topic, "topic_id", None) is None
-        for topic in decoded.topics or ()
-    )
+    """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only. There
+    each has an id or a name."""
+    topics = decoded.topics or ()
+    if version >= IDS_FROM_VERSION:
+        return all(topic.name is not None or topic.topic_id is not None for topic in topics)
+    return all(t.name is not None and getattr(t, "topic_id", None) is None for t in topics)
 
 
 class _Wanted(NamedTuple):

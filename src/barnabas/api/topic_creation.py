@@ -25,15 +25,15 @@ def place(
     replication_factor: int,
     manual: Mapping[int, Sequence[int]] | None = None,
 ) -> Assignment:
-    """Where the replicas of a new topic go. Raises KafkaError."""
+    """Where the replicas of a new topic go; a manual assignment as it is. Raises KafkaError."""
     brokers = {b.id: b.rack for b in services.metadata.brokers.values()}
     if manual:
         if partitions != -1 or replication_factor != -1:
             raise KafkaError(
                 ErrorCode.INVALID_REQUEST,
-                "Both numPartitions or replicationFactor and replicasAssignments were set.",
+                "Both numPartitions or replicationFactor and replicasAssignments were set."
+                " Both cannot be used at the same time.",
             )
-        check_assignment(manual, sorted(brokers))
         return {number: tuple(replicas) for number, replicas in sorted(manual.items())}
     config = services.config
     return assign_replicas(
@@ -56,6 +56,7 @@ async def create(
 ) -> uuid.UUID:
     """Write a topic's settings and assignment; its id. Raises KafkaError."""
     check_name(name)
+    check_assignment(assignment, services.metadata.brokers)
     checked = check_topic_overrides(services.config, overrides)
     if services.metadata.partitions(name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")

@@ -11,7 +11,7 @@ from typing import Any
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
-from barnabas.errors import ErrorCode
+from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
@@ -27,6 +27,7 @@ def handle(services: Services, request: Request) -> Answer:
     answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message=None, results=[])
     if not services.controller.is_active:
         answer.error_code = ErrorCode.NOT_CONTROLLER
+        answer.error_message = TEXTS[ErrorCode.NOT_CONTROLLER]
         return request.answer(answer)
     first: dict[str, Any] = {}
     for update in decoded.feature_updates:

@@ -13,7 +13,7 @@ from typing import Any
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
-from barnabas.errors import ErrorCode
+from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
@@ -59,13 +59,13 @@ def handle_alter(services: Services, request: Request) -> Answer:
     decoded = request.decode()
     users = dict.fromkeys(entry.name for entry in (*decoded.deletions, *decoded.upsertions))
     if not services.controller.is_active:
-        results = [_result(name, ErrorCode.NOT_CONTROLLER, _NOT_CONTROLLER) for name in users]
+        results = [
+            _result(name, ErrorCode.NOT_CONTROLLER, TEXTS[ErrorCode.NOT_CONTROLLER])
+            for name in users
+        ]
     else:
         results = [_refused(name, decoded) for name in users]
     return request.answer(Message(throttle_time=0, results=results))
-
-
-_NOT_CONTROLLER = "This is not the correct controller for this cluster."
 
 
 def _refused(name: str, decoded: Any) -> Message:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from barnabas.controller.context import ControllerContext
-from barnabas.errors import ErrorCode
+from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
@@ -23,7 +23,7 @@ def not_controller(api: str) -> Message | None:
         return Message(
             throttle_time=0,
             error_code=ErrorCode.NOT_CONTROLLER,
-            error_message="This is not the controller.",
+            error_message=TEXTS[ErrorCode.NOT_CONTROLLER],
             responses=[],
             topics=[],
         )

@@ -67,7 +67,7 @@ async def alter(term: Term, request: Any) -> Message:
     return Message(
         throttle_time=0,
         error_code=ErrorCode.NONE,
-        error_message=None,
+        error_message="",
         responses=[Message(name=name, partitions=listed) for name, listed in topics.items()],
     )
 
@@ -90,7 +90,7 @@ async def list_running(term: Term, request: Any) -> Message:
     return Message(
         throttle_time=0,
         error_code=ErrorCode.NONE,
-        error_message=None,
+        error_message="",
         topics=[Message(name=name, partitions=listed) for name, listed in topics.items()],
     )
 
@@ -141,7 +141,7 @@ def _plan(
     p = context.partitions.get(tp)
     present = ReplicaAssignment(replicas=()) if p is None else p.assignment
     if target is not None:
-        check_target(present, target, context.is_live)
+        check_target(present, target, context.live_broker_ids)
     isr = () if p is None or p.leadership is None else p.leadership.isr
     electable = [] if p is None else _in_sync(context, p)
     plan = planned(

@@ -36,31 +36,43 @@ cancellation is a move back to ORS; their order is TRS's where both name a repli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from barnabas.controller.context import ReplicaAssignment
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.zookeeper.bodies import Replicas, TopicZNode
 
+SMALL_SET = 4
+"""Scala's ``Set`` of up to four elements has that name in texts, a greater one ``HashSet``."""
 
-def check_target(
-    present: ReplicaAssignment, target: Sequence[int], is_live: Callable[[int], bool]
-) -> None:
+
+def check_target(present: ReplicaAssignment, target: Sequence[int], live: Collection[int]) -> None:
     """Raise INVALID_REPLICA_ASSIGNMENT unless the target names replicas once each, and all that it
-    adds to the original ones are live brokers."""
+    adds to the original ones are live brokers. The texts are the original's."""
 
     def refuse(reason: str) -> KafkaError:
         return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, reason)
 
+    def listed(kind: str, ids: Sequence[int]) -> str:
+        return f"{kind}({', '.join(map(str, ids))})"
+
     if not target:
         raise refuse("Empty replica list specified in partition reassignment.")
     if len(set(target)) != len(target):
-        raise refuse(f"Duplicate replica ids in partition reassignment: {list(target)}.")
+        raise refuse(
+            "Duplicate replica ids in partition reassignment replica list:"
+            f" {listed('ArrayBuffer', target)}"
+        )
     if any(replica < 0 for replica in target):
-        raise refuse(f"Invalid broker id in replica list: {list(target)}.")
-    if dead := [r for r in target if r not in present.origin and not is_live(r)]:
-        raise refuse(f"Replica assignment has brokers that are not alive: {dead}.")
+        raise refuse(f"Invalid broker id in replica list: {listed('ArrayBuffer', target)}")
+    added = [r for r in target if r not in present.origin]
+    if any(r not in live for r in added):
+        kind = "Set" if len(live) <= SMALL_SET else "HashSet"
+        raise refuse(
+            "Replica assignment has brokers that are not alive. Replica list:"
+            f" {listed('ArrayBuffer', added)}, live broker list: {listed(kind, sorted(live))}"
+        )
 
 
 def planned(

@@ -40,7 +40,9 @@ def refusal(context: ControllerContext, tp: TopicPartition, *, unclean: bool) ->
     leader = NO_LEADER if p.leadership is None else p.leadership.leader
     needed = not context.is_live(leader) if unclean else leader != p.assignment.replicas[0]
     if not needed:
-        return KafkaError(ErrorCode.ELECTION_NOT_NEEDED, "Leader election not needed.")
+        return KafkaError(
+            ErrorCode.ELECTION_NOT_NEEDED, "Leader election not needed for topic partition."
+        )
     return None
 
 

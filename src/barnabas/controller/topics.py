@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.limits import TOPIC_NAME_LENGTH_MAX
@@ -28,11 +28,16 @@ def check_name(name: str) -> None:
     if not name:
         problem = "the empty string is not allowed"
     elif name in (".", ".."):
-        problem = "'.' and '..' are not allowed"
+        problem = f"'{name}' is not allowed"
     elif len(name) > TOPIC_NAME_LENGTH_MAX:
-        problem = f"the length of '{name}' is longer than {TOPIC_NAME_LENGTH_MAX} characters"
+        problem = (
+            f"the length of '{name}' is longer than the max allowed length {TOPIC_NAME_LENGTH_MAX}"
+        )
     elif not _LEGAL_NAME.fullmatch(name):
-        problem = f"'{name}' contains a character other than ASCII letters, digits, '.', '_', '-'"
+        problem = (
+            f"'{name}' contains one or more characters other than ASCII alphanumerics,"
+            " '.', '_' and '-'"
+        )
     if problem:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
 
@@ -138,27 +143,41 @@ def _alternate_racks(racks: Mapping[int, str]) -> list[int]:
     return order
 
 
-def check_assignment(assignment: Mapping[int, Sequence[int]], known_brokers: Sequence[int]) -> None:
-    """Raise INVALID_REPLICA_ASSIGNMENT unless a client's own placement is possible.
+def _impossible(reason: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, reason)
 
-    Partitions 0..n-1, replicas distinct, known, and as many for each partition."""
 
-    def refuse(reason: str) -> KafkaError:
-        return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, reason)
+def check_assignment(
+    assignment: Mapping[int, Sequence[int]], known_brokers: Container[int]
+) -> None:
+    """Raise INVALID_REPLICA_ASSIGNMENT unless a client's own placement of a new topic is possible.
 
-    if not assignment:
-        raise refuse("The assignment names no partition.")
+    Partitions 0..n-1, replicas distinct, known, and as many for each partition. The original takes
+    unknown brokers, and partitions without any replica."""
+    if len({len(replicas) for replicas in assignment.values()}) != 1:
+        raise _impossible("All partitions should have the same number of replicas")
+    for replicas in assignment.values():
+        if len(set(replicas)) != len(replicas):
+            listed = ", ".join(f"{n} -> {_scala(r)}" for n, r in sorted(assignment.items()))
+            raise _impossible(f"Duplicate replica assignment found: HashMap({listed})")
     if sorted(assignment) != list(range(len(assignment))):
-        raise refuse("Partitions should be a consecutive 0-based integer sequence.")
+        raise _impossible("partitions should be a consecutive 0-based integer sequence")
     for number, replicas in sorted(assignment.items()):
         if not replicas:
-            raise refuse(f"Partition {number} has no replicas.")
-        if len(set(replicas)) != len(replicas):
-            raise refuse(f"Duplicate replicas for partition {number}: {list(replicas)}.")
-        if unknown := sorted(r for r in replicas if r not in known_brokers):
-            raise refuse(f"Unknown broker(s) for partition {number}: {unknown}.")
-        if len(replicas) != len(assignment[0]):
-            raise refuse("All partitions should have the same number of replicas.")
+            raise _impossible(f"Cannot have replication factor of 0 for partition id {number}.")
+    _check_known(assignment.values(), known_brokers)
+
+
+def _scala(replicas: Iterable[int]) -> str:
+    """Replicas as the original's texts have them."""
+    return f"ArrayBuffer({', '.join(map(str, replicas))})"
+
+
+def _check_known(placed: Iterable[Sequence[int]], known_brokers: Container[int]) -> None:
+    unknown = sorted({r for replicas in placed for r in replicas if r not in known_brokers})
+    if unknown:
+        listed = ", ".join(map(str, unknown))
+        raise _impossible(f"Unknown broker(s) in replica assignment: {listed}.")
 
 
 def grow(
@@ -173,15 +192,17 @@ def grow(
 
     ``placement``: one list of replicas for each new partition, or None for the same placement that
     a creation continues. Raises INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, ..."""
-    if total <= len(existing):
-        detail = (
-            f"Topic already has {total} partition(s)."
-            if total == len(existing)
-            else f"The topic currently has {len(existing)} partition(s); {total} would not be an "
-            "increase."
-        )
-        raise KafkaError(ErrorCode.INVALID_PARTITIONS, detail)
     count = total - len(existing)
+    if count < 0:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS,
+            f"Topic currently has {len(existing)} partitions, which is higher than the requested"
+            f" {total}.",
+        )
+    if count == 0:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS, f"Topic already has {len(existing)} partitions."
+        )
     model = existing[0]
     if placement is None:
         order = sorted(brokers)
@@ -194,15 +215,32 @@ def grow(
             fixed_start=start,
             first_partition=len(existing),
         )
+    _check_known(placement, brokers)
     if len(placement) != count:
-        raise KafkaError(
-            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-            f"Increasing the number of partitions by {count} but {len(placement)} assignments "
-            "provided.",
+        raise _impossible(
+            f"Increasing the number of partitions by {count} but {len(placement)} assignments"
+            " provided."
         )
-    numbered = dict(enumerate((tuple(p) for p in placement), start=len(existing)))
-    check_assignment({**{n: tuple(model) for n in existing}, **numbered}, [*brokers, *model])
-    for replicas in numbered.values():
-        if unknown := sorted(r for r in replicas if r not in brokers):
-            raise KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"Unknown broker(s): {unknown}.")
-    return numbered
+    added = dict(enumerate((tuple(p) for p in placement), start=len(existing)))
+    _check_added(added, len(model))
+    return added
+
+
+def _check_added(added: Assignment, replication_factor: int) -> None:
+    for number, replicas in added.items():
+        if not replicas:
+            raise _impossible(f"Cannot have replication factor of 0 for partition id {number}.")
+        if len(set(replicas)) != len(replicas):
+            listed = ", ".join(map(str, replicas))
+            raise _impossible(
+                f"Duplicate brokers not allowed in replica assignment: {listed} for partition id"
+                f" {number}."
+            )
+    uneven = {n: len(r) for n, r in added.items() if len(r) != replication_factor}
+    if uneven:
+        numbers, factors = ", ".join(map(str, uneven)), ", ".join(map(str, uneven.values()))
+        raise _impossible(
+            "Inconsistent replication factor between partitions, partition 0 has"
+            f" {replication_factor} while partitions [{numbers}] have replication factors"
+            f" [{factors}], respectively."
+        )

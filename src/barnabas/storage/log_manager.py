@@ -209,11 +209,9 @@ class LogManager(LogKeeper):
         the background, one that is not here yet is made there.
 
         LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline."""
-        directory = next((d for d in self._dirs if d.path == path), None)
-        if directory is None:
-            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not in log.dirs")
-        if not directory.is_online or topic_partition in self._offline:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} or {path}: offline")
+        directory = self.online_directory(path)
+        if topic_partition in self._offline:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} is offline")
         log = self._logs.get(topic_partition)
         if log is None:
             self._preferred[topic_partition] = directory
@@ -222,6 +220,16 @@ class LogManager(LogKeeper):
         else:
             expiration_ms = self.settings.producer_id_expiration_ms
             self.moves.begin(log, directory, expiration_ms=expiration_ms)
+
+    def online_directory(self, path: str) -> LogDirectory:
+        """This entry of ``log.dirs``. LOG_DIR_NOT_FOUND if it is none, KAFKA_STORAGE_ERROR if it is
+        offline."""
+        directory = next((d for d in self._dirs if d.path == path), None)
+        if directory is None:
+            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not in log.dirs")
+        if not directory.is_online:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path} is offline")
+        return directory
 
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after

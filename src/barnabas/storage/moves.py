@@ -29,6 +29,8 @@ TURNS_TO_FLUSH = 3
 """After so many flushes in vain, because more was appended meanwhile, the last bit is flushed while
 nothing else happens."""
 FILE_NAME_MAX = 255
+UNIQUE_LENGTH = 32
+"""Hexadecimal digits between a log's name and the suffix of its copy."""
 MOVED_FILE = "barnabas-moved"
 """In a directory that has just taken the place of another: until the other has its new name, a
 start finds both."""
@@ -40,6 +42,14 @@ def future_of(name: str) -> TopicPartition | None:
     """The partition whose copy has this name; None if it is none."""
     match = _FUTURE.fullmatch(name)
     return None if match is None else partition_of(match[1])
+
+
+def check_can_move(topic_partition: TopicPartition) -> None:
+    """Raise INVALID_TOPIC_EXCEPTION for a name too long to be that of a copy (KAFKA-4893)."""
+    if len(str(topic_partition)) + 1 + UNIQUE_LENGTH + len(FUTURE_SUFFIX) > FILE_NAME_MAX:
+        raise KafkaError(
+            ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic_partition} has too long a name"
+        )
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -94,9 +104,8 @@ class ReplicaMoves(LogOwner):
         if known is not None and known.directory is target:
             return
         self.cancel(name)
+        check_can_move(name)
         entry = f"{name}.{self._unique()}{FUTURE_SUFFIX}"
-        if len(entry) > FILE_NAME_MAX:
-            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name} has too long a name")
         path = f"{target.path}/{entry}"
         try:
             # No checkpoint of the target may speak of a log of that name that was there before.
