@@ -89,6 +89,20 @@ _CLEARER = {
     ],
 }
 
+# Security is not built, and its settings are refused for one reason wherever they come from.
+_SETTINGS = {
+    f"{api}: broker, {what}": [f"responses 42 '{text}'"]
+    for api in ("AlterConfigs v2", "IncrementalAlterConfigs v1")
+    for what, text in [
+        (
+            "password config",
+            "ssl.key.password: not supported, and a broker that passed it over would not be what"
+            " its owner takes it for; remove it",
+        ),
+        ("value out of range", "requirement failed: log.cleaner.threads: must be at least 1"),
+    ]
+}
+
 # Of two unknown names the first is told of; in the original it is the order of a hash table.
 _ORDER = {
     f"{api}: configs unknown, two": ["responses 40 'Unknown topic config name: no.such'"]
@@ -100,5 +114,6 @@ DIFFERENT: Mapping[str, list[str]] = {
     **_PLACEMENTS,
     **_QUOTAS,
     **_CLEARER,
+    **_SETTINGS,
     **_ORDER,
 }
