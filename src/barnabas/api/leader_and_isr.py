@@ -8,6 +8,7 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.types import ZERO_UUID
 from barnabas.protocol.api import ApiKey
 
 
@@ -19,7 +20,17 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _apply(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
-    topics = [t.topic_name for t in getattr(decoded, "topic_states", None) or ()]
-    topics += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
-    await services.topic_configs.ensure(topics)
-    return request.answer(await services.replicas.become_leader_or_follower(decoded))
+    topics = list(getattr(decoded, "topic_states", None) or ())
+    names = [t.topic_name for t in topics]
+    names += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
+
+    async def read_settings() -> None:
+        for topic in topics:
+            known = services.metadata.topic_id(topic.topic_name)
+            if known is not None and getattr(topic, "topic_id", None) not in (None, ZERO_UUID, known):
+                # We were not told that its predecessor was deleted.
+                services.topic_configs.forget(topic.topic_name)
+        await services.topic_configs.ensure(names)
+
+    order = services.replicas.become_leader_or_follower(decoded, read_settings)
+    return request.answer(await order)

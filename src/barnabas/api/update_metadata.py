@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
@@ -15,10 +18,22 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _apply(services: Services, request: Request) -> Pieces:
-    before = services.metadata.topics()
-    answer = await services.replicas.update_metadata(request.decode())
-    for topic in before:
-        if services.metadata.partitions(topic) is None:
+    decoded = request.decode()
+    await services.replicas.registered()
+    before = {topic: services.metadata.topic_id(topic) for topic in _known(services, decoded)}
+    answer = await services.replicas.update_metadata(decoded)
+    for topic, topic_id in before.items():
+        if services.metadata.partitions(topic) is None or topic_id not in (
+            None,
+            services.metadata.topic_id(topic),
+        ):
             services.topic_configs.forget(topic)
             services.groups.offsets.topic_deleted(topic)
     return request.answer(answer)
+
+
+def _known(services: Services, decoded: Any) -> Iterator[str]:
+    """The topics of a request that this broker has heard of before."""
+    names = [t.topic_name for t in getattr(decoded, "topic_states", None) or ()]
+    names += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
+    return (name for name in names if services.metadata.partitions(name) is not None)

@@ -6,6 +6,7 @@ tool wrote it) is left out with a word in the log, as in the original.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -26,6 +27,7 @@ class DynamicBrokerConfig:
     def __init__(self, config: BrokerConfig, zookeeper: ZooKeeperClient) -> None:
         self._config = config
         self._zookeeper = zookeeper
+        self._reading = asyncio.Lock()
         self._broker_id = -1
 
     async def load(self, broker_id: int) -> None:
@@ -41,11 +43,12 @@ class DynamicBrokerConfig:
     async def read(self) -> None:
         """Read both nodes and take over what they say."""
         own, default = paths.broker_entity(self._broker_id), paths.broker_entity(None)
-        found = await read_configs(self._zookeeper, [default, own])
-        self._apply(
-            _usable(found.get(default, {}), default, per_broker=False),
-            _usable(found.get(own, {}), own, per_broker=True),
-        )
+        async with self._reading:  # what is applied last is what was read last
+            found = await read_configs(self._zookeeper, [default, own])
+            self._apply(
+                _usable(found.get(default, {}), default, per_broker=False),
+                _usable(found.get(own, {}), own, per_broker=True),
+            )
 
     def _apply(self, default: Mapping[str, str], own: Mapping[str, str]) -> None:
         config = self._config

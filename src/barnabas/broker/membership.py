@@ -31,6 +31,8 @@ class Membership:
         self._in_doubt = in_doubt
         self._on_new_session = on_new_session
         self._expired = asyncio.Event()
+        self._wanted: Broker | None = None
+        """What our node is to say."""
         self.registered: Broker | None = None
         """What our node says; None before the first registration."""
 
@@ -46,14 +48,17 @@ class Membership:
     async def register(self, broker: Broker) -> None:
         """Register, in another session as often as one expires meanwhile. ConfigError if somebody
         else has the id."""
+        self._wanted = broker
         while True:
             try:
                 if self._expired.is_set():
                     self._expired.clear()
                     await self._zookeeper.new_session()
                     self._on_new_session()
-                told = replace(broker, unclean_start=self._in_doubt())
+                told = self._to_tell(self._wanted)
                 self.registered = await self._registration.register(told)
+                if told != self._to_tell(self._wanted):
+                    await self.update()  # it has changed while we waited, maybe for long
                 return
             except SessionExpired:
                 await self._expired.wait()
@@ -68,14 +73,21 @@ class Membership:
 
     def move(self, endpoints: tuple[Endpoint, ...]) -> None:
         """We advertise other endpoints from the next ``update`` on."""
-        if self.registered is not None:
-            self.registered = replace(self.registered, endpoints=endpoints)
+        if self._wanted is not None:
+            self._wanted = replace(self._wanted, endpoints=endpoints)
 
     async def update(self) -> None:
         """Bring our node up to date; the controller tells the others."""
-        if self.registered is not None:
-            told = replace(self.registered, unclean_start=self._in_doubt())
+        while self._wanted is not None and self.registered is not None:
+            told = self._to_tell(self._wanted)
             try:
                 await self._registration.update(told)
             except (SessionExpired, NoNode):
                 return  # the next registration says it
+            if told == self._to_tell(self._wanted):
+                # The epoch may be another by now: it is that of the newest registration.
+                self.registered = replace(told, epoch=self.registered.epoch)
+                return
+
+    def _to_tell(self, broker: Broker) -> Broker:
+        return replace(broker, unclean_start=self._in_doubt())

@@ -5,8 +5,10 @@ Every broker reads all of them at its start, and a topic's again when a notifica
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
@@ -32,6 +34,10 @@ class TopicConfigRepository:
         self._on_change = on_change
         self._topics: dict[str, TopicConfig] = {}
         self._log_configs: dict[str, LogConfig] = {}
+        self._reading = asyncio.Lock()
+        """One read after the other: what is taken last is what was read last."""
+        self._wanted: list[dict[str, None]] = []
+        """Of each read that is under way or waits: the topics it is still for."""
 
     def get(self, topic: str) -> TopicConfig:
         """The settings of a topic; the broker's own if nothing is known of it."""
@@ -54,13 +60,26 @@ class TopicConfigRepository:
 
     async def ensure(self, topics: Iterable[str]) -> None:
         """Read the settings of those topics that are not known yet."""
-        unknown = [t for t in topics if t not in self._topics]
-        if not unknown:
-            return
-        entities = {topic: paths.topic_entity(topic) for topic in unknown}
-        found = await read_configs(self._zookeeper, list(entities.values()))
-        for topic, entity in entities.items():
-            self._take(topic, found.get(entity, {}))
+        with self._wanting(t for t in topics if t not in self._topics) as wanted:
+            if not wanted:
+                return
+            async with self._reading:
+                entities = {t: paths.topic_entity(t) for t in wanted if t not in self._topics}
+                found = await read_configs(self._zookeeper, list(entities.values()))
+                for topic, entity in entities.items():
+                    if topic in wanted:
+                        self._take(topic, found.get(entity, {}))
+
+    @contextmanager
+    def _wanting(self, topics: Iterable[str]) -> Iterator[dict[str, None]]:
+        """The topics, without those that are forgotten meanwhile: what was read of them then is of
+        a deleted topic, and must not be what the next one of its name opens with."""
+        wanted = dict.fromkeys(topics)
+        self._wanted.append(wanted)
+        try:
+            yield wanted
+        finally:
+            self._wanted = [each for each in self._wanted if each is not wanted]
 
     def log_configs(self) -> dict[str, LogConfig]:
         """By topic, for those that are known."""
@@ -70,12 +89,19 @@ class TopicConfigRepository:
         """A deleted topic's settings must not outlive it: its name may come back."""
         self._topics.pop(topic, None)
         self._log_configs.pop(topic, None)
+        for wanted in self._wanted:
+            wanted.pop(topic, None)
 
     async def on_notification(self, topic: str) -> None:
         """The settings of ``topic`` have changed."""
-        if topic in self._topics:
-            self._take(topic, await read_config(self._zookeeper, paths.topic_entity(topic)))
-            log.info("settings of topic %s changed: %s", topic, self._topics[topic].overrides)
+        with self._wanting([topic]) as wanted:
+            async with self._reading:
+                if topic not in wanted or topic not in self._topics:
+                    return  # whoever needs them reads them
+                found = await read_config(self._zookeeper, paths.topic_entity(topic))
+                if topic in wanted:
+                    self._take(topic, found)
+                    log.info("settings of topic %s changed: %s", topic, found)
 
     def broker_changed(self) -> None:
         """The broker's own settings have changed, which topics fall back to."""

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.replication.fetcher_manager import FetcherManager
+from barnabas.replication.orders import Orders
 from barnabas.replication.partition import Partition, RoleState
 from barnabas.replication.settings import ReplicationContext, RoleListener
 from barnabas.storage.config import LogConfig
@@ -77,13 +78,16 @@ class Control:
         self._logs = logs
         self._fetchers = fetchers
         self._listeners = listeners
+        self._registering = asyncio.Lock()
+        self.orders = Orders()
         self.controller_epoch = NO_EPOCH
         """The highest seen in any order."""
 
     async def registered(self) -> None:
-        """Return once this broker has registered; orders wait here."""
-        while self._context.broker_epoch() is None:  # noqa: ASYNC110  (only while starting)
-            await asyncio.sleep(REGISTRATION_POLL_S)
+        """Return once this broker has registered; orders wait here, and go on as they came."""
+        async with self._registering:
+            while self._context.broker_epoch() is None:  # noqa: ASYNC110  (only while starting)
+                await asyncio.sleep(REGISTRATION_POLL_S)
 
     def _stale(self, request: Any) -> ErrorCode:
         """NONE, or why the order is not for us or not from the controller of today."""
@@ -101,8 +105,8 @@ class Control:
 
     # LeaderAndIsr
 
-    def leader_and_isr(self, request: Any) -> Message:
-        """Become leader and follower; the response."""
+    def leader_and_isr(self, request: Any, number: int) -> Message:
+        """Become leader and follower; the response. ``number``: of ``orders``."""
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
             return Message(error_code=stale, topics=[], partition_errors=[])
@@ -116,8 +120,12 @@ class Control:
             self._context.metadata.learn_topic_id(topic, topic_id)
             for state in states:
                 name = TopicPartition(topic, state.partition_index)
+                if self.orders.is_overtaken(number, name):
+                    results[name] = ErrorCode.STALE_CONTROLLER_EPOCH
+                    continue
                 order = self._consider(name, topic_id, _role(state), results)
                 if order is not None:
+                    self.orders.carried_out(number, name)
                     mine = order.state.leader == self._context.settings.broker_id
                     (leaders if mine else followers).append(order)
         self._lead(leaders, results)
@@ -248,11 +256,11 @@ class Control:
 
     # StopReplica
 
-    async def stop_replica(self, request: Any) -> Message:
-        """Stop copying or leading, and delete where told; the response.
+    async def stop_replica(self, request: Any, number: int) -> Message:
+        """Stop copying or leading, and delete where told; the response. ``number``: of ``orders``.
 
-        Deleting waits for the disk: what is left then counts only if no newer controller has
-        spoken meanwhile.
+        Deleting waits for the disk: what is left then counts only if no newer controller, and no
+        newer order, has spoken meanwhile.
         """
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
@@ -261,7 +269,9 @@ class Control:
         errors = []
         for name, leader_epoch, delete in _stops(request):
             error = ErrorCode.STALE_CONTROLLER_EPOCH
-            if request.controller_epoch == self.controller_epoch:
+            overtaken = self.orders.is_overtaken(number, name)
+            if request.controller_epoch == self.controller_epoch and not overtaken:
+                self.orders.carried_out(number, name)
                 error = await self._stop(name, leader_epoch, delete)
             errors.append(
                 Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
@@ -281,6 +291,9 @@ class Control:
                 return ErrorCode.FENCED_LEADER_EPOCH
             self._fetchers.remove(name)
             partition.stop()
+            # Before anything is waited for: the partition may have a role again after that.
+            for listener in self._listeners:
+                listener.stopped(name, delete)
         try:
             if delete:
                 self._hosted.pop(name, None)
@@ -288,9 +301,6 @@ class Control:
         except (OSError, KafkaError) as error:
             log.error("deleting %s: %s", name, error)
             return ErrorCode.KAFKA_STORAGE_ERROR
-        if partition is not None:
-            for listener in self._listeners:
-                listener.stopped(name, delete)
         return ErrorCode.NONE
 
     # UpdateMetadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -131,18 +131,29 @@ class ReplicaManager:
         """The highest controller epoch seen; -1 before any."""
         return self._control.controller_epoch
 
-    async def become_leader_or_follower(self, request: Any) -> Message:
-        """LeaderAndIsr: held until we are registered, then applied in one go."""
+    async def registered(self) -> None:
+        """Return once this broker has registered; what waits here goes on in order."""
         await self._control.registered()
-        return self._control.leader_and_isr(request)
+
+    async def become_leader_or_follower(
+        self, request: Any, prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> Message:
+        """LeaderAndIsr: held until we are registered and ``prepare`` has returned, then applied in
+        one go."""
+        with self._control.orders.arrive() as number:
+            if prepare is not None:
+                await prepare()
+            await self._control.registered()
+            return self._control.leader_and_isr(request, number)
 
     async def stop_replica(self, request: Any) -> Message:
         """StopReplica."""
-        await self._control.registered()
-        return await self._control.stop_replica(request)
+        with self._control.orders.arrive() as number:
+            await self._control.registered()
+            return await self._control.stop_replica(request, number)
 
     async def update_metadata(self, request: Any) -> Message:
-        """UpdateMetadata."""
+        """UpdateMetadata: without waiting, once we are registered."""
         await self._control.registered()
         return self._control.update_metadata(request)
 
