@@ -16,7 +16,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
-from barnabas.zookeeper.topics import mark_for_deletion
+from barnabas.zookeeper.topics import mark_for_deletion, mark_for_deletion_by_id
 
 DELETION_DISABLED_FROM_VERSION = 3
 
@@ -42,7 +42,11 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             if both:
                 raise KafkaError(ErrorCode.INVALID_REQUEST)
             result.name, result.topic_id = _resolve(services, name, topic_id)
-            await services.in_zookeeper(mark_for_deletion(services.zookeeper, result.name))
+            if name is None:
+                marking = mark_for_deletion_by_id(services.zookeeper, result.name, topic_id)
+            else:
+                marking = mark_for_deletion(services.zookeeper, name)
+            await services.in_zookeeper(marking)
         except KafkaError as error:
             result.error_code = error.code
     await _wait(services, results, milliseconds(decoded.timeout))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
-from barnabas.types import ZERO_UUID
 from barnabas.protocol.api import ApiKey
+from barnabas.types import ZERO_UUID
 
 
 @serves(ApiKey.LEADER_AND_ISR)
@@ -26,9 +26,10 @@ async def _apply(services: Services, request: Request) -> Pieces:
 
     async def read_settings() -> None:
         for topic in topics:
+            topic_id = getattr(topic, "topic_id", None)
             known = services.metadata.topic_id(topic.topic_name)
-            if known is not None and getattr(topic, "topic_id", None) not in (None, ZERO_UUID, known):
-                # We were not told that its predecessor was deleted.
+            if known is not None and topic_id not in (None, ZERO_UUID, known):
+                # Nobody told us that its predecessor was deleted.
                 services.topic_configs.forget(topic.topic_name)
         await services.topic_configs.ensure(names)
 

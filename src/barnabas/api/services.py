@@ -83,6 +83,8 @@ class Services:
     groups: GroupCoordinator
     transactions: TransactionCoordinator
     features: FeatureSource
+    creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    """Topics that are being written to ZooKeeper right now."""
     creating_topics: dict[str, None] = field(default_factory=dict)
     """Internal topics that this broker is creating right now."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -64,9 +65,28 @@ async def create(
     if validate_only:
         flow = check_new_topic(services.zookeeper, name)
     else:
-        flow = create_topic(services.zookeeper, name, assignment, topic_id, checked)
+        flow = _create_alone(services, name, assignment, topic_id, checked)
     await services.in_zookeeper(flow)
     return topic_id
+
+
+async def _create_alone(
+    services: Services,
+    name: str,
+    assignment: Assignment,
+    topic_id: uuid.UUID,
+    config: Mapping[str, str],
+) -> None:
+    """Nobody else here creates a topic of the name meanwhile: settings are written first, and those
+    of a creation that is then refused would be the other's."""
+    while (other := services.creations.get(name)) is not None:
+        await asyncio.shield(other)
+    done = services.creations[name] = asyncio.get_running_loop().create_future()
+    try:
+        await create_topic(services.zookeeper, name, assignment, topic_id, config)
+    finally:
+        del services.creations[name]
+        done.set_result(None)
 
 
 async def auto_create(services: Services, name: str) -> None:

@@ -286,7 +286,7 @@ class Controller:
         self._journal.note("controller_elected", broker=self._broker_id, epoch=elected.epoch)
         await failover.take_over(term, self._env.random)
         self._journal.note("controller_ready", broker=self._broker_id, epoch=elected.epoch)
-        if self._settings.auto_leader_rebalance_enable:
+        if self._term is term and self._settings.auto_leader_rebalance_enable:
             self._look_at_balance_in(term, self._settings.leader_imbalance_first_check_ms)
 
     def _resign(self, reason: str) -> None:

@@ -152,18 +152,21 @@ async def preferred_election_requested(term: Term) -> None:
     """Tools ask for preferred leaders in ``/admin/preferred_replica_election``; it is removed when
     done, and watched again."""
     path = paths.PREFERRED_REPLICA_ELECTION
-    try:
-        data, _ = await term.store.submit(GetOp(path))
-    except NoNode:
-        return
-    try:
-        wanted = decode_preferred_election(path, data)
-    except MalformedZNode:
-        wanted = []
-    infos = [p for tp in wanted if (p := term.context.partitions.get(tp)) is not None]
-    await elect_preferred(term, infos)
-    await term.store.delete_all([path])
-    await term.store.submit(ExistsOp(path, watch=True))
+    while True:
+        try:
+            data, _ = await term.store.submit(GetOp(path))
+        except NoNode:
+            # The next tool may have been faster than the watch.
+            if await term.store.submit(ExistsOp(path, watch=True)) is None:
+                return
+            continue
+        try:
+            wanted = decode_preferred_election(path, data)
+        except MalformedZNode:
+            wanted = []
+        infos = [p for tp in wanted if (p := term.context.partitions.get(tp)) is not None]
+        await elect_preferred(term, infos)
+        await term.store.delete_all([path])
 
 
 async def elect_preferred(term: Term, infos: list[PartitionInfo]) -> None:

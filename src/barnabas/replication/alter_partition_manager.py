@@ -51,8 +51,10 @@ class AlterPartitionManager:
         return len(self._pending)
 
     def submit(self, proposal: IsrProposal) -> bool:
-        """Take a proposal; False if this partition has one already."""
-        if proposal.partition in self._pending:
+        """Take a proposal; False if this partition has one already. One of a topic that was deleted
+        does not count: its successor has the same name, and even epochs."""
+        known = self._pending.get(proposal.partition)
+        if known is not None and known.topic_id == proposal.topic_id:
             return False
         self._pending[proposal.partition] = proposal
         self._wanted.set()
@@ -88,7 +90,7 @@ class AlterPartitionManager:
         """What can be named: version 2 and later know topics by id only."""
         batch = {}
         for partition, proposal in self._pending.items():
-            topic_id = self._topic_id(partition.topic)
+            topic_id = proposal.topic_id or self._topic_id(partition.topic)
             if topic_id is not None:
                 batch[topic_id, partition.partition] = proposal
         return batch

@@ -50,10 +50,7 @@ class ControllerChannel:
         """
         answer = await self._send_once(api_key, version, message)
         if answer.error_code == ErrorCode.NOT_CONTROLLER:
-            self.close()
             answer = await self._send_once(api_key, version, message)
-            if answer.error_code == ErrorCode.NOT_CONTROLLER:
-                self.close()
         return answer
 
     def close(self) -> None:
@@ -63,16 +60,27 @@ class ControllerChannel:
             connection.close()
 
     async def _send_once(self, api_key: int, version: int, message: Any) -> Any:
+        connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 connection = await self._connected()
-                return await connection.send(api_key, version, message)
+                answer = await connection.send(api_key, version, message)
         except TimeoutError as error:
-            self.close()
+            self._drop(connection)
             raise ConnectionError("the controller does not answer") from error
         except OSError:
-            self.close()
+            self._drop(connection)
             raise
+        if answer.error_code == ErrorCode.NOT_CONTROLLER:
+            self._drop(connection)
+        return answer
+
+    def _drop(self, connection: Connection | None) -> None:
+        """Use a connection no more; another request may have made the next one already."""
+        if connection is not None:
+            connection.close()
+            if self._connection is connection:
+                self._connection = None
 
     async def _connected(self) -> Connection:
         async with self._lock:

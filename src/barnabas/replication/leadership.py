@@ -6,6 +6,7 @@ as a call and is matched against the very state object that was sent.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ class IsrProposal:
     isr_with_epochs: tuple[tuple[int, int], ...]
     """(broker id, broker epoch it last fetched with or -1), the leader included (KIP-903)."""
     answered: Callable[[AlterPartitionAnswer], None]
+    topic_id: uuid.UUID | None = None
+    """Of the topic that the proposal is about, if the partition knows it."""
 
 
 class Leadership:
@@ -203,6 +206,7 @@ class Leadership:
                 (member, epochs.get(member, UNKNOWN_BROKER_EPOCH)) for member in pending.proposed
             ),
             answered=lambda answer: self._answered(pending, proposal, answer),
+            topic_id=partition.topic_id,
         )
         self.state = pending
         kind = "isr_expand" if isinstance(pending, PendingExpand) else "isr_shrink"

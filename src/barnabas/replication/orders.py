@@ -1,9 +1,9 @@
 """In which order the controller's orders have come. Pure.
 
-An order waits: for our registration, for the settings of a topic, for the disk. One that came later,
-over another connection, may be carried out meanwhile; what the earlier one still has to say of the
-same partition is history then, in whatever epoch: a replica that was deleted must not be made
-again, nor one that was made again be deleted.
+An order waits: for our registration, for the settings of a topic, for the disk. One that came
+later, over another connection, may be carried out meanwhile; what the earlier one still has to say
+of the same partition is history then, in whatever epoch: a replica that was deleted must not be
+made again, nor one that was made again be deleted.
 """
 
 from __future__ import annotations

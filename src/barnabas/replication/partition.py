@@ -381,22 +381,33 @@ class Partition:
         ):
             return
         self._flushing = True
-        self.context.tasks.spawn(self._flush(log), f"flush {self.topic_partition}")
+        self.context.tasks.spawn(self._flush(), f"flush {self.topic_partition}")
 
-    async def _flush(self, log: Log) -> None:
+    async def _flush(self) -> None:
         try:
-            while self.log is log and not self.offline and log.flushed_offset < log.log_end_offset:
-                before = log.flushed_offset
-                await log.flush()
-                if self.log is not log or self.offline:
-                    return
-                self._flushed(log)
-                if log.flushed_offset <= before:
-                    return
-        except (OSError, KafkaError) as error:
-            self.context.storage_failed(self, error)
+            while await self._flush_once():
+                pass
         finally:
             self._flushing = False
+
+    async def _flush_once(self) -> bool:
+        """Whether more is to be flushed: what came meanwhile, or a log that has moved meanwhile."""
+        log = self.log
+        if log is None or self.offline:
+            return False
+        before = log.flushed_offset
+        try:
+            if before < log.log_end_offset:
+                await log.flush()
+        except (OSError, KafkaError) as error:
+            if self.log is log:
+                self.context.storage_failed(self, error)
+                return False
+        if self.log is not log:
+            return True
+        if not self.offline:
+            self._flushed(log)
+        return before < log.flushed_offset < log.log_end_offset
 
     def _flushed(self, log: Log) -> None:
         for request, index in self.awaiting_flush.reached(log.flushed_offset):

@@ -26,7 +26,7 @@ from barnabas.zookeeper.client import ZooKeeperClient
 from barnabas.zookeeper.cluster import persist, read_all
 from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, NodeExists, NoNode
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.operations import CheckOp, GetOp, Operation, SetOp
+from barnabas.zookeeper.operations import CheckOp, CreateOp, GetOp, Operation, SetOp
 
 # --- reading --------------------------------------------------------------------------------------
 
@@ -176,6 +176,34 @@ async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
         await zookeeper.ensure_path(paths.delete_topic_path(topic))
 
     await persist(zookeeper, attempt)
+
+
+async def mark_for_deletion_by_id(
+    zookeeper: ZooKeeperClient, topic: str, topic_id: uuid.UUID
+) -> None:
+    """The same for a topic that was asked for by its id: not its successor of the same name, which
+    Kafka would delete as well. Raises UNKNOWN_TOPIC_ID."""
+    path, marker = paths.topic_path(topic), CreateOp(paths.delete_topic_path(topic), None)
+
+    async def attempt() -> None:
+        while True:
+            data, stat = await zookeeper.get(path)
+            if decode_topic(path, data).topic_id != topic_id:
+                raise NoNode(path)
+            try:
+                await zookeeper.multi([CheckOp(path, stat.version), marker])
+            except NodeExists:
+                pass
+            except BadVersion:
+                continue  # changed since it was read: look again
+            return
+
+    try:
+        await persist(zookeeper, attempt)
+    except NoNode:
+        raise KafkaError(
+            ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID."
+        ) from None
 
 
 # --- settings -------------------------------------------------------------------------------------
