@@ -13,7 +13,7 @@ new registration names it: the promise does not cover what it held.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tests.simulation.moves import Moves
@@ -66,6 +66,8 @@ class Invariants:
         self.in_doubt: dict[int, None] = {}
         """Brokers whose newest registration says that their machine crashed (KIP-966)."""
         self.assignments: dict[TopicPartition, tuple[int, ...]] = {}
+        self._created: dict[TopicPartition, int] = {}
+        """czxid of a partition's state."""
         self.checks = 0
         self._fail = fail
         self._min_isr = min_isr
@@ -251,6 +253,8 @@ class Invariants:
 
     def on_commit(self, batch: StoreBatch) -> None:
         """The coordinator has made changes durable."""
+        for gone in filter(None, map(paths.parse_partition_state_path, batch.deleted_paths)):
+            self._forget(gone)
         states = []
         for node in batch.nodes:
             if node.path == paths.CONTROLLER_EPOCH:
@@ -267,6 +271,20 @@ class Invariants:
             tp = paths.parse_partition_state_path(node.path)
             if tp is not None:
                 self._state_written(tp, node)
+
+    def _forget(self, tp: TopicPartition) -> None:
+        """Its topic was deleted; one of its name has nothing to do with it."""
+        self.states.pop(tp, None)
+        self._created.pop(tp, None)
+        self.assignments.pop(tp, None)
+        self.committed.pop(tp, None)
+        self.shadows.forget(tp)
+        known: Sequence[dict[Any, Any]] = (
+            self._written, self._led, self._views, self._proposed, self._watermarks, self._weak
+        )  # fmt: skip
+        for each in known:
+            for key in [key for key in each if tp in key]:
+                del each[key]
 
     def _broker_registered(self, node: StoredNode) -> None:
         broker = int(node.path.rpartition("/")[2])
@@ -296,6 +314,10 @@ class Invariants:
 
     def _state_written(self, tp: TopicPartition, node: StoredNode) -> None:
         state = decode_partition_state(node.path, node.data, node.version)
+        if self._created.setdefault(tp, node.czxid) != node.czxid:
+            assigned = self.assignments[tp]
+            self._forget(tp)  # deleted and made again within one commit
+            self.assignments[tp], self._created[tp] = assigned, node.czxid
         before = self.states.get(tp)
         self.states[tp] = state
         self._moves.in_sync(tp, state.isr)

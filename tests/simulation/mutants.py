@@ -186,6 +186,17 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={"flush": True},
     ),
     Mutant(
+        name="earlier-names-trusted",
+        about="a segment that a killed process began is flushed by the next, but not its name",
+        kinds=("disk_full", "power_all"),
+        fixed={
+            "flush": True,
+            "kinds": ("disk_full", "power_all"),
+            "segment_bytes": 1500,
+            "together": False,
+        },
+    ),
+    Mutant(
         name="unclean-start-untold",
         about="KIP-966: a broker does not say that its machine lost power",
         kinds=("power_one", "kill", "bounce"),
@@ -244,6 +255,12 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a reassignment removes the old replicas before the new ones are in the ISR",
         kinds=("reassign", "slow", "kill"),
         fixed={"brokers": 4, "together": False},
+    ),
+    Mutant(
+        name="deleted-settings-kept",
+        about="the settings of a deleted topic, on their way at that moment, outlive it",
+        kinds=("heir",),
+        fixed={"late_answers": 0.2, "together": False, "kinds": ("heir",)},
     ),
 )
 

@@ -46,6 +46,8 @@ class Options:
     """Of a consumer group that reads the clients' topic."""
     pause_s: float = 0.1
     """Mean time that a producer rests between two sends."""
+    late_answers: float = 0.0
+    """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
 
 
 def draw_options(

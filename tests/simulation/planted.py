@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.store import FencedStore
@@ -32,6 +33,7 @@ from barnabas.zookeeper import paths
 from barnabas.zookeeper.client_watches import WatchTable
 from barnabas.zookeeper.operations import CheckOp
 from barnabas.zookeeper.sessions import Sessions
+from barnabas.zookeeper.topics import read_config, read_configs
 
 
 class Patches:
@@ -283,6 +285,34 @@ def _moved_before_in_sync(patches: Patches) -> None:
     patches.set(partition_reassignment, "is_complete", lambda *args, **rest: True)
 
 
+def _deleted_settings_kept(patches: Patches) -> None:
+    """As it was: what was read is taken, whatever has become of the topic meanwhile."""
+
+    async def ensure(self: TopicConfigRepository, topics: Any) -> None:
+        unknown = [t for t in topics if t not in self._topics]
+        entities = {topic: paths.topic_entity(topic) for topic in unknown}
+        found = await read_configs(self._zookeeper, list(entities.values()))
+        for topic, entity in entities.items():
+            self._take(topic, found.get(entity, {}))
+
+    async def on_notification(self: TopicConfigRepository, topic: str) -> None:
+        if topic in self._topics:
+            self._take(topic, await read_config(self._zookeeper, paths.topic_entity(topic)))
+
+    patches.set(TopicConfigRepository, "ensure", ensure)
+    patches.set(TopicConfigRepository, "on_notification", on_notification)
+
+
+def _earlier_names_trusted(patches: Patches) -> None:
+    """As it was: a log that was flushed once takes the names that it finds for durable."""
+
+    def init(self: Durability, *args: Any, **rest: Any) -> None:
+        before(self, *args, **rest)
+        self._names_durable = 0 if self.flushed_offset == 0 else 1
+
+    before = patches.set(Durability, "__init__", init)
+
+
 PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "truncate-to-watermark": _truncate_to_watermark,
     "end-of-next-epoch": _end_of_next_epoch,
@@ -305,6 +335,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "leader-counts-unflushed": _leader_counts_unflushed,
     "follower-acks-unflushed": _follower_acks_unflushed,
     "directory-not-synced": _directory_not_synced,
+    "earlier-names-trusted": _earlier_names_trusted,
     "unclean-start-untold": _unclean_start_untold,
     "dead-member-kept": _dead_member_kept,
     "silent-member-kept": _silent_member_kept,
@@ -315,4 +346,5 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "cleaned-past-watermark": _cleaned_past_watermark,
     "retention-past-watermark": _retention_past_watermark,
     "moved-before-in-sync": _moved_before_in_sync,
+    "deleted-settings-kept": _deleted_settings_kept,
 }

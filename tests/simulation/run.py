@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.simulation.kernel import SimulationFailure
 from tests.simulation.options import Options, force
 from tests.simulation.scenario import KINDS, Result, Scenario, options_of
+from tests.simulation.stories import ALL_FAULTS
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -85,7 +86,7 @@ def campaign(options: argparse.Namespace, kinds: tuple[str, ...]) -> int:
 
 def _draw(seed: int, options: argparse.Namespace, kinds: tuple[str, ...]) -> Options:
     drawn = options_of(seed, options.seconds, kinds)
-    return force(drawn, options.force.split(","), KINDS) if options.force else drawn
+    return force(drawn, options.force.split(","), tuple(ALL_FAULTS)) if options.force else drawn
 
 
 Mapping = Callable[..., Iterator[tuple[Result | str, float]]]

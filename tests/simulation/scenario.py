@@ -18,11 +18,12 @@ from tests.simulation.checker import check
 from tests.simulation.group_life import GroupLife
 from tests.simulation.invariants import Invariants, WatchedStore
 from tests.simulation.keyed import Keyed
+from tests.simulation.late import late_answers
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.options import Options, draw_options
 from tests.simulation.shadow import Shadows
-from tests.simulation.stories import ALL_FAULTS, TOGETHER
+from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
 from tests.simulation.workload import Workload
 
 from barnabas.broker import node
@@ -42,7 +43,7 @@ PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))
 KEYED = TopicPartition(KEYED_TOPIC, 0)
 THREE = {0: (1, 2, 3), 1: (2, 3, 1)}
 """Replicas of each partition where the fourth broker is a bystander."""
-KINDS = tuple(ALL_FAULTS)
+KINDS = tuple(kind for kind in ALL_FAULTS if kind not in NAMED_ONLY)
 CONVERGE_S = 90.0
 
 
@@ -193,7 +194,8 @@ class Scenario:
 
     def run(self) -> Result:
         """Raises SimulationFailure."""
-        digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)
+        with late_answers(self.options.late_answers, self.simulation.kernel):
+            digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)
         return Result(
             digest=digest,
             seconds=self.simulation.now_s,

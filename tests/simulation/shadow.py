@@ -151,6 +151,12 @@ class Shadows:
         self._cleanable[tp] = max(self._cleanable.get(tp, 0), *known, 0)
         return self._cleanable[tp]
 
+    def forget(self, tp: TopicPartition) -> None:
+        """Its topic was deleted."""
+        self._cleanable.pop(tp, None)
+        for key in [key for key in self._logs if key[1] == tp]:
+            del self._logs[key]
+
     def get(self, broker: int, tp: TopicPartition) -> ShadowLog | None:
         """Its log, if it is known."""
         return self._logs.get((broker, tp))

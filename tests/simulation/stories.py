@@ -8,13 +8,17 @@ from tests.simulation.controller_stories import CONTROLLER_STORIES
 from tests.simulation.disk_faults import DISK_FAULTS
 from tests.simulation.nemesis import FAULTS, Fault
 from tests.simulation.replication_stories import REPLICATION_STORIES
+from tests.simulation.topic_stories import TOPIC_STORIES
 
 ALL_FAULTS: dict[str, Fault] = {
     **FAULTS,
     **REPLICATION_STORIES,
     **CONTROLLER_STORIES,
     **DISK_FAULTS,
+    **TOPIC_STORIES,
 }
+NAMED_ONLY = tuple(TOPIC_STORIES)
+"""Drawn only where they are asked for by name: what a seed draws stays as it was."""
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
     "disk_error", "disk_full", "slow_disk", "bit_flip", "reassign", "elect",

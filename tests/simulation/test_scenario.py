@@ -14,7 +14,8 @@ from tests.simulation.nemesis import FAULTS
 from tests.simulation.options import draw_options
 from tests.simulation.planted import PLANTED
 from tests.simulation.run import CORPUS, load
-from tests.simulation.scenario import KINDS, Scenario, options_of
+from tests.simulation.scenario import Scenario, options_of
+from tests.simulation.stories import ALL_FAULTS
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_planted_bugs_are_found(name: str) -> None:
 
 def test_every_planted_bug_is_hunted_with_known_faults() -> None:
     assert [m.name for m in MUTANTS] == list(PLANTED)
-    assert {kind for m in MUTANTS for kind in m.kinds} <= set(KINDS)
+    assert {kind for m in MUTANTS for kind in m.kinds} <= set(ALL_FAULTS)
 
 
 def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
