@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -199,3 +200,27 @@ def test_deletion_can_be_forbidden() -> None:
             assert answer.responses[0].error_code == expected
 
     kit.run(scenario, settings={"delete.topic.enable": "false"})
+
+
+def test_a_creation_that_is_refused_leaves_no_settings() -> None:
+    """Of several at a time, one creates the topic, and the settings are its own."""
+
+    async def create(client: kit.Client, name: str, size: int) -> int:
+        request = kit.create_message(name, 1, configs={"segment.bytes": str(size)})
+        answer = await client.ask(CREATE, 5, request, client_id=f"client-{size}")
+        return int(answer.topics[0].error_code)
+
+    async def scenario(client: kit.Client) -> None:
+        sizes = [1000 + number for number in range(4)]
+        for name in ("a", "b", "c", "d"):
+            errors = await asyncio.gather(*(create(client, name, size) for size in sizes))
+            made = [size for size, error in zip(sizes, errors, strict=True) if not error]
+            assert len(made) == 1
+            resource = Message(
+                resource_type=2, resource_name=name, configuration_keys=["segment.bytes"]
+            )
+            request = Message(resources=[resource], include_synonyms=False)
+            answer = await client.ask(ApiKey.DESCRIBE_CONFIGS, 1, request)
+            assert [c.value for c in answer.results[0].configs] == [str(made[0])]
+
+    kit.run(scenario)

@@ -57,7 +57,7 @@ class Rig:
         ]
         return Message(error_code=0, topics=[Message(topic_id=ID, partitions=partitions)])
 
-    def submit(self, partition: int, topic: str = "t") -> bool:
+    def submit(self, partition: int, topic: str = "t", topic_id: uuid.UUID | None = None) -> bool:
         return self.manager.submit(
             IsrProposal(
                 partition=TopicPartition(topic, partition),
@@ -65,6 +65,7 @@ class Rig:
                 partition_epoch=5,
                 isr_with_epochs=((1, 7), (2, 9)),
                 answered=lambda answer: self.heard.append((partition, answer)),
+                topic_id=topic_id,
             )
         )
 
@@ -197,3 +198,62 @@ def test_the_channel_finds_the_new_controller_at_once() -> None:
             await channel.send(56, 3, None)
 
     run(main())
+
+
+def test_a_proposal_is_about_the_topic_that_it_was_made_for() -> None:
+    """The next one of its name starts in the same epochs: it must not get an ISR of the first."""
+
+    async def main() -> None:
+        rig, first, second = Rig(), uuid.UUID(int=1), uuid.UUID(int=2)
+        rig.answers = [ConnectionError("gone")]
+        assert rig.submit(0, topic_id=first)
+        assert not rig.submit(0, topic_id=first)
+        await settle()
+        assert rig.submit(0, topic_id=second), "the first topic is gone"
+        await asyncio.sleep(0.06)
+        await settle()
+        assert [r.topics[0].topic_id for r in rig.requests] == [first, second]
+        await rig.close()
+
+    run(main())
+
+
+def test_a_request_that_fails_takes_only_its_own_connection_with_it() -> None:
+    async def main() -> None:
+        made: list[SlowConnection] = []
+
+        async def connect(endpoint: Endpoint) -> SlowConnection:
+            made.append(SlowConnection())
+            return made[-1]
+
+        endpoint = Endpoint("P", "PLAINTEXT", "h", 1)
+        channel = ControllerChannel(lambda: endpoint, connect, 1000)
+        first, second = (asyncio.create_task(channel.send(56, 3, None)) for _ in range(2))
+        await settle()
+        made[0].answers[0].set_exception(ConnectionError("x"))
+        await settle()
+        third = asyncio.create_task(channel.send(56, 3, None))
+        await settle()
+        made[0].answers[1].set_exception(ConnectionError("x"))
+        await settle()
+        assert [connection.closed for connection in made] == [True, False]
+        made[1].answers[0].set_result(Message(error_code=0))
+        assert (await third).error_code == 0
+        await asyncio.gather(first, second, return_exceptions=True)
+
+    run(main())
+
+
+class SlowConnection:
+    """Answers when told to."""
+
+    def __init__(self) -> None:
+        self.answers: list[asyncio.Future[Message]] = []
+        self.closed = False
+
+    async def send(self, api_key: int, version: int, message: Any) -> Message:
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return await self.answers[-1]
+
+    def close(self) -> None:
+        self.closed = True

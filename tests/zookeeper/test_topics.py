@@ -243,3 +243,31 @@ def test_reading_many_topics_and_settings_across_a_loss() -> None:
         assert configs == {f"topics/{name}": {"k": name} for name in names[:15]}
 
     run(test)
+
+
+def test_a_topic_is_deleted_by_its_id_only_if_it_is_still_that_one() -> None:
+    async def test(server: PuppetServer, client: Client) -> None:
+        await topics.create_topic(client, "t", {0: (1,)}, TOPIC_ID, {})
+        with pytest.raises(KafkaError) as error:
+            await topics.mark_for_deletion_by_id(client, "t", uuid.UUID(int=13))
+        assert error.value.code == ErrorCode.UNKNOWN_TOPIC_ID
+        assert "/admin/delete_topics/t" not in server.tree.nodes
+        grown = [True]
+
+        def grow(op: int, record: Any) -> str | None:
+            if op == OpCode.MULTI and grown:
+                grown.pop()
+                body = encode_topic(TopicZNode(partitions={0: (1,), 1: (1,)}, topic_id=TOPIC_ID))
+                server.write(OpCode.SET_DATA, SetDataRequest("/brokers/topics/t", body, -1))
+            return None
+
+        server.fault = grow
+        for _ in range(2):
+            await topics.mark_for_deletion_by_id(client, "t", TOPIC_ID)
+        assert not grown
+        assert "/admin/delete_topics/t" in server.tree.nodes
+        with pytest.raises(KafkaError) as error:
+            await topics.mark_for_deletion_by_id(client, "none", TOPIC_ID)
+        assert error.value.code == ErrorCode.UNKNOWN_TOPIC_ID
+
+    run(test)

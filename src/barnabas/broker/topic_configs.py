@@ -64,7 +64,11 @@ class TopicConfigRepository:
             if not wanted:
                 return
             async with self._reading:
-                entities = {t: paths.topic_entity(t) for t in wanted if t not in self._topics}
+                # Who was before us in the queue may have read some of them.
+                unknown = [topic for topic in wanted if topic not in self._topics]
+                entities = {topic: paths.topic_entity(topic) for topic in unknown}
+                if not entities:
+                    return
                 found = await read_configs(self._zookeeper, list(entities.values()))
                 for topic, entity in entities.items():
                     if topic in wanted:

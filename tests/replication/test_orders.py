@@ -1,0 +1,176 @@
+"""Orders of the controller that wait while later ones are carried out, over another connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.replication.support import T0, Cluster, run, settle
+
+from barnabas.errors import ErrorCode
+from barnabas.protocol.message import Message
+from barnabas.types import TopicPartition
+
+
+def _deletion(*partitions: int) -> Message:
+    states = [
+        Message(partition_index=p, leader_epoch=-2, delete_partition=True) for p in partitions
+    ]
+    topics = [Message(topic_name="t", partition_states=states)]
+    return Message(topic_states=topics, controller_epoch=1, broker_epoch=-1)
+
+
+def _errors(answer: Message) -> list[ErrorCode]:
+    entries = answer.partition_errors or [e for t in answer.topics for e in t.partition_errors]
+    return [ErrorCode(entry.error_code) for entry in entries]
+
+
+def test_a_replica_that_was_deleted_meanwhile_is_not_made_again() -> None:
+    """LeaderAndIsr reads the settings of topics first."""
+
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            node, read = cluster.nodes[2], asyncio.Event()
+            await node.manager.update_metadata(cluster.update_metadata())
+
+            async def prepare() -> None:
+                await read.wait()
+
+            order = cluster.leader_and_isr()
+            held = asyncio.create_task(node.manager.become_leader_or_follower(order, prepare))
+            await settle()
+            await node.manager.stop_replica(_deletion(0))
+            read.set()
+            assert _errors(await held) == [ErrorCode.STALE_CONTROLLER_EPOCH]
+            assert T0 not in node.manager.partitions
+            assert node.logs.get(T0) is None
+            # The next order is about the next topic of that name.
+            assert _errors(await node.manager.become_leader_or_follower(order)) == [ErrorCode.NONE]
+
+    run(main())
+
+
+class _SlowDeletion:
+    """Deleting takes as long as told."""
+
+    def __init__(self, node: Any) -> None:
+        self.gate = asyncio.Event()
+        self._delete = node.logs.delete
+        node.logs.delete = self.delete
+
+    async def delete(self, partition: TopicPartition) -> None:
+        await self._delete(partition)
+        await self.gate.wait()
+
+
+def test_a_replica_that_was_made_again_meanwhile_is_not_deleted() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            cluster.partitions = [0, 1]
+            await cluster.announce()
+            node = cluster.nodes[2]
+            slow = _SlowDeletion(node)
+            held = asyncio.create_task(node.manager.stop_replica(_deletion(0, 1)))
+            await settle()
+            cluster.partitions = [1]
+            cluster.leader_epoch += 1
+            again = await node.manager.become_leader_or_follower(cluster.leader_and_isr())
+            assert _errors(again) == [ErrorCode.NONE]
+            slow.gate.set()
+            assert _errors(await held) == [ErrorCode.NONE, ErrorCode.STALE_CONTROLLER_EPOCH]
+            assert list(node.manager.partitions) == [TopicPartition("t", 1)]
+
+    run(main())
+
+
+def test_listeners_hear_of_the_end_of_a_role_before_the_next_one() -> None:
+    heard: list[str] = []
+
+    class Listener:
+        def became_leader(self, partition: TopicPartition, leader_epoch: int) -> None:
+            heard.append("leader")
+
+        def became_follower(self, partition: TopicPartition, leader_epoch: int) -> None:
+            heard.append("follower")
+
+        def stopped(self, partition: TopicPartition, deleted: bool) -> None:
+            heard.append("stopped")
+
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            node = cluster.nodes[1]
+            node.manager.add_role_listener(Listener())
+            await cluster.announce()
+            slow = _SlowDeletion(node)
+            held = asyncio.create_task(node.manager.stop_replica(_deletion(0)))
+            await settle()
+            await node.manager.become_leader_or_follower(cluster.leader_and_isr())
+            slow.gate.set()
+            await held
+            assert heard == ["leader", "stopped", "leader"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("pause_s", [0.001, 0.005, 0.009])
+def test_orders_held_before_registration_go_on_as_they_came(pause_s: float) -> None:
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            node = cluster.nodes[1]
+            node.registered = False
+            old = cluster.update_metadata(live_brokers=[])
+            held = [asyncio.create_task(node.manager.update_metadata(old))]
+            await asyncio.sleep(pause_s)
+            new = cluster.update_metadata()
+            held.append(asyncio.create_task(node.manager.update_metadata(new)))
+            await asyncio.sleep(0.0105 - pause_s)
+            node.registered = True
+            await asyncio.gather(*held)
+            assert node.metadata.is_alive(2)
+
+    run(main())
+
+
+def test_a_log_that_moves_while_it_is_flushed() -> None:
+    """Who waits for the flush of the old one waits for the new one."""
+
+    async def main() -> None:
+        async with Cluster(1, log_flush_before_ack=True) as cluster:
+            await cluster.announce()
+            node = cluster.nodes[1]
+            old = node.partition.log
+            assert old is not None
+            gate, flush = asyncio.Event(), old.flush
+
+            async def slow() -> None:
+                await gate.wait()
+                await flush()
+
+            old.flush = slow  # type: ignore[method-assign]
+            outcome = cluster.produce("a")
+            assert isinstance(outcome, asyncio.Future)
+            await settle()
+            new = _Moved(old)
+            node.manager.log_moved(new)  # type: ignore[arg-type]
+            gate.set()
+            assert (await asyncio.wait_for(outcome, 1))[0].error == ErrorCode.NONE
+            assert new.flushes == 1
+
+    run(main())
+
+
+class _Moved:
+    """The same log in another directory, where nothing is flushed yet."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.flushes = 0
+        self.flushed_offset = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def flush(self) -> None:
+        self.flushes += 1
+        self.flushed_offset = self._log.log_end_offset
