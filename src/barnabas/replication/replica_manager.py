@@ -91,7 +91,7 @@ class ReplicaManager:
 
     async def _shrink_forever(self) -> None:
         period_s = self.context.settings.replica_lag_time_max_ms / 2000
-        while True:
+        while period_s > 0:
             await asyncio.sleep(period_s)
             self.shrink_isrs()
 

@@ -67,7 +67,8 @@ class LogCleaner:
     def capacity(self) -> int:
         """Keys that one pass can hold."""
         settings = self.settings
-        room = settings.dedupe_buffer_size * settings.io_buffer_load_factor
+        share = settings.io_buffer_load_factor  # any number at all, and even none (NaN)
+        room = settings.dedupe_buffer_size * min(share, 1.0) if share > 0 else 0
         return max(int(room) // ENTRY_BYTES, 1)
 
     def forget(self, topic_partition: TopicPartition) -> bool:
