@@ -66,11 +66,11 @@ class GroupDescription:
 
 
 async def list_groups(client: ClusterClient) -> list[GroupListing]:
-    """All groups of all brokers, by name. Raises ClientError, Unreachable."""
-    await client.metadata([])
+    """All groups of all brokers that are there, by name. Raises ClientError, Unreachable."""
+    alive = (await client.status([])).brokers
     found: dict[str, GroupListing] = {}
     request = Message(states_filter=[], types_filter=[])
-    for broker in sorted(client.view.brokers):
+    for broker in sorted(alive):
         response = await retried(
             client,
             lambda broker=broker: client.broker(  # type: ignore[misc]
