@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.api import kit
@@ -90,3 +91,61 @@ def test_a_preferred_leader_that_leaves_is_not_elected_and_only_the_controller_e
         assert _codes(await client.ask(ELECT, 2, unclean, broker=controller)) == {}
 
     kit.run(scenario, brokers=2)
+
+
+def _texts(answer: Any) -> list[tuple[int, str | None]]:
+    return [
+        (int(p.error_code), p.error_message)
+        for topic in answer.replica_election_results
+        for p in topic.partition_result
+    ]
+
+
+async def _create(client: kit.Client, name: str, replicas: list[int], controller: int) -> None:
+    assignments = [Message(partition_index=0, broker_ids=replicas)]
+    created = kit.create_message(name, -1, -1, assignments=assignments)
+    answer = await client.ask(ApiKey.CREATE_TOPICS, 7, created, broker=controller)
+    assert answer.topics[0].error_code == 0
+
+
+async def _gone(client: kit.Client, controller: int) -> None:
+    while True:
+        if len((await _view(client, controller)).brokers) == 2:
+            return
+        await asyncio.sleep(0.1)
+
+
+def test_the_texts_beside_a_dead_broker_are_the_original_s() -> None:
+    """Recorded from 3.9.1: three brokers, one of them killed."""
+    needless = (84, "Leader election not needed for topic partition.")
+
+    async def scenario(client: kit.Client) -> None:
+        controller = (await _view(client)).controller_id
+        dead = next(b for b in (3, 2, 1) if b != controller)
+        for name, replicas in (("f1", [dead, controller]), ("f2", [dead]), ("f3", [controller])):
+            await _create(client, name, replicas, controller)
+        client.simulation.processes[f"b{dead}"].kill()
+        await _gone(client, controller)
+        three = [("f1", [0]), ("f2", [0]), ("f3", [0])]
+        answer = await client.ask(ELECT, 2, _request(*three), broker=controller)
+        failed = "Failed to elect leader for partition {}-0 under strategy {}"
+        preferred = "PreferredReplicaPartitionLeaderElectionStrategy"
+        assert _texts(answer) == [
+            (80, failed.format("f1", preferred)),
+            (80, failed.format("f2", preferred)),
+            needless,
+        ]
+        request = _request(*three, election_type=UNCLEAN)
+        answer = await client.ask(ELECT, 2, request, broker=controller)
+        unclean = "OfflinePartitionLeaderElectionStrategy(true)"
+        assert _texts(answer) == [needless, (83, failed.format("f2", unclean)), needless]
+        move = Message(partition_index=0, replicas=[controller])
+        moves = Message(timeout=1000, topics=[Message(name="f2", partitions=[move])])
+        await client.ask(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, moves, broker=controller)
+        growth = Message(topics=[Message(name="f2", count=3, assignments=None)], timeout=1000)
+        growth.validate_only = True
+        answer = await client.ask(ApiKey.CREATE_PARTITIONS, 3, growth, broker=controller)
+        moving = "A partition reassignment is in progress for the topic 'f2'."
+        assert (answer.results[0].error_code, answer.results[0].error_message) == (60, moving)
+
+    kit.run(scenario, brokers=3)

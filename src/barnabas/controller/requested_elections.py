@@ -36,7 +36,7 @@ def refusal(context: ControllerContext, tp: TopicPartition, *, unclean: bool) ->
     if p is None:
         return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The partition does not exist.")
     if context.is_being_deleted(tp.topic):
-        return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is being deleted.")
+        return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is being deleted")
     leader = NO_LEADER if p.leadership is None else p.leadership.leader
     needed = not context.is_live(leader) if unclean else leader != p.assignment.replicas[0]
     if not needed:
@@ -58,19 +58,21 @@ async def elect_leaders(term: Term, asked: RequestedElection) -> ElectionResults
             refused[tp] = error
     strategy = Strategy.OFFLINE if asked.unclean else Strategy.PREFERRED
     failed = await partitions.bring_online(term, wanted, strategy, unclean=asked.unclean)
-    refused.update({p.topic_partition: _unavailable(unclean=asked.unclean) for p in failed})
+    for p in failed:
+        tp = p.topic_partition
+        refused[tp] = _unavailable(tp, unclean=asked.unclean)
     elected = {p.topic_partition: p.leadership.leader for p in wanted if p.leadership is not None}
     return {
         tp: refused.get(tp) or elected.get(tp, NO_LEADER) for tp in dict.fromkeys(asked.partitions)
     }
 
 
-def _unavailable(*, unclean: bool) -> KafkaError:
+def _unavailable(tp: TopicPartition, *, unclean: bool) -> KafkaError:
+    """The text names the strategy as the original's classes do."""
     if unclean:
-        return KafkaError(
-            ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE, "No replica of the partition is online."
-        )
-    return KafkaError(
-        ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE,
-        "The preferred replica is not online or not in sync.",
-    )
+        code = ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE
+        strategy = "OfflinePartitionLeaderElectionStrategy(true)"
+    else:
+        code = ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE
+        strategy = "PreferredReplicaPartitionLeaderElectionStrategy"
+    return KafkaError(code, f"Failed to elect leader for partition {tp} under strategy {strategy}")
