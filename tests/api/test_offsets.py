@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from tests.api import kit
 
+from barnabas.api import fetch as fetch_api
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.replication.results import FetchedPartition, FetchResult
 
 LIST, EPOCH, FETCH = ApiKey.LIST_OFFSETS, ApiKey.OFFSET_FOR_LEADER_EPOCH, ApiKey.FETCH
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
@@ -259,3 +262,20 @@ def test_a_consumer_may_read_a_follower_from_version_11_on() -> None:
                 assert found.error_code == (ErrorCode.OFFSET_OUT_OF_RANGE if served else refused)
 
     kit.run(scenario, brokers=2)
+
+
+def test_old_consumers_are_not_told_of_a_storage_error() -> None:
+    """They would take it for one that no retry can mend; the original converts it too."""
+    hosted: dict[object, object] = {}
+    services = cast("Any", SimpleNamespace(replicas=SimpleNamespace(partitions=hosted)))
+    for version in kit.versions(FETCH):
+        broken = FetchedPartition(
+            topic="t", topic_id=None, partition=0, error=ErrorCode.KAFKA_STORAGE_ERROR
+        )
+        request = cast("Any", SimpleNamespace(api_version=version))
+        result = FetchResult(error=ErrorCode.NONE, session_id=0, partitions=[broken])
+        (told,) = fetch_api._for_old(services, request, result).partitions
+        expected = ErrorCode.KAFKA_STORAGE_ERROR
+        if version <= 5:
+            expected = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        assert told.error == expected
