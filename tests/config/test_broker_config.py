@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from barnabas.config.broker_config import BrokerConfig
@@ -94,6 +96,7 @@ def test_what_changes_nothing_is_accepted_and_named() -> None:
 
 def test_log_dirs_with_a_common_beginning_are_two() -> None:
     assert BrokerConfig({"log.dirs": "/data/1/,/data/10"}).log_dirs == ("/data/1", "/data/10")
+    assert BrokerConfig({"log.dir": "here"}).log_dirs == (str(Path("here").resolve()),)
 
 
 def test_topic_defaults_are_the_logs_own() -> None:
@@ -143,6 +146,14 @@ def test_a_topics_settings_together_with_its_brokers(
     with pytest.raises(KafkaError) as caught:
         check_topic_overrides(BrokerConfig(broker), overrides)
     assert says in str(caught.value)
+
+
+def test_what_another_tool_wrote_in_vain_is_known() -> None:
+    config = TopicConfig(BrokerConfig({}), {"retention.ms": "x", "odd": "1", "preallocate": "true"})
+    assert config.unusable == ["retention.ms", "odd"]
+    assert config.without_effect() == ["preallocate"]
+    assert config.value("retention.ms") == 604_800_000
+    assert [e.setting.name for e in config.entries()][-1] == "odd"
 
 
 def test_one_bound_of_timestamps_stands_for_two() -> None:

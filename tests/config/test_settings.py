@@ -16,6 +16,7 @@ import pytest
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import check_change
+from barnabas.config.protection import check_java_options
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS, broker_setting, of_listener
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, KafkaError
@@ -166,6 +167,13 @@ def test_what_would_leave_a_broker_open_is_refused(name: str) -> None:
     if name not in SETTINGS or SETTINGS[name].dynamic:
         with pytest.raises(ConfigError, match=f"{name}: not supported"):
             _of_broker(name, SECURITY[name])
+
+
+def test_security_by_options_of_java() -> None:
+    check_java_options("-Xmx1G -Dlog4j.configuration=x")
+    for option in ("-Djava.security.auth.login.config=/jaas", "-Dzookeeper.client.secure=true"):
+        with pytest.raises(ConfigError, match=f"KAFKA_OPTS: '{option.partition('=')[0]}'"):
+            check_java_options(f"-Xmx1G {option}")
 
 
 def test_a_default_spelled_out_asks_for_nothing() -> None:

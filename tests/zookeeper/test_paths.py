@@ -9,6 +9,7 @@ import pytest
 
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
+from barnabas.zookeeper.operations import relative
 
 TREE = Path(__file__).parent.parent / "golden/znodes/07-partitions-added.json"
 
@@ -65,3 +66,10 @@ def test_partition_state_paths_back() -> None:
 
 def test_parents() -> None:
     assert [paths.parent_path(p) for p in ("/", "/a", "/a/b")] == ["/", "/", "/a"]
+
+
+def test_a_path_beside_the_chroot_is_not_below_it() -> None:
+    assert relative("/kafka", "/kafka/brokers") == "/brokers"
+    assert relative("/kafka", "/kafka") == "/"
+    assert relative("/kafka", "/kafka2/brokers") == "/kafka2/brokers"
+    assert relative("", "/brokers") == "/brokers"

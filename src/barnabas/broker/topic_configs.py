@@ -115,8 +115,14 @@ class TopicConfigRepository:
     def _take(self, topic: str, overrides: dict[str, str]) -> None:
         before = self._topics.get(topic)
         found = self._topics[topic] = TopicConfig(self._config, overrides)
-        ignored = found.without_effect()
-        if ignored and (before is None or before.without_effect() != ignored):
-            log.warning("topic %s: without effect here: %s", topic, ", ".join(ignored))
+        known = _warnings(before) if before is not None else []
+        for warning in _warnings(found):
+            if warning not in known:
+                log.warning("topic %s: %s", topic, warning)
         self._log_configs.pop(topic, None)
         self._on_change(topic, self.log_config(topic))
+
+
+def _warnings(config: TopicConfig) -> list[str]:
+    warnings = [f"{name} is set, but has no effect here" for name in config.without_effect()]
+    return warnings + [f"{name} cannot be used as it is set" for name in config.unusable]

@@ -14,6 +14,7 @@ from barnabas.broker.main import configure_logging, run_node, system_env, tune_p
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.log_dirs import check_log_dirs
+from barnabas.config.protection import check_java_options
 from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
@@ -32,6 +33,7 @@ def load_config(
                 given.update(parse_properties(file.read()))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--config: {path}: {error}") from None
+    check_java_options(environ.get("KAFKA_OPTS", ""))
     given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
     return _with_reachable_address(given)

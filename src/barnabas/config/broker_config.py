@@ -50,10 +50,10 @@ class Snapshot:
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
-        """In the order given, each in its shortest spelling."""
+        """In the order given, as absolute paths in their shortest spelling."""
         dirs = self.values["log.dirs"]
         text = cast("str", self.values["log.dir"] if dirs is None else dirs)
-        return tuple(os.path.normpath(path) for path in parse_csv(text))
+        return tuple(os.path.abspath(path) for path in parse_csv(text))
 
     def without_effect(self) -> list[str]:
         """Names given that change nothing here: worth a warning each."""
@@ -162,7 +162,7 @@ class BrokerConfig:
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
-        """Directories, in the order given, each in its shortest spelling."""
+        """Absolute paths, in the order given, each in its shortest spelling."""
         return self._now.log_dirs
 
     @property

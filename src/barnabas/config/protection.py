@@ -24,6 +24,17 @@ _PREFIXES = (
 )
 """Names that are not in the table, but mean security or hide values: those of plug-ins."""
 _EVERYONE = "allow.everyone.if.no.acl.found"
+_JAVA_OPTIONS = ("-Djava.security.", "-Djavax.net.ssl.", "-Dzookeeper.")
+"""Beginnings of the options in ``KAFKA_OPTS`` by which Java's brokers are given SASL and TLS."""
+
+
+def check_java_options(options: str) -> None:
+    """ConfigError if ``KAFKA_OPTS`` asks for security; its other options mean nothing here."""
+    for option in options.split():
+        if option.strip("\"'").startswith(_JAVA_OPTIONS):
+            raise ConfigError(
+                f"KAFKA_OPTS: {option.partition('=')[0]!a} is not supported; remove it"
+            )
 
 
 def check_protection(name: str, text: str) -> None:
@@ -47,8 +58,3 @@ def _protects(name: str, asked: str) -> bool:
         return asked.lower() != "true"
     inner = any(f".{prefix}" in base for prefix in ("sasl.", "ssl."))
     return base == "super.users" or base.startswith(_PREFIXES) or inner
-
-
-def means_protection(name: str) -> bool:
-    """Whether a name is security's although it is not in the table."""
-    return _protects(name, "x")

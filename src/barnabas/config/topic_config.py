@@ -35,12 +35,13 @@ class TopicConfig:
         self.overrides = dict(overrides)
         self._broker = broker
         self._parsed: dict[str, Value] = {}
+        self.unusable: list[str] = []
+        """What another tool wrote in vain: names that are none, and values that cannot be read."""
         for name, text in overrides.items():
-            if name in TOPIC_SETTINGS:
-                try:
-                    self._parsed[name] = TOPIC_SETTINGS[name].parse(text)
-                except ConfigError:
-                    continue  # written by another tool: the broker's value stays in force
+            try:
+                self._parsed[name] = TOPIC_SETTINGS[name].parse(text)
+            except (KeyError, ConfigError):
+                self.unusable.append(name)  # the broker's value, if any, stays in force
 
     def entry(self, name: str) -> ConfigValue:
         """Value and source of one setting."""

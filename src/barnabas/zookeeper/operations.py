@@ -70,7 +70,8 @@ def absolute(chroot: str, path: str) -> str:
 
 def relative(chroot: str, path: str) -> str:
     """The client's path of a server's path."""
-    return path[len(chroot) :] or "/" if path.startswith(chroot) else path
+    inside = path == chroot or path.startswith(chroot + "/")
+    return path[len(chroot) :] or "/" if inside else path
 
 
 class CreateOp(NamedTuple):
