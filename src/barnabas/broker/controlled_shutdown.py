@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ErrorCode
@@ -18,16 +19,21 @@ CONTROLLED_SHUTDOWN_VERSION = 3
 UNREACHABLE_PAUSE_S = 0.2
 
 
-async def hand_over(config: BrokerConfig, channel: ControllerChannel, broker: Broker) -> bool:
+async def hand_over(
+    config: BrokerConfig, channel: ControllerChannel, registered: Callable[[], Broker | None]
+) -> bool:
     """Ask until no leadership is left here, ``controlled.shutdown.max.retries`` times at most.
 
     A controller that cannot be reached (perhaps it stops as well) is tried again soon rather than
     after the whole back-off. Whether the hand-over is complete; the broker stops either way."""
     retries = config.integer("controlled.shutdown.max.retries")
     backoff_s = config.integer("controlled.shutdown.retry.backoff.ms") / 1000
-    request = Message(broker_id=broker.id, broker_epoch=broker.epoch)
     for attempt in range(retries):
         pause_s = backoff_s
+        broker = registered()  # maybe anew, since the last attempt
+        if broker is None:
+            break
+        request = Message(broker_id=broker.id, broker_epoch=broker.epoch)
         try:
             answer = await channel.send(
                 ApiKey.CONTROLLED_SHUTDOWN, CONTROLLED_SHUTDOWN_VERSION, request

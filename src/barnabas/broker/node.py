@@ -473,7 +473,7 @@ class Node:
             and self._config.flag("controlled.shutdown.enable")
         ):
             assert self._channel is not None
-            await hand_over(self._config, self._channel, self._membership.registered)
+            await hand_over(self._config, self._channel, lambda: self._membership.registered)
         if self._network is not None:
             self._network.close()
         for task in self._background:

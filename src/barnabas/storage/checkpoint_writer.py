@@ -27,24 +27,36 @@ class CheckpointWriter:
 
     async def high_watermarks(self, directory: LogDirectory) -> None:
         """``replication-offset-checkpoint``."""
-        marks = {p: log.high_watermark for p, log in self._logs_in(directory)}
-        await self.write(directory, REPLICATION_CHECKPOINT, marks)
+        await self.write(
+            directory,
+            REPLICATION_CHECKPOINT,
+            lambda: {p: log.high_watermark for p, log in self._logs_in(directory)},
+        )
 
     async def offsets(self, directory: LogDirectory) -> None:
         """``recovery-point-offset-checkpoint`` and, where it is not that of the first segment, the
         start in ``log-start-offset-checkpoint``."""
-        points = {p: log.recovery_point for p, log in self._logs_in(directory)}
-        await self.write(directory, RECOVERY_POINT_CHECKPOINT, points)
-        starts = {
-            p: log.log_start_offset
-            for p, log in self._logs_in(directory)
-            if log.log_start_offset > log.segments.first.base_offset
-        }
-        await self.write(directory, LOG_START_CHECKPOINT, starts)
+        await self.write(
+            directory,
+            RECOVERY_POINT_CHECKPOINT,
+            lambda: {p: log.recovery_point for p, log in self._logs_in(directory)},
+        )
+        await self.write(
+            directory,
+            LOG_START_CHECKPOINT,
+            lambda: {
+                p: log.log_start_offset
+                for p, log in self._logs_in(directory)
+                if log.log_start_offset > log.segments.first.base_offset
+            },
+        )
 
     async def write(
-        self, directory: LogDirectory, name: str, values: dict[TopicPartition, int]
+        self,
+        directory: LogDirectory,
+        name: str,
+        values: Callable[[], dict[TopicPartition, int]],
     ) -> None:
-        """Any of them."""
+        """Any of them; ``values`` is asked when it is the file's turn."""
         async with self._writing:
-            await directory.checkpoint(name, values)
+            await directory.checkpoint(name, values())

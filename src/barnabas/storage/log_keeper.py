@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from barnabas.seams import Env
 from barnabas.storage.checkpoint_writer import CheckpointWriter
@@ -198,9 +199,9 @@ class LogKeeper(LogOwner):
             if wanted == offsets:
                 return
             offsets = wanted
-            await self._guarded(
-                directory, self._checkpoints.write(directory, CLEANER_CHECKPOINT, offsets)
-            )
+            values: Callable[[], dict[TopicPartition, int]] = partial(dict, wanted)
+            write = self._checkpoints.write(directory, CLEANER_CHECKPOINT, values)
+            await self._guarded(directory, write)
 
     def _logs_in(self, directory: LogDirectory) -> Iterable[tuple[TopicPartition, Log]]:
         return [(p, log) for p, log in self._logs.items() if self._dir_of[p] is directory]
