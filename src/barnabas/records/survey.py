@@ -156,8 +156,9 @@ class _Surveyor:
         """The records before number ``stop``. The loop itself reads the usual form: length,
         timestamp and value length take up to two bytes, the key's length one, and no headers."""
         data, start, end = self.data, self.previous, self.at
-        earliest, latest, keyless = self.earliest, self.latest, self.keyless
-        value_at = 0
+        earliest, latest = self.earliest, self.latest
+        value_at = keys = 0
+        same_time = None
         for number in range(self.number, stop):
             start = end
             length = data[start]
@@ -193,18 +194,21 @@ class _Surveyor:
                     value += (data[at] << 7) - 0x80
                 at += 1 + (value >> 1)
                 if at + 1 == end and (value == _NULL or not value & 1) and not data[at]:
-                    time = ~(time >> 1) if time & 1 else time >> 1
-                    latest = time if time > latest else latest
-                    earliest = time if time < earliest else earliest
-                    keyless = keyless or key == _NULL
+                    keys |= key
+                    if time != same_time:
+                        same_time = time
+                        time = ~(time >> 1) if time & 1 else time >> 1
+                        latest, earliest = max(latest, time), min(earliest, time)
                     continue
             value_at = 0
             time, delta, is_keyless, end = _read_any(data, start)
             latest, earliest = max(latest, time), min(earliest, time)
-            keyless = keyless or is_keyless
+            keys |= is_keyless
             self.in_order = self.in_order and delta == number
         self.number, self.previous, self.value, self.at = stop, start, value_at, end
-        self.earliest, self.latest, self.keyless = earliest, latest, keyless
+        self.earliest, self.latest = earliest, latest
+        # Lengths of keys are even, but for the one that means null.
+        self.keyless = self.keyless or bool(keys & 1)
 
     def _in_columns(self, run: int) -> bool:
         """Up to ``run`` records of the shape of the one before, or none."""
