@@ -11,8 +11,11 @@ from tests.api import kit
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.records.batch import Record, build_batch, parse_header, stamp_crc
+from barnabas.records.header import HEADER
 
 PRODUCE = ApiKey.PRODUCE
+_EPOCH = (ErrorCode.INVALID_PRODUCER_EPOCH, True)
 
 
 def test_every_version_appends() -> None:
@@ -70,6 +73,52 @@ def test_errors_of_partitions_and_acks() -> None:
         answer = await client.ask(PRODUCE, 9, request)
         spoilt = answer.responses[0].partition_responses[0]
         assert spoilt.error_code == ErrorCode.CORRUPT_MESSAGE
+
+    kit.run(scenario)
+
+
+def test_refusals_say_where_the_log_starts_if_the_log_was_asked() -> None:
+    """As the original; and whatever a batch is, it gets an answer, in a transaction or not."""
+
+    def stamped(**fields: int) -> bytes:
+        batch = build_batch([Record(timestamp=1, value=b"v")])
+        HEADER.pack_into(batch, 0, *parse_header(batch)._replace(**fields))
+        stamp_crc(batch, 0, len(batch))
+        return bytes(batch)
+
+    good = stamped()
+    cases: list[tuple[bytes, ErrorCode, bool]] = [
+        (stamped(record_count=2, last_offset_delta=1), ErrorCode.INVALID_RECORD, True),
+        (stamped(base_offset=3), ErrorCode.INVALID_RECORD, True),
+        (stamped(producer_id=9, producer_epoch=-5, base_sequence=0), *_EPOCH),
+        (good + good, ErrorCode.INVALID_RECORD, False),
+        (good[:-1], ErrorCode.INVALID_RECORD, False),
+        (b"", ErrorCode.INVALID_RECORD, False),
+        (good[:-1] + b"?", ErrorCode.CORRUPT_MESSAGE, False),
+        (stamped(attributes=0x10), ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, False),
+    ]
+    for length in (48, 0, -1):
+        damaged = good[:8] + length.to_bytes(4, "big", signed=True) + good[12:]
+        cases.append((damaged, ErrorCode.CORRUPT_MESSAGE, False))
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        for transactional_id in (None, "mine"):
+            for batch, code, told in cases:
+                message = Message(
+                    transactional_id=transactional_id,
+                    acks=-1,
+                    timeout=1000,
+                    topic_data=[
+                        Message(name="t", partition_data=[Message(index=0, records=batch)])
+                    ],
+                )
+                answer = await client.ask(PRODUCE, 9, message)
+                result = answer.responses[0].partition_responses[0]
+                if transactional_id and code is ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                    continue
+                assert (result.error_code, result.base_offset) == (code, -1), batch
+                assert result.log_start_offset == (0 if told else -1), batch
 
     kit.run(scenario)
 

@@ -140,7 +140,10 @@ def _transactional_batches(parsed: ProduceRequest) -> dict[TopicPartition, Batch
         for number, records in partitions:
             if records is None or len(records) < HEADER_BYTES or records[MAGIC_POSITION] != MAGIC:
                 continue
-            header = parse_header(records)
+            try:
+                header = parse_header(records)
+            except KafkaError:
+                continue
             if header.is_transactional and header.producer_id >= 0:
                 found[TopicPartition(topic, number)] = Batch(
                     header.producer_id, header.producer_epoch, header.base_sequence
