@@ -14,7 +14,38 @@ ZOOKEEPER_SERVER_FRAME_BYTES_MAX = 0xFFFFF
 """``jute.maxbuffer`` of a ZooKeeper server, unless it is set."""
 
 WRITE_BUFFER_BYTES_MAX = 1024 * 1024
-"""A connection whose unsent answers pass this is not read until they drain."""
+"""A connection whose unsent answers pass this is not served until they drain."""
+
+WRITE_BUFFER_BYTES_FREE = 64 * 1024
+"""Unsent answers of one connection that nobody counts; its bound while memory is short."""
+
+ANSWER_BYTES_MAX = 128 * 1024 * 1024
+"""Of the whole broker: answers made and not sent. From half of it on fetches are answered with
+less, at the whole the connections that owe most are closed."""
+
+QUEUED_REQUEST_BYTES_MAX = 128 * 1024 * 1024
+"""Of the whole broker: requests received, in part or whole, and not answered. Stands for
+``queued.max.request.bytes`` while that is -1 (no bound, in the original)."""
+
+WAITING_REQUEST_BYTES_MAX = 32 * 1024 * 1024
+"""Requests of one connection that wait for their answers; one always may."""
+
+STEPPED_FRAME_BYTES = 8 * 1024
+"""A request (but Produce and Fetch) that is longer is decoded in steps."""
+
+LARGE_FRAME_BYTES = 64 * 1024
+"""One that is longer than this is decoded and worked on only when few others are."""
+
+REQUEST_ELEMENTS_MAX = 100_000
+"""Structs and strings in one request of a client (but Produce and Fetch): each takes some hundred
+bytes of memory once it is decoded, however few it takes on the wire."""
+
+CONTROLLER_REQUEST_ELEMENTS_MAX = 2_000_000
+"""The same for what a controller sends: it may name every partition of a cluster."""
+
+UNFINISHED_BYTES_PER_S_MIN = 1024
+"""A frame that comes more slowly than this, over ``barnabas.unfinished.request.timeout.ms``, is not
+waited for."""
 
 PARKED_REQUESTS_MAX = 256
 """Requests of one connection that may wait (acks=all, long polls) before it is not read."""

@@ -11,7 +11,7 @@ Real implementations: ``storage/files.py`` (disk) and ``broker/main.py`` (clock,
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -147,6 +147,15 @@ class SilentObserver:
         return
 
 
+def no_time_passes() -> float:
+    """The stopwatch of a world in which a callback takes no time."""
+    return 0.0
+
+
+def keep_memory() -> None:
+    """Where there is nobody to give memory back to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
     """What a node is given instead of the world."""
@@ -159,3 +168,8 @@ class Env:
     """Changes when the machine restarts: tells a killed process (page cache kept) from a machine
     that lost what was not flushed."""
     observer: Observer = field(default_factory=SilentObserver)
+    stopwatch: Callable[[], float] = no_time_passes
+    """Seconds from any beginning, running on inside a callback (``loop.time()`` may not): only to
+    see when work has taken long enough, never for what happens then."""
+    give_memory_back: Callable[[], None] = keep_memory
+    """Called every few seconds: return freed memory to the system if there is much of it."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.protocol import recorded
 
 from barnabas.errors import InvalidRequest
-from barnabas.protocol.framing import STAGING_BYTES, UNPROVEN_BYTES_MAX, FrameBuffer
+from barnabas.protocol.framing import FIRST_BYTES, GROWTH, STAGING_BYTES, FrameBuffer
 
 
 def framed(*frames: bytes) -> bytes:
@@ -78,23 +78,53 @@ def test_frames_stay_valid_and_writable_while_others_arrive() -> None:
 def test_a_big_frame_is_received_into_its_own_memory() -> None:
     buffer = FrameBuffer()
     size = 3 * STAGING_BYTES
+    buffer.feed(framed(b"x" * size))
     buffer.feed(size.to_bytes(4, "big") + b"x" * 10)
+    # What this connection has sent before it is given at once.
     assert len(buffer.get_buffer()) == size - 10
     assert not buffer.is_idle
 
 
-def test_a_huge_claim_gets_memory_as_its_bytes_come() -> None:
-    buffer = FrameBuffer()
-    content = bytes(range(256)) * (5 * UNPROVEN_BYTES_MAX // 256)
+@pytest.mark.parametrize("came", [0, 1, FIRST_BYTES, 100_000, 3_000_000])
+def test_memory_follows_what_came_and_not_what_was_announced(came: int) -> None:
+    buffer = FrameBuffer(staging=bytearray(STAGING_BYTES))
     tracemalloc.start()
     try:
-        assert buffer.feed(len(content).to_bytes(4, "big")) == []
-        assert tracemalloc.get_traced_memory()[1] < UNPROVEN_BYTES_MAX + 10_000
+        assert buffer.feed((100_000_000).to_bytes(4, "big") + bytes(came)) == []
+        held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert held <= max(FIRST_BYTES, GROWTH * came) + 10_000
+    assert buffer.held <= max(FIRST_BYTES, GROWTH * came)
+    assert buffer.filled == came
+    assert buffer.is_unfinished
+
+
+def test_a_frame_that_outgrows_its_memory_is_whole_in_the_end() -> None:
+    buffer = FrameBuffer()
+    content = bytes(range(256)) * 40_000
+    buffer.feed(len(content).to_bytes(4, "big"))
     (frame,) = buffer.feed(content)
     assert frame == content
     assert buffer.is_idle
+    assert buffer.held == 0
+
+
+def test_frames_can_be_cut_later_while_others_use_staging() -> None:
+    staging = bytearray(64)
+    one, other = FrameBuffer(1000, staging), FrameBuffer(1000, staging)
+    stream = framed(b"first", b"second", b"third")[:-2]
+    one.get_buffer()[: len(stream)] = stream
+    one.received(len(stream))
+    assert one.next_frame() == b"first"
+    one.set_aside()
+    other.feed(framed(b"z" * 50))
+    assert one.has_more
+    assert one.held == len(stream) - 9
+    assert one.next_frame() == b"second"
+    assert one.next_frame() is None
+    assert one.is_unfinished
+    assert one.feed(b"rd") == [b"third"]
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 101, -1, -(2**31)])

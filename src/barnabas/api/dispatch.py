@@ -23,17 +23,18 @@ class Dispatcher:
         self.services = services
 
     def handle(self, request: Request) -> Answer:
-        """The answer of the request's handler.
+        """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
+        self.check(request)
+        return HANDLERS[request.api_key](self.services, request)
 
-        Raises InvalidRequest for an API or version that is not served: such a request cannot be
+    def check(self, request: Request) -> None:
+        """Raises InvalidRequest for an API or version that is not served: such a request cannot be
         answered in a form its sender could read (reference section 9). ApiVersions alone answers
         every version, and Produce the old ones.
         """
-        handler = HANDLERS.get(request.api_key)
-        if handler is None:
+        if request.api_key not in HANDLERS:
             raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
         if request.api_key not in (ApiKey.API_VERSIONS, ApiKey.PRODUCE):
             api = API_TABLE[ApiKey(request.api_key)]
             if not api.min_version <= request.api_version <= api.max_version:
                 raise InvalidRequest(f"unsupported {api.name} version {request.api_version}")
-        return handler(self.services, request)

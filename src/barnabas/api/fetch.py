@@ -39,6 +39,8 @@ STORAGE_ERROR_FROM_VERSION = 6
 def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
+    if parsed.replica_id >= 0 and services.metadata.is_alive(parsed.replica_id):
+        request.from_broker = True
     outcome = services.replicas.fetch(_params(request.api_version, parsed))
     return when(
         outcome, lambda result: _answer(services, request, _for_old(services, request, result))

@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import decode_request, encode_response
+from barnabas import limits
+from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
+from barnabas.protocol.codec import (
+    decode_request,
+    decode_request_in_steps,
+    encode_response,
+    encode_response_in_steps,
+)
 from barnabas.protocol.message import Message
 from barnabas.types import Buffer
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 Pieces: TypeAlias = list[Buffer]
 """A whole response frame, its size prefix included, in pieces that are written as they are."""
 
-Answer: TypeAlias = "Pieces | asyncio.Future[Pieces] | Coroutine[Any, Any, Pieces] | None"
-"""What a handler returns: the frame, a promise of it, a coroutine that makes it, or nothing
+Steps: TypeAlias = Generator[int, None, T]
+"""Work that may take more than a few milliseconds, as a generator. Where it yields (any number) it
+may be left for a while: the connection's share of a turn is used, others are served meanwhile."""
+
+Answer: TypeAlias = (
+    "Pieces | asyncio.Future[Pieces] | Coroutine[Any, Any, Pieces] | Steps[Pieces] | None"
+)
+"""What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
 (acks=0). Answers leave a connection in the order of its requests, whatever their form."""
+
+
+def each(items: Iterable[V], make: Callable[[V], T]) -> Steps[list[T]]:
+    """``[make(item) for item in items]`` in steps."""
+    made: list[T] = []
+    for item in items:
+        made.append(make(item))
+        yield 1
+    return made
+
+
+def at_once(steps: Steps[T]) -> T:
+    """The result, without a pause."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,14 +69,48 @@ class Request:
     client_host: str
     listener: str
     """Name of the listener the connection arrived at: decides which endpoints it is told."""
+    decoded: Any = None
+    """The body, if it has been decoded in steps already."""
+    from_broker: bool = False
+    """Whether it says that another broker has sent it: then it does not wait for clients."""
+    run: Callable[[Steps[Any]], asyncio.Future[Any]] | None = None
+    """Carry out steps in the turns of the request's connection."""
 
     def decode(self) -> Any:
         """The body as kio describes it. Raises InvalidRequest."""
+        if self.decoded is not None:
+            return self.decoded
         return decode_request(self.api_key, self.api_version, self.frame, self.body_offset)
+
+    def decode_in_steps(self) -> Steps[None]:
+        """Decode a large body for ``decode`` to find. Raises InvalidRequest."""
+        self.decoded = yield from decode_request_in_steps(
+            self.api_key,
+            self.api_version,
+            self.frame,
+            self.body_offset,
+            elements_max=limits.CONTROLLER_REQUEST_ELEMENTS_MAX
+            if self.api_key in CONTROLLER_APIS
+            else limits.REQUEST_ELEMENTS_MAX,
+        )
+
+    async def in_turns(self, steps: Steps[T]) -> T:
+        """For coroutines: the result of long work that gives way to other connections."""
+        if self.run is None:
+            return at_once(steps)
+        result: T = await self.run(steps)
+        return result
 
     def answer(self, message: Message) -> Pieces:
         """``message`` as the response frame of this request."""
         return [encode_response(self.api_key, self.api_version, self.correlation_id, message)]
+
+    def answer_in_steps(self, message: Message) -> Steps[Pieces]:
+        """The same for a message that may be long."""
+        frame = yield from encode_response_in_steps(
+            self.api_key, self.api_version, self.correlation_id, message
+        )
+        return [frame]
 
 
 def api_name(api_key: int) -> str:

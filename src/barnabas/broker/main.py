@@ -26,6 +26,9 @@ log = logging.getLogger("kafka.server")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
+TRIM_BYTES_MIN = 16 * 1024 * 1024
+TRIM_WAIT_MAX = 16
+"""In calls of ``give_back``."""
 LOG_FORMAT = "[%(asctime)s] %(levelname)s %(message)s (%(name)s)"
 
 
@@ -44,7 +47,43 @@ def system_env(observer: Observer | None = None) -> Env:
         files=OperatingSystemFiles(),
         boot_id=_boot_id(),
         observer=observer or SilentObserver(),
+        stopwatch=time.perf_counter,
+        give_memory_back=FreedMemory().give_back,
     )
+
+
+class FreedMemory:
+    """Gives memory that was freed back to the system, when there is much of it: malloc keeps freed
+    buffers (``tune_process``), which is right for those of every day and not for those of a flood.
+    """
+
+    def __init__(self) -> None:
+        self._wait = 0
+        self._waited = 0
+        self._least = resident_bytes()
+        libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+        self._trim = getattr(libc, "malloc_trim", None)
+
+    def give_back(self) -> None:
+        """Trim if much has come since the last time; more and more rarely while it comes again."""
+        resident = resident_bytes()
+        self._least = min(self._least, resident)
+        self._waited += 1
+        if self._trim is None or resident < self._least + TRIM_BYTES_MIN:
+            self._wait = max(0, self._wait - 1)
+        elif self._waited > self._wait:
+            self._trim(0)
+            self._least = resident_bytes()
+            self._wait, self._waited = min(2 * self._wait + 1, TRIM_WAIT_MAX), 0
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in use, as the system counts it; 0 where it does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _boot_id() -> str:

@@ -25,6 +25,7 @@ from barnabas.broker.room_settings import (
     controller_settings,
     group_settings,
     log_manager_settings,
+    network_settings,
     replication_settings,
     transaction_settings,
 )
@@ -62,14 +63,6 @@ T = TypeVar("T")
 
 FIRST_BLOCK_TIMEOUT_S = 5.0
 DOUBT_POLL_S = 0.1
-LISTEN_BACKLOG = 1024
-"""Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
-connection that finds the queue full waits for a second."""
-
-
-def _backlog(config: BrokerConfig) -> int:
-    size = config.integer("socket.listen.backlog.size")
-    return size if config.is_given("socket.listen.backlog.size") else max(size, LISTEN_BACKLOG)
 
 
 async def main(
@@ -241,6 +234,7 @@ class Node:
             connect_leader=leader_connector(lambda: replicas.context),
             submit_isr=isr_changes.submit,
         )
+        replicas.context.answers.bytes_max = config.integer("barnabas.queued.max.answer.bytes")
         self._replicas = replicas
         self._logs.on_moved = replicas.log_moved
         self._controller = Controller(env, broker_id, self._zookeeper, controller_settings(config))
@@ -277,10 +271,8 @@ class Node:
         self._network = NetworkServer(
             Dispatcher(services),
             self._spawn,
-            request_bytes_max=config.integer("socket.request.max.bytes"),
-            connections_max=config.integer("max.connections"),
-            idle_ms_max=config.integer("connections.max.idle.ms"),
-            backlog=_backlog(config),
+            network_settings(config),
+            services.replicas.context.answers,
         )
         ports: dict[str, int] = {}
         for endpoint in config.listeners:
@@ -316,7 +308,7 @@ class Node:
             ("settings", self._changes.run()),
             ("features", self._features.run()),
             ("producer ids", self._producer_ids.run()),
-            ("idle connections", self._network.close_idle()),
+            ("connections", self._network.watch()),
         ):
             self._background.append(self._tasks.create_task(coroutine, name=name))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from barnabas import limits
+from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
@@ -11,6 +13,26 @@ from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
 from barnabas.transactions.settings import TransactionSettings
+
+LISTEN_BACKLOG = 1024
+"""Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
+connection that finds the queue full waits for a second."""
+
+
+def network_settings(config: BrokerConfig) -> NetworkSettings:
+    backlog = config.integer("socket.listen.backlog.size")
+    if not config.is_given("socket.listen.backlog.size"):
+        backlog = max(backlog, LISTEN_BACKLOG)
+    queued = config.integer("queued.max.request.bytes")
+    return NetworkSettings(
+        request_bytes_max=config.integer("socket.request.max.bytes"),
+        connections_max=config.integer("max.connections"),
+        idle_ms_max=config.integer("connections.max.idle.ms"),
+        unfinished_ms_max=config.integer("barnabas.unfinished.request.timeout.ms"),
+        backlog=backlog,
+        inter_broker_listener=config.inter_broker_listener,
+        queued_bytes_max=queued if queued > 0 else limits.QUEUED_REQUEST_BYTES_MAX,
+    )
 
 
 def controller_settings(config: BrokerConfig) -> ControllerSettings:

@@ -12,15 +12,25 @@ are pure, so keeping them is the only state here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from functools import cache
 from typing import Any
 
 from barnabas.errors import InvalidRequest
 from barnabas.protocol import interbroker, schema
 from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
-from barnabas.protocol.decoder import Decoder, compile_decoder
-from barnabas.protocol.encoder import Encoder, compile_encoder
+from barnabas.protocol.decoder import (
+    Decoder,
+    SteppedDecoder,
+    compile_decoder,
+    compile_stepped_decoder,
+)
+from barnabas.protocol.encoder import (
+    Encoder,
+    SteppedEncoder,
+    compile_encoder,
+    compile_stepped_encoder,
+)
 from barnabas.protocol.header import request_start, response_start
 from barnabas.protocol.message import Message, milliseconds, plain
 from barnabas.protocol.wire import MALFORMED
@@ -30,10 +40,12 @@ __all__ = [
     "BODY_BYTES_MAX",
     "Message",
     "decode_request",
+    "decode_request_in_steps",
     "decode_response",
     "encode_body",
     "encode_request",
     "encode_response",
+    "encode_response_in_steps",
     "milliseconds",
     "unknown_fields",
 ]
@@ -63,6 +75,16 @@ def _encoder(api_key: int, version: int, response: bool) -> Encoder:
     return compile_encoder(message_schema(api_key, version, response=response))
 
 
+@cache
+def _stepped_decoder(api_key: int, version: int) -> SteppedDecoder:
+    return compile_stepped_decoder(message_schema(api_key, version, response=False))
+
+
+@cache
+def _stepped_encoder(api_key: int, version: int) -> SteppedEncoder:
+    return compile_stepped_encoder(message_schema(api_key, version, response=True))
+
+
 def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
     """The request body from ``offset``; a copy, nothing refers to ``buffer``.
 
@@ -70,6 +92,35 @@ def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) 
     carries three. Raises InvalidRequest for a malformed body, and for a version that the API table
     lacks."""
     return _decode(api_key, version, buffer, offset, response=False)
+
+
+def decode_request_in_steps(
+    api_key: int, version: int, buffer: Buffer, offset: int = 0, *, elements_max: int
+) -> Generator[int, None, Any]:
+    """``decode_request`` as a generator that pauses after each element of an array.
+
+    Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all."""
+    size = len(buffer) - offset
+    if size > BODY_BYTES_MAX:
+        raise InvalidRequest(f"body of {size} bytes, at most {BODY_BYTES_MAX}")
+    try:
+        steps = _stepped_decoder(api_key, version)(bytes(buffer[offset:]), 0)
+    except KeyError as error:
+        raise InvalidRequest(f"unsupported API {api_key} version {version}") from error
+    count = 0
+    try:
+        while True:
+            count += next(steps)
+            if count > elements_max:
+                raise InvalidRequest(
+                    f"{_title(api_key, version)}: more than {elements_max} elements"
+                )
+            yield 1
+    except StopIteration as end:
+        message, _ = end.value
+        return message
+    except MALFORMED as error:
+        raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
 
 
 def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
@@ -126,6 +177,21 @@ def encode_request(
 def encode_response(api_key: int, version: int, correlation_id: int, message: Any) -> bytes:
     """A whole response frame with its size."""
     body = encode_body(api_key, version, message, response=True)
+    return response_start(api_key, version, correlation_id, len(body)) + body
+
+
+def encode_response_in_steps(
+    api_key: int, version: int, correlation_id: int, message: Any
+) -> Generator[int, None, bytes]:
+    """``encode_response`` as a generator that pauses after each element of an array."""
+    encode = _stepped_encoder(api_key, version)
+    pieces: list[bytes] = []
+    try:
+        yield from encode(message, pieces.append)
+    except struct.error:
+        pieces.clear()
+        yield from encode(plain(message), pieces.append)
+    body = b"".join(pieces)
     return response_start(api_key, version, correlation_id, len(body)) + body
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from barnabas.errors import InvalidRequest
@@ -30,6 +30,7 @@ from barnabas.protocol.wire import (
 )
 
 Decoder = Callable[[bytes, int], tuple[Message, int]]
+SteppedDecoder = Callable[[bytes, int], Generator[int, None, tuple[Message, int]]]
 
 
 def _bad(what: str, value: object) -> InvalidRequest:
@@ -54,12 +55,23 @@ _NAMES: Final = {
 
 def compile_decoder(schema: Struct) -> Decoder:
     """The decoder of one message in one version."""
-    source = Source("def decode(b, p):", _NAMES)
+    decoder: Decoder = _compile(schema, in_steps=False)
+    return decoder
+
+
+def compile_stepped_decoder(schema: Struct) -> SteppedDecoder:
+    """The same as a generator, which yields the number of elements read since it did so before."""
+    decoder: SteppedDecoder = _compile(schema, in_steps=True)
+    return decoder
+
+
+def _compile(schema: Struct, *, in_steps: bool) -> Any:
+    source = Source("def decode(b, p):", _NAMES, in_steps=in_steps)
     source.line("end = len(b)")
+    source.step("0")
     result = _struct(source, schema)
     source.line(f"return {result}, p")
-    decoder: Decoder = source.compile(f"decoder of {schema.name}")
-    return decoder
+    return source.compile(f"decoder of {schema.name}")
 
 
 def _struct(source: Source, schema: Struct) -> str:
@@ -159,6 +171,7 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
             unpack = f"ints[{length}](b, p) if {length} < 16 else {unpack}"
         source.line(f"{value} = {unpack}")
         source.line(f"p += {least} * {length}")
+        source.step(f"{length} >> 3")
         return
     items = source.fresh()
     source.line(f"{items} = []")
@@ -173,6 +186,7 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
             single = Field(name=field.name, kind=field.kind)
             element = _variable(source, single, flexible)
         source.line(f"{items}.append({element})")
+        source.step()
     source.line(f"{value} = tuple({items})")
 
 

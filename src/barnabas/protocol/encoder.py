@@ -10,7 +10,7 @@ writer (bench/protocol_codec.py).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from barnabas.protocol.schema import FIXED_KINDS, Field, Struct
@@ -24,6 +24,7 @@ from barnabas.protocol.wire import (
 )
 
 Encoder = Callable[[Any, Callable[[bytes], object]], None]
+SteppedEncoder = Callable[[Any, Callable[[bytes], object]], Generator[int, None, None]]
 
 _NAMES: Final = {
     "short": SHORT_UVARINTS,
@@ -39,11 +40,22 @@ _NAMES: Final = {
 
 def compile_encoder(schema: Struct) -> Encoder:
     """The encoder of one message in one version."""
-    source = Source("def encode(m, a):", _NAMES)
+    encoder: Encoder = _compile(schema, in_steps=False)
+    return encoder
+
+
+def compile_stepped_encoder(schema: Struct) -> SteppedEncoder:
+    """The same as a generator, which yields after each element of an array."""
+    encoder: SteppedEncoder = _compile(schema, in_steps=True)
+    return encoder
+
+
+def _compile(schema: Struct, *, in_steps: bool) -> Any:
+    source = Source("def encode(m, a):", _NAMES, in_steps=in_steps)
+    source.step("0")
     _struct(source, schema, "m", "a")
     source.line("return")
-    encoder: Encoder = source.compile(f"encoder of {schema.name}")
-    return encoder
+    return source.compile(f"encoder of {schema.name}")
 
 
 def _read(field: Field, owner: str) -> str:
@@ -157,6 +169,7 @@ def _elements(source: Source, field: Field, value: str, append: str, *, flexible
         else:
             single = Field(name=field.name, kind=field.kind)
             _variable(source, single, item, append, flexible=flexible)
+        source.step()
 
 
 def _tags(source: Source, tagged: Sequence[Field], owner: str, append: str) -> None:

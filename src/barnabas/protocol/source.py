@@ -11,8 +11,9 @@ from typing import Any
 class Source:
     """Lines of a function being written, and the constants it refers to."""
 
-    def __init__(self, signature: str, names: dict[str, Any]) -> None:
+    def __init__(self, signature: str, names: dict[str, Any], *, in_steps: bool = False) -> None:
         self.names = dict(names)
+        self._in_steps = in_steps
         self._lines = [signature]
         self._depth = 1
         self._fresh = 0
@@ -20,6 +21,11 @@ class Source:
     def line(self, text: str) -> None:
         """One line at the present depth."""
         self._lines.append("    " * self._depth + text)
+
+    def step(self, count: str = "1") -> None:
+        """In a generator: a place to pause, after so many elements."""
+        if self._in_steps:
+            self.line(f"yield {count}")
 
     @contextmanager
     def block(self, opening: str) -> Iterator[None]:

@@ -33,6 +33,9 @@ from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
 from barnabas.storage.log import Log
 from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
 
+COUNTED_BYTES_MIN = 64 * 1024
+"""Smaller answers are not counted on their way to the network."""
+
 
 class FetchPath:
     """All fetches served by one broker."""
@@ -256,6 +259,21 @@ class FetchPath:
     def fetch_max_bytes(self) -> int:
         """``fetch.max.bytes``, for followers too."""
         return self._context.settings.fetch_max_bytes
+
+    def room(self, params: FetchParams) -> int:
+        """Bytes of records for which there is memory. -1: none at all, not even for the one batch
+        that a fetch gets whatever its limits; a follower always gets that."""
+        room = self._context.answers.room()
+        return max(room, 0) if params.from_follower else room
+
+    def holds(self, size: int) -> None:
+        """Records were read for an answer, which the network does not count yet."""
+        if size >= COUNTED_BYTES_MIN:
+            self._context.answers.held += size
+            self._context.loop.call_soon(self._counted, size)
+
+    def _counted(self, size: int) -> None:
+        self._context.answers.held -= size
 
 
 def _limit(log: Log, params: FetchParams) -> int:

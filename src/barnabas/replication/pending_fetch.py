@@ -33,6 +33,7 @@ class PendingFetch:
         session = start.session
         asked = start.named if session is None else session.partitions
         self._tally = Tally(self.min_bytes, len(asked), params.from_follower)
+        self._room = 0
         self._answers: dict[SessionPartition, FetchedPartition] = {}
         self._future: asyncio.Future[FetchResult] | None = None
         self._wheel: DeadlineWheel | None = None
@@ -53,6 +54,7 @@ class PendingFetch:
             known = self._answers.get(entry)
             if known is not None:
                 tally.remove(known)
+        self._room = self._path.room(self._params)
         for entry in entries:
             answer = self._look_at(entry, first)
             self._answers[entry] = answer
@@ -71,7 +73,7 @@ class PendingFetch:
                 params,
                 first=first,
                 max_bytes=self._budget(),
-                min_one=self._tally.read == 0,
+                min_one=self._tally.read == 0 and self._room >= 0,
             )
             if path.is_settled(partition, entry, params, answer):
                 self._watch.dirty.pop(entry, None)
@@ -96,9 +98,10 @@ class PendingFetch:
             return answer
 
     def _budget(self) -> int:
-        """Bytes that may still be read; nothing, once the limit is passed."""
+        """Bytes that may still be read; nothing, once the limit or the room is passed."""
+        limit = min(self._max_bytes, max(self._room, 0))
         read = self._tally.read
-        return max(self._max_bytes - read, 0) if read else self._max_bytes
+        return max(limit - read, 0) if read else limit
 
     def _place(self, entry: SessionPartition, partition: Partition) -> None:
         """Register a session's entry where its partition lives now. A fetch without session does
@@ -115,6 +118,7 @@ class PendingFetch:
         self, loop: asyncio.AbstractEventLoop, wheel: DeadlineWheel, deadline_ms: int
     ) -> asyncio.Future[FetchResult]:
         """Wait for changes until ``deadline_ms``."""
+        self._let_go()
         self._future = loop.create_future()
         self._wheel = wheel
         self._watch.parked = self
@@ -132,6 +136,14 @@ class PendingFetch:
         self.look()
         if self.complete:
             self.finish(looked=True)
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold no records while waiting: what has some is looked at again at the end."""
+        if self._tally.read:
+            for answer in self._answers.values():
+                answer.records = []
 
     def expire(self) -> None:
         """``max_wait_ms`` is over: answer with what there is."""
@@ -151,6 +163,7 @@ class PendingFetch:
                 unwatch(entry)
         if not future.done():
             future.set_result(self.result())
+            self._path.holds(self._tally.read)
 
     def result(self) -> FetchResult:
         """The answer; an incremental one lists only what its session does not know yet. What was

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from barnabas.limits import ANSWER_BYTES_MAX
+from barnabas.memory import Account
 from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
@@ -68,6 +70,7 @@ class ReplicationContext:
         broker_epoch: Callable[[], int | None],
         submit_isr: Callable[[IsrProposal], bool],
         storage_failed: Callable[[Partition, Exception], None],
+        answers: Account | None = None,
     ) -> None:
         self.env = env
         self.settings = settings
@@ -81,6 +84,8 @@ class ReplicationContext:
         self.tasks = TaskOwner(self.loop)
         self.observed = type(env.observer) is not SilentObserver
         """Whether anybody listens: asked before an event on a hot path is put together."""
+        self.answers = answers or Account(ANSWER_BYTES_MAX)
+        """The memory that answers of this broker hold: a fetch takes no more than is left."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

@@ -52,8 +52,8 @@ max.connection.creation.rate  INT  2147483647  0..  MEDIUM  dynamic  unused
     New connections a second.
 queued.max.requests  INT  500  1..  HIGH  unused
     Requests that wait for a thread before the network is read no further.
-queued.max.request.bytes  LONG  -1  MEDIUM  unused
-    Bytes of waiting requests before the network is read no further.
+queued.max.request.bytes  LONG  -1  MEDIUM
+    Bytes of waiting requests before the network is read no further; -1: 128 MiB.
 num.network.threads  INT  3  1..  HIGH  dynamic  unused
     Threads of the network; here one loop does all work.
 num.io.threads  INT  8  1..  HIGH  dynamic  unused
@@ -64,6 +64,10 @@ request.timeout.ms  INT  30000  HIGH
     How long a request between brokers may take.
 fetch.max.bytes  INT  57671680  1024..  MEDIUM
     Largest answer to a fetch in bytes.
+barnabas.queued.max.answer.bytes  LONG  134217728  1048576..  MEDIUM  ours
+    Bytes of answers not taken by clients before those who owe most are closed.
+barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
+    A request that has begun and comes no further for so long closes its connection.
 max.incremental.fetch.session.cache.slots  INT  1000  0..  MEDIUM
     Fetch sessions kept (KIP-227).
 max.request.partition.size.limit  INT  2000  1..  MEDIUM

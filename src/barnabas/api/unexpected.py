@@ -1,0 +1,129 @@
+"""The answer to a request whose handler failed: UNKNOWN_SERVER_ERROR wherever it has room for it.
+
+What Kafka writes out for each request (``getErrorResponse``) is read off the schemas here: an error
+code gets the error, and an array of structs that have one gets an element for each that was asked
+for, matched by the fields that question and answer have in common (topic and partition, group,
+resource). Other arrays are empty, other fields have their defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from barnabas.api.request import Pieces, Request
+from barnabas.errors import ErrorCode
+from barnabas.protocol.codec import message_schema
+from barnabas.protocol.message import Message
+from barnabas.protocol.schema import Field, Struct
+
+TEXT: Final = "The server experienced an unexpected error when processing the request."
+_SAME: Final = {
+    "topic": "name",
+    "name": "topic",
+    "partition": "partition_index",
+    "partition_index": "partition",
+    "index": "partition_index",
+    "partition_id": "partition",
+    "topic_name": "name",
+}
+"""Names of one thing that questions and answers of some APIs spell differently."""
+_NAMES_OF_KEYS: Final = (
+    *("group_id", "key", "transactional_id", "name"),
+    *("partition_index", "partition", "partition_id"),
+)
+"""Fields for the elements of an array of plain strings or numbers."""
+_OTHER_ERRORS: Final = ("topic_config_error_code",)
+
+
+def error_answer(request: Request) -> Pieces | None:
+    """The whole response, or None if the API has no room for an error. Raises InvalidRequest if the
+    request cannot be decoded."""
+    question = request.decode()
+    asked = message_schema(request.api_key, request.api_version, response=False)
+    given = message_schema(request.api_key, request.api_version, response=True)
+    message, has_room = _fill(given, asked, question)
+    return request.answer(message) if has_room else None
+
+
+def _fill(given: Struct, asked: Field | Struct | None, question: Any) -> tuple[Message, bool]:
+    """A struct of the answer, and whether an error code stands in it."""
+    values: dict[str, Any] = {}
+    has_room = False
+    for field in given.fields:
+        if field.name.endswith("error_code") and field.name not in _OTHER_ERRORS:
+            values[field.name] = int(ErrorCode.UNKNOWN_SERVER_ERROR)
+            has_room = True
+        elif field.name == "error_message" and field.nullable:
+            values[field.name] = TEXT
+        elif field.array and field.struct is not None:
+            values[field.name], inside = _elements(field, asked, question)
+            has_room = has_room or inside
+        elif field.kind == "struct" and field.struct is not None and not field.nullable:
+            values[field.name], _ = _fill(field.struct, None, None)
+        else:
+            _copy(field, asked, question, values)
+    return Message(**values), has_room
+
+
+def _copy(
+    field: Field, asked: Field | Struct | None, question: Any, values: dict[str, Any]
+) -> None:
+    """What the question says of the field, if it does; -1 for positions and epochs."""
+    if isinstance(asked, Field):
+        if field.kind == asked.kind and field.name in _NAMES_OF_KEYS:
+            values[field.name] = question
+    elif (name := _asked_name(field.name, asked)) is not None:
+        value = getattr(question, name)
+        if value is not None or field.nullable:
+            values[field.name] = value
+    if field.name not in values and field.kind in ("int32", "int64") and _is_position(field.name):
+        values[field.name] = -1
+
+
+def _is_position(name: str) -> bool:
+    return "offset" in name or "epoch" in name or name.endswith("_id")
+
+
+def _elements(
+    field: Field, asked: Field | Struct | None, question: Any
+) -> tuple[list[Message], bool]:
+    """One element for each of the question's."""
+    assert field.struct is not None
+    if not isinstance(asked, Struct):
+        return [], False
+    for source, found in _sources(field.struct, asked, question):
+        filled = [_fill(field.struct, source.struct or source, element) for element in found]
+        if any(inside for _, inside in filled):
+            return [message for message, _ in filled], True
+    return [], False
+
+
+def _sources(given: Struct, asked: Struct, question: Any) -> list[tuple[Field, list[Any]]]:
+    """The arrays of the question that the array of ``given`` may answer, the likeliest first: those
+    with most in common, then those of plain keys (``groups: [string]``), last those that are
+    answered in their order (ACLs)."""
+    arrays = [(f, list(getattr(question, f.name) or ())) for f in asked.fields if f.array]
+    for field, outer in list(arrays):
+        arrays += [
+            (inner, [e for o in outer for e in getattr(o, inner.name) or ()])
+            for inner in (() if field.struct is None else field.struct.fields)
+            if inner.array and inner.struct is not None
+        ]
+    kinds = {f.kind for f in given.fields if f.name in _NAMES_OF_KEYS}
+
+    def likeness(pair: tuple[Field, list[Any]]) -> int:
+        field = pair[0]
+        if field.struct is None:
+            return 0 if field.kind in kinds else -2
+        return sum(_asked_name(f.name, field.struct) is not None for f in given.fields) or -1
+
+    return [pair for pair in sorted(arrays, key=likeness, reverse=True) if likeness(pair) > -2]
+
+
+def _asked_name(name: str, asked: Struct | None) -> str | None:
+    """What a field of the answer is called in the question."""
+    names = {f.name for f in asked.fields if not f.array} if asked is not None else set()
+    if name in names:
+        return name
+    other = _SAME.get(name)
+    return other if other in names else None

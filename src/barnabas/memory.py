@@ -1,0 +1,32 @@
+"""What a broker holds in memory for its peers, counted; the bounds are those of ``limits.py``.
+
+Counted are bytes that somebody else decides about: requests that have not been answered, answers
+that have not been taken. Pure bookkeeping: who counts also says what happens at the bound.
+"""
+
+from __future__ import annotations
+
+
+class Account:
+    """So many bytes are held of so many."""
+
+    __slots__ = ("bytes_max", "held")
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self.held = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.held >= self.bytes_max
+
+    @property
+    def is_short(self) -> bool:
+        """Half of it is gone: time to be careful."""
+        return 2 * self.held >= self.bytes_max
+
+    def room(self) -> int:
+        """How many bytes one more may take: half of what is left, so that there is always some for
+        the next; -1 if there is nothing left."""
+        left = self.bytes_max - self.held
+        return left // 2 if left > 0 else -1
