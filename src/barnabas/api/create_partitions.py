@@ -12,6 +12,7 @@ from typing import Any
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.topic_creation import shown_late
 from barnabas.controller.topics import Assignment, grow
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -85,12 +86,7 @@ async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assi
 async def _wait(
     services: Services, totals: dict[str, int], results: list[Message], timeout_ms: int
 ) -> None:
-    def complete(name: str) -> bool:
-        partitions = services.metadata.partitions(name) or {}
-        return len(partitions) >= totals[name] and all(p.leader >= 0 for p in partitions.values())
-
-    if totals and timeout_ms > 0:
-        await services.metadata_shows(lambda: all(map(complete, totals)), timeout_ms)
+    late = set(await shown_late(services, totals, timeout_ms))
     for result in results:
-        if result.name in totals and not complete(result.name):
+        if result.name in late:
             result.error_code = ErrorCode.REQUEST_TIMED_OUT

@@ -7,15 +7,17 @@ REQUEST_TIMED_OUT (the creation goes on). ``validate_only`` writes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from barnabas.api.describe_configs import topic_messages
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
-from barnabas.api.topic_creation import create, place
+from barnabas.api.topic_creation import create, place, shown_late
 from barnabas.config.topic_config import TopicConfig
-from barnabas.controller.topics import Assignment
+from barnabas.controller.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
@@ -33,24 +35,49 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _create_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
-    names = [t.name for t in decoded.topics]
-    results: list[Message] = []
     placed: dict[str, Assignment] = {}
-    for topic in decoded.topics:
+    results = await request.in_turns(_sort_out(services, decoded.topics))
+    for place_in_answer, topic in enumerate(decoded.topics):
+        if results[place_in_answer] is None:
+            try:
+                result = await _create_one(services, request, topic, decoded.validate_only, placed)
+            except KafkaError as error:
+                result = _failure(topic.name, error)
+            results[place_in_answer] = result
+    answered = [result for result in results if result is not None]
+    if placed and not decoded.validate_only:
+        await _wait(services, placed, answered, milliseconds(decoded.timeout))
+    return await request.in_turns(
+        request.answer_in_steps(Message(throttle_time=0, topics=answered))
+    )
+
+
+def _sort_out(services: Services, topics: Sequence[Any]) -> Steps[list[Message | None]]:
+    """What is refused at once; None for a topic that may be created."""
+    results: list[Message | None] = []
+    asked = Counter(t.name for t in topics)
+    partitions = 0
+    for topic in topics:
+        yield 1
+        count = max(topic.num_partitions, len(topic.assignments), 1)
         try:
             if not services.controller.is_active:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER)
-            _check_request(topic.name, names)
-            results.append(await _create_one(services, topic, decoded.validate_only, placed))
+            _check_request(topic.name, asked)
+            if count <= PARTITIONS_PER_REQUEST_MAX < partitions + count:
+                raise KafkaError(
+                    ErrorCode.POLICY_VIOLATION,
+                    "Excessively large number of partitions per request.",
+                )
+            partitions += count
+            results.append(None)
         except KafkaError as error:
             results.append(_failure(topic.name, error))
-    if placed and not decoded.validate_only:
-        await _wait(services, placed, results, milliseconds(decoded.timeout))
-    return request.answer(Message(throttle_time=0, topics=results))
+    return results
 
 
-def _check_request(name: str, names: list[str]) -> None:
-    if names.count(name) > 1:
+def _check_request(name: str, asked: Counter[str]) -> None:
+    if asked[name] > 1:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic.")
     if name == CLUSTER_METADATA_TOPIC:
         raise KafkaError(
@@ -59,7 +86,11 @@ def _check_request(name: str, names: list[str]) -> None:
 
 
 async def _create_one(
-    services: Services, topic: Any, validate_only: bool, placed: dict[str, Assignment]
+    services: Services,
+    request: Request,
+    topic: Any,
+    validate_only: bool,
+    placed: dict[str, Assignment],
 ) -> Message:
     if services.metadata.partitions(topic.name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
@@ -89,23 +120,17 @@ async def _create_one(
         topic_config_error_code=0,
         num_partitions=len(assignment),
         replication_factor=len(assignment[0]),
-        configs=topic_messages(services.config, config),
+        configs=await request.in_turns(topic_messages(services.config, config)),
     )
 
 
 async def _wait(
     services: Services, placed: dict[str, Assignment], results: list[Message], timeout_ms: int
 ) -> None:
-    def complete(name: str) -> bool:
-        partitions = services.metadata.partitions(name) or {}
-        return len(partitions) >= len(placed[name]) and all(
-            p.leader >= 0 for p in partitions.values()
-        )
-
-    if timeout_ms > 0:
-        await services.metadata_shows(lambda: all(map(complete, placed)), timeout_ms)
+    counts = {name: len(assignment) for name, assignment in placed.items()}
+    late = set(await shown_late(services, counts, timeout_ms))
     for result in results:
-        if result.error_code == ErrorCode.NONE and not complete(result.name):
+        if result.error_code == ErrorCode.NONE and result.name in late:
             result.error_code = ErrorCode.REQUEST_TIMED_OUT
             result.num_partitions = result.replication_factor = -1
             result.configs = []

@@ -8,13 +8,13 @@ whichever broker is asked. Other resources answer INVALID_REQUEST.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from barnabas.api import loggers
 from barnabas.api.config_alteration import ResourceType, broker_id_of, invalid
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.definition import Setting
@@ -39,46 +39,90 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _describe(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
-    results = []
-    for resource in decoded.resources:
+    results, topics = await request.in_turns(_describe_here(services, decoded))
+    for name, (result, wanted) in topics.items():
+        try:
+            read = read_config(services.zookeeper, paths.topic_entity(name))
+            topic = TopicConfig(services.config, await services.in_zookeeper(read))
+        except KafkaError as error:
+            _refuse(result, error)
+            continue
+        described = _describe_topic(services.config, topic, wanted, decoded)
+        result.configs = await request.in_turns(described)
+    return await request.in_turns(
+        request.answer_in_steps(Message(throttle_time=0, results=results))
+    )
+
+
+Wanted: TypeAlias = "frozenset[str] | None"
+"""Names of settings; None for all of them."""
+
+
+def _describe_here(
+    services: Services, decoded: Any
+) -> Steps[tuple[list[Message], dict[str, tuple[Message, Wanted]]]]:
+    """Every resource once: what this broker knows of it, and the topics that ZooKeeper is asked
+    about."""
+    results: list[Message] = []
+    topics: dict[str, tuple[Message, Wanted]] = {}
+    for (kind, name), wanted in (yield from _asked(decoded)).items():
+        yield 1
         result = Message(
             error_code=ErrorCode.NONE,
             error_message="",
-            resource_type=resource.resource_type,
-            resource_name=resource.resource_name,
+            resource_type=kind,
+            resource_name=name,
             configs=[],
         )
         results.append(result)
         try:
-            wanted = resource.configuration_keys or None
-            result.configs = [
-                message
-                for message in await _resource(services, resource, decoded)
-                if wanted is None or message.name in wanted
-            ]
+            if kind == ResourceType.TOPIC:
+                _check_topic(services, name)
+                topics[name] = (result, wanted)
+            else:
+                names, describe = _on_broker(services, kind, name, decoded)
+                chosen = [n for n in names if wanted is None or n in wanted]
+                result.configs = yield from each(chosen, describe)
         except KafkaError as error:
-            result.error_code = error.code
-            result.error_message = error.message
-    return request.answer(Message(throttle_time=0, results=results))
+            _refuse(result, error)
+    return results, topics
 
 
-async def _resource(services: Services, resource: Any, decoded: Any) -> list[Message]:
-    kind, name = resource.resource_type, resource.resource_name
+def _asked(decoded: Any) -> Steps[dict[tuple[int, str], Wanted]]:
+    """The resources of a request, those that it names repeatedly once."""
+    asked: dict[tuple[int, str], Wanted] = {}
+    for resource in decoded.resources:
+        key = (resource.resource_type, resource.resource_name)
+        wanted = frozenset(resource.configuration_keys or ()) or None
+        before = asked.get(key, wanted)
+        asked[key] = None if wanted is None or before is None else before | wanted
+        yield 1
+    return asked
+
+
+def _refuse(result: Message, error: KafkaError) -> None:
+    result.error_code = error.code
+    result.error_message = error.message
+
+
+def _on_broker(
+    services: Services, kind: int, name: str, decoded: Any
+) -> tuple[Iterable[str], Callable[[str], Message]]:
+    """The settings of a resource that this broker knows by itself, and what describes one."""
     config = services.config
-    if kind == ResourceType.TOPIC:
-        topic = await _topic(services, name)
-        return [_topic_message(config, topic, entry, decoded) for entry in topic.entries()]
     if kind == ResourceType.BROKER and not name:
-        return [_default_message(config, n, decoded) for n in config.dynamic_default]
+        return config.dynamic_default, lambda n: _default_message(config, n, decoded)
     if kind == ResourceType.BROKER:
         _check_own(services, name, ", expected {} or empty string, but received {}")
         shown = [n for n, s in SETTINGS.items() if not (s.internal or s.dynamic_only)]
-        return [_broker_message(config, n, decoded) for n in dict.fromkeys([*shown, *config.texts])]
+        names = dict.fromkeys([*shown, *config.texts])
+        return names, lambda n: _broker_message(config, n, decoded)
     if kind == ResourceType.BROKER_LOGGER:
         if not name:
             raise invalid("Broker id must not be empty")
         _check_own(services, name, ", expected {} but received {}")
-        return [_logger_message(n, level) for n, level in loggers.levels().items()]
+        levels = loggers.levels()
+        return levels, lambda n: _logger_message(n, levels[n])
     if kind == ResourceType.CLIENT_METRICS:
         if not name:
             raise invalid("Client metrics subscription name must not be empty")
@@ -91,27 +135,31 @@ def _check_own(services: Services, name: str, text: str) -> None:
         raise invalid("Unexpected broker id" + text.format(services.broker_id, name))
 
 
-async def _topic(services: Services, name: str) -> TopicConfig:
+def _check_topic(services: Services, name: str) -> None:
     check_name(name)
     if services.metadata.partitions(name) is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    read = read_config(services.zookeeper, paths.topic_entity(name))
-    overrides = await services.in_zookeeper(read)
-    return TopicConfig(services.config, overrides)
 
 
-def topic_messages(broker: BrokerConfig, topic: TopicConfig) -> list[Message]:
+def _describe_topic(
+    config: BrokerConfig, topic: TopicConfig, wanted: Wanted, decoded: Any
+) -> Steps[list[Message]]:
+    entries = [e for e in topic.entries() if wanted is None or e.setting.name in wanted]
+    return each(entries, lambda entry: _topic_message(config, topic, entry, decoded))
+
+
+def topic_messages(broker: BrokerConfig, topic: TopicConfig) -> Steps[list[Message]]:
     """All settings of a topic, as CreateTopics v5 and later answers them."""
-    return [
-        Message(
+    return each(
+        topic.entries(),
+        lambda entry: Message(
             name=entry.setting.name,
             value=_shown(entry.setting, entry.setting.text(entry.value)),
             read_only=False,
             config_source=_source(_topic_synonyms(broker, topic, entry)),
             is_sensitive=entry.setting.sensitive,
-        )
-        for entry in topic.entries()
-    ]
+        ),
+    )
 
 
 def _topic_synonyms(broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue) -> list[Message]:

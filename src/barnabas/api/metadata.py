@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -38,7 +38,7 @@ def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode()
     if not _is_sound(decoded, request.api_version):
-        return request.answer(_refusal(decoded))
+        return request.answer_in_steps(_refusal(decoded))
     wanted = _wanted(services, decoded, request.api_version)
     if (
         services.metadata.controller_id is None
@@ -46,7 +46,7 @@ def handle(services: Services, request: Request) -> Answer:
         or services.neighbours.awaited(_leaders(services, wanted.names))
     ):
         return _later(services, request, decoded)
-    return request.answer(_body(services, request, decoded, wanted, {}))
+    return _answer(services, request, decoded, wanted, {})
 
 
 async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
@@ -65,7 +65,7 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
     await services.neighbours.successors(lambda: _leaders(services, wanted.names))
     wanted = _wanted(services, decoded, request.api_version)
-    return request.answer(_body(services, request, decoded, wanted, errors))
+    return await request.in_turns(_answer(services, request, decoded, wanted, errors))
 
 
 def _is_sound(decoded: Any, version: int) -> bool:
@@ -118,20 +118,25 @@ def _leaders(services: Services, names: Iterable[str]) -> Iterator[int]:
             yield partition.leader
 
 
-def _body(
+def _answer(
     services: Services,
     request: Request,
     decoded: Any,
     wanted: _Wanted,
     errors: dict[str, ErrorCode],
-) -> Message:
+) -> Steps[Pieces]:
+    """It may be of every partition of the cluster."""
     cache = services.metadata
-    topics = [_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i) for i in wanted.unknown_ids]
-    topics += [_topic(services, request, name, errors) for name in wanted.names]
+    unknown = lambda i: _unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i)  # noqa: E731
+    topics = yield from each(wanted.unknown_ids, unknown)
+    operations = NO_OPERATIONS
     if getattr(decoded, "include_topic_authorized_operations", False):
-        for topic in topics[len(wanted.unknown_ids) :]:
-            topic.topic_authorized_operations = TOPIC_OPERATIONS
-    return Message(
+        operations = TOPIC_OPERATIONS
+    for name in wanted.names:
+        topic = yield from _topic(services, request, name, errors)
+        topic.topic_authorized_operations = operations
+        topics.append(topic)
+    message = Message(
         throttle_time=0,
         brokers=broker_messages(services, request.listener),
         cluster_id=services.cluster_id,
@@ -141,6 +146,7 @@ def _body(
         if getattr(decoded, "include_cluster_authorized_operations", False)
         else NO_OPERATIONS,
     )
+    return (yield from request.answer_in_steps(message))
 
 
 def _refusal(decoded: Any) -> Message:
@@ -184,20 +190,23 @@ def _unknown(error: ErrorCode, name: str | None, topic_id: uuid.UUID | None) -> 
 
 def _topic(
     services: Services, request: Request, name: str, errors: dict[str, ErrorCode]
-) -> Message:
+) -> Steps[Message]:
+    yield 1
     partitions = services.metadata.partitions(name)
     if partitions is None:
         error = errors.get(name) or unknown_topic_error(name)
         return _unknown(error, name, services.metadata.topic_id(name))
+    listener, version = request.listener, request.api_version
+    described = yield from each(
+        [p for _, p in sorted(partitions.items())],
+        lambda p: partition_message(services, p, listener, version),
+    )
     return Message(
         error_code=ErrorCode.NONE,
         name=name,
         topic_id=services.metadata.topic_id(name),
         is_internal=name in INTERNAL_TOPICS,
-        partitions=[
-            partition_message(services, p, request.listener, request.api_version)
-            for _, p in sorted(partitions.items())
-        ],
+        partitions=described,
         topic_authorized_operations=NO_OPERATIONS,
     )
 
