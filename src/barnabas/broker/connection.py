@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, cast
 from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Request, Steps, api_name
 from barnabas.api.unexpected import error_answer
-from barnabas.broker.turns import BYTES_PER_SHARE, REQUESTS_PER_SHARE, STEPS_PER_SHARE, TASK_COST_S
+from barnabas.broker.turns import (
+    BYTES_PER_SHARE,
+    REQUESTS_PER_SHARE,
+    STEPS_PER_SHARE,
+    TASK_COST_S,
+    Line,
+)
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.framing import STAGING_BYTES, FrameBuffer
@@ -66,27 +72,29 @@ class _Slot:
 class _Work:
     """Steps that this connection has begun, and who hears how they end."""
 
-    __slots__ = ("done", "future", "is_large", "steps")
+    __slots__ = ("done", "future", "is_long", "steps")
 
     def __init__(
         self,
         steps: Steps[Any],
         done: Callable[[Any, BaseException | None], None],
         *,
-        is_large: bool = False,
+        is_long: bool = False,
         future: asyncio.Future[Any] | None = None,
     ) -> None:
         self.steps = steps
         self.done = done
-        self.is_large = is_large
+        self.is_long = is_long
+        """Whether it goes on only when few others do: after its first share, always."""
         self.future = future
         """Cancelled if the steps are given up."""
 
 
-class ClientConnection(asyncio.BufferedProtocol):
+class ClientConnection(Line, asyncio.BufferedProtocol):
     """One accepted connection."""
 
     def __init__(self, server: NetworkServer, listener: str) -> None:
+        super().__init__()
         self._server = server
         self._turns = server.turns
         self._listener = listener
@@ -109,8 +117,6 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.stalled = 0
         """How many seconds long nothing of the debt was taken."""
         self.last_active = 0.0
-        self.queued = False
-        self.is_first = False
 
     # Transport events
 
@@ -155,6 +161,10 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._server.closed(self)
 
     # Turns
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._works and not self._frames.has_more
 
     def take_turn(self, until: float) -> bool:
         """Serve requests until they, the share or the room for answers are used up; whether there
@@ -229,7 +239,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         return (
             not self._frames.is_idle
             or self._reading_paused
-            or self.queued
+            or self.ticket > 0
             or self.held > 0
             or self._request_bytes >= STAGING_BYTES
         )
@@ -242,7 +252,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._server.count_request_bytes(
             self, frames.held + self._request_bytes, begun=frames.is_unfinished
         )
-        pause = self._frames.has_more or self.queued or self._server.must_wait(self)
+        pause = self._frames.has_more or self.ticket > 0 or self._server.must_wait(self)
         if pause and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -289,8 +299,8 @@ class ClientConnection(asyncio.BufferedProtocol):
 
         self._server.dispatcher.check(request)
         self._wait(slot, request)
-        is_large = len(request.frame) > limits.LARGE_FRAME_BYTES
-        self._works.append(_Work(request.decode_in_steps(), decoded, is_large=is_large))
+        is_long = len(request.frame) > limits.LARGE_FRAME_BYTES
+        self._works.append(_Work(request.decode_in_steps(), decoded, is_long=is_long))
 
     def _handle(self, request: Request, slot: _Slot) -> bool:
         """As ``_receive``. Raises InvalidRequest."""
@@ -321,7 +331,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             answer.add_done_callback(lambda done: self._answered(request, slot, done))
             return False
         if isinstance(answer, Coroutine):
-            self._turns.charge(TASK_COST_S)
+            self._turns.charge(self, TASK_COST_S)
             if not self._server.spawn(self._await(request, slot, answer)):
                 answer.close()
             return True
@@ -387,15 +397,16 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _work(self, until: float) -> bool:
         """Go on with the first of the long work; whether there is more of it to do now."""
         work, clock = self._works[0], self._turns.clock
-        if work.is_large and not self._turns.may_be_large(self):
+        if work.is_long and not self._turns.may_go_on(self):
             return False
         result, failed = None, None
         try:
             for _ in range(STEPS_PER_SHARE):
                 next(work.steps)
                 if clock() >= until:
-                    return True
-            return True
+                    break
+            work.is_long = True
+            return self._turns.may_go_on(self)
         except StopIteration as end:
             result = end.value
         except Exception as error:
@@ -403,8 +414,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         if not self._works or self._works[0] is not work:
             return False  # it has closed this connection
         self._works.popleft()
-        if work.is_large:
-            self._turns.large_done(self)
+        if work.is_long:
+            self._turns.long_done(self)
         work.done(result, failed)
         return False
 
@@ -544,7 +555,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         for work in works:
             if work.future is not None:
                 work.future.cancel()
-        self._turns.large_done(self)
+        self._turns.long_done(self)
         self._request_bytes = self._ready_bytes = 0
         self._frames = FrameBuffer(0, self._server.staging)
 

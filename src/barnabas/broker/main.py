@@ -118,7 +118,7 @@ def tune_process(*, die_with_parent: bool = False) -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 5, 50)  # a round of the second generation within some milliseconds
 
 
 def run_node(node: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:

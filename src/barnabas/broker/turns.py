@@ -2,52 +2,63 @@
 
 A connection is a line: requests that have come and wait, and long work that it has begun. While
 nobody waits and the turn has time left, a line is served as soon as something comes. Otherwise
-lines stand in a ring, each gets a share, and when the turn is over the loop looks at everything
-else (sockets, timers, the ZooKeeper session) before the next. Lines of other brokers come first and
-have a part of the turn of their own, so a flood of clients does not hold up replication, and
-whoever only claims to be a broker cannot take the clients' part.
+lines wait; each turn serves for ``TURN_S`` those that have used least since they last had nothing
+to do, and that which has waited longest; then the loop looks at everything else (sockets, timers,
+the ZooKeeper session). So whoever asks for little is answered soon, however many ask for much.
 
-Time is measured with the stopwatch of the world, which stands still in the simulator; there the
-counts of requests and steps end a turn.
+Lines of other brokers come first, in a part of the turn of their own: a flood of clients does not
+hold up replication, and whoever only claims to be a broker cannot take the clients' part. Long work
+holds memory while it is under way, so few lines at a time go on with it after their first share.
+
+Time is measured with the stopwatch of the world, which stands still in the simulator; there counts
+of requests and steps end a turn.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from heapq import heapify, heappop, heappush
+from typing import Final
 
-TURN_S: Final = 0.002
+TURN_S: Final = 0.004
 """Of clients, and as much of other brokers."""
-SHARE_S: Final = 0.001
-"""Of one line in one turn."""
+SHARE_S: Final = 0.00025
+"""Of one line, when others wait."""
 LINES_PER_TURN: Final = 256
-STEPS_PER_SHARE: Final = 1024
+STEPS_PER_SHARE: Final = 256
 """Of long work."""
-REQUESTS_PER_SHARE: Final = 32
+REQUESTS_PER_SHARE: Final = 128
 BYTES_PER_SHARE: Final = 1024 * 1024
+SERVED_COST_S: Final = 0.00001
+"""Charged for each time that a line is served, beside what the stopwatch says."""
 TASK_COST_S: Final = 0.0001
 """Charged for a request that goes on in a task of its own, where its time is not seen."""
 READ_BYTES_PER_TURN: Final = 4 * 1024 * 1024
-LARGE_AT_ONCE: Final = 2
-"""Large requests that are decoded and worked on at the same time; the others wait for them."""
+LONG_AT_ONCE: Final = 4
+"""Lines that go on with long work at the same time; the others wait for them."""
 
 
-class Line(Protocol):
+class Line:
     """One connection, as the turns see it."""
 
-    queued: bool
-    """Whether it stands in the ring; the turns' own."""
+    def __init__(self) -> None:
+        self.is_first = False
+        """Whether it comes before the clients: another broker's."""
+        self.ticket = 0
+        """Not 0 while it waits for its turn; the turns' own, like the following."""
+        self.used_s = 0.0
+        """What it has used since it last had nothing to do."""
 
     @property
-    def is_first(self) -> bool:
-        """Whether it comes before the clients."""
-        ...
+    def is_idle(self) -> bool:
+        """Whether nothing of it waits, be it for a turn or for room."""
+        raise NotImplementedError
 
     def take_turn(self, until: float) -> bool:
         """Serve what waits until the stopwatch says ``until`` or the share is used; whether there
         is more to do now. Must not raise."""
-        ...
+        raise NotImplementedError
 
 
 class Turns:
@@ -56,37 +67,49 @@ class Turns:
     def __init__(self, call_soon: Callable[..., object], stopwatch: Callable[[], float]) -> None:
         self.clock = stopwatch
         self._call_soon = call_soon
-        self._rings: tuple[deque[Line], deque[Line]] = (deque(), deque())
-        """Clients, brokers."""
-        self._spent = [0.0, 0.0]
-        self._served = [0, 0]
+        self._brokers: deque[Line] = deque()
+        self._least: list[tuple[float, int, Line]] = []
+        """A heap of waiting clients: what they have used, their tickets."""
+        self._oldest: deque[tuple[int, Line]] = deque()
+        """The same in the order in which they came. Both hold lines that were served since; a
+        ticket that is not the line's own any more is passed over."""
+        self._tickets = 0
+        self._waiting = 0
+        """Clients that wait for their turn."""
+        self._spent_s = [0.0, 0.0]
+        """In this turn, by clients and by brokers."""
+        self._served = 0
         self._read_bytes = 0
         self._scheduled = False
-        self._large: dict[Line, None] = {}
-        self._large_waiting: dict[Line, None] = {}
+        self._long: dict[Line, None] = {}
+        self._long_waiting: dict[Line, None] = {}
 
     def arrived(self, line: Line) -> None:
-        """There is something for a line: now, if it is its turn, else in its order."""
-        if line.queued:
+        """There is something for a line: now, if nobody waits and the turn is not over, else in
+        its order."""
+        if line.ticket:
             return
-        which = line.is_first
-        if self._rings[which] or self._spent[which] >= TURN_S:
+        if line.is_first:
+            if self._brokers or self._spent_s[1] >= TURN_S:
+                self._enqueue(line)
+            else:
+                self._serve(line)
+        elif self._scheduled:
             self._enqueue(line)
-        elif which or not self._scheduled:
-            self._serve(line, which)
-            if self._spent[which] >= TURN_S or self._served[which] >= LINES_PER_TURN:
-                self._schedule()
         else:
-            self._enqueue(line)
+            self._serve(line)
+        if self._spent_s[0] >= TURN_S or self._served >= LINES_PER_TURN:
+            self._schedule()
 
     def later(self, line: Line) -> None:
         """The line wants a turn, but not in this turn of the loop."""
-        if not line.queued:
+        if not line.ticket:
             self._enqueue(line)
 
-    def charge(self, seconds: float) -> None:
-        """Work of a client that the stopwatch does not see."""
-        self._spent[0] += seconds
+    def charge(self, line: Line, seconds: float) -> None:
+        """Work of a line that the stopwatch does not see."""
+        self._spent_s[line.is_first] += seconds
+        line.used_s += seconds
 
     def read(self, count: int) -> bool:
         """Bytes were received; whether the turn has had enough of them."""
@@ -101,31 +124,38 @@ class Turns:
         """Whether a read should be small."""
         return self._read_bytes >= READ_BYTES_PER_TURN
 
-    # Large requests
+    # Long work
 
-    def may_be_large(self, line: Line) -> bool:
-        """Whether the line may work on a large request now; if not, it gets a turn when it may."""
-        if line in self._large:
+    def may_go_on(self, line: Line) -> bool:
+        """Whether the line may go on with long work now; if not, it gets a turn when it may."""
+        if line in self._long or line.is_first:
             return True
-        if len(self._large) < LARGE_AT_ONCE or line.is_first:
-            self._large_waiting.pop(line, None)
-            self._large[line] = None
+        if len(self._long) < LONG_AT_ONCE:
+            self._long_waiting.pop(line, None)
+            self._long[line] = None
             return True
-        self._large_waiting[line] = None
+        self._long_waiting[line] = None
         return False
 
-    def large_done(self, line: Line) -> None:
-        """Its large request has been worked on, or the line is gone."""
-        self._large_waiting.pop(line, None)
-        if self._large.pop(line, self) is None:
-            for waiting in self._large_waiting:
-                self.later(waiting)
+    def long_done(self, line: Line) -> None:
+        """It has ended its long work, or is gone."""
+        self._long_waiting.pop(line, None)
+        if line in self._long:
+            del self._long[line]
+            if self._long_waiting:
+                self.later(min(self._long_waiting, key=lambda line: line.used_s))
 
     # The turn
 
     def _enqueue(self, line: Line) -> None:
-        line.queued = True
-        self._rings[line.is_first].append(line)
+        self._tickets += 1
+        line.ticket = self._tickets
+        if line.is_first:
+            self._brokers.append(line)
+        else:
+            self._waiting += 1
+            heappush(self._least, (line.used_s, line.ticket, line))
+            self._oldest.append((line.ticket, line))
         self._schedule()
 
     def _schedule(self) -> None:
@@ -133,25 +163,62 @@ class Turns:
             self._scheduled = True
             self._call_soon(self._run)
 
-    def _serve(self, line: Line, which: bool) -> None:
+    def _serve(self, line: Line) -> None:
         began = self.clock()
-        if line.take_turn(began + SHARE_S):
-            self._enqueue(line)
-        self._spent[which] += self.clock() - began
-        self._served[which] += 1
+        more = line.take_turn(began + (SHARE_S if self._waiting else TURN_S))
+        took = self.clock() - began
+        self._spent_s[line.is_first] += took
+        self._served += 1
+        if more or not line.is_idle:
+            line.used_s += took + SERVED_COST_S
+            if more and not line.ticket:
+                self._enqueue(line)
+        elif line.used_s:
+            line.used_s = 0.0
 
     def _run(self) -> None:
         self._scheduled = False
         self._read_bytes = 0
-        for which in (True, False):
-            self._spent[which] = 0.0
-            self._served[which] = 0
-            ring = self._rings[which]
-            for _ in range(min(len(ring), LINES_PER_TURN)):
-                line = ring.popleft()
-                line.queued = False
-                self._serve(line, which)
-                if self._spent[which] >= TURN_S:
-                    break
-        if self._rings[0] or self._rings[1]:
+        self._spent_s[:] = 0.0, 0.0
+        self._served = 0
+        for _ in range(len(self._brokers)):
+            if self._spent_s[1] >= TURN_S:
+                break
+            line = self._brokers.popleft()
+            line.ticket = 0
+            self._serve(line)
+        self._serve_clients()
+        if self._brokers or self._waiting:
             self._schedule()
+
+    def _serve_clients(self) -> None:
+        """That which has waited longest, then those that have used least."""
+        self._scheduled = True  # whatever comes meanwhile waits for the next turn
+        oldest = self._oldest
+        while oldest and oldest[0][0] != oldest[0][1].ticket:
+            oldest.popleft()
+        if oldest:
+            self._take(oldest.popleft()[1])
+        while self._least and self._spent_s[0] < TURN_S and self._served < LINES_PER_TURN:
+            _, ticket, line = heappop(self._least)
+            if ticket == line.ticket:
+                self._take(line)
+        self._scheduled = False
+        self._drop_stale()
+
+    def _take(self, line: Line) -> None:
+        line.ticket = 0
+        self._waiting -= 1
+        self._serve(line)
+
+    def _drop_stale(self) -> None:
+        """Of lines that were served since."""
+        if not self._waiting:
+            self._least.clear()
+            self._oldest.clear()
+        bound = 2 * self._waiting + LINES_PER_TURN
+        if len(self._least) > bound:
+            self._least = [entry for entry in self._least if entry[1] == entry[2].ticket]
+            heapify(self._least)
+        if len(self._oldest) > bound:
+            self._oldest = deque(entry for entry in self._oldest if entry[0] == entry[1].ticket)
