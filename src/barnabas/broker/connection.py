@@ -169,43 +169,35 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def take_turn(self, until: float) -> bool:
         """Serve requests until they, the share or the room for answers are used up; whether there
         is more to do now."""
-        requests = size = 0
-        frames, clock = self._frames, self._turns.clock
-        more = False
         try:
-            while True:
-                if self._works:
-                    more = self._work(until)
-                    if more or self._works:
-                        break
-                elif self._is_blocked() or (frame := frames.next_frame()) is None:
-                    more = False
-                    break
-                else:
-                    size += len(frame)
-                    if self._receive(frame):
-                        requests = REQUESTS_PER_SHARE
-                requests += 1
-                more = frames.has_more or bool(self._works)
-                if (
-                    not more
-                    or requests >= REQUESTS_PER_SHARE
-                    or size >= BYTES_PER_SHARE
-                    or clock() >= until
-                ):
-                    break
+            self._use_share(until)
         except InvalidRequest as error:
             self._refuse(str(error))
         if self._closing:
             return False
         self.flush()
-        if not more:  # there may be room again, or a question whose turn has come
-            more = bool(self._works and not self._works[0].is_long) or (
-                not self._works and frames.has_more and not self._is_blocked()
-            )
         if self._holds_something():
             self._settle_reading()
-        return more
+        if self._works:
+            return not self._works[0].is_long or self._turns.may_go_on(self)
+        return self._frames.has_more and not self._is_blocked()
+
+    def _use_share(self, until: float) -> None:
+        requests = size = 0
+        frames, clock = self._frames, self._turns.clock
+        while requests < REQUESTS_PER_SHARE and size < BYTES_PER_SHARE:
+            if self._works:
+                if not self._work(until):
+                    return
+            elif self._is_blocked() or (frame := frames.next_frame()) is None:
+                return
+            else:
+                size += len(frame)
+                if self._receive(frame):
+                    return
+            requests += 1
+            if self.is_idle or clock() >= until:
+                return
 
     def go_on(self) -> None:
         """Something that stood in the way may be gone."""
@@ -395,7 +387,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         return future
 
     def _work(self, until: float) -> bool:
-        """Go on with the first of the long work; whether there is more of it to do now."""
+        """Go on with the first of the long work; whether it has come to its end."""
         work, clock = self._works[0], self._turns.clock
         if work.is_long and not self._turns.may_go_on(self):
             return False
@@ -406,18 +398,18 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
                 if clock() >= until:
                     break
             work.is_long = True
-            return self._turns.may_go_on(self)
+            return False
         except StopIteration as end:
             result = end.value
         except Exception as error:
             failed = error
-        if not self._works or self._works[0] is not work:
-            return False  # it has closed this connection
+        if self._closing:
+            return False
         self._works.popleft()
         if work.is_long:
             self._turns.long_done(self)
         work.done(result, failed)
-        return False
+        return True
 
     # Answers
 
