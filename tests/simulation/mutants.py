@@ -188,12 +188,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="earlier-names-trusted",
         about="a segment that a killed process began is flushed by the next, but not its name",
-        kinds=("disk_full", "power_all"),
+        kinds=("disk_full", "power"),
         fixed={
             "flush": True,
-            "kinds": ("disk_full", "power_all"),
+            "kinds": ("disk_full", "power"),
             "segment_bytes": 1500,
-            "together": False,
+            "retention": True,
+            "together": True,
         },
     ),
     Mutant(

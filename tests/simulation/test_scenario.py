@@ -11,7 +11,7 @@ from tests.simulation import coordination
 from tests.simulation.bombs import arm
 from tests.simulation.mutants import MUTANTS, Mutant, hunt, planted
 from tests.simulation.nemesis import FAULTS
-from tests.simulation.options import draw_options
+from tests.simulation.options import draw_options, force
 from tests.simulation.planted import PLANTED
 from tests.simulation.run import CORPUS, load
 from tests.simulation.scenario import Scenario, options_of
@@ -71,6 +71,18 @@ def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
     assert drawn == [draw_options(seed, tuple(FAULTS), 10.0) for seed in range(200)]
     assert {kind for options in drawn for kind in options.kinds} == set(FAULTS)
     assert {len(options.kinds) for options in drawn} == {1, 2, 3, 4}
+
+
+def test_what_is_forced_comes_on_top_of_what_is_drawn() -> None:
+    kinds = tuple(ALL_FAULTS)
+    for seed in range(20):
+        drawn = options_of(seed, 5.0)
+        assert force(drawn, [], kinds) == drawn
+        forced = force(drawn, ["disk_full", "power", "segment_bytes=1500"], kinds)
+        assert {*forced.kinds} == ({*drawn.kinds} | {"disk_full", "power"}) - {"power_one"}
+        assert (forced.flush, forced.segment_bytes) == (True, 1500)
+    with pytest.raises(ValueError, match="no such fault: rain"):
+        force(drawn, ["rain"], kinds)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
