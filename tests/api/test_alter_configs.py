@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from tests.api import kit
 
-from barnabas.errors import ErrorCode
+from barnabas.broker.dynamic_config import DynamicBrokerConfig
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.errors import ConfigError, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zookeeper import paths
@@ -282,6 +284,20 @@ def test_what_another_tool_wrote_in_vain_does_no_harm() -> None:
         found = await _value(client, BROKER, "1", "listeners")
         assert found is not None
         assert found[:2] == ("PLAINTEXT://b1:9092", OF_FILE)
+
+    kit.run(scenario)
+
+
+def test_no_broker_starts_with_security_that_zookeeper_holds_for_it() -> None:
+    async def scenario(client: kit.Client) -> None:
+        zookeeper = await kit.zookeeper(client.env)
+        asked = "listener.name.plaintext.ssl.client.auth"
+        await write_config(zookeeper, paths.broker_entity(7), {asked: "required"})
+        starting = DynamicBrokerConfig(BrokerConfig({"broker.id": "7"}), zookeeper)
+        with pytest.raises(ConfigError, match=f"{asked}: not supported.* /config/brokers/7"):
+            await starting.load(7)
+        await write_config(zookeeper, paths.broker_entity(7), {asked: "none"})
+        await starting.load(7)
 
     kit.run(scenario)
 

@@ -130,7 +130,7 @@ async def _alter_topic(
     try:
         checked = check_topic_overrides(services.config, after)
     except KafkaError as error:
-        if not error.message.startswith("Invalid value"):
+        if not error.message.startswith(("Invalid value", "Tiered Storage")):
             raise
         where = f"Invalid config value for resource ConfigResource(type=TOPIC, name='{topic}'): "
         raise KafkaError(error.code, where + error.message) from None

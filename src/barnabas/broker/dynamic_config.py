@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import usable
+from barnabas.config.protection import check_protection
 from barnabas.config.settings import no_effect
 from barnabas.errors import ConfigError
 from barnabas.zookeeper import paths
@@ -31,20 +32,25 @@ class DynamicBrokerConfig:
         self._broker_id = -1
 
     async def load(self, broker_id: int) -> None:
-        """Read both nodes. At the start of a broker, which knows its id by now."""
+        """Read both nodes. At the start of a broker, which knows its id by now. Raises ConfigError
+        if its own asks for what must not be passed over; while it runs, such a change is ignored
+        with an error in the log."""
         self._broker_id = broker_id
-        await self.read()
+        await self.read(starting=True)
 
     async def on_notification(self, entity: str) -> None:
         """The settings of broker ``entity``, or ``<default>``, have changed."""
         if entity in (paths.DEFAULT_ENTITY, str(self._broker_id)):
             await self.read()
 
-    async def read(self) -> None:
+    async def read(self, *, starting: bool = False) -> None:
         """Read both nodes and take over what they say."""
         own, default = paths.broker_entity(self._broker_id), paths.broker_entity(None)
         async with self._reading:  # what is applied last is what was read last
             found = await read_configs(self._zookeeper, [default, own])
+            if starting:
+                for name, text in found.get(own, {}).items():
+                    _refuse_protection(own, name, text)
             self._apply(
                 _usable(found.get(default, {}), default, per_broker=False),
                 _usable(found.get(own, {}), own, per_broker=True),
@@ -64,6 +70,13 @@ class DynamicBrokerConfig:
         for name in config.without_effect():
             if name not in known:
                 log.warning("%s", no_effect(name))
+
+
+def _refuse_protection(entity: str, name: str, text: str) -> None:
+    try:
+        check_protection(name, text)
+    except ConfigError as error:
+        raise ConfigError(f"{error}, from {paths.CONFIG}/{entity}") from None
 
 
 def _usable(found: Mapping[str, str], entity: str, *, per_broker: bool) -> dict[str, str]:
