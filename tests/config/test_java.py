@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barnabas.config.java import double_text, parse_double, parse_integer, parse_list, trim
+from barnabas.config.java import (
+    double_text,
+    one_line,
+    parse_double,
+    parse_integer,
+    parse_list,
+    trim,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +83,21 @@ def test_how_doubles_are_shown(value: float, text: str) -> None:
 def test_what_is_shown_is_read_as_the_same(value: float) -> None:
     read = parse_double(double_text(value))
     assert struct.pack(">d", read) == struct.pack(">d", value)
+
+
+def test_long_texts_take_no_long_time() -> None:
+    """Each is quadratic for a careless expression, and a client may send a megabyte."""
+    many = 300_000
+    for text in ("1" * many + "x", "." + "1" * many, "0x" + "f" * many, "1e" + "1" * many):
+        with pytest.raises(ValueError, match="not a number"):
+            parse_double(text)
+    assert parse_list("a" + " " * many + "b") == ("a" + " " * many + "b",)
+    with pytest.raises(ValueError, match="digits"):
+        parse_integer("1" * many, 64)
+
+
+def test_what_would_break_a_line_is_escaped() -> None:
+    assert one_line("a\nb\x1b\u2028\u00e4") == "a\\nb\\x1b\\u2028\u00e4"
 
 
 def test_lists_and_spaces() -> None:

@@ -19,6 +19,7 @@ long=first,\\
      second
 escaped\\ key=a\\u0041\\tb
 empty=
+one=line\x0bonly\u2028really
 """
     assert parse_properties(text) == {
         "broker.id": "1",
@@ -28,6 +29,7 @@ empty=
         "long": "first,second",
         "escaped key": "aA\tb",
         "empty": "",
+        "one": "line\x0bonly\u2028really",
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.java import one_line
 from barnabas.config.topic_config import TopicConfig
 from barnabas.storage.config import LogConfig
 from barnabas.zookeeper import paths
@@ -125,4 +126,4 @@ class TopicConfigRepository:
 
 def _warnings(config: TopicConfig) -> list[str]:
     warnings = [f"{name} is set, but has no effect here" for name in config.without_effect()]
-    return warnings + [f"{name} cannot be used as it is set" for name in config.unusable]
+    return warnings + [f"{one_line(name)} cannot be used as it is set" for name in config.unusable]

@@ -19,7 +19,6 @@ A row is a head and, indented, a line of documentation. The head's words, over o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +26,7 @@ from enum import IntEnum
 from barnabas.config.checks import NAME, Check, Value, check_named
 from barnabas.config.java import (
     double_text,
+    one_line,
     parse_boolean,
     parse_double,
     parse_integer,
@@ -34,9 +34,6 @@ from barnabas.config.java import (
     trim,
 )
 from barnabas.errors import ConfigError
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that would break a message's line."""
 
 
 class ConfigType(IntEnum):
@@ -111,8 +108,7 @@ class Setting:
         return None
 
     def _invalid(self, value: str, why: str) -> ConfigError:
-        shown = _CONTROL.sub(lambda match: ascii(match[0])[1:-1], value)
-        return ConfigError(f"Invalid value {shown} for configuration {self.name}: {why}")
+        return ConfigError(f"Invalid value {one_line(value)} for configuration {self.name}: {why}")
 
     def text(self, value: Value) -> str | None:
         """The spelling of ``value`` that DescribeConfigs shows; None when unset."""

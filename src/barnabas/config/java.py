@@ -8,11 +8,16 @@ import re
 _SPACE = "".join(map(chr, range(0x21)))
 """What ``String.trim`` removes at both ends."""
 _INTEGER = re.compile(r"[+-]?\d+")
-_DOUBLE = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?)", flags=re.ASCII)
+_DOUBLE = re.compile(
+    r"[+-]?(NaN|Infinity|(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[fFdD]?)", flags=re.ASCII
+)
 _HEXADECIMAL = re.compile(
     r"[+-]?0[xX]([0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?"
 )
-_COMMA = re.compile(r"\s*,\s*", flags=re.ASCII)
+_NUMBER_CHARACTERS_MAX = 4096
+"""Of a double: no double needs as many, and a text that goes on and on takes time to read."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_BLANK = " \t\n\r\f\v"
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 
 
@@ -34,12 +39,12 @@ def parse_integer(text: str, bits: int) -> int:
 
 def parse_double(text: str) -> float:
     """``Double.parseDouble``: also ``NaN``, ``Infinity``, ``0.5f`` and ``0x1p-2``. ValueError."""
-    if _HEXADECIMAL.fullmatch(text):
+    if len(text) <= _NUMBER_CHARACTERS_MAX and _HEXADECIMAL.fullmatch(text):
         try:
             return float.fromhex(text.rstrip("fFdD"))
         except OverflowError:
             return -math.inf if text.startswith("-") else math.inf
-    if not _DOUBLE.fullmatch(text):
+    if len(text) > _NUMBER_CHARACTERS_MAX or not _DOUBLE.fullmatch(text):
         raise ValueError(f"not a number: {text!r}")
     return float(text if text.endswith(("NaN", "Infinity")) else text.rstrip("fFdD"))
 
@@ -54,13 +59,18 @@ def parse_boolean(text: str) -> bool:
 
 def parse_list(text: str) -> tuple[str, ...]:
     """Items between commas; empty ones count, but an empty text has none."""
-    return tuple(_COMMA.split(text)) if text else ()
+    return tuple(item.strip(_BLANK) for item in text.split(",")) if text else ()
 
 
 def parse_csv(text: str) -> tuple[str, ...]:
     """The items of a text that Kafka splits itself (``Csv.parseCsvList``): empty ones do not
     count."""
-    return tuple(item for item in _COMMA.split(text) if item)
+    return tuple(item for item in parse_list(text) if item)
+
+
+def one_line(text: str) -> str:
+    """``text`` with escapes for what would break a line of a message or of the log."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def double_text(value: float) -> str:

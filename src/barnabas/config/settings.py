@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from barnabas.config.checks import Value
 from barnabas.config.definition import ConfigType, Setting, read_rows
+from barnabas.config.java import one_line
 from barnabas.config.table import (
     coordinators,
     log,
@@ -93,7 +94,7 @@ def no_effect(name: str) -> str:
     """The warning for a name that is given and that nothing here obeys."""
     near = [] if name in SETTINGS else difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{name} is set, but has no effect here{hint}"
+    return f"{one_line(name)} is set, but has no effect here{hint}"
 
 
 def topic_default(name: str, values: Mapping[str, Value]) -> Value:

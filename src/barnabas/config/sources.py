@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from barnabas.errors import ConfigError
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
@@ -13,8 +15,8 @@ def parse_properties(text: str) -> dict[str, str]:
     """Java's properties format: comments with ``#`` or ``!``, ``=`` or ``:``, continued lines."""
     found: dict[str, str] = {}
     pending = ""
-    for raw in text.splitlines():
-        line = pending + raw.lstrip()
+    for raw in _LINE_END.split(text):
+        line = pending + raw.lstrip(" \t\f")
         pending = ""
         if not line or line[0] in "#!":
             continue
@@ -22,20 +24,20 @@ def parse_properties(text: str) -> dict[str, str]:
             pending = line[:-1]
             continue
         key, value = _split(line)
-        found[_unescape(key)] = _unescape(value).rstrip()
+        found[_unescape(key)] = _unescape(value)
     if pending:
         key, value = _split(pending)
-        found[_unescape(key)] = _unescape(value).rstrip()
+        found[_unescape(key)] = _unescape(value)
     return found
 
 
 def _split(line: str) -> tuple[str, str]:
     position = 0
-    while position < len(line) and line[position] not in "=: \t":
+    while position < len(line) and line[position] not in "=: \t\f":
         position += 2 if line[position] == "\\" else 1
-    rest = line[position:].lstrip(" \t")
+    rest = line[position:].lstrip(" \t\f")
     if rest[:1] in ("=", ":"):
-        rest = rest[1:].lstrip(" \t")
+        rest = rest[1:].lstrip(" \t\f")
     return line[:position], rest
 
 
