@@ -96,8 +96,7 @@ _SETTINGS = {
     for what, text in [
         (
             "password config",
-            "ssl.key.password: not supported, and a broker that passed it over would not be what"
-            " its owner takes it for; remove it",
+            "ssl.key.password: not supported, and not safe to ignore; remove it",
         ),
         ("value out of range", "requirement failed: log.cleaner.threads: must be at least 1"),
     ]
