@@ -56,8 +56,9 @@ PRODUCER_COMPRESSION = "producer"
 UNBOUNDED_MS = 2**63 - 1
 """Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
 
-RECORDS_MAX = 1_000_000
-"""Reading more would hold up the broker for seconds; a few kB of zstd can hold so many."""
+RECORDS_MAX = 200_000
+"""Of a compressed batch: reading more would hold up the broker too long, and a few kB of zstd can
+hold millions. Java producers split what is too large; others batch by 10,000."""
 _I64 = 2**63
 _LENGTH = struct.Struct(">i")
 _LENGTH_MIN = 14
