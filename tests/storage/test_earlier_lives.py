@@ -238,6 +238,25 @@ def test_a_process_killed_in_the_midst_of_recovery(seed: int) -> None:
     play(seed, first, "power", killed_while_loading, "kill", third, "kill", fourth)
 
 
+def test_a_process_killed_after_a_clean_stop_of_the_machine() -> None:
+    """Nothing was lost, and nothing may be in doubt."""
+
+    async def first(env: Env) -> None:
+        manager, _ = await filled(env)
+        await manager.shutdown()
+
+    async def killed_while_loading(env: Env) -> None:
+        directory = LogDirectory(env, "/data")
+        directory.begin()
+        assert directory.was_clean
+
+    async def third(env: Env) -> None:
+        manager = await opened(env, flush=False)
+        assert not manager.unclean_machine_start
+
+    play(1, first, "power", killed_while_loading, "kill", third)
+
+
 @every_cut
 def test_a_checkpoint_above_the_data_is_lowered(seed: int) -> None:
     """The log was cut, and the process killed before the checkpoint said so."""

@@ -255,10 +255,11 @@ class OperatingSystemFiles:
 
 
 def _sync_file_system(path: str) -> None:
-    """Linux's ``syncfs``, which Python does not offer; elsewhere nothing, as it only saves time."""
+    """Linux's ``syncfs``, which Python does not offer; elsewhere all file systems."""
     try:
         syncfs = ctypes.CDLL(None).syncfs
     except (AttributeError, OSError):
+        os.sync()
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

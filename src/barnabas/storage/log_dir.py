@@ -169,6 +169,8 @@ class LogDirectory:
         elif was_flushed and not flush_before_ack:
             files.remove(flushed_path)
             files.sync_directory(self.path)
+        if not died:
+            self._remember_boot()
 
     def settle_doubt(self) -> None:
         """Nothing is missing any more."""
@@ -180,6 +182,9 @@ class LogDirectory:
     def loaded(self) -> None:
         """All logs are. Only now the machine's death is history: a process killed before this
         leaves logs that were not yet looked through for what the machine has lost."""
+        self._remember_boot()
+
+    def _remember_boot(self) -> None:
         if self._boot_id != self.env.boot_id:
             path = f"{self.path}/{BOOT_ID_FILE}"
             write_atomically(self.env.files, path, self.env.boot_id.encode())
