@@ -245,32 +245,6 @@ def test_transactions_end_in_every_version() -> None:
     run(scenario)
 
 
-def test_an_abort_of_a_transaction_that_never_began_is_refused_after_a_commit() -> None:
-    """A partition is refused while the commit before is still being completed; a producer that
-    aborts then, as if it had been added, ends a transaction that was committed. Kafka 3.9.1
-    answers the same requests in the same way, and librdkafka calls it fatal (docs/transactions.md).
-    """
-
-    async def scenario(client: Client) -> None:
-        await client.create("t", 40)
-        txn = await begun(client)
-        for is_commit, last in ((True, ErrorCode.INVALID_TXN_STATE), (False, ErrorCode.NONE)):
-            added = await txn.add(*(("t", number) for number in range(40)))
-            assert {*added} == {ErrorCode.NONE}
-            ended, refused, aborted = await asyncio.gather(
-                txn.end(commit=is_commit), txn.add(("t", 0)), txn.end(commit=False)
-            )
-            assert (ended, refused) == (ErrorCode.NONE, [ErrorCode.CONCURRENT_TRANSACTIONS])
-            while aborted == ErrorCode.CONCURRENT_TRANSACTIONS:
-                await asyncio.sleep(0.02)
-                aborted = await txn.end(commit=False)
-            assert aborted == last
-        assert await txn.add(("t", 0)) == [ErrorCode.NONE], "nothing is wrong with the id itself"
-        assert await txn.end(commit=True) == ErrorCode.NONE
-
-    run(scenario)
-
-
 def test_a_batch_outside_its_transaction_is_refused() -> None:
     async def scenario(client: Client) -> None:
         await client.create("t", 1)

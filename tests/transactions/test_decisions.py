@@ -109,6 +109,35 @@ def test_ending_what_is_not_open(
         assert refusal(ask) is expected
 
 
+@pytest.mark.parametrize(
+    ("committed", "told"), [(True, ErrorCode.INVALID_TXN_STATE), (False, None)]
+)
+def test_an_abort_of_what_never_began_is_refused_after_a_commit(
+    committed: bool, told: ErrorCode | None
+) -> None:
+    """A partition is refused while the end before is still being completed; a producer that aborts
+    as if it had been added ends a transaction that was committed. Kafka 3.9.1 gives the same
+    answers to the same requests, and librdkafka calls the last one fatal (docs/transactions.md)."""
+    txn = fresh()
+    add(txn, T0)
+    end(txn, committed)
+    concurrent = ErrorCode.CONCURRENT_TRANSACTIONS
+
+    def abort() -> object:
+        return decisions.end(txn, 7, 0, commit=False, now_ms=1)
+
+    step = decisions.complete(txn, 30)
+    assert refusal(lambda: decisions.add_partitions(txn, 7, 0, [T1], 1)) is concurrent
+    assert refusal(abort) is concurrent
+    txn.complete(step)
+    if told is None:
+        assert abort() is None
+    else:
+        assert refusal(abort) is told
+    add(txn, T1)
+    assert txn.state is S.ONGOING, "nothing is wrong with the id itself"
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_strangers_and_zombies_are_told_apart(state: TransactionState) -> None:
     txn = in_state(state)
