@@ -17,6 +17,7 @@ from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.request import Request, api_name
 from barnabas.broker.connection import ClientConnection
+from barnabas.broker.connection_limits import ConnectionCounts, ConnectionLimits
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
 from barnabas.protocol.framing import STAGING_BYTES
@@ -40,7 +41,7 @@ class NetworkSettings:
     """Sizes in bytes, times in ms."""
 
     request_bytes_max: int
-    connections_max: int
+    connections: ConnectionLimits
     idle_ms_max: int
     unfinished_ms_max: int
     backlog: int
@@ -66,7 +67,7 @@ class NetworkServer:
         self.dispatcher = dispatcher
         self.spawn = spawn
         self.request_bytes_max = settings.request_bytes_max
-        self.connections_max = settings.connections_max
+        self.counts = ConnectionCounts(settings.connections)
         self._settings = settings
         self._env = dispatcher.services.env
         self.turns = Turns(self.loop.call_soon, self._env.stopwatch)
@@ -104,8 +105,9 @@ class NetworkServer:
     # Connections
 
     def opened(self, connection: ClientConnection) -> None:
-        if len(self._connections) >= self.connections_max:
-            log.warning("max.connections (%d) reached: connection closed", self.connections_max)
+        refusal = self.counts.take(connection.peer)
+        if refusal is not None:
+            log.warning("%s: connection closed", refusal)
             connection.close()
             return
         self._connections[connection] = None
@@ -117,7 +119,9 @@ class NetworkServer:
     def closed(self, connection: ClientConnection) -> None:
         self.count_debt(connection, 0)
         self.count_request_bytes(connection, 0, begun=False)
-        self._connections.pop(connection, None)
+        if connection in self._connections:
+            del self._connections[connection]
+            self.counts.give_back(connection.peer)
         self._to_flush.pop(connection, None)
         self._waiting.pop(connection, None)
         self._closing.pop(connection, None)

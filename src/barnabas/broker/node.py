@@ -22,6 +22,7 @@ from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
 from barnabas.broker.room_settings import (
+    connection_limits,
     controller_settings,
     group_settings,
     log_manager_settings,
@@ -274,6 +275,8 @@ class Node:
             network_settings(config),
             services.replicas.context.answers,
         )
+        for name in connection_limits(config).names():
+            log.warning("max.connections.per.ip.overrides: %a is not an address: no effect", name)
         ports: dict[str, int] = {}
         for endpoint in config.listeners:
             try:
@@ -372,7 +375,12 @@ class Node:
         """Who is told of settings that change; all else reads ``BrokerConfig`` each time."""
         follow = self._config.follow
         follow(self._log_settings_changed)
-        follow(self._connection_settings_changed, "max.connections")
+        follow(
+            self._connection_settings_changed,
+            "max.connections",
+            "max.connections.per.ip",
+            "max.connections.per.ip.overrides",
+        )
         follow(self._verification_changed, "transaction.partition.verification.enable")
         follow(self._unclean_election_changed, "unclean.leader.election.enable")
         follow(self._address_changed, "advertised.listeners")
@@ -386,7 +394,7 @@ class Node:
 
     def _connection_settings_changed(self) -> None:
         if self._network is not None:
-            self._network.connections_max = self._config.integer("max.connections")
+            self._network.counts.limits = connection_limits(self._config)
 
     def _verification_changed(self) -> None:
         if self.services is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from barnabas import limits
+from barnabas.broker.connection_limits import ConnectionLimits
 from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.relations import connections_per_address
 from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
 from barnabas.groups.consumer.settings import ConsumerGroupSettings
@@ -26,12 +28,20 @@ def network_settings(config: BrokerConfig) -> NetworkSettings:
     queued = config.integer("queued.max.request.bytes")
     return NetworkSettings(
         request_bytes_max=config.integer("socket.request.max.bytes"),
-        connections_max=config.integer("max.connections"),
+        connections=connection_limits(config),
         idle_ms_max=config.integer("connections.max.idle.ms"),
         unfinished_ms_max=config.integer("barnabas.unfinished.request.timeout.ms"),
         backlog=backlog,
         inter_broker_listener=config.inter_broker_listener,
         queued_bytes_max=queued if queued > 0 else limits.QUEUED_REQUEST_BYTES_MAX,
+    )
+
+
+def connection_limits(config: BrokerConfig) -> ConnectionLimits:
+    return ConnectionLimits(
+        total=config.integer("max.connections"),
+        per_address=config.integer("max.connections.per.ip"),
+        overrides=connections_per_address(config.text("max.connections.per.ip.overrides") or ""),
     )
 
 

@@ -44,10 +44,10 @@ connection.failed.authentication.delay.ms  INT  100  0..  LOW  unused
     A failed authentication is answered after this long.
 max.connections  INT  2147483647  0..  MEDIUM  dynamic
     Connections to this broker.
-max.connections.per.ip  INT  2147483647  0..  MEDIUM  dynamic  unused
+max.connections.per.ip  INT  2147483647  0..  MEDIUM  dynamic
     Connections from one address.
-max.connections.per.ip.overrides  STRING  ""  MEDIUM  dynamic  unused
-    Other limits for some addresses: host:count, separated by commas.
+max.connections.per.ip.overrides  STRING  ""  MEDIUM  dynamic
+    Other limits for some addresses: address:count, separated by commas.
 max.connection.creation.rate  INT  2147483647  0..  MEDIUM  dynamic  unused
     New connections a second.
 queued.max.requests  INT  500  1..  HIGH  unused
