@@ -101,7 +101,16 @@ class Asker(Protocol):
 
 _DROPPED = {"throttle_time", "total_bytes", "usable_bytes", "cluster_id", "log_dir", "rack"}
 _VOLATILE = {"port": "PORT", "host": "HOST", "node_id": "BROKER", "controller_id": "BROKER"}
-_UNORDERED = {"configs", "topics", "responses", "results", "groups", "partitions", "brokers"}
+_UNORDERED = {
+    "replica_election_results",
+    "configs",
+    "topics",
+    "responses",
+    "results",
+    "groups",
+    "partitions",
+    "brokers",
+}
 
 
 def plain(value: Any) -> Any:

@@ -53,8 +53,11 @@ _UNFORESEEN = {
     },
 }
 
-# Placements that no broker could serve, which the original writes down.
+# Topics that nobody can want, which the original writes down.
 _PLACEMENTS = {
+    "CreateTopics v7: partitions 10,001": [
+        "topics 37 'Number of partitions must be at most 10000 in one request.'"
+    ],
     "CreateTopics v7: assignment without replicas": [
         "topics 39 'Cannot have replication factor of 0 for partition id 0.'"
     ],
@@ -68,10 +71,9 @@ _PLACEMENTS = {
 
 # Quotas are not enforced here.
 _QUOTAS = {
-    f"AlterClientQuotas v{version}: a user, only validated": [
-        "entries 35 'This broker does not enforce quotas.'"
-    ]
+    f"AlterClientQuotas v{version}: {what}": ["entries 35 'This broker does not enforce quotas.'"]
     for version in (0, 1)
+    for what in ("a user, only validated", "an unknown address")
 }
 
 # A code or a text that says more.
@@ -91,7 +93,7 @@ _CLEARER = {
 
 # Security is not built, and its settings are refused for one reason wherever they come from.
 _SETTINGS = {
-    f"{api}: broker, {what}": [f"responses 42 '{text}'"]
+    f"{api}: broker, {what}": [f"responses 42 {text!r}"]
     for api in ("AlterConfigs v2", "IncrementalAlterConfigs v1")
     for what, text in [
         (
@@ -99,7 +101,16 @@ _SETTINGS = {
             "ssl.key.password: not supported, and not safe to ignore; remove it",
         ),
         ("value out of range", "requirement failed: log.cleaner.threads: must be at least 1"),
+        ("listeners", "listeners: 'nonsense' is not NAME://host:port"),
+        ("advertised listeners", "advertised.listeners: 'nonsense' is not NAME://host:port"),
+        (
+            "two wrong values",
+            "Invalid value soon for configuration log.retention.ms: Not a number of type LONG",
+        ),
     ]
+} | {
+    f"{api}: broker, metric reporters": ["responses 0"]
+    for api in ("AlterConfigs v2", "IncrementalAlterConfigs v1")
 }
 
 # Of two unknown names the first is told of; in the original it is the order of a hash table.

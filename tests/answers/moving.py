@@ -25,6 +25,25 @@ _ELECT: list[tuple[str, Message]] = [
     ("type 2", _elect(2, PLAIN, 0)),
     ("type -1", _elect(-1, PLAIN, 0)),
     ("partition twice", _elect(0, PLAIN, 0, 0)),
+    (
+        "two topics",
+        Message(
+            election_type=0,
+            topic_partitions=[
+                *_elect(0, PLAIN, 0, 9).topic_partitions,
+                *_elect(0, MISSING, 0).topic_partitions,
+            ],
+            timeout=5_000,
+        ),
+    ),
+    (
+        "timeout 0",
+        Message(election_type=0, topic_partitions=_elect(0, PLAIN, 0).topic_partitions, timeout=0),
+    ),
+    (
+        "timeout -1",
+        Message(election_type=0, topic_partitions=_elect(0, PLAIN, 0).topic_partitions, timeout=-1),
+    ),
     ("all, unclean", Message(election_type=1, topic_partitions=None, timeout=5_000)),
     ("none", Message(election_type=0, topic_partitions=[], timeout=5_000)),
     ("name with a slash", _elect(0, "a/b", 0)),
@@ -51,6 +70,25 @@ _REASSIGN: list[tuple[str, Message]] = [
     ("unknown broker twice", _reassign(PLAIN, 0, [99, 99])),
     ("where it is", _reassign(PLAIN, 0, [1])),
     ("name with a slash", _reassign("a/b", 0, [1])),
+    ("broker twice among unknown ones", _reassign(PLAIN, 0, [1, 1, 99])),
+    ("negative and unknown", _reassign(PLAIN, 0, [-1, 99])),
+    ("missing topic, broker twice", _reassign(MISSING, 0, [2, 2])),
+    ("missing topic, unknown broker", _reassign(MISSING, 0, [99])),
+    (
+        "partition twice",
+        Message(timeout=5_000, topics=_reassign(PLAIN, 0, [1]).topics * 2),
+    ),
+    (
+        "wrong, missing and right",
+        Message(
+            timeout=5_000,
+            topics=[
+                *_reassign(PLAIN, 0, [99]).topics,
+                *_reassign(MISSING, 0, [1]).topics,
+                *_reassign(COMPACTED, 0, [1]).topics,
+            ],
+        ),
+    ),
     ("none", Message(timeout=5_000, topics=[])),
 ]
 

@@ -319,6 +319,15 @@ _SECURITY: list[Case] = [
     ),
 ]
 
+IP = ("ip", "1.2.3.4")
+
+
+def _scram(name: str, mechanism: int, iterations: int) -> Message:
+    return Message(
+        name=name, mechanism=mechanism, iterations=iterations, salt=b"s", salted_password=b"p"
+    )
+
+
 _WRITES: list[Case] = [
     *(
         case(ApiKey.ALTER_CLIENT_QUOTAS, w, m, version=v)
@@ -328,6 +337,18 @@ _WRITES: list[Case] = [
             ("unknown entity type", _quota([("strange", "a")], "producer_byte_rate", 1000.0)),
             ("no entity", _quota([], "producer_byte_rate", 1000.0)),
             ("unknown key", _quota([("user", "a")], "strange", 1000.0)),
+            ("user with the empty name", _quota([("user", "")], "producer_byte_rate", 1000.0)),
+            ("entity type empty", _quota([("", "a")], "producer_byte_rate", 1000.0)),
+            ("user and address", _quota([("user", "a"), IP], "producer_byte_rate", 1.0)),
+            ("client and address", _quota([("client-id", "a"), IP], "producer_byte_rate", 1.0)),
+            ("key of a client for an address", _quota([IP], "producer_byte_rate", 1.0)),
+            (
+                "key of an address for a user",
+                _quota([("user", "a")], "connection_creation_rate", 1.0),
+            ),
+            ("rate of an address not whole", _quota([IP], "connection_creation_rate", 1.5)),
+            ("rate not whole", _quota([("user", "a")], "consumer_byte_rate", 1.5)),
+            ("an unknown address", _quota([("ip", "no where")], "connection_creation_rate", 1.0)),
             ("none", Message(entries=[], validate_only=True)),
         ]
     ),
@@ -339,10 +360,17 @@ _WRITES: list[Case] = [
             ("delete twice", [Message(name="a", mechanism=1)] * 2, []),
             ("empty user", [Message(name="", mechanism=1)], []),
             ("unknown mechanism", [Message(name="a", mechanism=9)], []),
+            ("several users", [Message(name="b", mechanism=9), Message(name="c", mechanism=1)], []),
+            ("few iterations", [], [_scram("a", 1, 1)]),
+            ("many iterations", [], [_scram("a", 2, 99_999)]),
+            ("upsert unknown mechanism", [], [_scram("a", 0, 5000)]),
+            ("upsert empty user", [], [_scram("", 1, 5000)]),
+            ("upsert twice", [], [_scram("a", 1, 5000), _scram("a", 1, 6000)]),
+            ("delete and upsert", [Message(name="a", mechanism=1)], [_scram("a", 1, 5000)]),
             (
-                "few iterations",
-                [],
-                [Message(name="a", mechanism=1, iterations=1, salt=b"s", salted_password=b"p")],
+                "delete one, upsert another",
+                [Message(name="a", mechanism=2)],
+                [_scram("a", 1, 5000)],
             ),
         ]
     ),

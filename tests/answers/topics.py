@@ -66,6 +66,7 @@ _CREATE: list[tuple[str, Message]] = [
     ("no topics", _create()),
     ("partitions 0", _create(topic(partitions=0))),
     ("partitions -2", _create(topic(partitions=-2))),
+    ("partitions 10,001", _create(topic(partitions=10_001))),
     ("partitions -1: the default", _create(topic(partitions=-1))),
     ("replicas 0", _create(topic(replicas=0))),
     ("replicas -2", _create(topic(replicas=-2))),
@@ -142,6 +143,9 @@ _DELETE: list[tuple[str, Any, int]] = [
     ("name and its id both", lambda k: _delete(DOOMED[1], (None, k.topic_ids[DOOMED[1]])), 6),
     ("its id twice", lambda k: _delete(*[(None, k.topic_ids[DOOMED[2]])] * 2), 6),
     ("timeout 0", _delete(DOOMED[3], timeout=0), 6),
+    ("timeout -5", _delete(MISSING, timeout=-5), 6),
+    ("missing", _delete(MISSING), 3),
+    ("missing and unknown", _delete(MISSING, (None, STRANGER)), 6),
     ("none", _delete(), 6),
 ]
 
@@ -186,6 +190,8 @@ _GROW: list[tuple[str, Message]] = [
     ("placement of another length", _grow(PLAIN, 4, [1, 2])),
     ("placements of unequal length", _grow(PLAIN, 5, [1], [1, 1])),
     ("placement on an unknown broker of another length", _grow(PLAIN, 4, [1, 99])),
+    ("one topic right, one missing", _grow_twice(PLAIN, MISSING)),
+    ("too many placements on unknown brokers", _grow(PLAIN, 4, [99], [98])),
     ("topic twice", _grow_twice(PLAIN, PLAIN)),
     ("missing topic twice", _grow_twice(MISSING, MISSING, PLAIN)),
     ("right", _grow(PLAIN, 4)),

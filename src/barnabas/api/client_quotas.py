@@ -7,7 +7,8 @@ sense at all, which are INVALID_REQUEST here and UNKNOWN_SERVER_ERROR there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barnabas.api.registry import serves
@@ -19,9 +20,16 @@ from barnabas.protocol.message import Message
 
 USER, CLIENT_ID, IP = "user", "client-id", "ip"
 _FILTER_NAMES = {USER: "user", CLIENT_ID: "client", IP: "ip"}
-_RATES = ("producer_byte_rate", "consumer_byte_rate", "request_percentage")
-_KEYS_OF_CLIENTS = (*_RATES, "controller_mutation_rate")
-_KEYS_OF_ADDRESSES = ("connection_creation_rate",)
+_KEYS_OF_CLIENTS = {
+    "producer_byte_rate": "LONG",
+    "consumer_byte_rate": "LONG",
+    "request_percentage": "DOUBLE",
+    "controller_mutation_rate": "DOUBLE",
+}
+_KEYS_OF_ADDRESSES = {"connection_creation_rate": "INT"}
+_GREATEST = {"LONG": 2**63 - 1, "INT": 2**31 - 1}
+_EPSILON = 1e-6
+"""A whole number may be off by as much."""
 EXACT, DEFAULT, ANY = range(3)
 """How a filter matches an entity's name."""
 
@@ -89,13 +97,24 @@ def _refusal(entry: Any) -> KafkaError:
     except KafkaError as error:
         return error
     for op in entry.ops:
-        if not op.remove and op.key not in keys:
+        if op.remove:
+            continue
+        if op.key not in keys:
             return _invalid(f"Invalid configuration key {op.key}")
+        if not _fits(op.value, keys[op.key]):
+            return _invalid(f"Configuration {op.key} must be a {keys[op.key]} value")
     return KafkaError(ErrorCode.UNSUPPORTED_VERSION, "This broker does not enforce quotas.")
 
 
-def _settable(entity: dict[str, str | None]) -> tuple[str, ...]:
-    """The quotas that an entity can have. Raises INVALID_REQUEST."""
+def _fits(value: float, kind: str) -> bool:
+    greatest = _GREATEST.get(kind)
+    if greatest is None:
+        return True
+    return abs(value) <= greatest and abs(math.floor(value + _EPSILON) - value) <= _EPSILON
+
+
+def _settable(entity: dict[str, str | None]) -> Mapping[str, str]:
+    """The quotas that an entity can have, and the types of their values. Raises INVALID_REQUEST."""
     if not entity:
         raise _invalid("Invalid empty client quota entity")
     for kind, name in entity.items():

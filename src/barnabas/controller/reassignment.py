@@ -40,11 +40,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from barnabas.controller.context import ReplicaAssignment
+from barnabas.controller.topics import SMALL_SET
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.zookeeper.bodies import Replicas, TopicZNode
-
-SMALL_SET = 4
-"""Scala's ``Set`` of up to four elements has that name in texts, a greater one ``HashSet``."""
 
 
 def check_target(present: ReplicaAssignment, target: Sequence[int], live: Collection[int]) -> None:

@@ -18,6 +18,9 @@ Assignment = dict[int, tuple[int, ...]]
 """Partition number to replicas, preferred leader first."""
 
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+SMALL_SET = 4
+"""Scala's ``Set`` of up to four elements keeps their order in texts; a greater one is a
+``HashSet``."""
 PARTITIONS_PER_REQUEST_MAX = 10_000
 """A bound on one creation, so that a slip of the keyboard does not fill ZooKeeper."""
 
@@ -174,7 +177,10 @@ def _scala(replicas: Iterable[int]) -> str:
 
 
 def _check_known(placed: Iterable[Sequence[int]], known_brokers: Container[int]) -> None:
-    unknown = sorted({r for replicas in placed for r in replicas if r not in known_brokers})
+    named = dict.fromkeys(r for replicas in placed for r in replicas)
+    unknown = [r for r in named if r not in known_brokers]
+    if len(named) > SMALL_SET:
+        unknown.sort()
     if unknown:
         listed = ", ".join(map(str, unknown))
         raise _impossible(f"Unknown broker(s) in replica assignment: {listed}.")
