@@ -79,6 +79,7 @@ _QUOTAS = {
 # A code or a text that says more.
 _CLEARER = {
     "DeleteTopics v6: neither name nor id": ["responses 100"],
+    "DescribeConfigs v4: twice": ["results 3 ''"],
     "OffsetFetch v1: not the coordinator": ["partitions 16"],
     "Fetch v12: not a replica (at broker 2)": ["0", "partitions 6"],
     "Produce v11: no records": ["partition_responses 87 'no records for answers-plain-0'"],
@@ -96,10 +97,7 @@ _SETTINGS = {
     f"{api}: broker, {what}": [f"responses 42 {text!r}"]
     for api in ("AlterConfigs v2", "IncrementalAlterConfigs v1")
     for what, text in [
-        (
-            "password config",
-            "ssl.key.password: not supported, and not safe to ignore; remove it",
-        ),
+        ("password config", "ssl.key.password: not supported, and not safe to ignore; remove it"),
         ("value out of range", "requirement failed: log.cleaner.threads: must be at least 1"),
         ("listeners", "listeners: 'nonsense' is not NAME://host:port"),
         ("advertised listeners", "advertised.listeners: 'nonsense' is not NAME://host:port"),
