@@ -67,7 +67,7 @@ def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> in
 
 
 def coordinator_process(
-    directory: str, host: str, port: int, *, die_with_parent: bool = False
+    directory: str, config: CoordinatorConfig, *, die_with_parent: bool = False
 ) -> int:
     """Run the embedded coordinator until a signal stops it; the exit code."""
     tune_process(die_with_parent=die_with_parent)
@@ -76,9 +76,7 @@ def coordinator_process(
 
     async def run(stop: asyncio.Event) -> None:
         store = SqliteStore(os.path.join(directory, "coordinator.sqlite3"))
-        server = asyncio.ensure_future(
-            serve(system_env(), CoordinatorConfig(host=host, port=port), store)
-        )
+        server = asyncio.ensure_future(serve(system_env(), config, store))
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait([server, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -115,9 +113,8 @@ def run_process(plan: ClusterPlan, name: str) -> int:
     """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
     _log_to(plan.log_path(name))
     if name == COORDINATOR:
-        return coordinator_process(
-            plan.coordinator_directory, plan.host, plan.zookeeper_port, die_with_parent=True
-        )
+        coordinator = CoordinatorConfig(host=plan.host, port=plan.zookeeper_port)
+        return coordinator_process(plan.coordinator_directory, coordinator, die_with_parent=True)
     config = BrokerConfig(plan.broker_settings(int(name.partition(":")[2])))
     return broker_process(config, die_with_parent=True)
 
