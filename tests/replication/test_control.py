@@ -341,3 +341,34 @@ def test_older_partition_epoch_is_skipped() -> None:
             assert cluster.nodes[1].partition.leader_epoch == 0
 
     run(main())
+
+
+def test_the_watermark_no_longer_waits_for_a_replica_that_has_gone() -> None:
+    """It was about to join the ISR; nothing else may ever happen to the partition: its producers
+    wait for this very answer."""
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            cluster.isr = (1, 2)
+            cluster.isolate(3)
+            await cluster.announce()
+            node = cluster.nodes[1]
+            assert node.partition.leadership is not None
+            node.partition.leadership.remotes[3].note_fetch(
+                offset=0,
+                log_start_offset=0,
+                leader_end=0,
+                now_ms=node.manager.context.now_ms(),
+                broker_epoch=cluster.broker_epochs[3],
+            )
+            waiting = asyncio.ensure_future(cluster.produced("a"))
+            await settle()
+            assert cluster.nodes[2].values() == ["a"]
+            assert not waiting.done()
+            del cluster.alive[3]
+            await node.manager.update_metadata(cluster.update_metadata())
+            await settle()
+            assert waiting.done()
+            assert (await waiting).error == ErrorCode.NONE
+
+    run(main())

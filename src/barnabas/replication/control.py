@@ -319,6 +319,8 @@ class Control:
                 for partition in self._hosted.values():
                     partition.mark_followers()
                     partition.settle_deletes()
+                    if partition.leadership is not None and not partition.offline:
+                        partition.leadership.maybe_advance()
         return Message(error_code=stale)
 
     def _leave_unassigned(self, request: Any) -> None:
