@@ -255,14 +255,6 @@ _LOG_DIRS: list[tuple[str, Message, int]] = [
 ]
 
 
-def _pages(*names: str, limit: int = 2000, cursor: tuple[str, int] | None = None) -> Message:
-    return Message(
-        topics=[Message(name=n) for n in names],
-        response_partition_limit=limit,
-        cursor=None if cursor is None else Message(topic_name=cursor[0], partition_index=cursor[1]),
-    )
-
-
 _METADATA: list[tuple[str, Message, int]] = [
     (
         f"{what}",
@@ -330,14 +322,3 @@ CASES: list[Case] = [
     *(case(ApiKey.DESCRIBE_LOG_DIRS, w, m, version=v, to=1) for w, m, v in _LOG_DIRS),
     *(case(ApiKey.METADATA, w, m, version=v) for w, m, v in _METADATA),
 ]
-PAGES = [
-    case(ApiKey.DESCRIBE_TOPIC_PARTITIONS, what, m)
-    for what, m in [
-        ("missing", _pages(MISSING)),
-        ("name with a space", _pages("a b")),
-        ("cursor with a negative partition", _pages(PLAIN, cursor=(PLAIN, -1))),
-        ("limit 0", _pages(PLAIN, limit=0)),
-        ("limit 2", _pages(PLAIN, limit=2)),
-    ]
-]
-"""DescribeTopicPartitions: the original serves it in KRaft mode only."""
