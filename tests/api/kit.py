@@ -17,9 +17,9 @@ from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch
 from barnabas.seams import Env
-from barnabas.zookeeper.client import ZooKeeperClient
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.store import MemoryStore
 
 PATIENCE_S = 60.0
 NOW_MS = 1_700_000_000_000

@@ -19,7 +19,7 @@ from barnabas.errors import ConfigError
 from barnabas.types import Broker, Endpoint
 from barnabas.zookeeper import cluster, jute, paths
 from barnabas.zookeeper.bodies import decode_broker, encode_broker
-from barnabas.zookeeper.client import SessionState
+from barnabas.zookeeper.client.client import SessionState
 from barnabas.zookeeper.errors import SessionExpired
 from barnabas.zookeeper.messages import CreateRequest, OpCode
 

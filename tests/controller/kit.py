@@ -20,6 +20,7 @@ from barnabas.seams import Env
 from barnabas.types import Broker, Endpoint
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import TopicZNode, encode_broker, encode_topic
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import (
     ConnectionLoss,
     SessionExpired,
@@ -33,9 +34,8 @@ from barnabas.zookeeper.messages import (
     OpCode,
     StatResponse,
 )
-from barnabas.zookeeper.operations import WatchEvent
-from barnabas.zookeeper.tree import Request, ZTree
-from barnabas.zookeeper.watches import Watches
+from barnabas.zookeeper.server.tree import Request, ZTree
+from barnabas.zookeeper.server.watches import Watches
 
 
 class _JumpingSelector(selectors.SelectSelector):

@@ -25,7 +25,7 @@ from barnabas.zookeeper.bodies import (
     encode_broker,
     encode_topic,
 )
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 
 
 class Port(asyncio.Protocol):

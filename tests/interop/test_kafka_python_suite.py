@@ -101,7 +101,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     logs = [tmp_path / "coordinator.log", tmp_path / "broker.log"]
     coordinator = _run(
         [
-            *(*python, "barnabas.zookeeper.main", "--port", str(first + 1)),
+            *(*python, "barnabas.zookeeper.server.main", "--port", str(first + 1)),
             *("--data", str(tmp_path / "zookeeper")),
         ],
         logs[0],

@@ -33,7 +33,7 @@ def suite(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "barnabas.zookeeper.main", "--port", "0"]
+    command = [sys.executable, "-m", "barnabas.zookeeper.server.main", "--port", "0"]
     # One test expects that 2 MiB are too much, as they are for a real server by default.
     command += ["--data", str(tmp_path / "data"), "--jute-maxbuffer", "1048575"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -33,7 +33,7 @@ def modules(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "barnabas.zookeeper.main"]
+    command = [sys.executable, "-m", "barnabas.zookeeper.server.main"]
     with subprocess.Popen(
         [*command, "--data", str(tmp_path / "data"), "--port", "0"],
         stdout=subprocess.PIPE,

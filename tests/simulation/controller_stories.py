@@ -16,7 +16,7 @@ from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.reassignment import Outcomes, elect_leaders, reassign
 from barnabas.seams import Env
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import NoNode
 
 

@@ -18,7 +18,8 @@ from tests.simulation.nodes import Simulation
 from tests.simulation.options import Options, draw_options
 
 from barnabas.seams import Env
-from barnabas.zookeeper.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import (
     BadVersion,
     ConnectionLoss,
@@ -26,9 +27,8 @@ from barnabas.zookeeper.errors import (
     NoNode,
     SessionExpired,
 )
-from barnabas.zookeeper.operations import WatchEvent
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.store import MemoryStore
 
 SESSION_MS = 4000
 QUIET_S = 30.0

@@ -28,8 +28,8 @@ from barnabas.zookeeper.bodies import (
     decode_partition_state,
     decode_topic,
 )
-from barnabas.zookeeper.store import Batch as StoreBatch
-from barnabas.zookeeper.store import MemoryStore, StoredNode
+from barnabas.zookeeper.server.store import Batch as StoreBatch
+from barnabas.zookeeper.server.store import MemoryStore, StoredNode
 
 
 class WatchedStore(MemoryStore):

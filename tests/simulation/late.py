@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.simulation.kernel import Kernel
 
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 
 LONGEST_S = 0.6
 

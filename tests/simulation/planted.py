@@ -30,9 +30,9 @@ from barnabas.storage.log_dir import LogDirectory
 from barnabas.storage.log_keeper import LogKeeper
 from barnabas.types import NO_EPOCH
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.client_watches import WatchTable
-from barnabas.zookeeper.operations import CheckOp
-from barnabas.zookeeper.sessions import Sessions
+from barnabas.zookeeper.client.operations import CheckOp
+from barnabas.zookeeper.client.watches import WatchTable
+from barnabas.zookeeper.server.sessions import Sessions
 from barnabas.zookeeper.topics import read_config, read_configs
 
 

@@ -36,7 +36,7 @@ from barnabas.errors import ConfigError, ErrorCode, FatalError
 from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
-from barnabas.zookeeper.server import CoordinatorConfig, serve
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
 
 TOPIC, KEYED_TOPIC = "t", "k"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))

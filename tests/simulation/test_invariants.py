@@ -18,8 +18,8 @@ from barnabas.zookeeper.bodies import (
     encode_partition_state,
     encode_topic,
 )
-from barnabas.zookeeper.store import Batch as StoreBatch
-from barnabas.zookeeper.store import StoredNode
+from barnabas.zookeeper.server.store import Batch as StoreBatch
+from barnabas.zookeeper.server.store import StoredNode
 
 TP = TopicPartition("t", 0)
 SEGMENT = "00000000000000000000.log"

@@ -25,8 +25,8 @@ from barnabas.protocol.message import Message
 from barnabas.records.batch import Record
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.store import MemoryStore
 
 BROKERS, PARTITIONS, PRODUCERS = 3, 3, 3
 TOPIC = "t"

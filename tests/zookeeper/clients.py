@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from barnabas.seams import Env, Files
-from barnabas.zookeeper.client import SessionState, WatchEvent, ZooKeeperClient
+from barnabas.zookeeper.client.client import SessionState, WatchEvent, ZooKeeperClient
 
 
 class FixedClock:

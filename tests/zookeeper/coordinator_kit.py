@@ -20,8 +20,8 @@ from barnabas.zookeeper.messages import (
     OpCode,
     WatcherEvent,
 )
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore, Store
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.store import MemoryStore, Store
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from barnabas.zookeeper.messages import (
     StatResponse,
     WatcherEvent,
 )
-from barnabas.zookeeper.node import Refused
-from barnabas.zookeeper.tree import Request, ZTree
+from barnabas.zookeeper.server.node import Refused
+from barnabas.zookeeper.server.tree import Request, ZTree
 
 Fault = Callable[[int, Any], str | None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from barnabas.zookeeper import acl as access
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
+from barnabas.zookeeper.server import acl as access
 
 LOCAL = (("ip", "127.0.0.1"),)
 ALICE = (("ip", "127.0.0.1"), ("digest", "alice:h"))

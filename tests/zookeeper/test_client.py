@@ -12,7 +12,7 @@ from tests.zookeeper.puppet_server import PuppetServer
 
 from barnabas.errors import ConfigError
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.client import (
+from barnabas.zookeeper.client.client import (
     CheckOp,
     CreateOp,
     DeleteOp,

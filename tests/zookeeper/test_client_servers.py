@@ -15,7 +15,7 @@ from barnabas.broker.registration import BrokerRegistration
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.types import Broker, Endpoint
 from barnabas.zookeeper import cluster, jute, paths, topics
-from barnabas.zookeeper.client import (
+from barnabas.zookeeper.client.client import (
     CheckOp,
     ChildrenOp,
     CreateOp,
@@ -37,8 +37,8 @@ from barnabas.zookeeper.errors import (
     SessionExpired,
 )
 from barnabas.zookeeper.messages import ConnectRequest, EventType, OpCode
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.store import MemoryStore
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.store import MemoryStore
 
 TICK_MS = 200
 

@@ -18,8 +18,8 @@ from barnabas.zookeeper.messages import (
     SetDataRequest,
     Stat,
 )
-from barnabas.zookeeper.sessions import Sessions
-from barnabas.zookeeper.store import MemoryStore, StoredNode
+from barnabas.zookeeper.server.sessions import Sessions
+from barnabas.zookeeper.server.store import MemoryStore, StoredNode
 
 LEAST = -INT_MAX - 1
 OWNER = 1 << 56 | 5

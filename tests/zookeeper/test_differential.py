@@ -14,7 +14,6 @@ import pytest
 from tests.zookeeper.coordinator_kit import Client, Server, connect, coordinator
 from tests.zookeeper.real_zookeeper import RealZooKeeper, missing
 
-from barnabas.zookeeper import acl as access
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
@@ -36,6 +35,7 @@ from barnabas.zookeeper.messages import (
     Stat,
     WatchesRequest,
 )
+from barnabas.zookeeper.server import acl as access
 
 pytestmark = [
     pytest.mark.process,

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tests.zookeeper.coordinator_kit import Server, connect, coordinator, run
 
-from barnabas.zookeeper import four_letter, handlers
 from barnabas.zookeeper.messages import (
     EMPTY,
     OPEN_ACL_UNSAFE,
@@ -24,9 +23,10 @@ from barnabas.zookeeper.messages import (
     SetAclRequest,
     SetDataRequest,
 )
-from barnabas.zookeeper.node import Node
-from barnabas.zookeeper.store import MemoryStore
-from barnabas.zookeeper.tree import ZTree
+from barnabas.zookeeper.server import four_letter, handlers
+from barnabas.zookeeper.server.node import Node
+from barnabas.zookeeper.server.store import MemoryStore
+from barnabas.zookeeper.server.tree import ZTree
 
 READ_ONLY = (Acl(1, "world", "anyone"),)
 LAST = (OpCode.CREATE2, CreateRequest("/last", b""))
@@ -82,7 +82,7 @@ def test_a_write_that_breaks_leaves_nothing(
                 p: n for p, n in before.items() if p != "/"
             }
 
-    with caplog.at_level(logging.ERROR, "barnabas.zookeeper.server"):
+    with caplog.at_level(logging.ERROR, "barnabas.zookeeper.server.serve"):
         run(main())
     assert ["planted" in str(record.exc_info) for record in caplog.records] == [True]
 

@@ -20,7 +20,15 @@ pytestmark = pytest.mark.process
 
 def start(directory: Path) -> tuple[subprocess.Popen[str], Any]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "barnabas.zookeeper.main", "--data", str(directory), "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "barnabas.zookeeper.server.main",
+            "--data",
+            str(directory),
+            "--port",
+            "0",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.operations import relative
+from barnabas.zookeeper.client.operations import relative
 
 TREE = Path(__file__).parent.parent / "golden/znodes/07-partitions-added.json"
 

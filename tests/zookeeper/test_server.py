@@ -28,7 +28,7 @@ from barnabas.zookeeper.messages import (
     SetDataRequest,
     SetWatchesRequest,
 )
-from barnabas.zookeeper.store import Batch, MemoryStore
+from barnabas.zookeeper.server.store import Batch, MemoryStore
 
 
 def ephemeral(path: str) -> CreateRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from barnabas.zookeeper.sessions import Sessions, fast_expiry_ms
+from barnabas.zookeeper.server.sessions import Sessions, fast_expiry_ms
 
 
 def fresh(epoch: int = 1) -> Sessions[str]:

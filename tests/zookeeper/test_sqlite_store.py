@@ -12,8 +12,8 @@ import pytest
 
 from barnabas.errors import ConfigError
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
-from barnabas.zookeeper.sqlite_store import FILE_NAME, SqliteStore
-from barnabas.zookeeper.store import Batch, StoredNode, StoredSession
+from barnabas.zookeeper.server.sqlite_store import FILE_NAME, SqliteStore
+from barnabas.zookeeper.server.store import Batch, StoredNode, StoredSession
 
 NODES = [
     StoredNode("/a", None, OPEN_ACL_UNSAFE, 1, 2, 3, 4, 5, 6, 7, 8, -(1 << 63)),

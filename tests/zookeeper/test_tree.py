@@ -24,7 +24,7 @@ from barnabas.zookeeper.messages import (
     SetAclRequest,
     SetDataRequest,
 )
-from barnabas.zookeeper.tree import Outcome, Request, ZTree
+from barnabas.zookeeper.server.tree import Outcome, Request, ZTree
 
 SESSION = 0x100000100000001
 
@@ -258,7 +258,7 @@ def _who(zxid: int) -> Request:
 
 def _copied(tree: ZTree) -> list[tuple[str, Any]]:
     """Nodes as a store would bring them back."""
-    from barnabas.zookeeper.node import Node
+    from barnabas.zookeeper.server.node import Node
 
     copies = []
     for path, node in tree.nodes.items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, EventType, WatcherType
-from barnabas.zookeeper.tree import Event
-from barnabas.zookeeper.watches import Watches
+from barnabas.zookeeper.server.tree import Event
+from barnabas.zookeeper.server.watches import Watches
 
 CREATED, DELETED = EventType.NODE_CREATED, EventType.NODE_DELETED
 CHANGED, CHILDREN = EventType.NODE_DATA_CHANGED, EventType.NODE_CHILDREN_CHANGED

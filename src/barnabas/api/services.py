@@ -18,7 +18,7 @@ from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.transactions.coordinator import TransactionCoordinator
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from barnabas.config.protection import check_protection
 from barnabas.config.settings import no_effect
 from barnabas.errors import ConfigError
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.topics import read_configs
 
 log = logging.getLogger("kafka.server")

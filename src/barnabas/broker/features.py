@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.cluster import persist
 from barnabas.zookeeper.errors import NoNode, SessionExpired
-from barnabas.zookeeper.operations import WatchEvent
 
 UNKNOWN_EPOCH = -1
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from barnabas.broker.registration import BrokerRegistration
 from barnabas.seams import Env
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import NoNode, SessionExpired
 
 

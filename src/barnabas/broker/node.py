@@ -48,7 +48,8 @@ from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.cluster import (
     ensure_top_level_paths,
     generate_broker_id,
@@ -56,7 +57,6 @@ from barnabas.zookeeper.cluster import (
     read_or_create_cluster_id,
 )
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
-from barnabas.zookeeper.operations import WatchEvent
 
 log = logging.getLogger("kafka.server")
 

@@ -24,8 +24,8 @@ from barnabas.controller.term import Term
 from barnabas.types import Broker
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_broker
+from barnabas.zookeeper.client.operations import ChildrenOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
-from barnabas.zookeeper.operations import ChildrenOp, ExistsOp, GetOp
 
 
 @dataclass(slots=True)

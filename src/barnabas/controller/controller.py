@@ -70,9 +70,9 @@ from barnabas.protocol.message import Message
 from barnabas.seams import Env
 from barnabas.types import Broker
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import DeleteOp, WatchEvent
 from barnabas.zookeeper.errors import MalformedZNode, SessionExpired, ZooKeeperError
-from barnabas.zookeeper.operations import DeleteOp, WatchEvent
 
 
 class Controller:

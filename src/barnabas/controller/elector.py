@@ -19,14 +19,14 @@ from barnabas.zookeeper.bodies import (
     encode_controller,
     encode_controller_epoch,
 )
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import CreateOp, ExistsOp, GetOp, MultiOp, SetOp
 from barnabas.zookeeper.errors import (
     BadVersion,
     ConnectionLoss,
     NodeExists,
     NoNode,
 )
-from barnabas.zookeeper.operations import CreateOp, ExistsOp, GetOp, MultiOp, SetOp
 
 NOBODY = -1
 

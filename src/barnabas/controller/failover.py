@@ -34,8 +34,8 @@ from barnabas.controller.term import Term, chunks
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import FeatureZNode, decode_preferred_election, encode_feature
+from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode
-from barnabas.zookeeper.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
 
 
 async def take_over(term: Term, rng: random.Random) -> None:

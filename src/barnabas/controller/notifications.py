@@ -12,8 +12,8 @@ from barnabas.controller.term import Term
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_isr_change, decode_log_dir_event
+from barnabas.zookeeper.client.operations import ChildrenOp
 from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
-from barnabas.zookeeper.operations import ChildrenOp
 
 
 async def _take(term: Term, parent: str) -> tuple[list[str], list[Any]]:

@@ -31,8 +31,8 @@ from barnabas.zookeeper.bodies import (
     encode_reassignment,
     encode_topic,
 )
+from barnabas.zookeeper.client.operations import DeleteOp, ExistsOp, GetOp, SetOp
 from barnabas.zookeeper.errors import BadVersion, MalformedZNode, NoNode, ZooKeeperError
-from barnabas.zookeeper.operations import DeleteOp, ExistsOp, GetOp, SetOp
 
 # --- who asks -------------------------------------------------------------------------------------
 

@@ -28,8 +28,8 @@ from barnabas.zookeeper.bodies import (
     decode_producer_id_block,
     encode_producer_id_block,
 )
+from barnabas.zookeeper.client.operations import GetOp, SetOp
 from barnabas.zookeeper.errors import BadVersion
-from barnabas.zookeeper.operations import GetOp, SetOp
 
 I64_MAX = 2**63 - 1
 

@@ -20,7 +20,17 @@ from barnabas.controller.settings import ControllerSettings
 from barnabas.types import LeaderAndIsr, TopicPartition
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_partition_state, encode_partition_state
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import (
+    CheckOp,
+    ChildrenOp,
+    CreateOp,
+    DeleteOp,
+    GetOp,
+    MultiOp,
+    MultiPart,
+    SetOp,
+)
 from barnabas.zookeeper.errors import (
     BadVersion,
     ConnectionLoss,
@@ -31,16 +41,6 @@ from barnabas.zookeeper.errors import (
     ZooKeeperError,
 )
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.operations import (
-    CheckOp,
-    ChildrenOp,
-    CreateOp,
-    DeleteOp,
-    GetOp,
-    MultiOp,
-    MultiPart,
-    SetOp,
-)
 
 
 class ControllerMoved(Exception):

@@ -20,8 +20,8 @@ from barnabas.controller.term import Term
 from barnabas.types import topic_id_text
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import TopicZNode, decode_topic, encode_topic
+from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
-from barnabas.zookeeper.operations import ChildrenOp, GetOp, SetOp
 
 
 def new_topic_id(rng: random.Random) -> uuid.UUID:

@@ -27,7 +27,7 @@ from barnabas.controller.term import Term
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 from barnabas.zookeeper import paths
-from barnabas.zookeeper.operations import ChildrenOp
+from barnabas.zookeeper.client.operations import ChildrenOp
 
 
 async def read_markers(term: Term) -> list[str]:

@@ -11,9 +11,9 @@ from barnabas.seams import Env
 from barnabas.types import LeaderAndIsr
 from barnabas.zookeeper import paths
 from barnabas.zookeeper.bodies import decode_controller, decode_partition_state
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import ConnectionLoss, NoNode, ZooKeeperError
-from barnabas.zookeeper.operations import WatchEvent
 
 
 @dataclass(frozen=True, slots=True)

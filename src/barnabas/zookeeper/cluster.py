@@ -22,10 +22,10 @@ from barnabas.zookeeper.bodies import (
     encode_cluster_id,
     encode_log_dir_event,
 )
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import GetOp, Operation
 from barnabas.zookeeper.errors import ConnectionLoss, NodeExists, NoNode, ZooKeeperError
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.operations import GetOp, Operation
 
 T = TypeVar("T")
 

@@ -22,11 +22,11 @@ from barnabas.zookeeper.bodies import (
     encode_config_change,
     encode_topic,
 )
-from barnabas.zookeeper.client import ZooKeeperClient
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import CheckOp, CreateOp, GetOp, Operation, SetOp
 from barnabas.zookeeper.cluster import persist, read_all
 from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, NodeExists, NoNode
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.operations import CheckOp, CreateOp, GetOp, Operation, SetOp
 
 # --- reading --------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from barnabas.errors import ConfigError
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
-from barnabas.zookeeper.store import Batch, Stored, StoredNode, StoredSession
+from barnabas.zookeeper.server.store import Batch, Stored, StoredNode, StoredSession
 
 FILE_NAME = "coordinator.sqlite"
 _SCHEMA = (

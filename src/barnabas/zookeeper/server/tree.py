@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from barnabas.zookeeper import acl as access
-from barnabas.zookeeper.acl import Identity
 from barnabas.zookeeper.messages import (
     EMPTY,
     OPEN_ACL_UNSAFE,
@@ -37,7 +35,9 @@ from barnabas.zookeeper.messages import (
     SetDataRequest,
     StatResponse,
 )
-from barnabas.zookeeper.node import (
+from barnabas.zookeeper.server import acl as access
+from barnabas.zookeeper.server.acl import Identity
+from barnabas.zookeeper.server.node import (
     COUNTER_MAX,
     SEQUENTIAL,
     Node,

@@ -22,22 +22,14 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from barnabas.seams import Env
-from barnabas.zookeeper.addresses import parse_connect_string
-from barnabas.zookeeper.client_connection import (
+from barnabas.zookeeper.client.addresses import parse_connect_string
+from barnabas.zookeeper.client.connection import (
     Connection,
     SessionRefused,
     new_session,
     open_connection,
 )
-from barnabas.zookeeper.errors import (
-    ConnectionLoss,
-    NodeExists,
-    NoNode,
-    SessionExpired,
-    ZooKeeperError,
-)
-from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.operations import (
+from barnabas.zookeeper.client.operations import (
     CheckOp,
     ChildrenOp,
     CreateChrootOp,
@@ -54,6 +46,14 @@ from barnabas.zookeeper.operations import (
     SyncOp,
     WatchEvent,
 )
+from barnabas.zookeeper.errors import (
+    ConnectionLoss,
+    NodeExists,
+    NoNode,
+    SessionExpired,
+    ZooKeeperError,
+)
+from barnabas.zookeeper.messages import Stat
 from barnabas.zookeeper.paths import parent_path
 
 __all__ = [

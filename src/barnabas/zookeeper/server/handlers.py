@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from barnabas.zookeeper import acl as access
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.connection import Connection
 from barnabas.zookeeper.messages import (
     EMPTY,
     AddWatchMode,
@@ -43,10 +41,12 @@ from barnabas.zookeeper.messages import (
     WatchesRequest,
     WhoAmIResponse,
 )
-from barnabas.zookeeper.node import Node, Refused
+from barnabas.zookeeper.server import acl as access
+from barnabas.zookeeper.server.connection import Connection
+from barnabas.zookeeper.server.node import Node, Refused
 
 if TYPE_CHECKING:
-    from barnabas.zookeeper.server import Coordinator
+    from barnabas.zookeeper.server.serve import Coordinator
 
 
 def handle(keeper: Coordinator, connection: Connection, xid: int, op: int, record: Record) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from barnabas.zookeeper.store import Batch, Store
+from barnabas.zookeeper.server.store import Batch, Store
 
 
 class Receiver(Protocol):

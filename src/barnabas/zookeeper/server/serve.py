@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from barnabas.errors import ConfigError, FatalError, InvalidRequest
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.seams import Env
-from barnabas.zookeeper import acl as access
-from barnabas.zookeeper import four_letter, handlers, jute
-from barnabas.zookeeper.connection import Connection
-from barnabas.zookeeper.figures import Figures
+from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
     INT_MAX,
@@ -32,12 +29,16 @@ from barnabas.zookeeper.messages import (
     Record,
     WatcherEvent,
 )
-from barnabas.zookeeper.node import Node
-from barnabas.zookeeper.outbox import Outbox
-from barnabas.zookeeper.sessions import Session, Sessions, fast_expiry_ms
-from barnabas.zookeeper.store import Batch, Store, Stored, StoredNode
-from barnabas.zookeeper.tree import CLIENT_WRITES, WRITES, Event, Outcome, Request, ZTree
-from barnabas.zookeeper.watches import Watches
+from barnabas.zookeeper.server import acl as access
+from barnabas.zookeeper.server import four_letter, handlers
+from barnabas.zookeeper.server.connection import Connection
+from barnabas.zookeeper.server.figures import Figures
+from barnabas.zookeeper.server.node import Node
+from barnabas.zookeeper.server.outbox import Outbox
+from barnabas.zookeeper.server.sessions import Session, Sessions, fast_expiry_ms
+from barnabas.zookeeper.server.store import Batch, Store, Stored, StoredNode
+from barnabas.zookeeper.server.tree import CLIENT_WRITES, WRITES, Event, Outcome, Request, ZTree
+from barnabas.zookeeper.server.watches import Watches
 
 log = logging.getLogger(__name__)
 

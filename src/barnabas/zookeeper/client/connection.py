@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from barnabas.errors import InvalidRequest
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.client_watches import WatchTable
+from barnabas.zookeeper.client.operations import AnyOperation, ExistsOp, WatchEvent, relative
+from barnabas.zookeeper.client.watches import WatchTable
 from barnabas.zookeeper.errors import ConnectionLoss, ZooKeeperError, error_for
 from barnabas.zookeeper.messages import (
     EMPTY,
@@ -31,7 +32,6 @@ from barnabas.zookeeper.messages import (
     OpCode,
     Record,
 )
-from barnabas.zookeeper.operations import AnyOperation, ExistsOp, WatchEvent, relative
 
 _PING: Final = jute.encode_request(XID_PING, OpCode.PING)
 _XID_MAX: Final = 2**31 - 1

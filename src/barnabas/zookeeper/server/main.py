@@ -1,4 +1,4 @@
-"""The coordinator alone: ``python -m barnabas.zookeeper.main --data DIR --port N`` (an edge)."""
+"""The coordinator alone: ``python -m barnabas.zookeeper.server.main --data DIR --port N`` (an edge)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from barnabas.errors import ConfigError, FatalError
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.seams import Env
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.zookeeper.server import CoordinatorConfig, serve
-from barnabas.zookeeper.sqlite_store import SqliteStore
+from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
 
 async def main(env: Env, config: CoordinatorConfig, directory: str, *, flush: bool = True) -> None:
@@ -42,7 +42,7 @@ class _SystemClock:
 
 def run() -> int:
     """The command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m barnabas.zookeeper.main")
+    parser = argparse.ArgumentParser(prog="python -m barnabas.zookeeper.server.main")
     parser.add_argument("--data", required=True, help="directory of the coordinator's file")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=2181)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from barnabas.zookeeper.client.operations import AnyOperation, ChildrenOp, ExistsOp, GetOp, absolute
 from barnabas.zookeeper.messages import Code, EventType, SetWatchesRequest
-from barnabas.zookeeper.operations import AnyOperation, ChildrenOp, ExistsOp, GetOp, absolute
 
 REQUEST_BYTES_MAX = 128 * 1024
 """A longer list of watches goes in several requests; servers refuse frames above 1 MiB."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, EventType, WatcherType
-from barnabas.zookeeper.node import parent_of
-from barnabas.zookeeper.tree import Event, ZTree
+from barnabas.zookeeper.server.node import parent_of
+from barnabas.zookeeper.server.tree import Event, ZTree
 
 W = TypeVar("W")
 

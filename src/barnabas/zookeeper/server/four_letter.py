@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from barnabas.zookeeper.connection import Connection
+from barnabas.zookeeper.server.connection import Connection
 
 if TYPE_CHECKING:
-    from barnabas.zookeeper.server import Coordinator
+    from barnabas.zookeeper.server.serve import Coordinator
 
 VERSION = "3.8.4-barnabas"
 """The protocol's version, as clients parse it."""

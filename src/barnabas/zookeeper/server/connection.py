@@ -9,8 +9,8 @@ from typing import Protocol, cast
 from barnabas.errors import InvalidRequest
 from barnabas.limits import WRITE_BUFFER_BYTES_MAX
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.acl import Identity
-from barnabas.zookeeper.sessions import Session
+from barnabas.zookeeper.server.acl import Identity
+from barnabas.zookeeper.server.sessions import Session
 
 _TURN_REQUESTS_MAX = 128
 """Requests of one connection served before the others have their turn."""

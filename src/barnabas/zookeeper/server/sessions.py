@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from barnabas.zookeeper.messages import FAST_EXPIRY_MAGIC, PASSWORD_BYTES
-from barnabas.zookeeper.store import StoredSession
+from barnabas.zookeeper.server.store import StoredSession
 
 C = TypeVar("C")
 
