@@ -15,8 +15,8 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ConfigError, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.topics import read_config, write_config
+from barnabas.zk import paths
+from barnabas.zk.admin import read_config, write_config
 
 ALTER, INCREMENTAL = ApiKey.ALTER_CONFIGS, ApiKey.INCREMENTAL_ALTER_CONFIGS
 TOPIC, BROKER, LOGGER, METRICS = 2, 4, 8, 16

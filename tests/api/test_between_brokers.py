@@ -9,7 +9,7 @@ from tests.api import kit
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 
 ROLES, METADATA, STOP = ApiKey.LEADER_AND_ISR, ApiKey.UPDATE_METADATA, ApiKey.STOP_REPLICA
 SHUTDOWN, ALTER = ApiKey.CONTROLLED_SHUTDOWN, ApiKey.ALTER_PARTITION

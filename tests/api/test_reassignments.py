@@ -11,8 +11,8 @@ from tests.api import kit
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_topic
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_topic
 
 ALTER, LIST = ApiKey.ALTER_PARTITION_REASSIGNMENTS, ApiKey.LIST_PARTITION_REASSIGNMENTS
 

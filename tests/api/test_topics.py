@@ -12,7 +12,7 @@ from tests.api import kit
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 
 CREATE, GROW, DELETE = ApiKey.CREATE_TOPICS, ApiKey.CREATE_PARTITIONS, ApiKey.DELETE_TOPICS
 

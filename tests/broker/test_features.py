@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tests.zookeeper.coordinator_kit import environment, run, start
 
 from barnabas.broker.features import UNKNOWN_EPOCH, FinalizedFeatures
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import SessionExpired
 

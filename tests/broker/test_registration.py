@@ -17,8 +17,10 @@ from tests.zookeeper.puppet_server import PuppetServer
 from barnabas.broker.registration import BrokerRegistration
 from barnabas.errors import ConfigError
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper import cluster, jute, paths
-from barnabas.zookeeper.bodies import decode_broker, encode_broker
+from barnabas.zk import paths
+from barnabas.zk import startup as cluster
+from barnabas.zk.znodes import decode_broker, encode_broker
+from barnabas.zookeeper import jute
 from barnabas.zookeeper.client.client import SessionState
 from barnabas.zookeeper.errors import SessionExpired
 from barnabas.zookeeper.messages import CreateRequest, OpCode

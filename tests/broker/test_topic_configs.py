@@ -10,8 +10,8 @@ from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.storage.config import LogConfig
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import encode_config
+from barnabas.zk import paths
+from barnabas.zk.znodes import encode_config
 from barnabas.zookeeper.errors import NoNode
 
 CONFIG = {"broker.id": "1", "listeners": "PLAINTEXT://h:1", "zookeeper.connect": "h:2"}

@@ -18,8 +18,8 @@ from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
 from barnabas.seams import Env
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import TopicZNode, encode_broker, encode_topic
+from barnabas.zk import paths
+from barnabas.zk.znodes import TopicZNode, encode_broker, encode_topic
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import (
     ConnectionLoss,
@@ -145,7 +145,7 @@ class FakeZooKeeper:
         return self.tree.nodes[path].data
 
     def state(self, topic: str, partition: int) -> Any:
-        from barnabas.zookeeper.bodies import decode_partition_state
+        from barnabas.zk.znodes import decode_partition_state
 
         path = paths.partition_state_path(topic, partition)
         node = self.tree.nodes[path]
@@ -456,7 +456,7 @@ class Cluster:
 
     def patch_state(self, topic: str, partition: int = 0, **fields: Any) -> None:
         """Write a partition state behind the controller's back."""
-        from barnabas.zookeeper.bodies import encode_partition_state
+        from barnabas.zk.znodes import encode_partition_state
 
         state = replace(self.state(topic, partition), **fields)
         self.zookeeper.set(

@@ -13,8 +13,8 @@ from tests.controller.kit import Cluster, run
 from barnabas.controller.requested_elections import RequestedElection
 from barnabas.protocol.message import Message
 from barnabas.types import LeaderAndIsr, TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import TopicZNode, decode_topic
+from barnabas.zk import paths
+from barnabas.zk.znodes import TopicZNode, decode_topic
 
 ASSIGNMENT = {0: (1, 2, 3), 1: (2, 3, 1), 2: (3, 1), 3: (2,)}
 ACTIONS = (

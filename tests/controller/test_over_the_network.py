@@ -18,8 +18,8 @@ from barnabas.protocol import codec
 from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     TopicZNode,
     decode_partition_state,
     encode_broker,

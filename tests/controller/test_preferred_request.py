@@ -10,8 +10,8 @@ from tests.controller.kit import Cluster, run
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import encode_preferred_election
+from barnabas.zk import paths
+from barnabas.zk.znodes import encode_preferred_election
 
 
 def test_a_request_that_comes_as_the_last_one_is_removed() -> None:

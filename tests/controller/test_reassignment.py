@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from barnabas.controller.context import ReplicaAssignment
 from barnabas.controller.reassignment import check_target, is_complete, planned, recorded
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.zookeeper.bodies import TopicZNode, decode_topic, encode_topic
+from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 
 
 def assignment(

@@ -21,8 +21,8 @@ from barnabas.controller.requested_elections import RequestedElection
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.types import ZERO_UUID, TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     TopicZNode,
     decode_topic,
     encode_config,

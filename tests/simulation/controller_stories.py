@@ -15,7 +15,7 @@ from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.reassignment import Outcomes, elect_leaders, reassign
 from barnabas.seams import Env
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import NoNode
 

@@ -20,8 +20,8 @@ from tests.simulation.moves import Moves
 from tests.simulation.shadow import Batch, ShadowLog, Shadows
 
 from barnabas.types import NO_LEADER, LeaderAndIsr, TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     decode_broker,
     decode_controller,
     decode_controller_epoch,

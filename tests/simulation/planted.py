@@ -29,11 +29,11 @@ from barnabas.storage.log import Log
 from barnabas.storage.log_dir import LogDirectory
 from barnabas.storage.log_keeper import LogKeeper
 from barnabas.types import NO_EPOCH
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
+from barnabas.zk.admin import read_config, read_configs
 from barnabas.zookeeper.client.operations import CheckOp
 from barnabas.zookeeper.client.watches import WatchTable
 from barnabas.zookeeper.server.sessions import Sessions
-from barnabas.zookeeper.topics import read_config, read_configs
 
 
 class Patches:

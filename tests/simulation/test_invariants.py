@@ -11,7 +11,7 @@ from tests.simulation.kernel import Kernel
 from tests.simulation.shadow import Shadows
 
 from barnabas.types import Broker, Endpoint, LeaderAndIsr, TopicPartition
-from barnabas.zookeeper.bodies import (
+from barnabas.zk.znodes import (
     TopicZNode,
     encode_broker,
     encode_controller_epoch,

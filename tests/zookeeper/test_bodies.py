@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from barnabas.errors import InvalidRequest
 from barnabas.types import Broker, Endpoint, LeaderAndIsr, TopicPartition
-from barnabas.zookeeper import bodies, jute, paths
+from barnabas.zk import paths
+from barnabas.zk import znodes as bodies
+from barnabas.zookeeper import jute
 from barnabas.zookeeper.errors import MalformedZNode
 from barnabas.zookeeper.messages import CreateRequest, OpCode, SetDataRequest
 

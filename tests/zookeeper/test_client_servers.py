@@ -14,7 +14,10 @@ from tests.zookeeper.clients import Client, connected, make_env
 from barnabas.broker.registration import BrokerRegistration
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper import cluster, jute, paths, topics
+from barnabas.zk import admin as topics
+from barnabas.zk import paths
+from barnabas.zk import startup as cluster
+from barnabas.zookeeper import jute
 from barnabas.zookeeper.client.client import (
     CheckOp,
     ChildrenOp,

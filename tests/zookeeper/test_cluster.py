@@ -13,8 +13,9 @@ from tests.zookeeper.puppet_server import PuppetServer
 from tests.zookeeper.test_topics import recorded_requests
 
 from barnabas.types import Broker, Endpoint, parse_topic_id, topic_id_text
-from barnabas.zookeeper import cluster, paths
-from barnabas.zookeeper.bodies import ControllerZNode, encode_broker, encode_controller
+from barnabas.zk import paths
+from barnabas.zk import startup as cluster
+from barnabas.zk.znodes import ControllerZNode, encode_broker, encode_controller
 from barnabas.zookeeper.messages import CreateRequest, OpCode
 
 

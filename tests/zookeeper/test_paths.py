@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.operations import relative
 
 TREE = Path(__file__).parent.parent / "golden/znodes/07-partitions-added.json"

@@ -15,8 +15,11 @@ from tests.zookeeper.clients import Client, connected
 from tests.zookeeper.puppet_server import PuppetServer
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.zookeeper import cluster, jute, paths, topics
-from barnabas.zookeeper.bodies import ControllerZNode, TopicZNode, encode_controller, encode_topic
+from barnabas.zk import admin as topics
+from barnabas.zk import paths
+from barnabas.zk import startup as cluster
+from barnabas.zk.znodes import ControllerZNode, TopicZNode, encode_controller, encode_topic
+from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import CreateRequest, OpCode, SetDataRequest
 
 WIRE = Path(__file__).parent.parent / "golden/zookeeper-wire.jsonl.gz"

@@ -21,8 +21,8 @@ from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.topics import read_config, write_config
+from barnabas.zk import paths
+from barnabas.zk.admin import read_config, write_config
 
 
 class ResourceType(IntEnum):

@@ -18,8 +18,8 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
-from barnabas.zookeeper.paths import delete_topic_path
-from barnabas.zookeeper.topics import add_partitions, read_topic
+from barnabas.zk.admin import add_partitions, read_topic
+from barnabas.zk.paths import delete_topic_path
 
 
 @serves(ApiKey.CREATE_PARTITIONS)

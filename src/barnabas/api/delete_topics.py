@@ -16,7 +16,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
-from barnabas.zookeeper.topics import mark_for_deletion, mark_for_deletion_by_id
+from barnabas.zk.admin import mark_for_deletion, mark_for_deletion_by_id
 
 DELETION_DISABLED_FROM_VERSION = 3
 

@@ -24,8 +24,8 @@ from barnabas.controller.topics import check_name
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.topics import read_config
+from barnabas.zk import paths
+from barnabas.zk.admin import read_config
 
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER = 1, 2, 3, 4, 5, 6
 """Sources of a value, as the protocol numbers them."""

@@ -15,8 +15,8 @@ from barnabas.controller.topics import (
     check_name,
 )
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.zookeeper.cluster import generate_id
-from barnabas.zookeeper.topics import check_new_topic, create_topic
+from barnabas.zk.admin import check_new_topic, create_topic
+from barnabas.zk.startup import generate_id
 
 
 def place(

@@ -11,11 +11,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from barnabas.seams import Clock
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_config_change
+from barnabas.zk import paths
+from barnabas.zk.startup import persist
+from barnabas.zk.znodes import decode_config_change
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.cluster import persist
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, SessionExpired
 
 log = logging.getLogger("kafka.server")

@@ -16,9 +16,9 @@ from barnabas.config.java import one_line
 from barnabas.config.protection import check_protection
 from barnabas.config.settings import no_effect
 from barnabas.errors import ConfigError
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
+from barnabas.zk.admin import read_configs
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.topics import read_configs
 
 log = logging.getLogger("kafka.server")
 

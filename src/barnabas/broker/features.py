@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
+from barnabas.zk.startup import persist
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.cluster import persist
 from barnabas.zookeeper.errors import NoNode, SessionExpired
 
 UNKNOWN_EPOCH = -1

@@ -48,14 +48,14 @@ from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.types import Broker, Endpoint
-from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
-from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.cluster import (
+from barnabas.zk.startup import (
     ensure_top_level_paths,
     generate_broker_id,
     notify_log_dir_failure,
     read_or_create_cluster_id,
 )
+from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
+from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
 
 log = logging.getLogger("kafka.server")

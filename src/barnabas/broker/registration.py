@@ -16,13 +16,13 @@ from typing import Final
 from barnabas.errors import ConfigError
 from barnabas.seams import Env
 from barnabas.types import Broker
-from barnabas.zookeeper.bodies import encode_broker
+from barnabas.zk.paths import broker_id_path
+from barnabas.zk.startup import persist, read_brokers
+from barnabas.zk.znodes import encode_broker
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import CreateOp, SetOp
-from barnabas.zookeeper.cluster import persist, read_brokers
 from barnabas.zookeeper.errors import ConnectionLoss, NodeExists, NoNode
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.paths import broker_id_path
 
 log = logging.getLogger("kafka.server")
 

@@ -14,9 +14,9 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.java import one_line
 from barnabas.config.topic_config import TopicConfig
 from barnabas.storage.config import LogConfig
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
+from barnabas.zk.admin import list_topics, read_config, read_configs
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.topics import list_topics, read_config, read_configs
 
 log = logging.getLogger("kafka.server")
 

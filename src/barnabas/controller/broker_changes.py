@@ -22,8 +22,8 @@ from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replicas import Replicas
 from barnabas.controller.term import Term
 from barnabas.types import Broker
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_broker
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_broker
 from barnabas.zookeeper.client.operations import ChildrenOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
 

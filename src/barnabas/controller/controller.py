@@ -69,7 +69,7 @@ from barnabas.errors import FatalError
 from barnabas.protocol.message import Message
 from barnabas.seams import Env
 from barnabas.types import Broker
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import DeleteOp, WatchEvent
 from barnabas.zookeeper.errors import MalformedZNode, SessionExpired, ZooKeeperError

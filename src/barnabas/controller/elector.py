@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     ControllerZNode,
     decode_controller,
     decode_controller_epoch,

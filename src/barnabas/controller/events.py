@@ -12,7 +12,7 @@ from typing import Any
 
 from barnabas.controller.term import Term
 from barnabas.types import Broker, TopicPartition
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.messages import EventType
 

@@ -32,8 +32,8 @@ from barnabas.controller.preferred import is_candidate
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term, chunks
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import FeatureZNode, decode_preferred_election, encode_feature
+from barnabas.zk import paths
+from barnabas.zk.znodes import FeatureZNode, decode_preferred_election, encode_feature
 from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode
 

@@ -10,8 +10,8 @@ from typing import Any
 from barnabas.controller import broker_changes, partition_reassignment, replicas
 from barnabas.controller.term import Term
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_isr_change, decode_log_dir_event
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_isr_change, decode_log_dir_event
 from barnabas.zookeeper.client.operations import ChildrenOp
 from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
 

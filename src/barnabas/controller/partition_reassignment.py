@@ -24,8 +24,8 @@ from barnabas.controller.term import Term
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     Replicas,
     decode_reassignment,
     encode_reassignment,

@@ -22,8 +22,8 @@ from barnabas.controller.partition_states import (
 )
 from barnabas.controller.term import Term, chunks
 from barnabas.types import NO_LEADER, LeaderAndIsr
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_config
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_config
 from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
 
 UNCLEAN_ELECTION_SETTING = "unclean.leader.election.enable"

@@ -42,7 +42,7 @@ from dataclasses import replace
 from barnabas.controller.context import ReplicaAssignment
 from barnabas.controller.topics import SMALL_SET
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.zookeeper.bodies import Replicas, TopicZNode
+from barnabas.zk.znodes import Replicas, TopicZNode
 
 
 def check_target(present: ReplicaAssignment, target: Sequence[int], live: Collection[int]) -> None:

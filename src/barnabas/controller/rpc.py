@@ -21,8 +21,8 @@ from barnabas.types import (
     LeaderAndIsr,
     TopicPartition,
 )
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     PRODUCER_ID_BLOCK_SIZE,
     ProducerIdBlock,
     decode_producer_id_block,

@@ -18,8 +18,8 @@ from typing import Any
 
 from barnabas.controller.settings import ControllerSettings
 from barnabas.types import LeaderAndIsr, TopicPartition
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_partition_state, encode_partition_state
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_partition_state, encode_partition_state
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import (
     CheckOp,

@@ -18,8 +18,8 @@ from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term
 from barnabas.types import topic_id_text
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import TopicZNode, decode_topic, encode_topic
+from barnabas.zk import paths
+from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
 

@@ -26,7 +26,7 @@ from barnabas.controller.replicas import Replicas
 from barnabas.controller.term import Term
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
-from barnabas.zookeeper import paths
+from barnabas.zk import paths
 from barnabas.zookeeper.client.operations import ChildrenOp
 
 

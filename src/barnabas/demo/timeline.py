@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from barnabas.seams import Env
 from barnabas.types import LeaderAndIsr
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import decode_controller, decode_partition_state
+from barnabas.zk import paths
+from barnabas.zk.znodes import decode_controller, decode_partition_state
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import ConnectionLoss, NoNode, ZooKeeperError

@@ -22,6 +22,7 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from barnabas.seams import Env
+from barnabas.zk.paths import parent_path
 from barnabas.zookeeper.client.addresses import parse_connect_string
 from barnabas.zookeeper.client.connection import (
     Connection,
@@ -54,7 +55,6 @@ from barnabas.zookeeper.errors import (
     ZooKeeperError,
 )
 from barnabas.zookeeper.messages import Stat
-from barnabas.zookeeper.paths import parent_path
 
 __all__ = [
     "CheckOp",

@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.startup import persist, read_all
+from barnabas.zk.znodes import (
     Replicas,
     TopicZNode,
     decode_config,
@@ -24,7 +25,6 @@ from barnabas.zookeeper.bodies import (
 )
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import CheckOp, CreateOp, GetOp, Operation, SetOp
-from barnabas.zookeeper.cluster import persist, read_all
 from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, NodeExists, NoNode
 from barnabas.zookeeper.messages import Stat
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from barnabas.types import Broker, topic_id_text
-from barnabas.zookeeper import paths
-from barnabas.zookeeper.bodies import (
+from barnabas.zk import paths
+from barnabas.zk.znodes import (
     ControllerZNode,
     decode_broker,
     decode_cluster_id,
