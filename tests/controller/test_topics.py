@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barnabas.controller import topics
+from barnabas.admin import topics
 from barnabas.errors import ErrorCode, KafkaError
 
 

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
 from barnabas.api.describe_configs import topic_messages
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import create, place, shown_late
 from barnabas.config.topic_config import TopicConfig
-from barnabas.controller.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from barnabas.admin.topics import check_name
 from barnabas.api import loggers
 from barnabas.api.config_alteration import ResourceType, broker_id_of, invalid
 from barnabas.api.registry import serves
@@ -20,7 +21,6 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.definition import Setting
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.config.topic_config import ConfigValue, TopicConfig
-from barnabas.controller.topics import check_name
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message

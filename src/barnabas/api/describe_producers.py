@@ -3,10 +3,10 @@ when (KIP-664). Any replica answers for its own log."""
 
 from __future__ import annotations
 
+from barnabas.admin.topics import check_name
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
-from barnabas.controller.topics import check_name
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message

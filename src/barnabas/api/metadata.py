@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from barnabas.admin.topics import check_name
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
-from barnabas.controller.topics import check_name
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message

@@ -6,14 +6,14 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 
-from barnabas.api.services import Services
-from barnabas.config.topic_config import check_topic_overrides
-from barnabas.controller.topics import (
+from barnabas.admin.topics import (
     Assignment,
     assign_replicas,
     check_assignment,
     check_name,
 )
+from barnabas.api.services import Services
+from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.zk.admin import check_new_topic, create_topic
 from barnabas.zk.startup import generate_id

@@ -39,8 +39,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from barnabas.admin.topics import SMALL_SET
 from barnabas.controller.context import ReplicaAssignment
-from barnabas.controller.topics import SMALL_SET
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.zk.znodes import Replicas, TopicZNode
 
