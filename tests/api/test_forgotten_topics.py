@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from barnabas.api import leader_and_isr, update_metadata
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 
 FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
 

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
@@ -17,7 +18,6 @@ from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.fetch_session_client import SessionFetch
 from barnabas.replication.fetcher import FetchedData, FetchReply
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.partition import Partition
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.replication.results import FetchResult, ProduceResult

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.types import Endpoint, TopicPartition
 
 ID = uuid.UUID(int=5)

@@ -10,8 +10,8 @@ import pytest
 from tests.replication.support import run, settle
 
 from barnabas.errors import ErrorCode
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.ownership import OwnedPartition
 from barnabas.replication.tasks import TaskOwner
 from barnabas.transactions import decisions

@@ -21,9 +21,9 @@ from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.metadata_cache import PartitionMetadata
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import PartitionMetadata
 from barnabas.replication.neighbours import Standing
 from barnabas.types import NO_LEADER
 

@@ -12,7 +12,7 @@ from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.groups.coordinator import GroupCoordinator
-from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env

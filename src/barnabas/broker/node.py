@@ -37,11 +37,11 @@ from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.errors import ConfigError, FatalError
 from barnabas.groups.coordinator import GroupCoordinator
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel
 from barnabas.replication.leader_connection import leader_connector
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env

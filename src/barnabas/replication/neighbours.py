@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from enum import Enum
 
-from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.metadata_cache import MetadataCache
 from barnabas.types import Endpoint
 
 SUCCESSOR_S = 0.5

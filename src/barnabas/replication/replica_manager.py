@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
 from barnabas.replication.control import Control, Logs
 from barnabas.replication.fetch import FetchPath
@@ -15,7 +16,6 @@ from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.leadership import IsrProposal
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import InTransaction, ProduceEntry, ProducePath

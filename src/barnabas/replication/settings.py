@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from barnabas.limits import ANSWER_BYTES_MAX
 from barnabas.memory import Account
-from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
 from barnabas.storage.config import LogConfig

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from barnabas.errors import ErrorCode
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.ownership import OwnedPartition
 from barnabas.replication.tasks import TaskOwner
 from barnabas.transactions.peers import Peers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.types import Endpoint
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from barnabas.errors import ErrorCode
+from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.replication.tasks import TaskOwner
 from barnabas.transactions.peers import Peers
 from barnabas.transactions.records import TRANSACTION_TOPIC, by_topic

@@ -30,8 +30,8 @@ from barnabas.groups.ownership import OffsetsPartition, Ownership
 from barnabas.groups.settings import GroupSettings
 from barnabas.groups.timers import GroupTimers
 from barnabas.groups.writing import CONSUMER_GROUP_ERRORS, facts_batch, tombstones_batch
+from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.coordinator_log import CoordinatorLog
-from barnabas.replication.metadata_cache import MetadataCache
 from barnabas.seams import Env
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Protocol
 from barnabas.errors import KafkaError
 from barnabas.groups.consumer.facts import MemberFacts, TopicFacts
 from barnabas.groups.consumer.regex import TopicPattern
-from barnabas.replication.metadata_cache import MetadataCache
+from barnabas.metadata_cache import MetadataCache
 
 PATTERNS_MAX = 1_000
 """Expressions kept ready; beyond that they are made anew."""
