@@ -16,7 +16,7 @@ import time
 
 from barnabas.records.batch import Record, build_batch
 from barnabas.seams import Env, SilentObserver
-from barnabas.storage.cleaner import LogCleaner
+from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.config import CleanerSettings, LogConfig
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log import Log

@@ -21,12 +21,12 @@ from barnabas.replication.ownership import Ownership
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
-from barnabas.storage import cleaner
 from barnabas.storage import log as log_module
-from barnabas.storage.cleaner_filter import BatchFilter
+from barnabas.storage.cleaner import log_cleaner as cleaner
+from barnabas.storage.cleaner.filter import BatchFilter
+from barnabas.storage.directories.log_dir import LogDirectory
 from barnabas.storage.durability import Durability
 from barnabas.storage.log import Log
-from barnabas.storage.log_dir import LogDirectory
 from barnabas.storage.log_keeper import LogKeeper
 from barnabas.types import NO_EPOCH
 from barnabas.zk import paths

@@ -9,7 +9,7 @@ from tests.storage.support import SetClock
 
 from barnabas.records.batch import BatchHeader, Record, iterate_batches, iterate_records
 from barnabas.seams import Env
-from barnabas.storage.cleaner import LogCleaner
+from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log import Log
 from barnabas.types import TopicPartition

@@ -14,8 +14,8 @@ from barnabas.seams import Env, Files
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
+from barnabas.storage.producers.verification import NOT_NEEDED
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
-from barnabas.storage.verification import NOT_NEEDED
 from barnabas.types import Buffer, TopicPartition
 
 GOLDEN = Path(__file__).parent.parent / "golden"

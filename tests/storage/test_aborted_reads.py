@@ -11,7 +11,7 @@ from barnabas.records.batch import (
     iterate_batches,
 )
 from barnabas.storage.log import Log, LogConfig
-from barnabas.storage.verification import NOT_NEEDED
+from barnabas.storage.producers.verification import NOT_NEEDED
 
 TRANSACTIONS = 200
 

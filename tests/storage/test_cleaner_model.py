@@ -17,10 +17,10 @@ from barnabas.records.batch import (
     build_batch,
     build_marker,
 )
-from barnabas.storage.cleaner import LogCleaner
-from barnabas.storage.cleaner_map import ENTRY_BYTES
+from barnabas.storage.cleaner.log_cleaner import LogCleaner
+from barnabas.storage.cleaner.offset_map import ENTRY_BYTES
 from barnabas.storage.log import LogConfig
-from barnabas.storage.verification import NOT_NEEDED
+from barnabas.storage.producers.verification import NOT_NEEDED
 
 RETENTION_MS = 1000
 CONFIG = LogConfig(

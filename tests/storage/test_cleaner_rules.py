@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from barnabas.storage.cleaner_rules import (
+from barnabas.storage.cleaner.rules import (
     SEGMENTS_PER_GROUP_MAX,
     CleanableRange,
     SegmentFigures,

@@ -20,10 +20,10 @@ from barnabas.storage.checkpoints import (
     decode_offsets,
 )
 from barnabas.storage.config import LogConfig, LogManagerSettings
+from barnabas.storage.directories.log_dir import FLUSHED_FILE, LogDirectory
+from barnabas.storage.directories.moves import MOVED_FILE, copy_some
 from barnabas.storage.log import Log
-from barnabas.storage.log_dir import FLUSHED_FILE, LogDirectory
 from barnabas.storage.log_manager import LogManager
-from barnabas.storage.moves import MOVED_FILE, copy_some
 from barnabas.types import TopicPartition
 
 A = TopicPartition("flights", 0)

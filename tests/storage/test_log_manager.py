@@ -23,11 +23,11 @@ from tests.storage.support import (
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.storage.checkpoints import decode_offsets
 from barnabas.storage.config import LogConfig
+from barnabas.storage.directories.log_dir import deleted_name, java_date, partition_of
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.storage.log_dir import deleted_name, java_date, partition_of
 from barnabas.storage.log_manager import LogManager, LogManagerSettings
 from barnabas.storage.memory_files import MemoryFiles
-from barnabas.storage.producer_snapshot import decode_snapshot
+from barnabas.storage.producers.snapshot_format import decode_snapshot
 from barnabas.types import TopicPartition
 
 A, B, C = (TopicPartition("flights", number) for number in range(3))

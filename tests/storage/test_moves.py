@@ -11,10 +11,10 @@ from tests.storage.support import RECORDED_MS, append, read_all, until
 from tests.storage.test_log_manager import TOPIC_ID, A, killed, started
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.storage.directories.moves import MOVED_FILE, copy_some
 from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
-from barnabas.storage.moves import MOVED_FILE, copy_some
 
 DIRS = ("/one", "/two")
 

@@ -18,7 +18,7 @@ from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
-from barnabas.storage.verification import NOT_NEEDED
+from barnabas.storage.producers.verification import NOT_NEEDED
 from barnabas.types import TopicPartition
 
 SMALL = LogConfig(segment_bytes=300, index_interval_bytes=100, retention_bytes=900)

@@ -18,7 +18,7 @@ from barnabas.errors import KafkaError
 from barnabas.records.batch import iterate_records, parse_header
 from barnabas.records.validate import MalformedProduce
 from barnabas.storage.log import Log, LogConfig
-from barnabas.storage.verification import NOT_NEEDED
+from barnabas.storage.producers.verification import NOT_NEEDED
 
 with gzip.open(GOLDEN / "produce-answers.json.gz", "rt") as _file:
     RECORDED: dict[str, Any] = json.load(_file)

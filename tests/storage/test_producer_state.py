@@ -18,20 +18,20 @@ from barnabas.records.batch import (
     iterate_batches,
     read_marker,
 )
-from barnabas.storage.producer_snapshot import (
+from barnabas.storage.producers.snapshot_format import (
     CorruptSnapshot,
     SnapshotEntry,
     decode_snapshot,
     encode_snapshot,
 )
-from barnabas.storage.producer_state import (
+from barnabas.storage.producers.state import (
     BATCHES_RETAINED,
     BatchMetadata,
     CompletedTransaction,
     Origin,
     ProducerState,
 )
-from barnabas.storage.verification import NOT_NEEDED
+from barnabas.storage.producers.verification import NOT_NEEDED
 
 PID = 1000
 DAY_MS = 24 * 60 * 60 * 1000

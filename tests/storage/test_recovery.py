@@ -25,7 +25,7 @@ from tests.storage.support import (
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.memory_files import MemoryFiles
-from barnabas.storage.producer_snapshot import decode_snapshot
+from barnabas.storage.producers.snapshot_format import decode_snapshot
 
 SMALL = LogConfig(segment_bytes=1000, index_interval_bytes=100)
 RECORDED = LogConfig(segment_bytes=16384, index_interval_bytes=512)

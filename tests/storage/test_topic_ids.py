@@ -8,7 +8,7 @@ import pytest
 from tests.storage.support import FaultyFiles, create, environment
 
 from barnabas.storage.checkpoints import CheckpointError
-from barnabas.storage.topic_ids import read_topic_id, write_topic_id
+from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
 
 TOPIC_ID = uuid.UUID(int=7)
 SIZE = len(b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAABw")

@@ -8,7 +8,7 @@ from tests.storage.support import RECORDED_MS, batch, create, environment, memor
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
 from barnabas.storage.log import Log
-from barnabas.storage.verification import NOT_NEEDED, UNVERIFIED, VerificationGuard
+from barnabas.storage.producers.verification import NOT_NEEDED, UNVERIFIED, VerificationGuard
 
 PID = 9
 

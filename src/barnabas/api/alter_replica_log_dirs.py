@@ -12,7 +12,7 @@ from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.storage.moves import check_can_move
+from barnabas.storage.directories.moves import check_can_move
 from barnabas.types import TopicPartition
 
 

@@ -10,7 +10,7 @@ from barnabas.api.services import Services
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.storage.producer_state import ProducerEntry
+from barnabas.storage.producers.state import ProducerEntry
 from barnabas.types import NO_OFFSET, TopicPartition
 
 

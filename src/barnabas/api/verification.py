@@ -9,7 +9,7 @@ from typing import NamedTuple
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.produce import InTransaction
-from barnabas.storage.verification import NOT_NEEDED, VerificationGuard
+from barnabas.storage.producers.verification import NOT_NEEDED, VerificationGuard
 from barnabas.transactions.verification import Verdicts
 from barnabas.types import TopicPartition
 

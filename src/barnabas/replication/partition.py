@@ -19,7 +19,7 @@ from barnabas.replication.results import NotLeader
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
 from barnabas.storage.log import AppendInfo, Log
-from barnabas.storage.verification import VerificationGuard
+from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.types import NO_EPOCH, NO_LEADER, NO_OFFSET, Buffer, TopicPartition
 
 

@@ -18,7 +18,7 @@ from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import NotLeader, ProduceResult
 from barnabas.replication.settings import ReplicationContext
-from barnabas.storage.verification import UNVERIFIED, VerificationGuard
+from barnabas.storage.producers.verification import UNVERIFIED, VerificationGuard
 from barnabas.types import TopicPartition
 
 ACKS_ALL = -1

@@ -37,7 +37,7 @@ from barnabas.replication.truncation import EpochEnd
 from barnabas.seams import Env
 from barnabas.storage.log import Log
 from barnabas.storage.paths import is_inside
-from barnabas.storage.verification import VerificationGuard
+from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable
 
 from barnabas.seams import Files
-from barnabas.storage.producer_history import ProducerHistory
+from barnabas.storage.producers.history import ProducerHistory
 from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments
 

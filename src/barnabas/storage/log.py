@@ -22,8 +22,9 @@ from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
 from barnabas.storage.config import LogConfig
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
 from barnabas.storage.log_types import AppendInfo, LoadedLog
-from barnabas.storage.producer_history import marker_of
-from barnabas.storage.producer_state import Origin
+from barnabas.storage.producers.history import marker_of
+from barnabas.storage.producers.state import Origin
+from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.retention import (
     SegmentFacts,
@@ -34,7 +35,6 @@ from barnabas.storage.retention import (
 from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice
 from barnabas.storage.small_files import replace_unsynced, write_new
-from barnabas.storage.verification import VerificationGuard
 from barnabas.types import NO_TIMESTAMP, Buffer
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]

@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from barnabas.seams import Env
-from barnabas.storage.checkpoint_writer import CheckpointWriter
 from barnabas.storage.checkpoints import CLEANER_CHECKPOINT
-from barnabas.storage.cleaner import LogCleaner
+from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.config import LogConfig, LogManagerSettings
+from barnabas.storage.directories.checkpoint_writer import CheckpointWriter
+from barnabas.storage.directories.log_dir import LogDirectory
+from barnabas.storage.directories.moves import ReplicaMoves
+from barnabas.storage.directories.removals import Removals
 from barnabas.storage.log import Log
-from barnabas.storage.log_dir import LogDirectory
 from barnabas.storage.log_owner import LogOwner
-from barnabas.storage.moves import ReplicaMoves
 from barnabas.storage.readable_log import ReadableLog
-from barnabas.storage.removals import Removals
 from barnabas.types import TopicPartition
 
 

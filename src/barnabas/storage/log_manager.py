@@ -14,8 +14,7 @@ from barnabas.storage.checkpoints import (
     MetaProperties,
 )
 from barnabas.storage.config import LogConfig, LogManagerSettings
-from barnabas.storage.log import Log
-from barnabas.storage.log_dir import (
+from barnabas.storage.directories.log_dir import (
     DELETE_SUFFIX,
     LogDirectory,
     common_meta,
@@ -23,12 +22,13 @@ from barnabas.storage.log_dir import (
     directory_for_new,
     partition_of,
 )
+from barnabas.storage.directories.moves import future_of, was_moved
+from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
+from barnabas.storage.log import Log
 from barnabas.storage.log_keeper import LogKeeper
-from barnabas.storage.moves import future_of, was_moved
 from barnabas.storage.paths import is_inside
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import sync_file
-from barnabas.storage.topic_ids import read_topic_id, write_topic_id
 from barnabas.types import TopicPartition
 
 __all__ = ["LogManager", "LogManagerSettings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from barnabas.storage.epochs import LeaderEpochCache
-from barnabas.storage.producer_history import ProducerHistory
+from barnabas.storage.producers.history import ProducerHistory
 from barnabas.storage.segments import Segments
 from barnabas.types import NO_TIMESTAMP
 

@@ -11,7 +11,7 @@ from barnabas.storage.durability import Durability
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.log_types import LoadedLog
-from barnabas.storage.producer_state import ProducerState
+from barnabas.storage.producers.state import ProducerState
 from barnabas.storage.retention import roll_jitter_ms
 from barnabas.storage.segments import EMPTY_SLICE, LogSlice, Segments, TimedRecord
 from barnabas.types import TopicPartition

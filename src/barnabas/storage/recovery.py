@@ -17,8 +17,9 @@ from barnabas.storage.config import LogConfig
 from barnabas.storage.epochs import LeaderEpochCache
 from barnabas.storage.index import CorruptIndex
 from barnabas.storage.log_types import LoadedLog
-from barnabas.storage.producer_history import ProducerHistory, marker_of
-from barnabas.storage.producer_state import ProducerState
+from barnabas.storage.producers.history import ProducerHistory, marker_of
+from barnabas.storage.producers.snapshots import SnapshotFiles
+from barnabas.storage.producers.state import ProducerState
 from barnabas.storage.segment import (
     CLEANED_SUFFIX,
     DELETED_SUFFIX,
@@ -33,7 +34,6 @@ from barnabas.storage.segment import (
     file_name,
 )
 from barnabas.storage.segments import Segments
-from barnabas.storage.snapshots import SnapshotFiles
 from barnabas.types import NO_TIMESTAMP
 
 _INDEX_SUFFIXES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)

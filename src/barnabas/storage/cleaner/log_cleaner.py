@@ -19,9 +19,9 @@ from typing import TypeVar
 
 from barnabas.errors import KafkaError
 from barnabas.seams import Env
-from barnabas.storage.cleaner_map import ENTRY_BYTES
-from barnabas.storage.cleaner_pass import CleaningAborted, CleaningPass
-from barnabas.storage.cleaner_rules import (
+from barnabas.storage.cleaner.clean import CleaningAborted, CleaningPass
+from barnabas.storage.cleaner.offset_map import ENTRY_BYTES
+from barnabas.storage.cleaner.rules import (
     CleanableRange,
     SegmentFigures,
     cleanable_range,

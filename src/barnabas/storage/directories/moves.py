@@ -14,13 +14,18 @@ from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env, Files
+from barnabas.storage.directories.log_dir import (
+    FUTURE_SUFFIX,
+    LogDirectory,
+    deleted_name,
+    partition_of,
+)
+from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
 from barnabas.storage.log import Log
-from barnabas.storage.log_dir import FUTURE_SUFFIX, LogDirectory, deleted_name, partition_of
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import write_new
-from barnabas.storage.topic_ids import read_topic_id, write_topic_id
 from barnabas.types import TopicPartition
 
 COPY_BYTES = 256 * 1024

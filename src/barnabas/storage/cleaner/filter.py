@@ -23,7 +23,7 @@ from barnabas.records.header import (
     TRANSACTIONAL_BIT,
 )
 from barnabas.records.keys import has_value, timestamp_delta, with_timestamp_delta
-from barnabas.storage.cleaner_map import (
+from barnabas.storage.cleaner.offset_map import (
     BATCH_COST_US,
     BYTES_PER_US,
     RECORD_COST_US,

@@ -25,8 +25,8 @@ from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,
 )
-from barnabas.storage.producer_snapshot import SnapshotEntry, encode_snapshot
-from barnabas.storage.verification import VerificationGuard, Verifications
+from barnabas.storage.producers.snapshot_format import SnapshotEntry, encode_snapshot
+from barnabas.storage.producers.verification import VerificationGuard, Verifications
 from barnabas.types import NO_OFFSET, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP
 
 BATCHES_RETAINED = 5

@@ -11,8 +11,9 @@ from barnabas.records.batch import (
     parse_marker,
 )
 from barnabas.storage.index import AbortedTransaction, CorruptIndex
-from barnabas.storage.producer_snapshot import CorruptSnapshot, decode_snapshot
-from barnabas.storage.producer_state import (
+from barnabas.storage.producers.snapshot_format import CorruptSnapshot, decode_snapshot
+from barnabas.storage.producers.snapshots import SnapshotFiles
+from barnabas.storage.producers.state import (
     BATCHES_RETAINED,
     BatchMetadata,
     ProducerEntry,
@@ -20,7 +21,6 @@ from barnabas.storage.producer_state import (
 )
 from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments
-from barnabas.storage.snapshots import SnapshotFiles
 
 RECALL_MS = 10 * 60 * 1000
 """Clients repeat a batch for delivery.timeout.ms, 2 to 5 minutes by default."""

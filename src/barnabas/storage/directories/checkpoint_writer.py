@@ -10,8 +10,8 @@ from barnabas.storage.checkpoints import (
     RECOVERY_POINT_CHECKPOINT,
     REPLICATION_CHECKPOINT,
 )
+from barnabas.storage.directories.log_dir import LogDirectory
 from barnabas.storage.log import Log
-from barnabas.storage.log_dir import LogDirectory
 from barnabas.types import TopicPartition
 
 LogsIn = Callable[[LogDirectory], Iterable[tuple[TopicPartition, Log]]]

@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.header import BatchHeader, parse_header
 from barnabas.seams import Env
-from barnabas.storage.cleaner_filter import BatchFilter, LastRecord
-from barnabas.storage.cleaner_map import Batches, CleanedTransactions, OffsetMap, Survivors
-from barnabas.storage.cleaner_rules import CleanableRange, SegmentFigures, groups
+from barnabas.storage.cleaner.filter import BatchFilter, LastRecord
+from barnabas.storage.cleaner.offset_map import Batches, CleanedTransactions, OffsetMap, Survivors
+from barnabas.storage.cleaner.rules import CleanableRange, SegmentFigures, groups
 from barnabas.storage.log import Log
 from barnabas.storage.segment import CLEANED_SUFFIX, BatchSpan, Segment
 from barnabas.types import NO_OFFSET, Buffer
