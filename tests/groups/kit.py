@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from barnabas.coordinator.group.classic.group import Group, StoreGroup
+from barnabas.coordinator.group.classic.member import (
+    JoinRequest,
+    JoinResult,
+    Now,
+    SyncRequest,
+    SyncResult,
+)
+from barnabas.coordinator.group.classic.membership import Membership
+from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
-from barnabas.groups.group import Group, StoreGroup
-from barnabas.groups.member import JoinRequest, JoinResult, Now, SyncRequest, SyncResult
-from barnabas.groups.membership import Membership
-from barnabas.groups.settings import GroupSettings
-from barnabas.groups.states import GroupState
 
 RANGE = (("range", b"r"),)
 WALL_MS = 1_795_398_600_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from barnabas.groups.consumer.states import member_transition_table
-from barnabas.groups.states import transition_table
+from barnabas.coordinator.group.classic.states import transition_table
+from barnabas.coordinator.group.consumer.states import member_transition_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "groups.md"
 

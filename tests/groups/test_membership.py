@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 from tests.groups.kit import Stage
 
+from barnabas.coordinator.group.classic.checks import check_commit
+from barnabas.coordinator.group.classic.group import Group
+from barnabas.coordinator.group.classic.membership import NEW_MEMBER_JOIN_TIMEOUT_MS
+from barnabas.coordinator.group.classic.states import (
+    TRANSITIONS,
+    GroupState,
+    check_transition,
+    transition_table,
+)
+from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode, FatalError
-from barnabas.groups.checks import check_commit
-from barnabas.groups.group import Group
-from barnabas.groups.membership import NEW_MEMBER_JOIN_TIMEOUT_MS
-from barnabas.groups.settings import GroupSettings
-from barnabas.groups.states import TRANSITIONS, GroupState, check_transition, transition_table
 
 E, P, C, S, D = (
     GroupState.EMPTY,

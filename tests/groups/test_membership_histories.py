@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.groups.kit import RANGE, Stage
 
+from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
-from barnabas.groups.settings import GroupSettings
-from barnabas.groups.states import GroupState
 
 E, P, C, S = (
     GroupState.EMPTY,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from barnabas.groups.expiry import expired_offsets, is_unused
-from barnabas.groups.group import Group
-from barnabas.groups.loading import Loading
-from barnabas.groups.member import Now
-from barnabas.groups.offsets import GroupOffsets
-from barnabas.groups.records import CommittedOffset
-from barnabas.groups.states import GroupState
-from barnabas.groups.writing import group_batch, offsets_batch, tombstones_batch
+from barnabas.coordinator.group.classic.group import Group
+from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.expiry import expired_offsets, is_unused
+from barnabas.coordinator.group.loading import Loading
+from barnabas.coordinator.group.offsets import GroupOffsets
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
+from barnabas.coordinator.group.writing import group_batch, offsets_batch, tombstones_batch
 from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,

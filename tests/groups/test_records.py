@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.records import (
+from barnabas.coordinator.group.records.group_metadata import (
     CommittedOffset,
     GroupKey,
     GroupRecord,
@@ -24,6 +23,7 @@ from barnabas.groups.records import (
     encode_offset_key,
     encode_offset_value,
 )
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, iterate_batches, iterate_records
 
 GOLDEN = Path(__file__).parents[1] / "golden"

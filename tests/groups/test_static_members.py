@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.groups.kit import Stage
 
+from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
-from barnabas.groups.settings import GroupSettings
-from barnabas.groups.states import GroupState
 
 
 def test_a_static_member_that_returns_keeps_its_assignment() -> None:

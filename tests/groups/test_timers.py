@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from barnabas.groups.timers import GroupTimers, whole_ms
+from barnabas.coordinator.group.timers import GroupTimers, whole_ms
 
 
 class Clock:

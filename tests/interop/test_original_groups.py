@@ -25,8 +25,8 @@ from tests.interop.original_groups import (
     table,
 )
 
-from barnabas.groups.placement import OFFSETS_TOPIC
-from barnabas.replication.placement import partition_for
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
+from barnabas.coordinator.placement import partition_for
 
 pytestmark = [
     pytest.mark.interop,

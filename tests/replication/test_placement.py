@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barnabas.replication.placement import java_hash, partition_for
+from barnabas.coordinator.placement import java_hash, partition_for
 
 
 def test_java_hash() -> None:

@@ -9,15 +9,15 @@ from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.store import FencedStore
+from barnabas.coordinator.group import offset_manager
+from barnabas.coordinator.log import CoordinatorLog
+from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
-from barnabas.groups import offset_manager
 from barnabas.replication import fetch, leadership, partition
 from barnabas.replication.control import Control
-from barnabas.replication.coordinator_log import CoordinatorLog
 from barnabas.replication.fetcher import LeaderFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.leadership import Leadership
-from barnabas.replication.ownership import Ownership
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation

@@ -19,8 +19,8 @@ from tests.simulation.story_kit import (
     until,
 )
 
-from barnabas.groups.placement import OFFSETS_TOPIC
-from barnabas.replication.placement import partition_for
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
+from barnabas.coordinator.placement import partition_for
 from barnabas.types import LeaderAndIsr, TopicPartition
 
 

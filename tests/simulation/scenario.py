@@ -32,8 +32,8 @@ from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.reassignment import list_moves
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ConfigError, ErrorCode, FatalError
-from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
 from barnabas.zookeeper.server.serve import CoordinatorConfig, serve

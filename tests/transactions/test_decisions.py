@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barnabas.coordinator.transaction import decisions
+from barnabas.coordinator.transaction.decisions import Expected
+from barnabas.coordinator.transaction.states import TransactionState
+from barnabas.coordinator.transaction.transaction import EPOCH_MAX, Transaction, TransactionValue
 from barnabas.errors import ErrorCode, FatalError, KafkaError
-from barnabas.transactions import decisions
-from barnabas.transactions.decisions import Expected
-from barnabas.transactions.states import TransactionState
-from barnabas.transactions.transaction import EPOCH_MAX, Transaction, TransactionValue
 from barnabas.types import TopicPartition
 
 S = TransactionState

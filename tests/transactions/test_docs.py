@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from barnabas.transactions.states import TRANSITIONS, TransactionState, transition_table
+from barnabas.coordinator.transaction.states import TRANSITIONS, TransactionState, transition_table
 
 
 def test_the_documented_table_is_the_table() -> None:

@@ -9,15 +9,15 @@ from typing import Any, cast
 import pytest
 from tests.replication.support import run, settle
 
+from barnabas.coordinator.ownership import OwnedPartition
+from barnabas.coordinator.transaction import decisions
+from barnabas.coordinator.transaction.markers import RETRY_PAUSE_S, Delivery, MarkerSender
+from barnabas.coordinator.transaction.peers import Peers
+from barnabas.coordinator.transaction.transaction import Transaction
 from barnabas.errors import ErrorCode
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
-from barnabas.replication.ownership import OwnedPartition
 from barnabas.replication.tasks import TaskOwner
-from barnabas.transactions import decisions
-from barnabas.transactions.markers import RETRY_PAUSE_S, Delivery, MarkerSender
-from barnabas.transactions.peers import Peers
-from barnabas.transactions.transaction import Transaction
 from barnabas.types import TopicPartition
 
 T0, T1, U0 = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("u", 0)

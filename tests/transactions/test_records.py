@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barnabas.coordinator.transaction.loading import Loading
+from barnabas.coordinator.transaction.records import (
+    decode_key,
+    decode_value,
+    encode_key,
+    encode_value,
+)
+from barnabas.coordinator.transaction.states import TransactionState
+from barnabas.coordinator.transaction.transaction import TransactionValue
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
-from barnabas.transactions.loading import Loading
-from barnabas.transactions.records import decode_key, decode_value, encode_key, encode_value
-from barnabas.transactions.states import TransactionState
-from barnabas.transactions.transaction import TransactionValue
 from barnabas.types import TopicPartition
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from tests.replication.support import run, settle
 
+from barnabas.coordinator.transaction.peers import Peers
+from barnabas.coordinator.transaction.verification import Verifier, told_to_client, told_to_producer
 from barnabas.errors import ErrorCode
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
 from barnabas.replication.tasks import TaskOwner
-from barnabas.transactions.peers import Peers
-from barnabas.transactions.verification import Verifier, told_to_client, told_to_producer
 from barnabas.types import TopicPartition
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)

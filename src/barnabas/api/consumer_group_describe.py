@@ -10,9 +10,9 @@ from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.group.consumer.group import ConsumerGroup
+from barnabas.coordinator.group.records.assignment import Assignment
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.consumer.assignment import Assignment
-from barnabas.groups.consumer.group import ConsumerGroup
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 

@@ -14,13 +14,13 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
-from barnabas.errors import ErrorCode
-from barnabas.groups.consumer.assignment import (
+from barnabas.coordinator.group.consumer.requests import HeartbeatRequest, HeartbeatResult
+from barnabas.coordinator.group.records.assignment import (
     Assignment,
     TopicIdPartition,
     assignment_of,
 )
-from barnabas.groups.consumer.requests import HeartbeatRequest, HeartbeatResult
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message

@@ -9,8 +9,8 @@ from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.group.classic.member import GroupView
 from barnabas.errors import ErrorCode
-from barnabas.groups.member import GroupView
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.transaction.records import by_topic
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.transactions.records import by_topic
 
 
 @serves(ApiKey.DESCRIBE_TRANSACTIONS)

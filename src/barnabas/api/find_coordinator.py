@@ -15,12 +15,12 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
+from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
-from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.neighbours import Standing
-from barnabas.transactions.records import TRANSACTION_TOPIC
 from barnabas.types import TopicPartition
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.transaction.decisions import Expected
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
-from barnabas.transactions.decisions import Expected
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 
 FENCED_FROM = 4

@@ -6,10 +6,10 @@ from __future__ import annotations
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.transaction.states import BY_LABEL, TransactionState
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.transactions.states import BY_LABEL, TransactionState
 
 NO_DURATION = -1
 

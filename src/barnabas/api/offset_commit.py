@@ -14,7 +14,7 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
-from barnabas.groups.offset_manager import CommitRequest, Errors
+from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message

@@ -9,8 +9,8 @@ from barnabas.api.positions import answered
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.group.offset_manager import Errors
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.offset_manager import Errors
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition

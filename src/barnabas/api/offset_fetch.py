@@ -14,9 +14,9 @@ from typing import Any
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.coordinator.group.offset_manager import FetchedOffset
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.offset_manager import FetchedOffset
-from barnabas.groups.records import CommittedOffset
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition

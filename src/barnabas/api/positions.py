@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from barnabas.api.services import Services
+from barnabas.coordinator.group.offset_manager import Errors
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
 from barnabas.errors import ErrorCode
-from barnabas.groups.offset_manager import Errors
-from barnabas.groups.records import CommittedOffset
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, TopicPartition
 

@@ -19,6 +19,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, ask, begin
 from barnabas.api.when import when
+from barnabas.coordinator.transaction.verification import Verdicts, told_to_producer
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.produce import (
@@ -33,7 +34,6 @@ from barnabas.protocol.wire import MALFORMED, read_string
 from barnabas.records.header import HEADER_BYTES, MAGIC, MAGIC_POSITION, parse_header
 from barnabas.replication.produce import InTransaction
 from barnabas.replication.results import ProduceResult
-from barnabas.transactions.verification import Verdicts, told_to_producer
 from barnabas.types import TopicPartition
 
 CURRENT_LEADER_FROM_VERSION = 10

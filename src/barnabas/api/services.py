@@ -10,14 +10,14 @@ from typing import Protocol, TypeVar
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
+from barnabas.coordinator.group.coordinator import GroupCoordinator
+from barnabas.coordinator.transaction.coordinator import TransactionCoordinator
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
-from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
 

@@ -9,8 +9,8 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.coordinator.group.classic.member import SyncRequest, SyncResult
 from barnabas.errors import ErrorCode
-from barnabas.groups.member import SyncRequest, SyncResult
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 

@@ -14,13 +14,13 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, prepare
+from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
+from barnabas.coordinator.group.writing import OFFSET_ERRORS
+from barnabas.coordinator.transaction.verification import told_to_client
 from barnabas.errors import ErrorCode
-from barnabas.groups.offset_manager import CommitRequest, Errors
-from barnabas.groups.placement import OFFSETS_TOPIC
-from barnabas.groups.writing import OFFSET_ERRORS
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.transactions.verification import told_to_client
 from barnabas.types import NO_SEQUENCE, TopicPartition
 
 ABORTABLE_FROM = 4

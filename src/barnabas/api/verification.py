@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from barnabas.api.services import Services
+from barnabas.coordinator.transaction.verification import Verdicts
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.produce import InTransaction
 from barnabas.storage.producers.verification import NOT_NEEDED, VerificationGuard
-from barnabas.transactions.verification import Verdicts
 from barnabas.types import TopicPartition
 
 

@@ -13,8 +13,8 @@ from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ErrorCode
-from barnabas.groups.placement import OFFSETS_TOPIC
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker

@@ -35,8 +35,9 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
+from barnabas.coordinator.group.coordinator import GroupCoordinator
+from barnabas.coordinator.transaction.coordinator import TransactionCoordinator
 from barnabas.errors import ConfigError, FatalError
-from barnabas.groups.coordinator import GroupCoordinator
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
@@ -46,7 +47,6 @@ from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
-from barnabas.transactions.coordinator import TransactionCoordinator
 from barnabas.types import Broker, Endpoint
 from barnabas.zk.startup import (
     ensure_top_level_paths,

@@ -9,12 +9,12 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.relations import connections_per_address
 from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
-from barnabas.groups.consumer.settings import ConsumerGroupSettings
-from barnabas.groups.settings import GroupSettings
+from barnabas.coordinator.group.consumer.settings import ConsumerGroupSettings
+from barnabas.coordinator.group.settings import GroupSettings
+from barnabas.coordinator.transaction.settings import TransactionSettings
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
-from barnabas.transactions.settings import TransactionSettings
 
 LISTEN_BACKLOG = 1024
 """Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a

@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from barnabas.errors import KafkaError
-from barnabas.groups.consumer.assignment import (
+from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.consumer.group import Change, ConsumerGroup
+from barnabas.coordinator.group.consumer.membership import ConsumerMembership
+from barnabas.coordinator.group.consumer.requests import (
+    HeartbeatRequest,
+    HeartbeatResult,
+    check_request,
+)
+from barnabas.coordinator.group.consumer.settings import ConsumerGroupSettings
+from barnabas.coordinator.group.consumer.topics import Patterns
+from barnabas.coordinator.group.records.assignment import (
     Assignment,
     TopicIdPartition,
     assignment_of,
     partitions_of,
 )
-from barnabas.groups.consumer.facts import TopicFacts
-from barnabas.groups.consumer.group import Change, ConsumerGroup
-from barnabas.groups.consumer.membership import ConsumerMembership
-from barnabas.groups.consumer.requests import HeartbeatRequest, HeartbeatResult, check_request
-from barnabas.groups.consumer.settings import ConsumerGroupSettings
-from barnabas.groups.consumer.topics import Patterns
-from barnabas.groups.member import Now
+from barnabas.coordinator.group.records.facts import TopicFacts
+from barnabas.errors import KafkaError
 
 WALL_MS = 1_795_398_600_000
 

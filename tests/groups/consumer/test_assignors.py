@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.groups.consumer.kit import of, topic_id
 
-from barnabas.groups.consumer.assignment import Assignment, partitions_of, size, without
-from barnabas.groups.consumer.assignors import (
+from barnabas.coordinator.group.consumer.assignors import (
     ASSIGNORS,
     AssigneeFacts,
     assign_ranges,
     assign_uniformly,
 )
+from barnabas.coordinator.group.records.assignment import Assignment, partitions_of, size, without
 
 GroupFacts: TypeAlias = tuple[dict[str, AssigneeFacts], dict[uuid.UUID, int]]
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.groups.consumer.kit import Stage, numbers, of, topic_id
 
-from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.consumer.assignment import partitions_of
-from barnabas.groups.consumer.checks import check_commit, check_fetch
-from barnabas.groups.consumer.facts import CurrentFacts, CurrentKey, TargetKey, TopicsKey
-from barnabas.groups.consumer.group import ConsumerGroup
-from barnabas.groups.consumer.states import (
+from barnabas.coordinator.group.consumer.checks import check_commit, check_fetch
+from barnabas.coordinator.group.consumer.group import ConsumerGroup
+from barnabas.coordinator.group.consumer.states import (
     MEMBER_TRANSITIONS,
     ConsumerGroupState,
     MemberState,
     member_transition_table,
 )
+from barnabas.coordinator.group.records.assignment import partitions_of
+from barnabas.coordinator.group.records.facts import CurrentFacts, CurrentKey, TargetKey, TopicsKey
+from barnabas.errors import ErrorCode, KafkaError
 
 EMPTY, ASSIGNING, RECONCILING, STABLE = (
     ConsumerGroupState.EMPTY,

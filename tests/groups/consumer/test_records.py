@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.consumer.facts import (
+from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.consumer.group import ConsumerGroup
+from barnabas.coordinator.group.consumer.states import MemberState
+from barnabas.coordinator.group.loading import Loading
+from barnabas.coordinator.group.records.consumer_group import (
+    decode_consumer_value,
+    encode_consumer_key,
+    encode_consumer_value,
+)
+from barnabas.coordinator.group.records.facts import (
     ConsumerKey,
     ConsumerValue,
     CurrentFacts,
@@ -25,16 +33,8 @@ from barnabas.groups.consumer.facts import (
     TopicFacts,
     TopicsKey,
 )
-from barnabas.groups.consumer.group import ConsumerGroup
-from barnabas.groups.consumer.records import (
-    decode_consumer_value,
-    encode_consumer_key,
-    encode_consumer_value,
-)
-from barnabas.groups.consumer.states import MemberState
-from barnabas.groups.loading import Loading
-from barnabas.groups.member import Now
-from barnabas.groups.records import GroupKey, OffsetKey, decode_key
+from barnabas.coordinator.group.records.group_metadata import GroupKey, OffsetKey, decode_key
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import iterate_batches, iterate_records
 from barnabas.types import TopicPartition
 

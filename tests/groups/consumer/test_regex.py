@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barnabas.coordinator.group.consumer.regex import TopicPattern
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.groups.consumer.regex import TopicPattern
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What members are told. Pure: answers are left in the group for the flow to send."""
+
+from __future__ import annotations
+
+from barnabas.coordinator.group.classic.group import Group
+from barnabas.coordinator.group.classic.member import JoinResult, Member, Now, SyncResult
+from barnabas.errors import ErrorCode
+
+
+def touch(member: Member, now: Now) -> None:
+    """It is alive: its session begins anew."""
+    member.session_deadline_ms = now.ms + member.session_timeout_ms
+
+
+def joined(
+    group: Group,
+    member: Member,
+    *,
+    error: ErrorCode = ErrorCode.NONE,
+    member_id: str | None = None,
+    leader: str | None = None,
+    skip_assignment: bool = False,
+    members: tuple[tuple[str, str | None, bytes], ...] = (),
+) -> JoinResult:
+    """A member's place in the generation of now."""
+    return JoinResult(
+        error=error,
+        member_id=member.id if member_id is None else member_id,
+        generation=group.generation,
+        protocol_type=group.protocol_type,
+        protocol=group.protocol,
+        leader=(group.leader or "") if leader is None else leader,
+        skip_assignment=skip_assignment,
+        members=members,
+    )
+
+
+def assigned(group: Group, member: Member) -> SyncResult:
+    """What a member owns."""
+    return SyncResult(
+        protocol_type=group.protocol_type, protocol=group.protocol, assignment=member.assignment
+    )
+
+
+def answer_join(group: Group, member: Member, result: JoinResult) -> None:
+    """Tell a member that waits for its JoinGroup; it waits no longer."""
+    if member.joining is not None:
+        group.answers.append((member.joining, result))
+        member.joining = None
+
+
+def answer_sync(group: Group, member: Member, error: ErrorCode) -> None:
+    """Tell a member that waits for its SyncGroup: the error, or its assignment."""
+    if member.syncing is not None:
+        result = SyncResult(error=error) if error else assigned(group, member)
+        group.answers.append((member.syncing, result))
+        member.syncing = None

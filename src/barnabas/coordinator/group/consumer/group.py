@@ -1,0 +1,217 @@
+"""One consumer group: facts under their keys, who holds what, and deadlines. Pure.
+
+``membership.py`` decides. What it puts is noted in ``changes`` with what was there before, so that
+a decision whose records cannot be appended is taken back whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+from barnabas.coordinator.group.consumer.states import ConsumerGroupState, MemberState
+from barnabas.coordinator.group.offsets import GroupOffsets
+from barnabas.coordinator.group.records.assignment import (
+    Assignment,
+    TopicIdPartition,
+    partitions_of,
+)
+from barnabas.coordinator.group.records.consumer_group import encode_consumer_key
+from barnabas.coordinator.group.records.facts import (
+    NO_TARGET_EPOCH,
+    ConsumerKey,
+    ConsumerValue,
+    CurrentFacts,
+    CurrentKey,
+    EpochKey,
+    MemberFacts,
+    MemberKey,
+    TargetEpochKey,
+    TargetKey,
+    TopicFacts,
+    TopicsKey,
+)
+
+T = TypeVar("T")
+
+NOT_YET: Final = CurrentFacts()
+"""Of a member that has just come."""
+
+
+class Change(NamedTuple):
+    """One fact that was put; None in place of a value that is not there."""
+
+    key: ConsumerKey
+    value: ConsumerValue | None
+    before: ConsumerValue | None
+
+
+class ConsumerGroup:
+    """State of one group at its coordinator."""
+
+    kind = "consumer"
+    protocol_type = "consumer"
+
+    def __init__(self, group_id: str) -> None:
+        self.id = group_id
+        self.epoch = 0
+        self.target_epoch = NO_TARGET_EPOCH
+        self.topics: Mapping[str, TopicFacts] = {}
+        self.members: dict[str, MemberFacts] = {}
+        self.current: dict[str, CurrentFacts] = {}
+        self.targets: dict[str, Assignment] = {}
+        self.static: dict[str, str] = {}
+        """Instance id to member id."""
+        self.holders: dict[TopicIdPartition, str] = {}
+        """Who may still work on a partition: it is assigned to the member, or not revoked yet."""
+        self.offsets = GroupOffsets()
+        self.changes: list[Change] = []
+        self.is_dead = False
+        self.topics_seen = -1
+        """The version of the cluster's topics that ``topics`` was last compared with."""
+        self.sessions: dict[str, int] = {}
+        """When members count as gone, in ms of the loop."""
+        self.revocations: dict[str, tuple[int, int]] = {}
+        """(epoch, when) by which members must have revoked what they are to revoke."""
+        self.timer_ms: int | None = None
+        """When the flow will look at it next; kept by ``timers.py``."""
+        self.told: tuple[ConsumerGroupState, int] | None = None
+        """State and epoch that the flow has logged last."""
+        self._setters: Mapping[type[Any], Callable[[Any, Any], Any]] = {
+            EpochKey: self._put_epoch,
+            TopicsKey: self._put_topics,
+            MemberKey: self._put_member,
+            TargetEpochKey: self._put_target_epoch,
+            TargetKey: self._put_target,
+            CurrentKey: self._put_current,
+        }
+
+    # Looking
+
+    @property
+    def state(self) -> ConsumerGroupState:
+        """As clients see it."""
+        if self.is_dead:
+            return ConsumerGroupState.DEAD
+        if not self.members:
+            return ConsumerGroupState.EMPTY
+        if self.epoch > self.target_epoch:
+            return ConsumerGroupState.ASSIGNING
+        if all(self.is_reconciled(member) for member in self.members):
+            return ConsumerGroupState.STABLE
+        return ConsumerGroupState.RECONCILING
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no members and may be deleted."""
+        return not self.members and not self.is_dead
+
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether a member wants the topic."""
+        return topic in self.topics or any(topic in m.topics for m in self.members.values())
+
+    def now_of(self, member_id: str) -> CurrentFacts:
+        """Where a member is."""
+        return self.current.get(member_id, NOT_YET)
+
+    def is_reconciled(self, member_id: str) -> bool:
+        """Whether a member is at the target."""
+        now = self.now_of(member_id)
+        return now.state is MemberState.STABLE and now.epoch == self.target_epoch
+
+    def assignor(self, default: str) -> str:
+        """The assignor that most members ask for."""
+        votes = Counter(m.assignor for m in self.members.values() if m.assignor is not None)
+        return str(votes.most_common(1)[0][0]) if votes else default
+
+    def next_deadline_ms(self) -> int | None:
+        """When something will be due if nobody calls; None if nothing can be."""
+        if self.is_dead:
+            return None
+        deadlines = [*self.sessions.values(), *(when for _, when in self.revocations.values())]
+        return min(deadlines, default=None)
+
+    def own_keys(self) -> list[bytes]:
+        """Keys of the records to remove when the group, without members, is removed."""
+        keys = (TargetEpochKey(self.id), TopicsKey(self.id), EpochKey(self.id))
+        return [encode_consumer_key(key) for key in keys]
+
+    # Changing
+
+    def put(self, key: ConsumerKey, value: ConsumerValue | None) -> None:
+        """A fact from a decision."""
+        before = self.load(key, value)
+        self.changes.append(Change(key, value, before))
+
+    def load(self, key: ConsumerKey, value: ConsumerValue | None) -> ConsumerValue | None:
+        """A fact from the log; what was there before."""
+        before: ConsumerValue | None = self._setters[type(key)](key, value)
+        return before
+
+    def undo(self) -> None:
+        """Take back what has been put since ``changes`` was emptied."""
+        for change in reversed(self.changes):
+            self.load(change.key, change.before)
+        self.changes.clear()
+        self.topics_seen = -1
+
+    def forget_deadlines(self, member_id: str) -> None:
+        """The member is gone."""
+        self.sessions.pop(member_id, None)
+        self.revocations.pop(member_id, None)
+
+    # Facts by key
+
+    def _put_epoch(self, key: EpochKey, epoch: int | None) -> int:
+        before, self.epoch = self.epoch, epoch or 0
+        return before
+
+    def _put_target_epoch(self, key: TargetEpochKey, epoch: int | None) -> int:
+        before, self.target_epoch = self.target_epoch, NO_TARGET_EPOCH if epoch is None else epoch
+        return before
+
+    def _put_topics(
+        self, key: TopicsKey, topics: Mapping[str, TopicFacts] | None
+    ) -> Mapping[str, TopicFacts]:
+        before, self.topics = self.topics, topics or {}
+        return before
+
+    def _put_target(self, key: TargetKey, target: Assignment | None) -> Assignment | None:
+        return _put(self.targets, key.member, target)
+
+    def _put_member(self, key: MemberKey, facts: MemberFacts | None) -> MemberFacts | None:
+        before = _put(self.members, key.member, facts)
+        if (
+            before is not None
+            and before.instance_id is not None
+            and self.static.get(before.instance_id) == key.member
+        ):
+            del self.static[before.instance_id]
+        if facts is not None and facts.instance_id is not None:
+            self.static[facts.instance_id] = key.member
+        return before
+
+    def _put_current(self, key: CurrentKey, now: CurrentFacts | None) -> CurrentFacts | None:
+        before = _put(self.current, key.member, now)
+        for partition in _held(before):
+            if self.holders.get(partition) == key.member:
+                del self.holders[partition]
+        for partition in _held(now):
+            self.holders[partition] = key.member
+        return before
+
+
+def _put(facts: dict[str, T], member: str, value: T | None) -> T | None:
+    before = facts.get(member)
+    if value is None:
+        facts.pop(member, None)
+    else:
+        facts[member] = value
+    return before
+
+
+def _held(now: CurrentFacts | None) -> Iterator[TopicIdPartition]:
+    if now is not None:
+        yield from partitions_of(now.assigned)
+        yield from partitions_of(now.revoking)

@@ -1,0 +1,55 @@
+"""Which positions nobody has needed for too long, and which groups are left with nothing. Pure.
+
+Reference 8.7, KIP-211. Members keep the positions of the topics they want; groups whose members we
+cannot read keep everything while they have members.
+"""
+
+from __future__ import annotations
+
+from barnabas.coordinator.group.classic.group import Group
+from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.consumer.group import ConsumerGroup
+from barnabas.coordinator.group.kinds import AnyGroup
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
+from barnabas.types import TopicPartition
+
+
+def expired_offsets(group: AnyGroup, now_ms: int, retention_ms: int) -> list[TopicPartition]:
+    """Positions to forget now (wall ms)."""
+    if isinstance(group, ConsumerGroup):
+        since, is_wanted = _since_commit, group.is_subscribed
+        return list(group.offsets.expired(now_ms, retention_ms, since, is_wanted))
+    return _of_classic(group, now_ms, retention_ms)
+
+
+def _of_classic(group: Group, now_ms: int, retention_ms: int) -> list[TopicPartition]:
+    offsets = group.offsets
+
+    def since_empty(value: CommittedOffset) -> int:
+        return value.commit_ms if group.state_since_ms is None else group.state_since_ms
+
+    def nothing(topic: str) -> bool:
+        return False
+
+    if group.protocol_type is None:
+        return list(offsets.expired(now_ms, retention_ms, _since_commit, nothing))
+    if group.state is GroupState.EMPTY:
+        return list(offsets.expired(now_ms, retention_ms, since_empty, nothing))
+    if (
+        group.state is GroupState.STABLE
+        and group.is_consumer_group
+        and group.subscribed is not None
+    ):
+        return list(offsets.expired(now_ms, retention_ms, _since_commit, group.is_subscribed))
+    return []
+
+
+def _since_commit(value: CommittedOffset) -> int:
+    return value.commit_ms
+
+
+def is_unused(group: AnyGroup) -> bool:
+    """Whether the group has no members and expects none: it is kept for its positions alone, and
+    goes with the last of them."""
+    expected = () if isinstance(group, ConsumerGroup) else group.pending
+    return group.is_empty and not expected

@@ -1,0 +1,104 @@
+"""Batches for ``__consumer_offsets``, and what a failed write means to a client. Pure.
+
+Headers as the original writes them (reference section 14): no producer id, base sequence 0 for
+positions and -1 for groups and tombstones; one commit is one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from barnabas.coordinator.group.consumer.group import Change
+from barnabas.coordinator.group.records.consumer_group import (
+    encode_consumer_key,
+    encode_consumer_value,
+)
+from barnabas.coordinator.group.records.group_metadata import (
+    CommittedOffset,
+    GroupRecord,
+    encode_group_key,
+    encode_group_value,
+    encode_offset_key,
+    encode_offset_value,
+)
+from barnabas.errors import ErrorCode
+from barnabas.records.batch import Record, build_batch
+from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
+
+_COMMON: Final[Mapping[ErrorCode, ErrorCode]] = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.FENCED_LEADER_EPOCH: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
+}
+OFFSET_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
+    **_COMMON,
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.INVALID_COMMIT_OFFSET_SIZE,
+    ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.INVALID_COMMIT_OFFSET_SIZE,
+}
+"""What a commit is answered if its append fails; others as they are (reference 8.5)."""
+GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
+    **_COMMON,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.REBALANCE_IN_PROGRESS,
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+}
+"""The same for the write of a group."""
+CONSUMER_GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
+    **GROUP_ERRORS,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+}
+"""The same for the facts of a consumer group."""
+
+
+def offsets_batch(
+    group: str,
+    offsets: Iterable[tuple[TopicPartition, CommittedOffset]],
+    now_ms: int,
+    *,
+    producer_id: int = NO_PRODUCER_ID,
+    producer_epoch: int = NO_PRODUCER_EPOCH,
+) -> bytearray:
+    """One commit; with a producer id it is part of that producer's transaction."""
+    records = [
+        Record(
+            timestamp=now_ms,
+            key=encode_offset_key(group, partition.topic, partition.partition),
+            value=encode_offset_value(value),
+        )
+        for partition, value in offsets
+    ]
+    return build_batch(
+        records,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=0,
+        transactional=producer_id != NO_PRODUCER_ID,
+    )
+
+
+def group_batch(group: str, record: GroupRecord, now_ms: int) -> bytearray:
+    """The members of one group."""
+    key, value = encode_group_key(group), encode_group_value(record)
+    return build_batch([Record(timestamp=now_ms, key=key, value=value)])
+
+
+def facts_batch(changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: int) -> bytearray:
+    """What has changed in a consumer group, after the end of a classic group (the keys in
+    ``taken_over``) that it takes the place of."""
+    records = [Record(timestamp=now_ms, key=key) for key in taken_over]
+    for key, value, _ in changes:
+        data = None if value is None else encode_consumer_value(key, value)
+        records.append(Record(timestamp=now_ms, key=encode_consumer_key(key), value=data))
+    return build_batch(records)
+
+
+def tombstones_batch(
+    group: str, partitions: Iterable[TopicPartition], now_ms: int, *, own_keys: Sequence[bytes] = ()
+) -> bytearray:
+    """The end of these positions, and of the group itself: the keys of its own records."""
+    keys = [encode_offset_key(group, p.topic, p.partition) for p in partitions]
+    return build_batch([Record(timestamp=now_ms, key=key) for key in [*keys, *own_keys]])
