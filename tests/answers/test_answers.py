@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from tests.answers.cases import ALL
 from tests.answers.different import DIFFERENT
 from tests.answers.run import answers, frames
 from tests.api import kit
+from tests.places import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 SETTINGS = {
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "3",

@@ -6,16 +6,16 @@ setting of a broker of Apache Kafka 3.9.1, which was given ``RECORDED``.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from tests import places
 from tests.api import kit
 
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
-GOLDEN = Path(__file__).parents[1] / "golden/settings/described.txt"
+GOLDEN = places.GOLDEN / "settings/described.txt"
 RECORDED = {
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from tests.zookeeper.coordinator_kit import environment, run, start
+from tests.zookeeper.server.kit import environment, run, start
 
 from barnabas.broker.features import UNKNOWN_EPOCH, FinalizedFeatures
 from barnabas.zk import paths

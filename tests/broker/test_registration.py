@@ -7,12 +7,12 @@ import gzip
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.places import GOLDEN
+from tests.zookeeper.client.puppet_server import PuppetServer
 from tests.zookeeper.clients import Client, Notes, connected, make_env
-from tests.zookeeper.puppet_server import PuppetServer
 
 from barnabas.broker.registration import BrokerRegistration
 from barnabas.errors import ConfigError
@@ -29,7 +29,7 @@ ME = Broker(
     id=1, epoch=-1, endpoints=(Endpoint("PLAINTEXT", "PLAINTEXT", "h", 9092),), unclean_start=True
 )
 PATH = "/brokers/ids/1"
-WIRE = Path(__file__).parent.parent / "golden/zookeeper-wire.jsonl.gz"
+WIRE = GOLDEN / "zookeeper-wire.jsonl.gz"
 
 
 class Case:

@@ -34,6 +34,7 @@ from barnabas.zookeeper.messages import (
     OpCode,
     StatResponse,
 )
+from barnabas.zookeeper.path_names import parent_of
 from barnabas.zookeeper.server.tree import Request, ZTree
 from barnabas.zookeeper.server.watches import Watches
 
@@ -124,7 +125,7 @@ class FakeZooKeeper:
         """From outside; parents are made. Returns the zxid."""
         from barnabas.zookeeper.messages import CreateRequest
 
-        parent = paths.parent_path(path)
+        parent = parent_of(path)
         if parent not in self.tree.nodes:
             self.create(parent)
         flags = 1 if session_id else 0

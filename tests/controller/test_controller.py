@@ -6,10 +6,10 @@ import asyncio
 import gzip
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import places
 from tests.controller.kit import Cluster, FakeConnection, run
 
 from barnabas.controller.batch import ControlBatch
@@ -21,7 +21,7 @@ from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
 from barnabas.types import Broker, Endpoint, LeaderAndIsr
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "kafka-wire.jsonl.gz"
+GOLDEN = places.GOLDEN / "kafka-wire.jsonl.gz"
 
 
 def test_requests_to_a_follower_are_refused() -> None:

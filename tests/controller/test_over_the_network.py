@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.controller.kit import Recorder
-from tests.zookeeper.coordinator_kit import coordinator, environment, run
+from tests.zookeeper.server.kit import coordinator, environment, run
 
 from barnabas.controller.controller import Controller
 from barnabas.controller.settings import ControllerSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster_kit import Cluster, no_traceback, wait_for
-from tests.groups.libraries import PARTITIONS, TOPIC, Members, Watcher, produce
+from tests.coordinator.group.libraries import PARTITIONS, TOPIC, Members, Watcher, produce
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
 

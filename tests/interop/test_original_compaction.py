@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.interop.original import output
-from tests.storage.test_cleaner_model import IDEMPOTENT, PLAIN, TRANSACTIONAL, Machine
+from tests.storage.cleaner.test_model import IDEMPOTENT, PLAIN, TRANSACTIONAL, Machine
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.cluster_kit import Cluster
-from tests.groups.consumer.test_clients import SETTINGS
+from tests.coordinator.group.consumer.test_clients import SETTINGS
 from tests.interop.original import output
 
 pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]

@@ -12,7 +12,14 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.cluster_kit import Cluster, barnabas, wait_for
-from tests.groups.libraries import ALL_PYTHON, PARTITIONS, TOPIC, Members, Watcher, produce
+from tests.coordinator.group.libraries import (
+    ALL_PYTHON,
+    PARTITIONS,
+    TOPIC,
+    Members,
+    Watcher,
+    produce,
+)
 from tests.interop.original import java_broker, our_broker
 from tests.interop.original_groups import (
     fill,

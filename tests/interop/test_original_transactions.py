@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.cluster_kit import Cluster, free_ports, wait_for
+from tests.coordinator.transaction.libraries import confluent, coordinator_of, read_confluent
 from tests.interop.original import JavaBroker, output
-from tests.transactions.libraries import confluent, coordinator_of, read_confluent
 
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.coordinators import (

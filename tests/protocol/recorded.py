@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "kafka-wire.jsonl.gz"
+from tests import places
+
+GOLDEN = places.GOLDEN / "kafka-wire.jsonl.gz"
 
 
 class Recorded(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.places import GOLDEN
+
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import BatchHeader, Record, build_batch
-
-GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def files(pattern: str) -> list[Path]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.records.recordings import GOLDEN, expect, files, rebuild
+from tests.places import GOLDEN
+from tests.records.recordings import expect, files, rebuild
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.records.recordings import GOLDEN, expect, files
+from tests.places import GOLDEN
+from tests.records.recordings import expect, files
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.codec import decode_request

@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from tests.groups.members import Book, SimulatedMember, check_code
+from tests.coordinator.group.members import Book, SimulatedMember, check_code
 from tests.simulation.history import Assigned, Commit, Committed, Outcome, Poll
 from tests.simulation.nodes import Process, Simulation
 from tests.simulation.workload import Main, Workload

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from barnabas.records.batch import Record, build_batch, iterate_batches
@@ -18,7 +17,6 @@ from barnabas.storage.producers.verification import NOT_NEEDED
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.types import Buffer, TopicPartition
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 RECORDED_MS = 1_795_398_600_000
 """About when the golden directories were recorded: their producers have not expired."""
 DAY_MS = 86_400_000

@@ -10,15 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.storage.support import (
-    GOLDEN,
-    RECORDED_MS,
-    FaultyFiles,
-    append,
-    environment,
-    read_all,
-    until,
-)
+from tests.places import GOLDEN
+from tests.storage.support import RECORDED_MS, FaultyFiles, append, environment, read_all, until
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.storage.checkpoints import decode_offsets

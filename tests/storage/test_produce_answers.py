@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.records.recordings import GOLDEN
+from tests.places import GOLDEN
 from tests.storage.support import create, environment, memory_files
 
 from barnabas.errors import KafkaError

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.places import GOLDEN
 from tests.storage.support import (
     DIRECTORY,
-    GOLDEN,
     RECORDED_MS,
     append,
     batch,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import places
 
 from barnabas.errors import InvalidRequest
 from barnabas.zookeeper import jute, messages
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "zookeeper-wire.jsonl.gz"
+GOLDEN = places.GOLDEN / "zookeeper-wire.jsonl.gz"
 
 
 def recorded() -> Iterator[dict[str, Any]]:

@@ -9,8 +9,7 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.relations import connections_per_address
 from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
-from barnabas.coordinator.group.consumer.settings import ConsumerGroupSettings
-from barnabas.coordinator.group.settings import GroupSettings
+from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings

@@ -15,6 +15,7 @@ from barnabas.types import Broker, TopicPartition
 from barnabas.zk import paths
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.messages import EventType
+from barnabas.zookeeper.path_names import child_name, parent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def event_for(watch: WatchEvent) -> Event | None:
         return ReassignmentRequested()
     if watch.type is not EventType.NODE_DATA_CHANGED:
         return None
-    parent, name = paths.parent_path(path), paths.child_name(path)
+    parent, name = parent_of(path), child_name(path)
     if parent == paths.BROKER_IDS and name.isdigit():
         return BrokerModifications(int(name))
     if parent == paths.TOPICS:

@@ -109,16 +109,6 @@ def desanitize(text: str) -> str:
     return unquote(text)
 
 
-def child_name(path: str) -> str:
-    """The last component of a path."""
-    return path.rpartition("/")[2]
-
-
-def parent_path(path: str) -> str:
-    """The path above; ``/`` for a top-level node and for ``/`` itself."""
-    return path.rpartition("/")[0] or "/"
-
-
 def sequence_number(name: str) -> int:
     """The number that a sequential node's name ends in (``config_change_0000000007`` is 7).
 

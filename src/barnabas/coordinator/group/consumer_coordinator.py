@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from barnabas.coordinator.group.classic.group import Group
-from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.consumer.membership import ConsumerMembership
 from barnabas.coordinator.group.consumer.requests import (

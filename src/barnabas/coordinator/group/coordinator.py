@@ -18,12 +18,12 @@ from barnabas.coordinator.group.classic.member import (
     GroupView,
     JoinRequest,
     JoinResult,
-    Now,
     SyncRequest,
     SyncResult,
 )
 from barnabas.coordinator.group.classic.membership import Membership
 from barnabas.coordinator.group.classic.states import GroupState
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.consumer_coordinator import ConsumerGroups
 from barnabas.coordinator.group.kinds import AnyGroup

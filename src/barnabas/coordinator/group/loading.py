@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from barnabas.coordinator.group.classic.group import Group
-from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.kinds import AnyGroup
 from barnabas.coordinator.group.offsets import GroupOffsets

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from barnabas.coordinator.group.classic.checks import check_commit
 from barnabas.coordinator.group.classic.group import Group
-from barnabas.coordinator.group.classic.member import Now
 from barnabas.coordinator.group.classic.membership import Membership
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer import checks as consumer_checks
 from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.expiry import expired_offsets, is_unused

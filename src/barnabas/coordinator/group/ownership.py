@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.kinds import AnyGroup
 from barnabas.coordinator.group.loading import Loading
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC

@@ -22,7 +22,6 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from barnabas.seams import Env
-from barnabas.zk.paths import parent_path
 from barnabas.zookeeper.client.addresses import parse_connect_string
 from barnabas.zookeeper.client.connection import (
     Connection,
@@ -55,6 +54,7 @@ from barnabas.zookeeper.errors import (
     ZooKeeperError,
 )
 from barnabas.zookeeper.messages import Stat
+from barnabas.zookeeper.path_names import parent_of
 
 __all__ = [
     "CheckOp",
@@ -249,9 +249,9 @@ class ZooKeeperClient:
             try:
                 return await self.submit(op)
             except NoNode:
-                if not make_parents or parent_path(path) == "/":
+                if not make_parents or parent_of(path) == "/":
                     raise
-            await self.ensure_path(parent_path(path))
+            await self.ensure_path(parent_of(path))
 
     async def ensure_path(self, path: str) -> None:
         """Create a persistent node with null data, and its parents, unless it is there."""

@@ -1,4 +1,4 @@
-"""The coordinator alone: ``python -m barnabas.zookeeper.server.main --data DIR --port N`` (an edge)."""
+"""The coordinator alone, an edge: ``python -m barnabas.zookeeper.server.main``."""
 
 from __future__ import annotations
 

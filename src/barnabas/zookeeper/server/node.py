@@ -115,11 +115,6 @@ def ttl_of(owner: int) -> int:
     return owner - _TTL_OWNER if _TTL_OWNER < owner < 0 else 0
 
 
-def parent_of(path: str) -> str:
-    """The path above; the root's is the root."""
-    return path[: path.rindex("/")] or "/"
-
-
 def check_path(path: str) -> None:
     """Raises Refused(BAD_ARGUMENTS) for what ``PathUtils.validatePath`` refuses."""
     if not path.startswith("/") or _BAD_PATH.search(path):

@@ -35,6 +35,7 @@ from barnabas.zookeeper.messages import (
     SetDataRequest,
     StatResponse,
 )
+from barnabas.zookeeper.path_names import parent_of
 from barnabas.zookeeper.server import acl as access
 from barnabas.zookeeper.server.acl import Identity
 from barnabas.zookeeper.server.node import (
@@ -44,7 +45,6 @@ from barnabas.zookeeper.server.node import (
     Refused,
     check_path,
     owner_for,
-    parent_of,
     ttl_of,
     wrapped,
 )

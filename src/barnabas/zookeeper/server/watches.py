@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, EventType, WatcherType
-from barnabas.zookeeper.server.node import parent_of
+from barnabas.zookeeper.path_names import parent_of
 from barnabas.zookeeper.server.tree import Event, ZTree
 
 W = TypeVar("W")

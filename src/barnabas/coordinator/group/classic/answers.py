@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from barnabas.coordinator.group.classic.group import Group
-from barnabas.coordinator.group.classic.member import JoinResult, Member, Now, SyncResult
+from barnabas.coordinator.group.classic.member import JoinResult, Member, SyncResult
+from barnabas.coordinator.group.clock import Now
 from barnabas.errors import ErrorCode
 
 

@@ -16,7 +16,6 @@ from barnabas.coordinator.group.classic.member import (
     JoinResult,
     Member,
     MemberView,
-    Now,
     Protocols,
     SyncResult,
     Token,
@@ -26,6 +25,7 @@ from barnabas.coordinator.group.classic.subscription import (
     CONSUMER_PROTOCOL_TYPE,
     subscribed_topics,
 )
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.offsets import GroupOffsets
 from barnabas.coordinator.group.records.group_metadata import (
     GroupRecord,

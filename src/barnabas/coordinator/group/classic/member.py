@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from barnabas.errors import ErrorCode
 
@@ -12,13 +12,6 @@ Token: TypeAlias = object
 
 Protocols: TypeAlias = tuple[tuple[str, bytes], ...]
 """Assignors a member can work with, the favourite first, each with the member's metadata."""
-
-
-class Now(NamedTuple):
-    """One moment on both clocks: the loop's for deadlines, the wall's for what is kept."""
-
-    ms: int
-    wall_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,12 +22,12 @@ from barnabas.coordinator.group.classic.member import (
     JoinRequest,
     JoinResult,
     Member,
-    Now,
     SyncRequest,
     SyncResult,
     Token,
 )
 from barnabas.coordinator.group.classic.states import CAN_REBALANCE, GroupState
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
 

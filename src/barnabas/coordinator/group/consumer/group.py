@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
-from barnabas.coordinator.group.consumer.states import ConsumerGroupState, MemberState
+from barnabas.coordinator.group.consumer.states import ConsumerGroupState
 from barnabas.coordinator.group.offsets import GroupOffsets
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
@@ -27,6 +27,7 @@ from barnabas.coordinator.group.records.facts import (
     EpochKey,
     MemberFacts,
     MemberKey,
+    MemberState,
     TargetEpochKey,
     TargetKey,
     TopicFacts,

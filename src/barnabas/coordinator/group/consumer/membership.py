@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from barnabas.coordinator.group.classic.member import Now
+from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.assignors import ASSIGNORS, AssigneeFacts
 from barnabas.coordinator.group.consumer.checks import check_epoch, check_member
 from barnabas.coordinator.group.consumer.group import NOT_YET, ConsumerGroup
@@ -21,8 +21,6 @@ from barnabas.coordinator.group.consumer.requests import (
     HeartbeatRequest,
     HeartbeatResult,
 )
-from barnabas.coordinator.group.consumer.settings import ConsumerGroupSettings
-from barnabas.coordinator.group.consumer.states import MemberState
 from barnabas.coordinator.group.consumer.topics import Topics, subscribed
 from barnabas.coordinator.group.records.facts import (
     STATIC_LEAVE_EPOCH,
@@ -31,11 +29,13 @@ from barnabas.coordinator.group.records.facts import (
     EpochKey,
     MemberFacts,
     MemberKey,
+    MemberState,
     TargetEpochKey,
     TargetKey,
     TopicFacts,
     TopicsKey,
 )
+from barnabas.coordinator.group.settings import ConsumerGroupSettings
 from barnabas.errors import ErrorCode, KafkaError
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from barnabas.coordinator.group.consumer.states import MemberState
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
     TopicIdPartition,
@@ -19,7 +18,7 @@ from barnabas.coordinator.group.records.assignment import (
     together,
     without,
 )
-from barnabas.coordinator.group.records.facts import CurrentFacts
+from barnabas.coordinator.group.records.facts import CurrentFacts, MemberState
 from barnabas.errors import ErrorCode, KafkaError
 
 

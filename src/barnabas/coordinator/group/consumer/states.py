@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-
-class MemberState(IntEnum):
-    """How far a member is on its way to its target. Values are those of the records."""
-
-    STABLE = 0
-    """It has what the target of its epoch gives it."""
-    UNREVOKED_PARTITIONS = 1
-    """It must give partitions back before it comes to the next epoch."""
-    UNRELEASED_PARTITIONS = 2
-    """It has come to the target's epoch; others still hold partitions that it will get."""
-    UNKNOWN = 127
-    """A newer release wrote something else: the member must start again with nothing."""
+from barnabas.coordinator.group.records.facts import MemberState
 
 
 class ConsumerGroupState(Enum):

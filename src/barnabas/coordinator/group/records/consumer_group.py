@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from barnabas.coordinator.group.consumer.states import MemberState
 from barnabas.coordinator.group.records.assignment import Assignment
 from barnabas.coordinator.group.records.facts import (
     ConsumerKey,
@@ -20,6 +19,7 @@ from barnabas.coordinator.group.records.facts import (
     EpochKey,
     MemberFacts,
     MemberKey,
+    MemberState,
     TargetEpochKey,
     TargetKey,
     TopicFacts,

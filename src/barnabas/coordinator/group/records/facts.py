@@ -10,9 +10,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from barnabas.coordinator.group.consumer.states import MemberState
 from barnabas.coordinator.group.records.assignment import Assignment
 
 LEAVE_EPOCH = -1
@@ -20,6 +20,19 @@ LEAVE_EPOCH = -1
 STATIC_LEAVE_EPOCH = -2
 """A static member goes and will be back; its partitions stay its own meanwhile."""
 NO_TARGET_EPOCH = -1
+
+
+class MemberState(IntEnum):
+    """How far a member is on its way to its target. Values are those of the records."""
+
+    STABLE = 0
+    """It has what the target of its epoch gives it."""
+    UNREVOKED_PARTITIONS = 1
+    """It must give partitions back before it comes to the next epoch."""
+    UNRELEASED_PARTITIONS = 2
+    """It has come to the target's epoch; others still hold partitions that it will get."""
+    UNKNOWN = 127
+    """A newer release wrote something else: the member must start again with nothing."""
 
 
 class EpochKey(NamedTuple):
