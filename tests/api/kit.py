@@ -18,7 +18,8 @@ from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch
 from barnabas.seams import Env
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore
 
 PATIENCE_S = 60.0

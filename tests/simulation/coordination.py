@@ -27,7 +27,8 @@ from barnabas.zookeeper.errors import (
     NoNode,
     SessionExpired,
 )
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore
 
 SESSION_MS = 4000

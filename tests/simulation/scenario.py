@@ -36,7 +36,8 @@ from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ConfigError, ErrorCode, FatalError
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 
 TOPIC, KEYED_TOPIC = "t", "k"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))

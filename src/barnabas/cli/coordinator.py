@@ -9,7 +9,7 @@ import click
 from barnabas.cluster.processes import coordinator_process
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.zookeeper.messages import INT_MAX
-from barnabas.zookeeper.server.serve import CoordinatorConfig
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
 
 @click.command()

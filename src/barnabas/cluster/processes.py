@@ -18,7 +18,8 @@ from barnabas.config.protection import check_java_options
 from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
 

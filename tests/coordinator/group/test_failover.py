@@ -18,7 +18,8 @@ from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.groups import describe_group
 from barnabas.seams import Env
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore
 
 BROKERS = 3

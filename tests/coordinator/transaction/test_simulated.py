@@ -25,7 +25,8 @@ from barnabas.protocol.message import Message
 from barnabas.records.batch import Record
 from barnabas.seams import Env
 from barnabas.types import TopicPartition
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore
 
 BROKERS, PARTITIONS, PRODUCERS = 3, 3, 3

@@ -41,7 +41,8 @@ from barnabas.zookeeper.errors import (
 )
 from barnabas.zookeeper.messages import ConnectRequest, EventType, OpCode
 from barnabas.zookeeper.path_names import child_name
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore
 
 TICK_MS = 200

@@ -20,7 +20,8 @@ from barnabas.zookeeper.messages import (
     OpCode,
     WatcherEvent,
 )
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore, Store
 
 T = TypeVar("T")

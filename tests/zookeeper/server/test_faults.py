@@ -82,7 +82,7 @@ def test_a_write_that_breaks_leaves_nothing(
                 p: n for p, n in before.items() if p != "/"
             }
 
-    with caplog.at_level(logging.ERROR, "barnabas.zookeeper.server.serve"):
+    with caplog.at_level(logging.ERROR, "barnabas.zookeeper.server.coordinator"):
         run(main())
     assert ["planted" in str(record.exc_info) for record in caplog.records] == [True]
 

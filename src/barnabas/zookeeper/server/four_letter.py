@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from barnabas.zookeeper.server.connection import Connection
 
 if TYPE_CHECKING:
-    from barnabas.zookeeper.server.serve import Coordinator
+    from barnabas.zookeeper.server.coordinator import Coordinator
 
 VERSION = "3.8.4-barnabas"
 """The protocol's version, as clients parse it."""

@@ -46,7 +46,7 @@ from barnabas.zookeeper.server.connection import Connection
 from barnabas.zookeeper.server.node import Node, Refused
 
 if TYPE_CHECKING:
-    from barnabas.zookeeper.server.serve import Coordinator
+    from barnabas.zookeeper.server.coordinator import Coordinator
 
 
 def handle(keeper: Coordinator, connection: Connection, xid: int, op: int, record: Record) -> None:

@@ -13,7 +13,8 @@ from barnabas.errors import ConfigError, FatalError
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.seams import Env
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.zookeeper.server.serve import CoordinatorConfig, serve
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
 

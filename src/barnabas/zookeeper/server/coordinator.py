@@ -1,0 +1,422 @@
+"""ZooKeeperServer: the state of the embedded coordinator, and what happens to it.
+
+All state is in the tree, the sessions and the watches. Every change of it goes through one place
+(``Coordinator.write`` and the two ends of sessions). The outbox makes a change durable before
+anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from barnabas.errors import InvalidRequest
+from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
+from barnabas.seams import Env
+from barnabas.zookeeper import jute
+from barnabas.zookeeper.messages import (
+    EMPTY,
+    INT_MAX,
+    PASSWORD_BYTES,
+    Code,
+    ConnectRequest,
+    ConnectResponse,
+    KeeperState,
+    OpCode,
+    PathRequest,
+    Record,
+    WatcherEvent,
+)
+from barnabas.zookeeper.server import acl as access
+from barnabas.zookeeper.server.connection import Connection
+from barnabas.zookeeper.server.figures import Figures
+from barnabas.zookeeper.server.node import Node
+from barnabas.zookeeper.server.outbox import Outbox
+from barnabas.zookeeper.server.sessions import Session, Sessions, fast_expiry_ms
+from barnabas.zookeeper.server.store import Batch, Store, Stored, StoredNode
+from barnabas.zookeeper.server.tree import CLIENT_WRITES, WRITES, Event, Outcome, Request, ZTree
+from barnabas.zookeeper.server.watches import Watches
+
+log = logging.getLogger(__name__)
+
+_CHECK_S_MIN = 0.02
+"""Sessions are looked through for expired ones at most this often."""
+_LATE_S = 0.5
+"""A timer this late says that we were stopped or starved, not that the clients were silent."""
+_SESSIONLESS_S = 10.0
+"""A connection that has not asked for a session by then is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorConfig:
+    """Names and defaults of ``zoo.cfg`` where it has them."""
+
+    host: str = "127.0.0.1"
+    port: int = 2181
+    """0 takes any free port; ``ready`` tells which."""
+    tick_ms: int = 2000
+    session_timeout_min_ms: int | None = None
+    """None: two ticks."""
+    session_timeout_max_ms: int | None = None
+    """None: twenty ticks."""
+    container_check_ms: int = 60_000
+    """How often empty containers and znodes past their time to live are looked for."""
+    jute_maxbuffer: int = ZOOKEEPER_SERVER_FRAME_BYTES_MAX
+    """Longest frame of a client in bytes."""
+    super_digest: str | None = None
+    """``user:base64(sha1(user:password))`` who may do everything."""
+
+    @property
+    def timeout_min_ms(self) -> int:
+        return min(self.session_timeout_min_ms or 2 * self.tick_ms, INT_MAX)
+
+    @property
+    def timeout_max_ms(self) -> int:
+        longest = max(self.session_timeout_max_ms or 20 * self.tick_ms, self.timeout_min_ms)
+        return min(longest, INT_MAX)
+
+
+HandleRead: TypeAlias = "Callable[[Coordinator, Connection, int, int, Record], None]"
+"""Answers an operation that changes no znode (``handlers.handle``)."""
+AnswerWord: TypeAlias = "Callable[[Coordinator, bytes], bytes | None]"
+"""Answers a four-letter word (``four_letter.answer``); None for an unknown one."""
+
+
+class Coordinator:
+    """The state and what happens to it. Everything here runs on the loop, without waiting."""
+
+    def __init__(
+        self,
+        env: Env,
+        config: CoordinatorConfig,
+        store: Store,
+        stored: Stored,
+        *,
+        handle_read: HandleRead,
+        answer_word: AnswerWord,
+    ) -> None:
+        self.env = env
+        self.config = config
+        self.loop = asyncio.get_running_loop()
+        highest = max((node.pzxid for node in stored.nodes), default=0)
+        highest = max(highest, max((node.mzxid for node in stored.nodes), default=0))
+        self.zxid = max(stored.epoch, (highest >> 32) + 1) << 32
+        """The last one used. The epoch in front spares us making failed writes durable; a life of
+        more than 2^32 writes goes on into the next epochs."""
+        self.tree = ZTree()
+        self.tree.restore((node.path, _node(node)) for node in stored.nodes)
+        self.watches: Watches[Connection] = Watches()
+        self.sessions: Sessions[Connection] = Sessions(
+            epoch=stored.epoch,
+            timeout_min_ms=config.timeout_min_ms,
+            timeout_max_ms=config.timeout_max_ms,
+        )
+        self.sessions.restore(stored.sessions, self.loop.time())
+        self.connections: dict[Connection, asyncio.TimerHandle] = {}
+        self._fast_expiries: dict[int, asyncio.TimerHandle] = {}
+        """Sessions to be expired soon, unless their clients come back."""
+        self.outbox = Outbox(store, self._collect)
+        self.figures = Figures()
+        self.started = self.loop.time()
+        self._handle_read = handle_read
+        self._answer_word = answer_word
+        self.stopping = False
+
+    # --- a connection's view (connection.Keeper) ---------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        self.connections[connection] = self.loop.call_later(
+            _SESSIONLESS_S, self._give_up_sessionless, connection
+        )
+
+    def _give_up_sessionless(self, connection: Connection) -> None:
+        if connection.session is None:
+            connection.close("no session was asked for")
+
+    def failed(self, connection: Connection, problem: Exception) -> None:
+        """A fault of ours in serving a connection ends that connection. The tree has taken back
+        what the request had done; what it had been answered before is still sent."""
+        self._fault(f"a request of {connection.host}:{connection.port}", problem)
+        connection.stop_serving()
+        self.outbox.send(connection, None)
+
+    def _fault(self, what: str, problem: Exception) -> None:
+        self.figures.faults += 1
+        log.error("%s failed", what, exc_info=problem)
+        self.env.observer.note("handler_failed", api=what, error=repr(problem))
+
+    def answered(self, seconds: float) -> None:
+        self.figures.answered(seconds)
+
+    def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
+        return self._answer_word(self, word)
+
+    def connect(self, connection: Connection, frame: bytes) -> None:
+        request = jute.decode_connect_request(frame)
+        if request.last_zxid_seen > self.zxid:
+            # It has seen a future of ours that is lost: serving it would show it time going back.
+            raise InvalidRequest(f"the client has seen zxid {request.last_zxid_seen:#x}")
+        session = self._session_for(connection, request)
+        if session is None:
+            self._refuse_session(connection, request)
+            return
+        connection.session = session
+        session.connection = connection
+        self._cancel_fast_expiry(session)
+        self.outbox.send(
+            connection,
+            jute.encode_connect_response(
+                ConnectResponse(
+                    0,
+                    session.timeout_ms,
+                    session.id,
+                    session.password,
+                    None if request.read_only is None else False,
+                )
+            ),
+        )
+
+    def _session_for(
+        self, connection: Connection, request: ConnectRequest
+    ) -> Session[Connection] | None:
+        now = self.loop.time()
+        if request.session_id == 0:
+            self.zxid += 1
+            session = self.sessions.begin(
+                timeout_ms=request.timeout_ms,
+                grace_ms=fast_expiry_ms(request.password) if connection.same_machine else 0,
+                password=self.env.random.randbytes(PASSWORD_BYTES),
+                now=now,
+            )
+            self.outbox.changed()
+            self.env.observer.note("session_began", session=session.id, timeout=session.timeout_ms)
+            return session
+        resumed = self.sessions.resume(
+            request.session_id, request.password, request.timeout_ms, now
+        )
+        if resumed is None:
+            return None
+        if resumed.id in self.sessions.changed:
+            self.outbox.changed()
+        if resumed.connection is not None:
+            # The session has moved: whoever sat on the old connection is not its client any more.
+            resumed.connection.session = None
+            resumed.connection.stop_serving()
+            resumed.connection.close("its session moved to another connection")
+        return resumed
+
+    def _refuse_session(self, connection: Connection, request: ConnectRequest) -> None:
+        refusal = ConnectResponse(
+            0, 0, 0, bytes(PASSWORD_BYTES), None if request.read_only is None else False
+        )
+        connection.stop_serving()
+        self.outbox.send(connection, jute.encode_connect_response(refusal))
+        self.outbox.send(connection, None)
+
+    def request(self, connection: Connection, frame: bytes) -> None:
+        session = connection.session
+        assert session is not None
+        session.touch(self.loop.time())
+        self.figures.received += 1
+        xid, op = jute.decode_request_header(frame)
+        try:
+            record = jute.decode_request_record(op, frame)
+        except InvalidRequest:
+            if op in (OpCode.AUTH, OpCode.SASL):
+                raise
+            self.zxid += op in WRITES
+            removal = op == OpCode.DELETE_CONTAINER  # refused before it is read
+            code = Code.BAD_ARGUMENTS if removal else Code.MARSHALLING_ERROR
+            self.reply(connection, xid, op, code)
+            return
+        if op in CLIENT_WRITES:
+            outcome = self.write(op, record, session.id, connection)
+            self.reply(connection, xid, op, outcome.err, outcome.record)
+        elif op == OpCode.CLOSE_SESSION:
+            connection.stop_serving()
+            self._end(session)
+            self.reply(connection, xid, op, 0)
+            self.outbox.send(connection, None)
+        else:
+            self._handle_read(self, connection, xid, op, record)
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        self.connections.pop(connection).cancel()
+        self.watches.forget(connection)
+        session = connection.session
+        if session is None or session.connection is not connection:
+            return
+        session.connection = None
+        if self.stopping:
+            return
+        self.env.observer.note("connection_lost", session=session.id, reason=reason)
+        if session.grace_ms and connection.same_machine:
+            self._expire_soon(session)
+
+    # --- replies and events ------------------------------------------------------------------
+
+    def reply(
+        self, connection: Connection, xid: int, op: int, err: int, record: Record = EMPTY
+    ) -> None:
+        self.figures.sent += 1
+        if err:
+            frame = jute.encode_error_reply(xid, self.zxid, err)
+        else:
+            frame = jute.encode_reply(xid, self.zxid, op, record)
+        self.outbox.send(connection, frame)
+
+    def tell(self, connection: Connection, events: Iterable[Event]) -> None:
+        """Watch events for one connection."""
+        for kind, path, _ in events:
+            event = WatcherEvent(kind, KeeperState.SYNC_CONNECTED, path)
+            self.outbox.send(connection, jute.encode_event(event))
+
+    def _fire(self, events: tuple[Event, ...]) -> None:
+        for connection, event in self.watches.fire(events):
+            if access.permits(event[2], access.READ, connection.identities):
+                self.tell(connection, (event,))
+
+    # --- changes -----------------------------------------------------------------------------
+
+    def write(
+        self, op: int, record: Record, session_id: int = 0, connection: Connection | None = None
+    ) -> Outcome:
+        """Apply, tell watchers, and leave the rest to the outbox."""
+        self.zxid += 1
+        who = Request(
+            self.zxid,
+            self.env.clock.wall_ms(),
+            session_id,
+            () if connection is None else connection.identities,
+        )
+        outcome = self.tree.apply(op, record, who)
+        if self.tree.touched:
+            self.outbox.changed()
+        self._fire(outcome.events)
+        return outcome
+
+    def _end(self, session: Session[Connection]) -> None:
+        """closeSession, by the client or by us."""
+        self.zxid += 1
+        events = self.tree.close_session(session.id, self.zxid)
+        self.sessions.end(session)
+        session.connection = None  # what becomes of its connection no longer matters to anybody
+        self._cancel_fast_expiry(session)
+        self.outbox.changed()
+        self._fire(events)
+
+    def _expire(self, session: Session[Connection], why: str) -> None:
+        self.env.observer.note("session_expired", session=session.id, why=why)
+        connection = session.connection
+        self._end(session)
+        if connection is not None:
+            connection.stop_serving()
+            self.outbox.send(connection, None)
+
+    def _collect(self) -> Batch:
+        """What has changed since the last batch, in its present state."""
+        nodes, deleted = [], []
+        for path in self.tree.touched:
+            node = self.tree.nodes.get(path)
+            if node is None:
+                deleted.append(path)
+            else:
+                nodes.append(_stored(path, node))
+        begun, ended = [], []
+        for id_ in self.sessions.changed:
+            session = self.sessions.live.get(id_)
+            if session is None:
+                ended.append(id_)
+            else:
+                begun.append(session.stored())
+        self.tree.touched.clear()
+        self.sessions.changed.clear()
+        return Batch(nodes, deleted, begun, ended)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _expire_soon(self, session: Session[Connection]) -> None:
+        """Its connection closed without a closeSession: expire it soon, unless it comes back."""
+        due = self.loop.time() + session.grace_ms / 1000
+        self._fast_expiries[session.id] = self.loop.call_at(
+            due, self._expire_if_still_gone, session, due
+        )
+
+    def _cancel_fast_expiry(self, session: Session[Connection]) -> None:
+        timer = self._fast_expiries.pop(session.id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _expire_if_still_gone(self, session: Session[Connection], due: float) -> None:
+        self._cancel_fast_expiry(session)
+        if self.loop.time() - due > _LATE_S:
+            # We were stopped: its attempt to reconnect may be waiting to be accepted.
+            self._expire_soon(session)
+            return
+        self._expire(session, "connection closed")
+
+    async def expire_sessions(self) -> None:
+        """Expire sessions whose clients are silent, until cancelled."""
+        while True:
+            now = self.loop.time()
+            deadline = self.sessions.next_deadline()
+            # New sessions live for the shortest timeout at least, so nothing is missed meanwhile.
+            latest = now + self.config.timeout_min_ms / 1000
+            wake = max(now + _CHECK_S_MIN, latest if deadline is None else min(deadline, latest))
+            await asyncio.sleep(wake - now)
+            now = self.loop.time()
+            if now - wake > _LATE_S:
+                self.env.observer.note("coordinator_was_stopped", ms=int((now - wake) * 1000))
+                self.sessions.start_over(now)
+            for session in self.sessions.due(now):
+                try:
+                    self._expire(session, "timed out")
+                except Exception as problem:
+                    self._fault(f"expiring session {session.id:#x}", problem)
+                    session.touch(now)  # tried again when it is due anew
+
+    async def reap(self) -> None:
+        """Delete empty containers and znodes past their time, until cancelled."""
+        while True:
+            await asyncio.sleep(self.config.container_check_ms / 1000)
+            for path in self.tree.due_for_removal(self.env.clock.wall_ms()):
+                try:
+                    self.write(OpCode.DELETE_CONTAINER, PathRequest(path))
+                except Exception as problem:
+                    self._fault(f"removing {path}", problem)
+
+
+def _node(stored: StoredNode) -> Node:
+    return Node(
+        stored.data,
+        stored.acl,
+        czxid=stored.czxid,
+        mzxid=stored.mzxid,
+        pzxid=stored.pzxid,
+        ctime=stored.ctime,
+        mtime=stored.mtime,
+        version=stored.version,
+        cversion=stored.cversion,
+        aversion=stored.aversion,
+        owner=stored.owner,
+    )
+
+
+def _stored(path: str, node: Node) -> StoredNode:
+    return StoredNode(
+        path,
+        node.data,
+        node.acl,
+        node.czxid,
+        node.mzxid,
+        node.pzxid,
+        node.ctime,
+        node.mtime,
+        node.version,
+        node.cversion,
+        node.aversion,
+        node.owner,
+    )
