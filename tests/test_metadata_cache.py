@@ -1,4 +1,4 @@
-"""UpdateMetadata: reference 4.4, and ids learnt from LeaderAndIsr (section 14)."""
+"""UpdateMetadata: reference 4.4, and ids learnt from LeaderAndIsr (reference 14)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Final
 
 
 class ErrorCode(IntEnum):
-    """Kafka's protocol errors (reference section 12)."""
+    """Kafka's protocol errors (reference 12)."""
 
     UNKNOWN_SERVER_ERROR = -1
     NONE = 0

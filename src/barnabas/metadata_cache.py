@@ -3,7 +3,7 @@
 It answers clients, and it gates three things: whether a follower starts to fetch (its leader must
 be alive), whether a replica may join an ISR (KIP-841), and leader hints. Reference 4.4. Broker
 epochs are not in UpdateMetadata. Topic ids are also learnt from LeaderAndIsr: a follower's first
-fetch may overtake the leader's UpdateMetadata and need not fail for that (section 14).
+fetch may overtake the leader's UpdateMetadata and need not fail for that (reference 14).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-# Sentinels (reference section 12).
+# Sentinels (reference 12).
 NO_LEADER = -1
 LEADER_DURING_DELETE = -2
 NO_EPOCH = -1

@@ -39,7 +39,7 @@ FIRST_FETCH = bytes.fromhex(
 
 
 def test_a_followers_first_fetch() -> None:
-    """The test vector of reference section 14."""
+    """The test vector of reference 14."""
     topic_id = uuid.UUID("e4214b42-6385-4c41-8ccb-c507fce1366e")
     partition = FetchPartition(0, 0, 0, -1, 0, 1 << 20)
     frame = encode_fetch_request(

@@ -1,4 +1,4 @@
-"""What a leader accepts from clients: the table of reference section 6.7, row by row."""
+"""What a leader accepts from clients: the table of reference 6.7, row by row."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_idle_followers_never_fall_out_of_the_isr() -> None:
 
 
 def test_idle_fetches_look_at_nothing() -> None:
-    """Performance rule 13: an unnamed, unchanged partition costs no read, and two a second."""
+    """An unnamed, unchanged partition costs no read, and two a second."""
 
     async def main() -> None:
         async with Cluster(1, 2, 3) as cluster:
@@ -208,7 +208,7 @@ def test_high_watermark_reaches_followers_with_the_next_record_or_poll() -> None
 
 
 def test_min_isr_refuses_before_the_append_and_freezes_the_watermark() -> None:
-    """Trap 6."""
+    """Trap 6 (KAFKA-15583): not even what the leader has already becomes visible."""
 
     async def main() -> None:
         async with Cluster(1, 2, 3) as cluster:

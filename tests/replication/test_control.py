@@ -311,7 +311,7 @@ def test_an_append_that_fails_in_the_disk_fences_the_partition() -> None:
 
 
 def test_an_isr_beyond_the_assignment_is_survived() -> None:
-    """Trap 25."""
+    """Trap 25: of such a member the leader knows nothing, and it goes on."""
 
     async def main() -> None:
         async with Cluster(1, 2) as cluster:

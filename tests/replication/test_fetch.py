@@ -1,4 +1,4 @@
-"""The fetch path: reference 5.6, 5.10 and section 14; traps 4, 5, 14, 15, 16, 20, 21, 23."""
+"""The fetch path: reference 5.6, 5.10 and 14; traps 4, 5, 14, 15, 16, 20, 21, 23."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_divergence_is_told_and_moves_nothing() -> None:
 
 
 def test_a_second_look_does_not_count_as_a_fetch() -> None:
-    """Trap 14 (KAFKA-8400)."""
+    """Trap 14 (KAFKA-8400): the follower sent one request, not two."""
 
     async def main() -> None:
         async with Cluster(1, 2) as cluster:
@@ -469,7 +469,7 @@ def test_joining_needs_the_start_of_the_leaders_epoch() -> None:
 
 
 def test_a_dead_replica_does_not_join() -> None:
-    """Trap 22 (KIP-841)."""
+    """Trap 22 (KIP-841): only brokers alive in the metadata cache are eligible."""
 
     async def main() -> None:
         async with Cluster(1, 2) as cluster:

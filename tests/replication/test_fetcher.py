@@ -141,7 +141,9 @@ def test_copies_and_follows_the_watermark() -> None:
         await rig.start()
         assert rig.leader.last() == {T0: Wanted(TOPIC_ID, 0, 0, -1, 0, 1_048_576)}
         await rig.leader.answer(data(batch(0, "a", "b"), high_watermark=9))
-        assert (rig.log.log_end_offset, rig.log.high_watermark) == (2, 2), "trap 10"
+        assert (rig.log.log_end_offset, rig.log.high_watermark) == (2, 2), (
+            "trap 10: no more than it has"
+        )
         assert rig.leader.last()[T0].fetch_offset == 2
         assert rig.leader.last()[T0].last_fetched_epoch == 0
         await rig.leader.answer(data(high_watermark=1))
@@ -177,7 +179,7 @@ def test_an_answer_after_a_change_of_role_is_ignored() -> None:
 
 
 def test_an_answer_after_removal_truncates_nothing() -> None:
-    """Trap 13 (KAFKA-8012, KAFKA-13207)."""
+    """Trap 13 (KAFKA-8012, KAFKA-13207): the fetcher has no say in a partition it lost."""
 
     async def body(rig: Rig) -> None:
         await rig.start()

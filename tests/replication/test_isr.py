@@ -97,7 +97,7 @@ def test_waits_for_a_replica_that_is_about_to_join() -> None:
 
 def test_unknown_positions_and_members_without_state_hold_it_back() -> None:
     assert candidate(COMMITTED, 10, {2: replica(-1)}) == -1
-    assert candidate(Committed(isr=(1, 2, 9)), 10, {2: replica(10)}) == -1, "trap 25"
+    assert candidate(Committed(isr=(1, 2, 9)), 10, {2: replica(10)}) == -1, "trap 25: unknown"
 
 
 def test_effective_min_isr() -> None:

@@ -80,7 +80,7 @@ def test_ends_of_epochs() -> None:
             assert ask(T0, -1, 1) == EpochEnd(0, 1)
             assert ask(T0, 2, 2) == EpochEnd(2, 2)
             assert ask(T0, 2, 3) == EpochEnd(-1, -1)
-            assert ask(T0, 2, -1) == EpochEnd(-1, -1), "trap 16"
+            assert ask(T0, 2, -1) == EpochEnd(-1, -1), "trap 16: undefined"
             assert code(ask, T0, 1, 0) == ErrorCode.FENCED_LEADER_EPOCH
 
     run(main())

@@ -1,5 +1,5 @@
-"""No move of a partition ends before its whole target was in the ISR (KIP-455; reference section
-3.10): otherwise the new replicas would be fewer than the old ones were."""
+"""No move of a partition ends before its whole target was in the ISR (KIP-455,
+reference 3.10): otherwise the new replicas would be fewer than the old ones were."""
 
 from __future__ import annotations
 

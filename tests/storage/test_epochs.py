@@ -1,4 +1,4 @@
-"""Leader epochs: the table of reference section 4.9, and a naive model that keeps every record."""
+"""Leader epochs: the table of reference 4.9, and a naive model that keeps every record."""
 
 from __future__ import annotations
 

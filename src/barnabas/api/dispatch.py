@@ -29,7 +29,7 @@ class Dispatcher:
 
     def check(self, request: Request) -> None:
         """Raises InvalidRequest for an API or version that is not served: such a request cannot be
-        answered in a form its sender could read (reference section 9). ApiVersions alone answers
+        answered in a form its sender could read (reference 9). ApiVersions alone answers
         every version, and Produce the old ones.
         """
         if request.api_key not in HANDLERS:

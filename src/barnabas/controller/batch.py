@@ -1,7 +1,7 @@
 """What one step of the controller tells the brokers (``ControllerBrokerRequestBatch``). Pure.
 
 Partitions are collected per broker and turned into at most one LeaderAndIsr, one UpdateMetadata and
-one StopReplica for each, in this order (reference section 2.7). UpdateMetadata goes to every broker
+one StopReplica for each, in this order (reference 2.7). UpdateMetadata goes to every broker
 and names every partition that changed; each names all live brokers.
 """
 
@@ -28,7 +28,7 @@ LEADER_AND_ISR: Final = 4
 STOP_REPLICA: Final = 5
 UPDATE_METADATA: Final = 6
 VERSIONS: Final = {LEADER_AND_ISR: 7, STOP_REPLICA: 4, UPDATE_METADATA: 8}
-"""The controller does not negotiate these (reference section 4)."""
+"""The controller does not negotiate these (reference 4)."""
 
 SECURITY_PROTOCOL_IDS: Final = {"PLAINTEXT": 0, "SSL": 1, "SASL_PLAINTEXT": 2, "SASL_SSL": 3}
 

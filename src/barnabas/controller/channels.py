@@ -1,7 +1,7 @@
 """From the controller to each broker: one queue, one task, one request in flight.
 
 A request is tried until it is answered or its broker goes away; nothing is reordered (reference
-section 2.7). An answer with an error is an answer. A channel keeps its connection open while it is
+2.7). An answer with an error is an answer. A channel keeps its connection open while it is
 idle too: a lost connection is tried again at once, which is how a killed broker is noticed long
 before its session expires (``reachability``).
 """

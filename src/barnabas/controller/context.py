@@ -192,7 +192,7 @@ class ControllerContext:
         """Live ISR members (the leader is one) that registered after the ISR was written.
 
         The write's zxid against the registration's: whoever registered later has lost every role
-        that the write gave (reliability note B.5)."""
+        that the write gave."""
         leadership = p.leadership
         if leadership is None:
             return ()

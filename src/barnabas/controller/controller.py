@@ -307,7 +307,7 @@ class Controller:
 
     async def _give_up(self, event: Event, error: Exception) -> None:
         """An event failed for a reason that is not ours to repair: let somebody (maybe us) take
-        over from what ZooKeeper holds (reference section 2.2, step 6)."""
+        over from what ZooKeeper holds (reference 2.2 step 6)."""
         self._journal.note("controller_event_failed", event=type(event).__name__, reason=str(error))
         term = self._term
         if term is None:

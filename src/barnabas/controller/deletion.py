@@ -1,5 +1,5 @@
 """What may happen to a topic that is queued for deletion (``TopicDeletionManager``; reference
-section 3.8). Pure; the flow is ``topic_deletion.py``.
+3.8). Pure; the flow is ``topic_deletion.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a broker becomes controller (reference section 2.2): ``/controller`` and the next
+"""How a broker becomes controller (reference 2.2): ``/controller`` and the next
 ``/controller_epoch`` in one multi, so that there is exactly one winner for each epoch.
 
 After a lost connection nobody knows whether the multi was applied; then it is asked again, and a

@@ -1,4 +1,4 @@
-"""What can happen to a controller (reference section 3.5), and which watch means what. Pure.
+"""What can happen to a controller (reference 3.5), and which watch means what. Pure.
 
 A watch event never carries what changed: handlers read everything again and compare (trap 35). So
 events of one kind are alike, and one that is queued already need not be queued twice.

@@ -1,4 +1,4 @@
-"""Notes that brokers leave in ZooKeeper: failed log directories (reference section 3.13), and ISR
+"""Notes that brokers leave in ZooKeeper: failed log directories (reference 3.13), and ISR
 changes by leaders on an inter-broker protocol before 2.7.
 """
 

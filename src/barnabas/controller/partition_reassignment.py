@@ -1,4 +1,4 @@
-"""Moving partitions to other replicas (reference section 3.10); phases and rules are in
+"""Moving partitions to other replicas (reference 3.10); phases and rules are in
 ``reassignment.py``.
 
 Asked for by the AlterPartitionReassignments API or by old tools in ``/admin/reassign_partitions``,

@@ -1,5 +1,5 @@
 """The partition state machine: its states, its table, and how a new partition begins
-(``PartitionStateMachine``; reference section 3.2). Pure.
+(``PartitionStateMachine``; reference 3.2). Pure.
 
 The actions themselves are flows (``partitions.py``): New and Offline and NonExistent are memory
 only, Online writes leadership to ZooKeeper and tells the brokers.

@@ -1,4 +1,4 @@
-"""Which partitions should go back to their preferred leader (reference section 3.11). Pure."""
+"""Which partitions should go back to their preferred leader (reference 3.11). Pure."""
 
 from __future__ import annotations
 

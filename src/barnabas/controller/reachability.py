@@ -1,4 +1,4 @@
-"""When is a broker whose port refuses connections down? Pure (architecture section 6, second path).
+"""When is a broker whose port refuses connections down? Pure (ARCHITECTURE.md, second path).
 
 A killed process leaves a port that refuses at once; nothing else does that again and again. A slow,
 paused or overloaded broker still has its port open: connections to it succeed or time out, and

@@ -1,5 +1,5 @@
 """The replica state machine's actions: what a replica's coming, going and deletion makes brokers
-hear and leadership lose (reference section 3.4).
+hear and leadership lose (reference 3.4).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What other brokers ask of the controller: AlterPartition, ControlledShutdown, AllocateProducerIds
-(reference sections 3.9, 3.12, 4.7). Each takes a decoded request and returns the answer.
+(reference 3.9, 3.12, 4.7). Each takes a decoded request and returns the answer.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class ControllerSettings:
     channel_retry_backoff_ms: int = 100
     """Pause of a broker's channel after a failed connection or request."""
 
-    # Ours: fast failure detection (architecture section 6, second path).
+    # Ours: fast failure detection (ARCHITECTURE.md, second path).
     refused_connections_max: int = 5
     """So many refusals in a row make a broker unreachable. 0 turns the detection off."""
     refused_for_ms: int = 100

@@ -1,4 +1,4 @@
-"""What a controlled shutdown of a broker moves (reference section 3.12). Pure."""
+"""What a controlled shutdown of a broker moves (reference 3.12). Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The controller's ZooKeeper: pipelined reads, and writes that only the present controller can do.
 
-Every write is ``multi[check(/controller_epoch, zkVersion), op]`` (reference section 2.4): once
+Every write is ``multi[check(/controller_epoch, zkVersion), op]`` (reference 2.4): once
 another controller was elected, none of ours is applied (trap 30), and ``ControllerMoved`` is
 raised. Kafka sends one operation in each multi; here several share one check, and if such a multi
 is refused its operations are sent again one by one, so that each gets its own answer.

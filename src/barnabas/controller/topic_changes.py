@@ -1,4 +1,4 @@
-"""Topics and partitions that appear in ZooKeeper (reference section 3.7).
+"""Topics and partitions that appear in ZooKeeper (reference 3.7).
 
 Whoever serves CreateTopics or CreatePartitions writes the assignment (``topic_admin``); the watch
 on it brings the controller here.

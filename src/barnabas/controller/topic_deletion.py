@@ -1,4 +1,4 @@
-"""Deleting topics (reference section 3.8); the rules are in ``deletion.py``.
+"""Deleting topics (reference 3.8); the rules are in ``deletion.py``.
 
 A topic is queued by its marker in ``/admin/delete_topics``, which goes last, so that a controller
 that comes after a crash in between carries on. Differences from Kafka: a topic of which a partition
@@ -142,7 +142,7 @@ def _in_state(
 
 
 async def _complete(term: Term, topic: str) -> None:
-    """Every replica is gone. The order makes a crash in between repairable (section 1.4)."""
+    """Every replica is gone. The order makes a crash in between repairable (reference 1.4)."""
     await term.store.delete_tree(paths.topic_path(topic))
     await term.store.delete_all([paths.config_path(paths.topic_entity(topic))])
     await term.store.delete_all([paths.delete_topic_path(topic)])

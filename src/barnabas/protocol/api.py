@@ -1,6 +1,6 @@
 """The APIs of Kafka 3.9 in ZooKeeper mode: keys, versions, first flexible versions.
 
-Source: reference section 9 and 14 (the 62 keys that 3.9.1 advertises), plus
+Source: reference 9 and 14 (the 62 keys that 3.9.1 advertises), plus
 DescribeTopicPartitions, which newer admin clients use. Minimum versions are Kafka 4's baseline
 (KIP-896), as kio describes no older messages; the four messages between controller and broker (4-7)
 are ours in every version (``interbroker.py``).

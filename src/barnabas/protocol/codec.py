@@ -1,7 +1,7 @@
 """Bytes to messages and back, for every API in the table.
 
 Decoders and encoders are generated on first use of an (API, version, direction): kio describes the
-messages, and loading all of its description takes seconds (design rule 12). The generated functions
+messages, and loading all of its description takes seconds. The generated functions
 are pure, so keeping them is the only state here.
 
 ``decode_*`` take the position of the body (``header.py`` finds it); ``encode_request`` and

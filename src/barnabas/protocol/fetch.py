@@ -1,7 +1,7 @@
 """Fetch by hand, v4 to v17, for the broker that serves: requests parsed into one plain shape for
 all versions, answers as a list of buffers in which record data is never copied.
 
-Wire order: reference section 4.8. Topics are named up to v12 and have ids from v13; the replica id
+Wire order: reference 4.8. Topics are named up to v12 and have ids from v13; the replica id
 moves into a tag in v15 (KIP-903). The follower's side is ``fetch_client.py``.
 """
 

@@ -1,4 +1,4 @@
-"""Request and response headers (reference section 4, "Framing").
+"""Request and response headers (reference 4).
 
 Request header v1 is key, version, correlation id, client id (i16 length, nullable); v2, for
 flexible versions, adds a tagged section. ControlledShutdown v0 alone has header v0: no client id.

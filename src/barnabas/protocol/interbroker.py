@@ -1,7 +1,7 @@
 """LeaderAndIsr, StopReplica, UpdateMetadata and ControlledShutdown: ZooKeeper mode's messages.
 
-Kafka 4, which kio follows, no longer has them. Declared here in every version (reference sections
-4.1, 4.3, 4.4, 4.5) as tables of fields in wire order; the same generators as for all others turn
+Kafka 4, which kio follows, no longer has them. Declared here in every version (reference 4.1,
+4.3, 4.4, 4.5) as tables of fields in wire order; the same generators as for all others turn
 them into codecs. A row is ``name  type  versions  [default]``; ``[]`` before a type makes an array,
 ``?`` after it makes it nullable, ``#n`` gives the tag.
 """

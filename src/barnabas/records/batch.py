@@ -1,4 +1,4 @@
-"""Records inside batches: read them, and build whole batches (reference section 6.2, KIP-98).
+"""Records inside batches: read them, and build whole batches (reference 6.2, KIP-98).
 
 Offsets and timestamps are absolute in what is returned. Damage in a header or a codec's stream is
 ``KafkaError(CORRUPT_MESSAGE)``; records that do not follow the format inside a sound batch are
@@ -125,7 +125,7 @@ def build_batch(
     Records take offsets by position from ``base_offset``, unless ``keep_offsets`` (a cleaned batch
     has gaps; ``last_offset`` then is the one it had before). ``append_time_ms`` goes with
     LOG_APPEND_TIME. ``max_timestamp`` replaces the largest of the records. A batch without records
-    needs ``last_offset`` (reference section 6.8: kept for its sequence)."""
+    needs ``last_offset`` (reference 6.8: kept for its sequence)."""
     taken = list(records)
     if not keep_offsets:
         taken = [r._replace(offset=base_offset + i) for i, r in enumerate(taken)]
@@ -195,7 +195,7 @@ def build_marker(
     base_offset: int = 0,
     leader_epoch: int = -1,
 ) -> bytearray:
-    """The control batch that ends a transaction in one partition (reference section 6.2)."""
+    """The control batch that ends a transaction in one partition (reference 6.2)."""
     record = Record(
         timestamp=timestamp_ms,
         key=_CONTROL_KEY.pack(0, marker.type),

@@ -1,6 +1,6 @@
 """Kafka's five codecs, bounded: a few hostile bytes must not become gigabytes.
 
-Sizes are bytes. Every failure to decode is ``KafkaError(CORRUPT_MESSAGE)`` (reference section 6.2).
+Sizes are bytes. Every failure to decode is ``KafkaError(CORRUPT_MESSAGE)`` (reference 6.2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keys of records without the rest of them: what the log cleaner reads (reference section 6.8).
+"""Keys of records without the rest of them: what the log cleaner reads (reference 6.8).
 
 Values and headers are stepped over, so a record costs about half a microsecond.
 """

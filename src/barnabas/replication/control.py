@@ -1,4 +1,4 @@
-"""What the controller orders: LeaderAndIsr, StopReplica, UpdateMetadata (4.2 to 4.4, 4.11).
+"""Orders of the controller: LeaderAndIsr, StopReplica, UpdateMetadata (reference 4.2 to 4.4, 4.11).
 
 Each order is checked against our broker epoch (meant for a previous life of ours?) and the highest
 controller epoch seen (from a controller that was replaced?), then applied in one go. A broker takes
@@ -140,7 +140,7 @@ class Control:
         state: RoleState,
         results: dict[TopicPartition, ErrorCode],
     ) -> _Order | None:
-        """The table of 4.2 step 4: an order to carry out, or its result."""
+        """The table of reference 4.2 step 4: an order to carry out, or its result."""
         partition = self._hosted.get(name)
         if partition is not None and partition.offline:
             results[name] = ErrorCode.KAFKA_STORAGE_ERROR

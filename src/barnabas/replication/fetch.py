@@ -1,4 +1,4 @@
-"""Serving fetches of followers and consumers: one read path, sessions, and waiting (5.6, 5.10).
+"""Serves fetches of followers and consumers: one read path, sessions, waits (reference 5.6, 5.10).
 
 An incremental fetch looks at the partitions that it names and at those that changed since the last
 look; everything else is known to be unchanged. A fetch that finds too little waits in its watch
@@ -7,7 +7,7 @@ Followers' positions are noted at the first look only (KAFKA-8400). Differences 
 an answer carries the high watermark as it is after this fetch was counted, a leader epoch that
 rises under a waiting fetch ends the wait at once, and a follower's request for a session never
 waits: nothing can follow it before its answer, so whatever that follower is told to copy next
-would wait as long, and with it every produce to that partition (reference section 14).
+would wait as long, and with it every produce to that partition (reference 14).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Tally:
     read: int = 0
     """Bytes of records in the answer."""
     ahead: int = 0
-    """Bytes up to the reader's limits, whether they were read or not (rule 13)."""
+    """Bytes up to the reader's limits, whether they were read or not."""
     refused: int = 0
     ended: int = 0
 

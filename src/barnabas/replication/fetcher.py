@@ -1,4 +1,4 @@
-"""The follower: one task and one connection per leader broker, copying all it leads (5.7).
+"""ReplicaFetcherThread: a task and a connection per leader, copying what it leads (reference 5.7).
 
 One fetch is in flight; a second follows it at once when partitions were added or changed meanwhile,
 because the first may be waiting at the leader for up to half a second. A leader of ours then

@@ -1,4 +1,4 @@
-"""The follower's questions to a leader as Kafka requests: Fetch v17, ListOffsets v9 (4.8, 4.10).
+"""RemoteLeaderEndPoint: a follower's Fetch v17 and ListOffsets v9 (reference 4.8, 4.10).
 
 No ApiVersions first, as in the original: the inter-broker version is agreed by configuration.
 """

@@ -1,4 +1,4 @@
-"""Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DeleteRecords (4.9, 4.10, 5.12)."""
+"""ListOffsets, OffsetForLeaderEpoch, DeleteRecords at a leader (reference 4.9, 4.10, 5.12)."""
 
 from __future__ import annotations
 

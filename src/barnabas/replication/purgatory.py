@@ -2,8 +2,7 @@
 
 No timer belongs to a partition or a request: one wheel holds all deadlines. A produce waits in a
 deque of its partition, ordered by offset, so an advance of the high watermark touches only what it
-completes. A fetch waits in its watch, and is woken at most once per loop turn (performance rules
-10 and 13).
+completes. A fetch waits in its watch, and is woken at most once per loop turn.
 """
 
 from __future__ import annotations

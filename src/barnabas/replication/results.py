@@ -59,7 +59,7 @@ class ProduceResult:
 
 @dataclass(slots=True, kw_only=True)
 class FetchedPartition:
-    """One partition of a fetch answer. Offsets are -1 in an error (reference section 14)."""
+    """One partition of a fetch answer. Offsets are -1 in an error (reference 14)."""
 
     topic: str | None
     topic_id: uuid.UUID | None

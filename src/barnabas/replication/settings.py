@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicationSettings:
-    """Broker settings, snake_case of Kafka's names, with its defaults (reference section 10)."""
+    """Broker settings, snake_case of Kafka's names, with its defaults (reference 10)."""
 
     broker_id: int
     inter_broker_listener_name: str = "PLAINTEXT"

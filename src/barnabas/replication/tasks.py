@@ -1,4 +1,4 @@
-"""Tasks with an owner: nothing is fired and forgotten (architecture section 5, rule 8)."""
+"""Tasks with an owner: nothing is fired and forgotten."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The small text files of a log directory, and how any of them is replaced.
 
-Formats: reference sections 6.1 and 14. Codecs are pure; ``write_atomically`` goes through the seam.
+Formats: reference 6.1 and 14. Codecs are pure; ``write_atomically`` goes through the seam.
 A file that does not follow its format raises ``CheckpointError``, which is an ``OSError``: whoever
 cannot live without the file treats it as a failure of the directory.
 """

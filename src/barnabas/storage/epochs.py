@@ -71,7 +71,7 @@ class LeaderEpochCache:
         return self._entries[index].epoch if index >= 0 else NO_EPOCH
 
     def end_offset_for(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
-        """(epoch, end offset) that answers OffsetForLeaderEpoch (the table of section 4.9):
+        """(epoch, end offset) that answers OffsetForLeaderEpoch (the table of reference 4.9):
         the largest epoch here that is not above the one asked for, and where the next began."""
         entries = self._entries
         if epoch == NO_EPOCH or not entries or epoch > entries[-1].epoch:

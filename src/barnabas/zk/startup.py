@@ -136,7 +136,7 @@ async def read_controller(zookeeper: ZooKeeperClient) -> tuple[ControllerZNode, 
 
 
 async def notify_log_dir_failure(zookeeper: ZooKeeperClient, broker_id: int) -> None:
-    """Tell the controller that a log directory of this broker failed (reference section 3.13). A
+    """Tell the controller that a log directory of this broker failed (reference 3.13). A
     second notification after a lost reply does no harm."""
     await persist(
         zookeeper,

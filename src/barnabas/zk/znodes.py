@@ -1,6 +1,6 @@
 """The bodies of Kafka's znodes: UTF-8 JSON, byte for byte as Kafka 3.9 writes them. Pure.
 
-Source: ``ZkData.scala``, reference section 1.3, and the recorded trees (``tests/golden/znodes``).
+Source: ``ZkData.scala``, reference 1.3, and the recorded trees (``tests/golden/znodes``).
 The order of keys is that of the recordings (Scala hash maps have one, by accident), and so is which
 numbers are spelled as strings. Decoders accept older versions, missing optional keys and unknown
 keys; anything else raises ``MalformedZNode``, which names the path.

@@ -1,4 +1,4 @@
-"""What can come back from ZooKeeper instead of a result (reference section 1.1).
+"""What can come back from ZooKeeper instead of a result (reference 1.1).
 
 A server's refusal (``NoNode``, ``BadVersion`` ...) means that the operation was not applied. Two
 are different: after ``ConnectionLoss`` nobody knows whether it was, and after ``SessionExpired``

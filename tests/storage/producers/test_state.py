@@ -1,4 +1,4 @@
-"""Producers of a partition: reference sections 7.1, 7.2 and 6.4."""
+"""Producers of a partition: reference 7.1, 7.2 and 6.4."""
 
 from __future__ import annotations
 

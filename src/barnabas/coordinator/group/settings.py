@@ -20,7 +20,7 @@ class ConsumerGroupSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSettings:
-    """Snake case of Kafka's names (reference section 10)."""
+    """Snake case of Kafka's names (reference 10)."""
 
     group_initial_rebalance_delay_ms: int = 3_000
     group_min_session_timeout_ms: int = 6_000

@@ -1,6 +1,6 @@
 """Batches for ``__consumer_offsets``, and what a failed write means to a client. Pure.
 
-Headers as the original writes them (reference section 14): no producer id, base sequence 0 for
+Headers as the original writes them (reference 14): no producer id, base sequence 0 for
 positions and -1 for groups and tombstones; one commit is one batch.
 """
 

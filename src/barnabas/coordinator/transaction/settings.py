@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionSettings:
-    """Snake case of Kafka's names (reference section 10)."""
+    """Snake case of Kafka's names (reference 10)."""
 
     broker_id: int
     inter_broker_listener_name: str = "PLAINTEXT"

@@ -1,4 +1,4 @@
-"""One entry of ``log.dirs``: whose it is, how it was left, what its checkpoints say (6.1).
+"""One entry of ``log.dirs``: whose it is, how it was left, its checkpoints (reference 6.1).
 
 Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
 of ours last loaded its logs. After an unclean stop it tells a process that died (the page cache,

@@ -312,7 +312,7 @@ class ProducerState:
     def first_unstable_offset(self) -> int | None:
         """The oldest record whose transaction is open, or ended but not yet replicated.
 
-        The last stable offset is this, or the high watermark where that is lower (7.2)."""
+        The last stable offset is this, or the high watermark if that is lower (reference 7.2)."""
         ongoing = next(iter(self._ongoing), None)
         if not self._unreplicated:
             return ongoing

@@ -1,7 +1,7 @@
 """Who may do what to a znode: schemes world, auth, digest, ip and the super user. Pure.
 
 An identity is (scheme, id), as a connection has proved it: always its address ("ip"), and what
-``auth`` added. Rules of ``PrepRequestProcessor.fixupACL`` and ``ZooKeeperServer.checkACL`` (3.8).
+``auth`` added. Rules of ``PrepRequestProcessor.fixupACL`` and ``ZooKeeperServer.checkACL``.
 """
 
 from __future__ import annotations
