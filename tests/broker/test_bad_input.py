@@ -218,14 +218,13 @@ def test_other_magics_are_refused(raw: RawConnection, magic: int) -> None:
     [
         lambda b: b[:-1],
         lambda b: b[:30],
-        lambda b: b + b"trailing",
         lambda b: b[:8] + struct.pack(">i", 2**31 - 1) + b[12:],
         lambda b: b[:8] + struct.pack(">i", -5) + b[12:],
         lambda b: b + b,
         lambda b: b"",
         lambda b: b"\0" * 200,
     ],
-    ids=["cut", "header", "trailing", "2 GB", "negative", "two", "none", "zeros"],
+    ids=["cut", "header", "2 GB", "negative", "two", "none", "zeros"],
 )
 def test_misshapen_batches_are_refused(raw: RawConnection, spoil: object) -> None:
     assert callable(spoil)
