@@ -1,4 +1,4 @@
-"""Kafka's error codes, and the exceptions that carry them.
+"""Errors: Kafka's error codes, and the exceptions that carry them.
 
 Two families are never confused: a ``KafkaError`` is somebody's request that cannot be served and is
 answered with its code; any other exception is a fault of ours and brings the broker down, loudly.

@@ -1,4 +1,4 @@
-"""What the controller last said about the whole cluster (UpdateMetadata); never decides a role.
+"""ZkMetadataCache: the cluster as UpdateMetadata last described it; never decides a role.
 
 It answers clients, and it gates three things: whether a follower starts to fetch (its leader must
 be alive), whether a replica may join an ISR (KIP-841), and leader hints. Reference 4.4. Broker

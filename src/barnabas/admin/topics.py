@@ -1,4 +1,4 @@
-"""Names of topics, and which broker holds which replica (``AdminUtils``, ``Topic``). Pure.
+"""AdminUtils, Topic: names of topics, and which broker holds which replica. Pure.
 
 Placement: replicas are spread evenly over brokers, and over racks where all brokers name one.
 The first replica of each partition goes round robin from a random start; the others follow with a

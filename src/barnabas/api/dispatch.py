@@ -1,4 +1,4 @@
-"""From a request to its handler, and what becomes of requests that nobody serves."""
+"""KafkaApis: from a request to its handler, and what becomes of requests that nobody serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows ``/config/changes``: tells who holds settings of an entity to read them again.
+"""ZkConfigManager: follows ``/config/changes`` and tells who holds the settings to read them again.
 
 A notification is only a hint to read: the node is the truth, so running one twice does no harm.
 Old ones are deleted, by every broker, as in the original.

@@ -1,4 +1,4 @@
-"""One client's connection: frames in, answers out, in the order of the requests.
+"""Processor, for one client: frames in, answers out, in the order of the requests.
 
 A connection holds a queue of slots, one a request. A slot is filled when its answer is ready; the
 filled ones at the head of the queue are written together. It is served in turns (``turns.py``), and

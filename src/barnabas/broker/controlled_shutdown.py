@@ -1,4 +1,5 @@
-"""Before a broker stops it asks the controller to move its leaderships (reference 3.12)."""
+"""KafkaServer.controlledShutdown: the controller moves a stopping broker's leaderships
+(reference 3.12)."""
 
 from __future__ import annotations
 

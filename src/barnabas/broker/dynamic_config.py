@@ -1,4 +1,4 @@
-"""This broker's dynamic settings: ``/config/brokers/N`` over ``/config/brokers/<default>``.
+"""DynamicBrokerConfig: ``/config/brokers/N`` over ``/config/brokers/<default>``, kept current.
 
 Read at the start and whenever a notification names one of the two. What cannot be used (another
 tool wrote it) is left out with a word in the log, as in the original.

@@ -1,4 +1,4 @@
-"""The finalized features of the cluster: the epoch that ApiVersions answers carry (KIP-584).
+"""FinalizedFeatureChangeListener: the feature epoch that ApiVersions answers carry (KIP-584).
 
 It is the version of ``/feature``, which the first controller creates and nobody changes in
 ZooKeeper mode; a broker of a new cluster starts before there is one.

@@ -1,5 +1,4 @@
-"""This broker among the others: registered in its own ZooKeeper session, and again in the next one
-whenever a session expires."""
+"""RegisterBrokerAndReelect: this broker registers in each ZooKeeper session that it has."""
 
 from __future__ import annotations
 

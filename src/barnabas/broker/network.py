@@ -1,4 +1,4 @@
-"""The broker's side of its clients: who is connected, whose turn it is, what they hold in memory.
+"""SocketServer, RequestChannel: all connections of a broker, whose turn it is, what they hold.
 
 One staging buffer, one account of requests and one of answers for all connections of a broker. An
 account that is full costs those who fill it: frames that do not come on and answers that nobody

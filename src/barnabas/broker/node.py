@@ -1,4 +1,4 @@
-"""One broker, from start to stop: how its rooms are put together. ``async def main(env, ...)``.
+"""KafkaServer: one broker from start to stop. ``async def main(env, ...)`` puts its rooms together.
 
 Start: session with ZooKeeper, identity, log directories, recovery, listeners, registration; only
 then candidacy for controller. It has no role before it is registered in its own session. Stop:

@@ -1,4 +1,4 @@
-"""Producer ids for idempotent producers, from blocks that the controller allocates.
+"""RPCProducerIdManager: producer ids from blocks that the controller allocates.
 
 The first block is fetched before the broker serves clients, and the next one when nine tenths of a
 block are used, so that a producer hardly ever waits (Kafka answers 14 until its first block comes).

@@ -1,5 +1,5 @@
-"""A broker's ephemeral znode, ``/brokers/ids/N``: its existence is the broker's liveness, its czxid
-the broker's epoch (reference 1.3, traps 33 and 34).
+"""CheckedEphemeral: ``/brokers/ids/N``. It exists while the broker lives, and its czxid is the
+broker's epoch (reference 1.3, traps 33 and 34).
 
 A broker takes no role before it has registered under its own new session. After ``EXPIRED`` the
 owner gives up all roles, begins a new session and calls ``register`` again: the new czxid tells the

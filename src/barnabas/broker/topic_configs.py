@@ -1,4 +1,4 @@
-"""Topic settings as ZooKeeper holds them, kept current by ``/config/changes``.
+"""ZkConfigRepository of topics: their settings in ZooKeeper, kept current by ``/config/changes``.
 
 Every broker reads all of them at its start, and a topic's again when a notification names it.
 """

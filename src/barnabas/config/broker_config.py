@@ -1,5 +1,5 @@
-"""The settings of one broker: every value with its source, checked when it is built, and told to
-those who follow it when it changes."""
+"""KafkaConfig: every setting of a broker with its source, checked when it is built, told to those
+who follow it when it changes."""
 
 from __future__ import annotations
 

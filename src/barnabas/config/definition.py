@@ -1,4 +1,4 @@
-"""What a setting is, and how the rows of the table (``config/table/``) are read.
+"""ConfigDef: what a setting is, and how the rows of the table (``config/table/``) are read.
 
 A row is a head and, indented, a line of documentation. The head's words, over one or more lines::
 

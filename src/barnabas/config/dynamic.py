@@ -1,7 +1,4 @@
-"""Settings of brokers that may change while they run: which, for whom, and how they are altered.
-
-Kafka 3.9's ``DynamicBrokerConfig``. Pure.
-"""
+"""DynamicBrokerConfig, rules: which settings may change while brokers run, and how. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What settings must be together (``KafkaConfig.validateValues`` in ZooKeeper mode). Pure."""
+"""KafkaConfig.validateValues in ZooKeeper mode: what settings must be together. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a topic: its own overrides over its broker's values."""
+"""LogConfig: settings of a topic, its own overrides over its broker's values."""
 
 from __future__ import annotations
 

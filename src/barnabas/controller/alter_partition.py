@@ -1,4 +1,5 @@
-"""What the controller says to a leader that wants another ISR (reference 3.9). Pure.
+"""KafkaController.processAlterPartition: the answer to a leader that wants another ISR
+(reference 3.9). Pure.
 
 The checks come in Kafka's order, with one addition: KIP-903. A member that the leader proposes
 with a broker epoch must be live with exactly this epoch, else the proposal rests on fetches of an

@@ -1,4 +1,4 @@
-"""What one step of the controller tells the brokers (``ControllerBrokerRequestBatch``). Pure.
+"""ControllerBrokerRequestBatch: what one step of the controller tells the brokers. Pure.
 
 Partitions are collected per broker and turned into at most one LeaderAndIsr, one UpdateMetadata and
 one StopReplica for each, in this order (reference 2.7). UpdateMetadata goes to every broker

@@ -1,4 +1,4 @@
-"""Brokers that come, go, come back and stop answering (reference 3.6).
+"""KafkaController, brokers that come, go, come back and stop answering (reference 3.6).
 
 A broker is what its registration says: the same id with a greater czxid has bounced, which is a
 failure followed by a start (trap 32). Ours: a registered broker whose port refuses connections is

@@ -1,4 +1,4 @@
-"""From the controller to each broker: one queue, one task, one request in flight.
+"""ControllerChannelManager: from the controller to each broker one queue, one request in flight.
 
 A request is tried until it is answered or its broker goes away; nothing is reordered (reference
 2.7). An answer with an error is an answer. A channel keeps its connection open while it is

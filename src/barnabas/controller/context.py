@@ -1,4 +1,4 @@
-"""What the controller knows: brokers, topics, partitions, replicas (``ControllerContext``).
+"""ControllerContext: what the controller knows of brokers, topics, partitions and replicas.
 
 Memory only and without I/O. Everything in it is read again from ZooKeeper by the next controller.
 One object per partition holds its assignment, leadership and states; maps keep insertion order, so

@@ -1,4 +1,4 @@
-"""The controller of one broker: one queue of events, one task that handles them in turn.
+"""KafkaController, ControllerEventManager: one queue of events, one task that handles them in turn.
 
 Every broker runs one; at most one of them is active. Wiring, all of it::
 

@@ -1,5 +1,5 @@
-"""What may happen to a topic that is queued for deletion (``TopicDeletionManager``; reference
-3.8). Pure; the flow is ``topic_deletion.py``.
+"""TopicDeletionManager, rules: what may happen to a topic that is queued for deletion
+(reference 3.8). Pure; the flow is ``topic_deletion.py``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Who leads a partition: Kafka's strategies as pure functions (``Election.scala``; reference
-3.3), and the doubt about a replica whose machine crashed (KIP-966).
+"""Election: who leads a partition (reference 3.3), and the doubt about a replica whose machine
+crashed (KIP-966). Pure.
 
 Every election raises the leader epoch, even if the leader stays. No strategy ever writes an empty
 ISR, and only ``for_offline`` with ``unclean_allowed`` elects a leader from outside of it.

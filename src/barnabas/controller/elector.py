@@ -1,5 +1,5 @@
-"""How a broker becomes controller (reference 2.2): ``/controller`` and the next
-``/controller_epoch`` in one multi, so that there is exactly one winner for each epoch.
+"""KafkaController.elect: ``/controller`` and the next ``/controller_epoch`` in one multi, so that
+each epoch has exactly one winner (reference 2.2).
 
 After a lost connection nobody knows whether the multi was applied; then it is asked again, and a
 refusal is looked at: ``/controller`` naming us together with the very epoch we tried to write means

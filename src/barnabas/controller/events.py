@@ -1,4 +1,6 @@
-"""What can happen to a controller (reference 3.5), and which watch means what. Pure.
+"""ControllerEvent: what can happen to a controller, and which watch means what. Pure.
+
+Reference 3.5.
 
 A watch event never carries what changed: handlers read everything again and compare (trap 35). So
 events of one kind are alike, and one that is queued already need not be queued twice.

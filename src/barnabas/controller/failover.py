@@ -1,4 +1,4 @@
-"""Taking over as controller (``onControllerFailover``; reference 2.5).
+"""KafkaController.onControllerFailover: taking over as controller (reference 2.5).
 
 The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with all live brokers
 (a broker ignores a role whose leader it does not know), then roles. Two things differ:

@@ -1,5 +1,5 @@
-"""What the controller does, written for operators: the loggers ``kafka.controller`` and, for single
-partitions, ``state.change.logger``, as Kafka names them.
+"""StateChangeLogger: what the controller does, for operators. The loggers are Kafka's:
+``kafka.controller`` and, for single partitions, ``state.change.logger``.
 
 Elections and ISR changes are many (one for each partition of a dead broker): they are written at
 DEBUG, which IncrementalAlterConfigs turns on while the broker runs, but for unclean ones.

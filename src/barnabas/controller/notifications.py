@@ -1,4 +1,4 @@
-"""Notes that brokers leave in ZooKeeper: failed log directories (reference 3.13), and ISR
+"""KafkaController, notes of brokers in ZooKeeper: failed log directories (reference 3.13), and ISR
 changes by leaders on an inter-broker protocol before 2.7.
 """
 

@@ -1,5 +1,5 @@
-"""Moving partitions to other replicas (reference 3.10); phases and rules are in
-``reassignment.py``.
+"""KafkaController.onPartitionReassignment, actions: partitions move to other replicas
+(reference 3.10). Phases and rules are in ``reassignment.py``.
 
 Asked for by the AlterPartitionReassignments API or by old tools in ``/admin/reassign_partitions``,
 carried on when an ISR grows, when a broker of the target starts, and by the next controller. A

@@ -1,5 +1,4 @@
-"""The partition state machine: its states, its table, and how a new partition begins
-(``PartitionStateMachine``; reference 3.2). Pure.
+"""PartitionStateMachine, rules: states, their table, how a partition begins (reference 3.2). Pure.
 
 The actions themselves are flows (``partitions.py``): New and Offline and NonExistent are memory
 only, Online writes leadership to ZooKeeper and tells the brokers.

@@ -1,4 +1,4 @@
-"""The partition state machine's actions: creating leadership and electing (reference 3.2).
+"""PartitionStateMachine, actions: leadership is created, leaders are elected (reference 3.2).
 
 Leadership is decided from the cached state and written conditionally on its version: nobody but the
 controller writes it, so the cache is right, and when it is not (a lost reply, a Java controller

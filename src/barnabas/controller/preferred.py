@@ -1,4 +1,5 @@
-"""Which partitions should go back to their preferred leader (reference 3.11). Pure."""
+"""KafkaController.checkAndTriggerAutoLeaderRebalance: which partitions should go back to their
+preferred leader (reference 3.11). Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Moving a partition to other replicas: what is asked for, and when it is done (KIP-455; reference
-3.10). Pure; the flow is ``partition_reassignment.py``.
+"""KafkaController.onPartitionReassignment, rules: what is asked for, and when a move is done
+(KIP-455, reference 3.10). Pure; the flow is ``partition_reassignment.py``.
 
 ORS are the original replicas, TRS the target, AR and RR those to add and to remove; everything is
 kept in ``/brokers/topics/T``, so that any controller can carry on. A move has up to three phases::

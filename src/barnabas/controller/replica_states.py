@@ -1,5 +1,5 @@
-"""The replica state machine: its states, its table, and the shrink that taking a replica offline
-means (``ReplicaStateMachine``; reference 3.4). Pure.
+"""ReplicaStateMachine, rules: states, their table, and the ISR without a replica that went offline
+(reference 3.4). Pure.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The replica state machine's actions: what a replica's coming, going and deletion makes brokers
-hear and leadership lose (reference 3.4).
+"""ReplicaStateMachine, actions: what brokers hear of a replica that comes, goes or is deleted, and
+which leaderships change (reference 3.4).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Elections that an administrator asks for: the ElectLeaders API (KIP-183, KIP-460; reference
-3.11).
+"""KafkaController.processReplicaLeaderElection: elections that an administrator asks for
+(ElectLeaders, KIP-183, KIP-460; reference 3.11).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What other brokers ask of the controller: AlterPartition, ControlledShutdown, AllocateProducerIds
+"""KafkaController, requests of brokers: AlterPartition, ControlledShutdown, AllocateProducerIds
 (reference 3.9, 3.12, 4.7). Each takes a decoded request and returns the answer.
 """
 

@@ -1,4 +1,4 @@
-"""What a controlled shutdown of a broker moves (reference 3.12). Pure."""
+"""KafkaController.doControlledShutdown: what a controlled shutdown moves (reference 3.12). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The controller's ZooKeeper: pipelined reads, and writes that only the present controller can do.
+"""KafkaZkClient for the controller: pipelined reads, and writes that only the present one can do.
 
 Every write is ``multi[check(/controller_epoch, zkVersion), op]`` (reference 2.4): once
 another controller was elected, none of ours is applied (trap 30), and ``ControllerMoved`` is

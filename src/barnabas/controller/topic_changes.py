@@ -1,6 +1,6 @@
-"""Topics and partitions that appear in ZooKeeper (reference 3.7).
+"""KafkaController, topics and partitions that appear in ZooKeeper (reference 3.7).
 
-Whoever serves CreateTopics or CreatePartitions writes the assignment (``topic_admin``); the watch
+Whoever serves CreateTopics or CreatePartitions writes the assignment (``zk/admin.py``); the watch
 on it brings the controller here.
 """
 

@@ -1,4 +1,4 @@
-"""Deleting topics (reference 3.8); the rules are in ``deletion.py``.
+"""TopicDeletionManager, actions: topics are deleted (reference 3.8). ``deletion.py`` has the rules.
 
 A topic is queued by its marker in ``/admin/delete_topics``, which goes last, so that a controller
 that comes after a crash in between carries on. Differences from Kafka: a topic of which a partition

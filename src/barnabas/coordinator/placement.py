@@ -1,4 +1,4 @@
-"""Which partition of an internal topic keeps a group or a transactional id: Java's hash of it."""
+"""partitionFor: which partition of an internal topic keeps a group or a transactional id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records inside batches: read them, and build whole batches (reference 6.2, KIP-98).
+"""MemoryRecordsBuilder, DefaultRecord: records in batches, read and built (reference 6.2, KIP-98).
 
 Offsets and timestamps are absolute in what is returned. Damage in a header or a codec's stream is
 ``KafkaError(CORRUPT_MESSAGE)``; records that do not follow the format inside a sound batch are

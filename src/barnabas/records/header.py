@@ -1,4 +1,4 @@
-"""Record batch headers, format v2: parse, walk, verify, stamp (reference 6.2, KIP-98).
+"""DefaultRecordBatch: headers of v2 parsed, walked, verified, stamped (reference 6.2, KIP-98).
 
 This is the hot path: one precompiled ``unpack`` per batch, into a named tuple, and stamping in
 place. Damage is ``KafkaError(CORRUPT_MESSAGE)``.

@@ -1,4 +1,4 @@
-"""Judge what a client wants appended (reference 6.7; ``LogValidator``).
+"""LogValidator: judges what a client wants appended (reference 6.7).
 
 Nothing of a client's header is believed. Size, checksum, offset, sequence and attributes are judged
 by themselves; count, last offset and largest timestamp are compared with the records, every one of

@@ -1,4 +1,4 @@
-"""Asks the controller to change ISRs: one request in flight, everything pending in it.
+"""AlterPartitionManager: asks the controller to change ISRs, one request in flight.
 
 Reference 4.6. A partition has at most one proposal here. A top-level error or a lost connection
 keeps all of them for another try after 50 ms; an answer per partition removes its proposal before

@@ -1,4 +1,4 @@
-"""Orders of the controller: LeaderAndIsr, StopReplica, UpdateMetadata (reference 4.2 to 4.4, 4.11).
+"""ReplicaManager.becomeLeaderOrFollower: orders of the controller (reference 4.2 to 4.4, 4.11).
 
 Each order is checked against our broker epoch (meant for a previous life of ours?) and the highest
 controller epoch seen (from a controller that was replaced?), then applied in one go. A broker takes

@@ -1,4 +1,4 @@
-"""A broker's own connection to the controller: AlterPartition, AllocateProducerIds, shutdown.
+"""NodeToControllerChannelManager: a broker's own connection to the controller.
 
 It stays with the controller used last until that one says NOT_CONTROLLER or cannot be reached, then
 asks anew who the controller is (reference 4.6). One request at a time per call; calls may overlap.

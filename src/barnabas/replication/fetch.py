@@ -1,4 +1,4 @@
-"""Serves fetches of followers and consumers: one read path, sessions, waits (reference 5.6, 5.10).
+"""ReplicaManager.fetchMessages: one read path, sessions and waits (reference 5.6, 5.10).
 
 An incremental fetch looks at the partitions that it names and at those that changed since the last
 look; everything else is known to be unchanged. A fetch that finds too little waits in its watch

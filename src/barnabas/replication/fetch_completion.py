@@ -1,4 +1,4 @@
-"""When a fetch is answered: the rules of Kafka's ReplicaManager and DelayedFetch, one by one.
+"""DelayedFetch, rules: when a fetch is answered, also ReplicaManager's own, one by one.
 
 Pure.
 

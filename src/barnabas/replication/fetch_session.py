@@ -1,4 +1,4 @@
-"""Fetch sessions, server side (KIP-227): a reader names its partitions once, then only changes.
+"""FetchSession, FetchSessionCache: a reader names its partitions once, then changes (KIP-227).
 
 Pure: who may have a session, which partitions a request means, what an incremental answer must
 contain. Reference 5.10. Constants: id 0 is "no session"; epoch 0 starts one, -1 ends it or asks to

@@ -1,4 +1,4 @@
-"""Fetch sessions, the follower's side (KIP-227): what the next request must name.
+"""FetchSessionHandler: what a follower's next request must name (KIP-227).
 
 Pure. The fetcher says what changed; nobody walks over all partitions to find out. Requests may be
 pipelined (a second one while the first waits at the leader), so the epoch moves on when a request

@@ -1,4 +1,4 @@
-"""Which fetcher copies which partition: one fetcher per leader broker."""
+"""ReplicaFetcherManager: which fetcher copies which partition, one fetcher per leader broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The in-sync replica set of a partition and the high watermark that hangs on it; all decisions.
+"""PartitionState: the ISR of a partition and the high watermark that hangs on it, all decisions.
 
 A leader changes the ISR by asking the controller (AlterPartition). Between the question and the
 answer it does not know which of the two sets the controller has recorded, so it protects both: the

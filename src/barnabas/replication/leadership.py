@@ -1,4 +1,4 @@
-"""What a broker knows and does only while it leads a partition: followers, ISR, high watermark.
+"""Partition, while it leads: what it knows of followers, ISR, high watermark.
 
 Every compare-and-update here is free of ``await`` (trap 55); the answer of the controller arrives
 as a call and is matched against the very state object that was sent.

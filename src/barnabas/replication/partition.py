@@ -1,4 +1,4 @@
-"""One hosted partition: its role, its log, and everybody who waits for it.
+"""Partition: one hosted partition, its role, its log, and everybody who waits for it.
 
 Reference 5.1 to 5.8. Nothing here awaits except the flush of ``log.flush.before.ack``; a change of
 role is a plain call, so what reads a role and acts on it in one go never races (trap 55).

@@ -1,4 +1,4 @@
-"""One fetch request on its way: it looks, perhaps waits and looks again, and is answered."""
+"""DelayedFetch: one fetch request that looks, perhaps waits and looks again, and is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The produce path (reference 5.5): append now, answer when it is safe enough for ``acks``.
+"""ReplicaManager.appendRecords: append now, answer when it is safe enough for ``acks``
+(reference 5.5).
 
 Synchronous up to the parked answer. acks=1 waits for nothing, or with ``log.flush.before.ack`` for
 the flush; acks=all waits until the high watermark has passed the batch. What was appended stays in

@@ -1,4 +1,4 @@
-"""All partitions that a broker hosts, and every path to them. The door to this room."""
+"""ReplicaManager: all partitions that a broker hosts, and every path to them. The room's door."""
 
 from __future__ import annotations
 

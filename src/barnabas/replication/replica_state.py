@@ -1,4 +1,4 @@
-"""What a leader knows of one follower: how far it has copied and when it was last level.
+"""Replica: what a leader knows of a follower, how far it has copied and when it last caught up.
 
 Reference 5.3. Times are milliseconds of the loop's clock, so ``NEVER`` lies before any of them.
 """

@@ -1,4 +1,5 @@
-"""Where a follower must cut its log when the leader's epochs disagree with its own.
+"""AbstractFetcherThread.getOffsetTruncationState: where a follower must cut its log when the
+leader's epochs disagree with its own.
 
 Reference 5.7 and 4.9; KIP-101, KIP-279, KIP-320, KIP-595. Never to the high watermark (trap 1).
 """

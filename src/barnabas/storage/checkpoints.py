@@ -1,4 +1,4 @@
-"""The small text files of a log directory, and how any of them is replaced.
+"""CheckpointFile, MetaPropertiesEnsemble: the small text files of a log directory.
 
 Formats: reference 6.1 and 14. Codecs are pure; ``write_atomically`` goes through the seam.
 A file that does not follow its format raises ``CheckpointError``, which is an ``OSError``: whoever

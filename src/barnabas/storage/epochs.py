@@ -1,4 +1,4 @@
-"""Where each leader epoch begins in one partition's log: ``LeaderEpochFileCache``.
+"""LeaderEpochFileCache: where each leader epoch begins in one partition's log.
 
 Pure; the log writes ``encode_epochs(cache.entries)`` to ``leader-epoch-checkpoint`` whenever
 ``assign`` or a truncation says that entries changed (reference 4.9, 5.8; KIP-101, KIP-279).

@@ -1,5 +1,5 @@
-"""The three indexes of a segment: offset -> position, timestamp -> offset, aborted transactions
-(reference 6.3).
+"""OffsetIndex, TimeIndex, TransactionIndex: offset -> position, timestamp -> offset, and aborted
+transactions of a segment (reference 6.3).
 
 The active segment's indexes are not preallocated as Kafka's are: entries gather in memory, reach
 the file in blocks, and completely when the segment rolls or closes. Nothing depends on them before

@@ -1,4 +1,4 @@
-"""The log of one partition: what may be appended, read, cut and forgotten, and when.
+"""UnifiedLog: what may be appended to a partition's log, read, cut and forgotten, and when.
 
 Appending is one write per call and never waits for the disk. What is true at any moment:
 log start <= high watermark <= log end; everything below ``flushed_offset`` survives a power cut;

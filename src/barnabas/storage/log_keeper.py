@@ -1,5 +1,5 @@
-"""What is known of all logs of a broker, and what they tell: the part of ``LogManager`` that others
-ask and that hears of failures, cuts and things to be made durable."""
+"""LogManager, what others ask of it and what logs tell it: failures, cuts, what is to be made
+durable."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""All logs of a broker: where they are, how they come up, and what is done to them in the
-background (``LogManager``; reference 5.11, 6.1, 6.5, 6.6)."""
+"""LogManager: all logs of a broker, where they are, how they come up, and what is done to them in
+the background (reference 5.11, 6.1, 6.5, 6.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log is and says of itself: its offsets, its batches, and whether its disk still works."""
+"""UnifiedLog, reading: offsets, batches, and whether its disk still works."""
 
 from __future__ import annotations
 

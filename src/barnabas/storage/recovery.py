@@ -1,5 +1,5 @@
-"""Opening the directory of a partition: sort out what an interrupted broker left, walk what may be
-damaged, and rebuild everything that is derived from the batches (reference 6.5).
+"""LogLoader: opens the directory of a partition. It sorts out what an interrupted broker left,
+walks what may be damaged, and rebuilds what is derived from the batches (reference 6.5).
 
 The result is what Kafka's ``LogLoader`` would make of the same files.
 """

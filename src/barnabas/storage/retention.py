@@ -1,4 +1,5 @@
-"""Which segments may go, and when the active one must be followed by another (reference 6.6).
+"""UnifiedLog.deleteOldSegments, maybeRoll: which segments may go, and when a new one begins
+(reference 6.6).
 
 Pure rules over a few numbers of each segment.
 """

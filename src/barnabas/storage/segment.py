@@ -1,4 +1,4 @@
-"""One segment: a run of batches in one file, with its three indexes.
+"""LogSegment: a run of batches in one file, with its three indexes.
 
 A segment knows positions; what offsets mean (high watermark, log start, epochs) is the log's.
 """

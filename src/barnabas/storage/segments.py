@@ -1,4 +1,4 @@
-"""The segments of one log in offset order, and the reads that cross them."""
+"""LogSegments, LocalLog: the segments of one log in offset order, and the reads that cross them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What API handlers read and write about topics and settings (reference 1.4, 2.4, 14).
+"""AdminZkClient: what API handlers read and write of topics and settings (reference 1.4, 2.4, 14).
 
 None of it is fenced by the controller epoch, as in Kafka: whoever is asked writes, and the
 controller reacts to the nodes. Flows over the client; they wait out a lost connection and tell

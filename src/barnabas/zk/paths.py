@@ -1,4 +1,4 @@
-"""Kafka's znode paths (reference 1.2). Pure.
+"""ZkData, paths: Kafka's znode paths (reference 1.2). Pure.
 
 Constants for the fixed ones, functions for the rest, and the inverse where a child's name carries a
 number or a topic.

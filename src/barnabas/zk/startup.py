@@ -1,4 +1,4 @@
-"""What a broker reads and writes once at its start: top-level paths, cluster id, who is there.
+"""KafkaZkClient, a broker's start: top-level paths, cluster id, who is there.
 
 Flows over the client. Every function waits out a lost connection and repeats what is safe to
 repeat (its docstring says why it is); the caller limits the time with ``asyncio.timeout``. All of

@@ -1,4 +1,4 @@
-"""The bodies of Kafka's znodes: UTF-8 JSON, byte for byte as Kafka 3.9 writes them. Pure.
+"""ZkData, bodies: UTF-8 JSON, byte for byte as Kafka 3.9 writes it. Pure.
 
 Source: ``ZkData.scala``, reference 1.3, and the recorded trees (``tests/golden/znodes``).
 The order of keys is that of the recordings (Scala hash maps have one, by accident), and so is which

@@ -1,4 +1,4 @@
-"""Consumer groups of one broker: heartbeats come, facts go to the log, answers follow.
+"""GroupCoordinatorService: heartbeats of KIP-848 come, facts go to the log, answers follow.
 
 A decision and the append of its facts run in one go. If they cannot be appended the decision is
 undone; if they can, the group goes on from there, but whoever is told of it is told only once they

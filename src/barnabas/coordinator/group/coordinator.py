@@ -1,4 +1,4 @@
-"""The group coordinator of one broker: members come, call and go; generations follow.
+"""GroupCoordinator: members of a broker's groups come, call and go; generations follow.
 
 The decisions are ``Membership``'s. Here they meet the loop: who waits is a future, what must be
 written goes to ``__consumer_offsets``, what is due comes from one timer. A decision and its effects

@@ -1,4 +1,5 @@
-"""Which positions nobody has needed for too long, and which groups are left with nothing. Pure.
+"""GroupMetadata.removeExpiredOffsets: which positions nobody has needed for too long, and which
+groups are left with nothing. Pure.
 
 Reference 8.7, KIP-211. Members keep the positions of the topics they want; groups whose members we
 cannot read keep everything while they have members.

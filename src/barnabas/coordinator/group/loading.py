@@ -1,4 +1,4 @@
-"""From the records of one partition of ``__consumer_offsets`` to its groups. Pure (reference 8.7).
+"""GroupMetadataManager.loadGroupsAndOffsets: from records to groups (reference 8.7). Pure.
 
 Records are taken in the order of the log; the last one about a key counts. Positions committed in
 a transaction wait for its marker. Every batch moves on, whatever is in it (trap 52).

@@ -1,4 +1,4 @@
-"""Positions of groups: committed, told, forgotten. Reference 8.5 and 8.7.
+"""GroupMetadataManager: positions committed, told, forgotten (reference 8.5 and 8.7).
 
 A commit is appended at once and answered when it is replicated. Forgetting writes tombstones;
 unlike the original it is answered only when they are replicated too, so that a deleted group does

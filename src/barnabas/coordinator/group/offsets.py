@@ -1,4 +1,4 @@
-"""The positions of one group: committed, on their way, and those of open transactions. Pure.
+"""GroupMetadata, positions: committed, on their way, and those of open transactions. Pure.
 
 A commit is staged when it is appended and counts once it is replicated. Commits to one partition
 are ordered by the offset of their record, so a late answer never undoes a later commit; a commit

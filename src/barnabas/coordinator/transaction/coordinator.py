@@ -1,4 +1,4 @@
-"""The transaction coordinator of one broker: producers begin, add partitions, commit and abort.
+"""TransactionCoordinator: a broker's producers begin, add partitions, commit and abort.
 
 The decisions are in ``decisions.py``. Here they meet the loop: each step is written to
 ``__transaction_state`` and counts once it is replicated; what depends on it comes with the write's

@@ -1,4 +1,4 @@
-"""What becomes of a request about a transactional id (reference 7.6, KIP-98, KIP-360). Pure.
+"""TransactionCoordinator, rules: what becomes of a request (reference 7.6, KIP-98, KIP-360). Pure.
 
 A decision prepares the next step, which the caller writes; or there is nothing to do (None); or it
 raises KafkaError with what the producer is told. Times are wall ms.

@@ -1,4 +1,4 @@
-"""From the records of one partition of ``__transaction_state`` to its ids. Pure (reference 7.6).
+"""TransactionStateManager.loadTransactionMetadata: from records to ids (reference 7.6). Pure.
 
 The last record about an id counts. Every batch moves on, whatever is in it (trap 52).
 """

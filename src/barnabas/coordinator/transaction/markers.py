@@ -1,4 +1,4 @@
-"""Telling the leaders of a transaction's partitions how it ended (reference 7.6).
+"""TransactionMarkerChannelManager: leaders are told how a transaction ended (reference 7.6).
 
 Each broker gets one WriteTxnMarkers at a time, with the markers of all transactions that wait for
 it. A partition is tried again until its leader has replicated the marker; one that was deleted

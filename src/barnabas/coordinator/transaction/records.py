@@ -1,4 +1,4 @@
-"""The records of ``__transaction_state``, byte for byte (reference 7.4). Pure.
+"""TransactionLog: the records of ``__transaction_state``, byte for byte (reference 7.4). Pure.
 
 Written: keys v0, values v0. Read: values v0 and v1 (flexible, with tags that are skipped), which a
 newer release may have written; a key of an unknown version is passed over.

@@ -1,4 +1,4 @@
-"""The states of a transactional id and the moves between them: the one table (reference 7.5)."""
+"""TransactionState: the states of a transactional id and their moves (reference 7.5). One table."""
 
 from __future__ import annotations
 

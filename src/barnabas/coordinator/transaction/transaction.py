@@ -1,4 +1,4 @@
-"""One transactional id as its coordinator knows it, and a step of it that is being written."""
+"""TransactionMetadata: a transactional id as its coordinator knows it, and a step being written."""
 
 from __future__ import annotations
 

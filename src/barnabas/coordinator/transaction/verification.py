@@ -1,5 +1,5 @@
-"""Asking the coordinator whether a partition takes part in a transaction, before a leader appends
-the first batch of it (KIP-890 part 1, reference 7.3).
+"""AddPartitionsToTxnManager: before a leader appends the first batch of a transaction, it asks the
+coordinator whether the partition takes part (KIP-890 part 1, reference 7.3).
 
 Each coordinator gets one AddPartitionsToTxn v5 with ``verify_only`` at a time, with all questions
 that wait for it.

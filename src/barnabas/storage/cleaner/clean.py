@@ -1,4 +1,4 @@
-"""One pass of the cleaner over one log: collect the keys of its dirty part, then write all segments
+"""Cleaner: one pass over one log. It collects the keys of its dirty part, then writes all segments
 before that part's end anew, a few neighbours at a time (reference 6.8)."""
 
 from __future__ import annotations

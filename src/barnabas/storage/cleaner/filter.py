@@ -1,7 +1,7 @@
-"""What cleaning leaves of a batch, byte for byte as Kafka's cleaner (reference 6.8).
+"""Cleaner.cleanInto: what cleaning leaves of a batch, byte for byte as in Kafka (reference 6.8).
 
-Pure. Offsets and the bounds of batches never change. As in ``cleaner_map`` long work is a generator
-of its cost in microseconds.
+Pure. Offsets and the bounds of batches never change. Long work is a generator of its cost
+in microseconds, as in ``offset_map.py``.
 """
 
 from __future__ import annotations

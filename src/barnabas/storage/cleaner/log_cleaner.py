@@ -1,4 +1,4 @@
-"""The log cleaner: one task that compacts the dirtiest log, again and again (reference 6.8).
+"""LogCleaner: one task that compacts the dirtiest log, again and again (reference 6.8).
 
 It works in slices of about two milliseconds of the loop, and after each rests as long as the loop
 took for its last turn: at most half of an idle processor, less of a busy one. A log that is cut

@@ -1,5 +1,5 @@
-"""The last offset of each key in the dirty part of a log, and which transactions were aborted
-(reference 6.8).
+"""SkimpyOffsetMap, CleanedTransactionMetadata: the last offset of each key in the dirty part of a
+log, and which transactions were aborted (reference 6.8).
 
 Pure. Work that takes long is a generator of its approximate cost in microseconds of processor time:
 whoever drives it decides when others get their turn.

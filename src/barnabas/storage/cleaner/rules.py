@@ -1,4 +1,4 @@
-"""Which log the cleaner takes next, what part of it, and which segments become one (reference 6.8).
+"""LogCleanerManager: which log is next, what part of it, which segments become one (reference 6.8).
 
 Pure rules over a few numbers of each segment, as Kafka's ``LogCleanerManager`` has them.
 """

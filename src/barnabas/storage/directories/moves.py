@@ -1,4 +1,5 @@
-"""Moving replicas between the log directories of one broker (KIP-113, reference 6.1).
+"""ReplicaAlterLogDirsThread: replicas move between a broker's log directories (KIP-113,
+reference 6.1).
 
 A copy grows in ``topic-P.<unique>-future`` of the target, one partition at a time, in small steps
 between the loop's other work. Once it is level and flushed it takes the place of the log in one

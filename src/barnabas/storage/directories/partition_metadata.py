@@ -1,4 +1,4 @@
-"""The file ``partition.metadata`` of a partition's directory: which topic it belongs to."""
+"""PartitionMetadataFile: ``partition.metadata`` of a partition's directory names its topic."""
 
 from __future__ import annotations
 

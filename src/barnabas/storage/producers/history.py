@@ -1,5 +1,5 @@
-"""A partition's producer state together with its snapshot files: how it is kept over restarts and
-put back after the log was cut (reference 6.4, 6.5, 7.1)."""
+"""ProducerStateManager with its snapshot files: how it is kept over restarts and put back after the
+log was cut (reference 6.4, 6.5, 7.1)."""
 
 from __future__ import annotations
 

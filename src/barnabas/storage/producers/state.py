@@ -1,8 +1,8 @@
-"""What one partition knows of the producers that wrote to it: ``ProducerStateManager``.
+"""ProducerStateManager: what one partition knows of the producers that wrote to it.
 
 Pure. It recognises repeated batches, refuses gaps and old epochs (KIP-98), and knows which
 transactions are open, from which follows the last stable offset (reference 7.1, 7.2; the snapshot
-format is in ``producer_snapshot.py``).
+format is in ``snapshot_format.py``).
 
 The log uses it so: ``find_duplicate`` and ``check`` before a write, ``apply`` for each batch after
 it, ``complete`` for the transaction that ``apply`` says has ended, once that stands in the

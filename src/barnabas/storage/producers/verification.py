@@ -1,4 +1,5 @@
-"""Proof that a producer's transaction knows of a partition (KIP-890 part 1, reference 7.3). Pure.
+"""VerificationGuard: proof that a transaction knows of a partition (KIP-890 part 1, reference 7.3).
+Pure.
 
 A transactional batch that would open a transaction in a log must come with the guard that was
 handed out before its coordinator was asked. The guard dies with the first batch or a marker, so a

@@ -1,4 +1,4 @@
-"""The asyncio ZooKeeper client: a session kept over connections, operations, watch events.
+"""ZooKeeperClient in asyncio: a session kept over connections, operations, watch events.
 
 It never hides the loss of a connection. Operations in flight then fail with ``ConnectionLoss``
 (nobody knows whether they were applied), operations submitted while there is no connection fail at

@@ -1,4 +1,4 @@
-"""One group: its members, its generation, and what is still to be told or written. Pure.
+"""GroupMetadata: one group, its members, its generation, what is still to be told or written. Pure.
 
 The facts and their invariants are here; ``membership.py`` decides what happens to them. Whoever
 waits is a token: decisions put (token, answer) into ``answers`` and wishes to write into

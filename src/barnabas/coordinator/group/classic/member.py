@@ -1,4 +1,4 @@
-"""A member of a group, what it asks, and what it is answered. Plain values."""
+"""MemberMetadata: a member of a group, what it asks, and what it is answered. Plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a group when members join, sync, call, leave or fall silent. Pure.
+"""GroupCoordinator, rules: what happens when members join, sync, call, leave or fall silent. Pure.
 
 Reference 8.3 and 8.4, after the original's ``GroupCoordinator``. Each decision changes the group,
 leaves answers and wishes in it, and takes the time as an argument; ``Group.next_deadline_ms`` says

@@ -1,4 +1,4 @@
-"""The states of a group and the moves between them: the one table (reference 8.2)."""
+"""GroupState: the states of a group and the moves between them, the one table (reference 8.2)."""
 
 from __future__ import annotations
 

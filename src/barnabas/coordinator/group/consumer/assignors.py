@@ -1,4 +1,4 @@
-"""Who gets which partition: the assignors ``range`` and ``uniform``. Pure.
+"""RangeAssignor, UniformAssignor: who gets which partition. Pure.
 
 Both take the members with what they subscribe to and what they had as a target before, and give
 every member a target. Every partition of a topic with subscribers gets exactly one of them.

@@ -1,4 +1,4 @@
-"""One consumer group: facts under their keys, who holds what, and deadlines. Pure.
+"""ConsumerGroup: facts under their keys, who holds what, and deadlines. Pure.
 
 ``membership.py`` decides. What it puts is noted in ``changes`` with what was there before, so that
 a decision whose records cannot be appended is taken back whole.

@@ -1,4 +1,4 @@
-"""What happens to a consumer group when members call, leave or fall silent. Pure (KIP-848).
+"""GroupMetadataManager of KIP-848: what happens when members call, leave or fall silent. Pure.
 
 A heartbeat does four things in this order: it admits or updates the member; a change of what is
 subscribed to raises the group epoch; an epoch without a target gets one from the assignor; and the

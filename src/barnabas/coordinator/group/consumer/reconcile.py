@@ -1,4 +1,4 @@
-"""A member on its way to its target: what it keeps, gives back, gets and waits for. Pure (KIP-848).
+"""CurrentAssignmentBuilder: what a member keeps, gives back, gets and waits for. Pure (KIP-848).
 
 A partition is given to a member only once nobody holds it: whoever had it has said that it does not
 own it any more, or has left the group.

@@ -1,4 +1,4 @@
-"""The records of ``__consumer_offsets``, byte for byte (reference 8.6). Pure.
+"""GroupMetadataManager, records of ``__consumer_offsets``, byte for byte (reference 8.6). Pure.
 
 Written: offset keys v1 with values v3 (v1 where a client of old asked for a retention of its own),
 group keys v2 with values v3. Read: offset values v0-4 and group values v0-4; versions 4 are Kafka's
