@@ -50,7 +50,6 @@ waited for."""
 PARKED_REQUESTS_MAX = 256
 """Requests of one connection that may wait (acks=all, long polls) before it is not read."""
 
-TOPIC_NAME_LENGTH_MAX = 249
 CLIENT_ID_LENGTH_MAX = 32_767
 """Kafka's own bound: an i16 length."""
 

@@ -8,11 +8,15 @@ fetch may overtake the leader's UpdateMetadata and need not fail for that (refer
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from barnabas.errors import KafkaError
+from barnabas.names import is_number, is_topic
+from barnabas.protocol.order_entries import announced_problem, topics_of
 from barnabas.types import (
     LEADER_DURING_DELETE,
     NO_LEADER,
@@ -20,6 +24,8 @@ from barnabas.types import (
     Endpoint,
     TopicPartition,
 )
+
+log = logging.getLogger("kafka.server")
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
@@ -149,25 +155,39 @@ class MetadataCache:
         the topic with its last one.
         """
         self.controller_id = request.controller_id if request.controller_id >= 0 else None
-        before, self.brokers = self.brokers, {b.id: _broker(b) for b in request.live_brokers}
+        live = [b for b in request.live_brokers if is_number(b.id)]
+        before, self.brokers = self.brokers, {b.id: _broker(b) for b in live}
         for broker_id, broker in before.items():
             if broker_id not in self.brokers:
                 self._departed[broker_id] = (self._now(), broker)
         for broker_id in self.brokers:
             self._departed.pop(broker_id, None)
-        deleted: list[TopicPartition] = []
-        for topic_name, topic_id, states in _by_topic(request):
-            self.learn_topic_id(topic_name, topic_id)
-            for state in states:
-                if state.leader == LEADER_DURING_DELETE:
-                    self._delete(topic_name, state.partition_index)
-                    deleted.append(TopicPartition(topic_name, state.partition_index))
-                else:
-                    topic = self._topics.setdefault(topic_name, {})
-                    topic[state.partition_index] = _partition(state)
+        deleted = self._apply_topics(request)
         self.version += 1
         for listener in list(self._listeners):
             listener()
+        return deleted
+
+    def _apply_topics(self, request: Any) -> list[TopicPartition]:
+        deleted: list[TopicPartition] = []
+        refused: list[tuple[TopicPartition, KafkaError]] = []
+        for topic_name, topic_id, states in topics_of(request):
+            if is_topic(topic_name):
+                self.learn_topic_id(topic_name, topic_id)
+            for state in states:
+                name = TopicPartition(topic_name, state.partition_index)
+                if (problem := announced_problem(name, state)) is not None:
+                    refused.append((name, problem))
+                elif state.leader == LEADER_DURING_DELETE:
+                    self._delete(topic_name, state.partition_index)
+                    deleted.append(name)
+                else:
+                    topic = self._topics.setdefault(topic_name, {})
+                    topic[state.partition_index] = _partition(state)
+        if refused:
+            count, (name, problem) = len(refused), refused[0]
+            text = "UpdateMetadata: %d entries are ignored, first %.300s: %s"
+            log.error(text, count, name, problem)
         return deleted
 
     def _delete(self, topic: str, partition: int) -> None:
@@ -180,14 +200,6 @@ class MetadataCache:
         topic_id = self._ids.pop(topic, None)
         if topic_id is not None:
             self._names.pop(topic_id, None)
-
-
-def _by_topic(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
-    """Both layouts of the request: grouped by topic (v5 and later) and flat."""
-    for topic in getattr(request, "topic_states", None) or ():
-        yield topic.topic_name, getattr(topic, "topic_id", None), topic.partition_states
-    for state in getattr(request, "ungrouped_partition_states", None) or ():
-        yield state.topic_name, None, (state,)
 
 
 def _partition(state: Any) -> PartitionMetadata:
@@ -206,6 +218,12 @@ def _partition(state: Any) -> PartitionMetadata:
 def _broker(broker: Any) -> LiveBroker:
     endpoints = []
     for endpoint in getattr(broker, "endpoints", None) or ():
+        if not 0 <= endpoint.security_protocol < len(_PROTOCOLS):
+            log.error(
+                "UpdateMetadata: broker %d has an endpoint of security protocol %d: ignored",
+                *(broker.id, endpoint.security_protocol),
+            )
+            continue
         protocol = _PROTOCOLS[endpoint.security_protocol]
         listener = getattr(endpoint, "listener", None) or protocol
         endpoints.append(Endpoint(listener, protocol, endpoint.host, endpoint.port))

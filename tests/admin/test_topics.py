@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barnabas import names
 from barnabas.admin import topics
 from barnabas.errors import ErrorCode, KafkaError
 
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 249])
 def test_legal_names(name: str) -> None:
-    topics.check_name(name)
+    names.check_topic(name)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "x" * 250, "a b", "ü", "a/b", "a\n"])
 def test_illegal_names(name: str) -> None:
     with pytest.raises(KafkaError) as caught:
-        topics.check_name(name)
+        names.check_topic(name)
     assert caught.value.code is ErrorCode.INVALID_TOPIC_EXCEPTION
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.recordings import files
 
+from barnabas.names import is_topic
 from barnabas.storage.checkpoints import (
     CLEAN_SHUTDOWN,
     EPOCH_CHECKPOINT,
@@ -129,7 +130,7 @@ def test_any_bytes_as_files(data: bytes) -> None:
     st.dictionaries(
         st.builds(
             TopicPartition,
-            st.from_regex(r"[a-zA-Z0-9._-]{1,20}", fullmatch=True),
+            st.from_regex(r"[a-zA-Z0-9._-]{1,20}", fullmatch=True).filter(is_topic),
             st.integers(0, 99),
         ),
         st.integers(0, 2**63 - 1),

@@ -1,4 +1,4 @@
-"""AdminUtils, Topic: names of topics, and which broker holds which replica. Pure.
+"""AdminUtils: which broker holds which replica of a new topic. Pure.
 
 Placement: replicas are spread evenly over brokers, and over racks where all brokers name one.
 The first replica of each partition goes round robin from a random start; the others follow with a
@@ -8,41 +8,18 @@ shift that grows after each round, so that the load of a dead broker spreads ove
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.limits import TOPIC_NAME_LENGTH_MAX
 
 Assignment = dict[int, tuple[int, ...]]
 """Partition number to replicas, preferred leader first."""
 
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 SMALL_SET = 4
 """Scala's ``Set`` of up to four elements keeps their order in texts; a greater one is a
 ``HashSet``."""
 PARTITIONS_PER_REQUEST_MAX = 10_000
 """A bound on one creation, so that a slip of the keyboard does not fill ZooKeeper."""
-
-
-def check_name(name: str) -> None:
-    """Raise INVALID_TOPIC_EXCEPTION unless Kafka allows the name."""
-    problem = None
-    if not name:
-        problem = "the empty string is not allowed"
-    elif name in (".", ".."):
-        problem = f"'{name}' is not allowed"
-    elif len(name) > TOPIC_NAME_LENGTH_MAX:
-        problem = (
-            f"the length of '{name}' is longer than the max allowed length {TOPIC_NAME_LENGTH_MAX}"
-        )
-    elif not _LEGAL_NAME.fullmatch(name):
-        problem = (
-            f"'{name}' contains one or more characters other than ASCII alphanumerics,"
-            " '.', '_' and '-'"
-        )
-    if problem:
-        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
 
 
 def colliding_name(name: str, existing: Sequence[str]) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from barnabas.admin.topics import check_name
 from barnabas.api import loggers
 from barnabas.api.config_alteration import ResourceType, broker_id_of, invalid
 from barnabas.api.registry import serves
@@ -22,6 +21,7 @@ from barnabas.config.definition import Setting
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.config.topic_config import ConfigValue, TopicConfig
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
+from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zk import paths
@@ -136,7 +136,7 @@ def _check_own(services: Services, name: str, text: str) -> None:
 
 
 def _check_topic(services: Services, name: str) -> None:
-    check_name(name)
+    check_topic(name)
     if services.metadata.partitions(name) is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 

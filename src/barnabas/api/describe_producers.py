@@ -3,11 +3,11 @@ when (KIP-664). Any replica answers for its own log."""
 
 from __future__ import annotations
 
-from barnabas.admin.topics import check_name
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
+from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.producers.state import ProducerEntry
@@ -48,7 +48,7 @@ def _partition(services: Services, name: TopicPartition) -> Message:
 
 
 def _check_topic(services: Services, topic: str) -> None:
-    check_name(topic)
+    check_topic(topic)
     if services.metadata.partitions(topic) is None:
         error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         raise KafkaError(error, TEXTS[error])

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from barnabas.admin.topics import check_name
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
@@ -22,6 +21,7 @@ from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import PartitionMetadata
+from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.neighbours import Standing
@@ -214,7 +214,7 @@ def _topic(
 def unknown_topic_error(name: str) -> ErrorCode:
     """Why there is no such topic: no topic may have that name, or nobody created it."""
     try:
-        check_name(name)
+        check_topic(name)
     except KafkaError as error:
         return error.code
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

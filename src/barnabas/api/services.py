@@ -19,7 +19,7 @@ from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
+from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExpired
 
 T = TypeVar("T")
 
@@ -91,7 +91,8 @@ class Services:
     async def in_zookeeper(self, flow: Awaitable[T]) -> T:
         """What a flow over ZooKeeper gives that a client has asked for. Raises KafkaError:
         REQUEST_TIMED_OUT, which clients meet by asking again, if the session ends meanwhile or
-        nothing comes for ``request.timeout.ms``. Nobody knows then what has been written."""
+        nothing comes for ``request.timeout.ms``. Nobody knows then what has been written.
+        UNKNOWN_SERVER_ERROR for a znode that cannot be read."""
         try:
             async with asyncio.timeout(self.config.integer("request.timeout.ms") / 1000):
                 return await flow
@@ -99,6 +100,8 @@ class Services:
             raise KafkaError(
                 ErrorCode.REQUEST_TIMED_OUT, "This broker has lost its connection to ZooKeeper."
             ) from None
+        except MalformedZNode as error:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
         """Wait until the metadata cache satisfies ``condition``; False when time is up."""

@@ -10,11 +10,11 @@ from barnabas.admin.topics import (
     Assignment,
     assign_replicas,
     check_assignment,
-    check_name,
 )
 from barnabas.api.services import Services
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import check_topic
 from barnabas.zk.admin import check_new_topic, create_topic
 from barnabas.zk.startup import generate_id
 
@@ -56,7 +56,7 @@ async def create(
     validate_only: bool = False,
 ) -> uuid.UUID:
     """Write a topic's settings and assignment; its id. Raises KafkaError."""
-    check_name(name)
+    check_topic(name)
     check_assignment(assignment, services.metadata.brokers)
     checked = check_topic_overrides(services.config, overrides)
     if services.metadata.partitions(name) is not None:
@@ -131,6 +131,6 @@ async def auto_create(services: Services, name: str) -> None:
             "segment.bytes": str(config.integer("transaction.state.log.segment.bytes")),
             "unclean.leader.election.enable": "false",
         }
-    check_name(name)
+    check_topic(name)
     assignment = place(services, partitions=partitions, replication_factor=replicas)
     await create(services, name, assignment, overrides)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 from barnabas.seams import Clock
 from barnabas.zk import paths
@@ -17,6 +17,7 @@ from barnabas.zk.znodes import decode_config_change
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import MalformedZNode, NoNode, SessionExpired
+from barnabas.zookeeper.path_names import child_name
 
 log = logging.getLogger("kafka.server")
 
@@ -64,9 +65,7 @@ class ConfigChanges:
             )
         except NoNode:
             return
-        prefix = paths.CONFIG_CHANGE_PREFIX.rpartition("/")[2]
-        numbers = sorted(int(n.removeprefix(prefix)) for n in names if n.startswith(prefix))
-        for number in numbers:
+        for number in sorted(_numbers(names)):
             await self._process(number, f"{paths.CONFIG_CHANGE_PREFIX}{number:010d}")
 
     async def _process(self, number: int, path: str) -> None:
@@ -91,3 +90,15 @@ class ConfigChanges:
                 await reader(name)
         except MalformedZNode as error:
             log.error("a change of settings is ignored: %s", error)
+
+
+def _numbers(names: Iterable[str]) -> Iterator[int]:
+    """Of the nodes that are notifications; others are left alone."""
+    prefix = child_name(paths.CONFIG_CHANGE_PREFIX)
+    for name in names:
+        try:
+            number = paths.sequence_number(name)
+        except ValueError:
+            continue
+        if name == f"{prefix}{number:010d}":
+            yield number

@@ -22,6 +22,9 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 
 log = logging.getLogger("kafka.server")
 
+KEEP_EVERYTHING = {"log.retention.ms": "-1", "log.retention.bytes": "-1"}
+"""While settings cannot be read at a start: they may say that records are kept for ever."""
+
 
 class DynamicBrokerConfig:
     """Keeps ``config`` as ZooKeeper has it, which tells those who follow it."""
@@ -48,7 +51,11 @@ class DynamicBrokerConfig:
         """Read both nodes and take over what they say."""
         own, default = paths.broker_entity(self._broker_id), paths.broker_entity(None)
         async with self._reading:  # what is applied last is what was read last
-            found = await read_configs(self._zookeeper, [default, own])
+            found = await read_configs(
+                self._zookeeper,
+                [default, own],
+                unreadable=KEEP_EVERYTHING if starting else None,
+            )
             if starting:
                 for name, text in found.get(own, {}).items():
                     _refuse_protection(own, name, text)

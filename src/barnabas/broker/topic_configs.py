@@ -13,12 +13,16 @@ from contextlib import contextmanager
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.java import one_line
 from barnabas.config.topic_config import TopicConfig
+from barnabas.names import is_topic
 from barnabas.storage.config import LogConfig
 from barnabas.zk import paths
 from barnabas.zk.admin import list_topics, read_config, read_configs
 from barnabas.zookeeper.client.client import ZooKeeperClient
 
 log = logging.getLogger("kafka.server")
+
+KEEP_EVERYTHING = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""For a topic whose settings cannot be read: they may say that its records are kept for ever."""
 
 
 class TopicConfigRepository:
@@ -61,7 +65,7 @@ class TopicConfigRepository:
 
     async def ensure(self, topics: Iterable[str]) -> None:
         """Read the settings of those topics that are not known yet."""
-        with self._wanting(t for t in topics if t not in self._topics) as wanted:
+        with self._wanting(t for t in topics if t not in self._topics and is_topic(t)) as wanted:
             if not wanted:
                 return
             async with self._reading:
@@ -70,7 +74,9 @@ class TopicConfigRepository:
                 entities = {topic: paths.topic_entity(topic) for topic in unknown}
                 if not entities:
                     return
-                found = await read_configs(self._zookeeper, list(entities.values()))
+                found = await read_configs(
+                    self._zookeeper, list(entities.values()), unreadable=KEEP_EVERYTHING
+                )
                 for topic, entity in entities.items():
                     if topic in wanted:
                         self._take(topic, found.get(entity, {}))

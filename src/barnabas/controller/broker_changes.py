@@ -21,6 +21,7 @@ from barnabas.controller.context import PartitionInfo
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replicas import Replicas
 from barnabas.controller.term import Term
+from barnabas.names import number_in
 from barnabas.types import Broker
 from barnabas.zk import paths
 from barnabas.zk.znodes import decode_broker
@@ -53,7 +54,7 @@ def difference(known: dict[int, Broker], registered: dict[int, Broker]) -> Broke
 async def read_brokers(term: Term) -> dict[int, Broker]:
     """All registrations, with their epochs; arms the watch on the list of ids."""
     names, _ = await term.store.submit(ChildrenOp(paths.BROKER_IDS, watch=True))
-    ids = sorted(int(name) for name in names if name.isdigit())
+    ids = sorted(number for name in names if (number := number_in(name)) is not None)
     found = await term.store.data(paths.broker_id_path(b) for b in ids)
     brokers = {}
     for broker_id, outcome in zip(ids, found, strict=True):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from barnabas.controller.term import Term
+from barnabas.names import is_topic, number_in
 from barnabas.types import Broker, TopicPartition
 from barnabas.zk import paths
 from barnabas.zookeeper.client.operations import WatchEvent
@@ -162,9 +163,9 @@ def event_for(watch: WatchEvent) -> Event | None:
     if watch.type is not EventType.NODE_DATA_CHANGED:
         return None
     parent, name = parent_of(path), child_name(path)
-    if parent == paths.BROKER_IDS and name.isdigit():
-        return BrokerModifications(int(name))
-    if parent == paths.TOPICS:
+    if parent == paths.BROKER_IDS and (number := number_in(name)) is not None:
+        return BrokerModifications(number)
+    if parent == paths.TOPICS and is_topic(name):
         return PartitionModifications(name)
     return None
 

@@ -20,6 +20,7 @@ _LEVELS = {
     "broker_down": logging.WARNING,
     "broker_unreadable": logging.WARNING,
     "log_directory_failed": logging.WARNING,
+    "partition_unreadable": logging.WARNING,
     "reassignment_refused": logging.WARNING,
     "reassignment_unreadable": logging.WARNING,
     "topic_unreadable": logging.WARNING,

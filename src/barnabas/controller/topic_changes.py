@@ -17,7 +17,8 @@ from barnabas.controller.context import PartitionInfo, ReplicaAssignment, TopicI
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term
-from barnabas.types import topic_id_text
+from barnabas.names import is_number, is_partition, is_topic, topic_problem
+from barnabas.types import TopicPartition, topic_id_text
 from barnabas.zk import paths
 from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
@@ -53,6 +54,10 @@ async def topics_changed(term: Term, rng: random.Random) -> None:
 
 async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> list[TopicInfo]:
     """Read assignments (arming a watch on each), give ids to topics without, know them all."""
+    for name in names:
+        if (problem := topic_problem(name)) is not None:
+            term.observer.note("topic_unreadable", topic=name, reason=problem)
+    names = [name for name in names if is_topic(name)]
     outcomes = await term.store.data((paths.topic_path(name) for name in names), watch=True)
     topics, writes = [], []
     for name, outcome in zip(names, outcomes, strict=True):
@@ -64,7 +69,7 @@ async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> l
             version = outcome[1].version
             writes.append(SetOp(paths.topic_path(name), encode_topic(znode), version))
         topic = term.context.add_topic(name, znode.topic_id)
-        for number in znode.partitions:
+        for number in usable(term, name, znode):
             term.context.add_partition(topic, number, assignment_of(znode, number))
         topics.append(topic)
     for outcome in await term.store.fenced(writes):
@@ -84,6 +89,20 @@ def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
     except MalformedZNode as error:
         term.observer.note("topic_unreadable", topic=name, reason=str(error))
         return None
+
+
+def usable(term: Term, name: str, znode: TopicZNode) -> list[int]:
+    """The partitions of a topic that can be. Others, written by hand, are told and left alone."""
+    numbers = []
+    for number, members in znode.partitions.items():
+        listed = (*members, *znode.adding.get(number, ()), *znode.removing.get(number, ()))
+        if is_partition(TopicPartition(name, number)) and members and all(map(is_number, listed)):
+            numbers.append(number)
+        else:
+            term.observer.note(
+                "partition_unreadable", topic=name, partition=number, replicas=members
+            )
+    return numbers
 
 
 def assignment_of(znode: TopicZNode, number: int) -> ReplicaAssignment:
@@ -118,7 +137,7 @@ async def partitions_changed(term: Term, name: str) -> None:
     znode = decoded(term, name, outcome)
     if topic is None or znode is None:
         return
-    numbers = [n for n in znode.partitions if n not in topic.partitions]
+    numbers = [n for n in usable(term, name, znode) if n not in topic.partitions]
     if not numbers:
         return
     if term.context.is_being_deleted(name):

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import is_partition, is_topic
 from barnabas.protocol.message import Message
+from barnabas.protocol.order_entries import role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.orders import Orders
 from barnabas.replication.partition import Partition, RoleState
@@ -115,11 +117,16 @@ class Control:
         ids: dict[str, uuid.UUID] = {}
         leaders: list[_Order] = []
         followers: list[_Order] = []
-        for topic, topic_id, states in _topics(request):
+        for topic, topic_id, states in topics_of(request):
             ids[topic] = topic_id or ZERO_UUID
-            self._context.metadata.learn_topic_id(topic, topic_id)
+            if is_topic(topic):
+                self._context.metadata.learn_topic_id(topic, topic_id)
             for state in states:
                 name = TopicPartition(topic, state.partition_index)
+                if (problem := role_problem(name, state)) is not None:
+                    log.error("LeaderAndIsr: %.300s is refused: %s", name, problem)
+                    results[name] = problem.code
+                    continue
                 if self.orders.is_overtaken(number, name):
                     results[name] = ErrorCode.STALE_CONTROLLER_EPOCH
                     continue
@@ -270,7 +277,9 @@ class Control:
         for name, leader_epoch, delete in _stops(request):
             error = ErrorCode.STALE_CONTROLLER_EPOCH
             overtaken = self.orders.is_overtaken(number, name)
-            if request.controller_epoch == self.controller_epoch and not overtaken:
+            if not is_partition(name):
+                error = ErrorCode.INVALID_TOPIC_EXCEPTION
+            elif request.controller_epoch == self.controller_epoch and not overtaken:
                 self.orders.carried_out(number, name)
                 error = await self._stop(name, leader_epoch, delete)
             errors.append(
@@ -328,7 +337,7 @@ class Control:
         reached us: beyond the original the role ends, else an old leader would show consumers the
         end of its log for ever, without an error. The log stays."""
         own_id = self._context.settings.broker_id
-        for topic, _, states in _topics(request):
+        for topic, _, states in topics_of(request):
             for state in states:
                 name = TopicPartition(topic, state.partition_index)
                 partition = self._hosted.get(name)
@@ -341,16 +350,6 @@ class Control:
                     for listener in self._listeners:
                         listener.stopped(name, False)
                     self._fetchers.stop_idle()
-
-
-def _topics(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
-    """Both layouts of LeaderAndIsr: grouped (v2 and later) and flat."""
-    for topic in getattr(request, "topic_states", None) or ():
-        topic_id = getattr(topic, "topic_id", None)
-        known = None if topic_id in (None, ZERO_UUID) else topic_id
-        yield topic.topic_name, known, topic.partition_states
-    for state in getattr(request, "ungrouped_partition_states", None) or ():
-        yield state.topic_name, None, (state,)
 
 
 def _role(state: Any) -> RoleState:

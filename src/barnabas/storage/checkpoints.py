@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from barnabas.names import is_partition, number_in
 from barnabas.seams import Files
 from barnabas.storage.epochs import EpochEntry
 from barnabas.types import Buffer, TopicPartition, parse_topic_id, topic_id_text
@@ -27,6 +28,8 @@ EPOCH_CHECKPOINT = "leader-epoch-checkpoint"
 PARTITION_METADATA = "partition.metadata"
 
 _VERSION = "0"
+OFFSET_MAX = 2**63 - 1
+OFFSET_DIGITS_MAX = 19
 
 
 class CheckpointError(OSError):
@@ -53,12 +56,33 @@ def encode_offsets(offsets: Mapping[TopicPartition, int]) -> bytes:
     return _encode(lines)
 
 
-def decode_offsets(data: bytes) -> dict[TopicPartition, int]:
-    """The entries of an offset checkpoint; an empty file has none."""
+def decode_offsets(data: bytes, bad: list[str] | None = None) -> dict[TopicPartition, int]:
+    """The entries of an offset checkpoint; an empty file has none. Lines that name no partition or
+    no offset are added to ``bad``; without it they are a CheckpointError."""
     offsets: dict[TopicPartition, int] = {}
-    for topic, partition, offset in _decode(data, 3):
-        offsets[TopicPartition(topic, _number(partition))] = _number(offset)
+    for line in _lines(data):
+        entry = _offset_entry(line)
+        if entry is not None:
+            offsets[entry[0]] = entry[1]
+        elif bad is not None:
+            bad.append(line)
+        else:
+            raise CheckpointError(f"checkpoint line {line!r}")
     return offsets
+
+
+def _offset_entry(line: str) -> tuple[TopicPartition, int] | None:
+    fields = line.split()
+    if len(fields) != 3:
+        return None
+    number = number_in(fields[1])
+    if number is None or not is_partition(partition := TopicPartition(fields[0], number)):
+        return None
+    digits = fields[2]
+    if not digits.isascii() or not digits.isdigit() or len(digits) > OFFSET_DIGITS_MAX:
+        return None
+    offset = int(digits)
+    return (partition, offset) if offset <= OFFSET_MAX else None
 
 
 def encode_epochs(entries: Iterable[EpochEntry]) -> bytes:
@@ -164,15 +188,21 @@ def _encode(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in (_VERSION, str(len(lines)), *lines)).encode()
 
 
-def _decode(data: bytes, columns: int) -> Iterator[list[str]]:
+def _lines(data: bytes) -> list[str]:
+    """What follows the version and the count."""
     if not data:
-        return
-    lines = _text(data).splitlines()
+        return []
+    # Java's end of a line, not Python's: a line may hold whatever a broken writer put there.
+    lines = _text(data).replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines[0] != _VERSION:
         raise CheckpointError(f"checkpoint of version {lines[0]!r}")
     if len(lines) < 2 or _number(lines[1]) != len(lines) - 2:
         raise CheckpointError(f"checkpoint of {len(lines)} lines contradicts its own count")
-    for line in lines[2:]:
+    return lines[2:]
+
+
+def _decode(data: bytes, columns: int) -> Iterator[list[str]]:
+    for line in _lines(data):
         fields = line.split()
         if len(fields) != columns:
             raise CheckpointError(f"checkpoint line {line!r}")

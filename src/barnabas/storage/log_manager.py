@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
+from barnabas.names import check_partition
 from barnabas.storage.background import every, take_all
 from barnabas.storage.checkpoints import (
     CLEANER_CHECKPOINT,
@@ -18,15 +19,15 @@ from barnabas.storage.directories.log_dir import (
     DELETE_SUFFIX,
     LogDirectory,
     common_meta,
-    deleted_name,
     directory_for_new,
     partition_of,
+    rename_away,
 )
 from barnabas.storage.directories.moves import future_of, was_moved
 from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
 from barnabas.storage.log import Log
 from barnabas.storage.log_keeper import LogKeeper
-from barnabas.storage.paths import is_inside
+from barnabas.storage.paths import is_inside, is_refused_name
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import sync_file
 from barnabas.types import TopicPartition
@@ -168,9 +169,11 @@ class LogManager(LogKeeper):
 
         KAFKA_STORAGE_ERROR if its data may be in a directory that is offline (KAFKA-10314). A log
         that has no topic id gets this one; one that has another keeps it, and the caller refuses
-        it with INCONSISTENT_TOPIC_ID."""
+        it with INCONSISTENT_TOPIC_ID. INVALID_TOPIC_EXCEPTION or INVALID_PARTITIONS for what cannot
+        name a directory."""
         log = self._logs.get(topic_partition)
         if log is None:
+            check_partition(topic_partition)  # it becomes a part of a path
             log = self._create(topic_partition, is_new, config)
         if topic_id is not None and log.topic_id is None:
             self.sync_wanted(write_topic_id(self.env.files, log, topic_id))
@@ -192,6 +195,8 @@ class LogManager(LogKeeper):
             directory.forget(topic_partition)
             self.env.files.make_directories(path)
         except OSError as error:
+            if is_refused_name(error):
+                raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{path}: {error}") from error
             self._dir_failed(directory, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
         loaded = new_log(self.env, path, expiration_ms=self.settings.producer_id_expiration_ms)
@@ -209,6 +214,7 @@ class LogManager(LogKeeper):
         the background, one that is not here yet is made there.
 
         LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline."""
+        check_partition(topic_partition)
         directory = self.online_directory(path)
         if topic_partition in self._offline:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} is offline")
@@ -242,10 +248,9 @@ class LogManager(LogKeeper):
         self.cleaner.forget(topic_partition)
         self._to_flush.pop(log, None)
         unique = f"{self.env.random.getrandbits(128):032x}"
-        target = f"{directory.path}/{deleted_name(topic_partition, unique)}"
         try:
             log.close()
-            self.env.files.rename(log.directory, target)
+            target = rename_away(self.env.files, log.directory, directory, topic_partition, unique)
         except OSError as error:
             raise log.fence(error) from error
         log.relocate(target)

@@ -7,6 +7,8 @@ The result is what Kafka's ``LogLoader`` would make of the same files.
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from dataclasses import dataclass
 
 from barnabas.errors import KafkaError
@@ -37,6 +39,10 @@ from barnabas.storage.segments import Segments
 from barnabas.types import NO_TIMESTAMP
 
 _INDEX_SUFFIXES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
+_SEGMENT_SUFFIXES = (LOG_SUFFIX, *_INDEX_SUFFIXES, SNAPSHOT_SUFFIX, SWAP_SUFFIX, CLEANED_SUFFIX)
+_BASE = re.compile(r"([0-9]{20})\.")
+
+log = logging.getLogger("kafka.log.LogManager")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +147,22 @@ class _Loader:
             removals=tuple(self.removals),
         )
 
+    def _names(self) -> list[str]:
+        """The files, without those whose names say that they are a segment's, but of no offset."""
+        names = []
+        for name in self.files.list(self.directory):
+            if _BASE.match(name) or not name.endswith(_SEGMENT_SUFFIXES):
+                names.append(name)
+            else:
+                log.warning("%s/%s is no segment's: left alone", self.directory, name)
+        return names
+
     # What an interrupted broker left
 
     def _remove_leftovers(self) -> list[str]:
         """Remove ``.deleted`` and ``.cleaned``, and a swap that a cleaning had not finished: its
         base is at or above that of a ``.cleaned`` file. The names that stay."""
-        names = self.files.list(self.directory)
+        names = self._names()
         cleaned = [_offset_of(n) for n in names if n.endswith(CLEANED_SUFFIX)]
         stay = []
         for name in names:
@@ -168,14 +184,14 @@ class _Loader:
         bases = [_offset_of(n) for n in swaps if n.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
         ends = [self._swap_end(base) for base in bases]
         for name in names:
-            if name.endswith(SWAP_SUFFIX) or not name[:20].isdigit():
+            if name.endswith(SWAP_SUFFIX) or not _BASE.match(name):
                 continue
             if bases and min(bases) <= _offset_of(name) < max(ends):
                 self.files.remove(f"{self.directory}/{name}")
         for name in swaps:
             path = f"{self.directory}/{name}"
             self.files.rename(path, path.removesuffix(SWAP_SUFFIX))
-        return self.files.list(self.directory)
+        return self._names()
 
     def _swap_end(self, base: int) -> int:
         """The offset after the last batch of a swap's log."""
@@ -321,7 +337,7 @@ class _Loader:
         offsets = [
             _offset_of(name)
             for name in self.files.list(self.directory)
-            if name.endswith(SNAPSHOT_SUFFIX)
+            if name.endswith(SNAPSHOT_SUFFIX) and _BASE.match(name)
         ]
         return ProducerHistory(
             ProducerState(expiration_ms=self.expiration_ms),
@@ -395,7 +411,7 @@ def _note_epoch(epochs: LeaderEpochCache, epoch: int, base_offset: int) -> None:
 
 def _offset_of(name: str) -> int:
     """The offset in a file's name; OSError if it has none."""
-    digits = name.partition(".")[0]
-    if not digits.isdigit():
+    match = _BASE.match(name)
+    if match is None:
         raise OSError(f"unexpected file name {name}")
-    return int(digits)
+    return int(match[1])

@@ -8,6 +8,7 @@ their own earlier write from somebody else's, so a caller only limits the time
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -25,8 +26,10 @@ from barnabas.zk.znodes import (
 )
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import CheckOp, CreateOp, GetOp, Operation, SetOp
-from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, NodeExists, NoNode
+from barnabas.zookeeper.errors import BadVersion, ConnectionLoss, MalformedZNode, NodeExists, NoNode
 from barnabas.zookeeper.messages import Stat
+
+log = logging.getLogger("kafka.server")
 
 # --- reading --------------------------------------------------------------------------------------
 
@@ -57,11 +60,24 @@ async def read_config(zookeeper: ZooKeeperClient, entity: str) -> dict[str, str]
 
 
 async def read_configs(
-    zookeeper: ZooKeeperClient, entities: Sequence[str]
+    zookeeper: ZooKeeperClient,
+    entities: Sequence[str],
+    *,
+    unreadable: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """The settings of those entities that have a node, in the order asked."""
+    """The settings of those entities that have a node, in the order asked. A node that cannot be
+    read is told in the log and stands for ``unreadable``; without that it is a MalformedZNode."""
     found = await _read(zookeeper, {entity: paths.config_path(entity) for entity in entities})
-    return {e: decode_config(paths.config_path(e), data) for e, data in found.items()}
+    configs = {}
+    for entity, data in found.items():
+        try:
+            configs[entity] = decode_config(paths.config_path(entity), data)
+        except MalformedZNode as error:
+            if unreadable is None:
+                raise
+            log.error("%s; until it can be read: %s", error, dict(unreadable))
+            configs[entity] = dict(unreadable)
+    return configs
 
 
 async def _read(zookeeper: ZooKeeperClient, where: Mapping[str, str]) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, unquote
 
+from barnabas.names import number_in
 from barnabas.types import TopicPartition
 
 CONTROLLER: Final = "/controller"
@@ -124,6 +125,7 @@ def parse_partition_state_path(path: str) -> TopicPartition | None:
     parts = path.split("/")
     if len(parts) != 7 or parts[:3] != ["", "brokers", "topics"]:
         return None
-    if parts[4] != "partitions" or parts[6] != "state" or not parts[5].isdigit():
+    number = number_in(parts[5])
+    if parts[4] != "partitions" or parts[6] != "state" or number is None:
         return None
-    return TopicPartition(parts[3], int(parts[5]))
+    return TopicPartition(parts[3], number)

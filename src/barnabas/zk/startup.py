@@ -7,11 +7,13 @@ them raise SessionExpired.
 
 from __future__ import annotations
 
+import logging
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from barnabas.names import number_in
 from barnabas.types import Broker, topic_id_text
 from barnabas.zk import paths
 from barnabas.zk.znodes import (
@@ -24,10 +26,18 @@ from barnabas.zk.znodes import (
 )
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import GetOp, Operation
-from barnabas.zookeeper.errors import ConnectionLoss, NodeExists, NoNode, ZooKeeperError
+from barnabas.zookeeper.errors import (
+    ConnectionLoss,
+    MalformedZNode,
+    NodeExists,
+    NoNode,
+    ZooKeeperError,
+)
 from barnabas.zookeeper.messages import Stat
 
 T = TypeVar("T")
+
+log = logging.getLogger("kafka.server")
 
 RESERVED_BROKER_ID_MAX: Final = 1000
 """Default of ``reserved.broker.max.id``: generated ids are above it."""
@@ -116,13 +126,16 @@ async def read_brokers(zookeeper: ZooKeeperClient) -> dict[int, Broker]:
         names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.BROKER_IDS))
     except NoNode:
         return {}
-    ids = sorted(int(name) for name in names)
+    ids = sorted(number for name in names if (number := number_in(name)) is not None)
     ops: list[Operation[tuple[bytes, Stat]]] = [GetOp(paths.broker_id_path(one)) for one in ids]
     brokers = {}
     for one, outcome in zip(ids, await read_all(zookeeper, ops), strict=True):
         if not isinstance(outcome, NoNode):
             data, stat = outcome
-            brokers[one] = decode_broker(paths.broker_id_path(one), data, stat.czxid)
+            try:
+                brokers[one] = decode_broker(paths.broker_id_path(one), data, stat.czxid)
+            except MalformedZNode as error:
+                log.error("a registration is ignored: %s", error)
     return brokers
 
 

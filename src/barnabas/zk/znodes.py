@@ -17,7 +17,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from barnabas.names import INT32_MAX, is_number, number_in
 from barnabas.types import (
+    LEADER_DURING_DELETE,
     Broker,
     Endpoint,
     LeaderAndIsr,
@@ -28,6 +30,10 @@ from barnabas.types import (
 from barnabas.zookeeper.errors import MalformedZNode
 
 PRODUCER_ID_BLOCK_SIZE: Final = 1000
+SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PORT_MAX: Final = 65_535
+TEXT_LENGTH_MAX: Final = 8192
+"""Of a host name and the like, in characters: more does not fit into what brokers are told."""
 LOG_DIR_FAILURE: Final = 1
 """The only event of a log dir event znode."""
 
@@ -149,16 +155,15 @@ def encode_broker(broker: Broker, timestamp_ms: int, jmx_port: int = -1) -> byte
 def decode_broker(path: str, data: bytes | None, czxid: int) -> Broker:
     """``/brokers/ids/N``, v1 to v5; ``czxid`` of its Stat is the broker epoch."""
     json = _decode(path, data, _AnyBrokerJson)
-    try:
-        broker_id = int(path.rpartition("/")[2])
-    except ValueError as error:
-        raise MalformedZNode(path, "its name is not a broker id") from error
+    broker_id = number_in(path.rpartition("/")[2])
+    if broker_id is None:
+        raise MalformedZNode(path, "its name is not a broker id")
     if json.version < 1:
         raise MalformedZNode(path, f"has version {json.version}")
     if json.endpoints is None:
         if json.host is None:
             raise MalformedZNode(path, "has neither endpoints nor a host")
-        endpoints = [Endpoint("PLAINTEXT", "PLAINTEXT", json.host, json.port)]
+        endpoints = [_checked(path, Endpoint("PLAINTEXT", "PLAINTEXT", json.host, json.port))]
     else:
         protocols = json.listener_security_protocol_map
         endpoints = [_endpoint(path, text, protocols) for text in json.endpoints]
@@ -180,14 +185,26 @@ def _endpoint(path: str, text: str, protocols: Mapping[str, str] | None) -> Endp
     """``LISTENER://host:port``. Before v4 the scheme was the security protocol's name."""
     listener, scheme_end, address = text.partition("://")
     host, colon, port = address.rpartition(":")
-    if not listener or not scheme_end or not colon or not port.isdigit():
+    number = number_in(port)
+    if not listener or not scheme_end or not colon or number is None:
         raise MalformedZNode(path, f"endpoint {text!r} is not LISTENER://host:port")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     protocol = listener if protocols is None else protocols.get(listener)
     if protocol is None:
         raise MalformedZNode(path, f"listener {listener} has no security protocol")
-    return Endpoint(listener, protocol, host, int(port))
+    return _checked(path, Endpoint(listener, protocol, host, number))
+
+
+def _checked(path: str, endpoint: Endpoint) -> Endpoint:
+    """What goes on to all brokers and their clients must fit into its place there."""
+    if endpoint.security_protocol not in SECURITY_PROTOCOLS:
+        raise MalformedZNode(path, f"security protocol {endpoint.security_protocol!r}")
+    if not 0 <= endpoint.port <= PORT_MAX:
+        raise MalformedZNode(path, f"port {endpoint.port}")
+    if max(len(endpoint.host), len(endpoint.listener)) > TEXT_LENGTH_MAX:
+        raise MalformedZNode(path, "names a host or a listener that is too long")
+    return endpoint
 
 
 # --- /brokers/topics/T ----------------------------------------------------------------------------
@@ -280,6 +297,9 @@ def encode_partition_state(state: LeaderAndIsr) -> bytes:
 def decode_partition_state(path: str, data: bytes | None, version: int) -> LeaderAndIsr:
     """``.../state``; ``version`` (the dataVersion of its Stat) is the partition epoch."""
     json = _decode(path, data, _StateJson)
+    numbers = (json.leader_epoch, json.controller_epoch, *json.isr)
+    if not all(map(is_number, numbers)) or not LEADER_DURING_DELETE <= json.leader <= INT32_MAX:
+        raise MalformedZNode(path, "has a number that is none of a broker or an epoch")
     return LeaderAndIsr(
         leader=json.leader,
         leader_epoch=json.leader_epoch,

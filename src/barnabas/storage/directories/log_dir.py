@@ -12,10 +12,12 @@ directories only when it loads logs, and leaves the files alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
-from barnabas.seams import Env, Lock
+from barnabas.names import FILE_NAME_BYTES_MAX, is_partition, number_in
+from barnabas.seams import Env, Files, Lock
 from barnabas.storage.checkpoints import (
     CLEAN_SHUTDOWN,
     CLEANER_CHECKPOINT,
@@ -32,6 +34,7 @@ from barnabas.storage.checkpoints import (
     encode_offsets,
     write_atomically,
 )
+from barnabas.storage.paths import is_refused_name
 from barnabas.storage.small_files import replace_durably
 from barnabas.types import TopicPartition
 
@@ -42,6 +45,12 @@ LOCK_FILE = ".lock"
 DELETE_SUFFIX = "-delete"
 STRAY_SUFFIX = "-stray"
 FUTURE_SUFFIX = "-future"
+SHORT_FILE_NAME_BYTES_MAX = 140
+"""Of one name in a directory that is encrypted name by name (eCryptfs)."""
+LOST_AND_FOUND = "lost+found"
+BAD_LINES_TOLD_MAX = 20
+
+log = logging.getLogger("kafka.log.LogManager")
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WEEKDAYS = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
@@ -144,6 +153,8 @@ class LogDirectory:
             files.sync_directory(self.path)
         for name in _CHECKPOINTS:
             self._written[name] = self._read_offsets(name)
+        for name in filter(is_odd, names):
+            log.warning("%s/%s is not the directory of a partition: left alone", self.path, name)
         return names
 
     def _look_at_boot(self, has_partitions: bool, flush_before_ack: bool) -> None:
@@ -194,13 +205,21 @@ class LogDirectory:
         path = f"{self.path}/{name}"
         if not self.env.files.exists(path):
             return {}
+        bad: list[str] = []
         try:
-            return decode_offsets(self.env.files.read(path))
+            offsets = decode_offsets(self.env.files.read(path), bad)
         except CheckpointError as error:
             if name == REPLICATION_CHECKPOINT:
                 raise
+            log.error("%s cannot be read and is ignored: %s", path, error)
             self.env.observer.note("checkpoint_ignored", path=path, reason=str(error))
             return {}
+        for line in bad[:BAD_LINES_TOLD_MAX]:
+            log.error("%s: a line is ignored: %.300s", path, line)
+        if bad:
+            log.error("%s: %d lines are ignored", path, len(bad))
+            self.env.observer.note("checkpoint_lines_ignored", path=path, count=len(bad))
+        return offsets
 
     def recovery_point(self, topic_partition: TopicPartition) -> int:
         """As checkpointed, 0 if it is not."""
@@ -292,16 +311,45 @@ def directory_for_new(
 
 def partition_of(name: str) -> TopicPartition | None:
     """The partition whose directory has this name; None if it is none or not one in use."""
-    topic, dash, number = name.rpartition("-")
-    if not (topic and dash and number.isdigit()):
+    topic, _, digits = name.rpartition("-")
+    number = number_in(digits)
+    if number is None or not is_partition(found := TopicPartition(topic, number)):
         return None
-    return TopicPartition(topic, int(number))
+    return found
 
 
-def deleted_name(topic_partition: TopicPartition, unique: str) -> str:
-    """``topic-P.<unique>-delete``, within the 255 characters of a file name."""
+def is_odd(name: str) -> bool:
+    """Whether nothing of ours and nothing of Kafka's in a log directory has this name."""
+    known = (DELETE_SUFFIX, STRAY_SUFFIX, FUTURE_SUFFIX)
+    return partition_of(name) is None and name != LOST_AND_FOUND and not name.endswith(known)
+
+
+def deleted_name(
+    topic_partition: TopicPartition, unique: str, length_max: int = FILE_NAME_BYTES_MAX
+) -> str:
+    """``topic-P.<unique>-delete``, within the length of a file name."""
     suffix = f"-{topic_partition.partition}.{unique}{DELETE_SUFFIX}"
-    return topic_partition.topic[: 255 - len(suffix)] + suffix
+    return topic_partition.topic[: length_max - len(suffix)] + suffix
+
+
+def rename_away(
+    files: Files,
+    path: str,
+    directory: LogDirectory,
+    topic_partition: TopicPartition,
+    unique: str,
+) -> str:
+    """Give a log's directory its ``-delete`` name, a shorter one where the file system does not
+    hold the usual length; the path then. Raises OSError."""
+    for length_max in (FILE_NAME_BYTES_MAX, SHORT_FILE_NAME_BYTES_MAX):
+        target = f"{directory.path}/{deleted_name(topic_partition, unique, length_max)}"
+        try:
+            files.rename(path, target)
+            break
+        except OSError as error:
+            if length_max == SHORT_FILE_NAME_BYTES_MAX or not is_refused_name(error):
+                raise
+    return target
 
 
 def java_date(wall_ms: int) -> str:

@@ -18,12 +18,13 @@ from barnabas.seams import Env, Files
 from barnabas.storage.directories.log_dir import (
     FUTURE_SUFFIX,
     LogDirectory,
-    deleted_name,
     partition_of,
+    rename_away,
 )
 from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
 from barnabas.storage.log import Log
 from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.paths import is_refused_name
 from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import write_new
@@ -119,6 +120,8 @@ class ReplicaMoves(LogOwner):
             files.make_directories(path)
             loaded = new_log(self._env, path, expiration_ms=expiration_ms)
         except OSError as error:
+            if is_refused_name(error):
+                raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{path}: {error}") from error
             self._dir_failed(target, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
         copy = Log(self._env, name, path, log.config, loaded, owner=self)
@@ -211,10 +214,11 @@ class ReplicaMoves(LogOwner):
 
     def _discard(self, log: Log, directory: LogDirectory) -> bool:
         """Rename a log away; False if its disk has failed and it is there still."""
-        target = f"{directory.path}/{deleted_name(log.topic_partition, self._unique())}"
         try:
             log.close()
-            self._env.files.rename(log.directory, target)
+            target = rename_away(
+                self._env.files, log.directory, directory, log.topic_partition, self._unique()
+            )
         except OSError as error:
             self._dir_failed(directory, error)
             return False

@@ -1,0 +1,84 @@
+"""Topic.validate: legal names of topics, numbers of partitions, ids of brokers. Pure.
+
+Whatever comes from outside is asked here before it is believed: requests of clients, of controllers
+and of other brokers, znodes, checkpoints, names of directories. A legal name can be a part of a
+path: it has no slash, no control character and is not ``.`` or ``..``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.types import TopicPartition
+
+TOPIC_NAME_LENGTH_MAX: Final = 249
+INT32_MAX: Final = 2**31 - 1
+FILE_NAME_BYTES_MAX: Final = 255
+"""Of one name in a directory, on the usual file systems."""
+
+_LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
+
+
+def topic_problem(name: str) -> str | None:
+    """What is wrong with a topic's name, in Kafka's words; None if nothing is."""
+    if not name:
+        return "the empty string is not allowed"
+    if name in (".", ".."):
+        return f"'{name}' is not allowed"
+    if len(name) > TOPIC_NAME_LENGTH_MAX:
+        return (
+            f"the length of '{name}' is longer than the max allowed length {TOPIC_NAME_LENGTH_MAX}"
+        )
+    if not _LEGAL.fullmatch(name):
+        return (
+            f"'{name}' contains one or more characters other than ASCII alphanumerics,"
+            " '.', '_' and '-'"
+        )
+    return None
+
+
+def is_topic(name: str) -> bool:
+    """Whether a topic may have this name."""
+    return topic_problem(name) is None
+
+
+def check_topic(name: str) -> None:
+    """Raise INVALID_TOPIC_EXCEPTION unless Kafka allows the name."""
+    problem = topic_problem(name)
+    if problem:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
+
+
+def is_number(number: int) -> bool:
+    """Whether it can be a partition's number, a broker's id or an epoch: not negative, 32 bits."""
+    return 0 <= number <= INT32_MAX
+
+
+def check_partition(partition: TopicPartition) -> None:
+    """Raise INVALID_TOPIC_EXCEPTION for a name, INVALID_PARTITIONS for a number that is not legal,
+    and for both together if they do not fit a directory's name."""
+    check_topic(partition.topic)
+    if not is_number(partition.partition) or len(str(partition)) > FILE_NAME_BYTES_MAX:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS, f"{partition.partition} cannot be a partition's number"
+        )
+
+
+def is_partition(partition: TopicPartition) -> bool:
+    """Whether ``check_partition`` has nothing against it."""
+    try:
+        check_partition(partition)
+    except KafkaError:
+        return False
+    return True
+
+
+def number_in(text: str) -> int | None:
+    """The number that a text spells in the plain way (no sign, no zeros before it, ASCII digits),
+    None for any other text."""
+    if not text.isascii() or not text.isdigit() or len(text) > 10:
+        return None
+    number = int(text)
+    return number if is_number(number) and str(number) == text else None
