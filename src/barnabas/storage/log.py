@@ -20,7 +20,7 @@ from barnabas.records.batch import (
 from barnabas.records.validate import ValidatedBatch, validate_client_batch
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
 from barnabas.storage.config import LogConfig
-from barnabas.storage.index import AbortedTransaction, CorruptIndex
+from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log_types import AppendInfo, LoadedLog
 from barnabas.storage.producers.history import marker_of
 from barnabas.storage.producers.state import Origin
@@ -186,12 +186,10 @@ class Log(ReadableLog):
             expected = span.last_offset + 1
 
     def _write(self, buffers: list[Buffer], spans: list[BatchSpan], size: int, now_ms: int) -> None:
-        try:
+        with self._fencing:
             if self._must_roll(spans, size, now_ms):
                 self._roll(max(self.log_end_offset, spans[0].base_offset), now_ms)
             self._segments.active.append(buffers, spans, self.config.index_interval_bytes)
-        except OSError as error:
-            raise self.fence(error) from error
         # Visible from here on: the end moves first, then what is derived from the batches.
         self.log_end_offset = spans[-1].last_offset + 1
         self._complete = False
@@ -207,10 +205,8 @@ class Log(ReadableLog):
         self.producers.advance_to(self.log_end_offset)
 
     def _note_aborted(self, aborted: AbortedTransaction) -> None:
-        try:
+        with self._fencing:
             self._segments.active.transaction_index.add(aborted)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     # Rolling
 
@@ -235,10 +231,8 @@ class Log(ReadableLog):
     def roll(self) -> None:
         """Begin a new segment at the log end, unless the active one is empty."""
         self._check_usable()
-        try:
+        with self._fencing:
             self._roll(self.log_end_offset, self._env.clock.wall_ms())
-        except OSError as error:
-            raise self.fence(error) from error
 
     def _roll(self, base_offset: int, now_ms: int) -> None:
         old = self._segments.active
@@ -282,11 +276,9 @@ class Log(ReadableLog):
         if self.epochs.entries == self._epochs_written:
             return
         path = f"{self.directory}/{EPOCH_CHECKPOINT}"
-        try:
+        with self._fencing:
             write = replace_unsynced if self._epochs_written else write_new
             write(self._files, path, encode_epochs(self.epochs.entries))
-        except OSError as error:
-            raise self.fence(error) from error
         self._epochs_written = self.epochs.entries
         self._owner.sync_wanted(path)
 
@@ -302,10 +294,8 @@ class Log(ReadableLog):
         if offset > self.log_start_offset:
             self._move_log_start(offset)
             below = [s for s in self._segments if self._end_of(s) <= offset]
-            try:
+            with self._fencing:
                 self._remove_segments([s for s in below if s is not self._segments.active])
-            except OSError as error:
-                raise self.fence(error) from error
 
     def _move_log_start(self, offset: int) -> None:
         self.log_start_offset = offset
@@ -330,13 +320,11 @@ class Log(ReadableLog):
             return
         self._complete = False
         self._owner.log_cut(self, offset)
-        try:
+        with self._fencing:
             self._remove_segments([s for s in self._segments if s.base_offset > offset])
             end = self._segments.active.truncate_to(offset)
             self._segments.forget_positions()
             self._lower(end)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     def _lower(self, end: int) -> None:
         """The segments end at ``end``: producers first (KAFKA-12153), then what others see."""
@@ -359,14 +347,12 @@ class Log(ReadableLog):
         """Drop everything; the log is empty and starts at ``offset``."""
         self._check_usable()
         self._owner.log_cut(self, offset)
-        try:
+        with self._fencing:
             self._remove_segments(list(self._segments))
             self._add_segment(offset, self._env.clock.wall_ms())
             self._history.clear(offset)
             self.epochs.clear()
             self._write_epochs()
-        except OSError as error:
-            raise self.fence(error) from error
         self.log_start_offset = self.log_end_offset = offset
         self.high_watermark = offset
         self._durability.restart_at(offset)
@@ -377,7 +363,7 @@ class Log(ReadableLog):
         """Remove old segments by the rules of the topic; how many."""
         self._check_usable()
         segments = list(self._segments)
-        try:
+        with self._fencing:
             count = deletable_count(
                 [self._facts(segment) for segment in segments],
                 self.config,
@@ -390,8 +376,6 @@ class Log(ReadableLog):
             if count == len(segments):
                 self._roll(self.log_end_offset, now_ms)
             self._remove_segments(segments[:count])
-        except OSError as error:
-            raise self.fence(error) from error
         start = self._segments.first.base_offset
         if start > self.log_start_offset:
             self._move_log_start(start)
@@ -423,13 +407,11 @@ class Log(ReadableLog):
         ones or on to the new one; the caller syncs the directory."""
         self._check_usable()
         removed: list[str] = []
-        try:
+        with self._fencing:
             cleaned.change_ending(SWAP_SUFFIX)
             for segment in replaced:
                 removed += segment.rename_deleted()
             cleaned.change_ending("")
-        except OSError as error:
-            raise self.fence(error) from error
         for segment in replaced:
             self._segments.remove(segment)
             self._durability.segment_removed(segment)
@@ -443,7 +425,7 @@ class Log(ReadableLog):
     def complete_files(self) -> None:
         """Bring all files to the form that a clean stop leaves, not yet durable."""
         self._check_usable()
-        try:
+        with self._fencing:
             self._write_epochs()
             if not self._complete:
                 self._history.take_snapshot()
@@ -452,18 +434,14 @@ class Log(ReadableLog):
                 if not self._files.exists(path):
                     write_new(self._files, path, b"")
                 self._durability.segment_rolled(self._segments.active)
-        except OSError as error:
-            raise self.fence(error) from error
 
     async def close_cleanly(self) -> None:
         """Leave the directory as a clean stop leaves it: all files complete and durable."""
         self.complete_files()
         if not self._complete:
             await self.flush()
-            try:
+            with self._fencing:
                 await self._history.snapshots.fsync(self.log_end_offset)
-            except OSError as error:
-                raise self.fence(error) from error
             self._complete = True
         self.close()
 

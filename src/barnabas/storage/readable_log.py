@@ -8,7 +8,8 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env
 from barnabas.storage.config import I64_MAX, LogConfig
 from barnabas.storage.durability import Durability
-from barnabas.storage.index import AbortedTransaction, CorruptIndex
+from barnabas.storage.fencing import Fencing
+from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.log_types import LoadedLog
 from barnabas.storage.producers.state import ProducerState
@@ -46,6 +47,7 @@ class ReadableLog:
         self._env = env
         self._files = env.files
         self._owner: LogOwner = owner or LogOwner()
+        self._fencing = Fencing(self.fence)
         self._segments = loaded.segments
         self._history = loaded.history
         self._epochs_written = self.epochs.entries
@@ -123,10 +125,8 @@ class ReadableLog:
         limit = min(up_to, end)
         if offset >= limit:
             return EMPTY_SLICE
-        try:
+        with self._fencing:
             return self._segments.read(offset, max_bytes, limit=limit, min_one=min_one)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     def aborted_transactions(
         self, from_offset: int, up_to: int, *, read_bytes: int | None = None
@@ -135,28 +135,22 @@ class ReadableLog:
         bytes from there found (a few more may be among them)."""
         self._check_usable()
         segments = self._segments
-        try:
+        with self._fencing:
             if read_bytes is not None:
                 up_to = segments.bound_of_read(from_offset, read_bytes, up_to)
             return segments.aborted_transactions(from_offset, up_to)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     def offset_for_timestamp(self, timestamp: int) -> TimedRecord | None:
         """The first record at or after a time, None if none."""
         self._check_usable()
-        try:
+        with self._fencing:
             return self._segments.first_at_or_after(timestamp, self.log_start_offset)
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     def offset_of_max_timestamp(self) -> TimedRecord | None:
         """The first record with the largest timestamp; None if there is no record."""
         self._check_usable()
-        try:
+        with self._fencing:
             return self._segments.max_timestamp()
-        except (OSError, CorruptIndex) as error:
-            raise self.fence(error) from error
 
     def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
         """(epoch, end offset) that answers OffsetForLeaderEpoch (reference 4.9)."""
@@ -167,20 +161,16 @@ class ReadableLog:
     async def flush(self) -> None:
         """Make everything appended before this call durable. Concurrent calls share syncs."""
         self._check_usable()
-        try:
+        with self._fencing:
             await self._durability.flush(lambda: self.log_end_offset)
-        except OSError as error:
-            raise self.fence(error) from error
         # A sync that failed meanwhile says that this one, though it succeeded, proves nothing.
         self._check_usable()
 
     def flush_blocking(self) -> None:
         """``flush`` while nothing else happens: for the last bit of a copy."""
         self._check_usable()
-        try:
+        with self._fencing:
             self._durability.flush_blocking(self.log_end_offset)
-        except OSError as error:
-            raise self.fence(error) from error
 
     def is_flush_due(self, now_ms: int) -> bool:
         """Whether ``flush.ms`` has passed over unflushed data."""
