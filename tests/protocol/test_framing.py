@@ -127,6 +127,39 @@ def test_frames_can_be_cut_later_while_others_use_staging() -> None:
     assert one.feed(b"rd") == [b"third"]
 
 
+@settings(max_examples=200)
+@given(
+    st.lists(st.binary(max_size=200), max_size=8),
+    st.lists(st.tuples(st.integers(1, 90), st.integers(0, 2)), min_size=1, max_size=30),
+)
+def test_frames_are_whole_however_late_they_are_taken(
+    frames: list[bytes], turns: list[tuple[int, int]]
+) -> None:
+    """What is not taken yet does not keep more from coming."""
+    stream = framed(*frames)
+    buffer = FrameBuffer(1000, bytearray(64))
+    out: list[memoryview] = []
+    position = turn = 0
+    while position < len(stream) or buffer.has_more:
+        cut, taken = turns[turn % len(turns)]
+        turn += 1
+        if position < len(stream):
+            target = buffer.get_buffer()
+            count = min(len(target), cut, len(stream) - position)
+            target[:count] = stream[position : position + count]
+            position += count
+            buffer.received(count)
+        else:
+            taken = 1
+        for _ in range(taken):
+            frame = buffer.next_frame()
+            if frame is not None:
+                out.append(frame)
+        buffer.set_aside()
+    assert [bytes(frame) for frame in out] == frames
+    assert buffer.is_idle
+
+
 @pytest.mark.parametrize("size", [2**31 - 1, 101, -1, -(2**31)])
 def test_a_length_out_of_bounds_is_refused_before_memory_is_taken(size: int) -> None:
     buffer = FrameBuffer(100)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request, Steps, each
+from barnabas.api.request import Answer, Pieces, Request, Steps, at_once, each
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -28,6 +28,8 @@ from barnabas.replication.neighbours import Standing
 from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
+SMALL = 32
+"""Topics, and partitions of them, that are answered at once."""
 IDS_FROM_VERSION = 12
 _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 """Refusals of a creation whose client does well to ask again."""
@@ -46,7 +48,16 @@ def handle(services: Services, request: Request) -> Answer:
         or services.neighbours.awaited(_leaders(services, wanted.names))
     ):
         return _later(services, request, decoded)
+    if _is_small(services, wanted):
+        return request.answer(at_once(_body(services, request, decoded, wanted, {})))
     return _answer(services, request, decoded, wanted, {})
+
+
+def _is_small(services: Services, wanted: _Wanted) -> bool:
+    """Whether an answer is made in no time."""
+    if wanted.is_all or len(wanted.names) + len(wanted.unknown_ids) > SMALL:
+        return False
+    return sum(len(services.metadata.partitions(n) or ()) for n in wanted.names) <= SMALL
 
 
 async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
@@ -125,6 +136,17 @@ def _answer(
     wanted: _Wanted,
     errors: dict[str, ErrorCode],
 ) -> Steps[Pieces]:
+    message = yield from _body(services, request, decoded, wanted, errors)
+    return (yield from request.answer_in_steps(message))
+
+
+def _body(
+    services: Services,
+    request: Request,
+    decoded: Any,
+    wanted: _Wanted,
+    errors: dict[str, ErrorCode],
+) -> Steps[Message]:
     """It may be of every partition of the cluster."""
     cache = services.metadata
     unknown = lambda i: _unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i)  # noqa: E731
@@ -136,7 +158,7 @@ def _answer(
         topic = yield from _topic(services, request, name, errors)
         topic.topic_authorized_operations = operations
         topics.append(topic)
-    message = Message(
+    return Message(
         throttle_time=0,
         brokers=broker_messages(services, request.listener),
         cluster_id=services.cluster_id,
@@ -146,7 +168,6 @@ def _answer(
         if getattr(decoded, "include_cluster_authorized_operations", False)
         else NO_OPERATIONS,
     )
-    return (yield from request.answer_in_steps(message))
 
 
 def _refusal(decoded: Any) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from barnabas import limits
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
@@ -54,6 +54,12 @@ def at_once(steps: Steps[T]) -> T:
         return result
 
 
+class Runner(Protocol):
+    """Carries out long work beside that of others."""
+
+    def run(self, steps: Steps[Any], /) -> asyncio.Future[Any]: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Request:
     """A framed request whose header has been read."""
@@ -73,8 +79,8 @@ class Request:
     """The body, if it has been decoded in steps already."""
     from_broker: bool = False
     """Whether it says that another broker has sent it: then it does not wait for clients."""
-    run: Callable[[Steps[Any]], asyncio.Future[Any]] | None = None
-    """Carry out steps in the turns of the request's connection."""
+    line: Runner | None = None
+    """The connection, in whose turns long work is carried out."""
 
     def decode(self) -> Any:
         """The body as kio describes it. Raises InvalidRequest."""
@@ -96,9 +102,9 @@ class Request:
 
     async def in_turns(self, steps: Steps[T]) -> T:
         """For coroutines: the result of long work that gives way to other connections."""
-        if self.run is None:
+        if self.line is None:
             return at_once(steps)
-        result: T = await self.run(steps)
+        result: T = await self.line.run(steps)
         return result
 
     def answer(self, message: Message) -> Pieces:

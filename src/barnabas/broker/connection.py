@@ -23,9 +23,11 @@ from barnabas.api.unexpected import error_answer
 from barnabas.broker.turns import (
     BYTES_PER_SHARE,
     REQUESTS_PER_SHARE,
+    STEPS_PER_LOOK,
     STEPS_PER_SHARE,
     TASK_COST_S,
     Line,
+    Outcome,
 )
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from barnabas.broker.network import NetworkServer
 
 log = logging.getLogger("kafka.network")
+
+COUNTED_READ_BYTES = 16 * 1024
+"""Shorter reads are not worth counting."""
 
 JOIN_BYTES_MAX = 8 * 1024
 """Small answers are joined: copying them costs less than handing the system several buffers."""
@@ -105,6 +110,8 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         self._client_host = ""
         self._writing_paused = False
         self._reading_paused = False
+        self._is_ahead = False
+        """More has come than it was served yet: nothing more is read."""
         self._closing = False
         self._request_bytes = 0
         """Of requests that wait for their answers."""
@@ -135,13 +142,16 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._server.loop.time()
         frames = self._frames
+        if frames.has_more:
+            self._is_ahead = True
         frames.received(nbytes)
-        if self._turns.read(nbytes):
+        if nbytes >= COUNTED_READ_BYTES and self._turns.read(nbytes):
+            self._is_ahead = True
             self._turns.later(self)
         else:
             self._turns.arrived(self)
-        frames.set_aside()
-        if self._holds_something():
+        if self._is_ahead or not frames.is_idle or self._request_bytes >= STAGING_BYTES:
+            frames.set_aside()
             self._settle_reading()
 
     def eof_received(self) -> bool:
@@ -162,31 +172,33 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
     # Turns
 
-    @property
-    def is_idle(self) -> bool:
-        return not self._works and not self._frames.has_more
-
-    def take_turn(self, until: float) -> bool:
-        """Serve requests until they, the share or the room for answers are used up; whether there
-        is more to do now."""
+    def take_turn(self, share_s: float) -> Outcome:
+        """Serve requests until they, the share or the room for answers are used up."""
         try:
-            self._use_share(until)
+            self._use_share(share_s)
         except InvalidRequest as error:
             self._refuse(str(error))
         if self._closing:
-            return False
+            return Outcome.IDLE
         self.flush()
-        if self._holds_something():
+        if self._reading_paused or self.held:
             self._settle_reading()
         if self._works:
-            return not self._works[0].is_long or self._turns.may_go_on(self)
-        return self._frames.has_more and not self._is_blocked()
+            more = not self._works[0].is_long or self._turns.may_go_on(self)
+        elif self._frames.has_more:
+            more = not self._is_blocked()
+        else:
+            return Outcome.IDLE
+        return Outcome.MORE if more else Outcome.BLOCKED
 
-    def _use_share(self, until: float) -> None:
+    def _use_share(self, share_s: float) -> None:
         requests = size = 0
         frames, clock = self._frames, self._turns.clock
+        until: float | None = None
         while requests < REQUESTS_PER_SHARE and size < BYTES_PER_SHARE:
             if self._works:
+                if until is None:
+                    until = clock() + share_s
                 if not self._work(until):
                     return
             elif self._is_blocked() or (frame := frames.next_frame()) is None:
@@ -196,7 +208,11 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
                 if self._receive(frame):
                     return
             requests += 1
-            if self.is_idle or clock() >= until:
+            if not (self._works or frames.has_more):
+                return
+            if until is None:
+                until = clock() + share_s
+            elif clock() >= until:
                 return
 
     def go_on(self) -> None:
@@ -226,16 +242,6 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             return False
         return owed >= limits.WRITE_BUFFER_BYTES_MAX or self._server.answers.is_short
 
-    def _holds_something(self) -> bool:
-        """Whether there is anything to count, or a reason to read or not to read."""
-        return (
-            not self._frames.is_idle
-            or self._reading_paused
-            or self.ticket > 0
-            or self.held > 0
-            or self._request_bytes >= STAGING_BYTES
-        )
-
     def _settle_reading(self) -> None:
         """Read only while there is nothing here that waits, and room for more."""
         if self._transport is None or self._closing:
@@ -244,7 +250,9 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         self._server.count_request_bytes(
             self, frames.held + self._request_bytes, begun=frames.is_unfinished
         )
-        pause = self._frames.has_more or self.ticket > 0 or self._server.must_wait(self)
+        if self._is_ahead and not self.ticket and not frames.has_more:
+            self._is_ahead = False
+        pause = self._is_ahead or self._server.must_wait(self)
         if pause and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -266,7 +274,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             body_offset=body_offset,
             client_host=self._client_host,
             listener=self._listener,
-            run=self._run,
+            line=self,
         )
         slot = _Slot()
         self._slots.append(slot)
@@ -367,7 +375,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
     # Long work
 
-    def _run(self, steps: Steps[Any]) -> asyncio.Future[Any]:
+    def run(self, steps: Steps[Any]) -> asyncio.Future[Any]:
         """Carry out steps in this connection's turns; cancelled if it ends before."""
         future: asyncio.Future[Any] = self._server.loop.create_future()
         if self._closing:
@@ -393,9 +401,9 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             return False
         result, failed = None, None
         try:
-            for _ in range(STEPS_PER_SHARE):
+            for step in range(STEPS_PER_SHARE):
                 next(work.steps)
-                if clock() >= until:
+                if step % STEPS_PER_LOOK == 0 and clock() >= until:
                     break
             work.is_long = True
             return False
@@ -469,7 +477,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def flush_and_go_on(self) -> None:
         """Write what became ready; then there may be room for what waits here."""
         self.flush()
-        if self._frames.has_more or self._works or self._reading_paused:
+        if self._reading_paused or self._works or self._frames.has_more:
             self.go_on()
 
     def _count_debt(self) -> None:

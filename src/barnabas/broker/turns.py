@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -28,6 +29,8 @@ SHARE_S: Final = 0.00025
 LINES_PER_TURN: Final = 256
 STEPS_PER_SHARE: Final = 256
 """Of long work."""
+STEPS_PER_LOOK: Final = 8
+"""At the stopwatch."""
 REQUESTS_PER_SHARE: Final = 128
 BYTES_PER_SHARE: Final = 1024 * 1024
 SERVED_COST_S: Final = 0.00001
@@ -37,6 +40,16 @@ TASK_COST_S: Final = 0.0001
 READ_BYTES_PER_TURN: Final = 4 * 1024 * 1024
 LONG_AT_ONCE: Final = 4
 """Lines that go on with long work at the same time; the others wait for them."""
+
+
+class Outcome(Enum):
+    """How a line is left at the end of its share."""
+
+    IDLE = 0
+    """Nothing of it waits."""
+    MORE = 1
+    BLOCKED = 2
+    """It waits for something else than its turn."""
 
 
 class Line:
@@ -50,14 +63,8 @@ class Line:
         self.used_s = 0.0
         """What it has used since it last had nothing to do."""
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing of it waits, be it for a turn or for room."""
-        raise NotImplementedError
-
-    def take_turn(self, until: float) -> bool:
-        """Serve what waits until the stopwatch says ``until`` or the share is used; whether there
-        is more to do now. Must not raise."""
+    def take_turn(self, share_s: float) -> Outcome:
+        """Serve what waits for so long at most. Must not raise."""
         raise NotImplementedError
 
 
@@ -68,16 +75,19 @@ class Turns:
         self.clock = stopwatch
         self._call_soon = call_soon
         self._brokers: deque[Line] = deque()
+        self._fresh: deque[Line] = deque()
+        """Clients that have used nothing yet."""
         self._least: list[tuple[float, int, Line]] = []
-        """A heap of waiting clients: what they have used, their tickets."""
+        """A heap of the other waiting clients: what they have used, their tickets."""
         self._oldest: deque[tuple[int, Line]] = deque()
-        """The same in the order in which they came. Both hold lines that were served since; a
+        """Those in the order in which they came. Both hold lines that were served since; a
         ticket that is not the line's own any more is passed over."""
         self._tickets = 0
         self._waiting = 0
         """Clients that wait for their turn."""
-        self._spent_s = [0.0, 0.0]
-        """In this turn, by clients and by brokers."""
+        self._turn_ends = 0.0
+        """When who comes has to wait for the next turn. What is served as it comes ends a turn so
+        long after the one before began, busy or not: it costs nothing to begin one too many."""
         self._served = 0
         self._read_bytes = 0
         self._scheduled = False
@@ -89,16 +99,13 @@ class Turns:
         its order."""
         if line.ticket:
             return
-        if line.is_first:
-            if self._brokers or self._spent_s[1] >= TURN_S:
-                self._enqueue(line)
-            else:
-                self._serve(line)
-        elif self._scheduled:
+        if self._scheduled and (
+            not line.is_first or self._brokers or self.clock() >= self._turn_ends + TURN_S
+        ):
             self._enqueue(line)
-        else:
-            self._serve(line)
-        if self._spent_s[0] >= TURN_S or self._served >= LINES_PER_TURN:
+            return
+        now = self._serve(line)
+        if now >= self._turn_ends or self._served >= LINES_PER_TURN:
             self._schedule()
 
     def later(self, line: Line) -> None:
@@ -108,7 +115,7 @@ class Turns:
 
     def charge(self, line: Line, seconds: float) -> None:
         """Work of a line that the stopwatch does not see."""
-        self._spent_s[line.is_first] += seconds
+        self._turn_ends -= seconds
         line.used_s += seconds
 
     def read(self, count: int) -> bool:
@@ -154,8 +161,11 @@ class Turns:
             self._brokers.append(line)
         else:
             self._waiting += 1
-            heappush(self._least, (line.used_s, line.ticket, line))
-            self._oldest.append((line.ticket, line))
+            if line.used_s:
+                heappush(self._least, (line.used_s, line.ticket, line))
+                self._oldest.append((line.ticket, line))
+            else:
+                self._fresh.append(line)
         self._schedule()
 
     def _schedule(self) -> None:
@@ -163,59 +173,66 @@ class Turns:
             self._scheduled = True
             self._call_soon(self._run)
 
-    def _serve(self, line: Line) -> None:
-        began = self.clock()
-        more = line.take_turn(began + (SHARE_S if self._waiting else TURN_S))
-        took = self.clock() - began
-        self._spent_s[line.is_first] += took
+    def _serve(self, line: Line, began: float | None = None) -> float:
+        """Give a line its share; the time at its end. Without ``began`` nobody knows what it has
+        used: it came when nobody waited."""
+        outcome = line.take_turn(SHARE_S if self._waiting else TURN_S)
+        now = self.clock()
         self._served += 1
-        if more or not line.is_idle:
-            line.used_s += took + SERVED_COST_S
-            if more and not line.ticket:
-                self._enqueue(line)
-        elif line.used_s:
+        if outcome is Outcome.IDLE:
             line.used_s = 0.0
+        else:
+            line.used_s += SERVED_COST_S if began is None else now - began + SERVED_COST_S
+            if outcome is Outcome.MORE and not line.ticket:
+                self._enqueue(line)
+        return now
 
     def _run(self) -> None:
-        self._scheduled = False
         self._read_bytes = 0
-        self._spent_s[:] = 0.0, 0.0
         self._served = 0
+        now = self.clock()
+        ends = now + TURN_S
         for _ in range(len(self._brokers)):
-            if self._spent_s[1] >= TURN_S:
+            if now >= ends:
                 break
             line = self._brokers.popleft()
             line.ticket = 0
-            self._serve(line)
-        self._serve_clients()
+            now = self._serve(line, now)
+        self._serve_clients(now)
+        self._drop_stale()
+        self._turn_ends = self.clock() + TURN_S
+        self._scheduled = False
         if self._brokers or self._waiting:
             self._schedule()
 
-    def _serve_clients(self) -> None:
-        """That which has waited longest, then those that have used least."""
-        self._scheduled = True  # whatever comes meanwhile waits for the next turn
+    def _serve_clients(self, now: float) -> None:
+        """That which has waited longest, then those that have used nothing, and least."""
+        ends = now + TURN_S
         oldest = self._oldest
         while oldest and oldest[0][0] != oldest[0][1].ticket:
             oldest.popleft()
         if oldest:
-            self._take(oldest.popleft()[1])
-        while self._least and self._spent_s[0] < TURN_S and self._served < LINES_PER_TURN:
-            _, ticket, line = heappop(self._least)
-            if ticket == line.ticket:
-                self._take(line)
-        self._scheduled = False
-        self._drop_stale()
+            now = self._take(oldest.popleft()[1], now)
+        while self._waiting and now < ends and self._served < LINES_PER_TURN:
+            if self._fresh:
+                line = self._fresh.popleft()
+            else:
+                _, ticket, line = heappop(self._least)
+                if ticket != line.ticket:
+                    continue
+            now = self._take(line, now)
 
-    def _take(self, line: Line) -> None:
+    def _take(self, line: Line, began: float) -> float:
         line.ticket = 0
         self._waiting -= 1
-        self._serve(line)
+        return self._serve(line, began)
 
     def _drop_stale(self) -> None:
         """Of lines that were served since."""
         if not self._waiting:
             self._least.clear()
             self._oldest.clear()
+            return
         bound = 2 * self._waiting + LINES_PER_TURN
         if len(self._least) > bound:
             self._least = [entry for entry in self._least if entry[1] == entry[2].ticket]

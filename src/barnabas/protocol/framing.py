@@ -103,8 +103,13 @@ class FrameBuffer:
         return self._filled if self._frame is not None else len(self._head)
 
     def get_buffer(self, size_hint: int = -1) -> memoryview:
-        """Where the next bytes belong; never empty. Only when nothing is uncut."""
+        """Where the next bytes belong; never empty."""
+        if self._source is not None:
+            self.set_aside()
+            return self._view
         if self._frame is not None:
+            if self._filled == self._size:
+                return self._view  # it waits to be taken, and more comes
             return self._frame[self._filled : self._filled + READ_BYTES_MAX]
         head = self._head
         if head:
@@ -115,7 +120,11 @@ class FrameBuffer:
     def received(self, count: int) -> None:
         """``count`` bytes were written to the start of ``get_buffer()``."""
         frame = self._frame
-        if frame is None:
+        if self._source is not None:  # uncut frames wait here, and more has come
+            uncut = bytes(self._source[self._position : self._end]) + self._view[:count]
+            self._source, self._position, self._end = memoryview(uncut), 0, len(uncut)
+            return
+        if frame is None or self._filled == self._size:
             self._source = self._view
             self._position = 0
             self._end = len(self._head) + count
