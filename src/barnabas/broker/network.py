@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 from barnabas import limits
@@ -33,6 +34,8 @@ STALLED_CHECKS_MAX = 3
 UNFINISHED_S_MIN = 0.5
 UNFINISHED_BYTES_PER_S = 64 * 1024
 """While requests fill their account, frames older and slower than this make room."""
+READ_ON = 8
+"""Unfinished frames that are read whatever memory they take."""
 CLOSING_S_MAX = 10.0
 
 
@@ -161,10 +164,11 @@ class NetworkServer:
 
     def must_wait(self, connection: ClientConnection) -> bool:
         """Whether the connection may not be read because requests hold too much memory. The oldest
-        unfinished frame is always read on, so that there is an end to it."""
+        unfinished frames are always read on, so that there is an end to them; also to those whose
+        client has gone, which only a read tells."""
         if not self.requests.is_full or not connection.held:
             return False
-        if next(iter(self._unfinished), None) is connection:
+        if connection in islice(self._unfinished, READ_ON):
             return False
         self._waiting[connection] = None
         return True
@@ -183,6 +187,9 @@ class NetworkServer:
             and now - progress.since >= UNFINISHED_S_MIN
             and speed(connection) < UNFINISHED_BYTES_PER_S
         ]
+        for connection in list(islice(self._unfinished, READ_ON)):
+            if not connection.is_reading:
+                self._read_again(connection)
         for connection in sorted(slow, key=speed):
             if not self.requests.is_full:
                 break
