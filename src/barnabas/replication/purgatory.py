@@ -1,4 +1,4 @@
-"""DelayedOperationPurgatory: produces wait for replication or a flush, fetches for data.
+"""DelayedOperationPurgatory, DelayedProduce: requests wait for replication, a flush, or data.
 
 No timer belongs to a partition or a request: one wheel holds all deadlines. A produce waits in a
 deque of its partition, ordered by offset, so an advance of the high watermark touches only what it
