@@ -31,7 +31,7 @@ from barnabas.broker.turns import (
 )
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
-from barnabas.protocol.framing import STAGING_BYTES, FrameBuffer
+from barnabas.protocol.framing import FIRST_BYTES, STAGING_BYTES, FrameBuffer
 from barnabas.protocol.header import parse_request_header
 from barnabas.zookeeper.errors import ZooKeeperError
 
@@ -150,8 +150,11 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             self._turns.later(self)
         else:
             self._turns.arrived(self)
-        if self._is_ahead or not frames.is_idle or self._request_bytes >= STAGING_BYTES:
+        if frames.has_more:
             frames.set_aside()
+            if frames.held >= FIRST_BYTES:
+                self._is_ahead = True  # enough for the start: the rest may wait in the kernel
+        if self._is_ahead or frames.is_unfinished or self._request_bytes >= STAGING_BYTES:
             self._settle_reading()
 
     def eof_received(self) -> bool:
