@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 CODE = sorted(p for d in ("src", "tests", "tools", "bench") for p in (ROOT / d).rglob("*.py"))
 PAGES = [
-    *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "SKIPPED.md")),
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SKIPPED.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
@@ -114,6 +114,15 @@ def test_every_citation_and_link_in_a_page_resolves(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             there += [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
             assert anchor in there, f"{file}#{anchor}"
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_exists(name: str) -> None:
+    """Below ``src/barnabas``, or from the root of the repository."""
+    for path in re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", (ROOT / name).read_text()):
+        if path.startswith("barnabas/"):
+            continue
+        assert (ROOT / path).exists() or (ROOT / "src" / "barnabas" / path).exists(), path
 
 
 def test_the_traps_are_numbered_from_1_to_55() -> None:
