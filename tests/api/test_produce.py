@@ -47,6 +47,29 @@ def test_versions_of_old_message_formats_get_an_error_in_their_own_form() -> Non
     kit.run(scenario)
 
 
+def test_a_topic_without_partitions_is_left_out_of_the_answer() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        for version in kit.versions(PRODUCE):
+            for topics in ([], [Message(name="t", partition_data=[])]):
+                answer = await client.ask(
+                    PRODUCE,
+                    version,
+                    Message(transactional_id=None, acks=-1, timeout=1000, topic_data=topics),
+                )
+                assert not answer.responses
+
+    kit.run(scenario)
+
+
+def test_an_internal_topic_that_is_not_there_is_unknown() -> None:
+    async def scenario(client: kit.Client) -> None:
+        refused = await client.produce("__transaction_state", b"a")
+        assert refused.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+    kit.run(scenario)
+
+
 def test_internal_topics_are_for_the_admin_client_alone() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("__consumer_offsets")

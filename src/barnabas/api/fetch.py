@@ -23,7 +23,7 @@ from barnabas.protocol.fetch import (
     parse_fetch_request,
 )
 from barnabas.protocol.produce import NodeEndpoint
-from barnabas.replication.fetch_params import READ_COMMITTED, FetchParams
+from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED, FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.results import FetchedPartition, FetchResult
 from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
@@ -41,6 +41,8 @@ def handle(services: Services, request: Request) -> Answer:
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
     if parsed.replica_id >= 0 and services.metadata.is_alive(parsed.replica_id):
         request.from_broker = True
+    if parsed.isolation_level not in ISOLATION_LEVELS:
+        return _answer(services, request, _refused(request.api_version, parsed))
     outcome = services.replicas.fetch(_params(request.api_version, parsed))
     return when(
         outcome, lambda result: _answer(services, request, _for_old(services, request, result))
@@ -77,6 +79,24 @@ def _params(version: int, parsed: FetchRequest) -> FetchParams:
             ((topic.topic_id or ZERO_UUID) if by_id else topic.topic, partition)
             for topic in parsed.forgotten
             for partition in topic.partitions
+        ],
+    )
+
+
+def _refused(version: int, parsed: FetchRequest) -> FetchResult:
+    """The answer to an isolation level that does not exist."""
+    return FetchResult(
+        error=ErrorCode.INVALID_REQUEST,
+        session_id=parsed.session_id,
+        partitions=[
+            FetchedPartition(
+                topic=wanted.topic,
+                topic_id=wanted.topic_id,
+                partition=wanted.partition,
+                error=ErrorCode.INVALID_REQUEST,
+                aborted_transactions=[],
+            )
+            for wanted in _params(version, parsed).partitions
         ],
     )
 

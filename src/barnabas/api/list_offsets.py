@@ -15,7 +15,7 @@ from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.fetch_params import READ_COMMITTED
+from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
 
 _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
@@ -27,7 +27,7 @@ def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     decoded = request.decode()
     asked = Counter((t.name, p.partition_index) for t in decoded.topics for p in t.partitions)
-    is_known = getattr(decoded, "isolation_level", 0) in (0, READ_COMMITTED)
+    is_known = getattr(decoded, "isolation_level", 0) in ISOLATION_LEVELS
     topics = [
         Message(
             name=topic.name,

@@ -171,7 +171,8 @@ def _answer(
     topics: list[tuple[str, list[PartitionProduceResult]]] = []
     for name, partitions in parsed.topics:
         end = position + len(partitions)
-        topics.append((name, [_partition(r) for r in results[position:end]]))
+        if partitions:
+            topics.append((name, [_partition(r) for r in results[position:end]]))
         position = end
     endpoints: tuple[NodeEndpoint, ...] = ()
     if request.api_version >= CURRENT_LEADER_FROM_VERSION:

@@ -29,9 +29,9 @@ VERSIONS = frozenset(
     [v for group in _RELEASES.values() for v in group]
     + [v.partition("-")[0] for group in _RELEASES.values() for v in group]
     + [f"{release}-IV{step}" for release, steps in _STEPS.items() for step in range(steps)]
-    + list(_STEPS)
+    + [release for release in _STEPS if release != "4.0"]
 )
-"""Versions of the protocol between brokers, with and without their step."""
+"""Versions of the protocol between brokers, with and without their step; 4.0 was not out yet."""
 
 _REPLICA = re.compile(r"([0-9]+:[0-9]+)?")
 _VOTER = re.compile(r"[0-9]+@[^@]+:[0-9]+")
@@ -82,8 +82,9 @@ def _not_empty(value: Value) -> str | None:
 
 def _version(value: Value) -> str | None:
     text = str(value)
-    parts = text.split(".")
-    known = ".".join(parts[: 3 if text.startswith("0.") else 2])
+    parts = text.rstrip(".").split(".")
+    count = 3 if text.startswith("0.") else 2
+    known = ".".join(parts[:count]) if len(parts) > count else text
     return None if known in VERSIONS else f"Version {text} is not a valid version"
 
 

@@ -176,12 +176,19 @@ def _changed_list(now: str | None, operation: Operation, known: Mapping[str, Set
             ErrorCode.INVALID_CONFIG,
             f"Config value {word} is not allowed for config key: {operation.name}",
         )
-    items = _items(now if now is not None else setting.text(setting.default))
-    named = _items(operation.value)
+    text = setting.text(setting.default) if now is None else now
+    named = _split(operation.value or "")
     if operation.type is OpType.APPEND:
+        items = _split(text) if text else []
         return ",".join([*items, *(item for item in named if item not in items)])
-    return ",".join(item for item in items if item not in named)
+    items = _split(text or "")
+    for item in named:
+        if item in items:
+            items.remove(item)
+    return ",".join(items)
 
 
-def _items(text: str | None) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()] if text else []
+def _split(text: str) -> list[str]:
+    """``String.split``, as the original takes lists apart here: spaces belong to the items, empty
+    ones at the end do not count, and an empty text is one empty item."""
+    return text.rstrip(",").split(",") if text.strip(",") else [""] * (not text)

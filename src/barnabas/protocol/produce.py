@@ -122,6 +122,8 @@ def _parse_usual(buffer: memoryview, position: int) -> ProduceRequest | None:
         return None
     start = position + _USUAL_START.size
     end = start + length - 1
+    if end + _USUAL_PARTITION.size > len(buffer):
+        return None
     partitions, partition, first = _USUAL_PARTITION.unpack_from(buffer, end)
     if partitions != 2 or first < 128:
         return None

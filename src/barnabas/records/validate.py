@@ -193,9 +193,8 @@ def _whole_batch(view: memoryview, at: int) -> int:
     if length < _LENGTH_MIN:
         raise MalformedProduce(ErrorCode.CORRUPT_MESSAGE, f"record batch of length {length}")
     if left > MAGIC_POSITION and view[at + MAGIC_POSITION] > MAGIC:
-        raise MalformedProduce(
-            ErrorCode.CORRUPT_MESSAGE, f"unknown record batch format {view[at + MAGIC_POSITION]}"
-        )
+        magic = int.from_bytes(view[at + MAGIC_POSITION : at + MAGIC_POSITION + 1], signed=True)
+        raise MalformedProduce(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
     size = LOG_OVERHEAD_BYTES + length
     return size if size <= left else 0
 

@@ -143,7 +143,10 @@ class FetchPath:
             raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
         if not params.from_follower:
             return
-        if params.replica_id not in partition.replicas:
+        own = (
+            params.replica_id == self._context.settings.broker_id
+        )  # a leader does not copy from itself
+        if own or params.replica_id not in partition.replicas:
             # Its LeaderAndIsr may have overtaken ours (KAFKA-14078, KAFKA-13837).
             if entry.current_leader_epoch != NO_EPOCH:
                 raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)

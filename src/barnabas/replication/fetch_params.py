@@ -10,6 +10,7 @@ from barnabas.replication.fetch_session import FINAL_EPOCH, SessionPartition
 from barnabas.types import CONSUMER_REPLICA_ID, FUTURE_REPLICA_ID, UNKNOWN_BROKER_EPOCH
 
 READ_COMMITTED = 1
+ISOLATION_LEVELS = (0, READ_COMMITTED)
 FOLLOWER_READS_FROM_VERSION = 11
 """Consumers of this version and later may read from followers (KIP-392, KAFKA-9004)."""
 TOPIC_IDS_FROM_VERSION = 13

@@ -98,10 +98,10 @@ class PendingFetch:
             return answer
 
     def _budget(self) -> int:
-        """Bytes that may still be read; nothing, once the limit or the room is passed."""
+        """Bytes that may still be read; nothing, once the limit or the room is passed. As in the
+        original a limit below zero is an error of the first partition, and none for the rest."""
         limit = min(self._max_bytes, max(self._room, 0))
-        read = self._tally.read
-        return max(limit - read, 0) if read else limit
+        return max(limit - self._tally.read, 0) if self._answers else limit
 
     def _place(self, entry: SessionPartition, partition: Partition) -> None:
         """Register a session's entry where its partition lives now. A fetch without session does

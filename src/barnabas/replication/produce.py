@@ -90,12 +90,12 @@ class ProducePath:
         for topic, number, records in entries:
             result = ProduceResult(topic, number)
             results.append(result)
-            if topic in INTERNAL_TOPICS and not internal_topics:
+            name = TopicPartition(topic, number)
+            if topic in INTERNAL_TOPICS and not internal_topics and self._exists(name):
                 result.fail(
                     ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic}"
                 )
                 continue
-            name = TopicPartition(topic, number)
             placed = self._append_one(
                 name, records, result, acks, produce_version, origin, transaction
             )
@@ -104,6 +104,13 @@ class ProducePath:
         if not waiting:
             return results
         return self._park(results, waiting, acks, timeout_ms)
+
+    def _exists(self, name: TopicPartition) -> bool:
+        try:
+            self._host(name)
+        except KafkaError as error:
+            return error.code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return True
 
     def _refused(self, entry: ProduceEntry) -> ProduceResult:
         result = ProduceResult(entry[0], entry[1])
