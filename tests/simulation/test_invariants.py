@@ -39,6 +39,8 @@ class World:
         self.judge = Invariants(shadows, lambda name, text: self.broken.append(name))
         self.judge.assignments[TP] = (1, 2, 3)
         self.zxid = 100
+        self.created: dict[str, int] = {}
+        """czxid of the persistent znodes."""
         self.version = -1
         self.elected(1)
         self.state(1, 0, (1, 2, 3), 1)
@@ -120,7 +122,8 @@ class World:
     def _commit(self, path: str, data: bytes) -> None:
         self.zxid += 1
         z = self.zxid
-        node = StoredNode(path, data, (), z, z, z, 0, 0, max(self.version, 0), 0, 0, 0)
+        created = z if path.startswith("/brokers/ids/") else self.created.setdefault(path, z)
+        node = StoredNode(path, data, (), created, z, z, 0, 0, max(self.version, 0), 0, 0, 0)
         self.judge.on_commit(StoreBatch([node], [], [], []))
 
 
@@ -367,3 +370,14 @@ def test_what_a_new_life_holds_is_not_known_before_it_has_a_role(world: World) -
 def test_replicas_that_are_not_level(world: World) -> None:
     world.write(2, B)
     assert "broker 2 ends at 3" in world.judge.level(TP)
+
+
+def test_a_topic_made_again_has_nothing_to_do_with_the_one_before(world: World) -> None:
+    for number in (1, 2, 3):
+        world.write(number, B)
+    world.watermark(1, 3)
+    assert world.judge.end(TP) == 3
+    world.created.clear()
+    world.state(1, 0, (1, 2, 3), 1)
+    assert world.judge.end(TP) == 0
+    assert world.broken == []
