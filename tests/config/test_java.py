@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from barnabas.config.java import (
     double_text,
-    one_line,
     parse_double,
     parse_integer,
     parse_list,
@@ -94,10 +93,6 @@ def test_long_texts_take_no_long_time() -> None:
     assert parse_list("a" + " " * many + "b") == ("a" + " " * many + "b",)
     with pytest.raises(ValueError, match="digits"):
         parse_integer("1" * many, 64)
-
-
-def test_what_would_break_a_line_is_escaped() -> None:
-    assert one_line("a\nb\x1b\u2028\u00e4") == "a\\nb\\x1b\\u2028\u00e4"
 
 
 def test_lists_and_spaces() -> None:

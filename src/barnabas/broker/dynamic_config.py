@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import usable
-from barnabas.config.java import one_line
 from barnabas.config.protection import check_protection
 from barnabas.config.settings import no_effect
 from barnabas.errors import ConfigError
+from barnabas.logs import visible
 from barnabas.zk import paths
 from barnabas.zk.admin import read_configs
 from barnabas.zookeeper.client.client import ZooKeeperClient
@@ -74,7 +74,7 @@ class DynamicBrokerConfig:
         known = set(config.without_effect())
         changed = config.take_over(merged)
         if changed:
-            log.info("settings of this broker changed: %s", one_line(", ".join(sorted(changed))))
+            log.info("settings of this broker changed: %s", visible(", ".join(sorted(changed))))
         for name in config.without_effect():
             if name not in known:
                 log.warning("%s", no_effect(name))
@@ -91,5 +91,5 @@ def _usable(found: Mapping[str, str], entity: str, *, per_broker: bool) -> dict[
     kept = usable(found, per_broker=per_broker)
     ignored = [name for name in found if name not in kept]
     if ignored:
-        log.error("%s: ignored: %s", entity, one_line(", ".join(ignored)))
+        log.error("%s: ignored: %s", entity, visible(", ".join(ignored)))
     return kept

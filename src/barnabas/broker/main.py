@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from barnabas.errors import ConfigError, FatalError
+from barnabas.logs import visible
 from barnabas.seams import Env, Observer, SilentObserver
 from barnabas.storage.files import OperatingSystemFiles
 
@@ -29,7 +30,6 @@ _PR_SET_PDEATHSIG = 1
 TRIM_BYTES_MIN = 16 * 1024 * 1024
 TRIM_WAIT_MAX = 16
 """In calls of ``give_back``."""
-LOG_FORMAT = "[%(asctime)s] %(levelname)s %(message)s (%(name)s)"
 
 
 class SystemClock:
@@ -95,13 +95,6 @@ def _boot_id() -> str:
         return ""
 
 
-def configure_logging(level: str = "INFO", stream: Any = None) -> None:
-    """Kafka's log pattern on stderr."""
-    logging.basicConfig(
-        level=level.upper(), format=LOG_FORMAT, stream=stream or sys.stderr, force=True
-    )
-
-
 def tune_process(*, die_with_parent: bool = False) -> None:
     """Allow as many open files as the system lets us. Keep freed buffers in the process instead of
     returning their pages (fresh pages cost 4-5 us each), and let long-lived objects out of the
@@ -142,7 +135,7 @@ def run_node(node: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
         code = 0
     except* ConfigError as group:
         for error in _leaves(group):
-            print(f"barnabas: {error}", file=sys.stderr)
+            print(f"barnabas: {visible(error)}", file=sys.stderr)
     except* FatalError as group:
         for error in _leaves(group):
             log.critical("stopping: %s", error)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.java import one_line
 from barnabas.config.topic_config import TopicConfig
+from barnabas.logs import visible
 from barnabas.names import is_topic
 from barnabas.storage.config import LogConfig
 from barnabas.zk import paths
@@ -132,4 +132,4 @@ class TopicConfigRepository:
 
 def _warnings(config: TopicConfig) -> list[str]:
     warnings = [f"{name} is set, but has no effect here" for name in config.without_effect()]
-    return warnings + [f"{one_line(name)} cannot be used as it is set" for name in config.unusable]
+    return warnings + [f"{visible(name)} cannot be used as it is set" for name in config.unusable]

@@ -12,6 +12,7 @@ from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView
+from barnabas.logs import visible
 
 MARKS = {"leader": "L", "in sync": "s", "lagging": "-", "offline": "x", "": "."}
 WATCH_S = 0.5
@@ -85,7 +86,7 @@ def _show(view: ClusterView, output: str) -> None:
     if rows:
         print_table(["partition", "epoch", *map(str, ids)], rows)
         click.echo()
-    click.echo(_sentence(view))
+    click.echo(visible(_sentence(view)))
 
 
 def _columns(view: ClusterView) -> list[int]:

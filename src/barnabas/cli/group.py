@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from barnabas.cli.options import bootstrap_server, output
-from barnabas.cli.output import print_json, print_table, visible
+from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, list_offset
 from barnabas.client.errors import ClientError
@@ -24,6 +24,7 @@ from barnabas.client.groups import (
     topics_of,
 )
 from barnabas.errors import ErrorCode
+from barnabas.logs import visible
 from barnabas.types import TopicPartition
 
 CLIENT_ID = "barnabas-group"

@@ -9,6 +9,7 @@ import sys
 import click
 
 from barnabas.errors import ConfigError
+from barnabas.logs import visible
 
 EXIT_FAILED = 1
 """The cluster refused, or the answer is not what was asked for."""
@@ -93,7 +94,7 @@ def _exit_code(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, Unreachable | ConfigError | ClientError):
-        click.echo(f"barnabas: {error}", err=True)
+        click.echo(f"barnabas: {visible(error)}", err=True)
         return EXIT_UNREACHABLE if isinstance(error, Unreachable) else EXIT_FAILED
     raise error
 

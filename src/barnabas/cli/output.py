@@ -7,16 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from barnabas.logs import visible
+
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(value, indent=2))
-
-
-def visible(value: object) -> str:
-    """For one line of a terminal: whatever would end it or steer the terminal as an escape. Names
-    of groups and clients are anybody's choice."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -15,6 +15,7 @@ from barnabas.client.errors import ClientError
 from barnabas.client.partitioner import Partitioner
 from barnabas.client.producer import Producer
 from barnabas.errors import ErrorCode
+from barnabas.logs import visible
 from barnabas.records.batch import Record
 from barnabas.records.compression import Codec
 from barnabas.types import TopicPartition
@@ -56,7 +57,7 @@ def command(
             codec=CODECS[codec],
         )
     )
-    click.echo(f"produced {count} records to {topic}", err=True)
+    click.echo(f"produced {count} records to {visible(topic)}", err=True)
 
 
 def _records(lines: Iterable[bytes], delimiter: bytes | None) -> Iterator[Record]:

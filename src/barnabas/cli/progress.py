@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import Self, TextIO
 
+from barnabas.logs import visible
+
 ERASE = "\r\x1b[K"
 
 
@@ -32,7 +34,7 @@ class ProgressLine:
         """Put ``line`` in the place of the one before."""
         if line != self._shown and self._stream.isatty():
             self._shown = line
-            self._write(ERASE + line)
+            self._write(ERASE + visible(line))
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

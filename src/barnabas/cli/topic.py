@@ -14,6 +14,7 @@ from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, TopicView
 from barnabas.config.sources import parse_overrides
+from barnabas.logs import visible
 
 CLIENT_ID = "barnabas-topic"
 
@@ -68,7 +69,7 @@ def create(
 
     with ProgressLine() as line:
         asyncio.run(run(line))
-    click.echo(f"created {name}")
+    click.echo(f"created {visible(name)}")
 
 
 @command.command("list")
@@ -147,7 +148,7 @@ def alter(
             await alter_topic(client, name, parse_overrides(config), delete_config)
 
     asyncio.run(run())
-    click.echo(f"altered {name}")
+    click.echo(f"altered {visible(name)}")
 
 
 @command.command()
@@ -162,7 +163,7 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
                 with ProgressLine() as line:
                     line.show(f"deleting {name}")
                     await delete_topic(client, name)
-                click.echo(f"deleted {name}")
+                click.echo(f"deleted {visible(name)}")
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from barnabas.broker import node
-from barnabas.broker.main import configure_logging, run_node, system_env, tune_process
+from barnabas.broker.main import run_node, system_env, tune_process
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.log_dirs import check_log_dirs
@@ -18,6 +18,7 @@ from barnabas.config.protection import check_java_options
 from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
+from barnabas.logs import configure_logging
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.sqlite_store import SqliteStore

@@ -24,6 +24,7 @@ from typing import Any
 from barnabas.cluster.control import LINE_BYTES_MAX, socket_path
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.errors import ConfigError
+from barnabas.logs import LineFormatter, visible
 
 STOP_TIMEOUT_S = 30.0
 
@@ -96,11 +97,9 @@ class Supervisor:
                 self._control.close()
             code = self._run_process(self.plan, name)
         except ConfigError as error:
-            print(f"barnabas: {name}: {error}", file=sys.stderr)
+            print(f"barnabas: {name}: {visible(error)}", file=sys.stderr)
         except BaseException:
-            import traceback
-
-            traceback.print_exc()
+            print(LineFormatter().formatException(sys.exc_info()), file=sys.stderr)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from barnabas.config.checks import Value
-from barnabas.config.java import one_line, parse_csv
+from barnabas.config.java import parse_csv
 from barnabas.config.listeners import Listeners, read_listeners
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import check_protection
 from barnabas.config.relations import check_relations, complete
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.errors import ConfigError
+from barnabas.logs import visible
 from barnabas.types import Endpoint
 
 INTERNAL_TOPICS = ("__consumer_offsets", "__transaction_state")
@@ -127,7 +128,7 @@ class BrokerConfig:
     def summary(self) -> str:
         """What is given, in one line that a log may keep: what may be secret is hidden."""
         return ", ".join(
-            f"{one_line(name)}={'[hidden]' if broker_setting(name).sensitive else text!a}"
+            f"{visible(name)}={'[hidden]' if broker_setting(name).sensitive else text!a}"
             for name, text in self.texts.items()
         )
 

@@ -26,7 +26,6 @@ from enum import IntEnum
 from barnabas.config.checks import NAME, Check, Value, check_named
 from barnabas.config.java import (
     double_text,
-    one_line,
     parse_boolean,
     parse_double,
     parse_integer,
@@ -34,6 +33,7 @@ from barnabas.config.java import (
     trim,
 )
 from barnabas.errors import ConfigError
+from barnabas.logs import visible
 
 
 class ConfigType(IntEnum):
@@ -108,7 +108,7 @@ class Setting:
         return None
 
     def _invalid(self, value: str, why: str) -> ConfigError:
-        return ConfigError(f"Invalid value {one_line(value)} for configuration {self.name}: {why}")
+        return ConfigError(f"Invalid value {visible(value)} for configuration {self.name}: {why}")
 
     def text(self, value: Value) -> str | None:
         """The spelling of ``value`` that DescribeConfigs shows; None when unset."""

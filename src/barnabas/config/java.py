@@ -16,7 +16,6 @@ _HEXADECIMAL = re.compile(
 )
 _NUMBER_CHARACTERS_MAX = 4096
 """Of a double: no double needs as many, and a text that goes on and on takes time to read."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BLANK = " \t\n\r\f\v"
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 
@@ -66,11 +65,6 @@ def parse_csv(text: str) -> tuple[str, ...]:
     """The items of a text that Kafka splits itself (``Csv.parseCsvList``): empty ones do not
     count."""
     return tuple(item for item in parse_list(text) if item)
-
-
-def one_line(text: str) -> str:
-    """``text`` with escapes for what would break a line of a message or of the log."""
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def double_text(value: float) -> str:

@@ -8,9 +8,9 @@ spelled out, or an empty text, asks for nothing.
 from __future__ import annotations
 
 from barnabas.config.definition import ConfigType
-from barnabas.config.java import one_line
 from barnabas.config.settings import broker_setting, of_listener
 from barnabas.errors import ConfigError
+from barnabas.logs import visible
 
 _PREFIXES = (
     "authorizer.",
@@ -47,7 +47,7 @@ def check_protection(name: str, text: str) -> None:
     else:
         refused = setting.refused and not setting.is_default(setting.parse(asked))
     if refused:
-        raise ConfigError(f"{one_line(name)}: not supported, and not safe to ignore; remove it")
+        raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
 
 
 def _protects(name: str, asked: str) -> bool:

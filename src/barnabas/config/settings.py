@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from barnabas.config.checks import Value
 from barnabas.config.definition import ConfigType, Setting, read_rows
-from barnabas.config.java import one_line
 from barnabas.config.table import (
     coordinators,
     log,
@@ -19,6 +18,7 @@ from barnabas.config.table import (
     unbuilt,
     zookeeper,
 )
+from barnabas.logs import visible
 
 SETTINGS: Mapping[str, Setting] = {
     setting.name: setting
@@ -94,7 +94,7 @@ def no_effect(name: str) -> str:
     """The warning for a name that is given and that nothing here obeys."""
     near = [] if name in SETTINGS else difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{one_line(name)} is set, but has no effect here{hint}"
+    return f"{visible(name)} is set, but has no effect here{hint}"
 
 
 def topic_default(name: str, values: Mapping[str, Value]) -> Value:

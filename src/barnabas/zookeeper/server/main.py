@@ -11,6 +11,7 @@ import time
 
 from barnabas.errors import ConfigError, FatalError
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
+from barnabas.logs import configure_logging, visible
 from barnabas.seams import Env
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
@@ -53,6 +54,7 @@ def run() -> int:
     parser.add_argument("--jute-maxbuffer", type=int, default=ZOOKEEPER_SERVER_FRAME_BYTES_MAX)
     parser.add_argument("--no-flush", action="store_true", help="leave syncing to the system")
     options = parser.parse_args()
+    configure_logging()
     config = CoordinatorConfig(
         host=options.host,
         port=options.port,
@@ -70,7 +72,7 @@ def run() -> int:
     try:
         asyncio.run(main(env, config, options.data, flush=not options.no_flush))
     except (ConfigError, FatalError) as problem:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(f"{visible(problem)}\n")
         return 1
     return 0
 
