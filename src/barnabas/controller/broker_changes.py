@@ -201,7 +201,8 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
 async def endpoints_changed(term: Term, broker_id: int) -> None:
     """The BrokerModifications event. The removal of the node fires this too; that is ignored.
 
-    A broker that is not reachable now may have settled its doubt: it must not come back in it."""
+    A broker that is not reachable now may have caught up meanwhile, which ends the doubt about it:
+    it must not come back with that doubt."""
     path = paths.broker_id_path(broker_id)
     try:
         data, stat = await term.store.submit(GetOp(path, watch=True))

@@ -214,8 +214,8 @@ class ControllerContext:
         isr = leadership.isr
         if leadership.leader == NO_LEADER and leadership.recovering and len(isr) == 1:
             return isr
-        # Without a leader nobody has vouched for the members since before they went: the write that
-        # says so may be younger than a registration that its controller had not seen yet.
+        # Without a leader all members count as restarted, whatever the order of the writes: that
+        # of leader -1 may be younger than a registration that its controller had not seen yet.
         leaderless = leadership.leader == NO_LEADER
         restarted = [
             b for m in isr if (b := self.registered(m)) and (leaderless or b.epoch > p.mzxid)
@@ -227,8 +227,8 @@ class ControllerContext:
         return tuple(b.id for b in restarted if stayed or b.unclean_start)
 
     def learnt_of(self, broker: Broker) -> None:
-        """A registration was seen just now: whatever was written since it was made, was written
-        without knowing of it, and vouches for the previous incarnation only."""
+        """A registration was seen just now. A state written after it may have been decided without
+        seeing it, so the state counts for the previous incarnation only."""
         for p in self.partitions_on([broker.id]):
             if p.leadership is not None and broker.id in p.leadership.isr:
                 p.mzxid = min(p.mzxid, broker.epoch - 1)

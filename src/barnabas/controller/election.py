@@ -98,7 +98,7 @@ def for_reassignment(s: Situation) -> Election | None:
     leader = _first_in_sync(s.assignment, s)
     if leader is None:
         return None
-    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.assignment)
+    return Election(leadership=_lead(s, leader, _without_doubtful(s)), recipients=s.assignment)
 
 
 def for_preferred(s: Situation) -> Election | None:
@@ -106,7 +106,7 @@ def for_preferred(s: Situation) -> Election | None:
     leader = _first_in_sync(s.assignment[:1], s)
     if leader is None:
         return None
-    return Election(leadership=_lead(s, leader, _vouched(s)), recipients=s.assignment)
+    return Election(leadership=_lead(s, leader, _without_doubtful(s)), recipients=s.assignment)
 
 
 def for_controlled_shutdown(s: Situation) -> Election | None:
@@ -115,7 +115,7 @@ def for_controlled_shutdown(s: Situation) -> Election | None:
     leader = _first_in_sync(staying, s)
     if leader is None:
         return None
-    members = tuple(m for m in _vouched(s) if m not in s.shutting_down)
+    members = tuple(m for m in _without_doubtful(s) if m not in s.shutting_down)
     recipients = tuple(r for r in s.assignment if r in s.online)
     return Election(leadership=_lead(s, leader, members), recipients=recipients)
 
@@ -125,7 +125,7 @@ def for_renewal(s: Situation) -> Election | None:
     leader = s.current.leader
     if leader not in s.assignment or _first_in_sync((leader,), s) is None:
         return None
-    leadership = replace(_lead(s, leader, _vouched(s)), recovering=s.current.recovering)
+    leadership = replace(_lead(s, leader, _without_doubtful(s)), recovering=s.current.recovering)
     return Election(leadership=leadership, recipients=s.assignment)
 
 
@@ -152,7 +152,7 @@ def held_back(s: Situation) -> LeaderAndIsr | None:
     return replace(_lead(s, NO_LEADER, isr), recovering=True)
 
 
-def _vouched(s: Situation) -> tuple[int, ...]:
+def _without_doubtful(s: Situation) -> tuple[int, ...]:
     """The ISR without doubtful members: a younger state that names them would end the doubt."""
     return tuple(m for m in s.current.isr if m not in s.doubtful)
 

@@ -140,7 +140,7 @@ class AutoPreferredLeaderElection(TermEvent):
 
 @dataclass(frozen=True, slots=True)
 class Rpc(Event):
-    """A request of a broker or a client. ``answer`` is always settled, if need be with what
+    """A request of a broker or a client. ``answer`` always gets a result, if need be what
     ``answers.not_controller`` says."""
 
     name: str

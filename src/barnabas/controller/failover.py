@@ -95,8 +95,8 @@ async def _load(term: Term, rng: random.Random) -> None:
     for broker in context.brokers.values():
         term.channels.add(broker, starting=False)
         if broker.unclean_start:
-            # Whoever led before us may have named it in a younger state without having seen that
-            # it registered again. So no age of a state vouches for it, until its logs are level.
+            # The controller before us may have named it in a younger state without having seen that
+            # it registered again. So no state that names it counts, until its logs have caught up.
             context.learnt_of(broker)
 
 

@@ -291,7 +291,7 @@ async def _record(term: Term, p: PartitionInfo, assignment: ReplicaAssignment) -
 async def _remove_requests(
     term: Term, is_settled: Callable[[TopicPartition, Replicas], bool]
 ) -> None:
-    """Take settled requests out of ``/admin/reassign_partitions``; an empty one is deleted."""
+    """Take what is done or refused out of ``/admin/reassign_partitions``; delete it if empty."""
     path = paths.REASSIGN_PARTITIONS
     while True:
         try:

@@ -75,7 +75,7 @@ def without_replicas(
     ``doubtful`` members (KIP-966, ``election``) are never what remains of a trusted ISR: a doubtful
     member does not outlast a trusted one that goes, and if it is the only one there is, the state
     is marked as recovering, so that the doubt outlives this write. Where a doubtful one stays
-    listed, no leader is: a younger state with a leader would say that somebody vouched for it.
+    listed, no leader is named: a younger state with a leader would end the doubt.
     """
     if not any(member in gone for member in current.isr):
         return None
@@ -85,8 +85,8 @@ def without_replicas(
         isr = trusted or current.isr
     elif all(m in doubtful for m in isr) and not all(m in doubtful for m in current.isr):
         return None
-    unvouched = any(member in doubtful for member in isr)
-    leader = NO_LEADER if current.leader in gone or unvouched else current.leader
+    keeps_doubtful = any(member in doubtful for member in isr)
+    leader = NO_LEADER if current.leader in gone or keeps_doubtful else current.leader
     recovering = current.recovering
     if leader == NO_LEADER:
         recovering = len(isr) == 1 and isr[0] in doubtful

@@ -461,7 +461,7 @@ class Partition:
             if entry not in owner.dirty:
                 owner.dirty[entry] = None
                 if self.leadership is not None and owner.replica_id >= 0:
-                    # Its session kept fetching while this partition was level and unnamed.
+                    # Its session kept fetching while this one had caught up and was not named.
                     remote = self.leadership.remotes.get(owner.replica_id)
                     if remote is not None and remote.log_end_offset != NO_OFFSET:
                         remote.note_silent_fetch(owner.last_fetch_ms)

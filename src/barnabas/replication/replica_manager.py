@@ -103,7 +103,7 @@ class ReplicaManager:
 
     def are_level(self, logs: Iterable[TopicPartition]) -> bool:
         """Whether each of these partitions, and each that the controller says is here (its log may
-        be gone), has led here or been level with its leader since the start. False as long as no
+        be gone), has led here or caught up with its leader since the start. False as long as no
         controller has said anything."""
         if not all(map(self._is_level, logs)):
             return False

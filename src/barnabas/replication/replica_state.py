@@ -65,7 +65,7 @@ class ReplicaState:
         """A fetch from ``offset`` succeeded while the leader's log ended at ``leader_end``.
 
         The position may go down: the follower may have truncated. Having reached what was the end
-        at the previous fetch means that it was level at that time, even if writes never pause.
+        at the previous fetch means that it had caught up at that time, even if writes never pause.
         """
         if offset >= leader_end:
             self.last_caught_up_ms = max(self.last_caught_up_ms, now_ms)
@@ -78,7 +78,7 @@ class ReplicaState:
         self.broker_epoch = broker_epoch
 
     def note_silent_fetch(self, fetched_ms: int) -> None:
-        """It was level, and its session fetched again at ``fetched_ms`` without naming us."""
+        """It had caught up, and its session fetched again at ``fetched_ms`` without naming us."""
         if fetched_ms > self.last_fetch_ms:
             self.last_fetch_ms = fetched_ms
             self.last_caught_up_ms = max(self.last_caught_up_ms, fetched_ms)

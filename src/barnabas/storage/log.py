@@ -3,7 +3,7 @@
 Appending is one write per call and never waits for the disk. What is true at any moment:
 log start <= high watermark <= log end; everything below ``flushed_offset`` survives a power cut;
 everything below the log end survives the process. After an error of the disk the log is fenced for
-good (KAFKA-10778): where it ends is no longer certain, and recovery at the next start settles it.
+good (KAFKA-10778): where it ends is no longer certain, and recovery at the next start finds it out.
 """
 
 from __future__ import annotations

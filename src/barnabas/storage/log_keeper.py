@@ -94,7 +94,7 @@ class LogKeeper(LogOwner):
         return any(d.in_doubt for d in self._dirs)
 
     def settle_doubt(self) -> None:
-        """All logs are level with their leaders, or lead: nothing is missing any more."""
+        """All logs have caught up with their leaders, or lead: nothing is missing any more."""
         for directory in [d for d in self._dirs if d.is_online]:
             try:
                 directory.settle_doubt()

@@ -351,8 +351,8 @@ class LogManager(LogKeeper):
     # Stopping
 
     async def shutdown(self) -> None:
-        """Flush and close everything and leave the clean marker, which vouches for a directory:
-        only if all of it was loaded, is online and is on disk."""
+        """Flush and close everything and leave the clean marker in each directory of which all was
+        loaded, is online and is on disk."""
         self.moves.close()
         await self.settle()
         for directory in [d for d in self._dirs if d.is_online]:

@@ -179,7 +179,7 @@ class _Loader:
         if not swaps:
             return names
         self.changed = True
-        # The names that vouch for the new segments before the old ones go for good.
+        # The new segments' names reach the disk before the old ones go for good.
         self.files.sync_directory(self.directory)
         bases = [_offset_of(n) for n in swaps if n.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
         ends = [self._swap_end(base) for base in bases]

@@ -3,7 +3,7 @@
 Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
 of ours last loaded its logs. After an unclean stop it tells a process that died (the page cache,
 and so every acknowledged record, is there) from a machine that died (what was not flushed is gone;
-KIP-966). ``barnabas-doubt`` is there from such a start until all logs are level with their leaders,
+KIP-966). ``barnabas-doubt`` is there from such a start until all logs caught up with their leaders,
 so that one more restart meanwhile does not hide it. ``barnabas-flush-before-ack`` is there as long
 as everything that was acknowledged from this directory had been flushed before
 (``log.flush.before.ack``): then not even a dead machine leaves anything in doubt. Kafka looks at

@@ -2,8 +2,8 @@
 reference 6.1).
 
 A copy grows in ``topic-P.<unique>-future`` of the target, one partition at a time, in small steps
-between the loop's other work. Once it is level and flushed it takes the place of the log in one
-turn of the loop. A restart in the middle goes on where the copy ends.
+between the loop's other work. Once it has caught up and is flushed it takes the place of the log
+in one turn of the loop. A restart in the middle goes on where the copy ends.
 """
 
 from __future__ import annotations
@@ -331,7 +331,7 @@ class ReplicaMoves(LogOwner):
 
 
 def copy_some(log: Log, move: Move) -> bool:
-    """Copy the next batches; False if the copy is level. Raises KafkaError."""
+    """Copy the next batches; False if it has caught up. Raises KafkaError."""
     copy = move.log
     if not move.aligned:
         align(log, copy)

@@ -384,7 +384,7 @@ class ZooKeeperClient:
         session = f"{self._session.id:#x}"
         log.info("ZooKeeper session %s is %s%s", session, state.value, f": {why}" if why else "")
         self._env.observer.note(f"zookeeper_session_{state.value}", session=session)
-        # call_soon: after the futures that this moment settled, and in the order of events.
+        # call_soon: after the futures that this moment completed, and in the order of events.
         asyncio.get_running_loop().call_soon(self._call, self.on_session, state)
 
     def _deliver_event(self, event: WatchEvent) -> None:
