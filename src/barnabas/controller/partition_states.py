@@ -1,7 +1,13 @@
 """PartitionStateMachine, rules: states, their table, how a partition begins (reference 3.2). Pure.
 
-The actions themselves are flows (``partitions.py``): New and Offline and NonExistent are memory
-only, Online writes leadership to ZooKeeper and tells the brokers.
+Why there are states: how a partition gets a leader depends on where it stands. Without a state
+znode the first leader is written by a create, so that two controllers cannot both begin the
+partition. With one, the next leader is written conditionally, with the next epoch. To become
+Offline writes nothing: ZooKeeper goes on naming the dead leader and the ISR, and from that ISR the
+next election takes its candidates, held by this controller or by its successor.
+
+The actions are flows (``partitions.py``). New, Offline and NonExistent are in memory only; Online
+writes leadership to ZooKeeper and tells the brokers.
 """
 
 from __future__ import annotations

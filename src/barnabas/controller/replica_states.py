@@ -1,5 +1,13 @@
 """ReplicaStateMachine, rules: states, their table, and the ISR without a replica that went offline
 (reference 3.4). Pure.
+
+Why there are states: a replica that goes offline leaves the ISR, or every produce with acks=all
+would wait for it. A replica is deleted only from Offline: it was told to stop by then, so it does
+not fetch while its files go. Deletion may fail on one broker and succeed on another, so each
+replica has a state of its own, and a topic is forgotten only when all of its replicas are
+DeletionSuccessful.
+
+The actions are flows (``replicas.py``).
 """
 
 from __future__ import annotations
@@ -16,12 +24,19 @@ class ReplicaState(IntEnum):
     """Numbers are Kafka's."""
 
     NEW = 1
+    """Assigned, but not told its role yet."""
     ONLINE = 2
+    """Told to lead or to follow, on a live broker."""
     OFFLINE = 3
+    """Its broker or its directory is gone, or it was told to stop."""
     DELETION_STARTED = 4
+    """Told to stop and to delete its files, and has not answered yet."""
     DELETION_SUCCESSFUL = 5
+    """It has deleted them."""
     DELETION_INELIGIBLE = 6
+    """It cannot delete them now: its broker is down, or its answer was an error."""
     NON_EXISTENT = 7
+    """Never created, or deleted together with all others of its topic."""
 
 
 VALID_PREVIOUS: Mapping[ReplicaState, tuple[ReplicaState, ...]] = MappingProxyType(
