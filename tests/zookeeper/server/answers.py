@@ -134,6 +134,34 @@ def _others() -> Iterator[list[Step]]:
             yield [(op, b""), (OpCode.PING, EMPTY)]
 
 
+def _quotas() -> Iterator[list[Step]]:
+    """``zookeeper_stats`` says what is used, whatever was written there."""
+    of, stats = "/zookeeper/quota/quoted", "/zookeeper/quota/quoted/zookeeper_stats"
+
+    def made(path: str, data: bytes) -> Step:
+        return OpCode.CREATE, CreateRequest(path, data, OPEN_ACL_UNSAFE, 0)
+
+    read: list[Step] = [(op, ReadRequest(stats, False)) for op in READS]
+    yield [
+        made("/quoted", b"abc"),
+        made("/quoted/x", b"12"),
+        made(of, b""),
+        made(f"{of}/zookeeper_limits", b"count=5,bytes=-1=;byteHardLimit=-1;countHardLimit=-1"),
+        made(stats, b"count=0,bytes=0"),
+        *read,
+        made("/quoted/x/y", b"1234567890"),
+        *read,
+        (OpCode.SET_DATA, SetDataRequest("/quoted/x", b"", -1)),
+        *read,
+        (OpCode.MULTI_READ, MultiRequest(((OpCode.GET_DATA, ReadRequest(stats, False)),))),
+        (OpCode.DELETE, DeleteRequest("/quoted/x/y", -1)),
+        *read,
+        (OpCode.DELETE, DeleteRequest("/quoted/x", -1)),
+        (OpCode.DELETE, DeleteRequest("/quoted", -1)),
+        *read,
+    ]
+
+
 async def _answer(client: Client, op: int, record: Any) -> str:
     if client.transport.is_closing():
         return "closed"
@@ -164,7 +192,7 @@ def _plain(record: Any) -> Any:
 async def ask(server: Any) -> list[str]:
     """The table and the answers, a line each; every group of steps on a session of its own."""
     lines = []
-    for part in (_auth, _acls, _creates, _paths, _others):
+    for part in (_auth, _acls, _creates, _paths, _others, _quotas):
         for steps in part():
             client = await connect(server, timeout_ms=30_000)
             for op, record in steps:

@@ -42,6 +42,7 @@ from barnabas.zookeeper.messages import (
     WhoAmIResponse,
 )
 from barnabas.zookeeper.server import acl as access
+from barnabas.zookeeper.server import quota
 from barnabas.zookeeper.server.connection import Connection
 from barnabas.zookeeper.server.node import Node, Refused
 
@@ -110,14 +111,15 @@ def _exists(keeper: Coordinator, connection: Connection, record: ReadRequest) ->
         keeper.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
         keeper.watches.watch_data(record.path, connection)
-    return StatResponse(keeper.tree.get(record.path).stat())
+    node = keeper.tree.get(record.path)
+    return StatResponse(quota.shown(keeper.tree.nodes, record.path, node)[1])
 
 
 def _get_data(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
     node = keeper.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
         keeper.watches.watch_data(record.path, connection)
-    return GetDataResponse(node.data, node.stat())
+    return GetDataResponse(*quota.shown(keeper.tree.nodes, record.path, node))
 
 
 def _listed(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Node:
@@ -133,7 +135,9 @@ def _get_children(keeper: Coordinator, connection: Connection, record: ReadReque
 
 def _get_children2(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
     node = _listed(keeper, connection, record)
-    return Children2Response(tuple(sorted(node.children)), node.stat())
+    return Children2Response(
+        tuple(sorted(node.children)), quota.shown(keeper.tree.nodes, record.path, node)[1]
+    )
 
 
 def _get_all_children_number(
