@@ -6,10 +6,12 @@ import importlib
 import pkgutil
 
 import barnabas.api
+from barnabas.api.listener_rules import is_misplaced
 from barnabas.api.registry import HANDLERS
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
-from barnabas.errors import InvalidRequest
+from barnabas.api.unexpected import error_answer
+from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 
 for _module in pkgutil.iter_modules(barnabas.api.__path__):
@@ -25,6 +27,12 @@ class Dispatcher:
     def handle(self, request: Request) -> Answer:
         """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
         self.check(request)
+        if is_misplaced(self.services.config, request):
+            return error_answer(
+                request,
+                ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+                f"Listener {request.listener} is not for requests of brokers.",
+            )
         return HANDLERS[request.api_key](self.services, request)
 
     def check(self, request: Request) -> None:

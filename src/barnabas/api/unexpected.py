@@ -1,4 +1,4 @@
-"""The answer to a request whose handler failed: UNKNOWN_SERVER_ERROR wherever it has room for it.
+"""The answer to a request that is refused as a whole: the error wherever it has room for it.
 
 What Kafka writes out for each request (``getErrorResponse``) is read off the schemas here: an error
 code gets the error, and an array of structs that have one gets an element for each that was asked
@@ -8,7 +8,7 @@ resource). Other arrays are empty, other fields have their defaults.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from barnabas.api.request import Pieces, Request
 from barnabas.errors import ErrorCode
@@ -17,6 +17,7 @@ from barnabas.protocol.message import Message
 from barnabas.protocol.schema import Field, Struct
 
 TEXT: Final = "The server experienced an unexpected error when processing the request."
+_Refusal: TypeAlias = tuple[ErrorCode, str]
 _SAME: Final = {
     "topic": "name",
     "name": "topic",
@@ -35,31 +36,35 @@ _NAMES_OF_KEYS: Final = (
 _OTHER_ERRORS: Final = ("topic_config_error_code",)
 
 
-def error_answer(request: Request) -> Pieces | None:
+def error_answer(
+    request: Request, error: ErrorCode = ErrorCode.UNKNOWN_SERVER_ERROR, text: str = TEXT
+) -> Pieces | None:
     """The whole response, or None if the API has no room for an error. Raises InvalidRequest if the
     request cannot be decoded."""
     question = request.decode()
     asked = message_schema(request.api_key, request.api_version, response=False)
     given = message_schema(request.api_key, request.api_version, response=True)
-    message, has_room = _fill(given, asked, question)
+    message, has_room = _fill(given, asked, question, (error, text))
     return request.answer(message) if has_room else None
 
 
-def _fill(given: Struct, asked: Field | Struct | None, question: Any) -> tuple[Message, bool]:
+def _fill(
+    given: Struct, asked: Field | Struct | None, question: Any, refusal: _Refusal
+) -> tuple[Message, bool]:
     """A struct of the answer, and whether an error code stands in it."""
     values: dict[str, Any] = {}
     has_room = False
     for field in given.fields:
         if field.name.endswith("error_code") and field.name not in _OTHER_ERRORS:
-            values[field.name] = int(ErrorCode.UNKNOWN_SERVER_ERROR)
+            values[field.name] = int(refusal[0])
             has_room = True
         elif field.name == "error_message" and field.nullable:
-            values[field.name] = TEXT
+            values[field.name] = refusal[1]
         elif field.array and field.struct is not None:
-            values[field.name], inside = _elements(field, asked, question)
+            values[field.name], inside = _elements(field, asked, question, refusal)
             has_room = has_room or inside
         elif field.kind == "struct" and field.struct is not None and not field.nullable:
-            values[field.name], _ = _fill(field.struct, None, None)
+            values[field.name], _ = _fill(field.struct, None, None, refusal)
         else:
             _copy(field, asked, question, values)
     return Message(**values), has_room
@@ -85,14 +90,16 @@ def _is_position(name: str) -> bool:
 
 
 def _elements(
-    field: Field, asked: Field | Struct | None, question: Any
+    field: Field, asked: Field | Struct | None, question: Any, refusal: _Refusal
 ) -> tuple[list[Message], bool]:
     """One element for each of the question's."""
     assert field.struct is not None
     if not isinstance(asked, Struct):
         return [], False
     for source, found in _sources(field.struct, asked, question):
-        filled = [_fill(field.struct, source.struct or source, element) for element in found]
+        filled = [
+            _fill(field.struct, source.struct or source, element, refusal) for element in found
+        ]
         if any(inside for _, inside in filled):
             return [message for message, _ in filled], True
     return [], False

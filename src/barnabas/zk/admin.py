@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import is_topic
 from barnabas.zk import paths
 from barnabas.zk.startup import persist, read_all
 from barnabas.zk.znodes import (
@@ -49,8 +50,10 @@ async def read_topic(zookeeper: ZooKeeperClient, topic: str) -> TopicZNode | Non
 
 
 async def read_topics(zookeeper: ZooKeeperClient, topics: Sequence[str]) -> dict[str, TopicZNode]:
-    """The assignments of those topics that exist, in the order asked."""
-    found = await _read(zookeeper, {topic: paths.topic_path(topic) for topic in topics})
+    """The assignments of those topics that exist, in the order asked. A name that is not legal is
+    no topic's, and no path is made of it."""
+    legal = filter(is_topic, topics)
+    found = await _read(zookeeper, {topic: paths.topic_path(topic) for topic in legal})
     return {t: decode_topic(paths.topic_path(t), data) for t, data in found.items()}
 
 
@@ -186,7 +189,7 @@ async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
     Raises UNKNOWN_TOPIC_OR_PARTITION."""
 
     async def attempt() -> None:
-        if await zookeeper.exists(paths.topic_path(topic)) is None:
+        if not is_topic(topic) or await zookeeper.exists(paths.topic_path(topic)) is None:
             message = f"Topic '{topic}' does not exist."
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
         await zookeeper.ensure_path(paths.delete_topic_path(topic))
