@@ -11,7 +11,7 @@ from tests.replication.support import T0, TOPIC_ID, WALL_MS, Cluster, run, settl
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
 from barnabas.replication.fetch_session_client import SessionFetch, Wanted
-from barnabas.replication.fetcher import FetchedData, FetchReply, LeaderFetcher
+from barnabas.replication.fetcher import FetchedData, FetchReply, ReplicaFetcher
 from barnabas.replication.partition import Partition, RoleState
 from barnabas.replication.truncation import EpochEnd
 from barnabas.types import Endpoint, TopicPartition
@@ -84,7 +84,7 @@ class Rig:
         self.leader = FakeLeader()
         self.node.metadata.apply(cluster.update_metadata())
         self.partition = self.host(0)
-        self.fetcher = LeaderFetcher(self.node.manager.context, 1, self.leader.connect)
+        self.fetcher = ReplicaFetcher(self.node.manager.context, 1, self.leader.connect)
         self.task = asyncio.create_task(self.fetcher.run())
 
     def host(self, number: int, epoch: int = 0) -> Partition:

@@ -20,13 +20,13 @@ from barnabas.replication.isr import (
     out_of_sync,
     reaction,
 )
-from barnabas.replication.replica_state import NEVER, ReplicaState
+from barnabas.replication.replica import NEVER, Replica
 
 LAG_MS = 30_000
 
 
-def replica(end: int, caught_up_ms: int = NEVER) -> ReplicaState:
-    state = ReplicaState()
+def replica(end: int, caught_up_ms: int = NEVER) -> Replica:
+    state = Replica()
     state.log_end_offset = end
     state.last_caught_up_ms = caught_up_ms
     return state
@@ -35,7 +35,7 @@ def replica(end: int, caught_up_ms: int = NEVER) -> ReplicaState:
 def candidate(
     state: IsrState,
     leader_end: int,
-    remotes: dict[int, ReplicaState],
+    remotes: dict[int, Replica],
     *,
     min_isr: int = 1,
     eligible: tuple[int, ...] = (1, 2, 3),

@@ -14,8 +14,8 @@ from barnabas.coordinator.log import CoordinatorLog
 from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
 from barnabas.replication import fetch, leadership, partition
-from barnabas.replication.control import Control
-from barnabas.replication.fetcher import LeaderFetcher
+from barnabas.replication.controller_orders import ControllerOrders
+from barnabas.replication.fetcher import ReplicaFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.leadership import Leadership
 from barnabas.replication.partition import Partition
@@ -61,13 +61,13 @@ async def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _truncate_to_watermark(patches: Patches) -> None:
-    def add(self: LeaderFetcher, held: Partition, topic_id: Any) -> None:
+    def add(self: ReplicaFetcher, held: Partition, topic_id: Any) -> None:
         own = held.log_or_raise()
         if own.log_end_offset > own.high_watermark:
             held.truncate_to(own.high_watermark, leader_epoch=held.leader_epoch, reason="planted")
         before(self, held, topic_id)
 
-    before = patches.set(LeaderFetcher, "add", add)
+    before = patches.set(ReplicaFetcher, "add", add)
 
 
 def _end_of_next_epoch(patches: Patches) -> None:
@@ -154,7 +154,7 @@ def _stale_controller_obeyed(patches: Patches) -> None:
         self.controller_epoch = NO_EPOCH
         return before(self, request)  # type: ignore[no-any-return]
 
-    before = patches.set(Control, "_stale", stale)
+    before = patches.set(ControllerOrders, "_stale", stale)
 
 
 def _session_id_reused(patches: Patches) -> None:
@@ -215,7 +215,7 @@ def _leader_counts_unflushed(patches: Patches) -> None:
 
 
 def _follower_acks_unflushed(patches: Patches) -> None:
-    patches.set(LeaderFetcher, "_flush", _nothing)
+    patches.set(ReplicaFetcher, "_flush", _nothing)
 
 
 def _directory_not_synced(patches: Patches) -> None:

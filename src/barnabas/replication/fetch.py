@@ -2,7 +2,7 @@
 
 An incremental fetch looks at the partitions that it names and at those that changed since the last
 look; everything else is known to be unchanged. A fetch that finds too little waits in its watch
-(``pending_fetch.py``); when it is answered, ``fetch_completion.py`` decides.
+(``delayed_fetch.py``); when it is answered, ``fetch_completion.py`` decides.
 Followers' positions are noted at the first look only (KAFKA-8400). Differences from the original:
 an answer carries the high watermark as it is after this fetch was counted, a leader epoch that
 rises under a waiting fetch ends the wait at once, and a follower's request for a session never
@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Mapping
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.delayed_fetch import DelayedFetch, unwatch
 from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams, PreReadError
 from barnabas.replication.fetch_session import (
     FetchSession,
@@ -25,7 +26,6 @@ from barnabas.replication.fetch_session import (
     SessionStart,
 )
 from barnabas.replication.partition import Partition
-from barnabas.replication.pending_fetch import PendingFetch, unwatch
 from barnabas.replication.purgatory import DeadlineWheel, FetchWatch
 from barnabas.replication.results import FetchedPartition, FetchResult, NotLeader
 from barnabas.replication.settings import ReplicationContext
@@ -72,7 +72,7 @@ class FetchPath:
         if start.kind is Kind.ERROR:
             return FetchResult(error=start.error, session_id=0, partitions=[])
         watch = self._watch(params, start)
-        fetch = PendingFetch(self, params, start, watch)
+        fetch = DelayedFetch(self, params, start, watch)
         fetch.look(first=True)
         watch.last_fetch_ms = now_ms
         begins = params.from_follower and start.kind is Kind.FULL
@@ -89,7 +89,7 @@ class FetchPath:
             watch.broker_epoch = params.broker_epoch
             if session is not None:
                 session.watch = watch
-        elif isinstance(watch.parked, PendingFetch):
+        elif isinstance(watch.parked, DelayedFetch):
             # The reader has pipelined its next fetch: it wants the earlier answer now.
             watch.parked.finish()
         for entry in start.named:
@@ -107,7 +107,7 @@ class FetchPath:
 
     def _session_closed(self, session: FetchSession) -> None:
         watch = session.watch
-        if watch is not None and isinstance(watch.parked, PendingFetch):
+        if watch is not None and isinstance(watch.parked, DelayedFetch):
             watch.parked.finish()
         for entry in session.partitions.values():
             unwatch(entry)

@@ -102,7 +102,7 @@ class Following:
         """The leader has agreed with our log in this epoch."""
 
 
-class LeaderFetcher:
+class ReplicaFetcher:
     """Copies from one leader broker. ``run()`` until cancelled; add and remove at any time."""
 
     def __init__(self, context: ReplicationContext, leader_id: int, connect: ConnectLeader) -> None:

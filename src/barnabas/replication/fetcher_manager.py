@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-from barnabas.replication.fetcher import ConnectLeader, LeaderFetcher
+from barnabas.replication.fetcher import ConnectLeader, ReplicaFetcher
 from barnabas.replication.partition import Partition
 from barnabas.replication.settings import ReplicationContext
 from barnabas.types import NO_LEADER, TopicPartition
@@ -17,10 +17,10 @@ class FetcherManager:
     def __init__(self, context: ReplicationContext, connect: ConnectLeader) -> None:
         self._context = context
         self._connect = connect
-        self._fetchers: dict[int, tuple[LeaderFetcher, asyncio.Task[None]]] = {}
+        self._fetchers: dict[int, tuple[ReplicaFetcher, asyncio.Task[None]]] = {}
         self._leader_of: dict[TopicPartition, int] = {}
 
-    def fetcher(self, leader_id: int) -> LeaderFetcher | None:
+    def fetcher(self, leader_id: int) -> ReplicaFetcher | None:
         """The fetcher for a leader broker."""
         entry = self._fetchers.get(leader_id)
         return None if entry is None else entry[0]
@@ -31,7 +31,7 @@ class FetcherManager:
         leader_id = partition.leader_id
         entry = self._fetchers.get(leader_id)
         if entry is None:
-            fetcher = LeaderFetcher(self._context, leader_id, self._connect)
+            fetcher = ReplicaFetcher(self._context, leader_id, self._connect)
             task = self._context.tasks.spawn(fetcher.run(), f"fetcher {leader_id}")
             entry = self._fetchers[leader_id] = (fetcher, task)
         entry[0].add(partition, topic_id)

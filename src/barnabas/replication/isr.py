@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.replica_state import ReplicaState
+from barnabas.replication.replica import Replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def high_watermark_candidate(
     *,
     leader: int,
     leader_end: int,
-    remotes: Mapping[int, ReplicaState],
+    remotes: Mapping[int, Replica],
     eligible: Iterable[int],
     min_isr: int,
     now_ms: int,
@@ -170,7 +170,7 @@ def out_of_sync(
     *,
     leader: int,
     leader_end: int,
-    remotes: Mapping[int, ReplicaState],
+    remotes: Mapping[int, Replica],
     now_ms: int,
     lag_max_ms: int,
 ) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from barnabas.replication.isr import (
     out_of_sync,
     reaction,
 )
-from barnabas.replication.replica_state import ReplicaState
+from barnabas.replication.replica import Replica
 from barnabas.types import NO_OFFSET, UNKNOWN_BROKER_EPOCH, TopicPartition
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Leadership:
         self.state: IsrState = Committed(isr=())
         self.epoch_start = 0
         """The log end when this leader epoch began."""
-        self.remotes: dict[int, ReplicaState] = {}
+        self.remotes: dict[int, Replica] = {}
 
     # Reigns
 
@@ -72,7 +72,7 @@ class Leadership:
         end = partition.log_or_raise().log_end_offset
         if new_epoch:
             self.epoch_start = end
-        self.remotes = {r: self.remotes.get(r) or ReplicaState() for r in replicas}
+        self.remotes = {r: self.remotes.get(r) or Replica() for r in replicas}
         if new_epoch:
             now = self._context.now_ms()
             for replica, remote in self.remotes.items():
@@ -163,7 +163,7 @@ class Leadership:
 
     # ISR
 
-    def _maybe_expand(self, replica: int, remote: ReplicaState) -> None:
+    def _maybe_expand(self, replica: int, remote: Replica) -> None:
         context = self._context
         log = self._partition.log_or_raise()
         if not may_expand(

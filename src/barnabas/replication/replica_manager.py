@@ -10,7 +10,7 @@ from typing import Any
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
-from barnabas.replication.control import Control, Logs
+from barnabas.replication.controller_orders import ControllerOrders, Logs
 from barnabas.replication.fetch import FetchPath
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetcher import ConnectLeader
@@ -70,7 +70,9 @@ class ReplicaManager:
         self._listeners: list[RoleListener] = []
         self._wheel = DeadlineWheel(self.context.loop)
         self.fetchers = FetcherManager(self.context, connect_leader)
-        self._control = Control(self.context, self.partitions, logs, self.fetchers, self._listeners)
+        self._control = ControllerOrders(
+            self.context, self.partitions, logs, self.fetchers, self._listeners
+        )
         self._fetch = FetchPath(self.context, self.partitions, self._wheel)
         self._produce = ProducePath(self.context, self.host, self._wheel)
 

@@ -11,7 +11,7 @@ NEVER = -(1 << 62)
 UNKNOWN_OFFSET = -1
 
 
-class ReplicaState:
+class Replica:
     """One remote replica, as its fetches describe it."""
 
     __slots__ = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from barnabas.replication.fetch import FetchPath
 
 
-class PendingFetch:
+class DelayedFetch:
     """One fetch request from its first look to its answer."""
 
     def __init__(

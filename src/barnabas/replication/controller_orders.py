@@ -64,7 +64,7 @@ class _Order:
     topic_id: uuid.UUID | None
 
 
-class Control:
+class ControllerOrders:
     """Applies the controller's orders to the hosted partitions."""
 
     def __init__(
