@@ -17,10 +17,11 @@ from barnabas.controller import (
     replicas,
     topic_deletion,
 )
+from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import PartitionInfo
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replicas import Replicas
-from barnabas.controller.term import Term
+from barnabas.controller.term import CHUNK, Term, together
 from barnabas.names import number_in
 from barnabas.types import Broker
 from barnabas.zk import paths
@@ -176,26 +177,45 @@ async def failed(term: Term, broker_ids: Sequence[int], reason: str) -> None:
 
 
 async def replicas_unavailable(term: Term, gone: Replicas) -> None:
-    """``onReplicasBecomeOffline``: elect first, so that clients go on, then shrink other ISRs."""
+    """``onReplicasBecomeOffline``: elect, so that clients go on, and shrink other ISRs."""
     context = term.context
-    kept: list[tuple[PartitionInfo, int]] = []
+    led: list[tuple[PartitionInfo, int]] = []
+    followed: list[tuple[PartitionInfo, int]] = []
     deleted: list[tuple[PartitionInfo, int]] = []
-    leaderless = []
     for p, replica in gone:
         if context.is_being_deleted(p.topic_partition.topic):
             deleted.append((p, replica))
-            continue
-        kept.append((p, replica))
-        if p.state is PartitionState.ONLINE and not context.has_leader_online(p):
-            p.state = PartitionState.OFFLINE
-            leaderless.append(p)
-    await partitions.elect_where_needed(term)
-    await replicas.take_offline(term, kept)
+        elif p.state is PartitionState.ONLINE and context.has_leader_online(p):
+            followed.append((p, replica))
+        else:
+            led.append((p, replica))
+            if p.state is PartitionState.ONLINE:
+                p.state = PartitionState.OFFLINE
+    batch = term.batch()
+    await elect_and_shrink(term, followed, batch)
+    term.send(batch)
+    await replicas.take_offline(term, led)
     if deleted:
         topic_deletion.replicas_failed(term, deleted)
         await topic_deletion.resume(term)
-    if not leaderless and not kept:
+    if not led and not followed:
         term.send_metadata()
+
+
+async def elect_and_shrink(
+    term: Term, followed: Replicas, batch: ControlBatch, *, stop: bool = True
+) -> None:
+    """Elect where a leader is needed, and take replicas of other partitions out of their ISRs.
+
+    Few: both are written in one round to the disk of the coordinator, elections first, and told in
+    one batch. Many: elections are written and told first, so that clients go on."""
+    elections = partitions.elect_where_needed(term, batch=batch)
+    if len(followed) <= CHUNK:
+        await together(elections, replicas.take_offline(term, followed, stop=stop, batch=batch))
+        return
+    await elections
+    term.send(batch)
+    await replicas.take_offline(term, followed, stop=stop, batch=batch)
 
 
 async def endpoints_changed(term: Term, broker_id: int) -> None:

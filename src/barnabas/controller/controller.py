@@ -250,13 +250,14 @@ class Controller:
 
     async def _look_at_controller(self) -> None:
         session = self._session
-        active = await self._elector.active_controller()
+        seen = await self._elector.look()
         if session != self._session:
             return
+        active = seen.active
         if active != self._broker_id:
             self._resign("another controller was elected")
         if active == NOBODY:
-            result = await self._elector.elect(self._env.clock.wall_ms())
+            result = await self._elector.elect(seen, self._env.clock.wall_ms())
             if session != self._session:
                 return
             if isinstance(result, Elected):

@@ -20,21 +20,40 @@ from barnabas.zk.znodes import (
     encode_controller_epoch,
 )
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.client.operations import CreateOp, ExistsOp, GetOp, MultiOp, SetOp
+from barnabas.zookeeper.client.operations import (
+    CreateOp,
+    ExistsOp,
+    GetOp,
+    MultiOp,
+    Operation,
+    SetOp,
+)
 from barnabas.zookeeper.errors import (
     BadVersion,
     ConnectionLoss,
     NodeExists,
     NoNode,
+    ZooKeeperError,
 )
 
 NOBODY = -1
+_MISSING = -2
+"""Instead of a version: there has never been a controller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elected:
     """We won; ``epoch_zk_version`` fences our writes."""
 
+    epoch: int
+    epoch_zk_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What stood in ZooKeeper: the active controller or ``NOBODY``, and the epoch."""
+
+    active: int
     epoch: int
     epoch_zk_version: int
 
@@ -46,21 +65,12 @@ class Elector:
         self._client = client
         self._broker_id = broker_id
 
-    async def active_controller(self) -> int:
-        """The id in ``/controller``, or ``NOBODY``; arms the watch on it in either case."""
-        await self._submit(ExistsOp(paths.CONTROLLER, watch=True))
-        try:
-            data, _ = await self._submit(GetOp(paths.CONTROLLER, watch=True))
-        except NoNode:
-            return NOBODY
-        return decode_controller(paths.CONTROLLER, data).broker_id
-
-    async def elect(self, wall_ms: int) -> Elected | int:
-        """Try to become controller: how that went, or the id of the one there is (or NOBODY)."""
-        active = await self.active_controller()
-        if active != NOBODY:
-            return active
-        epoch, version = await self._epoch()
+    async def elect(self, seen: Seen, wall_ms: int) -> Elected | int:
+        """Become controller, as nobody was one: how that went, or the id of the one there is (or
+        NOBODY)."""
+        epoch, version = seen.epoch, seen.epoch_zk_version
+        if version == _MISSING:
+            epoch, version = await self._epoch()
         body = encode_controller(ControllerZNode(broker_id=self._broker_id, timestamp_ms=wall_ms))
         attempt = MultiOp(
             [
@@ -73,6 +83,24 @@ class Elector:
         except (NodeExists, BadVersion):
             return await self._who_won(epoch + 1)
         return Elected(epoch=epoch + 1, epoch_zk_version=results[1].version)
+
+    async def look(self) -> Seen:
+        """Who is controller; arms the watch on ``/controller`` if there is one and if not. All is
+        read at once: nobody leads meanwhile."""
+        while True:
+            questions: list[Operation[Any]] = [
+                ExistsOp(paths.CONTROLLER, watch=True),
+                GetOp(paths.CONTROLLER, watch=True),
+                GetOp(paths.CONTROLLER_EPOCH),
+            ]
+            outcomes = await self._client.submit_all(questions)
+            if any(isinstance(outcome, ConnectionLoss) for outcome in outcomes):
+                await self._client.connected()
+                continue
+            for outcome in outcomes:
+                if isinstance(outcome, ZooKeeperError) and not isinstance(outcome, NoNode):
+                    raise outcome
+            return _seen(outcomes[1], outcomes[2])
 
     async def _epoch(self) -> tuple[int, int]:
         """``(epoch, zkVersion)``; the first contender creates the node with epoch 0."""
@@ -88,12 +116,10 @@ class Elector:
             return decode_controller_epoch(paths.CONTROLLER_EPOCH, data), stat.version
 
     async def _who_won(self, tried_epoch: int) -> Elected | int:
-        active = await self.active_controller()
-        if active == self._broker_id:
-            epoch, version = await self._epoch()
-            if epoch == tried_epoch:
-                return Elected(epoch=epoch, epoch_zk_version=version)
-        return active
+        seen = await self.look()
+        if seen.active == self._broker_id and seen.epoch == tried_epoch:
+            return Elected(epoch=seen.epoch, epoch_zk_version=seen.epoch_zk_version)
+        return seen.active
 
     async def _submit(self, op: Any) -> Any:
         while True:
@@ -101,3 +127,15 @@ class Elector:
                 return await self._client.submit(op)
             except ConnectionLoss:
                 await self._client.connected()
+
+
+def _seen(controller: Any, epoch: Any) -> Seen:
+    """From ``(data, Stat)`` of both znodes, or NoNode."""
+    active = NOBODY
+    if not isinstance(controller, NoNode):
+        active = decode_controller(paths.CONTROLLER, controller[0]).broker_id
+    if isinstance(epoch, NoNode):
+        return Seen(active=active, epoch=0, epoch_zk_version=_MISSING)
+    data, stat = epoch
+    number = decode_controller_epoch(paths.CONTROLLER_EPOCH, data)
+    return Seen(active=active, epoch=number, epoch_zk_version=stat.version)

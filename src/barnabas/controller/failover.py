@@ -14,7 +14,7 @@ The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 
 from barnabas.controller import (
     broker_changes,
@@ -24,80 +24,108 @@ from barnabas.controller import (
     topic_changes,
     topic_deletion,
 )
+from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import PartitionInfo
 from barnabas.controller.deletion import ineligible_reason
 from barnabas.controller.election import Strategy
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.preferred import is_candidate
 from barnabas.controller.replica_states import ReplicaState
-from barnabas.controller.term import Term, chunks
-from barnabas.types import TopicPartition
+from barnabas.controller.term import Term, chunks, together
 from barnabas.zk import paths
 from barnabas.zk.znodes import FeatureZNode, decode_preferred_election, encode_feature
 from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
-from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode
+from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode, ZooKeeperError
 
 
 async def take_over(term: Term, rng: random.Random) -> None:
     """From the won election to a cluster that follows this controller."""
-    await _prepare_znodes(term)
+    void = await _prepare_znodes(term)
     await _load(term, rng)
-    marked = await topic_deletion.read_markers(term)
-    term.context.topics_to_delete.update(dict.fromkeys(marked))
-    for topic in marked:
-        if reason := ineligible_reason(term.context, topic):
-            term.context.topics_ineligible[topic] = reason
     term.send_metadata()
     leaderless = _classify(term)
+    staying = [p for p in leaderless if not term.context.is_being_deleted(p.topic_partition.topic)]
+    led = [
+        p
+        for p in term.context.partitions.values()
+        if p.state is PartitionState.ONLINE
+        and not term.context.is_being_deleted(p.topic_partition.topic)
+    ]
     batch = term.batch()
-    await partitions.elect_where_needed(term, batch=batch)
     if leaderless:
         # All of them: a broker that has just started would take the ones it hears of for all that
         # a topic has, and find the wrong partition for a group or a key.
         batch.metadata(term.context.partitions.values())
+    await broker_changes.elect_and_shrink(term, _leaving(term, led), batch, stop=False)
+    _tell_roles(term, led, batch)
     term.send(batch)
-    told = {p.topic_partition: p for p in leaderless if p.state is PartitionState.ONLINE}
-    await _settle_replicas(term, told)
+    await term.store.delete_all(void)
+    # An election has told the others, and has taken out of the ISR who is gone.
+    await _settle_leaderless(term, [p for p in staying if p.state is not PartitionState.ONLINE])
     await partition_reassignment.requested_by_tools(term)
     await partition_reassignment.resume(term)
     await topic_deletion.resume(term)
     await preferred_election_requested(term)
 
 
-async def _prepare_znodes(term: Term) -> None:
-    """Features, watches on what tools write, and notifications that the reading makes void."""
-    store = term.store
-    try:
-        await store.submit(GetOp(paths.FEATURE))
-    except NoNode:
+async def _prepare_znodes(term: Term) -> list[str]:
+    """Features, and watches on what tools and brokers write. Returns the notifications that the
+    reading of everything, which comes now, makes void."""
+    feature, _, *listed = await term.store.submit_all(
+        [
+            GetOp(paths.FEATURE),
+            ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True),
+            ChildrenOp(paths.LOG_DIR_EVENTS, watch=True),
+            ChildrenOp(paths.ISR_CHANGES, watch=True),
+        ]
+    )
+    if isinstance(feature, NoNode):
         try:
-            await store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
+            await term.store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
         except NodeExists:
             pass
-    await store.submit(ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True))
-    for parent in (paths.LOG_DIR_EVENTS, paths.ISR_CHANGES):
-        names, _ = await store.submit(ChildrenOp(parent, watch=True))
-        await store.delete_all(f"{parent}/{name}" for name in names)
+    void = []
+    for parent, outcome in zip((paths.LOG_DIR_EVENTS, paths.ISR_CHANGES), listed, strict=True):
+        if isinstance(outcome, ZooKeeperError):
+            raise outcome
+        void += [f"{parent}/{name}" for name in outcome[0]]
+    return void
 
 
 async def _load(term: Term, rng: random.Random) -> None:
     """Brokers, topics, assignments, states; then a channel to each broker."""
     context = term.context
-    context.brokers = await broker_changes.read_brokers(term)
-    names, _ = await term.store.submit(ChildrenOp(paths.TOPICS, watch=True))
+    context.brokers, (names, _) = await together(
+        broker_changes.read_brokers(term), term.store.submit(ChildrenOp(paths.TOPICS, watch=True))
+    )
     await topic_changes.read_topics(term, names, rng)
-    await broker_changes.watch_endpoints(term, sorted(context.brokers))
-    for chunk in chunks(list(context.partitions.values())):
-        states = await term.store.read_states([p.topic_partition for p in chunk])
-        for p, state in zip(chunk, states, strict=True):
-            if state is not None:
-                p.leadership, p.mzxid = state
+    await together(
+        broker_changes.watch_endpoints(term, sorted(context.brokers)),
+        _read_states(term),
+        _read_markers(term),
+    )
     for broker in context.brokers.values():
         term.channels.add(broker, starting=False)
         if broker.unclean_start:
             # The controller before us may have named it in a younger state without having seen that
             # it registered again. So no state that names it counts, until its logs have caught up.
             context.learnt_of(broker)
+
+
+async def _read_states(term: Term) -> None:
+    for chunk in chunks(list(term.context.partitions.values())):
+        states = await term.store.read_states([p.topic_partition for p in chunk])
+        for p, state in zip(chunk, states, strict=True):
+            if state is not None:
+                p.leadership, p.mzxid = state
+
+
+async def _read_markers(term: Term) -> None:
+    marked = await topic_deletion.read_markers(term)
+    term.context.topics_to_delete.update(dict.fromkeys(marked))
+    for topic in marked:
+        if reason := ineligible_reason(term.context, topic):
+            term.context.topics_ineligible[topic] = reason
 
 
 def _classify(term: Term) -> list[PartitionInfo]:
@@ -121,31 +149,36 @@ def _classify(term: Term) -> list[PartitionInfo]:
     return leaderless
 
 
-async def _settle_replicas(term: Term, told: Mapping[TopicPartition, PartitionInfo]) -> None:
-    """Dead replicas, and followers that restarted unseen, leave their ISRs; then every live replica
-    is told its role. Not so where an election has just done both."""
-    context = term.context
-    staying = [
-        p
-        for p in context.partitions.values()
-        if p.topic_partition not in told and not context.is_being_deleted(p.topic_partition.topic)
-    ]
+def _leaving(term: Term, infos: Iterable[PartitionInfo]) -> list[tuple[PartitionInfo, int]]:
+    """Dead replicas, and followers that restarted unseen: they leave their ISRs."""
     gone: list[tuple[PartitionInfo, int]] = []
-    for p in staying:
-        restarted = context.restarted_since(p) if p.state is PartitionState.ONLINE else ()
+    for p in infos:
+        restarted = term.context.restarted_since(p) if p.state is PartitionState.ONLINE else ()
         gone += [
             (p, r)
             for r, state in p.replica_states.items()
             if state is ReplicaState.OFFLINE or r in restarted
         ]
-    batch = term.batch()
-    await replicas.take_offline(term, gone, stop=False, batch=batch)
-    for p in staying:
+    return gone
+
+
+def _tell_roles(term: Term, infos: Sequence[PartitionInfo], batch: ControlBatch) -> None:
+    """Every live replica is told its role."""
+    context = term.context
+    for p in infos:
         live = [r for r in p.assignment.replicas if context.is_replica_online(r, p.topic_partition)]
         replicas.bring_online(term, [(p, r) for r in live], batch=batch)
-    if staying:
-        batch.metadata(staying)
-    term.send(batch)
+    if infos:
+        batch.metadata(infos)
+
+
+async def _settle_leaderless(term: Term, infos: Sequence[PartitionInfo]) -> None:
+    """Partitions that got no leader."""
+    if infos:
+        batch = term.batch()
+        await replicas.take_offline(term, _leaving(term, infos), stop=False, batch=batch)
+        _tell_roles(term, infos, batch)
+        term.send(batch)
 
 
 async def preferred_election_requested(term: Term) -> None:

@@ -25,11 +25,11 @@ class ControllerSettings:
     # Ours: fast failure detection (ARCHITECTURE.md, second path).
     refused_connections_max: int = 5
     """So many refusals in a row make a broker unreachable. 0 turns the detection off."""
-    refused_for_ms: int = 100
+    refused_for_ms: int = 40
     """...if the first and the last of them are at least this far apart."""
     refused_at_start_ms: int = 5_000
     """...or this far, if the broker has just registered and was not reached yet."""
-    refused_retry_backoff_ms: int = 20
+    refused_retry_backoff_ms: int = 10
     """Pause after a refused connection, until the broker is given up."""
     knock_interval_ms: int = 50
     """Pause between attempts to reach a broker that was given up."""

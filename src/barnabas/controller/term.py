@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from barnabas.controller.batch import ControlBatch
 from barnabas.controller.channels import Channels
@@ -86,6 +87,17 @@ class Term:
                 isr=list(leadership.isr),
                 epoch=leadership.leader_epoch,
             )
+
+
+async def together(*flows: Awaitable[Any]) -> list[Any]:
+    """Run flows that do not depend on each other, so that what they ask of ZooKeeper goes out at
+    once, the first one's before the others'. All end before this does; raises what the first of
+    them raised."""
+    outcomes = await asyncio.gather(*flows, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes
 
 
 def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

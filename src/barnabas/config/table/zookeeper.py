@@ -43,6 +43,6 @@ zookeeper.ssl.truststore.password  PASSWORD  -  MEDIUM  refused
     Password of this file.
 zookeeper.ssl.truststore.type  STRING  -  MEDIUM  refused
     Format of this file.
-barnabas.zookeeper.fast.expiry.ms  INT  200  0..  MEDIUM  ours
+barnabas.zookeeper.fast.expiry.ms  INT  100  0..  MEDIUM  ours
     The embedded coordinator drops this broker so long after its connection broke; 0: never.
 """
