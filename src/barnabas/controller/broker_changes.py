@@ -193,8 +193,13 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
                 p.state = PartitionState.OFFLINE
     batch = term.batch()
     await elect_and_shrink(term, followed, batch)
+    # An election has taken the replica out of the ISR: nothing of these is left to be written.
+    elected = [entry for entry in led if entry[0].state is PartitionState.ONLINE]
+    await replicas.take_offline(term, elected, batch=batch)
     term.send(batch)
-    await replicas.take_offline(term, led)
+    await replicas.take_offline(
+        term, [entry for entry in led if entry[0].state is not PartitionState.ONLINE]
+    )
     if deleted:
         topic_deletion.replicas_failed(term, deleted)
         await topic_deletion.resume(term)

@@ -3,8 +3,8 @@
 The order is Kafka's: watches, brokers, topics, states, then UpdateMetadata with all live brokers
 (a broker ignores a role whose leader it does not know), then roles. Two things differ:
 
-- elections come before the ISR shrinks of dead replicas, as in a plain death of a broker, and not
-  after: a partition whose leader died gets its new leader at once, with one epoch and not two;
+- elections do not wait for the ISR shrinks of dead replicas, as in a plain death of a broker: a
+  partition whose leader died gets its new leader at once, with one epoch and not two;
 - a live broker that registered after a state was written has restarted since, unseen by any
   controller. It never resumes leadership under the old epoch, and while another member stayed, it
   leaves the ISR and comes back by fetching (``ControllerContext.doubtful``). When all live members
