@@ -11,7 +11,13 @@ from tests.api import kit
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.neighbours import SUCCESSOR_S, WAITING_MAX, Standing, standing
+from barnabas.replication.neighbours import (
+    KNOCK_S,
+    SUCCESSOR_S,
+    WAITING_MAX,
+    Standing,
+    standing,
+)
 
 LISTED = Message(topics=[Message(name="t", topic_id=None)], allow_auto_topic_creation=False)
 LOOP_TICK_S = 0.02
@@ -251,5 +257,65 @@ def test_what_was_asked_behind_a_waiting_produce_is_answered_from_what_is_known_
         answer = await behind
         assert produce.done()
         assert answer.topics[0].partitions[0].leader_id == leader
+
+    kit.run(scenario, brokers=3)
+
+
+def test_a_leader_whose_port_refuses_is_not_named_although_its_connections_are_open() -> None:
+    """A dying process closes its sockets one after another, the listening one first; the client
+    that asks has seen its own connection break before the broker it asks has."""
+
+    async def scenario(client: kit.Client) -> None:
+        controller = await _controller(client)
+        victim, other = (b for b in (1, 2, 3) if b != controller)
+        await _topic(client, victim, other, controller)
+        process = client.simulation.processes[f"b{victim}"]
+        for listener in list(process.host.listeners):
+            listener.close()
+        asking = [asyncio.ensure_future(_leader(client, other)) for _ in range(5)]
+        await asyncio.sleep(0.015)
+        assert not any(question.done() for question in asking)
+        process.kill()
+        for error, leader, took in await asyncio.gather(*asking):
+            assert (error, leader) == (0, other)
+            assert took < SUCCESSOR_S
+
+    kit.run(scenario, brokers=3)
+
+
+def test_a_port_that_is_shut_for_a_moment_does_no_lasting_harm() -> None:
+    async def scenario(client: kit.Client) -> None:
+        controller = await _controller(client)
+        victim, other = (b for b in (1, 2, 3) if b != controller)
+        await _topic(client, victim, other, controller)
+        host = client.simulation.processes[f"b{victim}"].host
+        shut, host.listeners = host.listeners, []
+        first = await _leader(client, other)
+        assert first[:2] == (ErrorCode.LEADER_NOT_AVAILABLE, -1)
+        host.listeners = shut
+        await asyncio.sleep(1)
+        error, leader, took = await _leader(client, other)
+        assert (error, leader) == (0, victim)
+        assert took < LOOP_TICK_S
+
+    kit.run(scenario, brokers=3, settings=SLOW)
+
+
+def test_knocks_are_shared_and_a_port_that_does_not_answer_holds_up_nobody() -> None:
+    async def scenario(client: kit.Client) -> None:
+        controller = await _controller(client)
+        victim, other = (b for b in (1, 2, 3) if b != controller)
+        await _topic(client, victim, other, controller)
+        network = client.simulation.network
+        for number in range(50):
+            await client.connection(other, f"c{number}")
+        before = network.connections
+        ask = lambda n: client.ask(ApiKey.METADATA, 12, LISTED, broker=other, client_id=f"c{n}")  # noqa: E731
+        await asyncio.gather(*(ask(n) for n in range(50)))
+        assert 1 <= network.connections - before <= 10
+        network.cut(f"b{victim}", f"b{other}")
+        error, leader, took = await _leader(client, other)
+        assert (error, leader) == (0, victim)
+        assert KNOCK_S <= took < KNOCK_S + LOOP_TICK_S
 
     kit.run(scenario, brokers=3)

@@ -39,8 +39,9 @@ def handle(services: Services, request: Request) -> Answer:
     decoded = request.decode()
     key_type = getattr(decoded, "key_type", GROUP)
     keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
-    if key_type in _TOPICS and any(
-        _leader(services, request, key_type, key) is None for key in keys
+    if key_type in _TOPICS and (
+        any(_leader(services, request, key_type, key) is None for key in keys)
+        or services.neighbours.unconfirmed(_announced(services, key_type, keys))
     ):
         return _later(services, request, key_type, keys)
     return _answer(services, request, key_type, keys)
@@ -49,6 +50,7 @@ def handle(services: Services, request: Request) -> Answer:
 async def _later(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
     topic = _TOPICS[key_type]
     await _create(services, topic)
+    await services.neighbours.confirm(_announced(services, key_type, keys))
     await services.neighbours.successors(lambda: _announced(services, key_type, keys))
     await services.metadata_shows(
         lambda: all(_leader(services, request, key_type, key) is not None for key in keys),

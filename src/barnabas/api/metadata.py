@@ -46,6 +46,7 @@ def handle(services: Services, request: Request) -> Answer:
         services.metadata.controller_id is None
         or _to_create(services, decoded, wanted)
         or services.neighbours.awaited(_leaders(services, wanted.names))
+        or services.neighbours.unconfirmed(_asked_leaders(services, wanted))
     ):
         return _later(services, request, decoded)
     if _is_small(services, wanted):
@@ -74,6 +75,7 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
             errors[name] = error.code
             if error.code in _SHORTLY_THERE:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
+    await services.neighbours.confirm(_asked_leaders(services, wanted))
     await services.neighbours.successors(lambda: _leaders(services, wanted.names))
     wanted = _wanted(services, decoded, request.api_version)
     return await request.in_turns(_answer(services, request, decoded, wanted, errors))
@@ -127,6 +129,11 @@ def _leaders(services: Services, names: Iterable[str]) -> Iterator[int]:
     for name in names:
         for partition in (services.metadata.partitions(name) or {}).values():
             yield partition.leader
+
+
+def _asked_leaders(services: Services, wanted: _Wanted) -> Iterator[int]:
+    """Of topics that were named: who asks about all of them does not wait for a certain leader."""
+    return iter(()) if wanted.is_all else _leaders(services, wanted.names)
 
 
 def _answer(

@@ -6,11 +6,16 @@ that is slow, paused or overloaded does neither. What is known here decides noth
 only keeps Metadata from naming a leader that is dead: clients whose connection broke ask at once,
 and one that is told the old leader again may wait for a timer of its own before it asks next
 (librdkafka a second, franz-go five).
+
+A dying process closes its sockets one after another, which takes some milliseconds on a busy
+machine: a client's may break before ours. The listening one was opened first and is closed first,
+so whoever asks about leaders is answered after a knock at their ports (``confirm``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable
 from enum import Enum
 
@@ -22,6 +27,10 @@ SUCCESSOR_S = 0.5
 of a second, a controller's a quarter."""
 WAITING_MAX = 256
 """Questions that may wait for a successor at a time; more are answered at once."""
+KNOCK_S = 0.02
+"""How long a question waits for the knocks at most."""
+KNOCKS_MAX = 16
+"""Leaders that one question has knocked at; who asks about more asks about the cluster."""
 CONNECT_TIMEOUT_S = 2.0
 PAUSE_FIRST_S = 0.02
 PAUSE_LONGEST_S = 1.0
@@ -58,6 +67,8 @@ class Neighbours:
         self._gone_since: dict[int, float] = {}
         """By broker: the loop's time of the break."""
         self._watches: dict[int, tuple[Endpoint, asyncio.Task[None]]] = {}
+        self._knockers: dict[int, _Knocker] = {}
+        """Of those to which a connection is open."""
         self._listeners: dict[Callable[[], None], None] = {}
         self._announced = asyncio.Event()
         self._waiting = 0
@@ -71,6 +82,25 @@ class Neighbours:
         if not self._gone_since or self._waiting >= WAITING_MAX:
             return set()
         return {b for b in leaders if self.standing(b) is Standing.AWAITED}
+
+    def unconfirmed(self, leaders: Iterable[int]) -> list[int]:
+        """Those of ``leaders`` whose ports a question should knock at before it is answered."""
+        knockers = self._knockers
+        found = [b for b in dict.fromkeys(leaders) if b in knockers and b not in self._gone_since]
+        return found if len(found) <= KNOCKS_MAX and self._waiting < WAITING_MAX else []
+
+    async def confirm(self, leaders: Iterable[int]) -> None:
+        """Knock at their ports: who refuses has gone. A leader that does not answer in time is no
+        worse than before."""
+        knockers = [self._knockers[b] for b in self.unconfirmed(leaders)]
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(KNOCK_S):
+                await asyncio.gather(*(knocker.knock() for knocker in knockers))
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting -= 1
 
     async def successors(self, leaders: Callable[[], Iterable[int]]) -> None:
         """Wait until none of ``leaders()``, asked anew after every change, is awaited: its
@@ -138,14 +168,23 @@ class Neighbours:
                 self._back(broker_id)  # it cannot be reached from here; others may reach it
             else:
                 self._back(broker_id)
+                refused = functools.partial(self._refused, broker_id, idle)
+                self._knockers[broker_id] = _Knocker(endpoint, refused)
                 try:
                     await idle.ended.wait()
                 finally:
+                    del self._knockers[broker_id]
                     idle.close()
                 if idle.proven:
                     pause_s = PAUSE_FIRST_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
+
+    def _refused(self, broker_id: int, idle: _Idle) -> None:
+        """A knock was; the watch sees whether it stays so."""
+        if not idle.ended.is_set():
+            self._gone(broker_id)
+            idle.close()
 
     def _gone(self, broker_id: int) -> None:
         if broker_id not in self._gone_since:
@@ -159,6 +198,38 @@ class Neighbours:
     def _tell(self) -> None:
         for listener in list(self._listeners):
             listener()
+
+
+class _Knocker:
+    """Connects to a port and closes at once, for many who ask: one connection at a time, and no
+    more than it takes for each to know of one that began after its question."""
+
+    def __init__(self, endpoint: Endpoint, on_refused: Callable[[], None]) -> None:
+        self._endpoint = endpoint
+        self._on_refused = on_refused
+        self._turn = asyncio.Lock()
+        self._asked = 0
+        self._answered = 0
+
+    async def knock(self) -> None:
+        """Return when the port was seen open after this call, or could not be reached; or when it
+        was refused, and that was told."""
+        self._asked += 1
+        mine = self._asked
+        async with self._turn:
+            if self._answered >= mine:
+                return
+            asked = self._asked
+            try:
+                transport, _ = await asyncio.get_running_loop().create_connection(
+                    asyncio.Protocol, self._endpoint.host, self._endpoint.port
+                )
+                transport.close()
+            except ConnectionRefusedError:
+                self._on_refused()
+            except OSError:
+                pass
+            self._answered = asked
 
 
 class _Idle(asyncio.Protocol):
