@@ -1,25 +1,29 @@
 """Which other brokers have most likely just died, long before the controller says so.
 
-A broker keeps one idle connection to every other broker that the controller counts as alive.
-Nothing is asked over it: a process that is killed closes it, and a new one is refused; a broker
-that is slow, paused or overloaded does neither. What is known here decides nothing about roles. It
+A broker keeps one idle connection to every other broker that the controller counts as alive: a
+process that is killed closes it, and a new one is refused; a broker that is slow, paused or
+overloaded does neither. What is known here decides nothing about roles. It
 only keeps Metadata from naming a leader that is dead: clients whose connection broke ask at once,
 and one that is told the old leader again may wait for a timer of its own before it asks next
 (librdkafka a second, franz-go five).
 
-A dying process closes its sockets one after another, which takes some milliseconds on a busy
-machine: a client's may break before ours. The listening one was opened first and is closed first,
-so whoever asks about leaders is answered after a knock at their ports (``confirm``).
+A dying process closes its sockets one after another, the listening one last, which takes some
+milliseconds on a busy machine: a client's may break before ours. So whoever asks about leaders is
+answered after a sign of life that they gave later than the question came (``confirm``): an answer
+to ApiVersions over the idle connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import cast
 
 from barnabas.metadata_cache import MetadataCache
+from barnabas.protocol import codec
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
 from barnabas.types import Endpoint
 
 SUCCESSOR_S = 0.5
@@ -27,10 +31,11 @@ SUCCESSOR_S = 0.5
 of a second, a controller's a quarter."""
 WAITING_MAX = 256
 """Questions that may wait for a successor at a time; more are answered at once."""
-KNOCK_S = 0.02
-"""How long a question waits for the knocks at most."""
-KNOCKS_MAX = 16
-"""Leaders that one question has knocked at; who asks about more asks about the cluster."""
+LIFE_S = 0.05
+"""How long a question waits for signs of life at most: longer than a process takes to die."""
+CONFIRMED_MAX = 16
+"""Leaders that are asked for one before a question is answered; who asks about more asks about the
+cluster."""
 CONNECT_TIMEOUT_S = 2.0
 PAUSE_FIRST_S = 0.02
 PAUSE_LONGEST_S = 1.0
@@ -38,6 +43,10 @@ PAUSE_LONGEST_S = 1.0
 PROVEN_S = 1.0
 """A connection that breaks sooner says nothing: a broker with ``max.connections`` closes it at
 once. If the broker has died, the next attempt tells."""
+
+_ANYBODY_THERE = codec.encode_request(ApiKey.API_VERSIONS, 0, 0, "neighbour", Message())
+_ANSWER_BYTES_MAX = 1 << 16
+_SIZE_BYTES = 4
 
 
 class Standing(Enum):
@@ -67,8 +76,7 @@ class Neighbours:
         self._gone_since: dict[int, float] = {}
         """By broker: the loop's time of the break."""
         self._watches: dict[int, tuple[Endpoint, asyncio.Task[None]]] = {}
-        self._knockers: dict[int, _Knocker] = {}
-        """Of those to which a connection is open."""
+        self._open: dict[int, _Idle] = {}
         self._listeners: dict[Callable[[], None], None] = {}
         self._announced = asyncio.Event()
         self._waiting = 0
@@ -84,21 +92,19 @@ class Neighbours:
         return {b for b in leaders if self.standing(b) is Standing.AWAITED}
 
     def unconfirmed(self, leaders: Iterable[int]) -> list[int]:
-        """Those of ``leaders`` whose ports a question should knock at before it is answered."""
-        knockers = self._knockers
-        found = [b for b in dict.fromkeys(leaders) if b in knockers and b not in self._gone_since]
-        return found if len(found) <= KNOCKS_MAX and self._waiting < WAITING_MAX else []
+        """Those of ``leaders`` that a question has to be confirmed of before it is answered."""
+        found = [b for b in dict.fromkeys(leaders) if b in self._open]
+        return found if len(found) <= CONFIRMED_MAX and self._waiting < WAITING_MAX else []
 
     async def confirm(self, leaders: Iterable[int]) -> None:
-        """Knock at their ports: who refuses has gone. A leader that does not answer in time is no
-        worse than before."""
-        knockers = [self._knockers[b] for b in self.unconfirmed(leaders)]
+        """Wait for a sign of life of each, or the end of its connection. One that gives none in
+        time is no worse than before: it may be paused, or overloaded."""
+        signs = [self._open[b].ask() for b in self.unconfirmed(leaders)]
+        if not signs:
+            return
         self._waiting += 1
         try:
-            async with asyncio.timeout(KNOCK_S):
-                await asyncio.gather(*(knocker.knock() for knocker in knockers))
-        except TimeoutError:
-            pass
+            await asyncio.wait(signs, timeout=LIFE_S)
         finally:
             self._waiting -= 1
 
@@ -168,23 +174,16 @@ class Neighbours:
                 self._back(broker_id)  # it cannot be reached from here; others may reach it
             else:
                 self._back(broker_id)
-                refused = functools.partial(self._refused, broker_id, idle)
-                self._knockers[broker_id] = _Knocker(endpoint, refused)
+                self._open[broker_id] = idle
                 try:
                     await idle.ended.wait()
                 finally:
-                    del self._knockers[broker_id]
+                    del self._open[broker_id]
                     idle.close()
                 if idle.proven:
                     pause_s = PAUSE_FIRST_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
-
-    def _refused(self, broker_id: int, idle: _Idle) -> None:
-        """A knock was; the watch sees whether it stays so."""
-        if not idle.ended.is_set():
-            self._gone(broker_id)
-            idle.close()
 
     def _gone(self, broker_id: int) -> None:
         if broker_id not in self._gone_since:
@@ -200,59 +199,65 @@ class Neighbours:
             listener()
 
 
-class _Knocker:
-    """Connects to a port and closes at once, for many who ask: one connection at a time, and no
-    more than it takes for each to know of one that began after its question."""
-
-    def __init__(self, endpoint: Endpoint, on_refused: Callable[[], None]) -> None:
-        self._endpoint = endpoint
-        self._on_refused = on_refused
-        self._turn = asyncio.Lock()
-        self._asked = 0
-        self._answered = 0
-
-    async def knock(self) -> None:
-        """Return when the port was seen open after this call, or could not be reached; or when it
-        was refused, and that was told."""
-        self._asked += 1
-        mine = self._asked
-        async with self._turn:
-            if self._answered >= mine:
-                return
-            asked = self._asked
-            try:
-                transport, _ = await asyncio.get_running_loop().create_connection(
-                    asyncio.Protocol, self._endpoint.host, self._endpoint.port
-                )
-                transport.close()
-            except ConnectionRefusedError:
-                self._on_refused()
-            except OSError:
-                pass
-            self._answered = asked
-
-
 class _Idle(asyncio.Protocol):
-    """A connection that only tells when the peer closes it: in the very call in which the loop
-    reads that, so that a client's question that arrived after it is answered with it in mind."""
+    """A connection that tells when the peer closes it: in the very call in which the loop reads
+    that, so that a client's question that arrived after it is answered with it in mind. Asked for
+    a sign of life, it sends a request; there is never more than one that is not answered."""
 
     def __init__(self, on_break: Callable[[], None]) -> None:
         self._on_break = on_break
         self._loop = asyncio.get_running_loop()
         self._made_at = self._loop.time()
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._received = bytearray()
+        self._sign: asyncio.Future[None] | None = None
+        """Done when the request that was sent is answered."""
+        self._next_sign: asyncio.Future[None] | None = None
+        """Of the request that follows it, for those who ask meanwhile."""
         self.ended = asyncio.Event()
         self.proven = False
         """It broke after it had lasted."""
 
+    def ask(self) -> asyncio.Future[None]:
+        """Done when the peer has answered a request that was sent now or later, or has gone."""
+        if self.ended.is_set() or self._transport is None:
+            gone = self._loop.create_future()
+            gone.set_result(None)
+            return gone
+        if self._sign is None:
+            self._sign = self._loop.create_future()
+            self._transport.write(_ANYBODY_THERE)
+            return self._sign
+        if self._next_sign is None:
+            self._next_sign = self._loop.create_future()
+        return self._next_sign
+
     def close(self) -> None:
-        """Give it up, without a word to anybody."""
+        """Give it up, without a word to the peer."""
         self.ended.set()
+        for sign in (self._sign, self._next_sign):
+            if sign is not None and not sign.done():
+                sign.set_result(None)
         if self._transport is not None:
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < _SIZE_BYTES:
+            return
+        end = _SIZE_BYTES + int.from_bytes(self._received[:_SIZE_BYTES], "big")
+        if end > _ANSWER_BYTES_MAX or self._sign is None:
+            self.close()  # whoever that is, it is no broker
+        elif len(self._received) >= end:
+            del self._received[:end]
+            sign, self._sign = self._sign, None
+            sign.set_result(None)
+            if self._next_sign is not None and self._transport is not None:
+                self._sign, self._next_sign = self._next_sign, None
+                self._transport.write(_ANYBODY_THERE)
 
     def eof_received(self) -> None:
         self._end()
@@ -263,7 +268,7 @@ class _Idle(asyncio.Protocol):
     def _end(self) -> None:
         if self.ended.is_set():
             return
-        self.ended.set()
         self.proven = self._loop.time() - self._made_at >= PROVEN_S
         if self.proven:
             self._on_break()
+        self.close()
