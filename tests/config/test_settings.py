@@ -157,6 +157,12 @@ SECURITY = {
     "config.providers": "file",
     "sasl.some.plug.in": "x",
     "process.roles": "broker,controller",
+    "authorizer_class_name": "org.example.Authorizer",
+    "Authorizer.Class.Name": "org.example.Authorizer",
+    "cfg.authorizer.class.name": "org.example.Authorizer",
+    "zookeeper_set_acl": "true",
+    "SASL-enabled-mechanisms": "PLAIN",
+    "Super_Users": "User:admin",
 }
 
 
@@ -184,6 +190,7 @@ def test_a_default_spelled_out_asks_for_nothing() -> None:
                 BrokerConfig({**GIVEN, setting.name: text})
     BrokerConfig({**GIVEN, "allow.everyone.if.no.acl.found": "true", "super.users": ""})
     BrokerConfig({**GIVEN, "listener.name.plaintext.ssl.client.auth": "none"})
+    BrokerConfig({**GIVEN, "zookeeper_set_acl": "false", "Super_Users": " "})
 
 
 def test_settings_of_one_listener() -> None:

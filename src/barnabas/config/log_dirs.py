@@ -16,10 +16,16 @@ def check_log_dirs(
     would take the inner with it. ``resolve`` makes paths comparable; an edge may follow links."""
     if not directories:
         raise ConfigError("log.dirs: at least one directory is needed")
+    places = {path: _from_root(resolve(path)) for path in directories}
     for i, one in enumerate(directories):
         for other in directories[i + 1 :]:
-            if resolve(one) == resolve(other):
+            if places[one] == places[other]:
                 raise ConfigError(f"log.dirs: {one} and {other} are the same directory")
             for inner, outer in ((one, other), (other, one)):
-                if is_inside(resolve(inner), resolve(outer)):
+                if is_inside(places[inner], places[outer]):
                     raise ConfigError(f"log.dirs: {inner} lies inside {outer}")
+
+
+def _from_root(path: str) -> str:
+    """``//a`` is ``/a``, although POSIX allows it to be another place."""
+    return f"/{path.lstrip('/')}" if path.startswith("/") else path

@@ -7,6 +7,8 @@ spelled out, or an empty text, asks for nothing.
 
 from __future__ import annotations
 
+import re
+
 from barnabas.config.definition import ConfigType
 from barnabas.config.settings import broker_setting, of_listener
 from barnabas.errors import ConfigError
@@ -39,15 +41,23 @@ def check_java_options(options: str) -> None:
 
 
 def check_protection(name: str, text: str) -> None:
-    """ConfigError if this setting asks for protection that is not here."""
-    setting = broker_setting(name)
+    """ConfigError if this setting asks for protection that is not here, however it is spelled."""
     asked = text.strip()
+    setting = broker_setting(name)
     if setting.type is ConfigType.UNKNOWN:
-        refused = bool(asked) and _protects(name, asked)
+        setting = broker_setting(_respelled(name))
+    if setting.type is ConfigType.UNKNOWN:
+        refused = bool(asked) and _protects(_respelled(name), asked)
     else:
         refused = setting.refused and not setting.is_default(setting.parse(asked))
     if refused:
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
+
+
+def _respelled(name: str) -> str:
+    """What the owner of an unknown name may have meant: ``Ssl_Client-Auth``, and ``cfg.`` of
+    other images' variables."""
+    return re.sub(r"[._-]+", ".", name.strip().lower()).removeprefix("cfg.")
 
 
 def _protects(name: str, asked: str) -> bool:
