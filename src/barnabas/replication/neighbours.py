@@ -153,9 +153,12 @@ class Neighbours:
             if live.get(broker_id) != endpoint:
                 task.cancel()
                 del self._watches[broker_id]
-                self._gone_since.pop(broker_id, None)
+                if broker_id not in live:
+                    # A new controller says who is there before it says who leads.
+                    self._gone_since.setdefault(broker_id, self._loop.time())
         for broker_id, endpoint in live.items():
             if broker_id not in self._watches:
+                self._gone_since.pop(broker_id, None)
                 watch = tasks.create_task(self._watch(broker_id, endpoint))
                 self._watches[broker_id] = (endpoint, watch)
 
