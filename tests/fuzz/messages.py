@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from barnabas.protocol.api import API_TABLE
-from barnabas.protocol.codec import encode_request, message_schema
+from barnabas.protocol.codec import decode_request, encode_request, message_schema
+from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
 from barnabas.protocol.schema import Field, Struct
 from barnabas.records.batch import Record, build_batch
@@ -76,6 +77,27 @@ class Hostile:
         table = API_TABLE[api]
         version = self.chance.randint(table.min_version, table.max_version)
         return api, version, self.request(api, version)
+
+    def varied(self, api: int, version: int, frame: bytes) -> bytes:
+        """A recorded request (without its size) with one or two fields of hostile values."""
+        start = parse_request_header(memoryview(bytearray(frame)))[1]
+        message = decode_request(api, version, memoryview(bytearray(frame)), start)
+        schema = message_schema(api, version, response=False)
+        for _ in range(self.chance.choice((1, 1, 2))):
+            self._vary(message, schema)
+        return encode_request(api, version, self.chance.getrandbits(31), "fuzz", message)
+
+    def _vary(self, message: Any, schema: Struct) -> None:
+        """Replace one field, of this struct or of one inside it."""
+        if not schema.fields:
+            return
+        chosen = self.chance.choice(schema.fields)
+        inner = getattr(message, chosen.name, None)
+        if chosen.struct is not None and inner and self.chance.random() < 0.85:
+            found = self.chance.choice(inner) if chosen.array else inner
+            self._vary(found, chosen.struct)
+        else:
+            setattr(message, chosen.name, self._value(chosen, 0))
 
     def _struct(self, schema: Struct, depth: int) -> Message:
         return Message(**{f.name: self._value(f, depth) for f in schema.fields})

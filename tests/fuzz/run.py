@@ -12,6 +12,8 @@ import argparse
 import gzip
 import json
 import random
+import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -37,12 +39,17 @@ SETTLE_S = 10.0
 """After it memory must have been given back."""
 PATIENCE_S = 0.15
 PER_CONNECTION = 8
-TOPICS = ("fuzz-a", "fuzz-b")
+TOPICS = ("fuzz-a", "flights")
+"""The second is in the recorded frames."""
 BETWEEN_BROKERS = frozenset(
     {*CONTROLLER_APIS, ApiKey.ALTER_PARTITION, ApiKey.ALLOCATE_PRODUCER_IDS, ApiKey.ENVELOPE}
 )
 CLIENTS = tuple(api for api in API_TABLE if api not in BETWEEN_BROKERS)
 ZOOKEEPER = places.GOLDEN / "zookeeper-wire.jsonl.gz"
+
+
+_FAILED = re.compile(r" (WARNING|ERROR) [A-Z_]+ v\d+ from .* failed: ")
+"""A request that its handler could not answer; told without a traceback from the second time on."""
 
 
 @dataclass(slots=True)
@@ -109,8 +116,8 @@ class Traffic:
 
     def _produce(self, connection: RawConnection) -> None:
         number = len(self.sent)
-        value = b"%d" % number
-        batch = build_batch([Record(offset=0, timestamp=1, key=None, value=value)])
+        value, now_ms = b"%d" % number, time.time_ns() // 1_000_000
+        batch = build_batch([Record(offset=0, timestamp=now_ms, key=None, value=value)])
         answer = connection.produce(self._topic, 0, bytes(batch))
         if answer.error_code == 0:
             self.sent.append(answer.base_offset)
@@ -122,7 +129,8 @@ class Traffic:
     def _probe(self, connection: RawConnection) -> None:
         begin = time.monotonic()
         connection.ask(ApiKey.METADATA, 9, Message(topics=[]))
-        self.probe_ms_max = max(self.probe_ms_max, (time.monotonic() - begin) * 1000)
+        took = (time.monotonic() - begin) * 1000
+        self.probe_ms_max = max(self.probe_ms_max, took)
 
     def lost(self) -> int:
         """How many acknowledged records are not there; to be asked after the end."""
@@ -215,8 +223,13 @@ class Attack:
     def _changed(self, *, between_brokers: bool) -> Iterator[bytes]:
         """Recorded frames, with some bytes changed behind the header."""
         rows = [row for row in self._kafka if (row.api in BETWEEN_BROKERS) is between_brokers]
-        for _ in range(3):
-            row = self._chance.choice(rows)
+        kinds = list({(row.api, row.version): None for row in rows})
+        for turn in range(PER_CONNECTION):
+            kind = self._chance.choice(kinds)
+            row = self._chance.choice([r for r in rows if (r.api, r.version) == kind])
+            if turn % 2:
+                yield self._hostile.varied(row.api, row.version, row.frame)
+                continue
             frame = row.frame[:8] + mutated(row.frame[8:], self._chance)
             yield struct.pack(">i", len(frame)) + frame
 
@@ -257,7 +270,10 @@ def run(directory: Path, *, seed: int, frames: int, seconds: float) -> Verdict:
     """Attack until so many frames are sent or the time is up."""
     verdict = Verdict()
     topic = f"traffic-{seed:08x}"
-    with Cluster(directory=directory, brokers=1) as cluster:
+    cluster = Cluster(directory=directory, brokers=1)
+    # Below a path of its own: whoever may write the cluster's own nodes may end it.
+    cluster.overrides = {"zookeeper.connect": f"127.0.0.1:{cluster.zookeeper_port}/fuzzed"}
+    with cluster:
         prepare(cluster, topic)
         names = (BROKER, "coordinator")
         pids = {name: cluster.pid(name) for name in names}
@@ -308,6 +324,8 @@ def faults(cluster: Cluster) -> list[str]:
         for i, line in enumerate(lines):
             if line.strip().startswith("Traceback (most recent call last)"):
                 found.append(f"{path.name}: {lines[i - 1][:300]}")
+            elif _FAILED.search(line) and "Traceback" not in "".join(lines[i + 1 : i + 2]):
+                found.append(f"{path.name}: {line[:300]}")
     return found
 
 
@@ -318,12 +336,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="barnabas-fuzz-") as directory:
-        verdict = run(
-            Path(directory), seed=options.seed, frames=options.frames, seconds=options.seconds
-        )
+    directory = Path(tempfile.mkdtemp(prefix="barnabas-fuzz-"))
+    verdict = run(directory, seed=options.seed, frames=options.frames, seconds=options.seconds)
     for fault in verdict.faults:
         print(fault)
+    if verdict.is_good:
+        shutil.rmtree(directory)
+    else:
+        print(f"the logs are in {directory}")
     print(verdict)
     return 0 if verdict.is_good else 1
 

@@ -15,6 +15,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import shown_late
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import is_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
@@ -52,7 +53,8 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
 
 
 async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assignment:
-    if await services.zookeeper.exists(delete_topic_path(topic.name)) is not None:
+    marker = delete_topic_path(topic.name)
+    if is_topic(topic.name) and await services.zookeeper.exists(marker) is not None:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")
     if services.metadata.partitions(topic.name) is None:
         raise KafkaError(

@@ -22,7 +22,7 @@ from barnabas.types import TopicPartition, topic_id_text
 from barnabas.zk import paths
 from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
-from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
+from barnabas.zookeeper.errors import MalformedZNode, NoAuth, NoNode, ZooKeeperError
 
 
 def new_topic_id(rng: random.Random) -> uuid.UUID:
@@ -82,6 +82,9 @@ def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
     """A topic's znode, or None if it is gone or unreadable (then it is left alone)."""
     if isinstance(outcome, NoNode):
         return None
+    if isinstance(outcome, NoAuth):
+        term.observer.note("topic_unreadable", topic=name, reason=str(outcome))
+        return None
     if isinstance(outcome, ZooKeeperError):
         raise outcome
     try:
@@ -131,7 +134,7 @@ async def partitions_changed(term: Term, name: str) -> None:
     If the topic is on its way out the znode is put back (KAFKA-6612)."""
     try:
         outcome = await term.store.submit(GetOp(paths.topic_path(name), watch=True))
-    except NoNode:
+    except (NoNode, NoAuth):
         return
     topic = term.context.topics.get(name)
     znode = decoded(term, name, outcome)
