@@ -393,6 +393,23 @@ def test_a_stream_of_nothing_but_records_is_not_read_without_end() -> None:
     refused(batch, ErrorCode.MESSAGE_TOO_LARGE)
 
 
+def test_without_compression_the_number_of_records_is_bounded_as_well() -> None:
+    one = Record(timestamp=0, value=b"")
+    most = build_batch([one] * 200_000)
+    accepted = validate(most, max_message_bytes=2**31 - 1)
+    assert accepted.header.record_count == 200_000
+    more = build_batch([one] * 200_001)
+    refused(more, ErrorCode.MESSAGE_TOO_LARGE, max_message_bytes=2**31 - 1)
+
+
+def test_more_records_than_there_is_room_for_are_none() -> None:
+    batch = build_batch(RECORDS)
+    header = parse_header(batch)._replace(record_count=200_001, last_offset_delta=200_000)
+    HEADER.pack_into(batch, 0, *header)
+    stamp_crc(batch, 0, len(batch))
+    refused(batch, ErrorCode.INVALID_RECORD)
+
+
 def _damage(batch: bytearray, damage: list[tuple[int, int]]) -> None:
     for where, value in damage:
         batch[where % len(batch)] = value

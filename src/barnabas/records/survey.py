@@ -5,73 +5,73 @@ can take out as many records as the header says, and which timestamp is the larg
 rolling and lookups go by it. None of it can be believed of the header. Where a record begins
 follows from the lengths of all before it, so there is no proof without a look at each.
 
-It is had in two ways, chosen as the records come:
+One record is read field by field (``shape.py``, 1 to 2 us). The records that follow are compared
+with it, in columns: one byte of all of them at once. What is proven there is only ever that a
+record is right; one that differs in any byte that matters is read field by field, which decides.
 
-- **One by one**: not quite a microsecond a record, some with headers or other unusual fields.
-- **In columns**, where records of one shape follow one another: as long as the one before, as long
-  a key and value, no headers. The one before ends where its lengths say. If the bytes of the
-  following that make up their lengths and the number of headers are the same as in that one, at
-  the same distances, then each of them ends where its lengths say, and there the next begins:
-  that is the whole proof. A strided view compares one such byte of all records at once, 2 ns each.
-  Offsets are compared with what they must be; timestamps may differ within their one byte, and
-  need a closer look only if the header's word is not the largest of them.
+- **Records of one size**: the one before ends where its lengths say. If the bytes of the following
+  that make up their lengths and the number of headers are the same as in that one, at the same
+  distances, then each of them ends where its lengths say, and there the next begins: that is the
+  whole proof. The columns are strided slices of the batch itself, about 5 ns a record each.
+- **Others** (``_Windows``): a loop follows the records' lengths alone and cuts out the bytes
+  around each beginning: the headers of the record before (of as many bytes as the first's) and all
+  of the next before its value. Joined they have one size, so their columns are strided slices as
+  well. A record is right if its value's length is its own less what the other fields take, and if
+  its key's length and those of its headers are the first's: then it ends where it says. What is
+  of another shape is sorted out, and compared among itself.
 
-So records of equal size cost 30 to 60 ns each, and a batch 10 us; all others cost the time of the
-first way (bench/README.md): Python has no loop in C over fields of varying length.
+In both, offsets are compared with what they must be. Timestamps may differ within their one or two
+bytes; the largest is found at the end.
 
-Records are read as Kafka reads them (``DefaultRecord.readFrom``): attributes have no meaning, any
-negative length of a key or value is null, numbers may be longer than they need be.
+What it costs (bench/README.md has all figures): equal records 30 to 80 ns each where there are
+many; others 250 to 600, for the loop's two steps in Python: the length and the cut. Batches of 16
+cost 13 to 22 us, most of it for setting out. So a produce request costs more than 3 % more, where
+records are small or few: there is no loop in C over fields of varying length in the standard
+library or in what Barnabas depends on.
 """
 
 from __future__ import annotations
 
-import struct
+from itertools import compress
 from typing import NamedTuple
 
 from barnabas.records.batch import invalid_record
-from barnabas.records.varint import read_varint, read_varlong
+from barnabas.records.columns import (
+    COUNT_MIN,
+    WINDOW_MAX,
+    Group,
+    Windows,
+    all_alike,
+    cut_windows,
+    offset_bytes,
+    right,
+    same_size,
+    select,
+    window_sizes,
+)
+from barnabas.records.shape import Shape, read_shape
 
 RECORD_BYTES_MIN = 7
 """Length, attributes, timestamp, offset, and three empty fields."""
 
-_unpack_fields = struct.Struct("x5B").unpack_from
-"""What follows a record's length: no record has less than these six bytes."""
-_NULL = 1
-"""The length -1, zig-zag encoded."""
-_TWO_BYTES = 1 << 14
-"""Above what a number of two bytes can be, zig-zag encoded."""
-_I64 = 2**63
-
-# Offset deltas as they are encoded: in one byte below 64, in two below 8192, else in three.
-_ONE_BYTE_DELTAS = 64
-_TWO_BYTE_DELTAS = 8192
-_THREE_BYTE_DELTAS = 1 << 20
-_DELTAS = 65536
-"""Records from this number on are read one by one."""
-_LONGER_FROM = (0, _ONE_BYTE_DELTAS, _TWO_BYTE_DELTAS, _DELTAS)
-"""Numbers of the first records with one byte more."""
-_LAST = bytes(range(0, 0x80, 2))
-_FIRST = bytes(range(0x80, 0x100, 2)) * (_DELTAS // 64)
-_SECOND_LAST = b"".join(bytes((i,)) * 64 for i in range(0x80))
-_SECOND = b"".join(bytes((i,)) * 64 for i in range(0x80, 0x100)) * (_DELTAS // 8192)
-_THIRD_LAST = b"".join(bytes((i,)) * 8192 for i in range(_DELTAS // 8192))
-_DELTA_BYTES = ((), (_LAST,), (_FIRST, _SECOND_LAST), (_FIRST, _SECOND, _THIRD_LAST))
-"""By the number of bytes, the table of each byte by record number."""
-
-# Timestamp deltas as they are encoded: in one byte from -64 to 63, in two from -8192 to 8191.
-_TIMES_FROM = (0, -64, -8192)
-"""By the number of bytes."""
-_NOT_LATER = tuple(bytes(z for z in range(0x80) if z & 1 or z <= 2 * t) for t in range(64))
-"""By a timestamp delta from 0 to 63: the bytes of those that are not greater."""
-_FEW = 64
-_CONTINUED = bytes(range(0x80, 0x100))
-
-_RUN_MIN = 8
-"""Columns of fewer records cost more than they save."""
-_RUN_RETRY = 16
-_RUN_STEP = 8
+_PADDING = bytes(WINDOW_MAX)
+_CHUNK = 1 << 18
+"""Larger batches are copied in parts: what was just copied is read fast."""
+_FEW = 32
+"""Fewer records of one size are compared together with those that follow."""
+_SORT_MIN = 48
+"""Fewer records are faster read than sorted by kind."""
+_KINDS_MAX = 8
 _PATIENCE_MAX = 64
 """At most so many records are read one by one between two attempts at columns."""
+_ONE_IF_ZERO = b"\1" + bytes(0xFF)
+_I64 = 2**63
+
+# Timestamp deltas as they are encoded: in one byte from -64 to 63, in two from -8192 to 8191.
+_NOT_LATER = tuple(bytes(z for z in range(0x80) if z & 1 or z <= 2 * t) for t in range(64))
+"""By a timestamp delta from 0 to 63: the bytes of those that are not greater."""
+_ONE_BYTE_TIMES = 64
+_EVEN = bytes(range(0, 0x100, 2))
 
 
 class Survey(NamedTuple):
@@ -94,218 +94,198 @@ def survey(data: memoryview, count: int, claimed: int) -> Survey:
     KafkaError(INVALID_RECORD) if ``data`` is anything but so many records."""
     if count * RECORD_BYTES_MIN > len(data):
         raise invalid_record(f"{count} records in {len(data)} bytes")
-    surveyor = _Surveyor(data, count, claimed)
+    surveyor = _Surveyor(data, count)
     try:
         surveyor.read_all()
-    except (IndexError, struct.error):
+    except IndexError:
         raise invalid_record("the last records are cut short") from None
     beyond = surveyor.at - len(data)
     if beyond:
         raise invalid_record(f"records do not end where their batch does: {beyond:+} bytes")
-    return Survey(surveyor.earliest, surveyor.latest, surveyor.keyless, surveyor.in_order)
+    return surveyor.found(claimed)
 
 
 class _Surveyor:
     """Goes through the records of one batch."""
 
-    __slots__ = (
-        "at",
-        "claimed",
-        "count",
-        "data",
-        "earliest",
-        "in_order",
-        "keyless",
-        "latest",
-        "number",
-        "previous",
-        "value",
-    )
+    number = 0
+    """Of the next record."""
+    at = 0
+    """Where it begins."""
+    earliest = _I64
+    latest = -_I64
+    keyless = False
+    in_order = True
 
-    def __init__(self, data: memoryview, count: int, claimed: int) -> None:
-        self.data = data
+    def __init__(self, data: memoryview, count: int) -> None:
+        self.size = size = len(data)
+        self.data: bytes | memoryview = data
+        self.padded = b""
+        if size <= _CHUNK:
+            # Bytes are much faster to slice. Who reads on in the padding ends beyond the size.
+            self.data = self.padded = b"".join((data, _PADDING))
         self.count = count
-        self.claimed = claimed
-        self.number = 0
-        """Of the next record."""
-        self.at = 0
-        """Where it begins."""
-        self.previous = 0
-        """Where the one before begins."""
-        self.value = 0
-        """Where its value's length is; 0 if it is not of the usual form."""
-        self.earliest = _I64
-        self.latest = -_I64
-        self.keyless = False
-        self.in_order = True
+        self.times: list[list[bytes]] = []
+        """The bytes of timestamp deltas not looked at yet."""
 
     def read_all(self) -> None:
-        """To the end of the last record. IndexError or struct.error if it is not in the data."""
-        run, patience = self.count, 1
+        """To the end of the last record. IndexError if it is not in the data."""
+        wait = patience = 0
         while self.number < self.count:
-            if self.number in _LONGER_FROM or self.number > _DELTAS:
-                self._one_by_one(self.number + 1)
-            elif self._in_columns(run):
-                run, patience = _RUN_STEP * run, 1
-            else:
-                self._one_by_one(min(self.number + patience, self.count))
-                run = max(run // _RUN_STEP, _RUN_RETRY)
-                patience = min(2 * patience, _PATIENCE_MAX)
-
-    def _one_by_one(self, stop: int) -> None:
-        """The records before number ``stop``. The loop itself reads the usual form: length,
-        timestamp and value length take up to two bytes, the key's length one, and no headers."""
-        data, start, end = self.data, self.previous, self.at
-        earliest, latest = self.earliest, self.latest
-        value_at = keys = 0
-        same_time = None
-        for number in range(self.number, stop):
-            start = end
-            length = data[start]
-            at = start + 1
-            if length >= 0x80:
-                length += (data[at] << 7) - 0x80
-                at += 1
-            end = at + (length >> 1)
-            time, delta, key, more, most = _unpack_fields(data, at)
-            at += 4
-            if time >= 0x80:
-                time += (delta << 7) - 0x80
-                delta, key, more = key, more, most
-                at += 1
-            if number < _ONE_BYTE_DELTAS:
-                in_order = delta == 2 * number
-            elif number < _TWO_BYTE_DELTAS:
-                in_order = delta == 2 * number & 0x7F | 0x80 and key == number >> 6
-                key = more
-                at += 1
-            else:
-                delta |= key << 8 | more << 16
-                expected = 2 * number & 0x7F | number << 2 & 0x7F00 | number << 3 & 0x7F0000
-                in_order = delta == expected | 0x8080 and number < _THREE_BYTE_DELTAS
-                at += 2
-                key = data[at - 1]
-            usual = in_order and (length | time) < _TWO_BYTES and not length & 1
-            if usual and (key == _NULL or not key & 0x81):
-                value_at = at = at + (key >> 1)
-                value = data[at]
-                if value >= 0x80:
-                    at += 1
-                    value += (data[at] << 7) - 0x80
-                at += 1 + (value >> 1)
-                if at + 1 == end and (value == _NULL or not value & 1) and not data[at]:
-                    keys |= key
-                    if time != same_time:
-                        same_time = time
-                        time = ~(time >> 1) if time & 1 else time >> 1
-                        latest, earliest = max(latest, time), min(earliest, time)
+            like = self._read_one(self.number, self.at)
+            self.number += 1
+            self.at = like.end
+            width, stop = offset_bytes(self.number)
+            limit = min(stop, self.count) - self.number
+            if wait:
+                wait -= 1
+            elif limit >= COUNT_MIN and width == like.key_at - like.delta_at:
+                if limit < _SORT_MIN and self._differs(like):
                     continue
-            value_at = 0
-            time, delta, is_keyless, end = _read_any(data, start)
-            latest, earliest = max(latest, time), min(earliest, time)
-            keys |= is_keyless
-            self.in_order = self.in_order and delta == number
-        self.number, self.previous, self.value, self.at = stop, start, value_at, end
-        self.earliest, self.latest = earliest, latest
-        # Lengths of keys are even, but for the one that means null.
-        self.keyless = self.keyless or bool(keys & 1)
+                if self._columns(like, limit) >= COUNT_MIN:
+                    patience = 0
+                else:
+                    wait = patience = min(2 * patience + 1, _PATIENCE_MAX)
 
-    def _in_columns(self, run: int) -> bool:
-        """Up to ``run`` records of the shape of the one before, or none."""
-        data, at, number = self.data, self.at, self.number
-        delta_bytes = 1 if number < _ONE_BYTE_DELTAS else 2 if number < _TWO_BYTE_DELTAS else 3
-        size = at - self.previous
-        count = min(
-            run, self.count - number, _LONGER_FROM[delta_bytes] - number, (len(data) - at) // size
-        )
-        places = self._places(delta_bytes) if count >= _RUN_MIN else None
-        if places is None:
-            return False
-        alike, time, delta, key = places
-        span = (count - 1) * size + 1
-        for place in alike:
-            column = data[place : place + span : size]
-            if column != bytes((data[place - size],)) * count:
-                return False
-        for place, table in enumerate(_DELTA_BYTES[delta_bytes], delta):
-            if data[place : place + span : size] != table[number : number + count]:
-                return False
-        times = [data[place : place + span : size].tobytes() for place in range(time, delta)]
-        latest = _latest(times, self.claimed)
-        if latest is None:
-            return False
-        self.latest = max(self.latest, latest)
-        self.earliest = min(self.earliest, _TIMES_FROM[delta - time])
-        self.keyless = self.keyless or data[key] == _NULL
-        self.number = number + count
-        moved = count * size
-        self.previous += moved
-        self.value += moved
-        self.at += moved
-        return True
+    def _differs(self, like: Shape) -> bool:
+        """Whether the record behind ``like`` is of another kind, at first sight."""
+        key = like.key_at
+        return self.data[key] != self.data[key + like.end - like.start]
 
-    def _places(self, delta_bytes: int) -> tuple[list[int], int, int, int] | None:
-        """Where in the next record, if it is like the last, those bytes are that must be alike,
-        its timestamp, its offset, and its key's length. None if it is not like it at first sight,
-        or the last is not of the usual form."""
-        data, start, at, value = self.data, self.previous, self.at, self.value
-        if not value or data[at] != data[start] or data[at + 1] != data[start + 1]:
-            return None
-        size = at - start
-        body = at + (1 if data[start] < 0x80 else 2)
-        value += size
-        time = body + 1
-        delta = time + (1 if data[time - size] < 0x80 else 2)
-        key = delta + delta_bytes
-        alike = [at, key, value, at + size - 1]
-        if body - at == 2:
-            alike.append(at + 1)
-        if data[value - size] >= 0x80:
-            alike.append(value + 1)
-        return alike, time, delta, key
+    def _columns(self, like: Shape, limit: int) -> int:
+        """How many records behind ``like``, at most ``limit``, were proven to be right at once."""
+        count, times = same_size(self.data, self.size, like, self.number, limit)
+        if count < min(limit, _FEW):
+            return self._windows(like, limit)
+        self.times.append(times)
+        self.number += count
+        self.at += count * (like.end - like.start)
+        return count
+
+    def _read_one(self, number: int, at: int) -> Shape:
+        shape = read_shape(self.data, at)
+        time = shape.time
+        if time > self.latest:
+            self.latest = time
+        if time < self.earliest:
+            self.earliest = time
+        if shape.keyless:
+            self.keyless = True
+        if shape.delta != number:
+            self.in_order = False
+        return shape
+
+    def _windows(self, like: Shape, limit: int) -> int:
+        """The same for records of any size."""
+        sizes = window_sizes(like)
+        if sizes is None:
+            return 0
+        before, after = sizes
+        if self.padded:
+            windows = cut_windows(self.padded, self.at, self.size, limit, before, after)
+            end = windows.at
+        else:
+            base = self.at - before
+            chunk = self.data[base : base + _CHUNK]
+            stop = len(chunk) - (0 if base + len(chunk) == self.size else after)
+            windows = cut_windows(b"".join((chunk, _PADDING)), before, stop, limit, before, after)
+            end = base + windows.at
+        if len(windows.cuts) <= COUNT_MIN:
+            return 0
+        proven = self._compare(like, windows)
+        self.number += len(windows.cuts) - 1
+        self.at = end
+        return proven
+
+    def _compare(self, like: Shape, windows: Windows) -> int:
+        """How many of these records are proven to be right by comparing; the others have been read
+        one by one."""
+        tail = self._tail(like)
+        times = all_alike(like, windows, self.number, tail)
+        if times is None:
+            if len(windows.cuts) <= _SORT_MIN:
+                for number, at in enumerate(windows.starts(self.at), self.number):
+                    self._read_one(number, at)
+                return 0
+            return self._sort(like, tail, windows)
+        self.times.append(times)
+        return len(times[0])
+
+    def _sort(self, like: Shape, tail: list[tuple[int, int]], windows: Windows) -> int:
+        """The same for records of several kinds."""
+        group = Group(windows, self.number)
+        wrong, times = group.compare(like, tail)
+        heads, tails = windows.cuts[:-1], windows.cuts[1:]
+        starts = windows.starts(self.at)
+        numbers = list(range(self.number, self.number + group.count))
+        proven = 0
+        for _ in range(_KINDS_MAX):
+            kept = right(wrong, group.count)
+            count = kept.count(1)
+            if count:
+                self.times.append([select(column, kept) for column in times])
+                if not self.keyless and select(group.keys, kept).translate(None, _EVEN):
+                    self.keyless = True
+                proven += count
+            rest = kept.translate(_ONE_IF_ZERO)
+            numbers = list(compress(numbers, rest))
+            starts = list(compress(starts, rest))
+            if len(numbers) < COUNT_MIN or 16 * count < group.count:
+                break
+            heads = list(compress(heads, rest))
+            tails = list(compress(tails, rest))
+            group.keep(heads, tails, rest)
+            like = self._read_one(numbers[0], starts[0])
+            wrong, times = group.compare(like, self._tail(like))
+        for number, start in zip(numbers, starts, strict=True):
+            self._read_one(number, start)
+        return proven
+
+    def _tail(self, like: Shape) -> list[tuple[int, int]]:
+        """What makes up the number of its headers and their lengths: how many bytes before its end
+        each byte is, and what it is."""
+        if like.tail + 1 == like.end:
+            return [(1, 0)]
+        return [(like.end - at, self.data[at]) for at in like.tail_places(self.data)]
+
+    def found(self, claimed: int) -> Survey:
+        """All of it, once all is read. ``claimed``: the greatest timestamp delta, likely."""
+        pending = self.times
+        if len(pending) > 1:
+            pending.sort(key=len, reverse=True)
+        for times in pending:
+            if len(times) == 1:
+                earliest = -64
+                self.latest = _latest_of_one_byte(times[0], self.latest, claimed)
+            else:
+                earliest, latest = _span(times)
+                self.latest = max(self.latest, latest)
+            self.earliest = min(self.earliest, earliest)
+        return Survey(self.earliest, self.latest, self.keyless, self.in_order)
 
 
-def _latest(columns: list[bytes], claimed: int) -> int | None:
-    """The greatest of timestamp deltas that are encoded in as many bytes as there are columns; None
-    if some are not."""
-    if len(columns) == 1:
-        column = columns[0]
-        highest = max(column) if len(column) < _FEW else 1
-        if not highest & 1:
-            return highest >> 1 if highest < 0x80 else None
-        is_near = 0 <= claimed < len(_NOT_LATER) and 2 * claimed in column
-        if is_near and not column.translate(None, _NOT_LATER[claimed]):
-            return claimed
-        encoded = set(column)
-    else:
-        low, high = columns
-        if low.translate(None, _CONTINUED):
-            return None
-        encoded = {first & 0x7F | second << 7 for first, second in set(zip(low, high, strict=True))}
-    if max(encoded) >= 0x80 ** len(columns):
-        return None
-    return max(~(z >> 1) if z & 1 else z >> 1 for z in encoded)
+def _latest_of_one_byte(column: bytes, latest: int, claimed: int) -> int:
+    """The greatest of ``latest`` and timestamp deltas that are encoded in one byte."""
+    if latest >= _ONE_BYTE_TIMES - 1:
+        return latest
+    bound = max(latest, claimed)
+    is_bound = 0 <= bound < _ONE_BYTE_TIMES and not column.translate(None, _NOT_LATER[bound])
+    if is_bound and (bound == latest or 2 * bound in column):
+        return bound
+    return max(latest, *(~(z >> 1) if z & 1 else z >> 1 for z in set(column)))
 
 
-def _read_any(data: memoryview, start: int) -> tuple[int, int, bool, int]:
-    """(timestamp delta, offset delta, whether it has no key, end) of any record."""
-    length, at = read_varint(data, start)
-    end = at + length
-    if length < 0 or end > len(data):
-        raise invalid_record(f"record of {length} bytes at {start} of {len(data)}")
-    time, at = read_varlong(data, at + 1)
-    delta, at = read_varint(data, at)
-    key, at = read_varint(data, at)
-    value, at = read_varint(data, at + max(key, 0))
-    headers, at = read_varint(data, at + max(value, 0))
-    if not 0 <= headers <= max(end - at, 0):
-        raise invalid_record(f"{headers} headers where {end - at} bytes are left")
-    for _ in range(headers):
-        name, at = read_varint(data, at)
-        if name < 0:
-            raise invalid_record("header without a key")
-        value, at = read_varint(data, at + name)
-        at += max(value, 0)
-    if at != end:
-        raise invalid_record(f"record of {length} bytes at {start} ends {at - end:+} bytes away")
-    return time, delta, key < 0, end
+def _span(columns: list[bytes]) -> tuple[int, int]:
+    """Not more than the least, and the greatest of timestamp deltas in several bytes."""
+    low, high, *higher = columns
+    if not higher and not low.translate(None, _EVEN):
+        # None is negative: the greatest are among those with the greatest second byte.
+        top = max(high)
+        lows = set(compress(low, map(top.__eq__, high)))
+        return 0, (max(lows) & 0x7F | top << 7) >> 1
+    encoded = {
+        sum((byte & 0x7F) << 7 * place for place, byte in enumerate(each))
+        for each in set(zip(*columns, strict=True))
+    }
+    times = [~(z >> 1) if z & 1 else z >> 1 for z in encoded]
+    return min(times), max(times)

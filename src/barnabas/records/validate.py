@@ -48,7 +48,7 @@ from barnabas.records.header import (
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
 )
-from barnabas.records.survey import survey
+from barnabas.records.survey import RECORD_BYTES_MIN, survey
 from barnabas.types import NO_TIMESTAMP
 
 PRODUCER_COMPRESSION = "producer"
@@ -57,8 +57,9 @@ UNBOUNDED_MS = 2**63 - 1
 """Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
 
 RECORDS_MAX = 200_000
-"""Of a compressed batch: reading more would hold up the broker too long, and a few kB of zstd can
-hold millions. Java producers split what is too large; others batch by 10,000."""
+"""Of a batch: reading more would hold up the broker too long, and few kB of zstd can hold millions.
+Java producers split what is too large; others batch by 10,000. Without compression so many do not
+fit into the default ``max.message.bytes``."""
 _I64 = 2**63
 _LENGTH = struct.Struct(">i")
 _LENGTH_MIN = 14
@@ -224,14 +225,15 @@ def _checked_header(view: memoryview, max_message_bytes: int) -> BatchHeader:
 def _records_data(view: memoryview, header: BatchHeader) -> memoryview:
     """The records, decompressed. INVALID_RECORD if their codec cannot read them, as in Kafka for
     records that are none."""
-    codec = header.attributes & CODEC_MASK
-    if codec == _NONE:
-        return view[HEADER_BYTES:]
-    if header.record_count > RECORDS_MAX:
+    codec, count = header.attributes & CODEC_MASK, header.record_count
+    # Without compression, more than there is room for are no records rather than too many.
+    if count > RECORDS_MAX and (codec != _NONE or count * RECORD_BYTES_MIN <= len(view)):
         raise KafkaError(
             ErrorCode.MESSAGE_TOO_LARGE,
-            f"compressed batch of {header.record_count} records, at most {RECORDS_MAX} are read",
+            f"batch of {count} records, at most {RECORDS_MAX} are read",
         )
+    if codec == _NONE:
+        return view[HEADER_BYTES:]
     if codec == _LZ4 and not lz4_frame_readable(view[HEADER_BYTES:]):
         raise invalid_record("not one LZ4 frame with independent blocks")
     try:
