@@ -90,6 +90,7 @@ def test_odd_topics_are_left_alone_and_others_served() -> None:
             "/admin/reassign_partitions",
             b'{"partitions":[{"topic":"a/b","partition":-1,"replicas":[-1,99999999999]}]}',
         ),
+        ("/controller", b"garbage"),
         ("/admin/delete_topics/a b", b""),
         ("/config/changes/config_change_x", b"garbage"),
         ("/config/changes/config_change_0000000000", b"garbage"),

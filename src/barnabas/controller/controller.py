@@ -311,6 +311,8 @@ class Controller:
         over from what ZooKeeper holds (reference 2.2 step 6)."""
         self._journal.note("controller_event_failed", event=type(event).__name__, reason=str(error))
         term = self._term
+        if term is None and isinstance(error, MalformedZNode):
+            return  # nobody can be elected until it is repaired, which the watch on it tells
         if term is None:
             raise FatalError(f"controller election failed: {error}") from error
         try:
