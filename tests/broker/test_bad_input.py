@@ -312,7 +312,8 @@ def test_slow_clients_delay_nobody(cluster: Cluster) -> None:
 
 
 def test_a_client_that_never_reads_is_not_served_without_end(cluster: Cluster) -> None:
-    with RawConnection(cluster.port, timeout_s=1.0) as deaf:
+    with RawConnection(cluster.port) as deaf:
+        deaf.socket.settimeout(3.0)  # it blocks for good once the broker has had enough
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = encode_request(ApiKey.DESCRIBE_CONFIGS, 4, 7, "raw", _all_settings())
         with suppress(TimeoutError):

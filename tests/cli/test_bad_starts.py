@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.security import READ_ACL_UNSAFE
 from tests.cluster_kit import BARNABAS, Cluster, barnabas, free_ports, wait_for
 
 pytestmark = pytest.mark.process
@@ -143,6 +145,17 @@ def test_unreachable_zookeeper(cluster: Cluster, tmp_path: Path) -> None:
         zookeeper__connection__timeout__ms="500",
     )
     _refused(_start(settings), "zookeeper.connect")
+
+
+def test_a_zookeeper_that_refuses(cluster: Cluster, tmp_path: Path) -> None:
+    server = f"127.0.0.1:{cluster.zookeeper_port}"
+    client = KazooClient(server)
+    client.start()
+    client.create("/closed", acl=READ_ACL_UNSAFE)
+    client.stop()
+    client.close()
+    settings = _settings(cluster, tmp_path, zookeeper__connect=f"{server}/closed")
+    _refused(_start(settings), "zookeeper.connect", "NoAuth /consumers")
 
 
 def test_port_in_use(cluster: Cluster, tmp_path: Path) -> None:

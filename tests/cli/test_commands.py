@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -86,8 +87,10 @@ def test_wrong_usage_is_2() -> None:
 
 
 def test_nobody_there_is_3() -> None:
-    address = f"127.0.0.1:{free_ports(1)}"
-    _fails(barnabas("topic", "list", "-b", address), 3, address)
+    with socket.socket() as held:  # bound, so that nobody else takes it; nobody listens
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        _fails(barnabas("topic", "list", "-b", address), 3, address)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", ""])
@@ -203,7 +206,7 @@ def test_a_consumer_follows_until_ctrl_c(cluster: Cluster) -> None:
         _ok(cluster, "produce", "follow", stdin="second\n")
         assert consumer.stdout.readline() == "second\n"
         consumer.send_signal(signal.SIGINT)
-        assert consumer.wait(10) == 130
+        assert consumer.wait(60) == 130
         assert no_traceback(consumer.stderr.read())
 
 
@@ -216,7 +219,7 @@ def test_a_closed_pipe_is_no_error(cluster: Cluster) -> None:
         assert consumer.stderr is not None
         consumer.stdout.readline()
         consumer.stdout.close()
-        assert consumer.wait(10) in (0, 141)
+        assert consumer.wait(60) in (0, 141)
         assert consumer.stderr.read() == b""
 
 

@@ -62,7 +62,7 @@ def test_a_group_s_life(cluster: Cluster) -> None:
         read += len([m for m in consumer.consume(100, 0.1) if m.error() is None])
         return read == 40
 
-    wait_for(all_read, 20, "40 records")
+    wait_for(all_read, 60, "40 records")
     consumer.commit(asynchronous=False)
     described = _describe(cluster)
     assert (described["state"], described["assignor"]) == ("Stable", "range")

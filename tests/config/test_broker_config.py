@@ -62,6 +62,7 @@ def test_listeners() -> None:
             "inter.broker.listener.name: only one",
         ),
         ({"log.dirs": ""}, "log.dirs: at least one"),
+        ({"log.dirs": "/a\0b"}, r"log.dirs: '/a\x00b' is no path"),
         ({"log.dirs": "//data,/data"}, "log.dirs: //data and /data are the same directory"),
         ({"log.dirs": "/data,/data/extra"}, "log.dirs: /data/extra lies inside /data"),
         ({"log.dirs": "/data/extra/, /data"}, "log.dirs: /data/extra lies inside /data"),

@@ -56,7 +56,7 @@ from barnabas.zk.startup import (
 )
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired
+from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
 
 log = logging.getLogger("kafka.server")
 
@@ -84,6 +84,8 @@ async def main(
                 await stop.wait()
         except SessionExpired as error:  # before registration; later ones are followed
             raise FatalError("the ZooKeeper session expired while starting") from error
+        except ZooKeeperError as error:
+            raise ConfigError(f"zookeeper.connect: {error}, while starting") from error
         finally:
             await node.stop(orderly=stop.is_set())
 

@@ -16,6 +16,9 @@ def check_log_dirs(
     would take the inner with it. ``resolve`` makes paths comparable; an edge may follow links."""
     if not directories:
         raise ConfigError("log.dirs: at least one directory is needed")
+    for path in directories:
+        if "\0" in path:
+            raise ConfigError(f"log.dirs: {path!a} is no path")
     places = {path: _from_root(resolve(path)) for path in directories}
     for i, one in enumerate(directories):
         for other in directories[i + 1 :]:
