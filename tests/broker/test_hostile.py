@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import time
@@ -10,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 from bench import hostile
-from tests.cluster_kit import Cluster, no_traceback
+from tests.cluster_kit import Cluster, no_traceback, wait_for
 from tests.raw_client import RawConnection, topics_named
 
 from barnabas.errors import ErrorCode
@@ -162,3 +163,16 @@ def test_more_partitions_than_a_request_may_create_are_refused(cluster: Cluster)
     codes = [topic.error_code for topic in answer.topics]
     assert codes.count(ErrorCode.NONE) == 10_000
     assert codes.count(ErrorCode.POLICY_VIOLATION) == 10
+
+
+@pytest.mark.usefixtures("peak")
+def test_nothing_is_done_for_clients_that_have_gone(cluster: Cluster) -> None:
+    files = f"/proc/{cluster.pid('broker:1')}/fd"
+    before = len(os.listdir(files))
+    data = hostile.describe([(4, "1")] * 2000) * 200
+    asking = [_deaf(cluster.port, data) for _ in range(100)]
+    _still_served(cluster)
+    for connection in asking:  # so that the system tells the broker at once
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    wait_for(lambda: len(os.listdir(files)) <= before, 5, "the connections end")

@@ -7,7 +7,7 @@ import pkgutil
 
 import barnabas.api
 from barnabas.api.listener_rules import is_misplaced
-from barnabas.api.registry import HANDLERS
+from barnabas.api.registry import HANDLERS, Handler
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
 from barnabas.api.unexpected import error_answer
@@ -18,31 +18,43 @@ for _module in pkgutil.iter_modules(barnabas.api.__path__):
     importlib.import_module(f"barnabas.api.{_module.name}")  # its handlers register themselves
 
 
+_ANY_VERSION = (ApiKey.API_VERSIONS, ApiKey.PRODUCE)
+"""ApiVersions answers every version, and Produce the old ones; both look for themselves."""
+
+
 class Dispatcher:
     """Routes the requests of one broker."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self._served: dict[tuple[int, int], Handler] = {
+            (key, version): handler
+            for key, handler in HANDLERS.items()
+            if key not in _ANY_VERSION
+            for version in range(API_TABLE[key].min_version, API_TABLE[key].max_version + 1)
+        }
 
     def handle(self, request: Request) -> Answer:
         """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
-        self.check(request)
+        handler = self._served.get((request.api_key, request.api_version))
+        if handler is None:
+            self.check(request)
+            handler = HANDLERS[request.api_key]
         if is_misplaced(self.services.config, request):
             return error_answer(
                 request,
                 ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
                 f"Listener {request.listener} is not for requests of brokers.",
             )
-        return HANDLERS[request.api_key](self.services, request)
+        return handler(self.services, request)
 
     def check(self, request: Request) -> None:
         """Raises InvalidRequest for an API or version that is not served: such a request cannot be
-        answered in a form its sender could read (reference 9). ApiVersions alone answers
-        every version, and Produce the old ones.
+        answered in a form its sender could read (reference 9).
         """
         if request.api_key not in HANDLERS:
             raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
-        if request.api_key not in (ApiKey.API_VERSIONS, ApiKey.PRODUCE):
+        if request.api_key not in _ANY_VERSION:
             api = API_TABLE[ApiKey(request.api_key)]
             if not api.min_version <= request.api_version <= api.max_version:
                 raise InvalidRequest(f"unsupported {api.name} version {request.api_version}")

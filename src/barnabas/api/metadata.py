@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request, Steps, at_once, each
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -29,7 +29,7 @@ from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
 SMALL = 32
-"""Topics, and partitions of them, that are answered at once."""
+"""So many topics, and as many partitions of them, are answered at once."""
 IDS_FROM_VERSION = 12
 _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 """Refusals of a creation whose client does well to ask again."""
@@ -39,9 +39,10 @@ _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode()
-    if not _is_sound(decoded, request.api_version):
+    listener, version = request.listener, request.api_version
+    if not _is_sound(decoded, version):
         return request.answer_in_steps(_refusal(decoded))
-    wanted = _wanted(services, decoded, request.api_version)
+    wanted = _wanted(services, decoded, version)
     if (
         services.metadata.controller_id is None
         or _to_create(services, decoded, wanted)
@@ -50,15 +51,25 @@ def handle(services: Services, request: Request) -> Answer:
     ):
         return _later(services, request, decoded)
     if _is_small(services, wanted):
-        return request.answer(at_once(_body(services, request, decoded, wanted, {})))
+        topics = [_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i) for i in wanted.unknown_ids]
+        for name in wanted.names:
+            known = _sorted_partitions(services, name)
+            partitions = None
+            if known is not None:
+                partitions = [partition_message(services, p, listener, version) for p in known]
+            topics.append(_topic(services, decoded, name, {}, partitions))
+        return request.answer(_body(services, request, decoded, topics))
     return _answer(services, request, decoded, wanted, {})
 
 
 def _is_small(services: Services, wanted: _Wanted) -> bool:
     """Whether an answer is made in no time."""
-    if wanted.is_all or len(wanted.names) + len(wanted.unknown_ids) > SMALL:
+    count = len(wanted.names) + len(wanted.unknown_ids)
+    if wanted.is_all or count > SMALL:
         return False
-    return sum(len(services.metadata.partitions(n) or ()) for n in wanted.names) <= SMALL
+    for name in wanted.names:
+        count += len(services.metadata.partitions(name) or ())
+    return count <= 2 * SMALL
 
 
 async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
@@ -143,33 +154,31 @@ def _answer(
     wanted: _Wanted,
     errors: dict[str, ErrorCode],
 ) -> Steps[Pieces]:
-    message = yield from _body(services, request, decoded, wanted, errors)
-    return (yield from request.answer_in_steps(message))
-
-
-def _body(
-    services: Services,
-    request: Request,
-    decoded: Any,
-    wanted: _Wanted,
-    errors: dict[str, ErrorCode],
-) -> Steps[Message]:
     """It may be of every partition of the cluster."""
-    cache = services.metadata
-    unknown = lambda i: _unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i)  # noqa: E731
-    topics = yield from each(wanted.unknown_ids, unknown)
-    operations = NO_OPERATIONS
-    if getattr(decoded, "include_topic_authorized_operations", False):
-        operations = TOPIC_OPERATIONS
+    listener, version = request.listener, request.api_version
+    topics: list[Message] = []
+    for topic_id in wanted.unknown_ids:
+        topics.append(_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, topic_id))
+        yield 1
     for name in wanted.names:
-        topic = yield from _topic(services, request, name, errors)
-        topic.topic_authorized_operations = operations
-        topics.append(topic)
+        partitions: list[Message] | None = None
+        known = _sorted_partitions(services, name)
+        if known is not None:
+            partitions = yield from each(
+                known, lambda p: partition_message(services, p, listener, version)
+            )
+        topics.append(_topic(services, decoded, name, errors, partitions))
+        yield 1
+    return (yield from request.answer_in_steps(_body(services, request, decoded, topics)))
+
+
+def _body(services: Services, request: Request, decoded: Any, topics: list[Message]) -> Message:
+    controller_id = services.metadata.controller_id
     return Message(
         throttle_time=0,
         brokers=broker_messages(services, request.listener),
         cluster_id=services.cluster_id,
-        controller_id=-1 if cache.controller_id is None else cache.controller_id,
+        controller_id=-1 if controller_id is None else controller_id,
         topics=topics,
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if getattr(decoded, "include_cluster_authorized_operations", False)
@@ -216,27 +225,34 @@ def _unknown(error: ErrorCode, name: str | None, topic_id: uuid.UUID | None) -> 
     )
 
 
-def _topic(
-    services: Services, request: Request, name: str, errors: dict[str, ErrorCode]
-) -> Steps[Message]:
-    yield 1
+def _sorted_partitions(services: Services, name: str) -> list[PartitionMetadata] | None:
     partitions = services.metadata.partitions(name)
+    return None if partitions is None else [p for _, p in sorted(partitions.items())]
+
+
+def _topic(
+    services: Services,
+    decoded: Any,
+    name: str,
+    errors: dict[str, ErrorCode],
+    partitions: list[Message] | None,
+) -> Message:
+    """A topic that was asked for by its name, or found by its id."""
     if partitions is None:
         error = errors.get(name) or unknown_topic_error(name)
-        return _unknown(error, name, services.metadata.topic_id(name))
-    listener, version = request.listener, request.api_version
-    described = yield from each(
-        [p for _, p in sorted(partitions.items())],
-        lambda p: partition_message(services, p, listener, version),
-    )
-    return Message(
-        error_code=ErrorCode.NONE,
-        name=name,
-        topic_id=services.metadata.topic_id(name),
-        is_internal=name in INTERNAL_TOPICS,
-        partitions=described,
-        topic_authorized_operations=NO_OPERATIONS,
-    )
+        topic = _unknown(error, name, services.metadata.topic_id(name))
+    else:
+        topic = Message(
+            error_code=ErrorCode.NONE,
+            name=name,
+            topic_id=services.metadata.topic_id(name),
+            is_internal=name in INTERNAL_TOPICS,
+            partitions=partitions,
+            topic_authorized_operations=NO_OPERATIONS,
+        )
+    if getattr(decoded, "include_topic_authorized_operations", False):
+        topic.topic_authorized_operations = TOPIC_OPERATIONS
+    return topic
 
 
 def unknown_topic_error(name: str) -> ErrorCode:

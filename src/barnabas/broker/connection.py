@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
 from barnabas import limits
@@ -59,6 +61,20 @@ IN_TURN = frozenset(
 _DECODED_BY_HAND = (ApiKey.PRODUCE, ApiKey.FETCH)
 
 
+_LINUX_TCP, _LINUX_TCP_INFO, _LINUX_CLOSED = 6, 11, 7
+
+
+def _is_reset(peer: Any) -> bool:
+    """Whether the other end of a socket is gone (on Linux; elsewhere a write will tell)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        state: int = peer.getsockopt(_LINUX_TCP, _LINUX_TCP_INFO, 1)[0]
+    except OSError:
+        return True
+    return state == _LINUX_CLOSED
+
+
 class _Slot:
     """The place of one request's answer in the order of its connection."""
 
@@ -77,7 +93,7 @@ class _Slot:
 class _Work:
     """Steps that this connection has begun, and who hears how they end."""
 
-    __slots__ = ("done", "future", "is_long", "steps")
+    __slots__ = ("begun", "done", "future", "is_long", "steps")
 
     def __init__(
         self,
@@ -85,8 +101,11 @@ class _Work:
         done: Callable[[Any, BaseException | None], None],
         *,
         is_long: bool = False,
+        begun: bool = True,
         future: asyncio.Future[Any] | None = None,
     ) -> None:
+        self.begun = begun
+        """Whether its request holds more memory than its bytes."""
         self.steps = steps
         self.done = done
         self.is_long = is_long
@@ -105,6 +124,8 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         self._listener = listener
         self._frames = FrameBuffer(server.request_bytes_max, server.staging)
         self._slots: deque[_Slot] = deque()
+        self._unready = 0
+        """Slots whose answer is not there yet."""
         self._works: deque[_Work] = deque()
         self._transport: asyncio.Transport | None = None
         self._client_host = ""
@@ -142,6 +163,11 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._server.loop.time()
         frames = self._frames
+        if nbytes <= limits.STEPPED_FRAME_BYTES and self._is_free():
+            frame = frames.only_frame(nbytes)
+            if frame is not None:
+                self._serve_alone(frame)
+                return
         if frames.has_more:
             self._is_ahead = True
         frames.received(nbytes)
@@ -175,6 +201,48 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
     # Turns
 
+    def _is_free(self) -> bool:
+        """Whether nothing is under way here, and nobody waits for a turn."""
+        return not (
+            self._turns.is_busy
+            or self._slots
+            or self._works
+            or self._writing_paused
+            or self._closing
+        )
+
+    def _serve_alone(self, frame: memoryview) -> None:
+        """Serve a request that came by itself, as most do, without the ways of those that wait."""
+        try:
+            request = self._read(frame)
+            self._handle_alone(request)
+        except InvalidRequest as error:
+            self._refuse(str(error))
+            return
+        if request.from_broker:
+            self.is_first = True
+        if self._writing_paused or self.debt:
+            self._count_debt()
+        if self.held:
+            self._settle_reading()
+        if self._works:
+            self._turns.arrived(self)
+        else:
+            self._turns.served(self)
+
+    def _handle_alone(self, request: Request) -> None:
+        try:
+            answer = self._server.dispatcher.handle(request)
+        except InvalidRequest:
+            raise
+        except Exception as error:
+            self._failed(request, self._new_slot(), error)
+            return
+        if isinstance(answer, list):
+            self._write(answer)
+        elif answer is not None:
+            self._settle(request, self._new_slot(), answer)
+
     def take_turn(self, share_s: float) -> Outcome:
         """Serve requests until they, the share or the room for answers are used up."""
         try:
@@ -187,7 +255,8 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         if self._reading_paused or self.held:
             self._settle_reading()
         if self._works:
-            more = not self._works[0].is_long or self._turns.may_go_on(self)
+            work = self._works[0]
+            more = not work.is_long or self._turns.may_go_on(self, begun=work.begun)
         elif self._frames.has_more:
             more = not self._is_blocked()
         else:
@@ -232,7 +301,10 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             return (
                 len(self._slots) >= limits.PARKED_REQUESTS_MAX
                 or self._request_bytes >= limits.WAITING_REQUEST_BYTES_MAX
-                or self._owes_too_much()
+                or (
+                    (self._writing_paused or self._ready_bytes >= limits.WRITE_BUFFER_BYTES_FREE)
+                    and self._owes_too_much()
+                )
                 or self._closing
             )
         return self._closing
@@ -267,6 +339,16 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
     def _receive(self, frame: memoryview) -> bool:
         """Serve one request; whether that goes on in some other way than an answer at once."""
+        request = self._read(frame)
+        slot = self._new_slot()
+        size = len(frame)
+        if size > limits.STEPPED_FRAME_BYTES and request.api_key not in _DECODED_BY_HAND:
+            self._decode(request, slot)
+            return True
+        return self._handle(request, slot)
+
+    def _read(self, frame: memoryview) -> Request:
+        """Who asks what. Raises InvalidRequest."""
         header, body_offset = parse_request_header(frame)
         request = Request(
             api_key=header.api_key,
@@ -279,15 +361,15 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             listener=self._listener,
             line=self,
         )
-        slot = _Slot()
-        self._slots.append(slot)
         if header.api_key in _FROM_BROKERS and self._server.is_for_brokers(self._listener):
             self.is_first = request.from_broker = True
-        size = len(frame)
-        if size > limits.STEPPED_FRAME_BYTES and header.api_key not in _DECODED_BY_HAND:
-            self._decode(request, slot)
-            return True
-        return self._handle(request, slot)
+        return request
+
+    def _new_slot(self) -> _Slot:
+        slot = _Slot()
+        self._slots.append(slot)
+        self._unready += 1
+        return slot
 
     def _decode(self, request: Request, slot: _Slot) -> None:
         """Read the body in steps, then handle it."""
@@ -302,17 +384,15 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
         self._server.dispatcher.check(request)
         self._wait(slot, request)
-        is_long = len(request.frame) > limits.LARGE_FRAME_BYTES
-        self._works.append(_Work(request.decode_in_steps(), decoded, is_long=is_long))
+        is_long = len(request.frame) > limits.LARGE_FRAME_BYTES or self._turns.has_long
+        self._works.append(_Work(request.decode_in_steps(), decoded, is_long=is_long, begun=False))
 
     def _handle(self, request: Request, slot: _Slot) -> bool:
         """As ``_receive``. Raises InvalidRequest."""
-        if request.api_key in IN_TURN and self._slots[0] is not slot:
-            self.flush()
-            if self._slots and self._slots[0] is not slot:
-                self._wait(slot, request)
-                slot.request = request
-                return False
+        if self._unready > 1 and request.api_key in IN_TURN and self._slots[0] is not slot:
+            self._wait(slot, request)
+            slot.request = request
+            return False
         try:
             answer = self._server.dispatcher.handle(request)
         except InvalidRequest:
@@ -333,7 +413,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         if isinstance(answer, asyncio.Future):
             answer.add_done_callback(lambda done: self._answered(request, slot, done))
             return False
-        if isinstance(answer, Coroutine):
+        if isinstance(answer, CoroutineType):
             self._turns.charge(self, TASK_COST_S)
             if not self._server.spawn(self._await(request, slot, answer)):
                 answer.close()
@@ -347,7 +427,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
             else:
                 self._failed(request, slot, error)
 
-        self._works.append(_Work(answer, worked))
+        self._works.append(_Work(cast("Steps[Pieces]", answer), worked))
         return False
 
     def _wait(self, slot: _Slot, request: Request) -> None:
@@ -400,8 +480,9 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def _work(self, until: float) -> bool:
         """Go on with the first of the long work; whether it has come to its end."""
         work, clock = self._works[0], self._turns.clock
-        if work.is_long and not self._turns.may_go_on(self):
+        if work.is_long and not self._turns.may_go_on(self, begun=work.begun):
             return False
+        work.begun = True
         result, failed = None, None
         try:
             for step in range(STEPS_PER_SHARE):
@@ -437,6 +518,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
     def _put(self, slot: _Slot, pieces: Pieces | None) -> None:
         slot.pieces = pieces
         slot.ready = True
+        self._unready -= 1
         if pieces is not None:
             size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
             slot.answer_bytes = size
@@ -454,17 +536,22 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
                 size += slot.answer_bytes
             self._request_bytes -= slot.request_bytes
         self._ready_bytes -= size
-        if self._transport is not None and out and not self._closing:
-            if len(out) == 1:
-                self._transport.write(out[0])
-            elif size <= JOIN_BYTES_MAX:
-                self._transport.write(b"".join(out))
-            else:
-                self._transport.writelines(out)
+        if out:
+            self._write(out)
         if self._writing_paused or self._ready_bytes or self.debt:
             self._count_debt()
         if self.held:
             self._settle_reading()
+
+    def _write(self, pieces: Pieces) -> None:
+        if self._transport is None or self._closing:
+            return
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        elif sum(map(len, pieces)) <= JOIN_BYTES_MAX:
+            self._transport.write(b"".join(pieces))
+        else:
+            self._transport.writelines(pieces)
 
     def _is_next_ready(self) -> bool:
         """Whether the oldest request has its answer; it is handled if it waited for its turn."""
@@ -496,6 +583,13 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
         before = self.debt
         self._count_debt()
         self.stalled = self.stalled + 1 if self.debt >= before > 0 else 0
+
+    def end_if_gone(self) -> None:
+        """The end of a connection that is not read is not told; the system knows it."""
+        if self._reading_paused and self._transport is not None:
+            peer = self._transport.get_extra_info("socket")
+            if peer is not None and _is_reset(peer):
+                self.abort()
 
     # Endings
 

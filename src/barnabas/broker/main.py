@@ -27,7 +27,7 @@ log = logging.getLogger("kafka.server")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
-TRIM_BYTES_MIN = 16 * 1024 * 1024
+TRIM_BYTES_MIN = 8 * 1024 * 1024
 TRIM_WAIT_MAX = 16
 """In calls of ``give_back``."""
 

@@ -272,6 +272,8 @@ class NetworkServer:
                 self._end_slow_frames(now)
             checks += 1
             if checks % 10 == 0:
+                for connection in list(self._connections):
+                    connection.end_if_gone()
                 self._check_debtors()
                 self._end_stuck_frames(now)
                 self._end_closing(now)

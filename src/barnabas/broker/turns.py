@@ -24,6 +24,8 @@ from typing import Final
 
 TURN_S: Final = 0.004
 """Of clients, and as much of other brokers."""
+ARRIVALS_S: Final = 0.016
+"""Who comes while nobody waits is served at once, for so long from the beginning of a turn."""
 SHARE_S: Final = 0.00025
 """Of one line, when others wait."""
 LINES_PER_TURN: Final = 256
@@ -90,22 +92,31 @@ class Turns:
         long after the one before began, busy or not: it costs nothing to begin one too many."""
         self._served = 0
         self._read_bytes = 0
-        self._scheduled = False
+        self.is_busy = False
+        """Whether who comes has to wait for a turn: somebody does, or this turn is over."""
         self._long: dict[Line, None] = {}
-        self._long_waiting: dict[Line, None] = {}
+        self._long_waiting: dict[Line, bool] = {}
+        """And whether they have begun."""
 
     def arrived(self, line: Line) -> None:
         """There is something for a line: now, if nobody waits and the turn is not over, else in
         its order."""
         if line.ticket:
             return
-        if self._scheduled and (
+        if self.is_busy and (
             not line.is_first or self._brokers or self.clock() >= self._turn_ends + TURN_S
         ):
             self._enqueue(line)
             return
         now = self._serve(line)
         if now >= self._turn_ends or self._served >= LINES_PER_TURN:
+            self._schedule()
+
+    def served(self, line: Line) -> None:
+        """A line that wants no more was served while nobody was to wait."""
+        line.used_s = 0.0
+        self._served += 1
+        if self.clock() >= self._turn_ends or self._served >= LINES_PER_TURN:
             self._schedule()
 
     def later(self, line: Line) -> None:
@@ -133,15 +144,21 @@ class Turns:
 
     # Long work
 
-    def may_go_on(self, line: Line) -> bool:
-        """Whether the line may go on with long work now; if not, it gets a turn when it may."""
+    @property
+    def has_long(self) -> bool:
+        """Whether clients' long work is under way."""
+        return bool(self._long)
+
+    def may_go_on(self, line: Line, *, begun: bool = True) -> bool:
+        """Whether the line may go on with long work now; if not, it gets a turn when it may.
+        ``begun``: the request holds memory already. Those go on before others begin."""
         if line in self._long or line.is_first:
             return True
         if len(self._long) < LONG_AT_ONCE:
             self._long_waiting.pop(line, None)
             self._long[line] = None
             return True
-        self._long_waiting[line] = None
+        self._long_waiting[line] = begun
         return False
 
     def long_done(self, line: Line) -> None:
@@ -150,7 +167,8 @@ class Turns:
         if line in self._long:
             del self._long[line]
             if self._long_waiting:
-                self.later(min(self._long_waiting, key=lambda line: line.used_s))
+                waiting = self._long_waiting
+                self.later(min(waiting, key=lambda line: (not waiting[line], line.used_s)))
 
     # The turn
 
@@ -169,8 +187,8 @@ class Turns:
         self._schedule()
 
     def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
+        if not self.is_busy:
+            self.is_busy = True
             self._call_soon(self._run)
 
     def _serve(self, line: Line, began: float | None = None) -> float:
@@ -200,8 +218,8 @@ class Turns:
             now = self._serve(line, now)
         self._serve_clients(now)
         self._drop_stale()
-        self._turn_ends = self.clock() + TURN_S
-        self._scheduled = False
+        self._turn_ends = self.clock() + ARRIVALS_S
+        self.is_busy = False
         if self._brokers or self._waiting:
             self._schedule()
 

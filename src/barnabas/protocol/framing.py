@@ -135,6 +135,17 @@ class FrameBuffer:
             self._frame = memoryview(bytearray(min(self._size, GROWTH * self._filled)))
             self._frame[: self._filled] = frame
 
+    def only_frame(self, count: int) -> memoryview | None:
+        """Instead of ``received``, for what comes most: the frame, if the ``count`` bytes are that
+        one frame and nothing else is here. None if not, and nothing has happened."""
+        if self._frame is not None or self._source is not None or self._head:
+            return None
+        view = self._view
+        size = count - _PREFIX
+        if size < 0 or size > self.bytes_max or int.from_bytes(view[:_PREFIX], "big") != size:
+            return None
+        return memoryview(bytearray(view[_PREFIX:count]))
+
     def next_frame(self) -> memoryview | None:
         """The next frame that is whole, without its size; None if there is none yet.
 

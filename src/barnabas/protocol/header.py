@@ -16,9 +16,10 @@ from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.wire import MALFORMED, read_tags
 from barnabas.types import Buffer
 
-_FIXED = struct.Struct(">hhih")
-_FIXED_V0 = struct.Struct(">hhi")
+_LENGTH = struct.Struct(">h")
+_FIXED = struct.Struct(">hhi")
 _CORRELATION_ID = struct.Struct(">i")
+_CONTROLLED_SHUTDOWN = int(ApiKey.CONTROLLED_SHUTDOWN)
 _REQUEST_START = struct.Struct(">ihhih")
 _RESPONSE_START = struct.Struct(">ii")
 
@@ -39,10 +40,10 @@ def parse_request_header(buffer: Buffer, offset: int = 0) -> tuple[RequestHeader
     nearest known version, and the caller answers (ApiVersions) or closes. Raises InvalidRequest.
     """
     try:
-        if buffer[offset : offset + 4] == b"\0\7\0\0":
-            key, version, correlation_id = _FIXED_V0.unpack_from(buffer, offset)
+        key, version, correlation_id = _FIXED.unpack_from(buffer, offset)
+        if key == _CONTROLLED_SHUTDOWN and not version:
             return RequestHeader(key, version, correlation_id, None), offset + 8
-        key, version, correlation_id, length = _FIXED.unpack_from(buffer, offset)
+        (length,) = _LENGTH.unpack_from(buffer, offset + 8)
         position = offset + 10
         client_id = None
         if length >= 0:
