@@ -98,6 +98,27 @@ def test_addresses_that_are_none(address: str) -> None:
     _fails(barnabas("topic", "list", "-b", address), 1, "--bootstrap-server")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("topic", "create", "t", "-p", "99999999999"),
+        ("topic", "create", "t", "-r", "32768"),
+        ("consume", "t", "-o", "9223372036854775808"),
+        ("consume", "t", "-o", "@9223372036854775808"),
+        ("consume", "t", "-o", "@-7"),
+        ("consume", "t", "-o", "x"),
+        ("cluster", "reassign", "-t", "t", "--brokers", "2147483648"),
+        ("cluster", "reassign", "-t", "t", "--brokers", "\N{SUPERSCRIPT TWO}"),
+    ],
+)
+def test_numbers_that_nothing_can_have_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+    _fails(barnabas(*arguments), 2, "Error: ")
+
+
+def test_a_setting_without_a_value() -> None:
+    _fails(barnabas("topic", "create", "t", "-c", "retention.ms"), 1, "--config: 'retention.ms'")
+
+
 def test_topics_from_creation_to_deletion(cluster: Cluster) -> None:
     assert _ok(cluster, "topic", "create", "t1", "-p", "2", "-r", "2") == "created t1\n"
     listed = json.loads(_ok(cluster, "topic", "list", "-o", "json"))
@@ -221,6 +242,10 @@ def test_a_closed_pipe_is_no_error(cluster: Cluster) -> None:
         consumer.stdout.close()
         assert consumer.wait(60) in (0, 141)
         assert consumer.stderr.read() == b""
+    listing = " ".join([*BARNABAS, "topic", "list", "-b", cluster.bootstrap])
+    shell = ["bash", "-c", f"{listing} | true; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(shell, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_status(cluster: Cluster) -> None:

@@ -29,7 +29,7 @@ def _ids(_context: click.Context, _option: click.Parameter, text: str | None) ->
     if text is None:
         return []
     ids = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in ids) or len(set(ids)) != len(ids):
+    if not all(p.isdecimal() and int(p) < 2**31 for p in ids) or len(set(ids)) != len(ids):
         raise click.BadParameter("not a list of broker ids like 1,2,3")
     return [int(part) for part in ids]
 

@@ -78,6 +78,8 @@ def _parse_offset(text: str) -> tuple[str, int]:
     kind, digits = ("timestamp", text[1:]) if text.startswith("@") else ("absolute", text)
     try:
         number = int(digits)
+        if not (0 if kind == "timestamp" else -(2**63)) <= number < 2**63:
+            raise ValueError(digits)
     except ValueError:
         raise click.BadParameter(f"--offset: '{text}' is not an offset") from None
     if kind == "absolute" and number < 0:

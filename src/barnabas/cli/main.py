@@ -89,7 +89,9 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    # Click makes an exit of a closed pipe, and replaces the standard output before.
+    closed = isinstance(error, SystemExit) and sys.stdout is not sys.__stdout__
+    if closed or isinstance(error, BrokenPipeError):
         # Whoever read has had enough; what is still buffered for it must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -26,9 +26,14 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--partitions", "-p", type=click.IntRange(1), help="Default: num.partitions.")
 @click.option(
-    "--replicas", "-r", type=click.IntRange(1), help="Default: default.replication.factor."
+    "--partitions", "-p", type=click.IntRange(1, 2**31 - 1), help="Default: num.partitions."
+)
+@click.option(
+    "--replicas",
+    "-r",
+    type=click.IntRange(1, 2**15 - 1),
+    help="Default: default.replication.factor.",
 )
 @click.option("--min-isr", type=click.IntRange(1), help="Sets min.insync.replicas.")
 @click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A topic setting.")
@@ -47,7 +52,7 @@ def create(
     barnabas topic create orders -p 6 -r 3 --min-isr 2
     barnabas topic create sessions -c cleanup.policy=compact
     """
-    configs = parse_overrides(config)
+    configs = parse_overrides(config, "--config")
     if min_isr is not None:
         configs["min.insync.replicas"] = str(min_isr)
 
@@ -145,7 +150,7 @@ def alter(
 
     async def run() -> None:
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
-            await alter_topic(client, name, parse_overrides(config), delete_config)
+            await alter_topic(client, name, parse_overrides(config, "--config"), delete_config)
 
     asyncio.run(run())
     click.echo(f"altered {visible(name)}")

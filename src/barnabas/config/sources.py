@@ -93,12 +93,12 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[s
     return found
 
 
-def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
-    """``key=value`` pairs of the command line."""
+def parse_overrides(pairs: Iterable[str], option: str = "--override") -> dict[str, str]:
+    """``key=value`` pairs of the command line, given by ``option``."""
     found: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key.strip():
-            raise ConfigError(f"--override: '{pair}' is not key=value")
+            raise ConfigError(f"{option}: '{pair}' is not key=value")
         found[key.strip()] = value.strip()
     return found
