@@ -53,4 +53,5 @@ def answered(topics: list[Any], error_of: Callable[[TopicPartition], ErrorCode])
             ],
         )
         for topic in topics
+        if topic.partitions
     ]

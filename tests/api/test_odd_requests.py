@@ -1,4 +1,4 @@
-"""Fetch: odd limits, isolation levels and replica ids."""
+"""Fetches and commits with odd limits, isolation levels, replica ids, and without partitions."""
 
 from __future__ import annotations
 
@@ -83,5 +83,23 @@ def test_a_limit_below_zero_is_an_error_of_the_first_partition(version: int) -> 
             assert _parts(answer) == [refused, (0, True), (0, False)]
         answer = await client.ask(ApiKey.FETCH, version, _fetch(3, max_bytes=0))
         assert _parts(answer) == [(0, True), (0, False), (0, False)]
+
+    kit.run(scenario)
+
+
+@pytest.mark.parametrize("version", [2, 8, 9])
+def test_a_topic_without_partitions_is_left_out_of_a_commit(version: int) -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        commit = Message(
+            group_id="g",
+            generation_id_or_member_epoch=-1,
+            member_id="",
+            group_instance_id=None,
+            retention_time=-1,
+            topics=[Message(name="t", partitions=[])],
+        )
+        answer = await client.ask(ApiKey.OFFSET_COMMIT, version, commit)
+        assert not answer.topics
 
     kit.run(scenario)
