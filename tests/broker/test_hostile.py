@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import time
@@ -16,6 +17,8 @@ from tests.raw_client import RawConnection, topics_named
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.codec import decode_response
+from barnabas.protocol.header import parse_response_header
 from barnabas.protocol.message import Message
 
 pytestmark = pytest.mark.process
@@ -176,3 +179,38 @@ def test_nothing_is_done_for_clients_that_have_gone(cluster: Cluster) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
     wait_for(lambda: len(os.listdir(files)) <= before, 5, "the connections end")
+
+
+LONG = {
+    ApiKey.LIST_OFFSETS: (hostile.list_offsets, 7),
+    ApiKey.OFFSET_FETCH: (hostile.offset_fetch, 7),
+    ApiKey.OFFSET_COMMIT: (hostile.offset_commit, 8),
+    ApiKey.OFFSET_FOR_LEADER_EPOCH: (hostile.epochs, 4),
+}
+
+
+def _positions_are_served(port: int) -> bool:
+    with RawConnection(port) as raw:
+        finding = Message(key="hostile", key_type=0, coordinator_keys=["hostile"])
+        raw.ask(ApiKey.FIND_COORDINATOR, 4, finding)
+        asked = Message(group_id="hostile", topics=[], require_stable=False)
+        return bool(raw.ask(ApiKey.OFFSET_FETCH, 7, asked).error_code == 0)
+
+
+@pytest.mark.parametrize("api", LONG)
+def test_long_requests_give_way_and_are_answered_in_full(cluster: Cluster, api: ApiKey) -> None:
+    make, version = LONG[api]
+    wait_for(lambda: _positions_are_served(cluster.port), 30, "the group has a coordinator")
+    with hostile.connect(cluster.port) as long:
+        long.sendall(make(90_000))
+        _still_served(cluster)
+        assert not select.select([long], [], [], 0)[0]  # others did not wait for it
+        frame = hostile.receive(long)
+    _, offset = parse_response_header(api, version, frame)
+    answer = decode_response(api, version, frame, offset)
+    numbers = [
+        getattr(p, "partition_index", getattr(p, "partition", None))
+        for topic in answer.topics
+        for p in topic.partitions
+    ]
+    assert numbers == list(range(90_000))

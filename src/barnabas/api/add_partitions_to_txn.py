@@ -13,7 +13,7 @@ from typing import Any
 
 from barnabas.api.fenced import fenced
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.errors import ErrorCode
@@ -32,6 +32,12 @@ def handle(services: Services, request: Request) -> Answer:
     decoded = request.decode()
     if request.api_version >= BATCHED_FROM:
         return _batched(services, request, decoded)
+    return request.worked_out(_single(services, request, decoded))
+
+
+def _single(
+    services: Services, request: Request, decoded: Any
+) -> Steps[Pieces | asyncio.Future[Pieces]]:
     partitions = _partitions(decoded.v3_and_below_topics)
     result = _add(
         services,
@@ -41,13 +47,16 @@ def handle(services: Services, request: Request) -> Answer:
         partitions,
     )
 
-    def answer(errors: Errors) -> Pieces:
-        topics = _topics(decoded.v3_and_below_topics, errors)
-        return request.answer(Message(throttle_time=0, results_by_topic_v3_and_below=topics))
+    def answer(errors: Errors) -> Steps[Pieces]:
+        topics = yield from _topics(decoded.v3_and_below_topics, errors)
+        message = Message(throttle_time=0, results_by_topic_v3_and_below=topics)
+        return (yield from request.answer_in_steps(message))
 
     if isinstance(result, Mapping):
-        return answer(result)
-    return when(result, lambda error: answer(dict.fromkeys(partitions, fenced(request, error))))
+        return (yield from answer(result))
+    return when(
+        result, lambda error: at_once(answer(dict.fromkeys(partitions, fenced(request, error))))
+    )
 
 
 async def _batched(services: Services, request: Request, decoded: Any) -> Pieces:
@@ -71,15 +80,10 @@ async def _batched(services: Services, request: Request, decoded: Any) -> Pieces
             found = await found
         if isinstance(found, ErrorCode):
             found = dict.fromkeys(partitions, found)
-        answers.append(
-            Message(
-                transactional_id=transaction.transactional_id,
-                topic_results=_topics(transaction.topics, found),
-            )
-        )
-    return request.answer(
-        Message(throttle_time=0, error_code=ErrorCode.NONE, results_by_transaction=answers)
-    )
+        topics = await request.in_turns_if_long(_topics(transaction.topics, found))
+        answers.append(Message(transactional_id=transaction.transactional_id, topic_results=topics))
+    message = Message(throttle_time=0, error_code=ErrorCode.NONE, results_by_transaction=answers)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
 def _add(
@@ -102,17 +106,13 @@ def _partitions(topics: Any) -> list[TopicPartition]:
     return [TopicPartition(topic.name, number) for topic in topics for number in topic.partitions]
 
 
-def _topics(topics: Any, errors: Errors) -> list[Message]:
-    return [
-        Message(
-            name=topic.name,
-            results_by_partition=[
-                Message(
-                    partition_index=number,
-                    partition_error_code=errors[TopicPartition(topic.name, number)],
-                )
-                for number in topic.partitions
-            ],
-        )
-        for topic in topics
-    ]
+def _topics(topics: Any, errors: Errors) -> Steps[list[Message]]:
+    answers = []
+    for topic in topics:
+        results = []
+        for number in topic.partitions:
+            code = errors[TopicPartition(topic.name, number)]
+            results.append(Message(partition_index=number, partition_error_code=code))
+            yield 1
+        answers.append(Message(name=topic.name, results_by_partition=results))
+    return answers

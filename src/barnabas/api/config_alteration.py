@@ -24,6 +24,8 @@ from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config, write_config
 
+RESOURCES_AT_ONCE = 32
+
 
 class ResourceType(IntEnum):
     """What has settings, as the protocol numbers it."""
@@ -71,7 +73,9 @@ async def alter_each(request: Request, alter_one: Callable[[Any, bool], Awaitabl
     decoded = request.decode()
     named = Counter((r.resource_type, r.resource_name) for r in decoded.resources)
     responses = []
-    for resource in decoded.resources:
+    for index, resource in enumerate(decoded.resources, 1):
+        if index % RESOURCES_AT_ONCE == 0:
+            await request.give_way()  # what is refused at once waits for nothing
         answer = Message(
             error_code=ErrorCode.NONE,
             error_message=None,
@@ -88,7 +92,8 @@ async def alter_each(request: Request, alter_one: Callable[[Any, bool], Awaitabl
         except KafkaError as error:
             answer.error_code = error.code
             answer.error_message = error.message or None
-    return request.answer(Message(throttle_time=0, responses=responses))
+    message = Message(throttle_time=0, responses=responses)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
 def refuse_nulls(names: list[str]) -> None:

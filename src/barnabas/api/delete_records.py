@@ -7,10 +7,11 @@ to the last offset given, as in the original.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.protocol.api import ApiKey
@@ -23,12 +24,16 @@ from barnabas.types import TopicPartition
 @serves(ApiKey.DELETE_RECORDS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own, answered together."""
+    return request.worked_out(_delete(services, request))
+
+
+def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
     decoded = request.decode()
-    targets = {
-        TopicPartition(topic.name, p.partition_index): p.offset
-        for topic in decoded.topics
-        for p in topic.partitions
-    }
+    targets: dict[TopicPartition, int] = {}
+    for topic in decoded.topics:
+        for p in topic.partitions:
+            targets[TopicPartition(topic.name, p.partition_index)] = p.offset
+            yield 1
     outcome = services.replicas.delete_records(list(targets.items()), milliseconds(decoded.timeout))
     return when(outcome, partial(_answer, request))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.coordinator.group.classic.member import GroupView
 from barnabas.errors import ErrorCode
@@ -17,11 +17,17 @@ from barnabas.protocol.message import Message
 
 @serves(ApiKey.DESCRIBE_GROUPS)
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
+    """Each group on its own."""
+    return request.worked_out(_answer(services, request))
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
     decoded = request.decode()
     asked = getattr(decoded, "include_authorized_operations", False)
-    groups = [_group(services.groups.describe(name), asked) for name in decoded.groups]
-    return request.answer(Message(throttle_time=0, groups=groups))
+    groups = yield from each(
+        decoded.groups, lambda name: _group(services.groups.describe(name), asked)
+    )
+    return (yield from request.answer_in_steps(Message(throttle_time=0, groups=groups)))
 
 
 def _group(group: GroupView, asked: bool) -> Message:

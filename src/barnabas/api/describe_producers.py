@@ -4,7 +4,7 @@ when (KIP-664). Any replica answers for its own log."""
 from __future__ import annotations
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.names import check_topic
@@ -17,20 +17,23 @@ from barnabas.types import NO_OFFSET, TopicPartition
 @serves(ApiKey.DESCRIBE_PRODUCERS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
-    topics = [
-        Message(
-            name=topic.name,
-            partitions=[
-                _partition(services, TopicPartition(topic.name, number))
-                for number in topic.partition_indexes
-            ],
-        )
-        for topic in request.decode().topics
-    ]
-    return request.answer(Message(throttle_time=0, topics=topics))
+    return _answer(services, request)
 
 
-def _partition(services: Services, name: TopicPartition) -> Message:
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
+    """A partition may have had many thousands of producers."""
+    topics = []
+    for topic in request.decode().topics:
+        partitions = []
+        for number in topic.partition_indexes:
+            answer = yield from _partition(services, TopicPartition(topic.name, number))
+            partitions.append(answer)
+        topics.append(Message(name=topic.name, partitions=partitions))
+        yield 1
+    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+
+
+def _partition(services: Services, name: TopicPartition) -> Steps[Message]:
     answer = Message(
         partition_index=name.partition,
         error_code=ErrorCode.NONE,
@@ -40,10 +43,11 @@ def _partition(services: Services, name: TopicPartition) -> Message:
     try:
         _check_topic(services, name.topic)
         producers = services.replicas.host(name).log_or_raise().producers
-        answer.active_producers = [_producer(entry) for entry in producers.entries.values()]
+        answer.active_producers = yield from each(list(producers.entries.values()), _producer)
     except KafkaError as error:
         answer.error_code = error.code
         answer.error_message = error.message or None
+    yield 1
     return answer
 
 

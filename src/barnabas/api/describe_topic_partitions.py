@@ -9,7 +9,7 @@ from __future__ import annotations
 from barnabas.api.metadata import partition_message, unknown_topic_error
 from barnabas.api.operations import TOPIC_OPERATIONS
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode
@@ -20,6 +20,11 @@ from barnabas.protocol.message import Message
 @serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS)
 def handle(services: Services, request: Request) -> Answer:
     """Topics in order of their names, from the cursor, up to the limit of partitions."""
+    return _answer(services, request)
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
+    """Topics that do not exist take no room of the limit, so there may be very many."""
     decoded = request.decode()
     cursor = decoded.cursor
     if cursor is not None and cursor.partition_index < 0:
@@ -34,18 +39,20 @@ def handle(services: Services, request: Request) -> Answer:
     left = min(max(1, decoded.response_partition_limit), limit)
     topics: list[Message] = []
     next_cursor = None
-    for name in names:
+    for index, name in enumerate(names):
         start = first_partition if cursor is not None and name == cursor.topic_name else 0
         topic, more_at = _topic(services, request.listener, name, start, left)
         topics.append(topic)
+        yield 1
         left -= len(topic.partitions)
         if more_at is not None:
             next_cursor = Message(topic_name=name, partition_index=more_at)
             break
-        if left == 0 and name != names[-1]:
-            next_cursor = Message(topic_name=names[names.index(name) + 1], partition_index=0)
+        if left == 0 and index + 1 < len(names):
+            next_cursor = Message(topic_name=names[index + 1], partition_index=0)
             break
-    return request.answer(Message(throttle_time=0, topics=topics, next_cursor=next_cursor))
+    message = Message(throttle_time=0, topics=topics, next_cursor=next_cursor)
+    return (yield from request.answer_in_steps(message))
 
 
 def _topic(

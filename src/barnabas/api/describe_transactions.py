@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.coordinator.transaction.records import by_topic
 from barnabas.errors import ErrorCode, KafkaError
@@ -13,9 +13,14 @@ from barnabas.protocol.message import Message
 
 @serves(ApiKey.DESCRIBE_TRANSACTIONS)
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
-    found = [_describe(services, name) for name in request.decode().transactional_ids]
-    return request.answer(Message(throttle_time=0, transaction_states=found))
+    """Each transactional id on its own."""
+    return request.worked_out(_answer(services, request))
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
+    ids = request.decode().transactional_ids
+    found = yield from each(ids, lambda name: _describe(services, name))
+    return (yield from request.answer_in_steps(Message(throttle_time=0, transaction_states=found)))
 
 
 def _describe(services: Services, transactional_id: str) -> Message:

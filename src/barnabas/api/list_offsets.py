@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -25,22 +25,29 @@ _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
 @serves(ApiKey.LIST_OFFSETS)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
+    return request.worked_out(_answer(services, request))
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
     decoded = request.decode()
-    asked = Counter((t.name, p.partition_index) for t in decoded.topics for p in t.partitions)
+    asked: Counter[tuple[str, int]] = Counter()
+    for topic in decoded.topics:
+        for p in topic.partitions:
+            asked[topic.name, p.partition_index] += 1
+            yield 1
     is_known = getattr(decoded, "isolation_level", 0) in ISOLATION_LEVELS
-    topics = [
-        Message(
-            name=topic.name,
-            partitions=[
-                _refused(p, ErrorCode.INVALID_REQUEST)
-                if asked[topic.name, p.partition_index] > 1 or not is_known
-                else _partition(services, request.api_version, decoded, topic.name, p)
-                for p in topic.partitions
-            ],
-        )
-        for topic in decoded.topics
-    ]
-    return request.answer(Message(throttle_time=0, topics=topics))
+    topics = []
+    for topic in decoded.topics:
+        partitions = []
+        for p in topic.partitions:
+            if asked[topic.name, p.partition_index] > 1 or not is_known:
+                answer = _refused(p, ErrorCode.INVALID_REQUEST)
+            else:
+                answer = _partition(services, request.api_version, decoded, topic.name, p)
+            partitions.append(answer)
+            yield 1
+        topics.append(Message(name=topic.name, partitions=partitions))
+    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
 
 
 def _refused(wanted: Any, error: ErrorCode) -> Message:

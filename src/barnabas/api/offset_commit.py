@@ -7,11 +7,12 @@ too, which bring their member epoch as the generation.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from barnabas.api.positions import answered, to_commit
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
@@ -26,13 +27,17 @@ MEMBER_EPOCHS_FROM = 9
 @serves(ApiKey.OFFSET_COMMIT)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition."""
+    return request.worked_out(_commit(services, request))
+
+
+def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
     decoded = request.decode()
     now_ms = services.env.clock.wall_ms()
     retention_ms = milliseconds(getattr(decoded, "retention_time", DEFAULT_RETENTION_MS))
     expire_ms = None if retention_ms < 0 else now_ms + retention_ms
-    offsets, errors = to_commit(services, decoded.topics, now_ms, expire_ms)
+    offsets, errors = yield from to_commit(services, decoded.topics, now_ms, expire_ms)
     if not offsets:
-        return _answer(request, decoded, errors)
+        return (yield from _answer(request, decoded, errors))
     result = services.groups.offsets.commit(
         CommitRequest(
             group_id=decoded.group_id,
@@ -43,9 +48,9 @@ def handle(services: Services, request: Request) -> Answer:
             knows_member_epochs=request.api_version >= MEMBER_EPOCHS_FROM,
         )
     )
-    return when(result, lambda codes: _answer(request, decoded, {**errors, **codes}))
+    return when(result, lambda codes: at_once(_answer(request, decoded, {**errors, **codes})))
 
 
-def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
-    topics = answered(decoded.topics, errors.__getitem__)
-    return request.answer(Message(throttle_time=0, topics=topics))
+def _answer(request: Request, decoded: Any, errors: Errors) -> Steps[Pieces]:
+    topics = yield from answered(decoded.topics, errors.__getitem__)
+    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))

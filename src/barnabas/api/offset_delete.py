@@ -36,5 +36,7 @@ async def _delete(services: Services, request: Request) -> Pieces:
         errors.update(await services.groups.offsets.delete(decoded.group_id, known))
     except KafkaError as error:
         return request.answer(Message(error_code=error.code, throttle_time=0, topics=[]))
-    topics = answered(decoded.topics, errors.__getitem__)
-    return request.answer(Message(error_code=ErrorCode.NONE, throttle_time=0, topics=topics))
+    answers = answered(decoded.topics, errors.__getitem__)
+    topics = await request.in_turns_if_long(answers)
+    message = Message(error_code=ErrorCode.NONE, throttle_time=0, topics=topics)
+    return await request.in_turns_if_long(request.answer_in_steps(message))

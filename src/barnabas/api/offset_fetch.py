@@ -9,10 +9,11 @@ epoch with v9.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.coordinator.group.offset_manager import FetchedOffset
 from barnabas.coordinator.group.records.group_metadata import CommittedOffset
@@ -23,26 +24,33 @@ from barnabas.types import NO_EPOCH, TopicPartition
 
 GROUP_ERROR_FROM = 2
 BATCHED_FROM = 8
+NAMES_AT_ONCE = 64
 
 
 @serves(ApiKey.OFFSET_FETCH)
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
+    """Each group on its own."""
+    return request.worked_out(_answer(services, request))
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
     decoded = request.decode()
     stable = getattr(decoded, "require_stable", False)
     if request.api_version >= BATCHED_FROM:
-        groups = [_group(services, g, stable) for g in decoded.groups]
-        return request.answer(Message(throttle_time=0, groups=groups))
-    group = _group(services, decoded, stable)
+        groups = []
+        for asked in decoded.groups:
+            groups.append((yield from _group(services, asked, stable)))
+            yield 1
+        return (yield from request.answer_in_steps(Message(throttle_time=0, groups=groups)))
+    group = yield from _group(services, decoded, stable)
     if group.error_code != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
         names = _names(decoded.topics) or ()
         nothing = CommittedOffset(-1)
-        group.topics = _topics(
+        group.topics = yield from _topics(
             [FetchedOffset(partition=n, value=nothing, error=group.error_code) for n in names]
         )
-    return request.answer(
-        Message(throttle_time=0, topics=group.topics, error_code=group.error_code)
-    )
+    message = Message(throttle_time=0, topics=group.topics, error_code=group.error_code)
+    return (yield from request.answer_in_steps(message))
 
 
 def _names(topics: Sequence[Any] | None) -> list[TopicPartition] | None:
@@ -51,22 +59,28 @@ def _names(topics: Sequence[Any] | None) -> list[TopicPartition] | None:
     return [TopicPartition(t.name, index) for t in topics for index in t.partition_indexes]
 
 
-def _group(services: Services, asked: Any, stable: bool) -> Message:
+def _group(services: Services, asked: Any, stable: bool) -> Steps[Message]:
     group_id = asked.group_id
+    fetch = partial(
+        services.groups.offsets.fetch,
+        group_id,
+        require_stable=stable,
+        member_id=getattr(asked, "member_id", None),
+        member_epoch=getattr(asked, "member_epoch", NO_EPOCH),
+    )
+    names = _names(asked.topics)
     try:
-        found = services.groups.offsets.fetch(
-            group_id,
-            _names(asked.topics),
-            require_stable=stable,
-            member_id=getattr(asked, "member_id", None),
-            member_epoch=getattr(asked, "member_epoch", NO_EPOCH),
-        )
+        found = fetch(names[:NAMES_AT_ONCE] if names is not None else None)
+        for start in range(NAMES_AT_ONCE, len(names or ()), NAMES_AT_ONCE):
+            yield 1
+            found += fetch((names or [])[start : start + NAMES_AT_ONCE])
     except KafkaError as error:
         return Message(group_id=group_id, topics=[], error_code=error.code)
-    return Message(group_id=group_id, topics=_topics(found), error_code=ErrorCode.NONE)
+    topics = yield from _topics(found)
+    return Message(group_id=group_id, topics=topics, error_code=ErrorCode.NONE)
 
 
-def _topics(found: list[FetchedOffset]) -> list[Message]:
+def _topics(found: list[FetchedOffset]) -> Steps[list[Message]]:
     topics: dict[str, list[Message]] = {}
     for position in found:
         value = position.value
@@ -79,4 +93,5 @@ def _topics(found: list[FetchedOffset]) -> list[Message]:
                 error_code=position.error,
             )
         )
+        yield 1
     return [Message(name=name, partitions=partitions) for name, partitions in topics.items()]

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -18,14 +19,17 @@ from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
 @serves(ApiKey.OFFSET_FOR_LEADER_EPOCH)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
-    topics = [
-        Message(
-            topic=topic.topic,
-            partitions=[_partition(services, topic.topic, p) for p in topic.partitions],
-        )
-        for topic in request.decode().topics
-    ]
-    return request.answer(Message(throttle_time=0, topics=topics))
+    return request.worked_out(_answer(services, request))
+
+
+def _answer(services: Services, request: Request) -> Steps[Pieces]:
+    topics = []
+    for topic in request.decode().topics:
+        describe = partial(_partition, services, topic.topic)
+        partitions = yield from each(topic.partitions, describe)
+        topics.append(Message(topic=topic.topic, partitions=partitions))
+        yield 1
+    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
 
 
 def _partition(services: Services, topic: str, wanted: Any) -> Message:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from barnabas.api.request import Steps
 from barnabas.api.services import Services
 from barnabas.coordinator.group.offset_manager import Errors
 from barnabas.coordinator.group.records.group_metadata import CommittedOffset
@@ -18,12 +19,13 @@ Positions = list[tuple[TopicPartition, CommittedOffset]]
 
 def to_commit(
     services: Services, topics: list[Any], now_ms: int, expire_ms: int | None = None
-) -> tuple[Positions, Errors]:
+) -> Steps[tuple[Positions, Errors]]:
     """The positions that a request brings, and the partitions among them that do not exist."""
     positions: Positions = []
     errors: Errors = {}
     for topic in topics:
         for partition in topic.partitions:
+            yield 1
             name = TopicPartition(topic.name, partition.partition_index)
             if name not in services.metadata:
                 errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -39,19 +41,17 @@ def to_commit(
     return positions, errors
 
 
-def answered(topics: list[Any], error_of: Callable[[TopicPartition], ErrorCode]) -> list[Message]:
+def answered(
+    topics: list[Any], error_of: Callable[[TopicPartition], ErrorCode]
+) -> Steps[list[Message]]:
     """The answer's topics, in the order of the request's."""
-    return [
-        Message(
-            name=topic.name,
-            partitions=[
-                Message(
-                    partition_index=p.partition_index,
-                    error_code=error_of(TopicPartition(topic.name, p.partition_index)),
-                )
-                for p in topic.partitions
-            ],
-        )
-        for topic in topics
-        if topic.partitions
-    ]
+    answers = []
+    for topic in topics:
+        partitions = []
+        for p in topic.partitions:
+            code = error_of(TopicPartition(topic.name, p.partition_index))
+            partitions.append(Message(partition_index=p.partition_index, error_code=code))
+            yield 1
+        if partitions:
+            answers.append(Message(name=topic.name, partitions=partitions))
+    return answers

@@ -29,10 +29,12 @@ Steps: TypeAlias = Generator[int, None, T]
 may be left for a while: the connection's share of a turn is used, others are served meanwhile."""
 
 Answer: TypeAlias = (
-    "Pieces | asyncio.Future[Pieces] | Coroutine[Any, Any, Pieces] | Steps[Pieces] | None"
+    "Pieces | asyncio.Future[Pieces] | Coroutine[Any, Any, Pieces]"
+    " | Steps[Pieces] | Steps[Pieces | asyncio.Future[Pieces]] | None"
 )
 """What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
-(acks=0). Answers leave a connection in the order of its requests, whatever their form."""
+(acks=0). Steps may also end with a promise. Answers leave a connection in the order of its
+requests, whatever their form."""
 
 
 def each(items: Iterable[V], make: Callable[[V], T]) -> Steps[list[T]]:
@@ -106,6 +108,22 @@ class Request:
             return at_once(steps)
         result: T = await self.line.run(steps)
         return result
+
+    def worked_out(self, steps: Steps[T]) -> T | Steps[T]:
+        """For handlers whose work grows with the request: a short one has its answer at once."""
+        if len(self.frame) <= limits.STEPPED_FRAME_BYTES:
+            return at_once(steps)
+        return steps
+
+    async def in_turns_if_long(self, steps: Steps[T]) -> T:
+        """``worked_out`` for coroutines."""
+        if len(self.frame) <= limits.STEPPED_FRAME_BYTES:
+            return at_once(steps)
+        return await self.in_turns(steps)
+
+    async def give_way(self) -> None:
+        """For coroutines: let other connections be served."""
+        await self.in_turns(each((None,), lambda _: None))
 
     def answer(self, message: Message) -> Pieces:
         """``message`` as the response frame of this request."""

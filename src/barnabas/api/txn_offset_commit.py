@@ -11,7 +11,7 @@ from typing import Any
 
 from barnabas.api.positions import Positions, answered, to_commit
 from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, prepare
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
@@ -36,10 +36,10 @@ def handle(services: Services, request: Request) -> Answer:
 async def _commit(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     now_ms = services.env.clock.wall_ms()
-    offsets, errors = to_commit(services, decoded.topics, now_ms)
+    offsets, errors = await request.in_turns_if_long(to_commit(services, decoded.topics, now_ms))
     if offsets:
         errors.update(await _append(services, request, decoded, offsets))
-    return _answer(request, decoded, errors)
+    return await request.in_turns_if_long(_answer(request, decoded, errors))
 
 
 async def _append(
@@ -78,12 +78,12 @@ async def _append(
     return result if isinstance(result, dict) else await result
 
 
-def _answer(request: Request, decoded: Any, errors: Errors) -> Pieces:
+def _answer(request: Request, decoded: Any, errors: Errors) -> Steps[Pieces]:
     def code(name: TopicPartition) -> ErrorCode:
         error = errors[name]
         if error == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and request.api_version < LOADING_FROM:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         return error
 
-    topics = answered(decoded.topics, code)
-    return request.answer(Message(throttle_time=0, topics=topics))
+    topics = yield from answered(decoded.topics, code)
+    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))

@@ -421,7 +421,7 @@ class ClientConnection(Line, asyncio.BufferedProtocol):
 
         def worked(pieces: Any, error: BaseException | None) -> None:
             if error is None:
-                self._put(slot, pieces)
+                self._settle(request, slot, pieces)
             elif isinstance(error, InvalidRequest):
                 raise error
             else:
