@@ -78,22 +78,6 @@ def test_the_first_question_after_a_leaders_death_is_answered_with_its_successor
     kit.run(scenario, brokers=3)
 
 
-def test_so_it_is_when_the_leader_was_the_controller() -> None:
-    """The next controller says who is there before it says who leads."""
-
-    async def scenario(client: kit.Client) -> None:
-        victim = await _controller(client)
-        heir, other = (b for b in (1, 2, 3) if b != victim)
-        await _topic(client, victim, heir, other)
-        await _kill_seen(client, victim)
-        answers = await asyncio.gather(*(_leader(client, b) for b in (heir, other)))
-        for error, leader, took in answers:
-            assert (error, leader) == (0, heir)
-            assert LOOP_TICK_S < took < SUCCESSOR_S
-
-    kit.run(scenario, brokers=3)
-
-
 def test_a_broker_that_follows_nothing_of_it_knows_of_the_death() -> None:
     async def scenario(client: kit.Client) -> None:
         controller = await _controller(client)
