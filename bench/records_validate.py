@@ -1,6 +1,7 @@
 """What judging, stamping and reading record batches costs: CPU time of one core, best of five.
 
-Run: ``.venv/bin/python bench/records_validate.py``.
+Run: ``.venv/bin/python bench/records_validate.py``. To compare two versions, run them by turns and
+take the least of many.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from barnabas.records.batch import Codec, Record, build_batch, iterate_records, stamp
 from barnabas.records.validate import validate_client_batch
@@ -35,21 +37,47 @@ def words(number: int, size: int) -> bytes:
     return b" ".join(b"%d seven" % (number * 7919 + i) for i in range(size // 8))[:size]
 
 
-def batch(size: int, count: int, codec: int, *, varied: bool) -> memoryview:
-    """Records of one size, or of sizes a fifth about it; spread over five ms."""
+class Kind(NamedTuple):
+    """Of records."""
+
+    name: str
+    varied: bool = True
+    """Sizes a fifth about the one named, else all of one."""
+    keys: tuple[int, int] | None = None
+    """Least and most bytes of their keys."""
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    span_ms: int = 5
+    """Between the first timestamp and the last."""
+
+
+HEADERS = (("trace", b"0123456789abcdef"), ("type", b"json"))
+KINDS = (
+    Kind("one size", varied=False),
+    Kind("one size, headers", varied=False, keys=(12, 12), headers=HEADERS),
+    Kind("about"),
+    Kind("about, over 500 ms", span_ms=500),
+    Kind("about, keys of one length", keys=(12, 12)),
+    Kind("about, keys of any length", keys=(4, 20)),
+    Kind("about, headers", keys=(12, 12), headers=HEADERS),
+)
+ALONE = ("one size", "one size, headers")
+"""What is worth to be told of a single record."""
+
+
+def batch(size: int, count: int, codec: int, kind: Kind) -> memoryview:
     chance = random.Random(size)
-    return memoryview(
-        build_batch(
-            [
-                Record(
-                    timestamp=NOW_MS + 5 * i // count,
-                    value=words(i, size + (chance.randrange(-size // 5, size // 5) * varied)),
-                )
-                for i in range(count)
-            ],
-            codec=codec,
+    records = []
+    for i in range(count):
+        change = chance.randrange(-size // 5, size // 5) if kind.varied else 0
+        records.append(
+            Record(
+                timestamp=NOW_MS + kind.span_ms * i // count,
+                key=b"k" * chance.randint(*kind.keys) if kind.keys else None,
+                value=words(i, size + change),
+                headers=kind.headers,
+            )
         )
-    )
+    return memoryview(build_batch(records, codec=codec))
 
 
 def validate(view: memoryview) -> None:
@@ -65,18 +93,22 @@ def read_all(view: memoryview) -> None:
 
 
 def main() -> None:
-    print("codec  records          batch       validate+stamp            a record   read a record")
+    print(
+        f"codec  records          kind {'batch':>31}       validate+stamp          a record   read"
+    )
+    sizes = ((1000, 1), (1000, 4), (1000, 16), (1000, 1000), (100, 160), (100, 10_000))
     for codec in Codec:
-        for size, count in ((1000, 1), (1000, 16), (1000, 1000), (100, 160), (100, 10_000)):
-            for varied in (False, True) if count > 1 else (False,):
-                view = batch(size, count, codec, varied=varied)
+        for size, count in sizes:
+            for kind in KINDS:
+                if count == 1 and kind.name not in ALONE:
+                    continue
+                view = batch(size, count, codec, kind)
                 us = cpu_us(partial(validate, view))
                 read = cpu_us(partial(read_all, view))
-                kind = "about" if varied else "  all"
                 print(
-                    f"{codec.name:6} {count:6} x {kind} {size:4} B {len(view):8} B"
+                    f"{codec.name:6} {count:6} x {size:4} B  {kind.name:26} {len(view):8} B"
                     f" {us:9.1f} us {len(view) / us:7.0f} MB/s"
-                    f" {us / count * 1000:8.0f} ns {read / count * 1000:8.0f} ns"
+                    f" {us / count * 1000:8.0f} ns a record, to read it {read / count * 1000:.0f}"
                 )
 
 

@@ -81,17 +81,18 @@ def same_size(
     count = min(limit, (size - end) // step)
     if count < COUNT_MIN or data[end] != data[start] or data[body - 1 + step] != data[body - 1]:
         return 0, []
-    places = [*range(start, body), key_at, value_at, tail]
+    places = [start, key_at, value_at, tail]
+    if body - start > 1:
+        places += range(start + 1, body)
     if key_end - key_at > 1 or value_end - value_at > 1:
         places += [*range(key_at + 1, key_end), *range(value_at + 1, value_end)]
     if end - tail > 1:
         places += like.tail_places(data)
     for place in places:
         at = place + step
-        column = data[at : at + count * step : step]
         byte = _REPEATED[data[place]]
-        if column != byte * count:
-            count -= len(bytes(column).lstrip(byte))
+        if data[at : at + count * step : step] != byte * count:
+            count -= len(bytes(data[at : at + count * step : step]).lstrip(byte))
             if count < COUNT_MIN:
                 return 0, []
     offsets = _offset_columns(number, count)
@@ -123,6 +124,11 @@ class Windows(NamedTuple):
             starts.append(at)
             at += _step_of(cut, before)
         return starts
+
+    def key_lengths(self, like: Shape) -> int:
+        """How many lengths keys have, beside one."""
+        place = self.before + like.key_at - like.start
+        return len({cut[place] for cut in self.cuts[:-1]}) - 1
 
 
 def cut_windows(data: bytes, at: int, stop: int, count: int, before: int, after: int) -> Windows:

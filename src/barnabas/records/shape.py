@@ -1,4 +1,5 @@
-"""Where the fields of one record are: its shape, if all its numbers are right.
+"""Reads records one after the other: one with the places of its fields (``Shape``), or many with
+what they add up to (``read_each``).
 
 Records are read as Kafka reads them (``DefaultRecord.readFrom``): attributes have no meaning, any
 negative length of a key or value is null, numbers may be longer than they need be.
@@ -12,8 +13,31 @@ from barnabas.records.batch import invalid_record
 from barnabas.records.varint import read_varint, read_varlong
 from barnabas.types import Buffer
 
+_NULL = 1
+"""The length -1, zig-zag encoded."""
+_TWO_BYTES = 1 << 14
+"""Above what a number of two bytes can be, zig-zag encoded."""
+# Offset deltas as they are encoded: in one byte below 64, in two below 8192, else in three.
+_ONE_BYTE_DELTAS = 64
+_TWO_BYTE_DELTAS = 8192
+_THREE_BYTE_DELTAS = 1 << 20
+_I64 = 2**63
+
 _new = tuple.__new__
 """Makes a ``Shape`` of its fields without the cost of a call in Python."""
+
+
+class Survey(NamedTuple):
+    """What records say together."""
+
+    earliest: int
+    """No timestamp delta is below this."""
+    latest: int
+    """The greatest timestamp delta."""
+    keyless: bool
+    """Some record has no key."""
+    in_order: bool
+    """The offset deltas are 0, 1, 2 and so on."""
 
 
 class Shape(NamedTuple):
@@ -100,3 +124,66 @@ def _end_of_headers(data: Buffer, at: int, end: int) -> int:
         value, at = read_varint(data, at + name)
         at += max(value, 0)
     return at
+
+
+def read_each(data: Buffer, first: int, stop: int, end: int) -> tuple[int, Survey]:
+    """Where the last of these records ends, and what they say: those from number ``first`` to
+    before ``stop``, the first of which begins at ``end``. Raises what ``read_shape`` does.
+
+    The loop itself reads the usual form: length, timestamp and value length take up to two bytes,
+    the key's length one, and there are no headers."""
+    latest, earliest = -_I64, _I64
+    keys = 0
+    all_in_order = True
+    same_time = None
+    for number in range(first, stop):
+        start = end
+        length = data[start]
+        at = start + 1
+        if length >= 0x80:
+            length += (data[at] << 7) - 0x80
+            at += 1
+        end = at + (length >> 1)
+        at += 1
+        time = data[at]
+        at += 1
+        if time >= 0x80:
+            time += (data[at] << 7) - 0x80
+            at += 1
+        if number < _ONE_BYTE_DELTAS:
+            in_order = data[at] == 2 * number
+            at += 1
+        elif number < _TWO_BYTE_DELTAS:
+            in_order = data[at] == 2 * number & 0x7F | 0x80 and data[at + 1] == number >> 6
+            at += 2
+        else:
+            delta = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+            expected = 2 * number & 0x7F | number << 2 & 0x7F00 | number << 3 & 0x7F0000
+            in_order = delta == expected | 0x8080 and number < _THREE_BYTE_DELTAS
+            at += 3
+        key = data[at]
+        at += 1
+        usual = in_order and (length | time) < _TWO_BYTES and not length & 1
+        if usual and (key == _NULL or not key & 0x81):
+            at += key >> 1
+            value = data[at]
+            if value >= 0x80:
+                at += 1
+                value += (data[at] << 7) - 0x80
+            at += 1 + (value >> 1)
+            if at + 1 == end and (value == _NULL or not value & 1) and not data[at]:
+                keys |= key
+                if time != same_time:
+                    same_time = time
+                    time = ~(time >> 1) if time & 1 else time >> 1
+                    # Half as much as max and min.
+                    latest = time if time > latest else latest
+                    earliest = time if time < earliest else earliest
+                continue
+        shape = read_shape(data, start)
+        end, time = shape.end, shape.time
+        latest, earliest = max(latest, time), min(earliest, time)
+        keys |= shape.keyless
+        all_in_order = all_in_order and shape.delta == number
+    # Lengths of keys are even, but for the one that means null.
+    return end, _new(Survey, (earliest, latest, bool(keys & 1), all_in_order))

@@ -5,35 +5,35 @@ can take out as many records as the header says, and which timestamp is the larg
 rolling and lookups go by it. None of it can be believed of the header. Where a record begins
 follows from the lengths of all before it, so there is no proof without a look at each.
 
-One record is read field by field (``shape.py``, 1 to 2 us). The records that follow are compared
-with it, in columns: one byte of all of them at once. What is proven there is only ever that a
-record is right; one that differs in any byte that matters is read field by field, which decides.
+There are three ways, chosen as the records come:
 
-- **Records of one size**: the one before ends where its lengths say. If the bytes of the following
-  that make up their lengths and the number of headers are the same as in that one, at the same
-  distances, then each of them ends where its lengths say, and there the next begins: that is the
-  whole proof. The columns are strided slices of the batch itself, about 5 ns a record each.
-- **Others** (``_Windows``): a loop follows the records' lengths alone and cuts out the bytes
+- **One by one** (``shape.read_each``): 0.8 us a record of the usual form, 4 us one with headers.
+  A few records, and those that differ too much to be compared.
+- **Records of one size**: one is read field by field, and its followers are compared with it in
+  columns: one byte of all of them at once. It ends where its lengths say. If the bytes of the
+  following that make up their lengths and the number of headers are the same as in that one, at
+  the same distances, then each of them ends where its lengths say, and there the next begins: that
+  is the whole proof. The columns are strided slices of the batch itself, 5 ns a record each.
+- **Others** (``_windows``): a loop follows the records' lengths alone and cuts out the bytes
   around each beginning: the headers of the record before (of as many bytes as the first's) and all
   of the next before its value. Joined they have one size, so their columns are strided slices as
   well. A record is right if its value's length is its own less what the other fields take, and if
   its key's length and those of its headers are the first's: then it ends where it says. What is
   of another shape is sorted out, and compared among itself.
 
-In both, offsets are compared with what they must be. Timestamps may differ within their one or two
-bytes; the largest is found at the end.
+What columns prove is only ever that a record is right; one that differs in any byte that matters
+is read, which decides. Offsets are compared with what they must be. Timestamps may differ within
+the bytes they take; the largest is found at the end.
 
 What it costs (bench/README.md has all figures): equal records 30 to 80 ns each where there are
-many; others 250 to 600, for the loop's two steps in Python: the length and the cut. Batches of 16
-cost 13 to 22 us, most of it for setting out. So a produce request costs more than 3 % more, where
-records are small or few: there is no loop in C over fields of varying length in the standard
-library or in what Barnabas depends on.
+many, others 250 to 900. A produce request costs more than 3 % more where records are small or few:
+there is no loop in C over fields of varying length in the standard library or in what Barnabas
+depends on.
 """
 
 from __future__ import annotations
 
 from itertools import compress
-from typing import NamedTuple
 
 from barnabas.records.batch import invalid_record
 from barnabas.records.columns import (
@@ -49,7 +49,7 @@ from barnabas.records.columns import (
     select,
     window_sizes,
 )
-from barnabas.records.shape import Shape, read_shape
+from barnabas.records.shape import Shape, Survey, read_each, read_shape
 
 RECORD_BYTES_MIN = 7
 """Length, attributes, timestamp, offset, and three empty fields."""
@@ -59,11 +59,18 @@ _CHUNK = 1 << 18
 """Larger batches are copied in parts: what was just copied is read fast."""
 _FEW = 32
 """Fewer records of one size are compared together with those that follow."""
+_LOOP_MAX = 20
+"""Records without headers are faster read one by one than compared, if there are not more."""
 _SORT_MIN = 48
-"""Fewer records are faster read than sorted by kind."""
+"""The same, if they are of several sizes and fewer;"""
+_A_KEY_MIN = 100
+"""if their keys have several lengths, and they are fewer for each but one of these;"""
+_KEYS_MIN = 1000
+"""and if they are fewer and the first two keys differ."""
 _KINDS_MAX = 8
-_PATIENCE_MAX = 64
-"""At most so many records are read one by one between two attempts at columns."""
+_PATIENCE_MIN = 48
+_PATIENCE_MAX = 384
+"""So many records are read one by one between two attempts at columns."""
 _ONE_IF_ZERO = b"\1" + bytes(0xFF)
 _I64 = 2**63
 
@@ -74,19 +81,6 @@ _ONE_BYTE_TIMES = 64
 _EVEN = bytes(range(0, 0x100, 2))
 
 
-class Survey(NamedTuple):
-    """What the records of one batch say together."""
-
-    earliest: int
-    """No timestamp delta is below this."""
-    latest: int
-    """The greatest timestamp delta."""
-    keyless: bool
-    """Some record has no key."""
-    in_order: bool
-    """The offset deltas are 0, 1, 2 and so on."""
-
-
 def survey(data: memoryview, count: int, claimed: int) -> Survey:
     """Read the ``count`` (> 0) records that ``data`` must consist of.
 
@@ -94,15 +88,30 @@ def survey(data: memoryview, count: int, claimed: int) -> Survey:
     KafkaError(INVALID_RECORD) if ``data`` is anything but so many records."""
     if count * RECORD_BYTES_MIN > len(data):
         raise invalid_record(f"{count} records in {len(data)} bytes")
-    surveyor = _Surveyor(data, count)
     try:
-        surveyor.read_all()
+        if count < _SORT_MIN and _loop_is_faster(data, count):
+            at, found = read_each(data, 0, count, 0)
+        else:
+            surveyor = _Surveyor(data, count)
+            surveyor.read_all()
+            at, found = surveyor.at, surveyor.found(claimed)
     except IndexError:
         raise invalid_record("the last records are cut short") from None
-    beyond = surveyor.at - len(data)
+    beyond = at - len(data)
     if beyond:
         raise invalid_record(f"records do not end where their batch does: {beyond:+} bytes")
-    return surveyor.found(claimed)
+    return found
+
+
+def _loop_is_faster(data: memoryview, count: int) -> bool:
+    """Whether these records are too few for columns, or the second is not as long as the first."""
+    if count <= COUNT_MIN:
+        return True
+    first, second = data[0], data[1]
+    end = 1 + (first >> 1) if first < 0x80 else 2 + ((first & 0x7F | second << 7) >> 1)
+    if data[end - 1]:
+        return False  # Headers, likely: the loop is slow at them.
+    return count <= _LOOP_MAX or data[end] != first or data[end + 1] != second
 
 
 class _Surveyor:
@@ -118,49 +127,48 @@ class _Surveyor:
     in_order = True
 
     def __init__(self, data: memoryview, count: int) -> None:
-        self.size = size = len(data)
+        self.size = len(data)
         self.data: bytes | memoryview = data
         self.padded = b""
-        if size <= _CHUNK:
-            # Bytes are much faster to slice. Who reads on in the padding ends beyond the size.
-            self.data = self.padded = b"".join((data, _PADDING))
         self.count = count
         self.times: list[list[bytes]] = []
         """The bytes of timestamp deltas not looked at yet."""
 
     def read_all(self) -> None:
         """To the end of the last record. IndexError if it is not in the data."""
-        wait = patience = 0
+        patience = _PATIENCE_MIN
         while self.number < self.count:
             like = self._read_one(self.number, self.at)
             self.number += 1
             self.at = like.end
             width, stop = offset_bytes(self.number)
             limit = min(stop, self.count) - self.number
-            if wait:
-                wait -= 1
-            elif limit >= COUNT_MIN and width == like.key_at - like.delta_at:
-                if limit < _SORT_MIN and self._differs(like):
-                    continue
-                if self._columns(like, limit) >= COUNT_MIN:
-                    patience = 0
-                else:
-                    wait = patience = min(2 * patience + 1, _PATIENCE_MAX)
-
-    def _differs(self, like: Shape) -> bool:
-        """Whether the record behind ``like`` is of another kind, at first sight."""
-        key = like.key_at
-        return self.data[key] != self.data[key + like.end - like.start]
+            if width != like.key_at - like.delta_at or limit < COUNT_MIN:
+                limit = 0
+            if limit and self._columns(like, limit) >= COUNT_MIN:
+                patience = _PATIENCE_MIN
+            else:
+                self._read_each(min(self.number + patience, self.count))
+                patience = min(2 * patience, _PATIENCE_MAX)
 
     def _columns(self, like: Shape, limit: int) -> int:
         """How many records behind ``like``, at most ``limit``, were proven to be right at once."""
         count, times = same_size(self.data, self.size, like, self.number, limit)
-        if count < min(limit, _FEW):
+        if count < limit and count < _FEW:
+            if limit < _SORT_MIN and like.tail + 1 == like.end:
+                return 0
+            if limit < _KEYS_MIN and self._other_key(like):
+                return 0
             return self._windows(like, limit)
         self.times.append(times)
         self.number += count
         self.at += count * (like.end - like.start)
         return count
+
+    def _other_key(self, like: Shape) -> bool:
+        """Whether the key of the record behind ``like`` is of another length, at first sight."""
+        key = like.key_at
+        return self.data[key] != self.data[key + like.end - like.start]
 
     def _read_one(self, number: int, at: int) -> Shape:
         shape = read_shape(self.data, at)
@@ -175,12 +183,28 @@ class _Surveyor:
             self.in_order = False
         return shape
 
+    def _copy(self) -> None:
+        """Bytes are much faster to slice. Who reads on in the padding ends beyond the size."""
+        if not self.padded and self.size <= _CHUNK:
+            self.data = self.padded = b"".join((self.data, _PADDING))
+
+    def _read_each(self, stop: int) -> None:
+        """The records before number ``stop``, one by one."""
+        self._copy()
+        self.at, found = read_each(self.data, self.number, stop, self.at)
+        self.number = stop
+        self.latest = max(self.latest, found.latest)
+        self.earliest = min(self.earliest, found.earliest)
+        self.keyless = self.keyless or found.keyless
+        self.in_order = self.in_order and found.in_order
+
     def _windows(self, like: Shape, limit: int) -> int:
         """The same for records of any size."""
         sizes = window_sizes(like)
         if sizes is None:
             return 0
         before, after = sizes
+        self._copy()
         if self.padded:
             windows = cut_windows(self.padded, self.at, self.size, limit, before, after)
             end = windows.at
@@ -190,26 +214,22 @@ class _Surveyor:
             stop = len(chunk) - (0 if base + len(chunk) == self.size else after)
             windows = cut_windows(b"".join((chunk, _PADDING)), before, stop, limit, before, after)
             end = base + windows.at
-        if len(windows.cuts) <= COUNT_MIN:
+        count = len(windows.cuts) - 1
+        if count < COUNT_MIN:
             return 0
-        proven = self._compare(like, windows)
-        self.number += len(windows.cuts) - 1
-        self.at = end
-        return proven
-
-    def _compare(self, like: Shape, windows: Windows) -> int:
-        """How many of these records are proven to be right by comparing; the others have been read
-        one by one."""
         tail = self._tail(like)
         times = all_alike(like, windows, self.number, tail)
-        if times is None:
-            if len(windows.cuts) <= _SORT_MIN:
-                for number, at in enumerate(windows.starts(self.at), self.number):
-                    self._read_one(number, at)
-                return 0
-            return self._sort(like, tail, windows)
-        self.times.append(times)
-        return len(times[0])
+        if times is not None:
+            self.times.append(times)
+            proven = count
+        elif count < max(_SORT_MIN, _A_KEY_MIN * windows.key_lengths(like)):
+            self._read_each(self.number + count)
+            return 0
+        else:
+            proven = self._sort(like, tail, windows)
+        self.number += count
+        self.at = end
+        return proven
 
     def _sort(self, like: Shape, tail: list[tuple[int, int]], windows: Windows) -> int:
         """The same for records of several kinds."""
@@ -260,7 +280,8 @@ class _Surveyor:
             else:
                 earliest, latest = _span(times)
                 self.latest = max(self.latest, latest)
-            self.earliest = min(self.earliest, earliest)
+            if earliest < self.earliest:
+                self.earliest = earliest
         return Survey(self.earliest, self.latest, self.keyless, self.in_order)
 
 
