@@ -65,7 +65,8 @@ class FreedMemory:
         self._trim = getattr(libc, "malloc_trim", None)
 
     def give_back(self) -> None:
-        """Trim if much has come since the last time; more and more rarely while it comes again."""
+        """Trim if there is much more than there was once; more and more rarely while it stays: what
+        is trimmed amidst a flood is not yet what can be given back after it."""
         resident = resident_bytes()
         self._least = min(self._least, resident)
         self._waited += 1
@@ -73,7 +74,6 @@ class FreedMemory:
             self._wait = max(0, self._wait - 1)
         elif self._waited > self._wait:
             self._trim(0)
-            self._least = resident_bytes()
             self._wait, self._waited = min(2 * self._wait + 1, TRIM_WAIT_MAX), 0
 
 
