@@ -276,5 +276,9 @@ def test_what_is_no_record(wrong: bytes, before: int) -> None:
         record_bytes(time=2**63 - 1),
     ],
 )
-def test_unusual_records(right: bytes) -> None:
-    assert agree(right, 1, 0) is not None
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 15, 30, 47, 48, 63])
+def test_unusual_records(right: bytes, count: int) -> None:
+    """Alone, first of several, and all of one kind."""
+    usual = b"".join(record_bytes(i) for i in range(1, count))
+    assert agree(right + usual, count, 0) is not None
+    assert agree(right * count, count, 0) is not None

@@ -108,6 +108,8 @@ def _loop_is_faster(data: memoryview, count: int) -> bool:
     if count <= COUNT_MIN:
         return True
     first, second = data[0], data[1]
+    if first >= 0x80 and second >= 0x80:
+        return False
     end = 1 + (first >> 1) if first < 0x80 else 2 + ((first & 0x7F | second << 7) >> 1)
     if data[end - 1]:
         return False  # Headers, likely: the loop is slow at them.
