@@ -14,6 +14,7 @@ from tests.places import GOLDEN
 from tests.storage.support import RECORDED_MS, FaultyFiles, append, environment, read_all, until
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
+from barnabas.records.batch import Record, build_batch
 from barnabas.storage.checkpoints import decode_offsets
 from barnabas.storage.config import LogConfig
 from barnabas.storage.directories.log_dir import deleted_name, java_date, partition_of
@@ -241,6 +242,32 @@ def test_a_successor_does_not_inherit_checkpoints() -> None:
         survivor = third.get(A)
         assert survivor is not None
         assert (survivor.log_start_offset, survivor.log_end_offset) == (0, 2)
+
+    run(main)
+
+
+def test_no_hole_is_seen_where_the_checkpoint_of_the_cleaner_was_lost() -> None:
+    """The machine dies after a pass, before ``cleaner-offset-checkpoint`` is durable. What cleaning
+    left out lies below the recovery point, which was durable before the pass."""
+    config = LogConfig(cleanup_policy=("compact",), segment_bytes=500)
+
+    async def main() -> None:
+        files = MemoryFiles(RECORDED_MS)
+        first = await started(files, default_config=config)
+        log = first.get_or_create(A, TOPIC_ID, is_new=True)
+        for number in range(30):
+            records = [Record(timestamp=RECORDED_MS, key=b"%d" % (number // 10), value=bytes(50))]
+            log.append_as_leader(memoryview(build_batch(records)), 0, now_ms=RECORDED_MS)
+        log.set_high_watermark(log.log_end_offset)
+        assert await first.cleaner.clean(log, first.cleaner.range_of(log))
+        left = killed(files)
+        del left.files["/data/cleaner-offset-checkpoint"]
+        second = await started(left, default_config=config, boot_id="boot-2")
+        survivor = second.get(A)
+        assert survivor is not None
+        assert survivor.log_end_offset == log.log_end_offset == 30
+        assert read_all(survivor) == read_all(log)
+        assert len(read_all(log)) < 20
 
     run(main)
 

@@ -68,7 +68,13 @@ class LogKeeper(LogOwner):
         )
         self.on_moved: Callable[[Log], None] = lambda log: None
         """Called with the log that a partition has from now on."""
-        self.cleaner = LogCleaner(env, self.settings.cleaner, self._logs, self._cleaned)
+        self.cleaner = LogCleaner(
+            env,
+            self.settings.cleaner,
+            self._logs,
+            make_durable=self._make_durable,
+            checkpoint=self._cleaned,
+        )
 
     # What there is
 
@@ -186,6 +192,13 @@ class LogKeeper(LogOwner):
     async def checkpoint(self) -> None:
         """Write recovery points and log starts of every directory where they changed."""
         for directory in [d for d in self._dirs if d.is_online]:
+            await self._guarded(directory, self._checkpoints.offsets(directory))
+
+    async def _make_durable(self, topic_partition: TopicPartition) -> None:
+        """Flush a log and write the recovery points of its directory."""
+        log, directory = self._logs.get(topic_partition), self._dir_of.get(topic_partition)
+        if log is not None and directory is not None and directory.is_online:
+            await log.flush()
             await self._guarded(directory, self._checkpoints.offsets(directory))
 
     async def _cleaned(self, topic_partition: TopicPartition) -> None:

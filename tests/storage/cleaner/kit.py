@@ -15,13 +15,15 @@ from barnabas.storage.log import Log
 from barnabas.types import TopicPartition
 
 
-async def _no_checkpoint(topic_partition: TopicPartition) -> None:
+async def _nothing(topic_partition: TopicPartition) -> None:
     return
 
 
 def cleaner_of(env: Env, *logs: Log, **settings: Any) -> LogCleaner:
     by_partition = {log.topic_partition: log for log in logs}
-    return LogCleaner(env, CleanerSettings(**settings), by_partition, _no_checkpoint)
+    return LogCleaner(
+        env, CleanerSettings(**settings), by_partition, make_durable=_nothing, checkpoint=_nothing
+    )
 
 
 def clean(env: Env, log: Log, cleaner: LogCleaner | None = None) -> bool:

@@ -44,18 +44,25 @@ R = TypeVar("R")
 
 
 class LogCleaner:
-    """``run`` as a task. ``checkpoint(partition)`` must make ``first_dirty`` durable."""
+    """``run`` as a task. ``make_durable(partition)`` must make a log durable and its recovery point
+    on disk say so; ``checkpoint(partition)`` must do so with ``first_dirty``.
+
+    The recovery point comes first: above it, recovery after a power cut takes the offsets that
+    cleaning leaves out for a hole, and drops what follows."""
 
     def __init__(
         self,
         env: Env,
         settings: CleanerSettings,
         logs: Mapping[TopicPartition, Log],
+        *,
+        make_durable: Callable[[TopicPartition], Awaitable[None]],
         checkpoint: Callable[[TopicPartition], Awaitable[None]],
     ) -> None:
         self._env = env
         self.settings = settings
         self._logs = logs
+        self._make_durable = make_durable
         self._checkpoint = checkpoint
         self._turn_began = 0.0
         self.first_dirty: dict[TopicPartition, int] = {}
@@ -132,6 +139,8 @@ class LogCleaner:
             work=self._work,
         )
         try:
+            await self._make_durable(log.topic_partition)
+            cleaning.check()
             end = await cleaning.run()
         except _EXPECTED as error:
             self._gave_up(log, error)
