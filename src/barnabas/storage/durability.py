@@ -6,9 +6,11 @@ import posixpath
 from collections.abc import Callable
 
 from barnabas.seams import Files
+from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
 from barnabas.storage.producers.history import ProducerHistory
 from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments
+from barnabas.storage.small_files import sync_file, sync_file_blocking
 
 
 class Durability:
@@ -16,6 +18,8 @@ class Durability:
 
     __slots__ = (
         "_cuts",
+        "_epochs",
+        "_epochs_durable",
         "_files",
         "_history",
         "_names",
@@ -47,6 +51,10 @@ class Durability:
         # a mark that a sync takes down: another change may begin and end meanwhile.
         self._names = 1
         self._names_durable = 1 if complete else 0
+        # The same for ``leader-epoch-checkpoint``. Recovery puts lost entries back from the batches
+        # above the recovery point only, so the file is durable before that point moves.
+        self._epochs = 1
+        self._epochs_durable = 1 if complete else 0
         # Counts truncations: one makes the sync that is under way say nothing about the log.
         self._cuts = 0
 
@@ -60,6 +68,11 @@ class Durability:
 
     def segment_added(self) -> None:
         """There is a file with a new name."""
+        self._names += 1
+
+    def epochs_written(self) -> None:
+        """``leader-epoch-checkpoint`` was replaced."""
+        self._epochs += 1
         self._names += 1
 
     def segment_rolled(self, segment: Segment) -> None:
@@ -101,6 +114,9 @@ class Durability:
         if self.flushed_offset < log_end_offset:
             for segment in self._segments.from_floor(self.flushed_offset):
                 segment.file.fsync_blocking()
+            if self._epochs_durable < self._epochs:
+                sync_file_blocking(self._files, self._epoch_checkpoint)
+                self._epochs_durable = self._epochs
             if self._names_durable < self._names:
                 self._files.sync_directory(self._directory)
                 self._files.sync_directory(posixpath.dirname(self._directory))
@@ -109,10 +125,13 @@ class Durability:
 
     async def _sync(self) -> None:
         rolled = list(self._rolled)
-        names = self._names
+        names, epochs = self._names, self._epochs
         for segment in self._segments.from_floor(self.recovery_point):
             await segment.fsync(with_indexes=segment in rolled)
             await self._history.snapshots.fsync(segment.base_offset)
+        if self._epochs_durable < epochs:
+            await sync_file(self._files, self._epoch_checkpoint)
+            self._epochs_durable = max(self._epochs_durable, epochs)
         if self._names_durable < names:
             await self._files.fsync_directory(self._directory)
             await self._files.fsync_directory(posixpath.dirname(self._directory))
@@ -122,3 +141,7 @@ class Durability:
     @property
     def _directory(self) -> str:
         return self._segments.active.directory
+
+    @property
+    def _epoch_checkpoint(self) -> str:
+        return f"{self._directory}/{EPOCH_CHECKPOINT}"

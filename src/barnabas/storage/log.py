@@ -270,9 +270,10 @@ class Log(ReadableLog):
             self._write_epochs()
 
     def _write_epochs(self) -> None:
-        """Bring the file up to date in the page cache, and have it synced soon. Kafka syncs on the
-        spot; an entry lost with the machine is put back from the batches by recovery, or belongs
-        to an epoch without batches, which a broker that registers anew does not get again."""
+        """Bring the file up to date in the page cache, and have it synced soon, before the recovery
+        point moves. Kafka syncs on the spot; an entry lost with the machine is put back from the
+        batches by recovery, or belongs to an epoch without batches, which a broker that registers
+        anew does not get again."""
         if self.epochs.entries == self._epochs_written:
             return
         path = f"{self.directory}/{EPOCH_CHECKPOINT}"
@@ -280,6 +281,7 @@ class Log(ReadableLog):
             write = replace_unsynced if self._epochs_written else write_new
             write(self._files, path, encode_epochs(self.epochs.entries))
         self._epochs_written = self.epochs.entries
+        self._durability.epochs_written()
         self._owner.sync_wanted(path)
 
     def advance_log_start(self, offset: int) -> None:

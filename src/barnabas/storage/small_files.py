@@ -44,6 +44,18 @@ async def sync_file(files: Files, path: str) -> None:
         file.close()
 
 
+def sync_file_blocking(files: Files, path: str) -> None:
+    """``sync_file`` in one go."""
+    try:
+        file = files.open(path)
+    except FileNotFoundError:
+        return
+    try:
+        file.fsync_blocking()
+    finally:
+        file.close()
+
+
 async def replace_durably(files: Files, path: str, data: Buffer) -> None:
     """``write_atomically`` without blocking the loop. Its temporary file is another, as that may
     replace the same file meanwhile; this one then replaces it again."""
