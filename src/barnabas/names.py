@@ -8,6 +8,7 @@ path: it has no slash, no control character and is not ``.`` or ``..``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -49,6 +50,13 @@ def check_topic(name: str) -> None:
     problem = topic_problem(name)
     if problem:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {problem}")
+
+
+def colliding_topics(name: str, existing: Iterable[str]) -> list[str]:
+    """The topics that would share this one's metric names ('.' and '_' are alike there), which is
+    why Kafka refuses the pair."""
+    alike = name.replace(".", "_")
+    return [other for other in existing if other.replace(".", "_") == alike]
 
 
 def is_number(number: int) -> bool:

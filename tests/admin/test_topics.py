@@ -27,8 +27,8 @@ def test_illegal_names(name: str) -> None:
 
 
 def test_colliding_names() -> None:
-    assert topics.colliding_name("a.b", ["x", "a_b"]) == "a_b"
-    assert topics.colliding_name("a.b", ["a-b"]) is None
+    assert names.colliding_topics("a.b", ["x", "a_b"]) == ["a_b"]
+    assert names.colliding_topics("a.b", ["a-b"]) == []
 
 
 def test_placement_as_kafka_documents_it() -> None:

@@ -22,12 +22,6 @@ PARTITIONS_PER_REQUEST_MAX = 10_000
 """A bound on one creation, so that a slip of the keyboard does not fill ZooKeeper."""
 
 
-def colliding_name(name: str, existing: Sequence[str]) -> str | None:
-    """A topic that would share this one's metric names ('.' and '_' are alike there), if any."""
-    alike = name.replace(".", "_")
-    return next((other for other in existing if other.replace(".", "_") == alike), None)
-
-
 def assign_replicas(
     brokers: Mapping[int, str | None],
     *,

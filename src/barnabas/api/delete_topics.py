@@ -86,15 +86,5 @@ async def _wait(services: Services, results: list[Message], timeout_ms: int) -> 
     def gone(result: Message) -> bool:
         return services.metadata.partitions(result.name) is None
 
-    waiting = list(marked)
-
-    def all_gone() -> bool:
-        while waiting and gone(waiting[-1]):  # looks no further than the first that is not
-            waiting.pop()
-        return not waiting
-
-    if marked and timeout_ms > 0:
-        await services.metadata_shows(all_gone, timeout_ms)
-    for result in marked:
-        if not gone(result):
-            result.error_code = ErrorCode.REQUEST_TIMED_OUT
+    for result in await services.metadata_late(marked, gone, timeout_ms):
+        result.error_code = ErrorCode.REQUEST_TIMED_OUT

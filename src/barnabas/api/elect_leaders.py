@@ -73,12 +73,12 @@ async def _shown(
     """Wait for the elected leaders in the metadata; who is not seen there in time, timed out."""
     elected = {tp: leader for tp, leader in results.items() if isinstance(leader, int)}
 
-    def missing() -> list[TopicPartition]:
-        views = {tp: services.metadata.partition(tp) for tp in elected}
-        return [tp for tp, view in views.items() if view is None or view.leader != elected[tp]]
+    def leads(tp: TopicPartition) -> bool:
+        view = services.metadata.partition(tp)
+        return view is not None and view.leader == elected[tp]
 
-    await services.metadata_shows(lambda: not missing(), max(0, timeout_ms))
-    late = dict.fromkeys(missing(), KafkaError(ErrorCode.REQUEST_TIMED_OUT))
+    missing = await services.metadata_late(elected, leads, timeout_ms)
+    late = dict.fromkeys(missing, KafkaError(ErrorCode.REQUEST_TIMED_OUT))
     return {
         tp: result if isinstance(result, KafkaError) else late.get(tp)
         for tp, result in results.items()

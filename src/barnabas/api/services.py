@@ -119,3 +119,19 @@ class Services:
         finally:
             unsubscribe()
         return True
+
+    async def metadata_late(
+        self, items: Iterable[T], is_shown: Callable[[T], bool], timeout_ms: int
+    ) -> list[T]:
+        """Wait until the metadata cache shows all of ``items``; those that it does not in time."""
+        items = list(items)
+        waiting = list(items)
+
+        def all_shown() -> bool:
+            while waiting and is_shown(waiting[-1]):  # looks no further than the first that is not
+                waiting.pop()
+            return not waiting
+
+        if items and timeout_ms > 0:
+            await self.metadata_shows(all_shown, timeout_ms)
+        return [item for item in items if not is_shown(item)]

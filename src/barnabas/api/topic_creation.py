@@ -92,20 +92,12 @@ async def _create_alone(
 async def shown_late(services: Services, counts: Mapping[str, int], timeout_ms: int) -> list[str]:
     """Wait until this broker's metadata shows so many partitions of each topic, all with leaders;
     the topics of which it does not after ``timeout_ms``."""
-    waiting = list(counts)
 
     def is_shown(name: str) -> bool:
         partitions = services.metadata.partitions(name) or {}
         return len(partitions) >= counts[name] and all(p.leader >= 0 for p in partitions.values())
 
-    def all_are() -> bool:
-        while waiting and is_shown(waiting[-1]):  # looks no further than the first that is not
-            waiting.pop()
-        return not waiting
-
-    if counts and timeout_ms > 0:
-        await services.metadata_shows(all_are, timeout_ms)
-    return [name for name in counts if not is_shown(name)]
+    return await services.metadata_late(counts, is_shown, timeout_ms)
 
 
 async def auto_create(services: Services, name: str) -> None:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.names import is_topic
+from barnabas.names import colliding_topics, is_topic
 from barnabas.zk import paths
 from barnabas.zk.startup import persist, read_all
 from barnabas.zk.znodes import (
@@ -132,15 +132,10 @@ async def check_new_topic(zookeeper: ZooKeeperClient, topic: str) -> None:
         raise _exists(topic)
     if "." not in topic and "_" not in topic:
         return
-    # Metric names spell both the same, which is why Kafka refuses the pair.
-    alike = [t for t in await list_topics(zookeeper) if _metric_name(t) == _metric_name(topic)]
+    alike = colliding_topics(topic, await list_topics(zookeeper))
     if alike:
         message = f"Topic '{topic}' collides with existing topics: {', '.join(alike)}"
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, message)
-
-
-def _metric_name(topic: str) -> str:
-    return topic.replace(".", "_")
 
 
 def _exists(topic: str) -> KafkaError:
