@@ -8,7 +8,7 @@ of which only the beginning came gets a buffer, and the rest is received straigh
 memory: valid, and writable, for as long as somebody holds it.
 
 Memory follows the bytes that came, not those that were announced: an unfinished frame has at most
-four times what was received (4 KiB at least), or as much as a frame that this connection has
+twice what was received (4 KiB at least), or as much as a frame that this connection has
 completed before took, up to ``PROVEN_BYTES_MAX``.
 
 For ``asyncio.BufferedProtocol``: ``get_buffer``, then ``received`` and ``next_frame`` until None
@@ -26,7 +26,7 @@ from barnabas.limits import REQUEST_BYTES_MAX
 STAGING_BYTES: Final = 64 * 1024
 FIRST_BYTES: Final = 4 * 1024
 """What a frame that has begun gets at least."""
-GROWTH: Final = 4
+GROWTH: Final = 2
 PROVEN_BYTES_MAX: Final = 2 * 1024 * 1024
 """A connection that has sent a frame of so many bytes is given as many at once for its next."""
 READ_BYTES_MAX: Final = 1024 * 1024
