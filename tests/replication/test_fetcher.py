@@ -126,9 +126,9 @@ class Rig:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-def with_rig(body: Any) -> None:
+def with_rig(body: Any, **settings: Any) -> None:
     async def main() -> None:
-        async with Cluster(1, 2) as cluster, Rig(cluster) as rig:
+        async with Cluster(1, 2, **settings) as cluster, Rig(cluster) as rig:
             await body(rig)
             if rig.task.done():
                 rig.task.result()
@@ -150,6 +150,32 @@ def test_copies_and_follows_the_watermark() -> None:
         assert rig.log.high_watermark == 1, "a follower's watermark may go down"
 
     with_rig(body)
+
+
+def test_what_an_earlier_life_left_is_flushed_before_the_first_question() -> None:
+    """The question says that all before it is safe here, also across a power cut."""
+
+    async def body(rig: Rig) -> None:
+        rig.log.append_as_follower(memoryview(bytearray(batch(0, "a", "b"))))
+        gate, flush = asyncio.Event(), rig.log.flush
+
+        async def slow() -> None:
+            await gate.wait()
+            await flush()
+
+        rig.log.flush = slow
+        await rig.start()
+        assert not rig.leader.asked
+        rig.follow(rig.partition, 1)  # a newer order meanwhile
+        rig.fetcher.add(rig.partition, TOPIC_ID)
+        await settle(10)
+        assert not rig.leader.asked
+        gate.set()
+        await settle(10)
+        assert rig.leader.last()[T0].fetch_offset == rig.log.flushed_offset == 2
+        assert rig.leader.last()[T0].current_leader_epoch == 1
+
+    with_rig(body, log_flush_before_ack=True)
 
 
 def test_an_answer_for_an_older_epoch_is_ignored() -> None:

@@ -10,7 +10,8 @@ Back-off after an error begins at 20 ms and doubles up to ``replica.fetch.backof
 waits the whole of it at once: a second, lost whenever a follower hears of a new leader first.
 
 With ``log.flush.before.ack`` the follower flushes before it asks from the new offset, since that
-question is what tells the leader that the records are safe here.
+question is what tells the leader that the records are safe here; and before the first one, since
+an earlier life of the process may have left records that are not.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ class ReplicaFetcher:
         self._following: dict[TopicPartition, Following] = {}
         self._names: dict[tuple[uuid.UUID, int], TopicPartition] = {}
         self._delayed: dict[TopicPartition, None] = {}
+        self._unflushed: dict[TopicPartition, None] = {}
+        """To be flushed before the first question (``log.flush.before.ack``)."""
         self._wake = asyncio.Event()
         self._in_flight: deque[tuple[SessionFetch, asyncio.Future[FetchReply]]] = deque()
         self._connection: LeaderConnection | None = None
@@ -143,12 +146,17 @@ class ReplicaFetcher:
         self._following[name] = state
         self._names[topic_id, name.partition] = name
         self._delayed.pop(name, None)
+        self._unflushed.pop(name, None)
         own = partition.log_or_raise()
         if own.epochs.latest_epoch < 0 and own.log_end_offset > own.high_watermark:
             partition.truncate_to(
                 own.high_watermark, leader_epoch=state.leader_epoch, reason="no_epochs"
             )
-        self._want(state)
+        if self._settings.log_flush_before_ack and own.flushed_offset < own.log_end_offset:
+            self._unflushed[name] = None  # written by a life before, or as leader
+            self._session.forget(name)
+        else:
+            self._want(state)
         self._wake.set()
 
     def remove(self, name: TopicPartition) -> None:
@@ -158,6 +166,7 @@ class ReplicaFetcher:
             return
         self._names.pop((state.topic_id, name.partition), None)
         self._delayed.pop(name, None)
+        self._unflushed.pop(name, None)
         self._session.forget(name)
         self._wake.set()
 
@@ -194,6 +203,17 @@ class ReplicaFetcher:
         waiting a whole second for it, as the original does, would be most of a failover."""
         longest = self._settings.replica_fetch_backoff_ms
         return min(longest, BACKOFF_FIRST_MS << min(failures, 16))
+
+    async def _resume(self) -> None:
+        """Ask for what was put off, and can be asked for now."""
+        self._resume_delayed()
+        if self._unflushed:
+            states = [self._following[name] for name in self._unflushed]
+            self._unflushed.clear()
+            await self._flush(states)
+            for state in states:
+                if self._is_live(state):
+                    self._want(state)
 
     def _resume_delayed(self) -> None:
         if not self._delayed:
@@ -243,7 +263,7 @@ class ReplicaFetcher:
 
     async def _until_wanted(self) -> None:
         while True:
-            self._resume_delayed()
+            await self._resume()
             if len(self._session):
                 return
             await self._sleep(None)
@@ -273,7 +293,7 @@ class ReplicaFetcher:
         self._connection = connection = await self._connect(endpoint)
         waiting_since = self._context.loop.time()
         while True:
-            self._resume_delayed()
+            await self._resume()
             if self._may_send():
                 waiting_since = self._context.loop.time()
                 self._send(connection)
