@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -27,9 +28,11 @@ from barnabas.records.batch import (
     build_marker,
     parse_header,
 )
+from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.segment import READ_PIECE_BYTES
 
 SMALL = LogConfig(segment_bytes=1000, index_interval_bytes=100)
@@ -393,3 +396,47 @@ def test_an_empty_log_leaves_what_kafka_leaves() -> None:
         "leader-epoch-checkpoint",
     ]
     assert set(map(bytes, files.files.values())) == {b""}
+
+
+class _Syncs(MemoryFiles):
+    """Counts the syncs of each file."""
+
+    def __init__(self) -> None:
+        super().__init__(RECORDED_MS)
+        self.make_directories(DIRECTORY)
+        self.counts: Counter[str] = Counter()
+
+    def open(self, path: str, *, create: bool = False) -> MemoryFile:
+        opened = super().open(path, create=create)
+        counts, fsync = self.counts, opened.fsync
+
+        class Counted(MemoryFile):
+            async def fsync(self) -> None:
+                counts[path] += 1
+                await fsync()
+
+            def fsync_blocking(self) -> None:
+                counts[path] += 1
+
+        return Counted(opened.content)
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_epochs_are_durable_before_the_recovery_point_moves(blocking: bool) -> None:
+    """Recovery puts a lost entry back only from batches above the recovery point."""
+
+    async def main() -> None:
+        files = _Syncs()
+        log = create(environment(files))
+        path = f"{DIRECTORY}/{EPOCH_CHECKPOINT}"
+        for count, epoch in enumerate((0, 3), start=1):
+            append(log, epoch=epoch)
+            assert files.counts[path] == count - 1
+            if blocking:
+                log.flush_blocking()
+            else:
+                await log.flush()
+            assert log.flushed_offset == log.log_end_offset == count
+            assert files.counts[path] == count
+
+    asyncio.run(main())

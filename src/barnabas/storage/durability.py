@@ -18,8 +18,6 @@ class Durability:
 
     __slots__ = (
         "_cuts",
-        "_epochs",
-        "_epochs_durable",
         "_files",
         "_history",
         "_names",
@@ -48,13 +46,11 @@ class Durability:
         # Rolled segments whose indexes are not yet durable.
         self._rolled = [] if complete else segments.from_floor(flushed_offset)[:-1]
         # Changes of names, that of the directory itself among them, and how many are durable. Not
-        # a mark that a sync takes down: another change may begin and end meanwhile.
+        # a mark that a sync takes down: another change may begin and end meanwhile. To replace
+        # ``leader-epoch-checkpoint`` is one: recovery puts lost entries back from the batches above
+        # the recovery point only, so the file is durable before that point moves.
         self._names = 1
         self._names_durable = 1 if complete else 0
-        # The same for ``leader-epoch-checkpoint``. Recovery puts lost entries back from the batches
-        # above the recovery point only, so the file is durable before that point moves.
-        self._epochs = 1
-        self._epochs_durable = 1 if complete else 0
         # Counts truncations: one makes the sync that is under way say nothing about the log.
         self._cuts = 0
 
@@ -66,13 +62,8 @@ class Durability:
             return self.flushed_offset
         return min(self._rolled[0].base_offset, self.flushed_offset)
 
-    def segment_added(self) -> None:
-        """There is a file with a new name."""
-        self._names += 1
-
-    def epochs_written(self) -> None:
-        """``leader-epoch-checkpoint`` was replaced."""
-        self._epochs += 1
+    def name_changed(self) -> None:
+        """There is a file with a new name, or another one under an old name."""
         self._names += 1
 
     def segment_rolled(self, segment: Segment) -> None:
@@ -114,10 +105,8 @@ class Durability:
         if self.flushed_offset < log_end_offset:
             for segment in self._segments.from_floor(self.flushed_offset):
                 segment.file.fsync_blocking()
-            if self._epochs_durable < self._epochs:
-                sync_file_blocking(self._files, self._epoch_checkpoint)
-                self._epochs_durable = self._epochs
             if self._names_durable < self._names:
+                sync_file_blocking(self._files, self._epoch_checkpoint)
                 self._files.sync_directory(self._directory)
                 self._files.sync_directory(posixpath.dirname(self._directory))
                 self._names_durable = self._names
@@ -125,14 +114,12 @@ class Durability:
 
     async def _sync(self) -> None:
         rolled = list(self._rolled)
-        names, epochs = self._names, self._epochs
+        names = self._names
         for segment in self._segments.from_floor(self.recovery_point):
             await segment.fsync(with_indexes=segment in rolled)
             await self._history.snapshots.fsync(segment.base_offset)
-        if self._epochs_durable < epochs:
-            await sync_file(self._files, self._epoch_checkpoint)
-            self._epochs_durable = max(self._epochs_durable, epochs)
         if self._names_durable < names:
+            await sync_file(self._files, self._epoch_checkpoint)
             await self._files.fsync_directory(self._directory)
             await self._files.fsync_directory(posixpath.dirname(self._directory))
             self._names_durable = max(self._names_durable, names)

@@ -252,7 +252,7 @@ class Log(ReadableLog):
         _ = segment.file
         self._segments.add(segment)
         self._jitter_ms = roll_jitter_ms(self.config, self._env.random)
-        self._durability.segment_added()
+        self._durability.name_changed()
         self._complete = False
 
     # Offsets and epochs
@@ -281,7 +281,7 @@ class Log(ReadableLog):
             write = replace_unsynced if self._epochs_written else write_new
             write(self._files, path, encode_epochs(self.epochs.entries))
         self._epochs_written = self.epochs.entries
-        self._durability.epochs_written()
+        self._durability.name_changed()
         self._owner.sync_wanted(path)
 
     def advance_log_start(self, offset: int) -> None:
