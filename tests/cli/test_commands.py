@@ -93,7 +93,7 @@ def test_nobody_there_is_3() -> None:
         _fails(barnabas("topic", "list", "-b", address), 3, address)
 
 
-@pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", ""])
+@pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", "a:²", ""])
 def test_addresses_that_are_none(address: str) -> None:
     _fails(barnabas("topic", "list", "-b", address), 1, "--bootstrap-server")
 

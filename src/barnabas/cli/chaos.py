@@ -10,6 +10,7 @@ from barnabas.cli.options import bootstrap_server
 from barnabas.client.cluster import ClusterClient
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
+from barnabas.names import number_in
 
 
 @click.command()
@@ -30,13 +31,13 @@ def command(verb: str, target: str, bootstrap_server: str) -> None:
     TARGET is leader:TOPIC/PARTITION, controller, broker:ID or coordinator.
     """
     first = bootstrap_server.split(",")[0]
-    port = first.rpartition(":")[2]
-    if not port.isdigit():
+    port = number_in(first.rpartition(":")[2])
+    if port is None:
         raise click.UsageError(f"--bootstrap-server: '{first}' is not host:port")
     process = target
     if target == "controller" or target.startswith("leader:"):
-        process = asyncio.run(_resolve(target, int(port)))
-    answer = ask(int(port), {"verb": verb, "process": process})
+        process = asyncio.run(_resolve(target, port))
+    answer = ask(port, {"verb": verb, "process": process})
     if "error" in answer:
         raise ConfigError(str(answer["error"]))
     click.echo(f"{verb} {process} pid={answer['pid']}")
@@ -49,10 +50,11 @@ async def _resolve(target: str, port: int) -> str:
         metadata = await client.metadata()
         if target == "controller":
             return f"broker:{metadata.controller_id}"
-        topic, separator, partition = target.removeprefix("leader:").rpartition("/")
-        if not separator or not partition.isdigit():
+        topic, _, number = target.removeprefix("leader:").rpartition("/")
+        partition = number_in(number)
+        if not topic or partition is None:
             raise click.UsageError(f"'{target}' is not leader:TOPIC/PARTITION")
-        leader = metadata.leader(topic, int(partition))
+        leader = metadata.leader(topic, partition)
         if leader is None:
             raise ConfigError(f"{topic}/{partition} has no leader")
         return f"broker:{leader}"

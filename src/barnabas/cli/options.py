@@ -8,6 +8,7 @@ import click
 
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
+from barnabas.names import number_in
 
 PROBE_TIMEOUT_S = 1.0
 
@@ -15,14 +16,15 @@ PROBE_TIMEOUT_S = 1.0
 def _rest_of_cluster(_context: click.Context, _option: click.Parameter, text: str) -> str:
     """The address as given; if it refuses and is the first of a cluster that ``up`` started, all
     addresses of that cluster: broker 1 may be the one that chaos has killed."""
-    host, _, port = text.rpartition(":")
-    if host not in ("127.0.0.1", "localhost") or not port.isdigit() or int(port) > 65_535:
+    host, _, text_of_port = text.rpartition(":")
+    port = number_in(text_of_port)
+    if host not in ("127.0.0.1", "localhost") or port is None or port > 65_535:
         return text
     try:
-        socket.create_connection((host, int(port)), PROBE_TIMEOUT_S).close()
+        socket.create_connection((host, port), PROBE_TIMEOUT_S).close()
     except ConnectionRefusedError:
         try:
-            return str(ask(int(port), {"verb": "status"})["bootstrap"])
+            return str(ask(port, {"verb": "status"})["bootstrap"])
         except (ConfigError, OSError):
             return text
     except OSError:

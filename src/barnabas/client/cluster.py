@@ -11,6 +11,7 @@ from typing import Any, Self
 from barnabas.client.errors import Unanswered, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView, cluster_view
 from barnabas.errors import ConfigError
+from barnabas.names import number_in
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection, RequestTimedOut
 from barnabas.protocol.message import Message
@@ -26,10 +27,11 @@ def parse_bootstrap(text: str) -> list[tuple[str, int]]:
     """``host:port[,host:port...]``. Raises ConfigError."""
     addresses: list[tuple[str, int]] = []
     for item in text.split(","):
-        host, _, port = item.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) <= 65_535:
+        host, _, text_of_port = item.strip().rpartition(":")
+        port = number_in(text_of_port)
+        if not host or port is None or not 0 < port <= 65_535:
             raise ConfigError(f"--bootstrap-server: '{item}' is not host:port")
-        addresses.append((host.strip("[]"), int(port)))
+        addresses.append((host.strip("[]"), port))
     return addresses
 
 
