@@ -16,6 +16,7 @@ from barnabas.protocol.codec import (
     encode_response_in_steps,
 )
 from barnabas.protocol.message import Message
+from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 from barnabas.types import Buffer
 
 T = TypeVar("T")
@@ -75,8 +76,13 @@ class Request:
     body_offset: int
     """Where the body begins in ``frame``."""
     client_host: str
+    """Address of the client, as text."""
     listener: str
     """Name of the listener the connection arrived at: decides which endpoints it is told."""
+    security_protocol: str = "PLAINTEXT"
+    """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    principal: KafkaPrincipal = ANONYMOUS
+    """Who asks, as the listener has authenticated him."""
     decoded: Any = None
     """The body, if it has been decoded in steps already."""
     from_broker: bool = False
