@@ -77,13 +77,17 @@ class Client:
                     pass
                 await asyncio.sleep(0.1)
 
+    async def controller(self) -> int:
+        """The id of the broker that is the controller."""
+        return int((await self.ask(ApiKey.METADATA, 1, Message(topics=[]))).controller_id)
+
     async def create(
         self, name: str, partitions: int = 1, replicas: int = 1, **configs: str
     ) -> Any:
         """Create a topic; its result."""
         message = create_message(name, partitions, replicas, configs)
-        view = await self.ask(ApiKey.METADATA, 1, Message(topics=[]))
-        answer = await self.ask(ApiKey.CREATE_TOPICS, 7, message, broker=view.controller_id)
+        controller = await self.controller()
+        answer = await self.ask(ApiKey.CREATE_TOPICS, 7, message, broker=controller)
         return answer.topics[0]
 
     async def produce(

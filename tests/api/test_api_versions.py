@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from tests.api import kit
+from tests.api.consumer_group_kit import SETTINGS
 from tests.protocol import recorded
 
 from barnabas.errors import ErrorCode
@@ -100,3 +101,17 @@ def test_names_that_no_client_has() -> None:
             assert answer.api_keys == ()
 
     kit.run(scenario)
+
+
+def test_with_the_setting_clients_are_told() -> None:
+    async def scenario(client: kit.Client) -> None:
+        me = Message(client_software_name="x", client_software_version="1")
+        rows = (await client.ask(ApiKey.API_VERSIONS, 4, me)).api_keys
+        versions = {row.api_key: (row.min_version, row.max_version) for row in rows}
+        assert (
+            versions[ApiKey.CONSUMER_GROUP_HEARTBEAT]
+            == versions[ApiKey.CONSUMER_GROUP_DESCRIBE]
+            == (0, 1)
+        )
+
+    kit.run(scenario, settings=SETTINGS)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests import places
 from tests.api import kit
 
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
@@ -133,5 +135,99 @@ def test_a_topic_is_described_alike_by_both_answers() -> None:
             assert config.is_sensitive == other.is_sensitive is False
             assert (other.config_source == OF_TOPIC) == (config.name in overrides)
         assert {name: found[name].value for name in shown} == shown
+
+    kit.run(scenario)
+
+
+TOPIC, BROKER = 2, 4
+OF_TOPIC, OF_FILE, DEFAULT = 1, 4, 5
+
+
+def _configs(kind: int, name: str, *keys: str) -> Message:
+    resource = Message(
+        resource_type=kind, resource_name=name, configuration_keys=list(keys) or None
+    )
+    return Message(resources=[resource], include_synonyms=True, include_documentation=True)
+
+
+def _synonyms(entry: Any) -> list[tuple[str, str | None, int]]:
+    return [(s.name, s.value, s.source) for s in entry.synonyms]
+
+
+def test_settings_of_a_topic_in_every_version() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t", 1, 1, **{"retention.ms": "5000"})
+        for version in kit.versions(ApiKey.DESCRIBE_CONFIGS):
+            (result,) = (
+                await client.ask(ApiKey.DESCRIBE_CONFIGS, version, _configs(TOPIC, "t"))
+            ).results
+            assert result.error_code == 0
+            entries = {e.name: e for e in result.configs}
+            assert len(entries) > 20
+            assert not any(e.is_sensitive or e.read_only for e in result.configs)
+            kept, size, segment = (
+                entries[name] for name in ("retention.ms", "retention.bytes", "segment.bytes")
+            )
+            assert (kept.value, kept.config_source) == ("5000", OF_TOPIC)
+            assert _synonyms(kept) == [("retention.ms", "5000", OF_TOPIC)]
+            assert (size.value, size.config_source) == ("-1", DEFAULT)
+            assert _synonyms(size) == [("log.retention.bytes", "-1", DEFAULT)]
+            assert (segment.value, segment.config_source) == ("16384", OF_FILE)
+            assert _synonyms(segment) == [
+                ("log.segment.bytes", "16384", OF_FILE),
+                ("log.segment.bytes", "1073741824", DEFAULT),
+            ]
+            if version >= 3:
+                assert kept.config_type == 5
+                assert kept.documentation
+        some = await client.ask(
+            ApiKey.DESCRIBE_CONFIGS, 4, _configs(TOPIC, "t", "segment.bytes", "nonsense")
+        )
+        assert [e.name for e in some.results[0].configs] == ["segment.bytes"]
+
+    kit.run(scenario, settings={"log.segment.bytes": "16384"})
+
+
+def test_settings_of_a_broker_in_every_version() -> None:
+    async def scenario(client: kit.Client) -> None:
+        for version in kit.versions(ApiKey.DESCRIBE_CONFIGS):
+            (result,) = (
+                await client.ask(ApiKey.DESCRIBE_CONFIGS, version, _configs(BROKER, "1"))
+            ).results
+            entries = {e.name: e for e in result.configs}
+            given, default = entries["log.segment.bytes"], entries["num.partitions"]
+            assert (given.value, given.config_source) == ("16384", OF_FILE)
+            assert (default.value, default.config_source) == ("1", DEFAULT)
+            assert not given.read_only
+            assert entries["broker.id"].read_only
+            advertised = entries["advertised.listeners"]
+            assert (advertised.value, advertised.config_source) == (None, DEFAULT)
+            assert not advertised.read_only
+            (dynamic,) = (
+                await client.ask(ApiKey.DESCRIBE_CONFIGS, version, _configs(BROKER, ""))
+            ).results
+            assert (dynamic.error_code, dynamic.configs) == (0, ())
+
+    kit.run(scenario, settings={"log.segment.bytes": "16384"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        (TOPIC, "nobody", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        (TOPIC, "no/body", ErrorCode.INVALID_TOPIC_EXCEPTION),
+        (BROKER, "7", ErrorCode.INVALID_REQUEST),
+        (BROKER, "seven", ErrorCode.INVALID_REQUEST),
+        (8, "7", ErrorCode.INVALID_REQUEST),
+        (8, "", ErrorCode.INVALID_REQUEST),
+        (16, "1", ErrorCode.INVALID_REQUEST),
+        (99, "1", ErrorCode.INVALID_REQUEST),
+    ],
+)
+def test_settings_of_what_is_not_there(kind: int, name: str, expected: ErrorCode) -> None:
+    async def scenario(client: kit.Client) -> None:
+        (result,) = (await client.ask(ApiKey.DESCRIBE_CONFIGS, 4, _configs(kind, name))).results
+        assert (result.error_code, result.configs) == (expected, ())
+        assert (result.resource_type, result.resource_name) == (kind, name)
 
     kit.run(scenario)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from tests.api import kit
-from tests.api.test_groups import (
+from tests.api.group_kit import (
     GROUP_APIS,
     SETTINGS,
     commit,

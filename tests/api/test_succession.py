@@ -15,20 +15,10 @@ from barnabas.replication.neighbours import (
     LIFE_S,
     SUCCESSOR_S,
     WAITING_MAX,
-    Standing,
-    _Idle,
-    standing,
 )
 
 LISTED = Message(topics=[Message(name="t", topic_id=None)], allow_auto_topic_creation=False)
 LOOP_TICK_S = 0.02
-
-
-def test_a_successor_is_waited_for_half_a_second() -> None:
-    assert standing(10.0, None) is Standing.NAMED
-    assert standing(10.0, 10.0) is Standing.AWAITED
-    assert standing(10.0 + SUCCESSOR_S - 0.001, 10.0) is Standing.AWAITED
-    assert standing(10.0 + SUCCESSOR_S, 10.0) is Standing.UNNAMED
 
 
 async def _topic(client: kit.Client, *replicas: int, topic: str = "t") -> None:
@@ -39,11 +29,6 @@ async def _topic(client: kit.Client, *replicas: int, topic: str = "t") -> None:
     answer = await client.ask(ApiKey.CREATE_TOPICS, 7, wish, broker=view.controller_id)
     assert answer.topics[0].error_code == 0
     await asyncio.sleep(2)
-
-
-async def _controller(client: kit.Client) -> int:
-    view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
-    return int(view.controller_id)
 
 
 async def _leader(client: kit.Client, broker: int) -> tuple[int, int, float]:
@@ -66,7 +51,7 @@ async def _kill_seen(client: kit.Client, broker: int) -> None:
 
 def test_the_first_question_after_a_leaders_death_is_answered_with_its_successor() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         await _kill_seen(client, victim)
@@ -80,7 +65,7 @@ def test_the_first_question_after_a_leaders_death_is_answered_with_its_successor
 
 def test_a_broker_that_follows_nothing_of_it_knows_of_the_death() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, heir, stranger = (b for b in (1, 2, 3, 4) if b != controller)
         await _topic(client, victim, heir)
         await _kill_seen(client, victim)
@@ -93,7 +78,7 @@ def test_a_broker_that_follows_nothing_of_it_knows_of_the_death() -> None:
 
 def test_without_an_heir_the_controllers_word_is_enough() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim)
         await _kill_seen(client, victim)
@@ -111,7 +96,7 @@ SLOW = {"barnabas.controller.refused.connections": "0", "barnabas.zookeeper.fast
 
 def test_nobody_waits_longer_for_a_successor_that_does_not_come() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         await _kill_seen(client, victim)
@@ -125,7 +110,7 @@ def test_nobody_waits_longer_for_a_successor_that_does_not_come() -> None:
 
 def test_no_more_than_so_many_wait() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         for number in range(WAITING_MAX + 10):
@@ -146,7 +131,7 @@ def test_no_more_than_so_many_wait() -> None:
 
 def test_a_paused_leader_is_named_soon() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         process = client.simulation.processes[f"b{victim}"]
@@ -165,7 +150,7 @@ def test_a_leader_that_only_closes_connections_is_named() -> None:
     """With max.connections it accepts and closes at once: that is no death."""
 
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         held = [await client.connection(victim, f"held-{n}") for n in range(60)]
@@ -183,7 +168,7 @@ def test_a_leader_that_only_closes_connections_is_named() -> None:
 
 def test_a_leader_back_within_the_wait_is_named() -> None:
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         await _kill_seen(client, victim)
@@ -218,7 +203,7 @@ def test_a_dead_coordinator_is_not_named() -> None:
 
     async def scenario(client: kit.Client) -> None:
         for key_type in (0, 1):
-            controller = await _controller(client)
+            controller = await client.controller()
             before = await _coordinator(client, key_type, controller)
             await asyncio.sleep(2)
             victim = int(before.node_id)
@@ -238,7 +223,7 @@ def test_what_was_asked_behind_a_waiting_produce_is_answered_from_what_is_known_
     """The follower is dead, so the produce waits; the answer behind it must not be older."""
 
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         leader, victim = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, leader, victim, controller)
         await _topic(client, victim, leader, controller, topic="u")
@@ -267,7 +252,7 @@ def test_a_leader_that_is_dying_is_not_named_although_its_connections_are_open()
     connection break before the broker it asks has. Pausing it is the moment in between."""
 
     async def scenario(client: kit.Client) -> None:
-        controller = await _controller(client)
+        controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)
         await _topic(client, victim, other, controller)
         process = client.simulation.processes[f"b{victim}"]
@@ -281,64 +266,3 @@ def test_a_leader_that_is_dying_is_not_named_although_its_connections_are_open()
             assert took < SUCCESSOR_S
 
     kit.run(scenario, brokers=3)
-
-
-class Wire(asyncio.Transport):
-    """What an idle connection sends, and whether it is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = 0
-        self.closed = False
-
-    def write(self, data: object) -> None:
-        self.sent += 1
-
-    def close(self) -> None:
-        self.closed = True
-
-
-ANSWER = b"\x00\x00\x00\x0a" + bytes(10)
-
-
-def test_signs_of_life_are_younger_than_the_question_and_shared() -> None:
-    async def main() -> None:
-        broken: list[int] = []
-        idle, wire = _Idle(lambda: broken.append(1)), Wire()
-        idle.connection_made(wire)
-        first = idle.ask()
-        second, third = idle.ask(), idle.ask()
-        assert wire.sent == 1
-        idle.data_received(ANSWER[:3])
-        idle.data_received(ANSWER[3:9])
-        assert not first.done()
-        idle.data_received(ANSWER[9:])
-        assert first.done()
-        assert not second.done()
-        assert wire.sent == 2
-        idle.data_received(ANSWER)
-        assert second.done()
-        assert third.done()
-        assert wire.sent == 2
-        last, behind = idle.ask(), idle.ask()
-        idle.connection_lost(None)
-        assert last.done()
-        assert behind.done()
-        assert idle.ask().done()
-        assert not broken  # it had not lasted
-
-    asyncio.run(main())
-
-
-def test_a_peer_that_talks_unasked_or_for_ever_is_left() -> None:
-    async def main() -> None:
-        for asked, said in ((False, ANSWER), (True, b"\xff\xff\xff\xff"), (True, b"HTTP/1.1")):
-            idle, wire = _Idle(lambda: None), Wire()
-            idle.connection_made(wire)
-            sign = idle.ask() if asked else None
-            idle.data_received(said)
-            assert wire.closed
-            assert idle.ended.is_set()
-            assert sign is None or sign.done()
-
-    asyncio.run(main())

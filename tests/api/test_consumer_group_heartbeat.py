@@ -1,4 +1,4 @@
-"""Next-generation groups (KIP-848) in every version of their requests, against whole brokers."""
+"""ConsumerGroupHeartbeat in every version, with the other requests of such groups."""
 
 from __future__ import annotations
 
@@ -7,70 +7,17 @@ from typing import Any
 
 import pytest
 from tests.api import kit
-from tests.api.test_groups import find, join, join_message
+from tests.api.consumer_group_kit import SETTINGS, beat_message, describe, enter, leave
+from tests.api.group_kit import find, join, join_message
 
-from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import unknown_fields
 from barnabas.protocol.message import Message
 
-HEARTBEAT, DESCRIBE = ApiKey.CONSUMER_GROUP_HEARTBEAT, ApiKey.CONSUMER_GROUP_DESCRIBE
-SETTINGS = {
-    "group.coordinator.rebalance.protocols": "classic,consumer",
-    "group.consumer.min.session.timeout.ms": "1000",
-    "group.consumer.session.timeout.ms": "2000",
-    "group.consumer.min.heartbeat.interval.ms": "100",
-    "group.consumer.heartbeat.interval.ms": "700",
-    "offsets.topic.replication.factor": "1",
-    "offsets.topic.num.partitions": "2",
-    "group.initial.rebalance.delay.ms": "0",
-}
-
-
-def beat_message(group: str, member: str, epoch: int, **others: Any) -> Message:
-    values: dict[str, Any] = {
-        "group_id": group,
-        "member_id": member,
-        "member_epoch": epoch,
-        "instance_id": None,
-        "rack_id": None,
-        "rebalance_timeout": -1,
-        "subscribed_topic_names": None,
-        "subscribed_topic_regex": None,
-        "server_assignor": None,
-        "topic_partitions": None,
-    }
-    return Message(**{**values, **others})
-
-
-async def enter(
-    client: kit.Client, group: str, member: str, version: int = 1, **others: Any
-) -> Any:
-    """A member's first heartbeat; its answer."""
-    fields = {
-        "rebalance_timeout": 30_000,
-        "subscribed_topic_names": ["t"],
-        "topic_partitions": [],
-        **others,
-    }
-    return await client.ask(HEARTBEAT, version, beat_message(group, member, 0, **fields))
-
 
 def given(answer: Any) -> list[int]:
     return [n for topic in answer.assignment.topic_partitions for n in topic.partitions]
-
-
-async def leave(client: kit.Client, group: str, member: str) -> None:
-    answer = await client.ask(HEARTBEAT, 1, beat_message(group, member, -1))
-    assert (answer.error_code, answer.member_epoch) == (0, -1)
-
-
-async def describe(client: kit.Client, group: str, version: int = 1) -> Any:
-    request = Message(group_ids=[group], include_authorized_operations=True)
-    found = (await client.ask(DESCRIBE, version, request)).groups[0]
-    assert found.authorized_operations == (NO_OPERATIONS if found.error_code else GROUP_OPERATIONS)
-    return found
 
 
 def commit_message(group: str, member: str, epoch: int, offset: int = 5) -> Message:
@@ -101,7 +48,7 @@ async def fetch(client: kit.Client, group: str, member: str | None, epoch: int) 
     return (await client.ask(ApiKey.OFFSET_FETCH, 9, message)).groups[0]
 
 
-@pytest.mark.parametrize("version", kit.versions(HEARTBEAT))
+@pytest.mark.parametrize("version", kit.versions(ApiKey.CONSUMER_GROUP_HEARTBEAT))
 def test_a_member_comes_reads_commits_and_goes(version: int) -> None:
     async def scenario(client: kit.Client) -> None:
         await find(client, "g")
@@ -112,10 +59,15 @@ def test_a_member_comes_reads_commits_and_goes(version: int) -> None:
         assert given(entered) == [0, 1, 2]
         assert member == ("m" if version else member)
         assert len(member) in (1, 22)
-        beat = await client.ask(HEARTBEAT, version, beat_message("g", member, 1))
+        beat = await client.ask(
+            ApiKey.CONSUMER_GROUP_HEARTBEAT, version, beat_message("g", member, 1)
+        )
         assert (beat.error_code, beat.member_epoch, beat.assignment) == (0, 1, None)
         group = await describe(client, "g", version)
-        assert unknown_fields(DESCRIBE, Message(groups=[group]), response=True) == []
+        assert (
+            unknown_fields(ApiKey.CONSUMER_GROUP_DESCRIBE, Message(groups=[group]), response=True)
+            == []
+        )
         assert (group.group_state, group.group_epoch, group.assignment_epoch) == ("Stable", 1, 1)
         assert group.assignor_name == "uniform"
         (described,) = group.members
@@ -157,44 +109,11 @@ def test_positions_belong_to_members_at_their_epoch() -> None:
     kit.run(scenario, settings=SETTINGS)
 
 
-def test_groups_are_listed_and_deleted() -> None:
-    async def scenario(client: kit.Client) -> None:
-        await find(client, "g")
-        await client.create("t", 1)
-        await enter(client, "g", "m")
-        await join(client, "classic")
-
-        async def listed(*types: str) -> dict[str, tuple[str, str]]:
-            request = Message(states_filter=[], types_filter=list(types))
-            groups = (await client.ask(ApiKey.LIST_GROUPS, 5, request)).groups
-            return {g.group_id: (g.group_type, g.group_state) for g in groups}
-
-        assert (await listed())["g"] == ("consumer", "Stable")
-        assert list(await listed("Consumer")) == ["g"]
-        assert list(await listed("classic")) == ["classic"]
-        request = Message(groups=["g"], include_authorized_operations=False)
-        classic = (await client.ask(ApiKey.DESCRIBE_GROUPS, 5, request)).groups[0]
-        assert (classic.error_code, classic.group_state) == (0, "Dead")
-        for name in ("classic", "nothing"):
-            assert (await describe(client, name)).error_code == ErrorCode.GROUP_ID_NOT_FOUND
-
-        async def delete() -> int:
-            answer = await client.ask(ApiKey.DELETE_GROUPS, 2, Message(groups_names=["g"]))
-            return int(answer.results[0].error_code)
-
-        assert await delete() == ErrorCode.NON_EMPTY_GROUP
-        await leave(client, "g", "m")
-        assert await delete() == 0
-        assert "g" not in await listed()
-
-    kit.run(scenario, settings=SETTINGS)
-
-
 def test_errors_come_with_a_message() -> None:
     async def scenario(client: kit.Client) -> None:
         await find(client, "g")
         await client.create("t", 2)
-        unknown = await client.ask(HEARTBEAT, 1, beat_message("g", "m", 3))
+        unknown = await client.ask(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, beat_message("g", "m", 3))
         assert unknown.error_code == ErrorCode.GROUP_ID_NOT_FOUND
         assert unknown.error_message == "Consumer group g not found."
         for fields, code in (
@@ -207,7 +126,9 @@ def test_errors_come_with_a_message() -> None:
         await enter(client, "g", "m")
         owned = [Message(topic_id=uuid.UUID(int=9), partitions=[1])]
         fenced = beat_message("g", "m", 7, topic_partitions=owned)
-        assert (await client.ask(HEARTBEAT, 1, fenced)).error_code == ErrorCode.FENCED_MEMBER_EPOCH
+        assert (
+            await client.ask(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, fenced)
+        ).error_code == ErrorCode.FENCED_MEMBER_EPOCH
 
     kit.run(scenario, settings=SETTINGS)
 
@@ -266,19 +187,13 @@ def test_without_the_setting_it_is_refused() -> None:
         me = Message(client_software_name="x", client_software_version="1")
         rows = (await client.ask(ApiKey.API_VERSIONS, 4, me)).api_keys
         greatest = {row.api_key: row.max_version for row in rows}
-        assert greatest[HEARTBEAT] == greatest[DESCRIBE] == 0
+        assert (
+            greatest[ApiKey.CONSUMER_GROUP_HEARTBEAT]
+            == greatest[ApiKey.CONSUMER_GROUP_DESCRIBE]
+            == 0
+        )
         assert (await enter(client, "g", "m")).error_code == ErrorCode.UNSUPPORTED_VERSION
         assert (await describe(client, "g")).error_code == ErrorCode.UNSUPPORTED_VERSION
 
     classic = {"group.coordinator.rebalance.protocols": "classic"}
     kit.run(scenario, settings={**SETTINGS, **classic})
-
-
-def test_with_the_setting_clients_are_told() -> None:
-    async def scenario(client: kit.Client) -> None:
-        me = Message(client_software_name="x", client_software_version="1")
-        rows = (await client.ask(ApiKey.API_VERSIONS, 4, me)).api_keys
-        versions = {row.api_key: (row.min_version, row.max_version) for row in rows}
-        assert versions[HEARTBEAT] == versions[DESCRIBE] == (0, 1)
-
-    kit.run(scenario, settings=SETTINGS)

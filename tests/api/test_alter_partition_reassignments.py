@@ -14,8 +14,6 @@ from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zk.znodes import decode_topic
 
-ALTER, LIST = ApiKey.ALTER_PARTITION_REASSIGNMENTS, ApiKey.LIST_PARTITION_REASSIGNMENTS
-
 
 def _moves(topic: str, *targets: Sequence[int] | None) -> Message:
     """One target for each partition, from 0 on."""
@@ -31,14 +29,10 @@ async def _view(client: kit.Client) -> Any:
     return await client.ask(ApiKey.METADATA, 12, Message(topics=None))
 
 
-async def _controller(client: kit.Client) -> int:
-    return int((await _view(client)).controller_id)
-
-
 async def _create(client: kit.Client, *placement: Sequence[int]) -> None:
     placed = [Message(partition_index=i, broker_ids=r) for i, r in enumerate(placement)]
     message = kit.create_message("t", -1, -1, assignments=placed)
-    answer = await client.ask(ApiKey.CREATE_TOPICS, 7, message, broker=await _controller(client))
+    answer = await client.ask(ApiKey.CREATE_TOPICS, 7, message, broker=await client.controller())
     assert answer.topics[0].error_code == ErrorCode.NONE
     for _ in range(100):  # the controller answers when it knows itself
         if (await _view(client)).topics:
@@ -47,11 +41,15 @@ async def _create(client: kit.Client, *placement: Sequence[int]) -> None:
 
 
 async def _until_nothing_moves(client: kit.Client) -> None:
-    controller = await _controller(client)
+    controller = await client.controller()
     async with asyncio.timeout(30):
         while True:
             everything = Message(timeout=1000, topics=None)
-            if not (await client.ask(LIST, 0, everything, broker=controller)).topics:
+            if not (
+                await client.ask(
+                    ApiKey.LIST_PARTITION_REASSIGNMENTS, 0, everything, broker=controller
+                )
+            ).topics:
                 return
             await asyncio.sleep(0.1)
 
@@ -70,8 +68,10 @@ def test_a_partition_moves_with_all_its_records_and_back_by_election() -> None:
         await _create(client, (1, 2))
         written = await client.produce("t", b"one", b"two")
         assert written.error_code == ErrorCode.NONE
-        controller = await _controller(client)
-        begun = await client.ask(ALTER, 0, _moves("t", (3, 1)), broker=controller)
+        controller = await client.controller()
+        begun = await client.ask(
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, _moves("t", (3, 1)), broker=controller
+        )
         assert (begun.error_code, _errors(begun)) == (ErrorCode.NONE, [ErrorCode.NONE])
         await _until_nothing_moves(client)
         part = await _until_led_by(client, 1)
@@ -99,17 +99,28 @@ def test_a_partition_moves_with_all_its_records_and_back_by_election() -> None:
 def test_a_move_to_a_broker_that_cannot_follow_is_listed_refuses_growth_and_is_cancelled() -> None:
     async def scenario(client: kit.Client) -> None:
         await _create(client, (1, 2), (2, 1))
-        controller = await _controller(client)
+        controller = await client.controller()
         # 2 stays in sync, 3 would: asked for and cancelled in one breath, 3 has not joined yet.
-        begin = asyncio.create_task(client.ask(ALTER, 0, _moves("t", (1, 2, 3)), broker=controller))
-        listing = client.ask(LIST, 0, Message(timeout=1000, topics=None), broker=controller)
+        begin = asyncio.create_task(
+            client.ask(
+                ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, _moves("t", (1, 2, 3)), broker=controller
+            )
+        )
+        listing = client.ask(
+            ApiKey.LIST_PARTITION_REASSIGNMENTS,
+            0,
+            Message(timeout=1000, topics=None),
+            broker=controller,
+        )
         grow = Message(
             topics=[Message(name="t", count=3, assignments=None)],
             timeout=0,
             validate_only=False,
         )
         growth = client.ask(ApiKey.CREATE_PARTITIONS, 3, grow, broker=controller, client_id="x")
-        cancel = client.ask(ALTER, 0, _moves("t", None), broker=controller)
+        cancel = client.ask(
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, _moves("t", None), broker=controller
+        )
         listed, cancelled, grown = await asyncio.gather(listing, cancel, growth)
         assert _errors(await begin) == [ErrorCode.NONE]
         (part,) = listed.topics[0].partitions
@@ -120,7 +131,9 @@ def test_a_move_to_a_broker_that_cannot_follow_is_listed_refuses_growth_and_is_c
             ErrorCode.REASSIGNMENT_IN_PROGRESS,
             ErrorCode.REQUEST_TIMED_OUT,
         )
-        again = await client.ask(ALTER, 0, _moves("t", None, None), broker=controller)
+        again = await client.ask(
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, _moves("t", None, None), broker=controller
+        )
         assert _errors(again) == [ErrorCode.NO_REASSIGNMENT_IN_PROGRESS] * 2
         zookeeper = await kit.zookeeper(client.env)
         data, _ = await zookeeper.get(paths.topic_path("t"))
@@ -135,7 +148,7 @@ def test_a_move_to_a_broker_that_cannot_follow_is_listed_refuses_growth_and_is_c
 def test_each_partition_is_refused_for_itself() -> None:
     async def scenario(client: kit.Client) -> None:
         await _create(client, (1,), (1,))
-        controller = await _controller(client)
+        controller = await client.controller()
         for target, error in (
             ((), ErrorCode.INVALID_REPLICA_ASSIGNMENT),
             ((1, 1), ErrorCode.INVALID_REPLICA_ASSIGNMENT),
@@ -143,15 +156,24 @@ def test_each_partition_is_refused_for_itself() -> None:
             (None, ErrorCode.NO_REASSIGNMENT_IN_PROGRESS),
         ):
             asked = _moves("t", target, (1,))
-            answer = await client.ask(ALTER, 0, asked, broker=controller)
+            answer = await client.ask(
+                ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, asked, broker=controller
+            )
             assert _errors(answer) == [error, ErrorCode.NONE]
-        unknown = await client.ask(ALTER, 0, _moves("nobody", (1,)), broker=controller)
+        unknown = await client.ask(
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, _moves("nobody", (1,)), broker=controller
+        )
         assert _errors(unknown) == [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
         other = next(b for b in (1, 2) if b != controller)
-        for api, asked in ((ALTER, _moves("t", (1,))), (LIST, Message(timeout=0, topics=None))):
+        for api, asked in (
+            (ApiKey.ALTER_PARTITION_REASSIGNMENTS, _moves("t", (1,))),
+            (ApiKey.LIST_PARTITION_REASSIGNMENTS, Message(timeout=0, topics=None)),
+        ):
             answer = await client.ask(api, 0, asked, broker=other)
             assert answer.error_code == ErrorCode.NOT_CONTROLLER
         some = Message(timeout=0, topics=[Message(name="t", partition_indexes=[0, 9])])
-        assert (await client.ask(LIST, 0, some, broker=controller)).topics == ()
+        assert (
+            await client.ask(ApiKey.LIST_PARTITION_REASSIGNMENTS, 0, some, broker=controller)
+        ).topics == ()
 
     kit.run(scenario, brokers=2)

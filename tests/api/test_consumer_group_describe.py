@@ -1,0 +1,44 @@
+"""ConsumerGroupDescribe, and what other requests about groups say of the consumer protocol."""
+
+from __future__ import annotations
+
+from tests.api import kit
+from tests.api.consumer_group_kit import SETTINGS, describe, enter, leave
+from tests.api.group_kit import find, join
+
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+
+def test_groups_are_listed_and_deleted() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await find(client, "g")
+        await client.create("t", 1)
+        await enter(client, "g", "m")
+        await join(client, "classic")
+
+        async def listed(*types: str) -> dict[str, tuple[str, str]]:
+            request = Message(states_filter=[], types_filter=list(types))
+            groups = (await client.ask(ApiKey.LIST_GROUPS, 5, request)).groups
+            return {g.group_id: (g.group_type, g.group_state) for g in groups}
+
+        assert (await listed())["g"] == ("consumer", "Stable")
+        assert list(await listed("Consumer")) == ["g"]
+        assert list(await listed("classic")) == ["classic"]
+        request = Message(groups=["g"], include_authorized_operations=False)
+        classic = (await client.ask(ApiKey.DESCRIBE_GROUPS, 5, request)).groups[0]
+        assert (classic.error_code, classic.group_state) == (0, "Dead")
+        for name in ("classic", "nothing"):
+            assert (await describe(client, name)).error_code == ErrorCode.GROUP_ID_NOT_FOUND
+
+        async def delete() -> int:
+            answer = await client.ask(ApiKey.DELETE_GROUPS, 2, Message(groups_names=["g"]))
+            return int(answer.results[0].error_code)
+
+        assert await delete() == ErrorCode.NON_EMPTY_GROUP
+        await leave(client, "g", "m")
+        assert await delete() == 0
+        assert "g" not in await listed()
+
+    kit.run(scenario, settings=SETTINGS)

@@ -1,0 +1,34 @@
+"""Batches outside their transaction are refused."""
+
+from __future__ import annotations
+
+from tests.api.kit import Client
+from tests.api.transaction_kit import begun, run
+
+from barnabas.errors import ErrorCode
+
+
+def test_a_batch_outside_its_transaction_is_refused() -> None:
+    async def scenario(client: Client) -> None:
+        await client.create("t", 1)
+        await client.create("u", 1)
+        txn = await begun(client)
+        assert await txn.add(("t", 0)) == [ErrorCode.NONE]
+        assert (await txn.produce("u")).error_code == ErrorCode.INVALID_TXN_STATE
+        assert (await txn.produce("u", 11)).error_code == ErrorCode.TRANSACTION_ABORTABLE
+        unnamed = await txn.produce("t", named=False)
+        assert unnamed.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        stale = await txn.produce("t", producer_epoch=txn.epoch - 1)
+        assert stale.error_code == ErrorCode.INVALID_PRODUCER_EPOCH
+        other = await txn.produce("t", producer_id=txn.producer_id + 1)
+        assert other.error_code == ErrorCode.INVALID_PRODUCER_ID_MAPPING
+        for version in range(3, 12):
+            assert (await txn.produce("t", version)).error_code == 0
+        plain = await txn.produce("t", transactional=False)
+        assert plain.error_code == ErrorCode.INVALID_TXN_STATE
+        assert await txn.end(True) is ErrorCode.NONE
+        await txn.in_state("CompleteCommit")
+        late = await txn.produce("t")
+        assert late.error_code == ErrorCode.INVALID_TXN_STATE
+
+    run(scenario)
