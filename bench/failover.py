@@ -58,8 +58,7 @@ def command(client: str, directory: Path) -> list[str]:
     if client == "java":
         if shutil.which("java") is None or not list(JARS.glob("kafka-clients-*.jar")):
             raise Missing(f"no java, or no jars in {JARS}: tools/original/kafka libs")
-        quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"
-        return ["java", quiet, "-cp", f"{JARS}/*", str(PROGRAMS / "Java.java")]
+        return ["java", "-cp", f"{JARS}/*", str(PROGRAMS / "Java.java")]
     if shutil.which("go") is None:
         raise Missing("no go")
     program = directory / "franz-go"

@@ -1,20 +1,59 @@
+import java.util.Arrays;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Level;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 
 /**
  * A busy producer that tells when it heard nothing: the Java client. Run as a single source file with its jars:
- * java -cp 'DIR/*' Java.java BOOTSTRAP TOPIC PARTITIONS [NAME=VALUE ...]; see librdkafka.py for what it prints.
+ * java -cp 'DIR/*' Java.java BOOTSTRAP TOPIC PARTITIONS [NAME=VALUE ...] [--trace]; see librdkafka.py for what it
+ * prints. With --trace also what the client logs of its connections, metadata and retries ("trace TIME LOGGER MESSAGE").
  */
 public class Java {
     static final long SILENCE_MS = 40;
+    /** Loggers that tell of connections, metadata and retries. RecordAccumulator repeats itself thousands of times. */
+    static final String[] TRACED = {"NetworkClient", "Metadata", "ClusterConnectionStates", "producer.internals.Sender"};
+    static final int LINE_MAX = 1500;
+
+    /** What the client logs, with the time it said it. */
+    static class Trace extends AppenderSkeleton {
+        @Override
+        protected void append(LoggingEvent event) {
+            String logger = event.getLoggerName();
+            String said = event.getRenderedMessage();
+            if (said.length() > LINE_MAX) said = said.substring(0, LINE_MAX);
+            System.out.println("trace " + event.getTimeStamp() + " "
+                + logger.substring(logger.lastIndexOf('.') + 1) + " " + said.replace('\n', ' '));
+        }
+
+        @Override
+        public void close() { }
+
+        @Override
+        public boolean requiresLayout() {
+            return false;
+        }
+    }
+
+    static void log(boolean traced) {
+        Logger root = Logger.getRootLogger();
+        root.setLevel(Level.OFF);
+        if (!traced) return;
+        root.addAppender(new Trace());
+        for (String name : TRACED)
+            Logger.getLogger("org.apache.kafka.clients." + name).setLevel(Level.DEBUG);
+    }
 
     public static void main(String[] args) throws Exception {
         String topic = args[1];
         int partitions = Integer.parseInt(args[2]);
         Properties settings = new Properties();
+        log(Arrays.asList(args).contains("--trace"));
         settings.put("bootstrap.servers", args[0]);
         settings.put("acks", "all");
         settings.put("enable.idempotence", "true");

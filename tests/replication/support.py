@@ -457,10 +457,15 @@ class Cluster:
     # The client
 
     def produce(
-        self, *values: str, broker: int | None = None, acks: int = -1, timeout_ms: int = 30_000
+        self,
+        *values: str,
+        broker: int | None = None,
+        partition: int = 0,
+        acks: int = -1,
+        timeout_ms: int = 30_000,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         node = self.nodes[self.leader if broker is None else broker]
-        return node.manager.append(acks, timeout_ms, [("t", 0, records(*values))])
+        return node.manager.append(acks, timeout_ms, [("t", partition, records(*values))])
 
     async def produced(self, *values: str, **fields: Any) -> ProduceResult:
         outcome = self.produce(*values, **fields)

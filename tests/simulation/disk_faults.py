@@ -45,14 +45,14 @@ async def _disk_full(nemesis: Nemesis) -> None:
 
 
 async def _slow_disk(nemesis: Nemesis) -> None:
-    """Every fsync takes long."""
+    """Every fsync takes long, until the first of several such faults ends."""
     disk = nemesis.target().host.disk
-    usual = disk.settings
+    usual = nemesis.simulation.disk_settings
     nemesis.simulation.life("slow_disk", disk.name)
     slow_ns = nemesis.stream.choice((50, 200, 600)) * MILLISECOND
     disk.settings = replace(usual, fsync_ns=slow_ns)
     await nemesis.last()
-    disk.settings = replace(usual)
+    disk.settings = usual
 
 
 async def _bit_flip(nemesis: Nemesis) -> None:

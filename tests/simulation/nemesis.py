@@ -70,6 +70,7 @@ class Nemesis:
             process = self.simulation.processes[name]
             process.host.set_clock_rate(1.0)
             process.host.disk.faults.clear()
+            process.host.disk.settings = self.simulation.disk_settings
             process.host.disk.capacity_bytes = process.host.disk.settings.capacity_bytes
             self.revive(process)
 

@@ -32,16 +32,27 @@ class DelayedFetch:
         self._watch = watch
         session = start.session
         asked = start.named if session is None else session.partitions
-        self._tally = Tally(self.min_bytes, len(asked), params.from_follower)
+        self._tally = Tally(
+            self.min_bytes,
+            len(asked),
+            params.from_follower,
+            begins=params.from_follower and start.kind is Kind.FULL,
+        )
         self._room = 0
         self._answers: dict[SessionPartition, FetchedPartition] = {}
         self._future: asyncio.Future[FetchResult] | None = None
         self._wheel: DeadlineWheel | None = None
+        self._expired = False
 
     @property
     def complete(self) -> bool:
         """Whether waiting longer has no point."""
         return self._tally.is_complete
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a follower knows of something that its leader's LeaderAndIsr will bring."""
+        return self._params.from_follower and self._tally.refused > 0
 
     def look(self, *, first: bool = False) -> None:
         """Read what is named or has changed."""
@@ -63,6 +74,7 @@ class DelayedFetch:
 
     def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
         path, params = self._path, self._params
+        known = self._answers.get(entry)
         try:
             partition = path.partition_for(entry)
             self._place(entry, partition)
@@ -71,7 +83,7 @@ class DelayedFetch:
                 partition,
                 entry,
                 params,
-                first=first,
+                first=first or (known is not None and known.refused),
                 max_bytes=self._budget(),
                 min_one=self._tally.read == 0 and self._room >= 0,
             )
@@ -83,11 +95,10 @@ class DelayedFetch:
         except KafkaError as error:
             self._watch.dirty[entry] = None
             answer = path.failed(entry, error)
-            known = self._answers.get(entry)
-            # What was known at the first look and is not any more was deleted meanwhile.
-            answer.refused = isinstance(error, PreReadError) and (
-                first or (known is not None and known.refused)
-            )
+            answer.refused = self._is_early(error)
+            if isinstance(error, PreReadError):
+                # What was known at the first look and is not any more was deleted meanwhile.
+                answer.refused = first or (known is not None and known.refused)
             answer.ends_wait = not answer.refused
             return answer
         except OSError as error:
@@ -96,6 +107,10 @@ class DelayedFetch:
             answer = path.failed(entry, KafkaError(ErrorCode.KAFKA_STORAGE_ERROR))
             answer.ends_wait = True
             return answer
+
+    def _is_early(self, error: KafkaError) -> bool:
+        """A follower's leader epoch is newer than ours: our LeaderAndIsr is on its way."""
+        return self._params.from_follower and error.code == ErrorCode.UNKNOWN_LEADER_EPOCH
 
     def _budget(self) -> int:
         """Bytes that may still be read; nothing, once the limit or the room is passed. As in the
@@ -123,6 +138,8 @@ class DelayedFetch:
         self._wheel = wheel
         self._watch.parked = self
         wheel.add(self, deadline_ms)
+        if self.is_ahead:
+            self._path.ahead[self._watch] = None
         if self._start.session is None:
             for entry in self._start.named:
                 try:
@@ -147,6 +164,7 @@ class DelayedFetch:
 
     def expire(self) -> None:
         """``max_wait_ms`` is over: answer with what there is."""
+        self._expired = True
         self.finish()
 
     def finish(self, *, looked: bool = False) -> None:
@@ -156,6 +174,7 @@ class DelayedFetch:
             return
         self._wheel.discard(self)
         self._watch.parked = None
+        self._path.ahead.pop(self._watch, None)
         if not looked:
             self.look()
         if self._start.session is None:
@@ -167,7 +186,8 @@ class DelayedFetch:
 
     def result(self) -> FetchResult:
         """The answer; an incremental one lists only what its session does not know yet. What was
-        refused comes last."""
+        refused comes last. A follower hears of that only once it has waited: an error would cost it
+        its back-off, so until then its next fetch looks again."""
         session = self._start.session
         if session is None:
             chosen = [self._answers[e] for e in self._start.named if e in self._answers]
@@ -175,8 +195,12 @@ class DelayedFetch:
                 chosen.sort(key=_is_refused)
             return FetchResult(error=ErrorCode.NONE, session_id=0, partitions=chosen)
         chosen = []
+        is_patient = self._params.from_follower and self._start.kind is Kind.INCREMENTAL
+        is_patient = is_patient and self._params.max_wait_ms > 0 and not self._expired
         for entry in sorted(self._answers, key=_rank):
             answer = self._answers[entry]
+            if answer.refused and is_patient:
+                continue
             changed = session.must_send(entry, answer)
             if changed or self._start.kind is Kind.FULL:
                 chosen.append(answer)

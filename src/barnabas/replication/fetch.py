@@ -5,9 +5,10 @@ look; everything else is known to be unchanged. A fetch that finds too little wa
 (``delayed_fetch.py``); when it is answered, ``fetch_completion.py`` decides.
 Followers' positions are noted at the first look only (KAFKA-8400). Differences from the original:
 an answer carries the high watermark as it is after this fetch was counted, a leader epoch that
-rises under a waiting fetch ends the wait at once, and a follower's request for a session never
-waits: nothing can follow it before its answer, so whatever that follower is told to copy next
-would wait as long, and with it every produce to that partition (reference 14).
+rises under a waiting fetch ends the wait at once, and a follower's request for a session does not
+wait for records: nothing can follow it before its answer, so whatever that follower is told to copy
+next would wait as long, and with it every produce to that partition (reference 14). A follower that
+has heard of a new leader epoch before its leader has is not told so: it waits (``roles_changed``).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
 from barnabas.storage.log import Log
 from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
 
+EARLY_WAIT_MS = 100
+"""How long a follower's request for a session waits for our own LeaderAndIsr at most."""
 COUNTED_BYTES_MIN = 64 * 1024
 """Smaller answers are not counted on their way to the network."""
 
@@ -49,6 +52,8 @@ class FetchPath:
         self._context = context
         self._hosted = hosted
         self._wheel = wheel
+        self.ahead: dict[FetchWatch, None] = {}
+        """Of waiting followers that know of a role, or a topic, that we have not heard of yet."""
         self.sessions = FetchSessionCache(
             context.settings.max_incremental_fetch_session_cache_slots,
             context.env.random,
@@ -75,10 +80,17 @@ class FetchPath:
         fetch = DelayedFetch(self, params, start, watch)
         fetch.look(first=True)
         watch.last_fetch_ms = now_ms
-        begins = params.from_follower and start.kind is Kind.FULL
-        if fetch.complete or params.max_wait_ms <= 0 or begins:
+        if fetch.complete or params.max_wait_ms <= 0:
             return fetch.result()
-        return fetch.park(self._context.loop, self._wheel, now_ms + params.max_wait_ms)
+        wait_ms = params.max_wait_ms
+        if params.from_follower and start.kind is Kind.FULL:
+            wait_ms = min(wait_ms, EARLY_WAIT_MS)
+        return fetch.park(self._context.loop, self._wheel, now_ms + wait_ms)
+
+    def roles_changed(self) -> None:
+        """A LeaderAndIsr was carried out: followers that knew of it before us look again."""
+        for watch in self.ahead:
+            watch.wake(force=True)
 
     def _watch(self, params: FetchParams, start: SessionStart) -> FetchWatch:
         """The watch of the session, or one for this request; what is named counts as dirty."""

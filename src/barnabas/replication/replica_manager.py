@@ -146,7 +146,9 @@ class ReplicaManager:
             if prepare is not None:
                 await prepare()
             await self._control.registered()
-            return self._control.leader_and_isr(request, number)
+            response = self._control.leader_and_isr(request, number)
+            self._fetch.roles_changed()
+            return response
 
     async def stop_replica(self, request: Any) -> Message:
         """StopReplica."""
