@@ -1,0 +1,286 @@
+"""AclAuthorizer: the ACLs in ZooKeeper, kept in memory, and every decision made over them.
+
+Everything is read at the start, and again with each new session; a notification has one resource
+read anew. While ZooKeeper is away the ACLs last read hold. A node that cannot be read denies its
+resource to everybody but super users: what it said may have been a DENY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeAlias
+
+from barnabas.authorizer import audit
+from barnabas.authorizer.acl import (
+    ANYBODY,
+    OPERATIONS_OF,
+    RESOURCE_TYPES,
+    WILDCARD,
+    AccessControlEntry,
+    AclOperation,
+    AclPermissionType,
+    ResourcePattern,
+    ResourceType,
+)
+from barnabas.authorizer.decision import AclIndex, Decision, Policy, Question
+from barnabas.authorizer.znodes import (
+    BODY_BYTES_MAX,
+    STORES,
+    AclStore,
+    decode_change,
+    decode_entries,
+    encode_change,
+    encode_entries,
+    start_paths,
+    store_of,
+)
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.seams import Clock
+from barnabas.security.principal import KafkaPrincipal
+from barnabas.zk.notifications import ChangeNotifications
+from barnabas.zk.startup import persist, read_all
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import (
+    ChildrenOp,
+    CreateOp,
+    DeleteOp,
+    GetOp,
+    MultiPart,
+    Operation,
+    SetOp,
+    WatchEvent,
+)
+from barnabas.zookeeper.errors import (
+    BadVersion,
+    ConnectionLoss,
+    MalformedZNode,
+    NodeExists,
+    NoNode,
+    SessionExpired,
+)
+from barnabas.zookeeper.messages import Stat
+
+log = logging.getLogger("kafka.security.authorizer")
+
+DECISIONS_MAX: Final = 20_000
+"""So many decisions are remembered until an ACL changes."""
+REMEMBERED_NAME_MAX: Final = 256
+"""In characters: a topic's name is shorter."""
+UNREADABLE: Final = (
+    AccessControlEntry(ANYBODY, WILDCARD, AclOperation.ALL, AclPermissionType.DENY),
+)
+
+Entries: TypeAlias = tuple[AccessControlEntry, ...]
+
+
+class AclAuthorizer:
+    """``load`` before the first question, ``run`` as a task."""
+
+    def __init__(self, clock: Clock, zookeeper: ZooKeeperClient, policy: Policy) -> None:
+        self._zookeeper = zookeeper
+        self._policy = policy
+        self._index = AclIndex()
+        self._decisions: dict[Question, Decision] = {}
+        self._generation = 0
+        self._reading = asyncio.Lock()
+        """One read or write after the other: what is taken last is what was read last."""
+        self._stale = asyncio.Event()
+        self._notifications = [
+            ChangeNotifications(
+                clock, zookeeper, store.change_prefix, partial(self._notified, store)
+            )
+            for store in STORES
+        ]
+
+    # Questions
+
+    @property
+    def generation(self) -> int:
+        """Grows with each change: what was decided in an earlier one may be otherwise now."""
+        return self._generation
+
+    @property
+    def index(self) -> AclIndex:
+        """All ACLs as of the last notification."""
+        return self._index
+
+    def decide(self, question: Question) -> Decision:
+        """The decision, and what it rests on."""
+        decision = self._decisions.get(question)
+        if decision is None:
+            decision = self._index.decide(self._policy, question)
+            if len(question.name or "") <= REMEMBERED_NAME_MAX:
+                if len(self._decisions) >= DECISIONS_MAX:
+                    self._decisions.clear()
+                self._decisions[question] = decision
+        return decision
+
+    def allows(self, question: Question, api_key: int) -> bool:
+        """The decision, with a line for the audit log. ``api_key``: who asks."""
+        decision = self.decide(question)
+        if audit.enabled(allowed=decision.allowed):
+            audit.record(question, decision, api_key)
+        return decision.allowed
+
+    def operations(
+        self, principal: KafkaPrincipal, host: str, resource_type: ResourceType, name: str
+    ) -> int:
+        """What somebody may do with a resource, as bits: 1 << operation."""
+        return sum(
+            1 << operation
+            for operation in OPERATIONS_OF[resource_type]
+            if self.decide(Question(principal, host, operation, resource_type, name)).allowed
+        )
+
+    # Changes
+
+    async def update(
+        self, pattern: ResourcePattern, change: Callable[[Entries], Entries]
+    ) -> tuple[Entries, Entries]:
+        """Write what ``change`` makes of a pattern's entries, and tell all brokers, in one
+        transaction (the original's second write may be lost). The entries before and after.
+
+        ``change`` is asked again if somebody else was first, and after a lost reply, when our own
+        write may be there already. Raises MalformedZNode, INVALID_REQUEST if it would not fit."""
+        before: dict[AccessControlEntry, None] = {}
+        async with self._reading:
+            while True:
+                try:
+                    data, version = await self._body(pattern)
+                    found = decode_entries(store_of(pattern).resource_path(pattern), data)
+                    after = tuple(dict.fromkeys(change(found)))
+                    before.update(dict.fromkeys(found))
+                    await self._write(pattern, after, version)
+                    break
+                except (BadVersion, NodeExists):
+                    before.clear()
+                except NoNode:  # it was deleted meanwhile, or a directory is missing
+                    before.clear()
+                    await persist(self._zookeeper, self._ensure_paths)
+                except ConnectionLoss:
+                    await self._zookeeper.connected()
+            self._take(pattern, after)
+        return tuple(before), after
+
+    async def _body(self, pattern: ResourcePattern) -> tuple[bytes | None, int | None]:
+        """The body of a pattern's node and its version; None where it has none."""
+        try:
+            data, stat = await self._zookeeper.get(store_of(pattern).resource_path(pattern))
+        except NoNode:
+            return None, None
+        return data, stat.version
+
+    async def _write(self, pattern: ResourcePattern, after: Entries, version: int | None) -> None:
+        store = store_of(pattern)
+        path = store.resource_path(pattern)
+        body = encode_entries(after)
+        if len(body) > BODY_BYTES_MAX:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"There are too many ACLs for {pattern}")
+        part: MultiPart
+        if version is None and not after:
+            return
+        if version is None:
+            part = CreateOp(path, body)
+        elif after:
+            part = SetOp(path, body, version)
+        else:
+            part = DeleteOp(path, version)
+        notification = CreateOp(store.change_prefix, encode_change(pattern), sequential=True)
+        await self._zookeeper.multi([part, notification])
+
+    def _take(self, pattern: ResourcePattern, entries: Entries) -> None:
+        self._index.put(pattern, entries)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._decisions.clear()
+        self._generation += 1
+
+    # Following
+
+    async def load(self) -> None:
+        """Make sure of the nodes that there must be, and read every ACL."""
+        await persist(self._zookeeper, self._ensure_paths)
+        for notifications in self._notifications:
+            await notifications.pass_over()
+        await self._read_all()
+
+    async def _ensure_paths(self) -> None:
+        for path in start_paths():
+            await self._zookeeper.ensure_path(path)
+
+    def on_event(self, event: WatchEvent) -> None:
+        """Told of every watch event of the session."""
+        for notifications in self._notifications:
+            notifications.on_event(event)
+
+    def on_new_session(self) -> None:
+        """Watches are gone with the old session, and notifications may be: read everything."""
+        self._stale.set()
+        for notifications in self._notifications:
+            notifications.on_new_session()
+
+    async def run(self) -> None:
+        """Follow changes, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for notifications in self._notifications:
+                tasks.create_task(notifications.run())
+            while True:
+                await self._stale.wait()
+                self._stale.clear()
+                try:
+                    await self._read_all()
+                except SessionExpired:
+                    continue  # ``on_new_session`` wakes us again
+
+    async def _read_all(self) -> None:
+        async with self._reading:
+            patterns = await self._patterns()
+            where = [store_of(pattern).resource_path(pattern) for pattern in patterns]
+            reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for path in where]
+            outcomes = await read_all(self._zookeeper, reads)
+            index = AclIndex()
+            for pattern, path, outcome in zip(patterns, where, outcomes, strict=True):
+                if not isinstance(outcome, NoNode):
+                    index.put(pattern, _readable(path, outcome[0]))
+            self._index = index
+            self._changed()
+
+    async def _patterns(self) -> list[ResourcePattern]:
+        """Every pattern that has a node."""
+        kinds = [(store, kind) for store in STORES for kind in RESOURCE_TYPES]
+        lists: list[Operation[tuple[list[str], Stat]]] = [
+            ChildrenOp(store.type_path(kind)) for store, kind in kinds
+        ]
+        outcomes = await read_all(self._zookeeper, lists)
+        return [
+            ResourcePattern(kind, name, store.pattern_type)
+            for (store, kind), outcome in zip(kinds, outcomes, strict=True)
+            if not isinstance(outcome, NoNode)
+            for name in outcome[0]
+        ]
+
+    async def _notified(self, store: AclStore, path: str, data: bytes) -> None:
+        try:
+            pattern = decode_change(store, path, data)
+        except MalformedZNode as error:
+            log.error("a change of ACLs is ignored: %s", error)
+            return
+        async with self._reading:
+            body, version = await persist(self._zookeeper, lambda: self._body(pattern))
+            entries = _readable(store.resource_path(pattern), body)
+            self._take(pattern, entries)
+        log.info(
+            "ACLs of %s are now %s (version %s)", pattern, ", ".join(map(str, entries)), version
+        )
+
+
+def _readable(path: str, data: bytes | None) -> Entries:
+    try:
+        return decode_entries(path, data)
+    except MalformedZNode as error:
+        log.error("%s; until it can be read its resource is denied to all but super users", error)
+        return UNREADABLE
