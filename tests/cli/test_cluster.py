@@ -1,14 +1,30 @@
-"""What the command line says of a cluster: never better than it is."""
+"""The command cluster: its status, and that it is never said to be better than it is."""
 
 from __future__ import annotations
 
-import io
+import json
+import re
 
 import pytest
+from tests.cli.kit import ok
+from tests.cluster_kit import Cluster, wait_for
 
-from barnabas.cli import cluster
-from barnabas.cli.progress import ERASE, ProgressLine
+from barnabas.cli import cluster as command
 from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
+
+
+@pytest.mark.process
+def test_status(cluster: Cluster) -> None:
+    ok(cluster, "topic", "create", "matrix", "-p", "2", "-r", "2")
+    wait_for(lambda: cluster.cli("cluster", "status").returncode == 0, 10, "the cluster is healthy")
+    shown = ok(cluster, "cluster", "status")
+    assert "controller" in shown
+    assert re.search(r"^matrix/1 +0 +[Ls] +[Ls]$", shown, re.MULTILINE), shown
+    document = json.loads(ok(cluster, "cluster", "status", "-o", "json"))
+    assert [b["id"] for b in document["brokers"]] == [1, 2]
+    assert document["healthy"] is True
+    states = [p["replicas"] for p in document["partitions"] if p["topic"] == "matrix"]
+    assert [sorted(s.values()) for s in states] == [["in sync", "leader"]] * 2
 
 
 def partition(leader: int, replicas: tuple[int, ...], **others: tuple[int, ...]) -> PartitionView:
@@ -72,8 +88,8 @@ def view(*partitions: PartitionView, brokers: tuple[int, ...], controller: int =
     ],
 )
 def test_the_sentence_is_not_happier_than_the_cluster(seen: ClusterView, sentence: str) -> None:
-    assert cluster._sentence(seen) == sentence
-    document = cluster._document(seen)
+    assert command._sentence(seen) == sentence
+    document = command._document(seen)
     assert document["healthy"] is sentence.startswith("healthy")
     assert document["missing"] == ([3] if "missing: 3" in sentence else [])
 
@@ -87,18 +103,3 @@ def test_who_is_not_there_is_offline_whatever_the_state_says() -> None:
         "offline",
         "",
     ]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_sees_progress_in_one_line_and_a_pipe_nothing() -> None:
-    for stream in (Terminal(), io.StringIO()):
-        with ProgressLine(stream) as line:
-            line.show("1 of 2")
-            line.show("1 of 2")
-            line.show("2 of 2")
-        shown = f"{ERASE}1 of 2{ERASE}2 of 2{ERASE}" if stream.isatty() else ""
-        assert stream.getvalue() == shown

@@ -1,0 +1,108 @@
+"""The command line as a whole: help, wrong usage, exit codes, addresses."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from tests.cli.kit import fails
+from tests.cluster_kit import Cluster, barnabas, wait_for
+
+pytestmark = pytest.mark.process
+COMMANDS = [
+    (),
+    ("up",),
+    ("broker",),
+    ("coordinator",),
+    ("topic",),
+    ("topic", "create"),
+    ("topic", "list"),
+    ("topic", "describe"),
+    ("topic", "alter"),
+    ("topic", "delete"),
+    ("produce",),
+    ("consume",),
+    ("group",),
+    ("group", "list"),
+    ("group", "describe"),
+    ("group", "reset-offsets"),
+    ("group", "delete"),
+    ("cluster",),
+    ("cluster", "status"),
+    ("chaos",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "barnabas")
+def test_help_teaches(command: tuple[str, ...]) -> None:
+    done = barnabas(*command, "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.startswith("Usage: ")
+    assert "--help" in done.stdout
+
+
+def test_wrong_usage_is_2() -> None:
+    for arguments in [
+        ("nonsense",),
+        ("topic", "create"),
+        ("topic", "create", "x", "-p", "0"),
+        ("topic", "alter", "x"),
+        ("consume", "x", "-o", "sometimes"),
+        ("consume", "x", "-f", "%q"),
+        ("produce", "x", "-z", "rar"),
+        ("chaos", "explode", "broker:1"),
+        ("up", "--brokers", "0"),
+    ]:
+        fails(barnabas(*arguments), 2)
+
+
+def test_nobody_there_is_3() -> None:
+    with socket.socket() as held:  # bound, so that nobody else takes it; nobody listens
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        fails(barnabas("topic", "list", "-b", address), 3, address)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", "a:²", ""])
+def test_addresses_that_are_none(address: str) -> None:
+    fails(barnabas("topic", "list", "-b", address), 1, "--bootstrap-server")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("topic", "create", "t", "-p", "99999999999"),
+        ("topic", "create", "t", "-r", "32768"),
+        ("consume", "t", "-o", "9223372036854775808"),
+        ("consume", "t", "-o", "@9223372036854775808"),
+        ("consume", "t", "-o", "@-7"),
+        ("consume", "t", "-o", "x"),
+        ("cluster", "reassign", "-t", "t", "--brokers", "2147483648"),
+        ("cluster", "reassign", "-t", "t", "--brokers", "\N{SUPERSCRIPT TWO}"),
+    ],
+)
+def test_numbers_that_nothing_can_have_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+    fails(barnabas(*arguments), 2, "Error: ")
+
+
+def test_the_default_address_reaches_the_cluster_when_its_first_broker_is_dead(
+    cluster: Cluster,
+) -> None:
+    first = f"127.0.0.1:{cluster.port}"
+    cluster.ask("kill", "broker:1")
+    try:
+        wait_for(
+            lambda: cluster.cli("topic", "list", bootstrap=first).returncode == 0,
+            10,
+            "broker 2 answers instead",
+        )
+        done = cluster.cli("cluster", "status", "-o", "json", bootstrap=first)
+        assert done.returncode == 1, "not healthy"
+        assert [b["id"] for b in json.loads(done.stdout)["brokers"]] == [2]
+        assert cluster.cli("chaos", "kill", "controller", bootstrap=first).returncode == 0
+    finally:
+        cluster.ask("restart", "broker:1")
+        cluster.ask("restart", "broker:2")
+    wait_for(lambda: cluster.cli("cluster", "status").returncode == 0, 20, "the cluster is healthy")
