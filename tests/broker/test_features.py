@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from tests.zookeeper.server.kit import environment, run, start
+from tests.virtual_time import run
+from tests.zookeeper.server.kit import environment, start
 
 from barnabas.broker.features import UNKNOWN_EPOCH, FinalizedFeatures
 from barnabas.zk import paths

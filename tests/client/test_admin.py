@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
-from tests.replication.support import run
+from tests.virtual_time import run
 
 from barnabas.client.admin import create_topic, delete_topic, wait_for_leaders
 from barnabas.client.cluster import ANSWER_MS, ClusterClient

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
+
+from tests import virtual_time
 
 from barnabas.controller.controller import Controller
 from barnabas.controller.settings import ControllerSettings
@@ -38,40 +39,12 @@ from barnabas.zookeeper.path_names import parent_of
 from barnabas.zookeeper.server.tree import Request, ZTree
 from barnabas.zookeeper.server.watches import Watches
 
-
-class _JumpingSelector(selectors.SelectSelector):
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        events = super().select(0)
-        if not events:
-            if timeout is None:
-                raise RuntimeError("everything waits for ever")
-            self.now += timeout
-        return events
+T = TypeVar("T")
 
 
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Time passes only while everybody waits, and then at once."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now
-
-
-def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    """``asyncio.run`` on a loop whose time jumps."""
-
-    async def whole() -> Any:
-        return await main()
-
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(whole())
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a test in virtual time."""
+    return virtual_time.run(main())
 
 
 class Clock:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.controller.kit import Recorder
-from tests.zookeeper.server.kit import coordinator, environment, run
+from tests.virtual_time import run
+from tests.zookeeper.server.kit import coordinator, environment
 
 from barnabas.controller.controller import Controller
 from barnabas.controller.settings import ControllerSettings

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Coroutine
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -31,30 +30,6 @@ from barnabas.types import Endpoint, TopicPartition
 TOPIC_ID = uuid.UUID(int=0x1234)
 T0 = TopicPartition("t", 0)
 WALL_MS = 1_795_398_600_000
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything is ready, and jumps to the next timer when nothing is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 1000.0
-
-    def time(self) -> float:
-        return self.now
-
-    def _run_once(self) -> None:
-        if not self._ready:  # type: ignore[attr-defined]
-            live = [h.when() for h in self._scheduled if not h.cancelled()]  # type: ignore[attr-defined]
-            if live:
-                self.now = max(self.now, min(live))
-        super()._run_once()  # type: ignore[misc]
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run under virtual time, at most one virtual hour."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(asyncio.wait_for(main, 3600))
 
 
 async def settle(turns: int = 60) -> None:

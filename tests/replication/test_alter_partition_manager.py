@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
-from tests.replication.support import run, settle
+from tests.replication.support import settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message

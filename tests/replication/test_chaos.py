@@ -9,7 +9,8 @@ import asyncio
 import random
 
 import pytest
-from tests.replication.support import Cluster, run, settle
+from tests.replication.support import Cluster, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 

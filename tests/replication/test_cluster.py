@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.replication.support import T0, Cluster, records, run, settle
+from tests.replication.support import T0, Cluster, records, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink

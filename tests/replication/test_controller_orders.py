@@ -6,7 +6,8 @@ import asyncio
 import uuid
 from typing import Any
 
-from tests.replication.support import T0, TOPIC_ID, Cluster, run, settle
+from tests.replication.support import T0, TOPIC_ID, Cluster, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.replication.support import T0, TOPIC_ID, Cluster, records, run, settle
+from tests.replication.support import T0, TOPIC_ID, Cluster, records, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.fetch_completion import Tally

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.replication.support import T0, TOPIC_ID, WALL_MS, Cluster, run, settle
+from tests.replication.support import T0, TOPIC_ID, WALL_MS, Cluster, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch

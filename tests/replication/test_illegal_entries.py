@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.replication.support import TOPIC_ID, Cluster, run
+from tests.replication.support import TOPIC_ID, Cluster
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message

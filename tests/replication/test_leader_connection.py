@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-from tests.replication.support import Cluster, run
+from tests.replication.support import Cluster
+from tests.virtual_time import run
 
 from barnabas.replication.fetch_session_client import FetchSessionHandler, Wanted
 from barnabas.replication.leader_connection import KafkaLeaderConnection

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.replication.support import T0, WALL_MS, Cluster, code, run, settle
+from tests.replication.support import T0, WALL_MS, Cluster, code, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.truncation import EpochEnd

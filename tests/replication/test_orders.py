@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.replication.support import T0, Cluster, run, settle
+from tests.replication.support import T0, Cluster, settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message

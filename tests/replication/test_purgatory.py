@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.replication.support import run, settle
+from tests.replication.support import settle
+from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.purgatory import (

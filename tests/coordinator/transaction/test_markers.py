@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
-from tests.replication.support import run, settle
+from tests.replication.support import settle
+from tests.virtual_time import run
 
 from barnabas.coordinator.ownership import OwnedPartition
 from barnabas.coordinator.transaction import decisions

@@ -7,7 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
-from tests.replication.support import run, settle
+from tests.replication.support import settle
+from tests.virtual_time import run
 
 from barnabas.coordinator.transaction.peers import Peers
 from barnabas.coordinator.transaction.verification import Verifier, told_to_client, told_to_producer

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import selectors
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
+
+import pytest
 
 from barnabas.seams import Env
 from barnabas.storage.memory_files import MemoryFiles
@@ -15,46 +16,20 @@ from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
     FAST_EXPIRY_MAGIC,
+    OPEN_ACL_UNSAFE,
     ConnectRequest,
     ConnectResponse,
+    CreateFlag,
+    CreateRequest,
     OpCode,
     WatcherEvent,
 )
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.node import Node
 from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import MemoryStore, Store
 
 T = TypeVar("T")
-
-
-class _Selector(selectors.DefaultSelector):
-    """Real sockets on loopback; waiting for nothing moves the clock instead."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        events = super().select(0)
-        if events or (timeout is not None and timeout <= 0):
-            return events
-        # What was written to a loopback socket may need a moment of the system's time.
-        events = super().select(0.002 if timeout is not None else None)
-        if not events and timeout is not None:
-            self.now += timeout
-        return events
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.virtual = _Selector()
-        super().__init__(self.virtual)
-
-    def time(self) -> float:
-        return float(self.virtual.now)
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(main)
 
 
 class FixedClock:
@@ -193,3 +168,17 @@ async def until(condition: Callable[[], Awaitable[bool]], *, step_s: float = 0.0
         await asyncio.sleep(step_s)
         assert loop.time() - began < 600
     return loop.time() - began
+
+
+def ephemeral(path: str) -> CreateRequest:
+    """Create a node that ends with its session."""
+    return CreateRequest(path, b"", OPEN_ACL_UNSAFE, CreateFlag.EPHEMERAL)
+
+
+def break_stats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a Stat meets an error that nobody expects."""
+
+    def broken(self: Node) -> Any:
+        raise ArithmeticError("planted")
+
+    monkeypatch.setattr(Node, "stat", broken)

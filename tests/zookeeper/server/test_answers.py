@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.places import GOLDEN
+from tests.virtual_time import run
 from tests.zookeeper.server.answers import ask
-from tests.zookeeper.server.kit import coordinator, run
+from tests.zookeeper.server.kit import coordinator
 
 RECORDED = GOLDEN / "zookeeper-answers.txt"
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.virtual_time import run
+from tests.zookeeper.server.kit import connect, coordinator
 
+from barnabas.zookeeper.messages import (
+    INT_MAX,
+)
 from barnabas.zookeeper.server.sessions import Sessions, fast_expiry_ms
 
 
@@ -63,3 +68,25 @@ def test_restored_sessions_have_their_full_time() -> None:
 )
 def test_fast_expiry_is_asked_for_in_the_password(password: bytes | None, grace_ms: int) -> None:
     assert fast_expiry_ms(password) == grace_ms
+
+
+def test_session_ids_wrap_within_their_server_and_pass_over_those_in_use() -> None:
+    sessions: Sessions[None] = Sessions(epoch=0, timeout_min_ms=1, timeout_max_ms=10)
+
+    def begin() -> int:
+        return sessions.begin(timeout_ms=5, grace_ms=0, password=bytes(16), now=0.0).id
+
+    first = begin()
+    sessions._last_number = (1 << 56) - 2
+    assert begin() == (1 << 57) - 1
+    assert begin() == 1 << 56
+    assert begin() == first + 1
+
+
+def test_a_session_timeout_fits_its_field() -> None:
+    async def main() -> None:
+        async with coordinator(tick_ms=INT_MAX) as server:
+            client = await connect(server, timeout_ms=INT_MAX)
+            assert client.session.timeout_ms == INT_MAX
+
+    run(main())

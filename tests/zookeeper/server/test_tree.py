@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.virtual_time import run
+from tests.zookeeper.server.kit import connect, coordinator
 
 from barnabas.zookeeper.messages import (
+    INT_MAX,
     OPEN_ACL_UNSAFE,
     Acl,
     CheckVersionRequest,
@@ -21,9 +24,12 @@ from barnabas.zookeeper.messages import (
     MultiRequest,
     OpCode,
     PathRequest,
+    ReadRequest,
     SetAclRequest,
     SetDataRequest,
+    Stat,
 )
+from barnabas.zookeeper.server.store import MemoryStore, StoredNode
 from barnabas.zookeeper.server.tree import Outcome, Request, ZTree
 
 SESSION = 0x100000100000001
@@ -277,3 +283,79 @@ def _check_structure(tree: ZTree) -> None:
         assert sorted(p[p.rindex("/") + 1 :] for p in below) == sorted(node.children)
     owned = [path for paths in tree.ephemerals.values() for path in paths]
     assert sorted(owned) == sorted(p for p, node in tree.nodes.items() if node.ephemeral)
+
+
+LEAST = -INT_MAX - 1
+
+
+def _store(*, version: int = 0, cversion: int = 0, aversion: int = 0, zxid: int = 1) -> MemoryStore:
+    numbers = zxid, zxid, zxid, 4, 5, version, cversion, aversion, 0
+    store = MemoryStore()
+    store._nodes["/s"] = StoredNode("/s", b"", OPEN_ACL_UNSAFE, *numbers)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("cversion", "shown"),
+    [(1 << 30, LEAST), ((1 << 30) - 1, INT_MAX - 1), (INT_MAX, -2), (1 << 40, -2)],
+)
+def test_the_stats_cversion_wraps(cversion: int, shown: int) -> None:
+    async def main() -> None:
+        async with coordinator(_store(cversion=cversion)) as server:
+            client = await connect(server)
+            for op in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.GET_CHILDREN2):
+                err, reply = await client.call(op, ReadRequest("/s"))
+                assert (err, reply.stat.cversion) == (0, shown)
+
+    run(main())
+
+
+def test_the_last_sequential_name_is_given_once() -> None:
+    async def main() -> None:
+        store = _store(cversion=INT_MAX - 1)
+        async with coordinator(store) as server:
+            client = await connect(server)
+            request = CreateRequest("/s/n-", b"", OPEN_ACL_UNSAFE, 2)
+            for number in (INT_MAX - 1, INT_MAX):
+                err, reply = await client.call(OpCode.CREATE, request)
+                assert (err, reply.path) == (0, f"/s/n-{number}")
+        async with coordinator(store) as server:
+            client = await connect(server)
+            for _ in range(2):
+                assert (await client.call(OpCode.CREATE, request))[0] == Code.NODE_EXISTS
+            # Anything else still works, and a name that is free again is given again.
+            assert (await client.call(OpCode.CREATE, CreateRequest("/s/x", b"")))[0] == 0
+            assert (await client.call(OpCode.DELETE, DeleteRequest(f"/s/n-{INT_MAX}")))[0] == 0
+            assert (await client.call(OpCode.CREATE, request))[0] == 0
+            _, reply = await client.call(OpCode.EXISTS, ReadRequest("/s"))
+            assert reply.stat.cversion == -2 - reply.stat.numChildren
+
+    run(main())
+
+
+def test_versions_wrap() -> None:
+    async def main() -> None:
+        async with coordinator(_store(version=INT_MAX, aversion=INT_MAX)) as server:
+            client = await connect(server)
+            _, reply = await client.call(OpCode.SET_DATA, SetDataRequest("/s", b"", INT_MAX))
+            assert reply.stat.version == LEAST
+            parts = ((OpCode.SET_DATA, SetDataRequest("/s", b"", LEAST)),)
+            _, reply = await client.call(OpCode.MULTI, MultiRequest(parts))
+            assert reply.results[0].record.stat.version == LEAST + 1
+            request = SetAclRequest("/s", OPEN_ACL_UNSAFE, INT_MAX)
+            _, reply = await client.call(OpCode.SET_ACL, request)
+            assert reply.stat.aversion == LEAST
+
+    run(main())
+
+
+def test_no_zxid_is_used_twice_after_a_life_of_more_than_2_to_the_32_writes() -> None:
+    async def main() -> None:
+        before = 5 << 32 | 7  # epoch 1 has gone on into later ones
+        async with coordinator(_store(zxid=before)) as server:
+            client = await connect(server)
+            _, reply = await client.call(OpCode.SET_DATA, SetDataRequest("/s", b""))
+            stat: Stat = reply.stat
+            assert stat.mzxid > before
+
+    run(main())

@@ -1,21 +1,28 @@
-"""The coordinator over real sockets and virtual time."""
+"""What the coordinator promises: order, durability, sessions. Real sockets, virtual time."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any, cast
 
 import pytest
-from tests.zookeeper.server.kit import Client, Server, connect, coordinator, run, start, until
+from tests.virtual_time import VirtualTimeLoop, run
+from tests.zookeeper.server.kit import (
+    Client,
+    break_stats,
+    connect,
+    coordinator,
+    ephemeral,
+    start,
+    until,
+)
 
 from barnabas.errors import FatalError
-from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
-from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
     OPEN_ACL_UNSAFE,
     Acl,
-    AddWatchRequest,
-    AuthRequest,
     Code,
     CreateFlag,
     CreateRequest,
@@ -25,14 +32,11 @@ from barnabas.zookeeper.messages import (
     OpCode,
     PathRequest,
     ReadRequest,
+    SetAclRequest,
     SetDataRequest,
-    SetWatchesRequest,
 )
 from barnabas.zookeeper.server.store import Batch, MemoryStore
-
-
-def ephemeral(path: str) -> CreateRequest:
-    return CreateRequest(path, b"", OPEN_ACL_UNSAFE, CreateFlag.EPHEMERAL)
+from barnabas.zookeeper.server.tree import ZTree
 
 
 async def exists(client: Client, path: str) -> bool:
@@ -257,7 +261,7 @@ def test_a_coordinator_that_was_stopped_blames_nobody() -> None:
             client = await connect(server, timeout_ms=4000)
             await client.call(OpCode.CREATE, ephemeral("/mine"))
             # As after SIGSTOP and SIGCONT: the clock jumps, nothing was read meanwhile.
-            asyncio.get_running_loop().virtual.now += 3600  # type: ignore[attr-defined]
+            cast("VirtualTimeLoop", asyncio.get_running_loop()).skip(3600)
             await asyncio.sleep(0.1)
             assert await exists(client, "/mine")
 
@@ -277,194 +281,6 @@ def test_a_session_moves_and_its_old_connection_is_closed() -> None:
     run(main())
 
 
-def test_a_wrong_password_gets_no_session() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            owner = await connect(server)
-            forged = owner.session._replace(password=bytes(16))
-            thief = await connect(server, resume=forged)
-            assert thief.session.timeout_ms == 0
-            assert await thief.receive() is None
-            assert await owner.call(OpCode.PING) == (0, EMPTY)
-
-    run(main())
-
-
-def test_a_client_from_the_future_is_turned_away() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            client = await connect(server, last_zxid=1 << 60)
-            assert client.session.session_id == 0
-            assert client.transport.is_closing()
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\xff\xff\xff\xff",
-        b"\x7f\xff\xff\xff",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\0\0\0\0",
-        b"\0\0\0\2ab",
-    ],
-)
-def test_bad_input_closes_only_its_connection(garbage: bytes) -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            good = await connect(server)
-            loop = asyncio.get_running_loop()
-            _, bad = await loop.create_connection(Client, "127.0.0.1", server.port)
-            bad.transport.write(garbage)
-            assert await bad.receive() is None
-            garbled = await connect(server)
-            garbled.transport.write(b"\0\0\0\x0c\0\0\0\1\0\0\0\1\0\0\xff\xff")
-            assert (await garbled.reply(OpCode.CREATE))[0] == Code.MARSHALLING_ERROR
-            garbled.transport.write(b"\0\0\0\x0a\0\0\0\1\0\0\0\x64\0\0")
-            assert await garbled.receive() is None, "auth without its record"
-            assert await good.call(OpCode.PING) == (0, EMPTY)
-
-    run(main())
-
-
-def test_an_unknown_operation_is_refused_and_ends_the_connection() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            client = await connect(server)
-            client.transport.write(b"\0\0\0\x08\0\0\0\1\0\0\x03\xe7")
-            frame = await client.receive()
-            assert frame is not None
-            assert jute.decode_reply_header(frame).err == Code.UNIMPLEMENTED
-            assert await client.receive() is None
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("word", "start_of_answer"),
-    [
-        (b"ruok", b"imok"),
-        (b"isro", b"rw"),
-        (b"srvr", b"Zookeeper version: 3.8"),
-        (b"stat", b"Zookeeper version: 3.8"),
-        (b"envi", b"Environment:\nzookeeper.version=3.8"),
-        (b"mntr", b"zk_version\t3.8"),
-        (b"cons", b" /127.0.0.1:"),
-        (b"conf", b"clientPort="),
-        (b"dump", b"SessionTracker dump:"),
-        (b"wchs", b"1 connections watching 2 paths\nTotal watches:3\n"),
-        (b"wchp", b"/"),
-        (b"wchc", b"0x1"),
-    ],
-)
-def test_four_letter_words(word: bytes, start_of_answer: bytes) -> None:
-    async def main() -> bytes:
-        async with coordinator() as server:
-            client = await connect(server)
-            await client.call(OpCode.CREATE, ephemeral("/a"))
-            await client.call(OpCode.GET_CHILDREN, ReadRequest("/", True))
-            await client.call(OpCode.ADD_WATCH, AddWatchRequest("/a", 0))
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(word)
-            answer = await reader.read()
-            writer.close()
-            return answer
-
-    assert run(main()).startswith(start_of_answer)
-
-
-async def _flood(server: Server, count: int) -> Client:
-    client = await connect(server)
-    await client.call(OpCode.CREATE, CreateRequest("/big", bytes(500_000)))
-    client.transport.pause_reading()
-    for _ in range(count):
-        client.send(OpCode.GET_DATA, ReadRequest("/big"))
-    return client
-
-
-def test_a_client_that_does_not_read_is_not_served_further() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            greedy = await _flood(server, 300)
-            other = await connect(server)
-            await asyncio.sleep(1)
-            for _ in range(3):
-                assert (await other.call(OpCode.PING))[0] == 0
-            greedy.transport.resume_reading()
-            for _ in range(300):
-                assert len((await greedy.reply(OpCode.GET_DATA))[1].data) == 500_000
-
-    run(main())
-
-
-def test_big_frames_pass_up_to_the_limit() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            client = await connect(server)
-            data = bytes(ZOOKEEPER_SERVER_FRAME_BYTES_MAX - 200)
-            assert (await client.call(OpCode.CREATE, CreateRequest("/big", data)))[0] == 0
-            assert (await client.call(OpCode.GET_DATA, ReadRequest("/big")))[1].data == data
-            client.send(OpCode.CREATE, CreateRequest("/bigger", data + bytes(400)))
-            assert await client.receive() is None
-
-    run(main())
-
-
-def test_digest_auth_and_the_super_user() -> None:
-    async def main() -> None:
-        digest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
-        async with coordinator(super_digest=digest) as server:
-            alice, mallory, root = [await connect(server) for _ in range(3)]
-            auth = AuthRequest(0, "digest", b"alice:secret")
-            assert await alice.call(OpCode.AUTH, auth) == (0, EMPTY)
-            await root.call(OpCode.AUTH, AuthRequest(0, "digest", b"super:test"))
-            private = CreateRequest("/private", b"x", (Acl(31, "auth", ""),))
-            assert (await alice.call(OpCode.CREATE, private))[0] == 0
-            read = ReadRequest("/private")
-            assert (await alice.call(OpCode.GET_DATA, read))[0] == 0
-            assert (await mallory.call(OpCode.GET_DATA, read))[0] == Code.NO_AUTH
-            assert (await root.call(OpCode.GET_DATA, read))[0] == 0
-            _, acl = await alice.call(OpCode.GET_ACL, PathRequest("/private"))
-            assert acl.acl[0].id.startswith("alice:")
-            assert (await mallory.call(OpCode.CREATE, private))[0] == Code.INVALID_ACL
-            err, _ = await mallory.call(OpCode.AUTH, AuthRequest(0, "kerberos", b"x"))
-            assert err == Code.AUTH_FAILED
-            assert await mallory.receive() is None
-
-    run(main())
-
-
-def test_watches_set_again_tell_what_was_missed() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            client = await connect(server)
-            for path in ("/changed", "/same", "/gone"):
-                await client.call(OpCode.CREATE, CreateRequest(path, b""))
-            _, stat = await client.call(OpCode.EXISTS, ReadRequest("/gone"))
-            zxid = stat.stat.czxid
-            await client.call(OpCode.SET_DATA, SetDataRequest("/changed", b"2"))
-            await client.call(OpCode.DELETE, DeleteRequest("/gone"))
-            await client.call(OpCode.CREATE, CreateRequest("/came", b""))
-            client.send(
-                OpCode.SET_WATCHES,
-                SetWatchesRequest(zxid, ("/changed", "/same", "/gone"), ("/came", "/not"), ("/",)),
-            )
-            told = [await client.event() for _ in range(4)]
-            assert [(event.type, event.path) for event in told] == [
-                (EventType.NODE_DATA_CHANGED, "/changed"),
-                (EventType.NODE_DELETED, "/gone"),
-                (EventType.NODE_CREATED, "/came"),
-                (EventType.NODE_CHILDREN_CHANGED, "/"),
-            ]
-            assert (await client.reply(OpCode.SET_WATCHES))[0] == 0
-            client.send(OpCode.CREATE, CreateRequest("/not", b""))
-            assert (await client.event()).path == "/not"
-            assert (await client.reply(OpCode.CREATE))[0] == 0
-
-    run(main())
-
-
 def test_containers_and_old_znodes_are_reaped() -> None:
     async def main() -> None:
         async with coordinator(container_check_ms=1000) as server:
@@ -476,24 +292,6 @@ def test_containers_and_old_znodes_are_reaped() -> None:
             assert await exists(client, "/box")
             await client.call(OpCode.DELETE, DeleteRequest("/box/a"))
             assert await gone_after(client, "/box") <= 1.1
-
-    run(main())
-
-
-def test_multi_read_answers_part_by_part() -> None:
-    async def main() -> None:
-        async with coordinator() as server:
-            client = await connect(server)
-            parts = (
-                (OpCode.GET_CHILDREN, ReadRequest("/")),
-                (OpCode.GET_DATA, ReadRequest("/none")),
-                (OpCode.GET_DATA, ReadRequest("/zookeeper")),
-            )
-            err, reply = await client.call(OpCode.MULTI_READ, MultiRequest(parts))
-            assert err == 0
-            assert reply.results[0].record.children == ("zookeeper",)
-            assert reply.results[1].record.err == Code.NO_NODE
-            assert reply.results[2].record.data == b""
 
     run(main())
 
@@ -517,5 +315,104 @@ def test_a_store_that_fails_ends_the_coordinator_and_nothing_unsafe_is_shown() -
         with pytest.raises(FatalError, match="no space left"):
             await server.task
         assert await client.receive() is None
+
+    run(main())
+
+
+READ_ONLY = (Acl(1, "world", "anyone"),)
+LAST = (OpCode.CREATE2, CreateRequest("/last", b""))
+"""Asks for a Stat when it has done its work."""
+
+
+def _multi(op: OpCode, record: Any) -> tuple[OpCode, Any]:
+    return OpCode.MULTI, MultiRequest(((op, record), LAST))
+
+
+WRITES = [
+    LAST,
+    (OpCode.SET_DATA, SetDataRequest("/old", b"other")),
+    (OpCode.SET_ACL, SetAclRequest("/old", READ_ONLY)),
+    _multi(OpCode.CREATE, CreateRequest("/new", b"")),
+    _multi(OpCode.CREATE, CreateRequest("/new", b"", OPEN_ACL_UNSAFE, 1)),
+    _multi(OpCode.CREATE, CreateRequest("/new-", b"", OPEN_ACL_UNSAFE, 2)),
+    _multi(OpCode.CREATE_CONTAINER, CreateRequest("/new", b"", OPEN_ACL_UNSAFE, 4)),
+    _multi(OpCode.DELETE, DeleteRequest("/old")),
+]
+
+
+@pytest.mark.parametrize("request_", WRITES, ids=str)
+def test_a_write_that_breaks_leaves_nothing(
+    request_: tuple[OpCode, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        async with coordinator(store) as server:
+            good = await connect(server)
+            assert (await good.call(OpCode.CREATE, CreateRequest("/old", b"old")))[0] == 0
+            before = dict(store._nodes)
+            bad = await connect(server)
+            with monkeypatch.context() as patch:
+                break_stats(patch)
+                bad.send(*request_)
+                assert await bad.receive() is None
+            _, reply = await good.call(OpCode.GET_DATA, ReadRequest("/old"))
+            assert (reply.data, reply.stat.version, reply.stat.aversion) == (b"old", 0, 0)
+            _, reply = await good.call(OpCode.GET_ACL, PathRequest("/old"))
+            assert reply.acl == OPEN_ACL_UNSAFE
+            _, reply = await good.call(OpCode.GET_CHILDREN, ReadRequest("/"))
+            assert reply.children == ("old", "zookeeper")
+            assert (await good.call(OpCode.CREATE, CreateRequest("/next", b"")))[0] == 0
+            assert {p: n for p, n in store._nodes.items() if p not in ("/", "/next")} == {
+                p: n for p, n in before.items() if p != "/"
+            }
+
+    with caplog.at_level(logging.ERROR, "barnabas.zookeeper.server.coordinator"):
+        run(main())
+    assert ["planted" in str(record.exc_info) for record in caplog.records] == [True]
+
+
+def test_what_was_answered_before_the_fault_is_still_sent_once_it_is_durable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with coordinator(MemoryStore(commit_s=1.0)) as server:
+            client = await connect(server)
+            break_stats(monkeypatch)
+            client.send(OpCode.CREATE, CreateRequest("/a", b""))
+            client.send(OpCode.EXISTS, ReadRequest("/"))
+            client.send(OpCode.CREATE, CreateRequest("/b", b""))
+            assert (await client.reply(OpCode.CREATE))[0] == 0
+            assert await client.receive() is None
+            other = await connect(server)
+            assert (await other.call(OpCode.GET_CHILDREN, ReadRequest("/")))[1].children == (
+                "a",
+                "zookeeper",
+            )
+
+    run(main())
+
+
+def test_a_session_whose_end_breaks_is_ended_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with coordinator(tick_ms=500) as server:
+            owner = await connect(server, timeout_ms=1000)
+            request = CreateRequest("/e", b"", OPEN_ACL_UNSAFE, 1)
+            assert (await owner.call(OpCode.CREATE, request))[0] == 0
+            watcher = await connect(server, timeout_ms=600_000)
+            assert (await watcher.call(OpCode.EXISTS, ReadRequest("/e", True)))[0] == 0
+            faults = iter([True])
+            remove = ZTree._remove
+
+            def once(self: ZTree, path: str, zxid: int) -> None:
+                remove(self, path, zxid)
+                if next(faults, False):
+                    raise ArithmeticError("planted")
+
+            monkeypatch.setattr(ZTree, "_remove", once)
+            owner.drop()
+            assert (await watcher.event()).path == "/e"
+            err, _ = await watcher.call(OpCode.EXISTS, ReadRequest("/e"))
+            assert err == Code.NO_NODE
+            assert next(faults, False) is False
 
     run(main())
