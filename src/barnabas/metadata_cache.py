@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,11 +148,13 @@ class MetadataCache:
         self._ids[topic] = topic_id
         self._names[topic_id] = topic
 
-    def apply(self, request: Any) -> list[TopicPartition]:
+    def apply(
+        self, request: Any, entries: Sequence[Announced] | None = None
+    ) -> list[TopicPartition]:
         """Take over an UpdateMetadata request (checked before); the partitions it deletes.
 
         Live brokers are replaced, partitions are merged. A leader of -2 removes a partition, and
-        the topic with its last one.
+        the topic with its last one. ``entries``: as ``announced`` has read them, if it has.
         """
         self.controller_id = request.controller_id if request.controller_id >= 0 else None
         live = [b for b in request.live_brokers if is_number(b.id)]
@@ -162,32 +164,23 @@ class MetadataCache:
                 self._departed[broker_id] = (self._now(), broker)
         for broker_id in self.brokers:
             self._departed.pop(broker_id, None)
-        deleted = self._apply_topics(request)
+        for topic, topic_id, _ in topics_of(request):
+            if is_topic(topic):
+                self.learn_topic_id(topic, topic_id)
+        deleted = self._merge(list(announced(request)) if entries is None else entries)
         self.version += 1
         for listener in list(self._listeners):
             listener()
         return deleted
 
-    def _apply_topics(self, request: Any) -> list[TopicPartition]:
-        deleted: list[TopicPartition] = []
-        refused: list[tuple[TopicPartition, KafkaError]] = []
-        for topic_name, topic_id, states in topics_of(request):
-            if is_topic(topic_name):
-                self.learn_topic_id(topic_name, topic_id)
-            for state in states:
-                name = TopicPartition(topic_name, state.partition_index)
-                if (problem := announced_problem(name, state)) is not None:
-                    refused.append((name, problem))
-                elif state.leader == LEADER_DURING_DELETE:
-                    self._delete(topic_name, state.partition_index)
-                    deleted.append(name)
-                else:
-                    topic = self._topics.setdefault(topic_name, {})
-                    topic[state.partition_index] = _partition(state)
-        if refused:
-            count, (name, problem) = len(refused), refused[0]
-            text = "UpdateMetadata: %d entries are ignored, first %.300s: %s"
-            log.error(text, count, name, problem)
+    def _merge(self, entries: Sequence[Announced]) -> list[TopicPartition]:
+        deleted = []
+        for name, state in entries:
+            if state is None:
+                self._delete(name.topic, name.partition)
+                deleted.append(name)
+            else:
+                self._topics.setdefault(name.topic, {})[name.partition] = state
         return deleted
 
     def _delete(self, topic: str, partition: int) -> None:
@@ -200,6 +193,28 @@ class MetadataCache:
         topic_id = self._ids.pop(topic, None)
         if topic_id is not None:
             self._names.pop(topic_id, None)
+
+
+Announced = tuple[TopicPartition, PartitionMetadata | None]
+"""None: the partition was deleted."""
+
+
+def announced(request: Any) -> Iterator[Announced]:
+    """What an UpdateMetadata request says of partitions; what cannot be right is left out."""
+    refused: list[tuple[TopicPartition, KafkaError]] = []
+    for topic, _, states in topics_of(request):
+        for state in states:
+            name = TopicPartition(topic, state.partition_index)
+            if (problem := announced_problem(name, state)) is not None:
+                refused.append((name, problem))
+            elif state.leader == LEADER_DURING_DELETE:
+                yield name, None
+            else:
+                yield name, _partition(state)
+    if refused:
+        count, (name, problem) = len(refused), refused[0]
+        text = "UpdateMetadata: %d entries are ignored, first %.300s: %s"
+        log.error(text, count, name, problem)
 
 
 def _partition(state: Any) -> PartitionMetadata:

@@ -68,3 +68,31 @@ def test_growth_that_is_refused() -> None:
         await zookeeper.close()
 
     kit.run(scenario)
+
+
+def test_partitions_are_added_up_over_all_topics_of_a_request() -> None:
+    async def scenario(client: kit.Client) -> None:
+        for name in ("t", "u", "v"):
+            await client.create(name)
+        growth = _growth("t", 6_001, validate_only=True)
+        growth.topics += _growth("u", 6_001).topics + _growth("v", 4_001).topics
+        answer = await client.ask(ApiKey.CREATE_PARTITIONS, 3, growth)
+        assert [result.error_code for result in answer.results] == [
+            ErrorCode.NONE,
+            ErrorCode.POLICY_VIOLATION,
+            ErrorCode.NONE,
+        ]
+
+    kit.run(scenario)
+
+
+def test_more_topics_than_are_looked_at_in_one_go() -> None:
+    async def scenario(client: kit.Client) -> None:
+        names = [f"x{number}" for number in range(100)]
+        growth = _growth("x", 2)
+        growth.topics = [topic for name in names for topic in _growth(name, 2).topics]
+        results = (await client.ask(ApiKey.CREATE_PARTITIONS, 3, growth)).results
+        assert [result.name for result in results] == names
+        assert {r.error_code for r in results} == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+
+    kit.run(scenario)

@@ -73,3 +73,14 @@ def test_deletion_can_be_forbidden() -> None:
             assert answer.responses[0].error_code == expected
 
     kit.run(scenario, settings={"delete.topic.enable": "false"})
+
+
+def test_more_topics_than_are_looked_at_in_one_go() -> None:
+    async def scenario(client: kit.Client) -> None:
+        names = [f"x{number}" for number in range(100)]
+        answer = await client.ask(ApiKey.DELETE_TOPICS, 6, _deletion(*names))
+        assert [result.name for result in answer.responses] == names
+        errors = {result.error_code for result in answer.responses}
+        assert errors == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+
+    kit.run(scenario)

@@ -40,7 +40,15 @@ class Broker:
         return Message()
 
     def hear(self, handler: Any, message: Message) -> asyncio.Task[Any]:
-        request = SimpleNamespace(decode=lambda: message, answer=lambda answer: [])
+        async def in_turns(steps: Any) -> Any:
+            return steps
+
+        request = SimpleNamespace(
+            decode=lambda: message,
+            answer=lambda answer: [],
+            answer_in_steps=lambda answer: [],
+            in_turns_if_long=in_turns,
+        )
         return asyncio.get_running_loop().create_task(handler._apply(self, request))
 
 

@@ -106,6 +106,20 @@ def test_brokers_have_a_part_of_each_turn_and_no_more() -> None:
         assert world.now - before <= 3 * TURN_S
 
 
+def test_a_broker_with_long_work_uses_all_of_the_part_for_brokers() -> None:
+    world = World()
+    flood(world, 100)
+    world.turn()
+    order = Worker(world, "order", 0.04)
+    order.is_first = True
+    world.turns.arrived(order)
+    turns = 0
+    while order.left_s > 1e-9:
+        turns += 1
+        assert any(name.startswith("greedy") for name in world.turn())
+    assert turns <= 0.04 / TURN_S + 2
+
+
 def test_few_go_on_with_long_work_and_the_next_is_told() -> None:
     world = World()
     lines = [Worker(world, f"long{n}", 0.0) for n in range(LONG_AT_ONCE + 3)]

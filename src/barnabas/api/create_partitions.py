@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from barnabas.admin.topics import Assignment, grow
+from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment, grow
 from barnabas.api.registry import serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
@@ -33,8 +33,10 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     results: list[Message] = []
     totals: dict[str, int] = {}
+    created = 0
     asked = Counter(topic.name for topic in decoded.topics)
-    for topic in {t.name: t for t in decoded.topics}.values():
+    for position, topic in enumerate({t.name: t for t in decoded.topics}.values()):
+        await request.give_way_at(position)
         result = Message(name=topic.name, error_code=ErrorCode.NONE, error_message=None)
         results.append(result)
         try:
@@ -42,17 +44,23 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER)
             if asked[topic.name] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
-            added = await services.in_zookeeper(_grow_one(services, topic, decoded.validate_only))
+            growing = _grow_one(services, topic, decoded.validate_only, created)
+            added = await services.in_zookeeper(growing)
+            created += len(added)
             if not decoded.validate_only:
                 totals[topic.name] = max(added) + 1
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None
     await _wait(services, totals, results, milliseconds(decoded.timeout))
-    return request.answer(Message(throttle_time=0, results=results))
+    message = Message(throttle_time=0, results=results)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
-async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assignment:
+async def _grow_one(
+    services: Services, topic: Any, validate_only: bool, created: int
+) -> Assignment:
+    """``created``: partitions that this request has added to other topics."""
     marker = delete_topic_path(topic.name)
     if is_topic(topic.name) and await services.zookeeper.exists(marker) is not None:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")
@@ -69,6 +77,11 @@ async def _grow_one(services: Services, topic: Any, validate_only: bool) -> Assi
         raise KafkaError(
             ErrorCode.REASSIGNMENT_IN_PROGRESS,
             f"A partition reassignment is in progress for the topic '{topic.name}'.",
+        )
+    count = topic.count - len(znode.partitions)
+    if count <= PARTITIONS_PER_REQUEST_MAX < created + count:
+        raise KafkaError(
+            ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request."
         )
     placement = None
     if topic.assignments is not None:

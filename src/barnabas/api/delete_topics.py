@@ -32,7 +32,8 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
     results: list[Message] = []
     wanted = _wanted(decoded)
     both = any(name is not None and topic_id is not None for name, topic_id in wanted)
-    for name, topic_id in wanted:
+    for position, (name, topic_id) in enumerate(wanted):
+        await request.give_way_at(position)
         result = Message(
             name=name, topic_id=topic_id, error_code=ErrorCode.NONE, error_message=None
         )
@@ -50,7 +51,8 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
         except KafkaError as error:
             result.error_code = error.code
     await _wait(services, results, milliseconds(decoded.timeout))
-    return request.answer(Message(throttle_time=0, responses=results))
+    message = Message(throttle_time=0, responses=results)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
 def _check_allowed(services: Services, version: int) -> None:

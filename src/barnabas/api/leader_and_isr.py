@@ -34,4 +34,5 @@ async def _apply(services: Services, request: Request) -> Pieces:
         await services.topic_configs.ensure(names)
 
     order = services.replicas.become_leader_or_follower(decoded, read_settings)
-    return request.answer(await order)
+    message = await order
+    return await request.in_turns_if_long(request.answer_in_steps(message))

@@ -22,6 +22,9 @@ from barnabas.types import Buffer
 T = TypeVar("T")
 V = TypeVar("V")
 
+ITEMS_AT_ONCE = 32
+"""Of a long request, that a coroutine looks at before it gives way."""
+
 Pieces: TypeAlias = list[Buffer]
 """A whole response frame, its size prefix included, in pieces that are written as they are."""
 
@@ -130,6 +133,11 @@ class Request:
     async def give_way(self) -> None:
         """For coroutines: let other connections be served."""
         await self.in_turns(each((None,), lambda _: None))
+
+    async def give_way_at(self, position: int) -> None:
+        """The same in a loop over what was asked for: sometimes, if that is much."""
+        if position % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
+            await self.give_way()
 
     def answer(self, message: Message) -> Pieces:
         """``message`` as the response frame of this request."""

@@ -15,4 +15,5 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _apply(services: Services, request: Request) -> Pieces:
-    return request.answer(await services.replicas.stop_replica(request.decode()))
+    message = await services.replicas.stop_replica(request.decode())
+    return await request.in_turns_if_long(request.answer_in_steps(message))

@@ -136,7 +136,9 @@ class Node:
             on_dir_failure=self._log_dir_failed,
             on_all_dirs_failed=self._all_log_dirs_failed,
         )
-        self._configs = TopicConfigRepository(config, self._zookeeper, self._logs.update_config)
+        self._configs = TopicConfigRepository(
+            config, self._zookeeper, self._logs.update_config, env.stopwatch
+        )
         self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._changes = ConfigChanges(
             env.clock,

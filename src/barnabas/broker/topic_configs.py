@@ -14,6 +14,8 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.logs import visible
 from barnabas.names import is_topic
+from barnabas.pace import Pace
+from barnabas.seams import no_time_passes
 from barnabas.storage.config import LogConfig
 from barnabas.zk import paths
 from barnabas.zk.admin import list_topics, read_config, read_configs
@@ -33,8 +35,10 @@ class TopicConfigRepository:
         config: BrokerConfig,
         zookeeper: ZooKeeperClient,
         on_change: Callable[[str, LogConfig], None],
+        stopwatch: Callable[[], float] = no_time_passes,
     ) -> None:
         self._config = config
+        self._stopwatch = stopwatch
         self._zookeeper = zookeeper
         self._on_change = on_change
         self._topics: dict[str, TopicConfig] = {}
@@ -77,7 +81,9 @@ class TopicConfigRepository:
                 found = await read_configs(
                     self._zookeeper, list(entities.values()), unreadable=KEEP_EVERYTHING
                 )
+                pace = Pace(self._stopwatch)
                 for topic, entity in entities.items():
+                    await pace.step()
                     if topic in wanted:
                         self._take(topic, found.get(entity, {}))
 

@@ -210,9 +210,7 @@ class Turns:
         self._served = 0
         now = self.clock()
         ends = now + TURN_S
-        for _ in range(len(self._brokers)):
-            if now >= ends:
-                break
+        while self._brokers and now < ends and self._served < LINES_PER_TURN // 2:
             line = self._brokers.popleft()
             line.ticket = 0
             now = self._serve(line, now)

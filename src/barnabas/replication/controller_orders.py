@@ -1,10 +1,14 @@
 """ReplicaManager.becomeLeaderOrFollower: orders of the controller (reference 4.2 to 4.4, 4.11).
 
 Each order is checked against our broker epoch (meant for a previous life of ours?) and the highest
-controller epoch seen (from a controller that was replaced?), then applied in one go. A broker takes
-no role before it has registered: until then orders are held, not refused, since the controller does
-not repeat an order that was answered. A *newer* broker epoch is fine: the controller may learn of
-our registration before we do (KAFKA-9839).
+controller epoch seen (from a controller that was replaced?). A broker takes no role before it has
+registered: until then orders are held, not refused, since the controller does not repeat an order
+that was answered. A *newer* broker epoch is fine: the controller may learn of our registration
+before we do (KAFKA-9839).
+
+LeaderAndIsr and UpdateMetadata are applied one after the other, as they came. Each may name
+thousands of partitions and gives way to others in between, so it asks again before each partition
+what its answer depends on: the epochs, its place among the orders, the partition's role.
 """
 
 from __future__ import annotations
@@ -13,11 +17,12 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.metadata_cache import PartitionMetadata, announced
 from barnabas.names import is_partition, is_topic
+from barnabas.pace import Pace
 from barnabas.protocol.message import Message
 from barnabas.protocol.order_entries import role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
@@ -55,13 +60,12 @@ class Logs(Protocol):
     async def delete(self, topic_partition: TopicPartition) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True)
-class _Order:
-    """One partition of a LeaderAndIsr that is to be applied."""
+class _Order(NamedTuple):
+    """One partition of a LeaderAndIsr."""
 
-    partition: Partition
-    state: RoleState
+    name: TopicPartition
     topic_id: uuid.UUID | None
+    state: RoleState
 
 
 class ControllerOrders:
@@ -81,6 +85,8 @@ class ControllerOrders:
         self._fetchers = fetchers
         self._listeners = listeners
         self._registering = asyncio.Lock()
+        self._applying = asyncio.Lock()
+        """Held by the LeaderAndIsr or UpdateMetadata that is being carried out."""
         self.orders = Orders()
         self.controller_epoch = NO_EPOCH
         """The highest seen in any order."""
@@ -105,14 +111,25 @@ class ControllerOrders:
     def _note_order(self, kind: str, request: Any) -> None:
         self._context.note("controller_order", kind=kind, controller_epoch=request.controller_epoch)
 
+    def _pace(self) -> Pace:
+        return Pace(self._context.env.stopwatch)
+
     # LeaderAndIsr
 
-    def leader_and_isr(self, request: Any, number: int) -> Message:
+    async def leader_and_isr(self, request: Any, number: int) -> Message:
         """Become leader and follower; the response. ``number``: of ``orders``."""
-        stale = self._stale(request)
-        if stale != ErrorCode.NONE:
-            return Message(error_code=stale, topics=[], partition_errors=[])
+        stale = self._stale(request)  # now, too: it may end an order that is being carried out
+        if stale == ErrorCode.NONE:
+            async with self._applying:
+                stale = self._stale(request)
+                if stale == ErrorCode.NONE:
+                    return await self._take_roles(request, number)
+        return Message(error_code=stale, topics=[], partition_errors=[])
+
+    async def _take_roles(self, request: Any, number: int) -> Message:
+        """Leaders first: somebody waits for them."""
         self._note_order("LeaderAndIsr", request)
+        pace = self._pace()
         results: dict[TopicPartition, ErrorCode] = {}
         ids: dict[str, uuid.UUID] = {}
         leaders: list[_Order] = []
@@ -122,57 +139,73 @@ class ControllerOrders:
             if is_topic(topic):
                 self._context.metadata.learn_topic_id(topic, topic_id)
             for state in states:
+                await pace.step()
                 name = TopicPartition(topic, state.partition_index)
+                results[name] = ErrorCode.NONE
                 if (problem := role_problem(name, state)) is not None:
                     log.error("LeaderAndIsr: %.300s is refused: %s", name, problem)
                     results[name] = problem.code
                     continue
-                if self.orders.is_overtaken(number, name):
-                    results[name] = ErrorCode.STALE_CONTROLLER_EPOCH
-                    continue
-                order = self._consider(name, topic_id, _role(state), results)
-                if order is not None:
-                    self.orders.carried_out(number, name)
-                    mine = order.state.leader == self._context.settings.broker_id
-                    (leaders if mine else followers).append(order)
-        self._lead(leaders, results)
-        self._follow(followers, results)
+                mine = state.leader == self._context.settings.broker_id
+                (leaders if mine else followers).append(_Order(name, topic_id, _role(state)))
+        for order in (*leaders, *followers):
+            await pace.step()
+            results[order.name] = self._carry_out(request, number, order)
         self._fetchers.stop_idle()
-        return _role_response(results, ids)
+        return await _role_response(results, ids, pace)
 
-    def _consider(
-        self,
-        name: TopicPartition,
-        topic_id: uuid.UUID | None,
-        state: RoleState,
-        results: dict[TopicPartition, ErrorCode],
-    ) -> _Order | None:
-        """The table of reference 4.2 step 4: an order to carry out, or its result."""
+    def _carry_out(self, request: Any, number: int, order: _Order) -> ErrorCode:
+        """One partition, if the order still counts for it."""
+        stale = self._stale(request)
+        if stale != ErrorCode.NONE:
+            return stale
+        if self.orders.is_overtaken(number, order.name):
+            return ErrorCode.STALE_CONTROLLER_EPOCH
+        decided = self._considered(order)
+        if decided is not None:
+            return decided
+        self.orders.carried_out(number, order.name)
+        partition = self._hosted.get(order.name)
+        if partition is None:
+            partition = self._hosted[order.name] = Partition(self._context, order.name)
+        try:
+            own = self._open_log(partition, order.topic_id, is_new=order.state.is_new)
+        except KafkaError as error:
+            log.error("log of %s: %s", order.name, error)
+            return error.code
+        except OSError as error:
+            log.error("log of %s: %s", order.name, error)
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        partition.topic_id = order.topic_id or partition.topic_id
+        try:
+            if order.state.leader == self._context.settings.broker_id:
+                self._lead(partition, order.state, own)
+            else:
+                self._follow(partition, order.state, own)
+        except KafkaError as error:
+            return error.code
+        return ErrorCode.NONE
+
+    def _considered(self, order: _Order) -> ErrorCode | None:
+        """The table of reference 4.2 step 4: None for an order to carry out, else its result."""
+        name, topic_id, state = order
         partition = self._hosted.get(name)
         if partition is not None and partition.offline:
-            results[name] = ErrorCode.KAFKA_STORAGE_ERROR
-            return None
+            return ErrorCode.KAFKA_STORAGE_ERROR
         if self._id_conflict(name, partition, topic_id):
-            results[name] = ErrorCode.INCONSISTENT_TOPIC_ID
-            return None
+            return ErrorCode.INCONSISTENT_TOPIC_ID
         current = NO_EPOCH if partition is None else partition.leader_epoch
         if state.leader_epoch > current:
             if self._context.settings.broker_id not in state.replicas:
-                results[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-                return None
-            if partition is None:
-                partition = self._hosted[name] = Partition(self._context, name)
-            results[name] = ErrorCode.NONE
-            return _Order(partition=partition, state=state, topic_id=topic_id)
+                return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            return None
         if (
             state.leader_epoch == current
             and partition is not None
             and self._names(partition, topic_id)
         ):
-            results[name] = ErrorCode.NONE
-            return None
-        results[name] = ErrorCode.STALE_CONTROLLER_EPOCH
-        return None
+            return ErrorCode.NONE
+        return ErrorCode.STALE_CONTROLLER_EPOCH
 
     def _id_conflict(
         self, name: TopicPartition, partition: Partition | None, topic_id: uuid.UUID | None
@@ -197,60 +230,24 @@ class ControllerOrders:
             name, topic_id, is_new=is_new, config=self._context.configs.log_config(name.topic)
         )
 
-    def _opened(self, order: _Order, results: dict[TopicPartition, ErrorCode]) -> Log | None:
-        """The log for an order, or None with the storage error told."""
-        partition = order.partition
-        try:
-            own = self._open_log(partition, order.topic_id, is_new=order.state.is_new)
-        except KafkaError as error:
-            log.error("log of %s: %s", partition.topic_partition, error)
-            results[partition.topic_partition] = error.code
-        except OSError as error:
-            log.error("log of %s: %s", partition.topic_partition, error)
-            results[partition.topic_partition] = ErrorCode.KAFKA_STORAGE_ERROR
-        else:
-            partition.topic_id = order.topic_id or partition.topic_id
-            return own
-        return None
-
-    def _lead(self, orders: list[_Order], results: dict[TopicPartition, ErrorCode]) -> None:
-        for order in orders:
-            self._fetchers.remove(order.partition.topic_partition)
-        for order in orders:
-            own = self._opened(order, results)
-            if own is None:
-                continue
-            partition = order.partition
-            try:
-                taken = partition.make_leader(order.state, own)
-            except KafkaError as error:
-                results[partition.topic_partition] = error.code
-                continue
-            if taken:
-                for listener in self._listeners:
-                    listener.became_leader(partition.topic_partition, partition.leader_epoch)
-
-    def _follow(self, orders: list[_Order], results: dict[TopicPartition, ErrorCode]) -> None:
-        for order in orders:
-            own = self._opened(order, results)
-            partition = order.partition
-            if own is None:
-                continue
-            leader = order.state.leader
-            if leader != NO_LEADER and not self._context.metadata.is_alive(leader):
-                self._half_apply(partition, own)
-                continue
-            if not partition.make_follower(order.state, own):
-                continue
-            self._fetchers.remove(partition.topic_partition)
-            try:
-                if leader != NO_LEADER:
-                    self._fetchers.add(partition, partition.topic_id or ZERO_UUID)
-            except KafkaError as error:
-                results[partition.topic_partition] = error.code
-                continue
+    def _lead(self, partition: Partition, state: RoleState, own: Log) -> None:
+        self._fetchers.remove(partition.topic_partition)
+        if partition.make_leader(state, own):
             for listener in self._listeners:
-                listener.became_follower(partition.topic_partition, partition.leader_epoch)
+                listener.became_leader(partition.topic_partition, partition.leader_epoch)
+
+    def _follow(self, partition: Partition, state: RoleState, own: Log) -> None:
+        leader = state.leader
+        if leader != NO_LEADER and not self._context.metadata.is_alive(leader):
+            self._half_apply(partition, own)
+            return
+        if not partition.make_follower(state, own):
+            return
+        self._fetchers.remove(partition.topic_partition)
+        if leader != NO_LEADER:
+            self._fetchers.add(partition, partition.topic_id or ZERO_UUID)
+        for listener in self._listeners:
+            listener.became_follower(partition.topic_partition, partition.leader_epoch)
 
     def _half_apply(self, partition: Partition, own: Log) -> None:
         """The leader is not known to live: the log is made, the epoch stays as it was, and a later
@@ -266,15 +263,17 @@ class ControllerOrders:
     async def stop_replica(self, request: Any, number: int) -> Message:
         """Stop copying or leading, and delete where told; the response. ``number``: of ``orders``.
 
-        Deleting waits for the disk: what is left then counts only if no newer controller, and no
-        newer order, has spoken meanwhile.
+        Deleting waits for the disk, and many partitions give way: what is left then counts only if
+        no newer controller, and no newer order, has spoken meanwhile.
         """
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
             return Message(error_code=stale, partition_errors=[])
         self._note_order("StopReplica", request)
         errors = []
+        pace = self._pace()
         for name, leader_epoch, delete in _stops(request):
+            await pace.step()
             error = ErrorCode.STALE_CONTROLLER_EPOCH
             overtaken = self.orders.is_overtaken(number, name)
             if not is_partition(name):
@@ -314,42 +313,59 @@ class ControllerOrders:
 
     # UpdateMetadata
 
-    def update_metadata(self, request: Any) -> Message:
+    async def update_metadata(self, request: Any) -> Message:
         """Replace what we know of the cluster; the response. Roles do not change, but where we are
         not assigned any more."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
-            self._note_order("UpdateMetadata", request)
-            before = list(self._context.metadata.brokers)
-            self._context.metadata.apply(request)
-            self._leave_unassigned(request)
-            if before != list(self._context.metadata.brokers):
-                # Who is alive decides who may join an ISR and whom the watermarks wait for.
-                for partition in self._hosted.values():
-                    partition.mark_followers()
-                    partition.settle_deletes()
-                    if partition.leadership is not None and not partition.offline:
-                        partition.leadership.maybe_advance()
+            async with self._applying:
+                stale = await self._learn(request)
         return Message(error_code=stale)
 
-    def _leave_unassigned(self, request: Any) -> None:
-        """Partitions were moved away while we were out of the cluster, alive, and no StopReplica
+    async def _learn(self, request: Any) -> ErrorCode:
+        """Read all of it, then take it over at once: nobody sees half of it."""
+        pace = self._pace()
+        entries = []
+        for entry in announced(request):
+            entries.append(entry)
+            await pace.step()
+        stale = self._stale(request)
+        if stale != ErrorCode.NONE:
+            return stale
+        self._note_order("UpdateMetadata", request)
+        before = list(self._context.metadata.brokers)
+        self._context.metadata.apply(request, entries)
+        for name, state in entries:
+            if state is not None:
+                self._leave_if_unassigned(name, state)
+                await pace.step()
+        if before != list(self._context.metadata.brokers):
+            # Who is alive decides who may join an ISR and whom the watermarks wait for.
+            for partition in list(self._hosted.values()):
+                partition.mark_followers()
+                partition.settle_deletes()
+                if partition.leadership is not None and not partition.offline:
+                    partition.leadership.maybe_advance()
+                await pace.step()
+        return ErrorCode.NONE
+
+    def _leave_if_unassigned(self, name: TopicPartition, state: PartitionMetadata) -> None:
+        """A partition was moved away while we were out of the cluster, alive, and no StopReplica
         reached us: beyond the original the role ends, else an old leader would show consumers the
         end of its log for ever, without an error. The log stays."""
-        own_id = self._context.settings.broker_id
-        for topic, _, states in topics_of(request):
-            for state in states:
-                name = TopicPartition(topic, state.partition_index)
-                partition = self._hosted.get(name)
-                if partition is None or partition.offline or partition.leader_id == NO_LEADER:
-                    continue
-                if state.leader_epoch > partition.leader_epoch and own_id not in state.replicas:
-                    log.info("%s was moved to %s", name, list(state.replicas))
-                    self._fetchers.remove(name)
-                    partition.stop()
-                    for listener in self._listeners:
-                        listener.stopped(name, False)
-                    self._fetchers.stop_idle()
+        partition = self._hosted.get(name)
+        if partition is None or partition.offline or partition.leader_id == NO_LEADER:
+            return
+        if (
+            state.leader_epoch > partition.leader_epoch
+            and self._context.settings.broker_id not in state.replicas
+        ):
+            log.info("%s was moved to %s", name, list(state.replicas))
+            self._fetchers.remove(name)
+            partition.stop()
+            for listener in self._listeners:
+                listener.stopped(name, False)
+            self._fetchers.stop_idle()
 
 
 def _role(state: Any) -> RoleState:
@@ -367,15 +383,17 @@ def _role(state: Any) -> RoleState:
     )
 
 
-def _role_response(results: dict[TopicPartition, ErrorCode], ids: dict[str, uuid.UUID]) -> Message:
+async def _role_response(
+    results: dict[TopicPartition, ErrorCode], ids: dict[str, uuid.UUID], pace: Pace
+) -> Message:
     """Grouped by topic id for v5 and later, flat with names for the older ones."""
-    flat = [
-        Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
-        for name, error in results.items()
-    ]
+    flat: list[Message] = []
     grouped: dict[str, list[Message]] = {}
-    for entry in flat:
-        grouped.setdefault(entry.topic_name, []).append(entry)
+    for name, error in results.items():
+        entry = Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
+        flat.append(entry)
+        grouped.setdefault(name.topic, []).append(entry)
+        await pace.step()
     return Message(
         error_code=ErrorCode.NONE,
         partition_errors=flat,

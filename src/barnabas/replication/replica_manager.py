@@ -140,13 +140,12 @@ class ReplicaManager:
     async def become_leader_or_follower(
         self, request: Any, prepare: Callable[[], Awaitable[None]] | None = None
     ) -> Message:
-        """LeaderAndIsr: held until we are registered and ``prepare`` has returned, then applied in
-        one go."""
+        """LeaderAndIsr: held until we are registered and ``prepare`` has returned."""
         with self._control.orders.arrive() as number:
             if prepare is not None:
                 await prepare()
             await self._control.registered()
-            response = self._control.leader_and_isr(request, number)
+            response = await self._control.leader_and_isr(request, number)
             self._fetch.roles_changed()
             return response
 
@@ -157,9 +156,9 @@ class ReplicaManager:
             return await self._control.stop_replica(request, number)
 
     async def update_metadata(self, request: Any) -> Message:
-        """UpdateMetadata: without waiting, once we are registered."""
+        """UpdateMetadata, once we are registered."""
         await self._control.registered()
-        return self._control.update_metadata(request)
+        return await self._control.update_metadata(request)
 
     # Clients and followers
 
