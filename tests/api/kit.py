@@ -36,10 +36,14 @@ def versions(api: ApiKey) -> range:
 class Client:
     """Asks brokers; the connections stay open."""
 
-    def __init__(self, env: Env, simulation: Simulation) -> None:
+    def __init__(
+        self, env: Env, simulation: Simulation, stops: Mapping[int, asyncio.Event]
+    ) -> None:
         self.env = env
         self.simulation = simulation
         """Holds the brokers as the processes ``b1``, ``b2``, ..."""
+        self.stops = stops
+        """Broker -> what asks it to stop in order."""
         self._connections: dict[tuple[int, str], KafkaConnection] = {}
 
     async def connection(self, broker: int = 1, client_id: str = "test") -> KafkaConnection:
@@ -149,12 +153,13 @@ def run(
     logging.disable(logging.CRITICAL)
     simulation = Simulation(1)
     done: list[bool] = []
+    stops: dict[int, asyncio.Event] = {}
 
     async def coordinator(env: Env) -> None:
         await serve(env, CoordinatorConfig(host="zk", tick_ms=1000), MemoryStore())
 
     async def client(env: Env) -> None:
-        asking = Client(env, simulation)
+        asking = Client(env, simulation, stops)
         async with asyncio.timeout(PATIENCE_S):
             await asking.ready(brokers)
             await scenario(asking)
@@ -163,7 +168,7 @@ def run(
     async def drive() -> None:
         simulation.start("zk", coordinator)
         for number in range(1, brokers + 1):
-            simulation.start(f"b{number}", broker_main(number, settings or {}))
+            simulation.start(f"b{number}", broker_main(number, settings or {}, stops))
         await simulation.ended(simulation.start("client", client))
 
     try:
@@ -173,8 +178,10 @@ def run(
     assert done
 
 
-def broker_main(number: int, settings: Mapping[str, str]) -> Main:
-    """A real broker."""
+def broker_main(
+    number: int, settings: Mapping[str, str], stops: dict[int, asyncio.Event] | None = None
+) -> Main:
+    """A real broker; what asks it to stop is put into ``stops``."""
 
     async def main(env: Env) -> None:
         given = {
@@ -185,7 +192,10 @@ def broker_main(number: int, settings: Mapping[str, str]) -> Main:
             "zookeeper.connect": "zk:2181",
             **settings,
         }
-        await node.main(env, BrokerConfig(given), asyncio.Event())
+        stop = asyncio.Event()
+        if stops is not None:
+            stops[number] = stop
+        await node.main(env, BrokerConfig(given), stop)
 
     return main
 

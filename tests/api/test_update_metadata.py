@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from tests.api import kit
 from tests.api.orders import check_every_version, incarnation_of, order_message
 
@@ -46,5 +49,36 @@ def test_leaders_that_cannot_be_reached_as_clients_are_told_of_them() -> None:
                 assert found.isr_nodes == ((1, 2) if version else (1,))
                 if version >= 5:
                     assert found.offline_replicas == (3,)
+
+    kit.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("a..b", 9092),
+        ("x" * 64, 9092),
+        ("", 9092),
+        ("nul\0l", 9092),
+        ("\u202e", 9092),
+        ("b2", 70_000),
+    ],
+)
+def test_addresses_that_are_none_end_nobody(host: str, port: int) -> None:
+    """Brokers connect to each other as soon as they hear of each other."""
+
+    async def scenario(client: kit.Client) -> None:
+        topic_id = (await client.create("t")).topic_id
+        order = order_message("t", topic_id, 1, broker_epoch=await incarnation_of(client))
+        there = Message(port=9092, host="b1", listener="PLAINTEXT", security_protocol=0)
+        nowhere = Message(port=port, host=host, listener="PLAINTEXT", security_protocol=0)
+        order.live_brokers = [
+            Message(id=1, endpoints=[there], rack=None),
+            Message(id=2, endpoints=[nowhere], rack=None),
+        ]
+        assert (await client.ask(ApiKey.UPDATE_METADATA, 8, order)).error_code == 0
+        await asyncio.sleep(1)
+        answer = await client.ask(ApiKey.METADATA, 12, Message(topics=[]))
+        assert {broker.node_id for broker in answer.brokers} == {1, 2}
 
     kit.run(scenario)

@@ -134,6 +134,19 @@ class CpuDelay:
         return int(drawn * drawn * 3 * self._mean_ns)
 
 
+class Stopwatch:
+    """``Env.stopwatch`` where work takes time: as much from one look at it to the next, however
+    little it was. Who looks after each piece of work is charged for each."""
+
+    def __init__(self, loop: SimLoop, look_ns: int) -> None:
+        self._loop = loop
+        self._look_ns = look_ns
+
+    def __call__(self) -> float:
+        self._loop.occupy(self._look_ns)
+        return self._loop.worked_until_ns() / SECOND
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """One process incarnation."""
 
@@ -260,6 +273,10 @@ class SimLoop(asyncio.BaseEventLoop):
         if cost_ns > 0 and not self.dead:
             self._debt_ns += cost_ns
             self._charge(0)
+
+    def worked_until_ns(self) -> int:
+        """The kernel's nanosecond at which all that was charged is done."""
+        return max(self._busy_until_ns, self.kernel.now_ns) + self._debt_ns
 
     def _charge(self, cost_ns: int) -> None:
         self._debt_ns += cost_ns

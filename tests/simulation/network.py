@@ -270,10 +270,12 @@ class Network:
     # -- names, listeners, connections -----------------------------------------------------------
 
     def resolve(self, asker: Host, name: str | None) -> str:
-        """The address of a host name. Raises socket.gaierror as a resolver does."""
+        """The address of a host name. Raises socket.gaierror as a resolver does, and UnicodeError
+        for what cannot be a name."""
         if name in (None, "", "0.0.0.0", "::"):
             return "0.0.0.0"
         assert name is not None
+        name.encode("idna")  # raises UnicodeError, as asyncio does
         if name == "localhost" or name.startswith("127.") or name == "::1":
             return "127.0.0.1"
         if name in self._by_address:
@@ -300,7 +302,7 @@ class Network:
         """Resolve the future to an established socket, or to what connect() raises."""
         try:
             address = self.resolve(loop.host, name)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             future.set_exception(error)
             return
         loopback = address in ("127.0.0.1", "0.0.0.0")

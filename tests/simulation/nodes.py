@@ -17,11 +17,11 @@ from typing import Any
 from tests.simulation.disk import Disk, DiskSettings
 from tests.simulation.files import SimFiles
 from tests.simulation.kernel import MILLISECOND, SECOND, Kernel, SimulationFailure
-from tests.simulation.loop import CpuDelay, SimLoop, SimTask, describe
+from tests.simulation.loop import CpuDelay, SimLoop, SimTask, Stopwatch, describe
 from tests.simulation.network import Network, NetworkSettings
 from tests.simulation.sockets import Listener
 
-from barnabas.seams import Env
+from barnabas.seams import Env, no_time_passes
 
 Main = Callable[[Env], Coroutine[Any, Any, None]]
 Listening = Callable[["Process", str, dict[str, object]], None]
@@ -185,6 +185,9 @@ class Process:
             files=SimFiles(self),
             boot_id=self.host.boot_id,
             observer=_Observer(self, self.loop),
+            stopwatch=Stopwatch(self.loop, simulation.look_ns)
+            if simulation.look_ns
+            else no_time_passes,
         )
         self.running, self.gave_up, self.outcome = True, False, None
         simulation.life("start", self.name)
@@ -261,13 +264,16 @@ class Simulation:
         network: NetworkSettings | None = None,
         disk: DiskSettings | None = None,
         cpu_delay: bool = False,
+        look_ns: int = 0,
         timeline: int | None = 4000,
     ) -> None:
+        """``look_ns``: what work takes from one look at the stopwatch to the next; 0: nothing."""
         self.seed = seed
         self.kernel = Kernel(seed)
         self.network = Network(self.kernel, network)
         self.disk_settings = disk or DiskSettings()
         self.cpu_delay = cpu_delay
+        self.look_ns = look_ns
         self.hosts: dict[str, Host] = {}
         self.processes: dict[str, Process] = {}
         self.listening: list[Listening] = []

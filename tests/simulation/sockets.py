@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FIN, RST = object(), object()
 Address = tuple[str, int]
+_TCP_ESTABLISHED, _TCP_CLOSE, _TCP_CLOSE_WAIT = 1, 7, 8
 
 
 class SimSocket:
@@ -68,8 +69,13 @@ class SimSocket:
     def setsockopt(self, *_: Any) -> None:
         return
 
-    def getsockopt(self, *_: Any) -> int:
-        return 0
+    def getsockopt(self, level: int, option: int, length: int = 0) -> int | bytes:
+        """0, but of TCP_INFO its first byte: in which state the connection is."""
+        if not length:
+            return 0
+        if self._error or self._broken:
+            return bytes([_TCP_CLOSE])
+        return bytes([_TCP_CLOSE_WAIT if self._eof else _TCP_ESTABLISHED])
 
     def gettimeout(self) -> float:
         return 0.0

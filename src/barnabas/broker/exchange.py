@@ -315,12 +315,16 @@ class Exchange(Line):
         slots = self._slots
         out: Pieces = []
         size = 0
-        while slots and self._is_next_ready():
-            slot = slots.popleft()
-            if slot.pieces is not None:
-                out += slot.pieces
-                size += slot.answer_bytes
-            self._request_bytes -= slot.request_bytes
+        refusal: str | None = None
+        try:
+            while slots and self._is_next_ready():
+                slot = slots.popleft()
+                if slot.pieces is not None:
+                    out += slot.pieces
+                    size += slot.answer_bytes
+                self._request_bytes -= slot.request_bytes
+        except InvalidRequest as error:
+            refusal = str(error)
         self._ready_bytes -= size
         if out:
             self._write(out)
@@ -328,6 +332,8 @@ class Exchange(Line):
             self._count_debt()
         if self.held:
             self._settle_reading()
+        if refusal is not None:
+            self._refuse(refusal)
 
     def _write(self, pieces: Pieces) -> None:
         if self._transport is None or self._closing:
@@ -340,14 +346,12 @@ class Exchange(Line):
             self._transport.writelines(pieces)
 
     def _is_next_ready(self) -> bool:
-        """Whether the oldest request has its answer; it is handled if it waited for its turn."""
+        """Whether the oldest request has its answer; it is handled if it waited for its turn.
+        Raises InvalidRequest."""
         slot = self._slots[0]
         request, slot.request = slot.request, None
         if request is not None:
-            try:
-                self._handle(request, slot)
-            except InvalidRequest as error:
-                self._refuse(str(error))
+            self._handle(request, slot)
         return slot.ready
 
     def _count_debt(self) -> None:

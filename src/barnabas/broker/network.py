@@ -117,7 +117,7 @@ class NetworkServer:
 
     def ends(self, connection: ClientConnection) -> None:
         """It has been closed, but may still have something to send."""
-        self._closing[connection] = self.loop.time()
+        self._closing.setdefault(connection, self.loop.time())
 
     def closed(self, connection: ClientConnection) -> None:
         self.count_debt(connection, 0)

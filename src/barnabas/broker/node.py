@@ -111,6 +111,8 @@ class Node:
         self._config = config
         self._tasks = tasks
         self._background: list[asyncio.Task[None]] = []
+        self._requests: dict[asyncio.Task[None], None] = {}
+        """Tasks that answer requests."""
         self._stopping = False
         self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
@@ -275,7 +277,7 @@ class Node:
         config = self._config
         self._network = NetworkServer(
             Dispatcher(services),
-            self._spawn,
+            self._spawn_request,
             network_settings(config),
             services.replicas.context.answers,
         )
@@ -434,12 +436,19 @@ class Node:
 
         return connect
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         try:
-            self._tasks.create_task(coroutine)
+            return self._tasks.create_task(coroutine)
         except RuntimeError:  # a fault has ended another task: this broker is on its way down
             coroutine.close()
+            return None
+
+    def _spawn_request(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        task = self._spawn(coroutine)
+        if task is None:
             return False
+        self._requests[task] = None
+        task.add_done_callback(self._requests.pop)
         return True
 
     # Disks
@@ -480,7 +489,8 @@ class Node:
             await hand_over(self._config, self._channel, lambda: self._membership.registered)
         if self._network is not None:
             self._network.close()
-        for task in self._background:
+        # Nobody hears the answers any more, and some wait for as long as their client has said.
+        for task in (*self._requests, *self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         if self._replicas is not None:

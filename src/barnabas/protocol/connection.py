@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
 
+from barnabas import addresses
 from barnabas.errors import InvalidRequest
 from barnabas.limits import REQUEST_BYTES_MAX
 from barnabas.protocol import codec
@@ -52,10 +53,9 @@ class KafkaConnection(asyncio.BufferedProtocol):
     ) -> KafkaConnection:
         """Open a connection. Raises ConnectionRefusedError if the port is closed, ConnectionError
         if the peer cannot be reached in ``timeout_ms``."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                _, connection = await loop.create_connection(
+                connection = await addresses.connect(
                     lambda: cls(client_id, response_bytes_max), host, port
                 )
         except ConnectionError:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import cast
 
+from barnabas import addresses
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
@@ -168,7 +169,7 @@ class Neighbours:
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    _, idle = await self._loop.create_connection(
+                    idle = await addresses.connect(
                         lambda: _Idle(lambda: self._gone(broker_id)), endpoint.host, endpoint.port
                     )
             except ConnectionRefusedError:

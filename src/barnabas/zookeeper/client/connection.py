@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
+from barnabas import addresses
 from barnabas.errors import InvalidRequest
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.client.operations import AnyOperation, ExistsOp, WatchEvent, relative
@@ -298,9 +299,8 @@ def _ignore_outcome(future: asyncio.Future[Any]) -> None:
 async def open_connection(connection: Connection, host: str, port: int) -> None:
     """Connect and shake hands. Raises OSError, ConnectionLoss or SessionRefused; also when it is
     cancelled the connection is dropped."""
-    loop = asyncio.get_running_loop()
     try:
-        await loop.create_connection(lambda: connection, host, port)
+        await addresses.connect(lambda: connection, host, port)
         await asyncio.shield(connection.greeted)
     except BaseException:
         connection.drop("given up")

@@ -1,0 +1,387 @@
+"""Every account of memory is given back, in whatever way a request and its connection end.
+
+A server with handlers of all kinds, and clients that end in all ways, in virtual time: what any of
+them held is counted while they are there, and nothing is left when they have gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.simulation.kernel import MICROSECOND
+from tests.simulation.nodes import Simulation
+
+from barnabas.api.request import Answer, Pieces, Request, Steps
+from barnabas.broker.connection_limits import ConnectionLimits
+from barnabas.broker.network import NetworkServer, NetworkSettings
+from barnabas.broker.turns import LONG_AT_ONCE
+from barnabas.errors import InvalidRequest
+from barnabas.memory import Account
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.codec import encode_request
+from barnabas.protocol.message import Message
+from barnabas.seams import Env
+from barnabas.zookeeper.errors import ConnectionLoss
+
+PORT = 9092
+LATER_S = 3.0
+"""Answers that are waited for come so long after the question, at the latest."""
+IDLE_S = 20.0
+LARGE = 300_000
+"""Bytes of an answer: more than a connection's buffers in the simulator take."""
+MB = 1024 * 1024
+
+
+class Counted(Account):
+    """Knows the most that it held, and never holds less than nothing."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.most = self._held = 0
+        super().__init__(bytes_max)
+
+    @property  # type: ignore[override]
+    def held(self) -> int:
+        return self._held
+
+    @held.setter
+    def held(self, held: int) -> None:
+        assert held >= 0
+        self._held = held
+        self.most = max(self.most, held)
+
+
+class Server:
+    """A broker's network, whose handlers all do the same."""
+
+    def __init__(self, env: Env, handle: Callable[[Request], Answer], bytes_max: int) -> None:
+        self.env = env
+        self.services = SimpleNamespace(env=env, metadata=None)
+        self.handle = handle
+        self.tasks: list[asyncio.Task[None]] = []
+        self.is_stopping = False
+        self.answers = Counted(bytes_max)
+        self.network = NetworkServer(
+            self,  # type: ignore[arg-type]
+            self._spawn,
+            NetworkSettings(
+                request_bytes_max=100 * MB,
+                connections=ConnectionLimits(total=1000),
+                idle_ms_max=int(IDLE_S * 1000),
+                unfinished_ms_max=5_000,
+                backlog=50,
+                inter_broker_listener="BROKERS",
+            ),
+            self.answers,
+        )
+        self.network.requests = self.requests = Counted(bytes_max)
+
+    def check(self, request: Request) -> None:
+        """Every API is served."""
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> bool:
+        if self.is_stopping:
+            return False
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+        return True
+
+    async def run(self) -> None:
+        await self.network.listen("CLIENTS", "server", PORT)
+        await self.network.watch()
+
+    def leftovers(self) -> dict[str, object]:
+        """What a server without connections must not have."""
+        network = self.network
+        kept = {
+            "requests": self.requests.held,
+            "answers": self.answers.held,
+            "connections": len(network._connections),
+            "counted": network.counts._taken,
+            "addresses": len(network.counts._by_address),
+            "unfinished": len(network._unfinished),
+            "waiting": len(network._waiting),
+            "debtors": len(network._debtors),
+            "closing": len(network._closing),
+            "to flush": len(network._to_flush),
+            "long work": len(network.turns._long) + len(network.turns._long_waiting),
+            "tasks": sum(not task.done() for task in self.tasks),
+        }
+        return {name: value for name, value in kept.items() if value}
+
+
+class Client(asyncio.Protocol):
+    """Sends, and reads or does not."""
+
+    def __init__(self, *, reads: bool) -> None:
+        self.reads = reads
+        self.received = 0
+        self.transport: Any = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        if not self.reads:
+            self.transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set_result(None)
+
+
+# What a handler does
+
+
+def _later(request: Request, settle: Callable[[asyncio.Future[Pieces]], object]) -> Answer:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Pieces] = loop.create_future()
+
+    def come() -> None:
+        if not answer.done():
+            settle(answer)
+
+    loop.call_later(LATER_S, come)
+    return answer
+
+
+def _large() -> Pieces:
+    return [bytes(LARGE)]
+
+
+def _raise(error: Exception) -> Answer:
+    raise error
+
+
+async def _coroutine(end: Callable[[], Any]) -> Any:
+    await asyncio.sleep(LATER_S)
+    return end()
+
+
+def _steps(end: Callable[[], Any], count: int = 3000) -> Steps[Any]:
+    """Some tenths of a second of work, unless told otherwise."""
+    for _ in range(count):
+        yield 1
+    return end()
+
+
+def _then_a_promise(request: Request) -> Answer:
+    return _steps(lambda: _later(request, lambda answer: answer.set_result(_large())))
+
+
+async def _in_turns(request: Request) -> Pieces:
+    await request.in_turns(_steps(lambda: None))
+    return _large()
+
+
+HANDLERS: dict[str, Callable[[Request], Answer]] = {
+    "an answer": lambda _: [bytes(50)],
+    "a large answer": lambda _: _large(),
+    "an answer in pieces": lambda _: [bytes(10), bytes(LARGE), bytes(10)],
+    "no answer": lambda _: None,
+    "a failure": lambda _: _raise(ValueError("ours")),
+    "a refusal": lambda _: _raise(InvalidRequest("theirs")),
+    "a promise kept": lambda r: _later(r, lambda answer: answer.set_result(_large())),
+    "a promise failed": lambda r: _later(r, lambda answer: answer.set_exception(ValueError("x"))),
+    "a promise cancelled": lambda r: _later(r, lambda answer: answer.cancel()),
+    "no ZooKeeper": lambda r: _later(r, lambda answer: answer.set_exception(ConnectionLoss("/"))),
+    "a coroutine": lambda _: _coroutine(_large),
+    "a coroutine without answer": lambda _: _coroutine(lambda: None),
+    "a coroutine failed": lambda _: _coroutine(lambda: _raise(ValueError("x"))),
+    "a coroutine refused": lambda _: _coroutine(lambda: _raise(InvalidRequest("x"))),
+    "long work": lambda _: _steps(_large),
+    "endless work": lambda _: _steps(_large, 10**9),
+    "long work failed": lambda _: _steps(lambda: _raise(ValueError("x"))),
+    "long work refused": lambda _: _steps(lambda: _raise(InvalidRequest("x"))),
+    "long work, then a promise": _then_a_promise,
+    "a coroutine with long work": _in_turns,
+}
+
+ENDS = ("closes", "resets", "vanishes", "is idle", "server stops", "server aborts")
+"""How a client ends, or is ended."""
+
+
+def _question(api: ApiKey, version: int, message: Message, size: int = 0) -> bytes:
+    """A frame whose client id makes it so long."""
+    return encode_request(api, version, 7, "c" * size, message)
+
+
+def _questions(count: int, size: int = 20_000) -> bytes:
+    message = Message(group_id="g", generation_id=1, member_id="m", group_instance_id=None)
+    return _question(ApiKey.HEARTBEAT, 4, message, size) * count
+
+
+class Run:
+    """One server and some clients."""
+
+    def __init__(self, handle: Callable[[Request], Answer], bytes_max: int = 100 * MB) -> None:
+        self.simulation = Simulation("accounts", look_ns=100 * MICROSECOND)
+        self.server: Server = None  # type: ignore[assignment]
+        self.clients: list[Client] = []
+
+        async def main(env: Env) -> None:
+            self.server = Server(env, handle, bytes_max)
+            await self.server.run()
+
+        self._main = main
+
+    def play(self, steps: Callable[[Run], Coroutine[Any, Any, None]]) -> None:
+        """Run until the steps are done; every account must be empty then."""
+
+        async def scenario() -> None:
+            self.simulation.start("server", self._main)
+            await asyncio.sleep(0.1)
+            await steps(self)
+            await asyncio.sleep(2 * IDLE_S)
+            assert self.server.leftovers() == {}
+
+        # A handler's failure is what some of these are about.
+        self.simulation.noted = lambda *_: None  # type: ignore[method-assign]
+        self.simulation.run(scenario, limit_s=1000)
+
+    def connect(self, data: bytes, *, reads: bool, host: str = "client") -> None:
+        """A client that sends this."""
+
+        async def main(env: Env) -> None:
+            loop = asyncio.get_running_loop()
+            client = Client(reads=reads)
+            self.clients.append(client)
+            await loop.create_connection(lambda: client, "server", PORT)
+            client.transport.write(data)
+            await client.closed
+
+        self.simulation.start(f"{host}/{len(self.simulation.processes)}", main, host=host)
+
+    async def end(self, how: str) -> None:
+        """End the clients."""
+        host, network = self.simulation.hosts["client"], self.server.network
+        if how == "vanishes":
+            host.power_loss()
+        elif how == "resets":
+            for process in host.processes.values():
+                process.kill()
+        elif how == "closes":
+            for client in self.clients:
+                client.transport.close()
+        elif how == "server stops":
+            self.server.is_stopping = True
+            network.close()
+        elif how == "server aborts":
+            for connection in list(network._connections):
+                connection.abort()
+        else:
+            assert how == "is idle"
+
+
+BY_THE_SERVER = ("server stops", "server aborts")
+CASES = [
+    (name, how)
+    for name in HANDLERS
+    for how in ENDS
+    # Who is not read while it is worked for does not tell us that it has gone.
+    if name != "endless work" or how in BY_THE_SERVER
+]
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "unread"])
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_nothing_is_left_of_a_client(name: str, how: str, reads: bool) -> None:
+    run = Run(HANDLERS[name])
+
+    async def steps(run: Run) -> None:
+        for _ in range(2 if name != "endless work" else LONG_AT_ONCE + 2):
+            run.connect(_questions(6), reads=reads)
+        await asyncio.sleep(1.0)
+        waits = name.startswith(("a promise", "no ZooKeeper", "a coroutine"))
+        if waits and "long work" not in name:
+            assert run.server.requests.held >= 2 * 6 * 20_000
+        if name == "a large answer" and not reads:
+            assert run.server.answers.held >= LARGE
+        await run.end(how)
+
+    run.play(steps)
+
+
+HALVES: dict[str, bytes] = {
+    "nothing": b"",
+    "a part of a length": b"\0\0",
+    "a length": struct.pack(">i", 100 * MB),
+    "a length and a byte": struct.pack(">i", 100 * MB) + b"\0",
+    "a length and much": struct.pack(">i", 100 * MB) + bytes(200_000),
+    "a question and a half": _questions(1) + _questions(1)[:3000],
+    "a negative length": struct.pack(">i", -1),
+    "a length beyond the bound": struct.pack(">i", 100 * MB + 1),
+    "a header that is none": struct.pack(">ihhih", 10, 3, 4, 7, 30_000),
+    "a body that is none": struct.pack(">ihhihi", 14, 3, 4, 7, -1, 2**31 - 1),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("name", HALVES)
+def test_nothing_is_left_of_half_a_request(name: str, how: str) -> None:
+    run = Run(lambda request: request.answer(request.decode()) and [bytes(50)])
+
+    async def steps(run: Run) -> None:
+        run.connect(HALVES[name], reads=True)
+        await asyncio.sleep(1.0)
+        if name.startswith("a length and"):
+            assert run.server.requests.held > 0
+        await run.end(how)
+
+    run.play(steps)
+
+
+def test_requests_that_fill_their_account_make_room_and_are_given_back() -> None:
+    run = Run(lambda _: [bytes(50)], MB)
+
+    async def steps(run: Run) -> None:
+        for _ in range(30):
+            run.connect(struct.pack(">i", 100 * MB) + bytes(100_000), reads=True)
+        await asyncio.sleep(5.0)
+        assert run.server.requests.most >= MB
+        assert run.server.requests.held < MB
+        await run.end("closes")
+
+    run.play(steps)
+
+
+def test_answers_that_fill_their_account_end_who_owes_most() -> None:
+    run = Run(lambda _: _large(), MB)
+
+    async def steps(run: Run) -> None:
+        for _ in range(10):
+            run.connect(_questions(5), reads=False)
+        await asyncio.sleep(1.0)
+        assert run.server.answers.most >= MB
+        assert run.server.answers.held < MB
+        assert len(run.server.network._connections) < 10
+        await run.end("vanishes")
+
+    run.play(steps)
+
+
+def test_what_waits_for_its_turn_to_be_answered_may_be_refused() -> None:
+    """A question about the cluster, malformed, behind answers that are waited for: they arrive."""
+
+    def handle(request: Request) -> Answer:
+        if request.api_key == ApiKey.METADATA:
+            return request.answer(request.decode())
+        return HANDLERS["a promise kept"](request)
+
+    run = Run(handle)
+
+    async def steps(run: Run) -> None:
+        run.connect(_questions(3) + HALVES["a body that is none"] + _questions(1), reads=True)
+        await asyncio.sleep(2 * LATER_S)
+        assert run.clients[0].received == 3 * LARGE
+
+    run.play(steps)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL", "kafka.network")

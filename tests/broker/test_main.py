@@ -1,0 +1,109 @@
+"""FreedMemory: when what was freed goes back to the system, and that it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from barnabas.broker import main
+from barnabas.broker.main import TRIM_BYTES_MIN, TRIM_WAIT_MAX, FreedMemory
+
+MB = 1024 * 1024
+START = 50 * MB
+
+
+class Process:
+    """A process whose memory is said."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.resident = START
+        self.trims = 0
+        monkeypatch.setattr(main, "resident_bytes", lambda: self.resident)
+        self.memory = FreedMemory()
+        self.memory._trim = self._count
+
+    def _count(self, _: int) -> int:
+        self.trims += 1
+        return 1
+
+    def calls_with_trim(self, calls: int) -> list[int]:
+        """Which of so many calls trim."""
+        trimming = []
+        for call in range(calls):
+            before = self.trims
+            self.memory.give_back()
+            if self.trims > before:
+                trimming.append(call)
+        return trimming
+
+
+def test_memory_of_every_day_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch)
+    process.resident = START + TRIM_BYTES_MIN - 1
+    assert process.calls_with_trim(100) == []
+
+
+def test_much_is_given_back_at_once_and_then_more_and_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = Process(monkeypatch)
+    process.resident = START + TRIM_BYTES_MIN
+    trimming = process.calls_with_trim(100)
+    pauses = [after - before for before, after in pairwise(trimming)]
+    assert trimming[0] == 0
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 2
+    assert pauses[-1] == TRIM_WAIT_MAX + 1
+
+
+def test_after_a_flood_the_next_is_given_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch)
+    process.resident = START + 100 * MB
+    process.calls_with_trim(100)
+    process.resident = START
+    assert process.calls_with_trim(2 * TRIM_WAIT_MAX) == []
+    process.resident = START + 100 * MB
+    assert process.calls_with_trim(1) == [0]
+
+
+def test_the_least_that_it_ever_was_is_the_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch)
+    process.resident = START - 20 * MB
+    assert process.calls_with_trim(1) == []
+    process.resident = START - 20 * MB + TRIM_BYTES_MIN
+    assert process.calls_with_trim(1) == [0]
+
+
+def test_where_the_system_cannot_be_asked_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch)
+    process.resident = START + 100 * MB
+    process.memory._trim = None
+    assert process.calls_with_trim(10) == []
+
+
+FLOOD = """
+from barnabas.broker.main import FreedMemory, resident_bytes, tune_process
+tune_process()
+memory = FreedMemory()
+before = resident_bytes()
+buffers = [bytes([1]) * 100_000 for _ in range(1000)]
+del buffers[::2]  # so that what is freed lies between what is used
+after = resident_bytes()
+del buffers
+kept = resident_bytes()
+memory.give_back()
+print(before, after, kept, resident_bytes())
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="malloc_trim is glibc's")
+def test_a_real_process_gives_back_what_it_has_kept() -> None:
+    ran = subprocess.run([sys.executable, "-c", FLOOD], capture_output=True, text=True, check=True)
+    before, _, kept, given = map(int, ran.stdout.split())
+    if kept < before + 2 * TRIM_BYTES_MIN:
+        pytest.skip("this malloc keeps nothing")
+    assert given < before + TRIM_BYTES_MIN

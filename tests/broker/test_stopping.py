@@ -1,0 +1,39 @@
+"""A broker that is told to stop does, whoever waits for an answer of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.api import kit
+from tests.api.orders import incarnation_of
+
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+
+def test_clients_that_wait_for_long_do_not_hold_it_up() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        # From now on it obeys no controller that is there, and so hears of no change.
+        pretender = Message(
+            controller_id=7,
+            controller_epoch=2**31 - 1,
+            broker_epoch=await incarnation_of(client),
+            delete_partitions=False,
+            topic_states=[],
+        )
+        await client.ask(ApiKey.STOP_REPLICA, 4, pretender)
+        connection = await client.connection()
+        deletion = Message(topics=[Message(name="t", topic_id=None)], timeout=2**31 - 1)
+        waiting = asyncio.ensure_future(connection.send(ApiKey.DELETE_TOPICS, 6, deletion))
+        await asyncio.sleep(10)
+        assert not waiting.done()
+        client.stops[1].set()
+        process = client.simulation.processes["b1"]
+        async with asyncio.timeout(10):
+            await client.simulation.ended(process)
+        assert process.outcome is None
+        await asyncio.wait([waiting])
+        assert isinstance(waiting.exception(), ConnectionError)
+
+    kit.run(scenario)
