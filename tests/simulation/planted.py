@@ -21,13 +21,13 @@ from barnabas.replication.leadership import Leadership
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
-from barnabas.storage import log as log_module
+from barnabas.storage import retention
 from barnabas.storage.cleaner import log_cleaner as cleaner
 from barnabas.storage.cleaner.filter import BatchFilter
 from barnabas.storage.directories.log_dir import LogDirectory
 from barnabas.storage.durability import Durability
 from barnabas.storage.log import Log
-from barnabas.storage.log_keeper import LogKeeper
+from barnabas.storage.log_manager import LogManager
 from barnabas.types import NO_EPOCH
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config, read_configs
@@ -223,7 +223,7 @@ def _directory_not_synced(patches: Patches) -> None:
 
 
 def _unclean_start_untold(patches: Patches) -> None:
-    patches.set(LogKeeper, "unclean_machine_start", property(lambda self: False))
+    patches.set(LogManager, "unclean_machine_start", property(lambda self: False))
 
 
 def _dead_member_kept(patches: Patches) -> None:
@@ -278,7 +278,7 @@ def _retention_past_watermark(patches: Patches) -> None:
         rest["high_watermark"] = segments[-1].end_offset
         return before(segments, *args, **rest)  # type: ignore[no-any-return]
 
-    before = patches.set(log_module, "deletable_count", deletable)
+    before = patches.set(retention, "deletable_count", deletable)
 
 
 def _moved_before_in_sync(patches: Patches) -> None:

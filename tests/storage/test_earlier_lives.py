@@ -269,7 +269,7 @@ def test_a_checkpoint_above_the_data_is_lowered(seed: int) -> None:
     async def second(env: Env) -> None:
         manager = await opened(env)
         assert log_in(manager).flushed_offset == 2
-        await manager.settle()
+        await manager.empty_queue()
 
     async def third(env: Env) -> None:
         points = decode_offsets(env.files.read(f"/data/{RECOVERY_POINT_CHECKPOINT}"))

@@ -122,7 +122,7 @@ def test_a_dead_machine_leaves_no_doubt_if_all_was_flushed_before() -> None:
             again = await started(files, boot_id=boot, settings=settings)
             assert again.unclean_machine_start is doubtful
         # only what others say does; from then on what could be read back counts.
-        again.settle_doubt()
+        again.end_doubt()
         assert not again.unclean_machine_start
         last = await started(killed(files), boot_id="boot-4", settings=flushing)
         assert not last.unclean_machine_start

@@ -143,7 +143,7 @@ async def _read(manager: LogManager, log: Log) -> None:
 
 async def _flush(manager: LogManager, log: Log) -> None:
     await log.flush()
-    await manager.settle()
+    await manager.empty_queue()
 
 
 async def _tend(manager: LogManager, log: Log) -> None:
@@ -160,7 +160,7 @@ async def _tend(manager: LogManager, log: Log) -> None:
 
 async def _delete_records(manager: LogManager, log: Log) -> None:
     log.advance_log_start(log.log_end_offset - 3)
-    await manager.settle()
+    await manager.empty_queue()
 
 
 async def _move(manager: LogManager, log: Log) -> None:

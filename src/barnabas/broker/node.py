@@ -309,7 +309,7 @@ class Node:
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
             ("neighbours", services.neighbours.run()),
-            ("doubt", self._settle_doubt(services.replicas)),
+            ("doubt", self._until_no_doubt(services.replicas)),
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),
             ("transactions", services.transactions.run()),
@@ -361,12 +361,12 @@ class Node:
                 self._controller.on_session_expired()
             self._membership.expire()
 
-    async def _settle_doubt(self, replicas: ReplicaManager) -> None:
+    async def _until_no_doubt(self, replicas: ReplicaManager) -> None:
         """After the machine died: say that records may be missing until none can be."""
         while self._logs.unclean_machine_start:
             await asyncio.sleep(DOUBT_POLL_S)
             if replicas.are_level(self._logs.logs):
-                self._logs.settle_doubt()
+                self._logs.end_doubt()
                 await self._membership.update()
 
     # Settings that change while it runs

@@ -1,22 +1,151 @@
-"""Small parts of background tasks."""
+"""LogManager, in the background: what logs want made durable, and what is due from time to time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+from barnabas.errors import KafkaError
+from barnabas.seams import Env
+from barnabas.storage.config import LogManagerSettings
+from barnabas.storage.directories.checkpoint_writer import CheckpointWriter
+from barnabas.storage.directories.log_dir import LogDirectory
+from barnabas.storage.directories.log_directories import LogDirectories
+from barnabas.storage.log_owner import OwnedLog
+from barnabas.storage.small_files import sync_file
 
 T = TypeVar("T")
 
 
-def take_all(queue: dict[T, None]) -> list[T]:
+class BackgroundWork:
+    """Work on the logs in all directories. ``run_queue`` and ``timers`` as tasks."""
+
+    def __init__(
+        self, env: Env, directories: LogDirectories, checkpoints: CheckpointWriter
+    ) -> None:
+        self._env = env
+        self._directories = directories
+        self._checkpoints = checkpoints
+        self._wanted = asyncio.Event()
+        self._to_flush: dict[OwnedLog, None] = {}
+        self._to_sync: dict[str, None] = {}
+        self._to_checkpoint: dict[LogDirectory, None] = {}
+
+    # What is wanted
+
+    def flush(self, log: OwnedLog) -> None:
+        """Make a log durable soon."""
+        self._to_flush[log] = None
+        self._wanted.set()
+
+    def forget(self, log: OwnedLog) -> None:
+        """The log is gone: it need not be flushed."""
+        self._to_flush.pop(log, None)
+
+    def sync(self, path: str) -> None:
+        """Make a small file durable soon."""
+        self._to_sync[path] = None
+        self._wanted.set()
+
+    def checkpoint(self, directory: LogDirectory) -> None:
+        """Write recovery points and log starts of a directory soon."""
+        self._to_checkpoint[directory] = None
+        self._wanted.set()
+
+    async def run_queue(self) -> None:
+        """Do what is wanted, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self.empty_queue()
+
+    async def empty_queue(self) -> None:
+        """Do all that is wanted now. One at a time, so that acknowledgements that wait for a flush
+        get in between."""
+        while self._to_flush or self._to_sync or self._to_checkpoint:
+            for directory in _take_all(self._to_checkpoint):
+                await self._checkpoints.offsets(directory)
+            for log in _take_all(self._to_flush):
+                await _flush(log)
+            for path in _take_all(self._to_sync):
+                work = sync_file(self._env.files, path)
+                await self._directories.guarded(self._directories.holding(path), work)
+
+    # From time to time
+
+    def timers(self, settings: LogManagerSettings) -> Iterator[Coroutine[Any, Any, None]]:
+        """One coroutine for each kind of work, to run until cancelled."""
+        delay = settings.initial_task_delay_ms
+        for job, interval, first in (
+            (self.apply_retention, settings.retention_check_interval_ms, delay),
+            (self.checkpoint_all, settings.offset_checkpoint_interval_ms, delay),
+            (
+                self.checkpoint_high_watermarks,
+                settings.high_watermark_checkpoint_interval_ms,
+                0,
+            ),
+            (self._expire_producers, settings.producer_id_expiration_check_interval_ms, delay),
+            (self._release_idle, settings.release_interval_ms, delay),
+            (self._flush_by_time, 1000, delay),
+        ):
+            yield _every(job, first or interval, interval)
+
+    async def apply_retention(self) -> None:
+        """Remove old segments in all logs."""
+        for log in list(self._directories.logs.values()):
+            try:
+                log.apply_retention(self._env.clock.wall_ms())
+            except KafkaError:
+                continue
+            await asyncio.sleep(0)
+
+    async def checkpoint_all(self) -> None:
+        """Write recovery points and log starts of every directory where they changed."""
+        for directory in self._directories.online:
+            await self._checkpoints.offsets(directory)
+
+    async def checkpoint_high_watermarks(self) -> None:
+        """Write ``replication-offset-checkpoint`` of every directory where it changed."""
+        for directory in self._directories.online:
+            await self._checkpoints.high_watermarks(directory)
+
+    async def _expire_producers(self) -> None:
+        for log in list(self._directories.logs.values()):
+            log.producers.remove_expired(self._env.clock.wall_ms())
+            await asyncio.sleep(0)
+
+    async def _release_idle(self) -> None:
+        self.release_descriptors()
+
+    def release_descriptors(self) -> None:
+        """Give back those of files that were not used since the last call."""
+        for log in self._directories.logs.values():
+            log.release_idle()
+
+    async def _flush_by_time(self) -> None:
+        now_ms = self._env.clock.wall_ms()
+        for log in list(self._directories.logs.values()):
+            if log.is_flush_due(now_ms):
+                await _flush(log)
+
+
+async def _flush(log: OwnedLog) -> None:
+    try:
+        await log.flush()
+    except KafkaError:
+        # The log has fenced itself and told us.
+        return
+
+
+def _take_all(queue: dict[T, None]) -> list[T]:
     """Empty a queue; what was in it, in order."""
     taken = list(queue)
     queue.clear()
     return taken
 
 
-async def every(job: Callable[[], Awaitable[None]], first_ms: int, interval_ms: int) -> None:
+async def _every(job: Callable[[], Awaitable[None]], first_ms: int, interval_ms: int) -> None:
     """Run a job after ``first_ms`` and then with ``interval_ms`` between, until cancelled. Without
     an interval, or with a negative one, it runs once, as in ``KafkaScheduler``."""
     await asyncio.sleep(first_ms / 1000)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from barnabas.seams import Files
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
+from barnabas.storage.config import I64_MAX
+from barnabas.storage.fencing import Fencing
 from barnabas.storage.producers.history import ProducerHistory
 from barnabas.storage.segment import Segment
 from barnabas.storage.segments import Segments
@@ -14,16 +16,18 @@ from barnabas.storage.small_files import sync_file, sync_file_blocking
 
 
 class Durability:
-    """Everything below ``flushed_offset`` is durable."""
+    """Everything below ``flushed_offset`` is durable. An error of the disk fences the log."""
 
     __slots__ = (
         "_cuts",
+        "_fencing",
         "_files",
         "_history",
         "_names",
         "_names_durable",
         "_rolled",
         "_segments",
+        "_unflushed_since_ms",
         "flushed_offset",
     )
 
@@ -32,9 +36,11 @@ class Durability:
         files: Files,
         segments: Segments,
         history: ProducerHistory,
+        fencing: Fencing,
         flushed_offset: int,
         *,
         complete: bool,
+        now_ms: int,
     ) -> None:
         """``complete``: a clean stop has left all files durable. Otherwise an earlier life of the
         process may have made any of them, and any name, without a sync: what a log finds in the
@@ -42,6 +48,7 @@ class Durability:
         self._files = files
         self._segments = segments
         self._history = history
+        self._fencing = fencing
         self.flushed_offset = flushed_offset
         # Rolled segments whose indexes are not yet durable.
         self._rolled = [] if complete else segments.from_floor(flushed_offset)[:-1]
@@ -53,6 +60,7 @@ class Durability:
         self._names_durable = 1 if complete else 0
         # Counts truncations: one makes the sync that is under way say nothing about the log.
         self._cuts = 0
+        self._unflushed_since_ms = now_ms
 
     @property
     def recovery_point(self) -> int:
@@ -91,26 +99,36 @@ class Durability:
         self.flushed_offset = offset
 
     async def flush(self, log_end_offset: Callable[[], int]) -> None:
-        """Make everything before the present log end durable. Raises OSError."""
-        target = log_end_offset()
-        while self.recovery_point < target:
-            cuts = self._cuts
-            await self._sync()
-            if cuts == self._cuts:
-                self.flushed_offset = max(self.flushed_offset, target)
-            target = min(target, log_end_offset())
+        """Make everything before the present log end durable. Concurrent calls share syncs."""
+        self._fencing.check()
+        with self._fencing:
+            target = log_end_offset()
+            while self.recovery_point < target:
+                cuts = self._cuts
+                await self._sync()
+                if cuts == self._cuts:
+                    self.flushed_offset = max(self.flushed_offset, target)
+                target = min(target, log_end_offset())
+        # A sync that failed meanwhile says that this one, though it succeeded, proves nothing.
+        self._fencing.check()
 
     def flush_blocking(self, log_end_offset: int) -> None:
-        """The same in one go; indexes stay for the next ``flush``. Raises OSError."""
-        if self.flushed_offset < log_end_offset:
-            for segment in self._segments.from_floor(self.flushed_offset):
-                segment.file.fsync_blocking()
-            if self._names_durable < self._names:
-                sync_file_blocking(self._files, self._epoch_checkpoint)
-                self._files.sync_directory(self._directory)
-                self._files.sync_directory(posixpath.dirname(self._directory))
-                self._names_durable = self._names
-            self.flushed_offset = log_end_offset
+        """``flush`` while nothing else happens: for the last bit of a copy. Indexes stay for the
+        next ``flush``."""
+        self._fencing.check()
+        with self._fencing:
+            if self.flushed_offset < log_end_offset:
+                self._sync_blocking()
+                self.flushed_offset = log_end_offset
+
+    def is_flush_due(self, log_end_offset: int, flush_ms: int, now_ms: int) -> bool:
+        """Whether ``flush.ms`` has passed over unflushed data."""
+        if self.flushed_offset >= log_end_offset or flush_ms >= I64_MAX:
+            return False
+        due = now_ms - self._unflushed_since_ms >= flush_ms
+        if due:
+            self._unflushed_since_ms = now_ms
+        return due
 
     async def _sync(self) -> None:
         rolled = list(self._rolled)
@@ -124,6 +142,15 @@ class Durability:
             await self._files.fsync_directory(posixpath.dirname(self._directory))
             self._names_durable = max(self._names_durable, names)
         self._rolled = [segment for segment in self._rolled if segment not in rolled]
+
+    def _sync_blocking(self) -> None:
+        for segment in self._segments.from_floor(self.flushed_offset):
+            segment.file.fsync_blocking()
+        if self._names_durable < self._names:
+            sync_file_blocking(self._files, self._epoch_checkpoint)
+            self._files.sync_directory(self._directory)
+            self._files.sync_directory(posixpath.dirname(self._directory))
+            self._names_durable = self._names
 
     @property
     def _directory(self) -> str:

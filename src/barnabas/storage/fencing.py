@@ -5,19 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from barnabas.errors import KafkaError
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.storage.index import CorruptIndex
+
+DISK_ERRORS = (OSError, CorruptIndex)
 
 
 class Fencing:
     """``with fencing:`` around every use of the disk: an OSError or CorruptIndex fences the log and
     leaves the block as KAFKA_STORAGE_ERROR; any other exception passes. One object serves all
-    blocks of a log, since it keeps nothing between them; a block may await."""
+    blocks of a log, and a block may await. Entering does not ``check``."""
 
-    __slots__ = ("_fence",)
+    __slots__ = ("_on_failure", "directory", "failure")
 
-    def __init__(self, fence: Callable[[Exception], KafkaError]) -> None:
-        self._fence = fence
+    def __init__(self, directory: str, on_failure: Callable[[OSError], None]) -> None:
+        """``on_failure`` is called once, with the first error."""
+        self.directory = directory
+        self.failure: OSError | None = None
+        """Why the log is fenced; never None again once it is."""
+        self._on_failure = on_failure
+
+    def check(self) -> None:
+        """Raises KAFKA_STORAGE_ERROR if the log is fenced."""
+        if self.failure is not None:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory} is offline")
+
+    def fence(self, error: Exception) -> KafkaError:
+        """The disk failed: nothing more is written or read here. The error for the caller."""
+        if self.failure is None:
+            self.failure = error if isinstance(error, OSError) else OSError(str(error))
+            self._on_failure(self.failure)
+        return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}")
+
+    def retire(self, reason: str) -> None:
+        """Fence it without a failure of the disk; nobody is told."""
+        self.failure = self.failure or OSError(reason)
 
     def __enter__(self) -> None:
         pass
@@ -28,5 +50,5 @@ class Fencing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, OSError | CorruptIndex):
-            raise self._fence(error) from error
+        if isinstance(error, DISK_ERRORS):
+            raise self.fence(error) from error

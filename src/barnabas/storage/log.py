@@ -1,48 +1,154 @@
-"""UnifiedLog: what may be appended to a partition's log, read, cut and forgotten, and when.
+"""UnifiedLog: what may be appended to a partition's log, cut from it and forgotten, and when.
 
 Appending is one write per call and never waits for the disk. What is true at any moment:
 log start <= high watermark <= log end; everything below ``flushed_offset`` survives a power cut;
 everything below the log end survives the process. After an error of the disk the log is fenced for
 good (KAFKA-10778): where it ends is no longer certain, and recovery at the next start finds it out.
+
+Its parts: ``LogReader`` reads, ``Durability`` flushes, ``Retention`` decides when segments begin
+and go, ``Fencing`` keeps everybody from a disk that has failed.
 """
 
 from __future__ import annotations
 
+import uuid
+
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.records.batch import (
-    BatchHeader,
-    EndTransactionMarker,
-    crc_ok,
-    iterate_batches,
-    parse_header,
-    stamp,
-)
-from barnabas.records.validate import ValidatedBatch, validate_client_batch
-from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
+from barnabas.records.batch import parse_header, stamp
+from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
+from barnabas.storage.durability import Durability
+from barnabas.storage.epoch_file import EpochFile
+from barnabas.storage.fencing import DISK_ERRORS, Fencing
+from barnabas.storage.incoming import MarkedHeader, copied_batches, out_of_order, validate_for
 from barnabas.storage.index import AbortedTransaction
+from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.log_reader import LogReader
 from barnabas.storage.log_types import AppendInfo, LoadedLog
 from barnabas.storage.producers.history import marker_of
-from barnabas.storage.producers.state import Origin
+from barnabas.storage.producers.state import Origin, ProducerState
 from barnabas.storage.producers.verification import VerificationGuard
-from barnabas.storage.readable_log import ReadableLog
-from barnabas.storage.retention import (
-    SegmentFacts,
-    deletable_count,
-    must_roll_for_time,
-    roll_jitter_ms,
-)
+from barnabas.storage.retention import Retention
 from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
-from barnabas.storage.segments import LogSlice
-from barnabas.storage.small_files import replace_unsynced, write_new
-from barnabas.types import NO_TIMESTAMP, Buffer
+from barnabas.storage.segments import LogSlice, Segments, TimedRecord
+from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
 
 __all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
 
 
-class Log(ReadableLog):
+class Log:
     """Owned by the ``LogManager``; every method runs on the loop and, unless it says async, to its
     end. ``KafkaError(KAFKA_STORAGE_ERROR)`` means fenced."""
+
+    def __init__(
+        self,
+        env: Env,
+        topic_partition: TopicPartition,
+        directory: str,
+        config: LogConfig,
+        loaded: LoadedLog,
+        *,
+        topic_id: uuid.UUID | None = None,
+        owner: LogOwner | None = None,
+    ) -> None:
+        self.topic_partition = topic_partition
+        self.topic_id = topic_id
+        self.directory = directory
+        self.config = config
+        self.epochs = loaded.epochs
+        self.log_start_offset = loaded.log_start_offset
+        self.log_end_offset = loaded.log_end_offset
+        self.high_watermark = loaded.log_start_offset
+        self.cuts = 0
+        """Counts cuts and removals of segments: work in several steps on segments is void then."""
+        self._env = env
+        self._files = env.files
+        self._owner: LogOwner = owner or LogOwner()
+        self._segments = loaded.segments
+        self._history = loaded.history
+        self._fencing = Fencing(directory, self._failed)
+        self._reader = LogReader(self, loaded.segments, self._fencing)
+        self._retention = Retention(loaded.segments, config, env.random)
+        self._durability = Durability(
+            env.files,
+            loaded.segments,
+            loaded.history,
+            self._fencing,
+            loaded.recovery_point,
+            complete=loaded.complete,
+            now_ms=env.clock.wall_ms(),
+        )
+        self._epoch_file = EpochFile(env.files, loaded.epochs)
+        # As a clean stop leaves it: there is nothing to do at the next one.
+        self._complete = loaded.complete
+        if loaded.removals:
+            self._owner.removal_wanted(self, list(loaded.removals))
+
+    # What it is
+
+    @property
+    def producers(self) -> ProducerState:
+        """What idempotent and transactional producers have written."""
+        return self._history.state
+
+    @property
+    def segments(self) -> Segments:
+        """The segments themselves, for the cleaner."""
+        return self._segments
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of batches in all segments."""
+        return self._segments.size_bytes
+
+    @property
+    def segment_count(self) -> int:
+        """Number of segments."""
+        return len(self._segments)
+
+    @property
+    def active_base_offset(self) -> int:
+        """Where the segment that is written begins."""
+        return self._segments.active.base_offset
+
+    @property
+    def recovery_point(self) -> int:
+        """From here on the log must be walked if the machine stops: all before is durable."""
+        return self._durability.recovery_point
+
+    @property
+    def flushed_offset(self) -> int:
+        """Everything before it is durable."""
+        return self._durability.flushed_offset
+
+    @property
+    def last_stable_offset(self) -> int:
+        """End of what a READ_COMMITTED consumer may see (reference 7.2)."""
+        unstable = self.producers.first_unstable_offset
+        if unstable is None or unstable >= self.high_watermark:
+            return self.high_watermark
+        return max(unstable, self.log_start_offset)
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
+        """(epoch, end offset) that answers OffsetForLeaderEpoch (reference 4.9)."""
+        return self.epochs.end_offset_for(epoch, self.log_end_offset)
+
+    # Reading
+
+    def read(self, offset: int, max_bytes: int, *, up_to: int, min_one: bool) -> LogSlice:
+        """See ``LogReader``, as for all of these."""
+        return self._reader.read(offset, max_bytes, up_to=up_to, min_one=min_one)
+
+    def aborted_transactions(
+        self, from_offset: int, up_to: int, *, read_bytes: int | None = None
+    ) -> list[AbortedTransaction]:
+        return self._reader.aborted_transactions(from_offset, up_to, read_bytes=read_bytes)
+
+    def offset_for_timestamp(self, timestamp: int) -> TimedRecord | None:
+        return self._reader.offset_for_timestamp(timestamp)
+
+    def offset_of_max_timestamp(self) -> TimedRecord | None:
+        return self._reader.offset_of_max_timestamp()
 
     # Appending
 
@@ -58,12 +164,16 @@ class Log(ReadableLog):
     ) -> AppendInfo:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
         place; the caller gives it up. ``guard`` comes with batches of a transaction."""
-        self._check_usable()
+        self._fencing.check()
         origin = Origin(origin)
         append_time_ms = NO_TIMESTAMP
         if origin is Origin.CLIENT:
-            valid = self._validate(
-                records, produce_version, now_ms, in_transaction=guard is not None
+            valid = validate_for(
+                self.config,
+                records,
+                produce_version=produce_version,
+                now_ms=now_ms,
+                in_transaction=guard is not None,
             )
             records, append_time_ms = valid.records, valid.append_time_ms
         first = self.log_end_offset
@@ -79,9 +189,9 @@ class Log(ReadableLog):
         marker = None
         if header.producer_id >= 0:
             marker = marker_of(header, records)
-            duplicate = self._check_producer(header, origin, marker, guard)
-            if duplicate is not None:
-                return duplicate
+            repeated = self.producers.admit(header, origin, marker, guard)
+            if repeated is not None:
+                return AppendInfo.of_repeated(repeated, self.log_start_offset)
         span = BatchSpan(0, size, first, header.last_offset, header.max_timestamp)
         self._write([records], [span], size, now_ms)
         self._after_write([(header, marker)])
@@ -93,110 +203,54 @@ class Log(ReadableLog):
             bytes=size,
         )
 
-    def _validate(
-        self, records: memoryview, produce_version: int, now_ms: int, *, in_transaction: bool
-    ) -> ValidatedBatch:
-        config = self.config
-        return validate_client_batch(
-            records,
-            produce_version=produce_version,
-            max_message_bytes=config.max_message_bytes,
-            compacted=config.compacted,
-            timestamp_type=config.timestamp_type,
-            before_max_ms=config.message_timestamp_before_max_ms,
-            after_max_ms=config.message_timestamp_after_max_ms,
-            now_ms=now_ms,
-            compression_type=config.compression_type,
-            in_transaction=in_transaction,
-        )
-
-    def _check_producer(
-        self,
-        header: BatchHeader,
-        origin: Origin,
-        marker: EndTransactionMarker | None,
-        guard: VerificationGuard | None,
-    ) -> AppendInfo | None:
-        """The answer for a batch that is here already; raises if it must not follow what is."""
-        if origin is Origin.CLIENT:
-            duplicate = self.producers.find_duplicate(header)
-            if duplicate is not None:
-                return AppendInfo(
-                    first_offset=duplicate.first_offset,
-                    last_offset=duplicate.last_offset,
-                    append_time_ms=duplicate.timestamp,
-                    log_start_offset=self.log_start_offset,
-                    duplicate=True,
-                    bytes=0,
-                )
-        self.producers.check(header, origin, marker, guard)
-        return None
-
     def append_as_follower(self, records: Buffer) -> AppendInfo:
         """Write the leader's batches as they are, in one write. A batch cut short at the end is
         left out; CORRUPT_MESSAGE and OFFSET_OUT_OF_RANGE (offsets going backwards) write
         nothing."""
-        self._check_usable()
+        self._fencing.check()
         view = memoryview(records)
-        batches: list[tuple[BatchHeader, EndTransactionMarker | None]] = []
-        spans: list[BatchSpan] = []
-        end = 0
-        for header, position, size in iterate_batches(view):
-            if not crc_ok(view, position, size):
-                raise KafkaError(
-                    ErrorCode.CORRUPT_MESSAGE, f"checksum of the batch at {header.base_offset}"
-                )
-            last = header.last_offset
-            spans.append(BatchSpan(position, size, header.base_offset, last, header.max_timestamp))
-            batches.append((header, marker_of(header, view[position : position + size])))
-            end = position + size
+        headers, spans, size = copied_batches(view)
         if not spans:
-            return self._nothing_appended()
-        self._check_order(spans)
-        for header, _ in batches:
+            return AppendInfo(
+                first_offset=-1, last_offset=-1, log_start_offset=self.log_start_offset, bytes=0
+            )
+        if spans[0].base_offset < self.log_end_offset:
+            self._start_before(spans)
+        for header, _ in headers:
             self.assign_epoch(header.partition_leader_epoch, header.base_offset)
-        self._write([view[:end]], spans, end, self._env.clock.wall_ms())
-        self._after_write(batches)
+        self._write([view[:size]], spans, size, self._env.clock.wall_ms())
+        self._after_write(headers)
         return AppendInfo(
             first_offset=spans[0].base_offset,
             last_offset=spans[-1].last_offset,
             log_start_offset=self.log_start_offset,
-            bytes=end,
+            bytes=size,
         )
 
-    def _nothing_appended(self) -> AppendInfo:
-        return AppendInfo(
-            first_offset=-1, last_offset=-1, log_start_offset=self.log_start_offset, bytes=0
-        )
-
-    def _check_order(self, spans: list[BatchSpan]) -> None:
-        first = spans[0]
-        if first.base_offset < self.log_end_offset <= first.last_offset and (
-            self.log_end_offset == self.log_start_offset
-        ):
-            # The leader's log starts inside this batch, and ours is empty (KAFKA-6975).
-            self.truncate_fully_and_start_at(first.base_offset)
-        expected = self.log_end_offset
-        for span in spans:
-            if span.base_offset < expected or span.last_offset < span.base_offset:
-                raise KafkaError(
-                    ErrorCode.OFFSET_OUT_OF_RANGE,
-                    f"batch [{span.base_offset}, {span.last_offset}] where {expected} is next",
-                )
-            expected = span.last_offset + 1
+    def _start_before(self, spans: list[BatchSpan]) -> None:
+        """The batches begin below the log end. An empty log that they reach starts at the first of
+        them: the leader's log starts inside of a batch, and a copy starts with all of it
+        (KAFKA-6975). Any other log refuses them with OFFSET_OUT_OF_RANGE."""
+        first, end = spans[0], self.log_end_offset
+        is_empty = self.log_start_offset == end
+        if not is_empty or spans[-1].last_offset < end or first.base_offset < 0:
+            raise out_of_order(first, end)
+        self.truncate_fully_and_start_at(first.base_offset)
 
     def _write(self, buffers: list[Buffer], spans: list[BatchSpan], size: int, now_ms: int) -> None:
-        with self._fencing:
-            if self._must_roll(spans, size, now_ms):
+        try:  # ``with self._fencing`` spelt out: every append comes here
+            if self._retention.must_roll(self.config, spans, size, now_ms):
                 self._roll(max(self.log_end_offset, spans[0].base_offset), now_ms)
             self._segments.active.append(buffers, spans, self.config.index_interval_bytes)
+        except DISK_ERRORS as error:
+            raise self.fence(error) from error
         # Visible from here on: the end moves first, then what is derived from the batches.
         self.log_end_offset = spans[-1].last_offset + 1
         self._complete = False
         if self.log_end_offset - self.flushed_offset >= self.config.flush_messages:
             self._owner.flush_wanted(self)
 
-    def _after_write(self, batches: list[tuple[BatchHeader, EndTransactionMarker | None]]) -> None:
+    def _after_write(self, batches: list[MarkedHeader]) -> None:
         for header, marker in batches:
             if header.producer_id >= 0:
                 aborted = self._history.apply(header, marker)
@@ -210,27 +264,9 @@ class Log(ReadableLog):
 
     # Rolling
 
-    def _must_roll(self, spans: list[BatchSpan], size: int, now_ms: int) -> bool:
-        active = self._segments.active
-        if active.size > self.config.segment_bytes - size:
-            return True
-        last = spans[-1].last_offset
-        if not active.can_hold(last) or active.is_index_full(self.config.segment_index_bytes):
-            return True
-        return active.size > 0 and must_roll_for_time(
-            self.config,
-            first_timestamp=active.first_timestamp,
-            batch_timestamp=spans[0].max_timestamp
-            if len(spans) == 1
-            else max(span.max_timestamp for span in spans),
-            created_ms=active.created_ms,
-            now_ms=now_ms,
-            jitter_ms=self._jitter_ms,
-        )
-
     def roll(self) -> None:
         """Begin a new segment at the log end, unless the active one is empty."""
-        self._check_usable()
+        self._fencing.check()
         with self._fencing:
             self._roll(self.log_end_offset, self._env.clock.wall_ms())
 
@@ -251,7 +287,7 @@ class Log(ReadableLog):
         # On disk at once: its name is where the log continues after a restart.
         _ = segment.file
         self._segments.add(segment)
-        self._jitter_ms = roll_jitter_ms(self.config, self._env.random)
+        self._retention.segment_added(self.config)
         self._durability.name_changed()
         self._complete = False
 
@@ -270,24 +306,16 @@ class Log(ReadableLog):
             self._write_epochs()
 
     def _write_epochs(self) -> None:
-        """Bring the file up to date in the page cache, and have it synced soon, before the recovery
-        point moves. Kafka syncs on the spot; an entry lost with the machine is put back from the
-        batches by recovery, or belongs to an epoch without batches, which a broker that registers
-        anew does not get again."""
-        if self.epochs.entries == self._epochs_written:
-            return
-        path = f"{self.directory}/{EPOCH_CHECKPOINT}"
         with self._fencing:
-            write = replace_unsynced if self._epochs_written else write_new
-            write(self._files, path, encode_epochs(self.epochs.entries))
-        self._epochs_written = self.epochs.entries
-        self._durability.name_changed()
-        self._owner.sync_wanted(path)
+            replaced = self._epoch_file.update(self.directory)
+        if replaced is not None:
+            self._durability.name_changed()
+            self._owner.sync_wanted(replaced)
 
     def advance_log_start(self, offset: int) -> None:
         """Forget what is below ``offset`` (DeleteRecords, a follower's leader): segments wholly
         below it go. Raises OFFSET_OUT_OF_RANGE above the high watermark."""
-        self._check_usable()
+        self._fencing.check()
         if offset > self.high_watermark:
             raise KafkaError(
                 ErrorCode.OFFSET_OUT_OF_RANGE,
@@ -311,7 +339,7 @@ class Log(ReadableLog):
     def truncate_to(self, offset: int) -> None:
         """Drop everything from ``offset`` on, and the batch that holds it: the log end is
         ``offset``, or the base of that batch."""
-        self._check_usable()
+        self._fencing.check()
         if offset >= self.log_end_offset:
             # An epoch may have been noted at the very end without a batch (KAFKA-10706).
             self.epochs.truncate_from_end(offset)
@@ -347,7 +375,7 @@ class Log(ReadableLog):
 
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Drop everything; the log is empty and starts at ``offset``."""
-        self._check_usable()
+        self._fencing.check()
         self._owner.log_cut(self, offset)
         with self._fencing:
             self._remove_segments(list(self._segments))
@@ -363,34 +391,24 @@ class Log(ReadableLog):
 
     def apply_retention(self, now_ms: int) -> int:
         """Remove old segments by the rules of the topic; how many."""
-        self._check_usable()
-        segments = list(self._segments)
+        self._fencing.check()
         with self._fencing:
-            count = deletable_count(
-                [self._facts(segment) for segment in segments],
+            gone = self._retention.deletable(
                 self.config,
                 log_start_offset=self.log_start_offset,
+                log_end_offset=self.log_end_offset,
                 high_watermark=self.high_watermark,
                 now_ms=now_ms,
             )
-            if not count:
+            if not gone:
                 return 0
-            if count == len(segments):
+            if len(gone) == len(self._segments):
                 self._roll(self.log_end_offset, now_ms)
-            self._remove_segments(segments[:count])
+            self._remove_segments(gone)
         start = self._segments.first.base_offset
         if start > self.log_start_offset:
             self._move_log_start(start)
-        return count
-
-    def _facts(self, segment: Segment) -> SegmentFacts:
-        def largest() -> int:
-            timestamp = segment.max_timestamp
-            return timestamp if timestamp >= 0 else segment.modified_ms()
-
-        return SegmentFacts(
-            end_offset=self._end_of(segment), size=segment.size, largest_timestamp=largest
-        )
+        return len(gone)
 
     def _end_of(self, segment: Segment) -> int:
         return self._segments.end_offset(segment, self.log_end_offset)
@@ -407,7 +425,7 @@ class Log(ReadableLog):
         """Put a cleaned segment, complete and durable under its temporary name, in place of the
         neighbours it was made from. Whenever that is interrupted, recovery goes back to the old
         ones or on to the new one; the caller syncs the directory."""
-        self._check_usable()
+        self._fencing.check()
         removed: list[str] = []
         with self._fencing:
             cleaned.change_ending(SWAP_SUFFIX)
@@ -422,19 +440,49 @@ class Log(ReadableLog):
         self._segments.add(cleaned)
         self._owner.removal_wanted(self, removed)
 
+    # Durability
+
+    async def flush(self) -> None:
+        """Make everything appended before this call durable. Concurrent calls share syncs."""
+        await self._durability.flush(lambda: self.log_end_offset)
+
+    def flush_blocking(self) -> None:
+        """``flush`` while nothing else happens: for the last bit of a copy."""
+        self._durability.flush_blocking(self.log_end_offset)
+
+    def is_flush_due(self, now_ms: int) -> bool:
+        """Whether ``flush.ms`` has passed over unflushed data."""
+        return self._durability.is_flush_due(self.log_end_offset, self.config.flush_ms, now_ms)
+
+    # Failure
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the log is fenced."""
+        return self._fencing.failure
+
+    def fence(self, error: Exception) -> KafkaError:
+        """The disk failed: nothing more is written or read here. The error for the caller."""
+        return self._fencing.fence(error)
+
+    def _failed(self, error: OSError) -> None:
+        self._owner.log_failed(self, error)
+
+    def retire(self) -> None:
+        """The partition is deleted: whoever still holds the log gets KAFKA_STORAGE_ERROR."""
+        self._fencing.retire(f"{self.topic_partition} is deleted")
+
     # Life
 
     def complete_files(self) -> None:
         """Bring all files to the form that a clean stop leaves, not yet durable."""
-        self._check_usable()
+        self._fencing.check()
         with self._fencing:
             self._write_epochs()
             if not self._complete:
                 self._history.take_snapshot()
                 self._segments.active.finish()
-                path = f"{self.directory}/{EPOCH_CHECKPOINT}"
-                if not self._files.exists(path):
-                    write_new(self._files, path, b"")
+                self._epoch_file.make(self.directory)
                 self._durability.segment_rolled(self._segments.active)
 
     async def close_cleanly(self) -> None:
@@ -447,9 +495,13 @@ class Log(ReadableLog):
             self._complete = True
         self.close()
 
+    def adopt(self, owner: LogOwner) -> None:
+        """Tell another owner from now on."""
+        self._owner = owner
+
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""
-        self.directory = directory
+        self.directory = self._fencing.directory = directory
         self._history.snapshots.directory = directory
         for segment in self._segments:
             segment.relocate(directory)

@@ -1,35 +1,37 @@
-"""LogManager: all logs of a broker, where they are, how they come up, and what is done to them in
-the background (reference 5.11, 6.1, 6.5, 6.6)."""
+"""LogManager: all logs of a broker, how they come up and go (reference 5.11, 6.1, 6.5, 6.6).
+
+``LogDirectories`` knows where they are, ``BackgroundWork`` what is to be done to them meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.names import check_partition
-from barnabas.storage.background import every, take_all
-from barnabas.storage.checkpoints import (
-    CLEANER_CHECKPOINT,
-    MetaProperties,
-)
+from barnabas.seams import Env
+from barnabas.storage.background import BackgroundWork
+from barnabas.storage.checkpoints import CLEANER_CHECKPOINT, MetaProperties
+from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.config import LogConfig, LogManagerSettings
+from barnabas.storage.directories.checkpoint_writer import CheckpointWriter
 from barnabas.storage.directories.log_dir import (
     DELETE_SUFFIX,
     LogDirectory,
     common_meta,
-    directory_for_new,
     partition_of,
     rename_away,
 )
-from barnabas.storage.directories.moves import future_of, was_moved
+from barnabas.storage.directories.log_directories import LogDirectories
+from barnabas.storage.directories.moves import ReplicaMoves, future_of, was_moved
 from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
+from barnabas.storage.directories.removals import Removals
 from barnabas.storage.log import Log
-from barnabas.storage.log_keeper import LogKeeper
-from barnabas.storage.paths import is_inside, is_refused_name
+from barnabas.storage.log_owner import LogOwner, OwnedLog
+from barnabas.storage.paths import is_refused_name
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
-from barnabas.storage.small_files import sync_file
 from barnabas.types import TopicPartition
 
 __all__ = ["LogManager", "LogManagerSettings"]
@@ -41,23 +43,113 @@ LOADS_PER_TURN = 16
 """Logs loaded before others on the loop get their turn."""
 
 
-class LogManager(LogKeeper):
+class LogManager(LogOwner):
     """``open``, ``await load``, then ``run`` as a task; cancel that and ``await shutdown``.
 
     ``on_dir_failure(path, error)`` is called once for a directory that went offline, with its logs
     fenced; ``on_all_dirs_failed()`` when the last one went: the broker must halt."""
+
+    def __init__(
+        self,
+        env: Env,
+        log_dirs: Sequence[str],
+        default_config: LogConfig | None = None,
+        *,
+        settings: LogManagerSettings | None = None,
+        on_dir_failure: Callable[[str, OSError], None] = lambda path, error: None,
+        on_all_dirs_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.env = env
+        self.default_config = default_config or LogConfig()
+        self.settings = settings or LogManagerSettings()
+        self._directories = LogDirectories(
+            env, log_dirs, on_failure=on_dir_failure, on_all_failed=on_all_dirs_failed
+        )
+        self._checkpoints = CheckpointWriter(self._directories)
+        self._background = BackgroundWork(env, self._directories, self._checkpoints)
+        self._removals = Removals(env.files)
+        self._preferred: dict[TopicPartition, LogDirectory] = {}
+        self._copies: list[tuple[LogDirectory, str]] = []
+        """Copies that a start has found."""
+        self._loaded = False
+        self._created = 0
+        self.moves = ReplicaMoves(
+            env,
+            self._directories,
+            self,
+            remove=lambda log, path: self._removals.add_directory(
+                path, log.config.file_delete_delay_ms
+            ),
+            moved=self._log_moved,
+            checkpoint=self._checkpoint_move,
+        )
+        self._directories.before_failure = self.moves.directory_failed
+        self.on_moved: Callable[[Log], None] = lambda log: None
+        """Called with the log that a partition has from now on."""
+        self.cleaner = LogCleaner(
+            env,
+            self.settings.cleaner,
+            self._directories.logs,
+            make_durable=self._make_durable,
+            checkpoint=self._cleaned,
+        )
+
+    # What there is
+
+    @property
+    def logs(self) -> Mapping[TopicPartition, Log]:
+        """All online logs."""
+        return self._directories.logs
+
+    @property
+    def log_dirs(self) -> list[str]:
+        """Paths of the directories that are online."""
+        return [d.path for d in self._directories.online]
+
+    @property
+    def offline_dirs(self) -> list[str]:
+        """Paths of the directories that failed."""
+        return self._directories.offline_paths
+
+    @property
+    def unclean_machine_start(self) -> bool:
+        """The machine, not only the process, died with this broker, and not all that it had
+        acknowledged was flushed before: records may be missing here."""
+        return self._directories.in_doubt
+
+    def end_doubt(self) -> None:
+        """All logs have caught up with their leaders, or lead: nothing is missing any more."""
+        self._directories.end_doubt()
+
+    def get(self, topic_partition: TopicPartition) -> Log | None:
+        """The log of a partition, None if there is none online."""
+        return self._directories.logs.get(topic_partition)
+
+    def is_offline(self, topic_partition: TopicPartition) -> bool:
+        """Whether the log is known to be in a directory that failed."""
+        return topic_partition in self._directories.lost
+
+    def directory_of(self, topic_partition: TopicPartition) -> str | None:
+        """The entry of ``log.dirs`` that a log is in."""
+        found = self._directories.dir_of.get(topic_partition)
+        return None if found is None else found.path
+
+    def online_directory(self, path: str) -> LogDirectory:
+        """This entry of ``log.dirs``. LOG_DIR_NOT_FOUND if it is none, KAFKA_STORAGE_ERROR if it is
+        offline."""
+        return self._directories.online_directory(path)
 
     # Starting
 
     def open(self) -> MetaProperties | None:
         """Create and lock the directories, and read whose they are: None if they are new. Raises
         ConfigError if they do not belong together."""
-        for directory in self._dirs:
+        for directory in self._directories.all:
             try:
                 directory.open()
             except OSError as error:
-                self._dir_failed(directory, error)
-        return common_meta(self._dirs)
+                self._directories.fail(directory, error)
+        return common_meta(self._directories.all)
 
     async def load(
         self,
@@ -67,8 +159,8 @@ class LogManager(LogKeeper):
         topic_configs: Mapping[str, LogConfig] | None = None,
     ) -> None:
         """Load every log, with recovery where the stop was not clean. Raises ConfigError."""
-        for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(
+        for directory in self._directories.online:
+            await self._directories.guarded(
                 directory,
                 self._load_directory(directory, broker_id, cluster_id, topic_configs or {}),
             )
@@ -76,16 +168,16 @@ class LogManager(LogKeeper):
             if directory.is_online:
                 expiration_ms = self.settings.producer_id_expiration_ms
                 work = self.moves.resume(directory, name, expiration_ms=expiration_ms)
-                await self._guarded(directory, work)
+                await self._directories.guarded(directory, work)
         if not self.offline_dirs:
-            self.moves.remove_marks(self._dirs)
-        for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(directory, self._loaded_all(directory))
+            self.moves.remove_marks()
+        for directory in self._directories.online:
+            await self._directories.guarded(directory, self._loaded_all(directory))
         self._loaded = True
 
     async def _loaded_all(self, directory: LogDirectory) -> None:
         directory.loaded()
-        for topic_partition, log in self._logs_in(directory):
+        for topic_partition, log in self._directories.logs_in(directory):
             if log.flushed_offset < directory.recovery_point(topic_partition):
                 self.recovery_point_lowered(log)  # recovery has cut what was taken for flushed
 
@@ -119,13 +211,13 @@ class LogManager(LogKeeper):
         configs: Mapping[str, LogConfig],
     ) -> None:
         path = f"{directory.path}/{topic_partition}"
-        known = self._logs.get(topic_partition)
+        known = self._directories.logs.get(topic_partition)
         if known is None:
-            self._dir_of[topic_partition] = directory
+            self._directories.dir_of[topic_partition] = directory
         elif not was_moved(self.env.files, known.directory, path):
             raise ConfigError(
                 f"log.dirs: {topic_partition} is both in {directory.path} "
-                f"and in {self._dir_of[topic_partition].path}"
+                f"and in {self._directories.dir_of[topic_partition].path}"
             )
         config = configs.get(topic_partition.topic, self.default_config)
         checkpointed = Checkpointed(
@@ -146,9 +238,9 @@ class LogManager(LogKeeper):
         log.topic_id = read_topic_id(self.env.files, path, clean=directory.was_clean)
         log.set_high_watermark(directory.high_watermark(topic_partition))
         if known is not None:
-            self.moves.settle_pair(known, log, directory)
+            self.moves.keep_one(known, log, directory)
             return
-        self._logs[topic_partition] = log
+        self._directories.logs[topic_partition] = log
         first_dirty = directory.first_dirty(topic_partition)
         if first_dirty is not None and first_dirty <= log.log_end_offset:
             self.cleaner.first_dirty[topic_partition] = first_dirty
@@ -171,7 +263,7 @@ class LogManager(LogKeeper):
         that has no topic id gets this one; one that has another keeps it, and the caller refuses
         it with INCONSISTENT_TOPIC_ID. INVALID_TOPIC_EXCEPTION or INVALID_PARTITIONS for what cannot
         name a directory."""
-        log = self._logs.get(topic_partition)
+        log = self._directories.logs.get(topic_partition)
         if log is None:
             check_partition(topic_partition)  # it becomes a part of a path
             log = self._create(topic_partition, is_new, config)
@@ -182,14 +274,9 @@ class LogManager(LogKeeper):
     def _create(
         self, topic_partition: TopicPartition, is_new: bool, config: LogConfig | None
     ) -> Log:
-        offline = self.offline_dirs
-        if topic_partition in self._offline or (offline and not is_new):
-            raise KafkaError(
-                ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} may be in {', '.join(offline)}"
-            )
-        directory = directory_for_new(
-            self._dirs, self._dir_of, self._preferred.pop(topic_partition, None)
-        )
+        preferred = self._preferred.get(topic_partition)
+        directory = self._directories.for_new(topic_partition, is_new=is_new, preferred=preferred)
+        self._preferred.pop(topic_partition, None)
         path = f"{directory.path}/{topic_partition}"
         try:
             directory.forget(topic_partition)
@@ -197,16 +284,16 @@ class LogManager(LogKeeper):
         except OSError as error:
             if is_refused_name(error):
                 raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{path}: {error}") from error
-            self._dir_failed(directory, error)
+            self._directories.fail(directory, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path}: {error}") from error
         loaded = new_log(self.env, path, expiration_ms=self.settings.producer_id_expiration_ms)
         config = config or self.default_config
         log = Log(self.env, topic_partition, path, config, loaded, owner=self)
-        self._logs[topic_partition] = log
-        self._dir_of[topic_partition] = directory
+        self._directories.logs[topic_partition] = log
+        self._directories.dir_of[topic_partition] = directory
         self._created += 1
         if self._created % CREATIONS_PER_RELEASE == 0:
-            self._release_descriptors()
+            self._background.release_descriptors()
         return log
 
     def place(self, topic_partition: TopicPartition, path: str) -> None:
@@ -216,37 +303,27 @@ class LogManager(LogKeeper):
         LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR for a directory that is offline."""
         check_partition(topic_partition)
         directory = self.online_directory(path)
-        if topic_partition in self._offline:
+        if self.is_offline(topic_partition):
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} is offline")
-        log = self._logs.get(topic_partition)
+        log = self._directories.logs.get(topic_partition)
         if log is None:
             self._preferred[topic_partition] = directory
-        elif self._dir_of[topic_partition] is directory:
+        elif self._directories.dir_of[topic_partition] is directory:
             self.moves.cancel(topic_partition)
         else:
             expiration_ms = self.settings.producer_id_expiration_ms
             self.moves.begin(log, directory, expiration_ms=expiration_ms)
 
-    def online_directory(self, path: str) -> LogDirectory:
-        """This entry of ``log.dirs``. LOG_DIR_NOT_FOUND if it is none, KAFKA_STORAGE_ERROR if it is
-        offline."""
-        directory = next((d for d in self._dirs if d.path == path), None)
-        if directory is None:
-            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not in log.dirs")
-        if not directory.is_online:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path} is offline")
-        return directory
-
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after
         ``file.delete.delay.ms``. Nothing to do if there is none."""
-        log = self._logs.pop(topic_partition, None)
+        log = self._directories.logs.pop(topic_partition, None)
         if log is None:
             return
         self.moves.cancel(topic_partition)
-        directory = self._dir_of.pop(topic_partition)
+        directory = self._directories.dir_of.pop(topic_partition)
         self.cleaner.forget(topic_partition)
-        self._to_flush.pop(log, None)
+        self._background.forget(log)
         unique = f"{self.env.random.getrandbits(128):032x}"
         try:
             log.close()
@@ -256,97 +333,109 @@ class LogManager(LogKeeper):
         log.relocate(target)
         log.retire()
         self._removals.add_directory(target, log.config.file_delete_delay_ms)
-        await self._guarded(directory, self._checkpoints.offsets(directory))
+        await self._checkpoints.offsets(directory)
 
     def update_settings(self, settings: LogManagerSettings, default_config: LogConfig) -> None:
         """Go by other settings from now on; intervals of background work stay as they are."""
         self.settings = settings
         self.default_config = default_config
         self.cleaner.settings = settings.cleaner
-        for log in self._logs.values():
+        for log in self._directories.logs.values():
             log.producers.expiration_ms = settings.producer_id_expiration_ms
 
     def update_config(self, topic: str, config: LogConfig) -> None:
         """Give all logs of a topic new settings."""
-        for topic_partition, log in self._logs.items():
+        for topic_partition, log in self._directories.logs.items():
             if topic_partition.topic == topic:
                 log.config = config
+
+    # What logs tell
+
+    def log_failed(self, log: OwnedLog, error: OSError) -> None:
+        directory = self._directories.dir_of.get(log.topic_partition)
+        if directory is not None:
+            self._directories.fail(directory, error)
+
+    def flush_wanted(self, log: OwnedLog) -> None:
+        self._background.flush(log)
+
+    def sync_wanted(self, path: str) -> None:
+        self._background.sync(path)
+
+    def removal_wanted(self, log: OwnedLog, paths: list[str]) -> None:
+        for path in paths:
+            self._removals.add_file(path, log.config.file_delete_delay_ms)
+
+    def log_start_moved(self, log: OwnedLog) -> None:
+        """Where the start lies inside a segment, only the checkpoint tells it after a crash."""
+        if log.log_start_offset > log.segments.first.base_offset:
+            self.recovery_point_lowered(log)
+
+    def recovery_point_lowered(self, log: OwnedLog) -> None:
+        directory = self._directories.dir_of.get(log.topic_partition)
+        if directory is not None:
+            self._background.checkpoint(directory)
+
+    def log_cut(self, log: OwnedLog, offset: int) -> None:
+        name = log.topic_partition
+        self.moves.log_was_cut(name, offset)
+        directory = self._directories.dir_of.get(name)
+        if self.cleaner.log_cut(name, offset) and directory is not None:
+            try:
+                directory.forget_in(CLEANER_CHECKPOINT, name)
+            except OSError as error:
+                raise log.fence(error) from error
 
     # In the background
 
     async def run(self) -> None:
         """Background work, until cancelled: flushes, checkpoints, retention, expiry, removals."""
-        settings, delay = self.settings, self.settings.initial_task_delay_ms
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._work_off())
+            tasks.create_task(self._background.run_queue())
             tasks.create_task(self._removals.run())
             tasks.create_task(self.cleaner.run())
             tasks.create_task(self.moves.run())
-            for job, interval, first in (
-                (self.apply_retention, settings.retention_check_interval_ms, delay),
-                (self.checkpoint, settings.offset_checkpoint_interval_ms, delay),
-                (
-                    self.checkpoint_high_watermarks,
-                    settings.high_watermark_checkpoint_interval_ms,
-                    0,
-                ),
-                (self._expire_producers, settings.producer_id_expiration_check_interval_ms, delay),
-                (self._release_idle, settings.release_interval_ms, delay),
-                (self._flush_by_time, 1000, delay),
-            ):
-                tasks.create_task(every(job, first or interval, interval))
+            for timer in self._background.timers(self.settings):
+                tasks.create_task(timer)
 
-    async def _work_off(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            await self.settle()
-
-    async def settle(self) -> None:
-        """Do all syncs that wait: small files, rolled segments, checkpoints of cut logs. One at a
-        time, so that acknowledgements that wait for a flush get in between."""
-        while self._to_flush or self._to_sync or self._to_checkpoint:
-            for directory in take_all(self._to_checkpoint):
-                await self._guarded(directory, self._checkpoints.offsets(directory))
-            for log in take_all(self._to_flush):
-                await self._flush(log)
-            for path in take_all(self._to_sync):
-                directory = next(d for d in self._dirs if is_inside(path, d.path))
-                await self._guarded(directory, sync_file(self.env.files, path))
-
-    async def _flush(self, log: Log) -> None:
-        try:
-            await log.flush()
-        except KafkaError:
-            # The log has fenced itself and told us.
-            return
-
-    async def _flush_by_time(self) -> None:
-        now_ms = self.env.clock.wall_ms()
-        for log in list(self._logs.values()):
-            if log.is_flush_due(now_ms):
-                await self._flush(log)
+    async def empty_queue(self) -> None:
+        """Do all syncs and checkpoints that wait."""
+        await self._background.empty_queue()
 
     async def apply_retention(self) -> None:
         """Remove old segments in all logs."""
-        for log in list(self._logs.values()):
-            try:
-                log.apply_retention(self.env.clock.wall_ms())
-            except KafkaError:
-                continue
-            await asyncio.sleep(0)
+        await self._background.apply_retention()
 
-    async def _expire_producers(self) -> None:
-        for log in list(self._logs.values()):
-            log.producers.remove_expired(self.env.clock.wall_ms())
-            await asyncio.sleep(0)
+    async def checkpoint(self) -> None:
+        """Write recovery points and log starts of every directory where they changed."""
+        await self._background.checkpoint_all()
 
-    async def _release_idle(self) -> None:
-        self._release_descriptors()
+    async def checkpoint_high_watermarks(self) -> None:
+        """Write ``replication-offset-checkpoint`` of every directory where it changed."""
+        await self._background.checkpoint_high_watermarks()
 
-    def _release_descriptors(self) -> None:
-        for log in self._logs.values():
-            log.release_idle()
+    async def _make_durable(self, topic_partition: TopicPartition) -> None:
+        """Flush a log and write the recovery points of its directory."""
+        log = self._directories.logs.get(topic_partition)
+        directory = self._directories.dir_of.get(topic_partition)
+        if log is not None and directory is not None and directory.is_online:
+            await log.flush()
+            await self._checkpoints.offsets(directory)
+
+    async def _cleaned(self, topic_partition: TopicPartition) -> None:
+        """Write the ``cleaner-offset-checkpoint`` of a log's directory."""
+        directory = self._directories.dir_of.get(topic_partition)
+        if directory is not None:
+            await self._checkpoints.cleaned(directory, lambda: self.cleaner.first_dirty)
+
+    def _log_moved(self, old: Log, new: Log) -> None:
+        self._background.forget(old)
+        self.cleaner.forget(new.topic_partition)  # the copy may hold what was cleaned since
+        self.on_moved(new)
+
+    async def _checkpoint_move(self) -> None:
+        await self.checkpoint()
+        await self.checkpoint_high_watermarks()
 
     # Stopping
 
@@ -354,18 +443,18 @@ class LogManager(LogKeeper):
         """Flush and close everything and leave the clean marker in each directory of which all was
         loaded, is online and is on disk."""
         self.moves.close()
-        await self.settle()
-        for directory in [d for d in self._dirs if d.is_online]:
-            await self._guarded(directory, self._close_directory(directory))
-        for log in self._logs.values():
+        await self._background.empty_queue()
+        for directory in self._directories.online:
+            await self._directories.guarded(directory, self._close_directory(directory))
+        for log in self._directories.logs.values():
             log.close()
-        for directory in self._dirs:
+        for directory in self._directories.all:
             directory.release()
 
     async def _close_directory(self, directory: LogDirectory) -> None:
         if not self._loaded:
             return
-        logs = [log for _, log in self._logs_in(directory)]
+        logs = [log for _, log in self._directories.logs_in(directory)]
         try:
             for log in logs:
                 log.complete_files()

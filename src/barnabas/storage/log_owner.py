@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from barnabas.storage.log import Log
-    from barnabas.storage.readable_log import ReadableLog
+from barnabas.errors import KafkaError
+from barnabas.storage.config import LogConfig
+from barnabas.storage.segments import Segments
+from barnabas.types import TopicPartition
+
+
+class OwnedLog(Protocol):
+    """What an owner may ask of the log that tells it something."""
+
+    topic_partition: TopicPartition
+    config: LogConfig
+    log_start_offset: int
+
+    @property
+    def segments(self) -> Segments: ...
+    async def flush(self) -> None: ...
+    def fence(self, error: Exception) -> KafkaError: ...
 
 
 class LogOwner:
     """Hears nothing; to be overridden. Called on the loop, must not block or raise."""
 
-    def log_failed(self, log: ReadableLog, error: OSError) -> None:
+    def log_failed(self, log: OwnedLog, error: OSError) -> None:
         """The log has been fenced."""
 
-    def flush_wanted(self, log: Log) -> None:
+    def flush_wanted(self, log: OwnedLog) -> None:
         """A segment was rolled: it should become durable in the background."""
 
     def sync_wanted(self, path: str) -> None:
         """A small file was replaced and should become durable in the background."""
 
-    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
+    def removal_wanted(self, log: OwnedLog, paths: list[str]) -> None:
         """Files named ``.deleted`` may go after ``file.delete.delay.ms``."""
 
-    def log_start_moved(self, log: Log) -> None:
+    def log_start_moved(self, log: OwnedLog) -> None:
         """The log start checkpoint is behind."""
 
-    def recovery_point_lowered(self, log: Log) -> None:
+    def recovery_point_lowered(self, log: OwnedLog) -> None:
         """The log was cut below what the recovery point checkpoint says."""
 
-    def log_cut(self, log: Log, offset: int) -> None:
+    def log_cut(self, log: OwnedLog, offset: int) -> None:
         """The log is about to be cut at ``offset``, or emptied and started there. May raise
         KafkaError: then it must not be."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from barnabas.storage.epochs import LeaderEpochCache
 from barnabas.storage.producers.history import ProducerHistory
+from barnabas.storage.producers.state import BatchMetadata
 from barnabas.storage.segments import Segments
 from barnabas.types import NO_TIMESTAMP
 
@@ -22,6 +23,18 @@ class AppendInfo:
     duplicate: bool = False
     """The producer sent this before: the offsets are those of then, nothing was written."""
     bytes: int
+
+    @classmethod
+    def of_repeated(cls, batch: BatchMetadata, log_start_offset: int) -> AppendInfo:
+        """The answer for a batch that is here already."""
+        return cls(
+            first_offset=batch.first_offset,
+            last_offset=batch.last_offset,
+            append_time_ms=batch.timestamp,
+            log_start_offset=log_start_offset,
+            duplicate=True,
+            bytes=0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """UnifiedLog.deleteOldSegments, maybeRoll: which segments may go, and when a new one begins
 (reference 6.6).
 
-Pure rules over a few numbers of each segment.
+The rules are pure, over a few numbers of each segment; ``Retention`` asks them about one log.
 """
 
 from __future__ import annotations
@@ -11,7 +11,77 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from barnabas.storage.config import LogConfig
+from barnabas.storage.segment import BatchSpan, Segment
+from barnabas.storage.segments import Segments
 from barnabas.types import NO_TIMESTAMP
+
+
+class Retention:
+    """Decides over the segments of one log; the log carries it out."""
+
+    __slots__ = ("_jitter_ms", "_random", "_segments")
+
+    def __init__(self, segments: Segments, config: LogConfig, chance: random.Random) -> None:
+        self._segments = segments
+        self._random = chance
+        self._jitter_ms = roll_jitter_ms(config, chance)
+
+    def segment_added(self, config: LogConfig) -> None:
+        """A new segment is active: how long it may be is drawn anew."""
+        self._jitter_ms = roll_jitter_ms(config, self._random)
+
+    def must_roll(
+        self, config: LogConfig, spans: Sequence[BatchSpan], size: int, now_ms: int
+    ) -> bool:
+        """Whether batches of ``size`` bytes must go to a new segment."""
+        active = self._segments.active
+        if active.size > config.segment_bytes - size:
+            return True
+        if not active.can_hold(spans[-1].last_offset):
+            return True
+        if active.is_index_full(config.segment_index_bytes):
+            return True
+        return active.size > 0 and must_roll_for_time(
+            config,
+            first_timestamp=active.first_timestamp,
+            batch_timestamp=spans[0].max_timestamp
+            if len(spans) == 1
+            else max(span.max_timestamp for span in spans),
+            created_ms=active.created_ms,
+            now_ms=now_ms,
+            jitter_ms=self._jitter_ms,
+        )
+
+    def deletable(
+        self,
+        config: LogConfig,
+        *,
+        log_start_offset: int,
+        log_end_offset: int,
+        high_watermark: int,
+        now_ms: int,
+    ) -> list[Segment]:
+        """The segments that are to go now, oldest first; the active one may be the last."""
+        segments = list(self._segments)
+        count = deletable_count(
+            [self._facts(segment, log_end_offset) for segment in segments],
+            config,
+            log_start_offset=log_start_offset,
+            high_watermark=high_watermark,
+            now_ms=now_ms,
+        )
+        return segments[:count]
+
+    def _facts(self, segment: Segment, log_end_offset: int) -> SegmentFacts:
+        def largest() -> int:
+            timestamp = segment.max_timestamp
+            return timestamp if timestamp >= 0 else segment.modified_ms()
+
+        return SegmentFacts(
+            end_offset=self._segments.end_offset(segment, log_end_offset),
+            size=segment.size,
+            largest_timestamp=largest,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,11 +84,11 @@ class LogCleaner:
         self.uncleanable.pop(topic_partition, None)
         return self.first_dirty.pop(topic_partition, None) is not None
 
-    def log_cut(self, log: Log, offset: int) -> bool:
+    def log_cut(self, topic_partition: TopicPartition, offset: int) -> bool:
         """A log is about to be cut; whether its checkpoint is void with that."""
-        if self.first_dirty.get(log.topic_partition, 0) <= offset:
+        if self.first_dirty.get(topic_partition, 0) <= offset:
             return False
-        return self.forget(log.topic_partition)
+        return self.forget(topic_partition)
 
     async def run(self) -> None:
         """Clean, until cancelled."""

@@ -1,62 +1,87 @@
-"""Writes what is known of the logs of a directory into its checkpoint files."""
+"""LogManager.checkpointLogRecoveryOffsets, checkpointLogStartOffsets: what checkpoint files
+say of the logs in their directory."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 
 from barnabas.storage.checkpoints import (
+    CLEANER_CHECKPOINT,
     LOG_START_CHECKPOINT,
     RECOVERY_POINT_CHECKPOINT,
     REPLICATION_CHECKPOINT,
 )
 from barnabas.storage.directories.log_dir import LogDirectory
-from barnabas.storage.log import Log
+from barnabas.storage.directories.log_directories import LogDirectories
 from barnabas.types import TopicPartition
-
-LogsIn = Callable[[LogDirectory], Iterable[tuple[TopicPartition, Log]]]
 
 
 class CheckpointWriter:
     """One file at a time: writers of one must not overtake each other (KAFKA-16541). A file that
-    would say the same stays. Raises OSError."""
+    would say the same stays. A directory whose disk fails goes offline."""
 
-    def __init__(self, logs_in: LogsIn) -> None:
-        self._logs_in = logs_in
+    def __init__(self, directories: LogDirectories) -> None:
+        self._directories = directories
         self._writing = asyncio.Lock()
 
     async def high_watermarks(self, directory: LogDirectory) -> None:
         """``replication-offset-checkpoint``."""
-        await self.write(
-            directory,
-            REPLICATION_CHECKPOINT,
-            lambda: {p: log.high_watermark for p, log in self._logs_in(directory)},
-        )
+        await self._directories.guarded(directory, self._high_watermarks(directory))
 
     async def offsets(self, directory: LogDirectory) -> None:
         """``recovery-point-offset-checkpoint`` and, where it is not that of the first segment, the
         start in ``log-start-offset-checkpoint``."""
-        await self.write(
+        await self._directories.guarded(directory, self._offsets(directory))
+
+    async def cleaned(
+        self, directory: LogDirectory, first_dirty: Callable[[], dict[TopicPartition, int]]
+    ) -> None:
+        """``cleaner-offset-checkpoint``, as ``first_dirty`` has it in the end."""
+        offsets: dict[TopicPartition, int] | None = None
+        # A log that is cut meanwhile has written the file as well: go on until it says what is so.
+        while directory.is_online:
+            now = first_dirty()
+            wanted = {p: now[p] for p, _ in self._directories.logs_in(directory) if p in now}
+            if wanted == offsets:
+                return
+            offsets = wanted
+            values: Callable[[], dict[TopicPartition, int]] = partial(dict, wanted)
+            write = self._write(directory, CLEANER_CHECKPOINT, values)
+            await self._directories.guarded(directory, write)
+
+    async def _high_watermarks(self, directory: LogDirectory) -> None:
+        logs_in = self._directories.logs_in
+        await self._write(
+            directory,
+            REPLICATION_CHECKPOINT,
+            lambda: {p: log.high_watermark for p, log in logs_in(directory)},
+        )
+
+    async def _offsets(self, directory: LogDirectory) -> None:
+        logs_in = self._directories.logs_in
+        await self._write(
             directory,
             RECOVERY_POINT_CHECKPOINT,
-            lambda: {p: log.recovery_point for p, log in self._logs_in(directory)},
+            lambda: {p: log.recovery_point for p, log in logs_in(directory)},
         )
-        await self.write(
+        await self._write(
             directory,
             LOG_START_CHECKPOINT,
             lambda: {
                 p: log.log_start_offset
-                for p, log in self._logs_in(directory)
+                for p, log in logs_in(directory)
                 if log.log_start_offset > log.segments.first.base_offset
             },
         )
 
-    async def write(
+    async def _write(
         self,
         directory: LogDirectory,
         name: str,
         values: Callable[[], dict[TopicPartition, int]],
     ) -> None:
-        """Any of them; ``values`` is asked when it is the file's turn."""
+        """``values`` is asked when it is the file's turn."""
         async with self._writing:
             await directory.checkpoint(name, values())

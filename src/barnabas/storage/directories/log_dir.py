@@ -183,7 +183,7 @@ class LogDirectory:
         if not died:
             self._remember_boot()
 
-    def settle_doubt(self) -> None:
+    def end_doubt(self) -> None:
         """Nothing is missing any more."""
         if self.in_doubt:
             self.env.files.remove(f"{self.path}/{DOUBT_FILE}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -21,11 +21,11 @@ from barnabas.storage.directories.log_dir import (
     partition_of,
     rename_away,
 )
+from barnabas.storage.directories.log_directories import LogDirectories
 from barnabas.storage.directories.partition_metadata import read_topic_id, write_topic_id
 from barnabas.storage.log import Log
-from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.log_owner import LogOwner, OwnedLog
 from barnabas.storage.paths import is_refused_name
-from barnabas.storage.readable_log import ReadableLog
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.storage.small_files import write_new
 from barnabas.types import TopicPartition
@@ -73,32 +73,32 @@ class Move:
 
 
 class ReplicaMoves(LogOwner):
-    """``run`` as a task. It owns the copies, and shares the manager's ``logs`` and ``dir_of``;
-    ``manager`` hears of what is to be flushed or removed, ``dir_failed`` of a disk,
-    ``remove(log, path)`` of a directory that is no longer needed. ``moved(old, new)`` is called
-    when a copy has taken its place; ``settled`` makes that known to the checkpoints."""
+    """``run`` as a task. It owns the copies, and puts them where the logs are in ``directories``.
+
+    ``manager`` hears of what is to be flushed or removed, ``remove(log, path)`` of a directory that
+    is no longer needed. ``moved(old, new)`` is called when a copy has taken its place, and
+    ``checkpoint`` makes that known to the checkpoints."""
 
     def __init__(
         self,
         env: Env,
-        logs: dict[TopicPartition, Log],
-        dir_of: dict[TopicPartition, LogDirectory],
+        directories: LogDirectories,
         manager: LogOwner,
         *,
-        dir_failed: Callable[[LogDirectory, OSError], None],
         remove: Callable[[Log, str], None],
         moved: Callable[[Log, Log], None],
-        settled: Callable[[], Awaitable[None]],
+        checkpoint: Callable[[], Awaitable[None]],
     ) -> None:
         self.under_way: dict[TopicPartition, Move] = {}
         self._env = env
-        self._logs = logs
-        self._dir_of = dir_of
+        self._directories = directories
+        self._logs = directories.logs
+        self._dir_of = directories.dir_of
+        self._dir_failed = directories.fail
         self._manager = manager
-        self._dir_failed = dir_failed
         self._remove = remove
         self._moved = moved
-        self._settled = settled
+        self._checkpoint = checkpoint
         self._wanted = asyncio.Event()
 
     # Moves come and go
@@ -148,7 +148,7 @@ class ReplicaMoves(LogOwner):
         self.under_way[name] = Move(topic_partition=name, directory=target, log=copy)
         self._wanted.set()
 
-    def settle_pair(self, known: Log, found: Log, directory: LogDirectory) -> None:
+    def keep_one(self, known: Log, found: Log, directory: LogDirectory) -> None:
         """A start has found a log twice, as a death in the midst of ``_swap`` leaves it: ``known``
         and, in ``directory``, ``found``. The one that has more stays."""
         name = known.topic_partition
@@ -162,10 +162,10 @@ class ReplicaMoves(LogOwner):
         self._logs[name] = found
         self._discard(known, source)
 
-    def remove_marks(self, directories: Sequence[LogDirectory]) -> None:
-        """All logs of all ``directories`` are loaded: none is there twice."""
+    def remove_marks(self) -> None:
+        """All logs of all directories are loaded: none is there twice."""
         marked = [name for name, log in list(self._logs.items()) if self._is_marked(name, log)]
-        for directory in directories if marked else ():
+        for directory in self._directories.all if marked else ():
             try:
                 # Where one was there twice, the other was renamed just now.
                 self._env.files.sync_directory(directory.path)
@@ -235,18 +235,18 @@ class ReplicaMoves(LogOwner):
 
     # What copies tell
 
-    def log_failed(self, log: ReadableLog, error: OSError) -> None:
+    def log_failed(self, log: OwnedLog, error: OSError) -> None:
         move = self.under_way.get(log.topic_partition)
         if move is not None and move.log is log:
             self._dir_failed(move.directory, error)
 
-    def flush_wanted(self, log: Log) -> None:
+    def flush_wanted(self, log: OwnedLog) -> None:
         self._manager.flush_wanted(log)
 
     def sync_wanted(self, path: str) -> None:
         self._manager.sync_wanted(path)
 
-    def removal_wanted(self, log: ReadableLog, paths: list[str]) -> None:
+    def removal_wanted(self, log: OwnedLog, paths: list[str]) -> None:
         self._manager.removal_wanted(log, paths)
 
     # Copying
@@ -281,8 +281,8 @@ class ReplicaMoves(LogOwner):
                 move.log.flush_blocking()
                 source = self._dir_of[move.topic_partition]
                 if self._swap(log, move):
-                    await self._settle_swap(move, source)
-                await self._settled()
+                    await self._complete_swap(move, source)
+                await self._checkpoint()
                 return
 
     def _swap(self, old: Log, move: Move) -> bool:
@@ -312,7 +312,7 @@ class ReplicaMoves(LogOwner):
         self._moved(old, new)
         return self._discard(old, source)
 
-    async def _settle_swap(self, move: Move, source: LogDirectory) -> None:
+    async def _complete_swap(self, move: Move, source: LogDirectory) -> None:
         """Take the mark away once the old log's new name is durable. The directories may be on
         different disks, of which a machine that dies keeps a different past."""
         try:

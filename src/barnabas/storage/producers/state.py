@@ -4,10 +4,10 @@ Pure. It recognises repeated batches, refuses gaps and old epochs (KIP-98), and 
 transactions are open, from which follows the last stable offset (reference 7.1, 7.2; the snapshot
 format is in ``snapshot_format.py``).
 
-The log uses it so: ``find_duplicate`` and ``check`` before a write, ``apply`` for each batch after
-it, ``complete`` for the transaction that ``apply`` says has ended, once that stands in the
-transaction index; ``advance_to`` the new log end. Followers and recovery do the same without the
-first two: the leader has judged already, and what survived compaction may have gaps.
+The log uses it so: ``admit`` before a write, ``apply`` for each batch after it, ``complete`` for
+the transaction that ``apply`` says has ended, once that stands in the transaction index;
+``advance_to`` the new log end. Followers and recovery do the same without the first: the leader has
+judged already, and what survived compaction may have gaps.
 """
 
 from __future__ import annotations
@@ -173,6 +173,21 @@ class ProducerState:
         return MappingProxyType(self._entries)
 
     # Before a write
+
+    def admit(
+        self,
+        header: BatchHeader,
+        origin: Origin,
+        marker: EndTransactionMarker | None,
+        guard: VerificationGuard | None,
+    ) -> BatchMetadata | None:
+        """The batch here that a client's repeats; None: it may be written. Raises as ``check``."""
+        if origin is Origin.CLIENT:
+            repeated = self.find_duplicate(header)
+            if repeated is not None:
+                return repeated
+        self.check(header, origin, marker, guard)
+        return None
 
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
         """The batch already in the log that a client's batch repeats. Asked before anything else

@@ -1,0 +1,79 @@
+"""UnifiedLog.analyzeAndValidateRecords: what is looked at before batches are appended. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.records.batch import BatchHeader, EndTransactionMarker, crc_ok, iterate_batches
+from barnabas.records.validate import ValidatedBatch, validate_client_batch
+from barnabas.storage.config import LogConfig
+from barnabas.storage.producers.history import marker_of
+from barnabas.storage.segment import BatchSpan
+
+MarkedHeader = tuple[BatchHeader, EndTransactionMarker | None]
+"""The header of a batch, and its transaction marker if it is one."""
+
+_ANY_OFFSET = -(1 << 63)
+
+
+class CopiedBatches(NamedTuple):
+    """Whole batches as the leader sent them."""
+
+    headers: list[MarkedHeader]
+    spans: list[BatchSpan]
+    size: int
+    """Bytes of them all; what comes after is a batch cut short."""
+
+
+def validate_for(
+    config: LogConfig,
+    records: memoryview,
+    *,
+    produce_version: int,
+    now_ms: int,
+    in_transaction: bool,
+) -> ValidatedBatch:
+    """``validate_client_batch`` with the settings of a topic."""
+    return validate_client_batch(
+        records,
+        produce_version=produce_version,
+        max_message_bytes=config.max_message_bytes,
+        compacted=config.compacted,
+        timestamp_type=config.timestamp_type,
+        before_max_ms=config.message_timestamp_before_max_ms,
+        after_max_ms=config.message_timestamp_after_max_ms,
+        now_ms=now_ms,
+        compression_type=config.compression_type,
+        in_transaction=in_transaction,
+    )
+
+
+def copied_batches(view: memoryview) -> CopiedBatches:
+    """What a follower has fetched. Raises CORRUPT_MESSAGE for a checksum, OFFSET_OUT_OF_RANGE for
+    offsets that go backwards."""
+    headers: list[MarkedHeader] = []
+    spans: list[BatchSpan] = []
+    end, expected = 0, _ANY_OFFSET
+    for header, position, size in iterate_batches(view):
+        if not crc_ok(view, position, size):
+            raise KafkaError(
+                ErrorCode.CORRUPT_MESSAGE, f"checksum of the batch at {header.base_offset}"
+            )
+        last = header.last_offset
+        span = BatchSpan(position, size, header.base_offset, last, header.max_timestamp)
+        if header.base_offset < expected or last < header.base_offset:
+            raise out_of_order(span, expected)
+        expected = last + 1
+        spans.append(span)
+        headers.append((header, marker_of(header, view[position : position + size])))
+        end = position + size
+    return CopiedBatches(headers, spans, end)
+
+
+def out_of_order(span: BatchSpan, expected: int) -> KafkaError:
+    """The error for a batch that lies before the offset that must come next."""
+    return KafkaError(
+        ErrorCode.OFFSET_OUT_OF_RANGE,
+        f"batch [{span.base_offset}, {span.last_offset}] where {expected} is next",
+    )
