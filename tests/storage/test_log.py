@@ -172,6 +172,33 @@ def test_a_follower_may_begin_inside_a_batch() -> None:
     assert (log.log_start_offset, log.log_end_offset) == (100, 110)
 
 
+def test_a_follower_may_begin_batches_before() -> None:
+    """Kafka asks whether all batches together reach the end, not whether the first one does."""
+    log = fresh()
+    log.truncate_fully_and_start_at(105)
+    two = bytes(batch(3, base_offset=100)) + bytes(batch(7, base_offset=103))
+    log.append_as_follower(two)
+    assert (log.log_start_offset, log.log_end_offset) == (100, 110)
+
+
+@pytest.mark.parametrize(
+    ("start", "sent", "error"),
+    [
+        (105, bytes(batch(5, base_offset=100)), ErrorCode.OFFSET_OUT_OF_RANGE),
+        (5, bytes(batch(9, base_offset=-2)), ErrorCode.OFFSET_OUT_OF_RANGE),
+        (105, bytes(batch(10, base_offset=100))[:-1] + b"!", ErrorCode.CORRUPT_MESSAGE),
+    ],
+    ids=["ends below", "below zero", "damaged"],
+)
+def test_a_follower_keeps_its_start_for_what_it_refuses(
+    start: int, sent: bytes, error: ErrorCode
+) -> None:
+    log = fresh()
+    log.truncate_fully_and_start_at(start)
+    refused(error, lambda: log.append_as_follower(sent))
+    assert (log.log_start_offset, log.log_end_offset) == (start, start)
+
+
 def test_the_high_watermark_stays_inside_the_log() -> None:
     log = fresh()
     append(log, 5)

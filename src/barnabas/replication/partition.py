@@ -298,22 +298,15 @@ class Partition:
         if fetch_offset != log.log_end_offset:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "fetched at another offset")
         if len(records) >= HEADER_BYTES:
-            self._append_copied(log, records)
+            log.append_as_follower(records)
+            self._mark(self._consumer_watches, len(records), wake=False)
+            self._mark(self._follower_watches, len(records), wake=True)
         self.level = self.level or log.log_end_offset >= leader_high_watermark
         self.follow_high_watermark(leader_high_watermark)
         start = min(leader_log_start, log.high_watermark)
         if start > log.log_start_offset:
             log.advance_log_start(start)
         return log.log_end_offset
-
-    def _append_copied(self, log: Log, records: Buffer) -> None:
-        base_offset = int.from_bytes(records[:8], "big", signed=True)
-        if base_offset < log.log_end_offset == log.log_start_offset:
-            # The leader's log starts inside this batch: an empty copy starts with all of it.
-            log.truncate_fully_and_start_at(base_offset)
-        log.append_as_follower(records)
-        self._mark(self._consumer_watches, len(records), wake=False)
-        self._mark(self._follower_watches, len(records), wake=True)
 
     def follow_high_watermark(self, leader_high_watermark: int) -> None:
         """Adopt the leader's high watermark as far as our log reaches; followers only."""
