@@ -20,6 +20,13 @@ from barnabas.errors import ErrorCode
 
 RANGE = (("range", b"r"),)
 WALL_MS = 1_795_398_600_000
+E, P, C, S, D = (
+    GroupState.EMPTY,
+    GroupState.PREPARING_REBALANCE,
+    GroupState.COMPLETING_REBALANCE,
+    GroupState.STABLE,
+    GroupState.DEAD,
+)
 
 
 @dataclass

@@ -3,46 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.coordinator.group.kit import Stage
+from tests.coordinator.group.kit import C, D, E, P, S, Stage
 
-from barnabas.coordinator.group.classic.checks import check_commit
 from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.classic.membership import NEW_MEMBER_JOIN_TIMEOUT_MS
-from barnabas.coordinator.group.classic.states import (
-    TRANSITIONS,
-    GroupState,
-    check_transition,
-    transition_table,
-)
 from barnabas.coordinator.group.settings import GroupSettings
-from barnabas.errors import ErrorCode, FatalError
-
-E, P, C, S, D = (
-    GroupState.EMPTY,
-    GroupState.PREPARING_REBALANCE,
-    GroupState.COMPLETING_REBALANCE,
-    GroupState.STABLE,
-    GroupState.DEAD,
-)
-
-
-def test_the_table_of_moves() -> None:
-    assert {pair for pair in TRANSITIONS if pair[1] is not D} == {
-        (E, P),
-        (P, C),
-        (P, E),
-        (C, S),
-        (C, P),
-        (S, P),
-    }
-    assert transition_table().count("\n") == len(TRANSITIONS) + 1
-    with pytest.raises(FatalError):
-        check_transition(D, E)
-    with pytest.raises(FatalError):
-        check_transition(E, S)
-
-
-# Joining
+from barnabas.errors import ErrorCode
 
 
 def test_one_member_leads_and_gets_what_it_assigns() -> None:
@@ -251,9 +217,6 @@ def test_joining_twice_answers_the_first_request() -> None:
     assert displaced.error == ErrorCode.REBALANCE_IN_PROGRESS
 
 
-# Syncing
-
-
 def test_followers_wait_for_the_leader_and_missing_ones_get_nothing() -> None:
     stage = Stage()
     a, b = stage.stable("a", "b")
@@ -325,9 +288,6 @@ def test_members_that_never_sync_are_out() -> None:
     assert stage.state is P
 
 
-# Silence and leaving
-
-
 def test_a_silent_member_is_out_and_the_others_join_again() -> None:
     stage = Stage()
     a, b = stage.stable("a", "b")
@@ -374,31 +334,6 @@ def test_leaving_with_an_id_that_was_only_given() -> None:
     assert wanted is not None
     assert stage.leave((wanted.member_id, None)) == [ErrorCode.NONE]
     assert not stage.group.pending
-
-
-# Commits
-
-
-def test_who_may_commit() -> None:
-    stage = Stage()
-    group = stage.group
-    assert check_commit(group, "", None, -1) == ErrorCode.NONE
-    assert check_commit(group, "x", None, 3) == ErrorCode.UNKNOWN_MEMBER_ID
-    a, b = stage.stable("a", "b")
-    assert check_commit(group, a, None, group.generation) == ErrorCode.NONE
-    assert check_commit(group, a, None, 1) == ErrorCode.ILLEGAL_GENERATION
-    assert check_commit(group, "", None, -1) == ErrorCode.UNKNOWN_MEMBER_ID
-    assert check_commit(group, "", None, -1, transactional=True) == ErrorCode.NONE
-    stage.join("b", b, protocols=(("range", b"2"),))
-    assert stage.state is P
-    assert check_commit(group, a, None, group.generation) == ErrorCode.NONE
-    stage.join("a", a)
-    assert stage.state is C
-    in_progress = ErrorCode.REBALANCE_IN_PROGRESS
-    assert check_commit(group, a, None, group.generation) == in_progress
-    stage.membership.kill(group, ErrorCode.NOT_COORDINATOR, stage.now)
-    not_available = ErrorCode.COORDINATOR_NOT_AVAILABLE
-    assert check_commit(group, a, None, group.generation) == not_available
 
 
 def test_everybody_who_waits_hears_that_the_group_has_moved() -> None:

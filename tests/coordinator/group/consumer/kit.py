@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.group import Change, ConsumerGroup
 from barnabas.coordinator.group.consumer.membership import ConsumerMembership
@@ -15,6 +17,7 @@ from barnabas.coordinator.group.consumer.requests import (
     HeartbeatResult,
     check_request,
 )
+from barnabas.coordinator.group.consumer.states import ConsumerGroupState
 from barnabas.coordinator.group.consumer.topics import Patterns
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
@@ -24,9 +27,20 @@ from barnabas.coordinator.group.records.assignment import (
 )
 from barnabas.coordinator.group.records.facts import TopicFacts
 from barnabas.coordinator.group.settings import ConsumerGroupSettings
-from barnabas.errors import KafkaError
+from barnabas.errors import ErrorCode, KafkaError
 
 WALL_MS = 1_795_398_600_000
+EMPTY, ASSIGNING, RECONCILING, STABLE = (
+    ConsumerGroupState.EMPTY,
+    ConsumerGroupState.ASSIGNING,
+    ConsumerGroupState.RECONCILING,
+    ConsumerGroupState.STABLE,
+)
+
+
+def refused(code: ErrorCode) -> Any:
+    """The block is refused with this error."""
+    return pytest.raises(KafkaError, match=code.name)
 
 
 def topic_id(name: str) -> uuid.UUID:

@@ -8,38 +8,23 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.coordinator.group.consumer.kit import Stage, numbers, of, topic_id
-
-from barnabas.coordinator.group.consumer.checks import check_commit, check_fetch
-from barnabas.coordinator.group.consumer.group import ConsumerGroup
-from barnabas.coordinator.group.consumer.states import (
-    MEMBER_TRANSITIONS,
-    ConsumerGroupState,
-    member_transition_table,
+from tests.coordinator.group.consumer.kit import (
+    ASSIGNING,
+    EMPTY,
+    STABLE,
+    Stage,
+    numbers,
+    of,
+    refused,
+    topic_id,
 )
+
+from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.records.assignment import partitions_of
 from barnabas.coordinator.group.records.facts import (
-    CurrentFacts,
-    CurrentKey,
     MemberState,
-    TargetKey,
-    TopicsKey,
 )
 from barnabas.errors import ErrorCode, KafkaError
-
-EMPTY, ASSIGNING, RECONCILING, STABLE = (
-    ConsumerGroupState.EMPTY,
-    ConsumerGroupState.ASSIGNING,
-    ConsumerGroupState.RECONCILING,
-    ConsumerGroupState.STABLE,
-)
-
-
-def refused(code: ErrorCode) -> Any:
-    return pytest.raises(KafkaError, match=code.name)
-
-
-# Joining
 
 
 def test_one_member_gets_everything_at_once() -> None:
@@ -152,30 +137,12 @@ def test_joins_that_are_refused(fields: dict[str, Any], code: ErrorCode) -> None
     assert not stage.log
 
 
-@pytest.mark.parametrize(
-    ("member", "epoch", "fields"),
-    [
-        ("a", -3, {}),
-        ("", 1, {}),
-        ("", -1, {}),
-        ("", 0, {"topics": ("t",), "rebalance_timeout_ms": 1, "owned": {}}),
-        ("a", -2, {}),
-    ],
-)
-def test_requests_that_make_no_sense(member: str, epoch: int, fields: dict[str, Any]) -> None:
-    with refused(ErrorCode.INVALID_REQUEST):
-        Stage().ask(member, epoch, **fields)
-
-
 def test_a_group_has_room_for_so_many() -> None:
     stage = Stage(max_size=1)
     stage.join("a")
     with refused(ErrorCode.GROUP_MAX_SIZE_REACHED):
         stage.join("b")
     stage.beat("a")
-
-
-# Subscriptions
 
 
 def test_topics_that_come_grow_and_go() -> None:
@@ -228,9 +195,6 @@ def test_the_assignor_that_most_ask_for() -> None:
     assert ConsumerGroup("h").assignor("uniform") == "uniform"
 
 
-# Leaving
-
-
 def test_who_leaves_leaves_everything_to_the_others() -> None:
     stage = Stage()
     stage.join("a")
@@ -268,9 +232,6 @@ def test_who_does_not_revoke_in_time_is_removed() -> None:
     stage.beat("a", revokes=False)
     stage.beat("b")
     assert stage.tick(10_000) == ["a"]
-
-
-# Static members
 
 
 def test_a_static_member_comes_back_to_its_partitions() -> None:
@@ -318,9 +279,6 @@ def test_a_static_member_that_does_not_come_back() -> None:
     assert not stage.group.static
 
 
-# What cannot be written
-
-
 def test_a_decision_that_is_undone_leaves_no_trace() -> None:
     stage = Stage()
     stage.join("a", instance_id="one")
@@ -341,51 +299,6 @@ def test_a_decision_that_is_undone_leaves_no_trace() -> None:
     # The change of the topic has not been forgotten with it.
     stage.settle()
     assert stage.group.topics["t"].partitions == 9
-
-
-def test_a_state_of_a_newer_release() -> None:
-    stage = Stage()
-    stage.join("a")
-    key = CurrentKey("g", "a")
-    stage.group.load(key, CurrentFacts(epoch=1, state=MemberState.UNKNOWN))
-    with refused(ErrorCode.FENCED_MEMBER_EPOCH):
-        stage.ask("a", 1, owned=of("t", 0))
-    assert stage.ask("a", 1, owned={}).epoch == 1
-    assert stage.group.state is STABLE
-
-
-# Positions
-
-
-def test_who_may_commit_and_read() -> None:
-    stage = Stage()
-    group = stage.group
-    assert check_commit(group, "", -1) == ErrorCode.NONE
-    assert check_commit(group, "a", 0) == ErrorCode.UNKNOWN_MEMBER_ID
-    stage.join("a")
-    assert check_commit(group, "", -1) == ErrorCode.UNKNOWN_MEMBER_ID
-    assert check_commit(group, "a", 1) == ErrorCode.NONE
-    assert check_commit(group, "a", 2) == ErrorCode.STALE_MEMBER_EPOCH
-    assert check_commit(group, "a", 2, transactional=True) == ErrorCode.ILLEGAL_GENERATION
-    assert check_commit(group, "a", 1, knows_epochs=False) == ErrorCode.UNSUPPORTED_VERSION
-    check_fetch(group, None, -1)
-    check_fetch(group, "a", 1)
-    with refused(ErrorCode.STALE_MEMBER_EPOCH):
-        check_fetch(group, "a", 2)
-    with refused(ErrorCode.UNKNOWN_MEMBER_ID):
-        check_fetch(group, "b", 1)
-    group.is_dead = True
-    assert check_commit(group, "a", 1) == ErrorCode.COORDINATOR_NOT_AVAILABLE
-
-
-def test_the_table_has_every_move_that_members_make() -> None:
-    states = (
-        MemberState.STABLE,
-        MemberState.UNREVOKED_PARTITIONS,
-        MemberState.UNRELEASED_PARTITIONS,
-    )
-    assert list(MEMBER_TRANSITIONS) == [(a, b) for a in states for b in states]
-    assert member_transition_table().count("\n") == len(MEMBER_TRANSITIONS) + 1
 
 
 class Groups(RuleBasedStateMachine):
@@ -487,13 +400,3 @@ class Groups(RuleBasedStateMachine):
 
 TestGroups = Groups.TestCase
 TestGroups.settings = hypothesis_settings(max_examples=30, stateful_step_count=30)
-
-
-def test_facts_are_put_under_their_keys_and_taken_away() -> None:
-    group = ConsumerGroup("g")
-    group.put(TopicsKey("g"), None)
-    group.put(TargetKey("g", "a"), of("t", 1))
-    assert numbers(group.targets["a"]) == [1]
-    group.undo()
-    assert not group.targets
-    assert group.state is EMPTY

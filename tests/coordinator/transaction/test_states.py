@@ -1,10 +1,14 @@
-"""What the documentation says of transactions is what the code does."""
+"""States of transactions: the table is the original's, and the documentation shows it."""
 
 from __future__ import annotations
 
+import pytest
+from tests.coordinator.transaction.steps import S, in_state
 from tests.places import DOCS
 
+from barnabas.coordinator.transaction import decisions
 from barnabas.coordinator.transaction.states import TRANSITIONS, TransactionState, transition_table
+from barnabas.errors import FatalError
 
 
 def test_the_documented_table_is_the_table() -> None:
@@ -27,3 +31,11 @@ def test_the_table_is_the_original_one() -> None:
         s.DEAD: {s.EMPTY} | done,
         s.PREPARE_EPOCH_FENCE: {s.ONGOING},
     }
+
+
+def test_a_step_that_the_table_lacks_is_a_fault() -> None:
+    txn = in_state(S.PREPARE_COMMIT)
+    with pytest.raises(FatalError):
+        decisions.fence_and_abort(txn, 1)
+    with pytest.raises(FatalError):
+        decisions.expire(txn)

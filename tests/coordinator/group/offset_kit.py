@@ -1,0 +1,17 @@
+"""Positions under test."""
+
+from __future__ import annotations
+
+from tests import places
+
+from barnabas.coordinator.group.clock import Now
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
+from barnabas.types import TopicPartition
+
+GOLDEN = places.GOLDEN / "data"
+T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
+NOW = Now(5, 1_000_000)
+
+
+def at(offset: int, commit_ms: int = 0, **fields: int) -> CommittedOffset:
+    return CommittedOffset(offset, commit_ms=commit_ms, **fields)

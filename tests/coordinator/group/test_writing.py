@@ -1,0 +1,45 @@
+"""The batches that a coordinator of groups writes."""
+
+from __future__ import annotations
+
+from tests.coordinator.group.offset_kit import GOLDEN, NOW
+
+from barnabas.coordinator.group.loading import Loading
+from barnabas.coordinator.group.writing import group_batch, offsets_batch
+from barnabas.records.batch import (
+    iterate_batches,
+    iterate_records,
+    stamp,
+)
+from barnabas.types import TopicPartition
+
+
+def test_we_write_the_batches_of_the_original_byte_for_byte() -> None:
+    data = (GOLDEN / f"broker-1/__consumer_offsets-1/{0:020d}.log").read_bytes()
+    loading = Loading()
+    rewritten = 0
+    for header, position, size in iterate_batches(data):
+        original = data[position : position + size]
+        if header.is_control:
+            continue
+        loading.take(original)
+        group = loading.groups(NOW)["golden-group"]
+        records = list(iterate_records(data, position))
+        if header.base_sequence == -1:
+            members = [(m.id, m.assignment) for m in group.members.values()]
+            batch = group_batch(group.id, group.record(members), header.base_timestamp)
+        else:
+            partitions = [TopicPartition("flights", int(r.key[-1])) for r in records if r.key]
+            if header.is_transactional:
+                group.offsets.end_transaction(header.producer_id, commit=True)
+            batch = offsets_batch(
+                group.id,
+                [(p, group.offsets.committed[p].value) for p in partitions],
+                header.base_timestamp,
+                producer_id=header.producer_id,
+                producer_epoch=header.producer_epoch,
+            )
+        stamp(batch, 0, header.base_offset, header.partition_leader_epoch)
+        assert bytes(batch) == original
+        rewritten += 1
+    assert rewritten == 5
