@@ -6,26 +6,10 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.controller.leadership import IDS, SUBSET, state
 
 from barnabas.controller.election import STRATEGIES, Situation, Strategy, held_back
-from barnabas.controller.partition_states import (
-    VALID_PREVIOUS as PARTITION_TABLE,
-)
-from barnabas.controller.partition_states import PartitionState, initial_leadership
-from barnabas.controller.replica_states import VALID_PREVIOUS as REPLICA_TABLE
-from barnabas.controller.replica_states import ReplicaState, without_replicas
 from barnabas.types import LeaderAndIsr
-
-
-def state(leader: int, *isr: int, epoch: int = 5, recovering: bool = False) -> LeaderAndIsr:
-    return LeaderAndIsr(
-        leader=leader,
-        leader_epoch=epoch,
-        isr=isr,
-        partition_epoch=9,
-        controller_epoch=1,
-        recovering=recovering,
-    )
 
 
 def situation(current: LeaderAndIsr, *online: int, **more: object) -> Situation:
@@ -100,49 +84,6 @@ def test_a_doubtful_member_waits_for_the_others() -> None:
     assert elect(Strategy.OFFLINE, both) == (1, (1,), (1, 2))
 
 
-def test_new_partitions_are_led_by_the_first_live_replica() -> None:
-    first = initial_leadership((3, 1, 2), (1, 2), 4)
-    assert first is not None
-    assert (first.leader, first.isr, first.leader_epoch, first.controller_epoch) == (
-        1,
-        (1, 2),
-        0,
-        4,
-    )
-    assert initial_leadership((3,), (1, 2), 4) is None
-
-
-def test_shrinking() -> None:
-    def shrunk(current: LeaderAndIsr, *gone: int, doubtful: tuple[int, ...] = ()) -> object:
-        new = without_replicas(current, gone, controller_epoch=2, doubtful=doubtful)
-        return new and (new.leader, new.isr, new.leader_epoch, new.recovering)
-
-    assert shrunk(state(1, 3, 1, 2), 1) == (-1, (3, 2), 6, False)
-    assert shrunk(state(1, 3, 1, 2), 3) == (1, (1, 2), 6, False)
-    assert shrunk(state(1, 1), 1) == (-1, (1,), 6, False)
-    assert shrunk(state(-1, 1), 1) is None
-    assert shrunk(state(1, 1, 2), 3) is None
-    assert shrunk(state(1, 1, 2), 1, 2) == (-1, (1, 2), 6, False)
-    # doubt: the last member is marked; a trusted one never leaves only doubtful ones behind
-    assert shrunk(state(1, 1), 1, doubtful=(1,)) == (-1, (1,), 6, True)
-    assert shrunk(state(-1, 1, recovering=True), 1, doubtful=(1,)) is None
-    assert shrunk(state(2, 1, 2), 2, doubtful=(1,)) is None
-    assert shrunk(state(2, 1, 2), 1, 2, doubtful=(1,)) == (-1, (2,), 6, False)
-    # nobody vouches for a doubtful one that stays: a leader that is recorded still is not alive
-    assert shrunk(state(1, 1, 2, 3), 2, doubtful=(3,)) == (-1, (1, 3), 6, False)
-    # an unclean leader that dies unconfirmed is not held: what it lost had been accepted
-    assert shrunk(state(1, 1, recovering=True), 1) == (-1, (1,), 6, False)
-
-
-def test_tables_are_complete() -> None:
-    assert set(PARTITION_TABLE) == set(PartitionState)
-    assert set(REPLICA_TABLE) == set(ReplicaState)
-
-
-IDS = st.integers(1, 5)
-SUBSET = st.lists(IDS, unique=True, max_size=5).map(tuple)
-
-
 @given(
     strategy=st.sampled_from(list(Strategy)),
     assignment=st.lists(IDS, unique=True, min_size=1, max_size=5).map(tuple),
@@ -194,34 +135,3 @@ def test_every_election(
         assert new.isr == (new.leader,), "the others may have less: they come back by fetching"
     else:
         assert not set(new.isr) & set(doubtful), "doubt does not end with an election"
-
-
-@given(
-    isr=st.lists(IDS, unique=True, min_size=1).map(tuple),
-    gone=SUBSET,
-    doubtful=SUBSET,
-    leads=st.booleans(),
-    recovering=st.booleans(),
-)
-def test_every_shrink(
-    isr: tuple[int, ...],
-    gone: tuple[int, ...],
-    doubtful: tuple[int, ...],
-    leads: bool,
-    recovering: bool,
-) -> None:
-    current = state(isr[0] if leads else -1, *isr, recovering=recovering)
-    new = without_replicas(current, gone, controller_epoch=7, doubtful=doubtful)
-    if new is None:
-        return
-    assert new.isr
-    assert set(new.isr) <= set(isr)
-    assert new.leader_epoch == current.leader_epoch + 1
-    assert new.leader in (-1, current.leader)
-    assert new.leader not in gone
-    if set(new.isr) & set(gone):
-        assert set(isr) <= set(gone), "whoever goes stays listed only if nobody remains"
-    if not set(isr) <= set(doubtful):
-        assert not set(new.isr) <= set(doubtful), "trust does not end with a shrink"
-    if set(new.isr) & set(doubtful):
-        assert new.leader == -1, "doubt does not end with a shrink"

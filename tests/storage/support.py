@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from barnabas.records.batch import Record, build_batch, iterate_batches
 from barnabas.seams import Env, Files
 from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.log_manager import LogManager
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.verification import NOT_NEEDED
@@ -19,6 +21,10 @@ from barnabas.types import Buffer, TopicPartition
 
 RECORDED_MS = 1_795_398_600_000
 """About when the golden directories were recorded: their producers have not expired."""
+ILLEGAL = ["", ".", "..", "a/b", "../escape", "nul\0l", "a b", "ä", "a\n", "x" * 250, "\ud800"]
+"""Names that no topic can have."""
+TOPIC_ID = uuid.UUID(int=77)
+A, B, C = (TopicPartition("flights", number) for number in range(3))
 DAY_MS = 86_400_000
 PARTITION = TopicPartition("flights", 0)
 DIRECTORY = "/data/flights-0"
@@ -170,3 +176,28 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is waited for is a file, not an event
             await asyncio.sleep(0.001)
+
+
+def manager(files: MemoryFiles, *dirs: str, boot_id: str = "boot-1", **more: Any) -> LogManager:
+    made = LogManager(environment(files, boot_id=boot_id), dirs or ("/data",), **more)
+    made.open()
+    return made
+
+
+async def started(files: MemoryFiles, *dirs: str, **more: Any) -> LogManager:
+    made = manager(files, *dirs, **more)
+    await made.load(broker_id=1, cluster_id="cluster")
+    return made
+
+
+def killed(files: MemoryFiles) -> MemoryFiles:
+    """The same disk as the next process finds it: locks are gone."""
+    fresh = MemoryFiles(RECORDED_MS)
+    fresh.directories = dict(files.directories)
+    fresh.files = {path: bytearray(content) for path, content in files.files.items()}
+    return fresh
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """``asyncio.run``, for tests that are defined inside a test."""
+    asyncio.run(main())

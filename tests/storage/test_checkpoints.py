@@ -216,3 +216,27 @@ def test_write_atomically_leaves_the_old_file_when_the_disk_fails() -> None:
     with pytest.raises(OSError, match="No space"):
         write_atomically(disk, "/d/c", b"new")
     assert disk.read("/d/c") == b"old"
+
+
+BAD_LINES = [
+    " 0 5",
+    "t 0",
+    "t -1 5",
+    "t 0 -5",
+    "t x 5",
+    "t \u00b2 5",
+    "../t 0 5",
+    "t 0 9223372036854775808",
+    "a\x0bb 0 1",
+    "t 0 \u0665",
+]
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_bad_line_of_a_checkpoint_is_set_aside_alone(line: str) -> None:
+    data = f"0\n3\nt 1 7\n{line}\nt 2 8\n".encode()
+    bad: list[str] = []
+    assert decode_offsets(data, bad) == {TopicPartition("t", 1): 7, TopicPartition("t", 2): 8}
+    assert bad == [line]
+    with pytest.raises(CheckpointError):
+        decode_offsets(data)

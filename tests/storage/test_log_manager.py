@@ -5,13 +5,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 import uuid
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.places import GOLDEN
-from tests.storage.support import RECORDED_MS, FaultyFiles, append, environment, read_all, until
+from tests.storage.support import (
+    ILLEGAL,
+    RECORDED_MS,
+    TOPIC_ID,
+    A,
+    B,
+    C,
+    FaultyFiles,
+    append,
+    environment,
+    killed,
+    manager,
+    read_all,
+    run,
+    started,
+    until,
+)
 
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
@@ -23,33 +38,6 @@ from barnabas.storage.log_manager import LogManager, LogManagerSettings
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.producers.snapshot_format import decode_snapshot
 from barnabas.types import TopicPartition
-
-A, B, C = (TopicPartition("flights", number) for number in range(3))
-TOPIC_ID = uuid.UUID(int=77)
-
-
-def manager(files: MemoryFiles, *dirs: str, boot_id: str = "boot-1", **more: Any) -> LogManager:
-    made = LogManager(environment(files, boot_id=boot_id), dirs or ("/data",), **more)
-    made.open()
-    return made
-
-
-async def started(files: MemoryFiles, *dirs: str, **more: Any) -> LogManager:
-    made = manager(files, *dirs, **more)
-    await made.load(broker_id=1, cluster_id="cluster")
-    return made
-
-
-def killed(files: MemoryFiles) -> MemoryFiles:
-    """The same disk as the next process finds it: locks are gone."""
-    fresh = MemoryFiles(RECORDED_MS)
-    fresh.directories = dict(files.directories)
-    fresh.files = {path: bytearray(content) for path, content in files.files.items()}
-    return fresh
-
-
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(main())
 
 
 def offsets(files: MemoryFiles, name: str) -> dict[TopicPartition, int]:
@@ -476,3 +464,45 @@ def test_names() -> None:
     assert len(deleted_name(TopicPartition("t" * 249, 4), "0" * 32)) == 255
     assert java_date(1_795_394_815_000) == "Mon Nov 23 00:46:55 UTC 2026"
     assert java_date(951_782_400_000) == "Tue Feb 29 00:00:00 UTC 2000"
+
+
+@pytest.mark.parametrize(
+    "partition", [TopicPartition(name, 0) for name in ILLEGAL] + [TopicPartition("t", -1)]
+)
+def test_no_path_is_built_from_what_is_not_legal(partition: TopicPartition) -> None:
+    async def main() -> None:
+        files = MemoryFiles(RECORDED_MS)
+        logs = await started(files)
+        before = set(files.directories) | set(files.files)
+        with pytest.raises(KafkaError) as refused:
+            logs.get_or_create(partition, uuid.UUID(int=1), is_new=True)
+        assert refused.value.code in (
+            ErrorCode.INVALID_TOPIC_EXCEPTION,
+            ErrorCode.INVALID_PARTITIONS,
+        )
+        with pytest.raises(KafkaError):
+            logs.place(partition, "/data")
+        assert set(files.directories) | set(files.files) == before
+        assert logs.offline_dirs == []
+
+    asyncio.run(main())
+
+
+def test_a_start_goes_on_after_a_bad_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        files = MemoryFiles(RECORDED_MS)
+        logs = await started(files)
+        logs.get_or_create(TopicPartition("t", 0), None, is_new=True)
+        await logs.checkpoint()
+        await logs.checkpoint_high_watermarks()
+        for path in [p for p in files.files if p.endswith("-checkpoint")]:
+            if b"\nt 0 " in bytes(files.files[path]):
+                files.files[path] = bytearray(b"0\n2\n 0 5\nt 0 0\n")
+        again = manager(killed(files))
+        await again.load(broker_id=1, cluster_id="cluster")
+        assert again.offline_dirs == []
+        await again.checkpoint_high_watermarks()
+        await again.checkpoint()
+
+    asyncio.run(main())
+    assert "a line is ignored:  0 5" in caplog.text

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from tests.storage.support import RECORDED_MS, batch, until
-from tests.storage.test_log_manager import TOPIC_ID, A, B, C, killed, run, started
+from tests.storage.support import RECORDED_MS, TOPIC_ID, A, B, C, batch, killed, run, started, until
 
 from barnabas.errors import KafkaError
 from barnabas.records.batch import Record, build_batch

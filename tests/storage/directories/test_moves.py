@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
-from tests.storage.support import RECORDED_MS, append, read_all, until
-from tests.storage.test_log_manager import TOPIC_ID, A, killed, started
+from tests.storage.support import (
+    RECORDED_MS,
+    TOPIC_ID,
+    A,
+    append,
+    killed,
+    read_all,
+    run,
+    started,
+    until,
+)
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.storage.directories.moves import MOVED_FILE, copy_some
@@ -17,10 +24,6 @@ from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
 
 DIRS = ("/one", "/two")
-
-
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(main())
 
 
 async def _made(files: MemoryFiles, records: int = 40) -> tuple[LogManager, Log]:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.places import GOLDEN
-from tests.records.recordings import files
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -20,7 +19,6 @@ from barnabas.records.batch import (
     read_marker,
 )
 from barnabas.storage.producers.snapshot_format import (
-    CorruptSnapshot,
     SnapshotEntry,
     decode_snapshot,
     encode_snapshot,
@@ -315,29 +313,6 @@ def test_loading_forgets_what_was_there_and_what_is_old() -> None:
     assert (state.end_offset, len(state.entries), unstable(state)) == (7, 0, None)
     assert state.snapshot() == encode_snapshot([])
     assert len(encode_snapshot([])) == 10
-
-
-def test_recorded_snapshots() -> None:
-    producers = 0
-    for path in files("*.snapshot"):
-        data = path.read_bytes()
-        entries = decode_snapshot(data)
-        producers += len(entries)
-        assert encode_snapshot(entries) == data
-        state = ProducerState()
-        state.load(entries, int(path.stem), 0)
-        assert state.snapshot() == data
-    assert producers > 50
-
-
-def test_damaged_snapshots() -> None:
-    data = encode_snapshot([SnapshotEntry(1, 0, 4, 4, 1, 0, -1, -1)])
-    for cut in range(len(data)):
-        with pytest.raises(CorruptSnapshot):
-            decode_snapshot(data[:cut])
-    for pos in range(len(data)):
-        with pytest.raises(CorruptSnapshot):
-            decode_snapshot(data[:pos] + bytes([data[pos] ^ 1]) + data[pos + 1 :])
 
 
 @pytest.mark.parametrize("name", ["rolled-0", "retained-0"])

@@ -1,0 +1,108 @@
+"""FetchSessionHandler: the follower's side of fetch sessions (KIP-227)."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from barnabas.errors import ErrorCode
+from barnabas.replication.fetch_session_client import FetchSessionHandler, Wanted
+from barnabas.types import TopicPartition
+
+ID = uuid.UUID(int=77)
+
+
+def wanted(offset: int = 0, topic_id: uuid.UUID = ID) -> Wanted:
+    return Wanted(topic_id, 3, offset, -1, 0, 1000)
+
+
+T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+def established(*partitions: TopicPartition) -> FetchSessionHandler:
+    client = FetchSessionHandler()
+    for partition in partitions:
+        client.want(partition, wanted())
+    first = client.build()
+    assert (first.session_id, first.epoch, first.full) == (0, 0, True)
+    assert client.answered(first, error=ErrorCode.NONE, session_id=42)
+    return client
+
+
+def test_client_names_only_changes() -> None:
+    client = established(T0, T1)
+    request = client.build()
+    assert (request.session_id, request.epoch, request.named) == (42, 1, ())
+    client.want(T0, wanted())
+    assert not client.has_changes, "an equal wish costs nothing"
+    client.want(T0, wanted(5))
+    client.forget(T1)
+    request = client.build()
+    assert request.epoch == 2
+    assert [name for name, _ in request.named] == [T0]
+    assert request.forgotten == ((ID, 1),)
+
+
+def test_client_forgets_and_returns_in_one_step() -> None:
+    client = established(T0)
+    client.forget(T0)
+    client.want(T0, wanted(3))
+    request = client.build()
+    assert [name for name, _ in request.named] == [T0]
+    assert request.forgotten == ()
+    other = uuid.UUID(int=5)
+    client.want(T0, wanted(0, other))
+    assert client.build().forgotten == ((ID, 0),), "a re-created topic is another one"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected_id"),
+    [
+        (ErrorCode.FETCH_SESSION_ID_NOT_FOUND, 0),
+        (ErrorCode.INVALID_FETCH_SESSION_EPOCH, 42),
+        (ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR, 0),
+    ],
+)
+def test_client_starts_anew_after_an_error(error: ErrorCode, expected_id: int) -> None:
+    client = established(T0)
+    request = client.build()
+    assert not client.answered(request, error=error, session_id=0)
+    again = client.build()
+    assert (again.session_id, again.epoch) == (expected_id, 0)
+    assert [name for name, _ in again.named] == [T0]
+
+
+def test_client_pipelines_and_ignores_errors_of_an_older_generation() -> None:
+    client = established(T0)
+    first, second = client.build(), client.build()
+    assert (first.epoch, second.epoch) == (1, 2)
+    client.answered(first, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, session_id=0)
+    third = client.build()
+    client.answered(second, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, session_id=0)
+    assert client.answered(third, error=ErrorCode.NONE, session_id=43)
+    assert client.build().session_id == 43
+
+
+def test_client_without_a_session_stays_full() -> None:
+    client = FetchSessionHandler()
+    client.want(T0, wanted())
+    client.answered(client.build(), error=ErrorCode.NONE, session_id=0)
+    assert client.build().full
+    assert not client.established
+
+
+def test_client_starts_anew_when_the_leader_closes_an_empty_session() -> None:
+    client = established(T0)
+    client.forget(T0)
+    request = client.build()
+    assert client.answered(request, error=ErrorCode.NONE, session_id=0)
+    client.want(T0, wanted())
+    assert client.build().full
+
+
+def test_client_after_a_lost_connection() -> None:
+    client = established(T0)
+    client.lost()
+    request = client.build()
+    assert (request.session_id, request.epoch) == (0, 0)
