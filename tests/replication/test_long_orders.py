@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.replication.support import Cluster, run, settle
+from tests.replication.support import Cluster, settle
+from tests.virtual_time import run
 
 from barnabas import pace
 from barnabas.errors import ErrorCode
