@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.coordinator.group.members import Book, SimulatedMember, check_code
@@ -13,8 +14,9 @@ from tests.simulation.workload import Main, Workload
 
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import fetch
+from barnabas.client.coordinators import GROUP as COORDINATES_GROUP
+from barnabas.client.coordinators import ask_coordinator
 from barnabas.client.errors import ClientError, Unreachable
-from barnabas.client.groups import committed_offsets
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -61,15 +63,7 @@ class Member(SimulatedMember):
         for partition in answer.groups[0].topics[0].partitions:
             check_code(partition.error_code)
             number, offset = int(partition.partition_index), int(partition.committed_offset)
-            self.history.committed.append(
-                Committed(
-                    group=GROUP,
-                    key=str(self.place(number)),
-                    offset=offset,
-                    invoked=now,
-                    completed=self.life.simulation.now_s,
-                )
-            )
+            self.life.told(self.coordinator, number, offset, now)
             self.positions[number] = max(offset, 0)
 
     async def _work(self) -> None:
@@ -155,6 +149,9 @@ class GroupLife:
     topic: str
     partitions: int
     names: list[str]
+    is_deposed: Callable[[int], bool]
+    """Whether a broker, cut off, coordinates what another has been elected for: as the original's,
+    it then tells positions that may be older than those of its successor."""
     book: Book = field(init=False)
     leaving: dict[str, None] = field(default_factory=dict)
     """Members that have been asked to leave (and to come back)."""
@@ -240,15 +237,34 @@ class GroupLife:
             await self._look(client)
 
     async def _look(self, client: ClusterClient) -> None:
-        now, found = self.simulation.now_s, await committed_offsets(client, GROUP)
+        now = self.simulation.now_s
+        broker, answer = await ask_coordinator(
+            client,
+            COORDINATES_GROUP,
+            GROUP,
+            ApiKey.OFFSET_FETCH,
+            8,
+            Message(groups=[Message(group_id=GROUP, topics=None)], require_stable=False),
+            lambda response: int(response.groups[0].error_code),
+        )
+        found = {
+            int(partition.partition_index): int(partition.committed_offset)
+            for topic in answer.groups[0].topics
+            for partition in topic.partitions
+        }
         for number in range(self.partitions):
-            tp = self.place(number)
-            self.workload.history.committed.append(
-                Committed(
-                    group=GROUP,
-                    key=str(tp),
-                    offset=found.get(tp, -1),
-                    invoked=now,
-                    completed=self.simulation.now_s,
-                )
+            self.told(broker, number, found.get(number, -1), now)
+
+    def told(self, broker: int | None, number: int, offset: int, invoked: float) -> None:
+        """A coordinator has said where the group is."""
+        if broker is None or self.is_deposed(broker):
+            return
+        self.workload.history.committed.append(
+            Committed(
+                group=GROUP,
+                key=str(self.place(number)),
+                offset=offset,
+                invoked=invoked,
+                completed=self.simulation.now_s,
             )
+        )

@@ -95,6 +95,15 @@ class Invariants:
         state = self.states.get(tp)
         return () if state is None else state.isr
 
+    def is_deposed(self, broker: int, topic: str) -> bool:
+        """Whether it still leads a partition for which the coordinator has another leader: cut off,
+        it has not heard of that. What it answers may be old; what it writes is not committed."""
+        return any(
+            number == broker and tp.topic == topic and self.states[tp].leader != broker
+            for number, tp in self._views
+            if tp in self.states
+        )
+
     def lost_power(self, broker: int) -> None:
         """What this broker had not flushed may be gone, and it need not have flushed."""
         for tp in self.states:

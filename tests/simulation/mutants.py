@@ -57,12 +57,15 @@ PLAIN = {
     "compacted": False,
     "members": 0,
     "pause_s": 0.1,
+    "witness": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
 GROUP = {"members": 3, "together": False}
 BYSTANDER = {"brokers": 4, "bystander": True, "together": False}
 """The controller holds nothing itself."""
+WITNESS = {"witness": True, "together": False}
+"""The controller's session ends after seconds, and with it its leaderships."""
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -262,6 +265,24 @@ MUTANTS: tuple[Mutant, ...] = (
         about="the settings of a deleted topic, on their way at that moment, outlive it",
         kinds=("heir",),
         fixed={"late_answers": 0.2, "together": False, "kinds": ("heir",)},
+    ),
+    Mutant(
+        name="dead-leader-named",
+        about="a leader is named until the controller says that it is gone",
+        kinds=("kill", "bounce"),
+        fixed=WITNESS,
+    ),
+    Mutant(
+        name="successor-awaited-too-long",
+        about="an answer about a dead leader waits until it has a successor",
+        kinds=("kill", "bounce"),
+        fixed=WITNESS,
+    ),
+    Mutant(
+        name="question-out-of-turn-forgotten",
+        about="a question behind a request that waits is never handled",
+        kinds=("kill", "bounce"),
+        fixed=WITNESS,
     ),
 )
 

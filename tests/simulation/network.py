@@ -202,6 +202,8 @@ class Network:
         self._by_address: dict[str, Host] = {}
         self._links: dict[tuple[str, str], Link] = {}
         self._blocked: dict[tuple[str, str], int] = {}
+        self._disturbed: dict[tuple[str, str], int] = {}
+        """When a way was blocked, opened, slowed or reset last."""
 
     # -- topology and faults ---------------------------------------------------------------------
 
@@ -219,10 +221,23 @@ class Network:
 
     def set_link(self, source: str, target: str, link: Link | None) -> None:
         """Make one direction slow, or (None) as all others."""
+        self._disturb(source, target)
         if link is None:
             self._links.pop((source, target), None)
         else:
             self._links[source, target] = link
+
+    def _disturb(self, source: str, target: str) -> None:
+        self._disturbed[source, target] = self.kernel.now_ns
+
+    def was_steady(self, one: str, other: str, since_ns: int) -> bool:
+        """Whether nothing has been done to the ways between two hosts."""
+        return all(
+            way not in self._blocked
+            and way not in self._links
+            and self._disturbed.get(way, -1) < since_ns
+            for way in ((one, other), (other, one))
+        )
 
     def is_blocked(self, source: str, target: str) -> bool:
         """Nothing gets from one host to the other."""
@@ -230,10 +245,12 @@ class Network:
 
     def block(self, source: str, target: str) -> None:
         """Cut one direction. Blocks add up: each wants its own unblock."""
+        self._disturb(source, target)
         self._blocked[source, target] = self._blocked.get((source, target), 0) + 1
 
     def unblock(self, source: str, target: str) -> None:
         """Take one block away."""
+        self._disturb(source, target)
         count = self._blocked.get((source, target), 0)
         if count > 1:
             self._blocked[source, target] = count - 1
@@ -252,11 +269,14 @@ class Network:
 
     def heal(self) -> None:
         """Every way open and as usual."""
+        for way in (*self._blocked, *self._links):
+            self._disturb(*way)
         self._blocked.clear()
         self._links.clear()
 
     def reset_connections(self, one: str, other: str) -> int:
         """A middle-box forgets the connections between two hosts: RST to both ends."""
+        self._disturb(one, other)
         count = 0
         for loop in self.hosts[one].loops():
             for sock in list(loop.sockets.values()):

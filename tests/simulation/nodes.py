@@ -53,6 +53,8 @@ class Host:
         self._since_ns = 0
         self._rate_ppm = MILLION
         self._wall_offset_ms = stream.randrange(-20, 20)
+        self.disturbed_ns = 0
+        """When its power or the rate of its clock changed last."""
         self._ports = 32768
         self.boot_id = self._draw_boot_id()
 
@@ -98,8 +100,14 @@ class Host:
         """Let the clock run slower or faster from now on (1.0 is right)."""
         self._uptime_ns = self.monotonic_ns()
         self._since_ns = self.kernel.now_ns
+        if self._rate_ppm != round(rate * MILLION):
+            self.disturbed_ns = self.kernel.now_ns
         self._rate_ppm = round(rate * MILLION)
         self.kernel.move_timers(lambda loop: loop.host is self)
+
+    def was_steady(self, since_ns: int) -> bool:
+        """Whether it has had power and a right clock all the time."""
+        return self.up and self._rate_ppm == MILLION and self.disturbed_ns < since_ns
 
     def jump_wall_clock(self, delta_ms: int) -> None:
         """Set the wall clock forward or back."""
@@ -110,6 +118,7 @@ class Host:
     def power_loss(self) -> None:
         """Everything stops at once: no FIN, and the disk loses what was not synced."""
         self.simulation.life("power_loss", self.name)
+        self.disturbed_ns = self.kernel.now_ns
         for process in self.processes.values():
             if not process.loop.dead:
                 process.loop.kill()
@@ -125,6 +134,7 @@ class Host:
         """Boot; starts no process."""
         self.up = True
         self.boots += 1
+        self.disturbed_ns = self.kernel.now_ns
         self._uptime_ns, self._since_ns = 5 * SECOND, self.kernel.now_ns
         self.boot_id = self._draw_boot_id()
         self.simulation.life("power_on", self.name)
@@ -158,6 +168,8 @@ class Process:
         self.running = False
         self.gave_up = False
         """Its last incarnation ended by itself."""
+        self.began_ns = self.ended_ns = self.paused_ns = 0
+        """When it started last, ended last, and was paused or resumed last."""
         self.loop: SimLoop = None  # type: ignore[assignment]
         self.start()
 
@@ -174,6 +186,7 @@ class Process:
             raise RuntimeError(f"{self.host.name} has no power")
         self.incarnation += 1
         simulation = self.simulation
+        self.began_ns = simulation.kernel.now_ns
         self.loop = SimLoop(simulation.kernel, self.host, self.name)
         if simulation.cpu_delay:
             stream = simulation.kernel.random(f"cpu/{self.name}/{self.incarnation}")
@@ -223,6 +236,7 @@ class Process:
     def _die(self) -> None:
         """The system closes what the process had open."""
         loop = self.loop
+        self.ended_ns = self.simulation.kernel.now_ns
         loop.kill()
         for listener in list(loop.listeners.values()):
             listener.close()
@@ -240,13 +254,20 @@ class Process:
         """SIGSTOP."""
         if self.alive:
             self.simulation.life("pause", self.name)
+            self.paused_ns = self.simulation.kernel.now_ns
             self.loop.pause()
 
     def resume(self) -> None:
         """SIGCONT."""
         if self.alive and self.loop.paused:
             self.simulation.life("resume", self.name)
+            self.paused_ns = self.simulation.kernel.now_ns
             self.loop.resume()
+
+    def was_steady(self, since_ns: int) -> bool:
+        """Whether it has run all the time, and its host too."""
+        ran = self.alive and not self.loop.paused and max(self.began_ns, self.paused_ns) < since_ns
+        return ran and self.host.was_steady(since_ns)
 
     def restart(self) -> None:
         """SIGKILL and start."""

@@ -46,6 +46,8 @@ class Options:
     """Of a consumer group that reads the clients' topic."""
     pause_s: float = 0.1
     """Mean time that a producer rests between two sends."""
+    witness: bool = False
+    """Somebody asks every broker who leads, and judges the answers."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
 
@@ -72,6 +74,7 @@ def draw_options(
         together=shared,
         tails=stream.random() < 0.5,
         rebalance_s=stream.choice((300, 300, 2, 5)),
+        witness=random.Random(f"{seed}/witness").random() < 0.3,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

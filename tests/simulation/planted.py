@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from barnabas.broker.exchange import Exchange
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
@@ -13,11 +14,12 @@ from barnabas.coordinator.group import offset_manager
 from barnabas.coordinator.log import CoordinatorLog
 from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
-from barnabas.replication import fetch, leadership, partition
+from barnabas.replication import fetch, leadership, neighbours, partition
 from barnabas.replication.controller_orders import ControllerOrders
 from barnabas.replication.fetcher import ReplicaFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.leadership import Leadership
+from barnabas.replication.neighbours import Standing
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
@@ -313,6 +315,18 @@ def _earlier_names_trusted(patches: Patches) -> None:
     before = patches.set(Durability, "__init__", init)
 
 
+def _dead_leader_named(patches: Patches) -> None:
+    patches.set(neighbours, "standing", lambda now, gone_since: Standing.NAMED)
+
+
+def _successor_awaited_too_long(patches: Patches) -> None:
+    patches.set(neighbours, "SUCCESSOR_S", 60.0)
+
+
+def _question_forgotten(patches: Patches) -> None:
+    patches.set(Exchange, "_is_next_ready", lambda self: self._slots[0].ready)
+
+
 PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "truncate-to-watermark": _truncate_to_watermark,
     "end-of-next-epoch": _end_of_next_epoch,
@@ -347,4 +361,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "retention-past-watermark": _retention_past_watermark,
     "moved-before-in-sync": _moved_before_in_sync,
     "deleted-settings-kept": _deleted_settings_kept,
+    "dead-leader-named": _dead_leader_named,
+    "successor-awaited-too-long": _successor_awaited_too_long,
+    "question-out-of-turn-forgotten": _question_forgotten,
 }

@@ -3,7 +3,7 @@
 Three brokers and a coordinator, each on a host of its own, two partitions with three replicas and
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
-(``keyed``) or a consumer group (``group_life``).
+(``keyed``), a consumer group (``group_life``) or a ``witness`` of what brokers say of leaders.
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -24,6 +24,7 @@ from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.options import Options, draw_options
 from tests.simulation.shadow import Shadows
 from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
+from tests.simulation.witness import Witness
 from tests.simulation.workload import Workload
 
 from barnabas.broker import node
@@ -175,7 +176,9 @@ class Scenario:
         )
         self.keyed = Keyed(self.workload, KEYED, tails=options.tails)
         names = [f"m{number}" for number in range(options.members)]
-        self.group = GroupLife(self.simulation, self.workload, TOPIC, len(PARTITIONS), names)
+        self.group = GroupLife(
+            self.simulation, self.workload, TOPIC, len(PARTITIONS), names, self._is_deposed
+        )
         shadows = Shadows()
         for number in self.layout.ids:
             host = self.simulation.host(self.layout.host(number))
@@ -183,14 +186,20 @@ class Scenario:
         compacted = (KEYED_TOPIC, OFFSETS_TOPIC)
         self.invariants = Invariants(shadows, self._violated, compacted=compacted)
         self.simulation.listening.append(self._heard)
+        listeners = {number: self.layout.listener(number) for number in self.layout.ids}
+        self.witness = Witness(self.simulation, TOPIC, listeners)
         targets = [f"b{number}" for number in self.layout.ids]
         self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
+
+    def _is_deposed(self, broker: int) -> bool:
+        return self.invariants.is_deposed(broker, OFFSETS_TOPIC)
 
     def _violated(self, invariant: str, text: str) -> None:
         self.simulation.life("violation", invariant, text=text)
         self.simulation.fail("invariants", f"{invariant}: {text}")
 
     def _heard(self, process: Process, event: str, fields: dict[str, object]) -> None:
+        self.witness.on_note(process, event, fields)
         self.invariants.on_note(process.name, process.incarnation, event, fields)
 
     def run(self) -> Result:
@@ -223,6 +232,8 @@ class Scenario:
         await self._converge()
         keeper.cancel()
         simulation.life("phase", "check")
+        if self.options.witness:
+            self.witness.check()
         for anomaly in check(workload.history):
             simulation.fail("checker", str(anomaly))
 
@@ -239,6 +250,8 @@ class Scenario:
             for name in ("pk1", "pk2"):
                 clients[name] = self.keyed.writer(name)
             clients["ck"] = self.keyed.reader("ck")
+        if self.options.witness:
+            clients |= {f"w{b}": self.witness.main(b) for b in self.layout.ids}
         for name, main in clients.items():
             simulation.start(name, main, host="clients")
         self.group.start()

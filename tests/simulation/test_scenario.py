@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,22 @@ def test_what_was_mended_stays_mended(path: Path) -> None:
     Scenario(load(path), timeline=100).run()
 
 
-@pytest.mark.parametrize("name", ["truncate-to-watermark", "ack-before-isr", "unclean-election"])
+def test_a_witness_judges_what_is_said_of_leaders() -> None:
+    options = replace(options_of(5, 5.0, ("kill",)), witness=True, cpu_delay=False)
+    scenario = Scenario(options, settle_s=5.0)
+    scenario.run()
+    assert scenario.witness.answers > 50
+
+
+FOUND_SOON = (
+    "truncate-to-watermark",
+    "ack-before-isr",
+    "unclean-election",
+    "successor-awaited-too-long",
+)
+
+
+@pytest.mark.parametrize("name", FOUND_SOON)
 def test_planted_bugs_are_found(name: str) -> None:
     found = hunt(next(m for m in MUTANTS if m.name == name), 3)
     assert found.seeds

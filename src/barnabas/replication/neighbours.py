@@ -111,8 +111,10 @@ class Neighbours:
 
     async def successors(self, leaders: Callable[[], Iterable[int]]) -> None:
         """Wait until none of ``leaders()``, asked anew after every change, is awaited: its
-        successor was announced, it is back, or it has gone for too long."""
+        successor was announced, it is back, or it has gone for too long. A successor that goes too
+        is not waited for anew: half a second is the bound of all of it."""
         changed = asyncio.Event()
+        bound = self._loop.time() + SUCCESSOR_S
         unsubscribe = self._metadata.subscribe(changed.set)
         self._listeners[changed.set] = None
         try:
@@ -121,7 +123,7 @@ class Neighbours:
                 self._waiting += 1
                 try:
                     latest = max(self._gone_since[b] for b in awaited)
-                    async with asyncio.timeout_at(latest + SUCCESSOR_S):
+                    async with asyncio.timeout_at(min(bound, latest + SUCCESSOR_S)):
                         await changed.wait()
                 except TimeoutError:
                     return
