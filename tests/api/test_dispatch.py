@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from barnabas.api.dispatch import HANDLERS
-from barnabas.api.registry import serves
+from barnabas.api.registry import ANYBODY, serves
 from barnabas.protocol.api import API_TABLE, ApiKey
 
 
@@ -13,4 +13,4 @@ def test_every_api_of_the_table_has_a_handler() -> None:
 
 def test_no_api_has_two_handlers() -> None:
     with pytest.raises(ValueError, match="METADATA has two handlers"):
-        serves(ApiKey.METADATA)(HANDLERS[ApiKey.FETCH])
+        serves(ApiKey.METADATA, ANYBODY)(HANDLERS[ApiKey.FETCH])

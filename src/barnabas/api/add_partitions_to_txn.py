@@ -8,14 +8,22 @@ OPERATION_NOT_ATTEMPTED. Below v2 PRODUCER_FENCED is called INVALID_PRODUCER_EPO
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
+from barnabas.api.access import (
+    EVERYTHING,
+    allowed,
+    is_allowed,
+    is_allowed_on_cluster,
+    refuse_in_one_word,
+)
 from barnabas.api.fenced import fenced
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -26,11 +34,20 @@ BATCHED_FROM = 4
 Errors = Mapping[TopicPartition, ErrorCode]
 
 
-@serves(ApiKey.ADD_PARTITIONS_TO_TXN)
+@serves(
+    ApiKey.ADD_PARTITIONS_TO_TXN,
+    of_each(
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE),
+        (ResourceType.TOPIC, AclOperation.WRITE),
+        (ResourceType.CLUSTER, AclOperation.CLUSTER_ACTION),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of each transactional id's partition."""
     decoded = request.decode()
     if request.api_version >= BATCHED_FROM:
+        if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
+            return refuse_in_one_word(services, request)
         return _batched(services, request, decoded)
     return request.worked_out(_single(services, request, decoded))
 
@@ -39,13 +56,20 @@ def _single(
     services: Services, request: Request, decoded: Any
 ) -> Steps[Pieces | asyncio.Future[Pieces]]:
     partitions = _partitions(decoded.v3_and_below_topics)
-    result = _add(
-        services,
-        decoded.v3_and_below_transactional_id,
-        decoded.v3_and_below_producer_id,
-        decoded.v3_and_below_producer_epoch,
-        partitions,
-    )
+    transactional_id = decoded.v3_and_below_transactional_id
+    write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID
+    result: ErrorCode | Errors | asyncio.Future[ErrorCode]
+    if is_allowed(services, request, write, kind, transactional_id):
+        result = _add(
+            services,
+            transactional_id,
+            decoded.v3_and_below_producer_id,
+            decoded.v3_and_below_producer_epoch,
+            partitions,
+            allowed(services, request, write, ResourceType.TOPIC),
+        )
+    else:
+        result = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
     def answer(errors: Errors) -> Steps[Pieces]:
         topics = yield from _topics(decoded.v3_and_below_topics, errors)
@@ -72,7 +96,7 @@ async def _batched(services: Services, request: Request, decoded: Any) -> Pieces
         if transaction.verify_only:
             found = services.transactions.verify(*producer, partitions)
         else:
-            found = _add(services, *producer, partitions)
+            found = _add(services, *producer, partitions, EVERYTHING)
         results.append((transaction, partitions, found))
     answers = []
     for transaction, partitions, found in results:
@@ -92,11 +116,14 @@ def _add(
     producer_id: int,
     epoch: int,
     partitions: list[TopicPartition],
+    writable: Container[str],
 ) -> ErrorCode | Errors | asyncio.Future[ErrorCode]:
     """One error for all partitions, or one for each."""
-    unknown = [p for p in partitions if p not in services.metadata]
-    if unknown:
+    denied = [p for p in partitions if p.topic not in writable]
+    unknown = [p for p in partitions if p.topic in writable and p not in services.metadata]
+    if denied or unknown:
         errors = dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED)
+        errors.update(dict.fromkeys(denied, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
         errors.update(dict.fromkeys(unknown, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
         return errors
     return services.transactions.add_partitions(transactional_id, producer_id, epoch, partitions)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.ALLOCATE_PRODUCER_IDS)
+@serves(ApiKey.ALLOCATE_PRODUCER_IDS, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 4.7)."""
     return _ask(services, request)

@@ -12,14 +12,21 @@ from barnabas.api.config_alteration import (
     alter_persistent,
     refuse_nulls,
 )
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.ALTER_CONFIGS)
+@serves(
+    ApiKey.ALTER_CONFIGS,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.ALTER_CONFIGS),
+        (ResourceType.CLUSTER, AclOperation.ALTER_CONFIGS),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
 
@@ -31,4 +38,4 @@ def handle(services: Services, request: Request) -> Answer:
 
         await alter_persistent(services, resource, change, validate_only=validate_only)
 
-    return alter_each(request, alter_one)
+    return alter_each(services, request, alter_one)

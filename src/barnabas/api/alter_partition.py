@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import refuse_in_one_word
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.ALTER_PARTITION)
+@serves(ApiKey.ALTER_PARTITION, on_cluster(AclOperation.CLUSTER_ACTION, refuse_in_one_word))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.9)."""
     return _ask(services, request)

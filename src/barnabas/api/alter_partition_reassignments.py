@@ -6,13 +6,14 @@ request's timeout has no use, as in Kafka; ListPartitionReassignments tells what
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.ALTER_PARTITION_REASSIGNMENTS)
+@serves(ApiKey.ALTER_PARTITION_REASSIGNMENTS, on_cluster(AclOperation.ALTER))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.10)."""
     return _ask(services, request)

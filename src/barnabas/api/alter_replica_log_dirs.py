@@ -6,9 +6,10 @@ runs); the answer is REPLICA_NOT_AVAILABLE then, as in the original.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -16,7 +17,7 @@ from barnabas.storage.directories.moves import check_can_move
 from barnabas.types import TopicPartition
 
 
-@serves(ApiKey.ALTER_REPLICA_LOG_DIRS)
+@serves(ApiKey.ALTER_REPLICA_LOG_DIRS, on_cluster(AclOperation.ALTER))
 def handle(services: Services, request: Request) -> Answer:
     """Each replica on its own; a move goes on after the answer."""
     errors: dict[TopicPartition, ErrorCode] = {}

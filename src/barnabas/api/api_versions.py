@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 
-from barnabas.api.registry import HANDLERS, serves
+from barnabas.api.registry import ANYBODY, HANDLERS, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
@@ -25,7 +25,7 @@ CONSUMER_PROTOCOL = (ApiKey.CONSUMER_GROUP_HEARTBEAT, ApiKey.CONSUMER_GROUP_DESC
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
-@serves(ApiKey.API_VERSIONS)
+@serves(ApiKey.API_VERSIONS, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
     """Answer with what has a handler."""
     body = Message(

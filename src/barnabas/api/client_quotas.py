@@ -11,9 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.access import denied
+from barnabas.api.registry import on_cluster, serves
+from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -38,7 +40,25 @@ def _invalid(message: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_REQUEST, message)
 
 
-@serves(ApiKey.DESCRIBE_CLIENT_QUOTAS)
+def _refuse_description(services: Services, request: Request) -> Pieces:
+    error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return request.answer(
+        Message(throttle_time=0, error_code=error, error_message=None, entries=None)
+    )
+
+
+def _refuse_alteration(services: Services, request: Request) -> Pieces:
+    refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    entries = [
+        Message(error_code=refused.code, error_message=refused.message, entity=entry.entity)
+        for entry in request.decode().entries
+    ]
+    return request.answer(Message(throttle_time=0, entries=entries))
+
+
+@serves(
+    ApiKey.DESCRIBE_CLIENT_QUOTAS, on_cluster(AclOperation.DESCRIBE_CONFIGS, _refuse_description)
+)
 def handle_describe(services: Services, request: Request) -> Answer:
     """An empty list, if the filter is one."""
     answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=[])
@@ -75,7 +95,7 @@ def _check_filter(components: Sequence[Any]) -> None:
         )
 
 
-@serves(ApiKey.ALTER_CLIENT_QUOTAS)
+@serves(ApiKey.ALTER_CLIENT_QUOTAS, on_cluster(AclOperation.ALTER_CONFIGS, _refuse_alteration))
 def handle_alter(services: Services, request: Request) -> Answer:
     """A refusal for each entity."""
     entries = []

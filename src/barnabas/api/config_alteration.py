@@ -13,13 +13,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
+from barnabas.api.access import is_allowed, is_allowed_on_cluster
 from barnabas.api.request import Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
 from barnabas.config.dynamic import check_change, usable
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config, write_config
@@ -27,7 +30,7 @@ from barnabas.zk.admin import read_config, write_config
 RESOURCES_AT_ONCE = 32
 
 
-class ResourceType(IntEnum):
+class ConfigResourceType(IntEnum):
     """What has settings, as the protocol numbers it."""
 
     TOPIC = 2
@@ -35,6 +38,15 @@ class ResourceType(IntEnum):
     BROKER_LOGGER = 8
     CLIENT_METRICS = 16
 
+
+_OF_CLUSTER: Mapping[int, tuple[ConfigResourceType, ...]] = {
+    ApiKey.ALTER_CONFIGS: (ConfigResourceType.BROKER,),
+    ApiKey.INCREMENTAL_ALTER_CONFIGS: (
+        ConfigResourceType.BROKER,
+        ConfigResourceType.BROKER_LOGGER,
+    ),
+}
+"""What an API alters for whom the cluster's settings are to be altered."""
 
 Before = Callable[[], Awaitable[Mapping[str, str]]]
 """Reads the overrides that are there."""
@@ -68,7 +80,21 @@ def own_broker_id(services: Services, name: str) -> int:
     return found
 
 
-async def alter_each(request: Request, alter_one: Callable[[Any, bool], Awaitable[None]]) -> Pieces:
+def _check_allowed(services: Services, request: Request, kind: int, name: str) -> None:
+    """Types that cannot be altered are refused for that reason, whoever asks."""
+    operation = AclOperation.ALTER_CONFIGS
+    if kind == ConfigResourceType.TOPIC:
+        if not is_allowed(services, request, operation, ResourceType.TOPIC, name):
+            raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+    elif kind in _OF_CLUSTER[request.api_key] and not is_allowed_on_cluster(
+        services, request, operation
+    ):
+        raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+
+
+async def alter_each(
+    services: Services, request: Request, alter_one: Callable[[Any, bool], Awaitable[None]]
+) -> Pieces:
     """Every resource of a request on its own: (resource, whether only to validate)."""
     decoded = request.decode()
     named = Counter((r.resource_type, r.resource_name) for r in decoded.resources)
@@ -88,6 +114,7 @@ async def alter_each(request: Request, alter_one: Callable[[Any, bool], Awaitabl
                 raise invalid("Each resource must appear at most once.")
             if any(n > 1 for n in Counter(c.name for c in resource.configs).values()):
                 raise invalid("Error due to duplicate config keys")
+            _check_allowed(services, request, resource.resource_type, resource.resource_name)
             await alter_one(resource, decoded.validate_only)
         except KafkaError as error:
             answer.error_code = error.code
@@ -107,11 +134,11 @@ async def alter_persistent(
 ) -> None:
     """Alter the settings of a topic or of brokers. Raises KafkaError."""
     kind, name = resource.resource_type, resource.resource_name
-    if kind == ResourceType.TOPIC:
+    if kind == ConfigResourceType.TOPIC:
         altering = _alter_topic(services, name, change, validate_only=validate_only)
-    elif kind == ResourceType.BROKER:
+    elif kind == ConfigResourceType.BROKER:
         altering = _alter_broker(services, name, change, validate_only=validate_only)
-    elif kind == ResourceType.CLIENT_METRICS:
+    elif kind == ConfigResourceType.CLIENT_METRICS:
         raise invalid(
             "AlterConfigs is only supported for topics and brokers,"
             " but resource type is CLIENT_METRICS"

@@ -6,10 +6,11 @@ kind of each member. Whoever asks what it may do with a group may do everything.
 
 from __future__ import annotations
 
-from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
-from barnabas.api.registry import serves
+from barnabas.api.access import NOT_ASKED, allowed, denied, operations
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.records.assignment import Assignment
 from barnabas.errors import ErrorCode, KafkaError
@@ -17,9 +18,15 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 CONSUMER_MEMBER = 1
+HIDDEN = "The described group uses topics that the client is not authorized to describe."
 
 
-@serves(ApiKey.CONSUMER_GROUP_DESCRIBE)
+@serves(
+    ApiKey.CONSUMER_GROUP_DESCRIBE,
+    of_each(
+        (ResourceType.GROUP, AclOperation.DESCRIBE), (ResourceType.TOPIC, AclOperation.DESCRIBE)
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for what is on its way to the replicas: nothing is told that could be lost."""
     return _describe(services, request)
@@ -28,11 +35,19 @@ def handle(services: Services, request: Request) -> Answer:
 async def _describe(services: Services, request: Request) -> Pieces:
     groups = []
     decoded = request.decode()
-    operations = GROUP_OPERATIONS if decoded.include_authorized_operations else NO_OPERATIONS
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP)
+    topics = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     for name in decoded.group_ids:
         try:
+            if services.groups.consumer_groups.settings.enabled and name not in described:
+                raise denied(ErrorCode.GROUP_AUTHORIZATION_FAILED)
             group = await services.groups.consumer_groups.describe(name)
-            groups.append(_group(services, group, operations))
+            if any(topic not in topics for topic in _topics_of(services, group)):
+                raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, HIDDEN)
+            may = NOT_ASKED
+            if decoded.include_authorized_operations:
+                may = operations(services, request, ResourceType.GROUP, name)
+            groups.append(_group(services, group, may))
         except KafkaError as error:
             groups.append(_refusal(name, error))
     return request.answer(Message(throttle_time=0, groups=groups))
@@ -48,11 +63,22 @@ def _refusal(name: str, error: KafkaError) -> Message:
         assignment_epoch=0,
         assignor_name="",
         members=[],
-        authorized_operations=NO_OPERATIONS,
+        authorized_operations=NOT_ASKED,
     )
 
 
-def _group(services: Services, group: ConsumerGroup, operations: int) -> Message:
+def _topics_of(services: Services, group: ConsumerGroup) -> set[str]:
+    """What its members subscribe to and what they have been given."""
+    found: set[str] = set()
+    for member_id, facts in group.members.items():
+        found.update(facts.topics)
+        for given in (group.now_of(member_id).assigned, group.targets.get(member_id, {})):
+            names = map(services.metadata.topic_name, given)
+            found.update(name for name in names if name is not None)
+    return found
+
+
+def _group(services: Services, group: ConsumerGroup, may: int) -> Message:
     default = services.groups.consumer_groups.settings.assignors[0]
     return Message(
         error_code=ErrorCode.NONE,
@@ -63,7 +89,7 @@ def _group(services: Services, group: ConsumerGroup, operations: int) -> Message
         assignment_epoch=group.target_epoch,
         assignor_name=group.assignor(default),
         members=[_member(services, group, member_id) for member_id in group.members],
-        authorized_operations=operations,
+        authorized_operations=may,
     )
 
 

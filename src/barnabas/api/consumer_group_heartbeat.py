@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed, is_allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.consumer.requests import HeartbeatRequest, HeartbeatResult
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
@@ -29,11 +31,17 @@ from barnabas.types import ZERO_UUID
 OWN_IDS_FROM = 1
 
 
-@serves(ApiKey.CONSUMER_GROUP_HEARTBEAT)
+@serves(
+    ApiKey.CONSUMER_GROUP_HEARTBEAT,
+    of_each((ResourceType.GROUP, AclOperation.READ), (ResourceType.TOPIC, AclOperation.DESCRIBE)),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition if anything has changed."""
     decoded = request.decode()
     groups = services.groups.consumer_groups
+    refused = _refusal(services, request, decoded)
+    if refused is not None:
+        return _answer(request, refused, groups.settings.heartbeat_interval_ms)
     result = groups.heartbeat(
         HeartbeatRequest(
             group_id=decoded.group_id,
@@ -56,6 +64,18 @@ def handle(services: Services, request: Request) -> Answer:
         return _answer(request, decided, groups.settings.heartbeat_interval_ms)
 
     return when(result, answer)
+
+
+def _refusal(services: Services, request: Request, decoded: Any) -> HeartbeatResult | None:
+    """Why the member may not be in the group, or not subscribe to what it names."""
+    if services.authorizer is None or not services.groups.consumer_groups.settings.enabled:
+        return None
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return HeartbeatResult(error=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
+    if any(name not in described for name in decoded.subscribed_topic_names or ()):
+        return HeartbeatResult(error=ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+    return None
 
 
 def _owned(topics: Any) -> Assignment | None:

@@ -10,10 +10,12 @@ from collections import Counter
 from typing import Any
 
 from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment, grow
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import shown_late
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import is_topic
 from barnabas.protocol.api import ApiKey
@@ -23,7 +25,7 @@ from barnabas.zk.admin import add_partitions, read_topic
 from barnabas.zk.paths import delete_topic_path
 
 
-@serves(ApiKey.CREATE_PARTITIONS)
+@serves(ApiKey.CREATE_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.ALTER)))
 def handle(services: Services, request: Request) -> Answer:
     """Each topic on its own."""
     return _grow_all(services, request)
@@ -35,6 +37,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
     totals: dict[str, int] = {}
     created = 0
     asked = Counter(topic.name for topic in decoded.topics)
+    alterable = allowed(services, request, AclOperation.ALTER, ResourceType.TOPIC)
     for position, topic in enumerate({t.name: t for t in decoded.topics}.values()):
         await request.give_way_at(position)
         result = Message(name=topic.name, error_code=ErrorCode.NONE, error_message=None)
@@ -44,6 +47,9 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER)
             if asked[topic.name] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
+            if topic.name not in alterable:
+                code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                raise KafkaError(code, "The topic authorization is failed.")
             growing = _grow_one(services, topic, decoded.validate_only, created)
             added = await services.in_zookeeper(growing)
             created += len(added)

@@ -8,15 +8,17 @@ REQUEST_TIMED_OUT (the creation goes on). ``validate_only`` writes nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
+from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
 from barnabas.api.describe_configs import topic_messages
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import create, place, shown_late
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.topic_config import TopicConfig
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -27,7 +29,14 @@ CLUSTER_METADATA_TOPIC = "__cluster_metadata"
 """KRaft's own log, so no ordinary topic may have its name."""
 
 
-@serves(ApiKey.CREATE_TOPICS)
+@serves(
+    ApiKey.CREATE_TOPICS,
+    of_each(
+        (ResourceType.CLUSTER, AclOperation.CREATE),
+        (ResourceType.TOPIC, AclOperation.CREATE),
+        (ResourceType.TOPIC, AclOperation.DESCRIBE_CONFIGS),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Create each topic of the request on its own: one refusal leaves the others alone."""
     return _create_all(services, request)
@@ -36,7 +45,11 @@ def handle(services: Services, request: Request) -> Answer:
 async def _create_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     placed: dict[str, Assignment] = {}
-    results = await request.in_turns(_sort_out(services, decoded.topics))
+    shown = allowed(
+        services, request, AclOperation.DESCRIBE_CONFIGS, ResourceType.TOPIC, quiet=True
+    )
+    results = await request.in_turns(_sort_out(services, request, decoded.topics))
+    _hide_settings(shown, (r for r in results if r and r.error_code != ErrorCode.NOT_CONTROLLER))
     for place_in_answer, topic in enumerate(decoded.topics):
         if results[place_in_answer] is None:
             try:
@@ -47,16 +60,34 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     answered = [result for result in results if result is not None]
     if placed and not decoded.validate_only:
         await _wait(services, placed, answered, milliseconds(decoded.timeout))
+    _hide_settings(shown, (r for r in answered if r.error_code == ErrorCode.NONE))
     return await request.in_turns(
         request.answer_in_steps(Message(throttle_time=0, topics=answered))
     )
 
 
-def _sort_out(services: Services, topics: Sequence[Any]) -> Steps[list[Message | None]]:
+def _hide_settings(shown: Container[str], results: Iterable[Message]) -> None:
+    """From whom they may not be described: of topics that were created, and of those that were
+    refused before anything was tried."""
+    for result in results:
+        if result.name not in shown:
+            result.topic_config_error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            result.num_partitions = result.replication_factor = -1
+            result.configs = []
+
+
+def _sort_out(
+    services: Services, request: Request, topics: Sequence[Any]
+) -> Steps[list[Message | None]]:
     """What is refused at once; None for a topic that may be created."""
     results: list[Message | None] = []
     asked = Counter(t.name for t in topics)
     partitions = 0
+    creatable: Container[str] = EVERYTHING
+    if services.controller.is_active and not is_allowed_on_cluster(
+        services, request, AclOperation.CREATE, quiet=True
+    ):
+        creatable = allowed(services, request, AclOperation.CREATE, ResourceType.TOPIC)
     for topic in topics:
         yield 1
         count = max(topic.num_partitions, len(topic.assignments), 1)
@@ -64,6 +95,9 @@ def _sort_out(services: Services, topics: Sequence[Any]) -> Steps[list[Message |
             if not services.controller.is_active:
                 raise KafkaError(ErrorCode.NOT_CONTROLLER)
             _check_request(topic.name, asked)
+            if topic.name not in creatable:
+                code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                raise KafkaError(code, "Authorization failed.")
             if count <= PARTITIONS_PER_REQUEST_MAX < partitions + count:
                 raise KafkaError(
                     ErrorCode.POLICY_VIOLATION,

@@ -7,7 +7,7 @@ DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as the original answers on PLAINTEXT.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import ANYBODY, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
@@ -23,7 +23,7 @@ def _refused(**fields: object) -> Message:
     return Message(error_code=error, throttle_time=0, **fields)
 
 
-@serves(ApiKey.CREATE_DELEGATION_TOKEN)
+@serves(ApiKey.CREATE_DELEGATION_TOKEN, ANYBODY)
 def handle_create(services: Services, request: Request) -> Answer:
     """The answer names the owner asked for, if any, and who asks."""
     decoded = request.decode()
@@ -43,21 +43,21 @@ def handle_create(services: Services, request: Request) -> Answer:
     )
 
 
-@serves(ApiKey.RENEW_DELEGATION_TOKEN)
+@serves(ApiKey.RENEW_DELEGATION_TOKEN, ANYBODY)
 def handle_renew(services: Services, request: Request) -> Answer:
     """Whether or not there is such a token."""
     request.decode()
     return request.answer(_refused(expiry_timestamp=_NO_TIME))
 
 
-@serves(ApiKey.EXPIRE_DELEGATION_TOKEN)
+@serves(ApiKey.EXPIRE_DELEGATION_TOKEN, ANYBODY)
 def handle_expire(services: Services, request: Request) -> Answer:
     """Whether or not there is such a token."""
     request.decode()
     return request.answer(_refused(expiry_timestamp=_NO_TIME))
 
 
-@serves(ApiKey.DESCRIBE_DELEGATION_TOKEN)
+@serves(ApiKey.DESCRIBE_DELEGATION_TOKEN, ANYBODY)
 def handle_describe(services: Services, request: Request) -> Answer:
     """No tokens."""
     request.decode()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
@@ -18,7 +21,7 @@ GROUPS_AT_ONCE = 500
 """Deleted side by side; the loop gets its turn between such parts of a long request."""
 
 
-@serves(ApiKey.DELETE_GROUPS)
+@serves(ApiKey.DELETE_GROUPS, of_each((ResourceType.GROUP, AclOperation.DELETE)))
 def handle(services: Services, request: Request) -> Answer:
     """Each group on its own."""
     return _delete(services, request)
@@ -27,7 +30,11 @@ def handle(services: Services, request: Request) -> Answer:
 async def _delete(services: Services, request: Request) -> Pieces:
     delete = services.groups.offsets.delete_group
     names = list(dict.fromkeys(request.decode().groups_names))
-    results: list[Message] = []
+    deletable = allowed(services, request, AclOperation.DELETE, ResourceType.GROUP)
+    denied = [name for name in names if name not in deletable]
+    names = [name for name in names if name in deletable]
+    error = ErrorCode.GROUP_AUTHORIZATION_FAILED
+    results = [Message(group_id=name, error_code=error) for name in denied]
     for at in range(0, len(names), GROUPS_AT_ONCE):
         part = names[at : at + GROUPS_AT_ONCE]
         errors = await asyncio.gather(*map(delete, part))

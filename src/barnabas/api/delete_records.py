@@ -8,20 +8,22 @@ to the last offset given, as in the original.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
 from barnabas.replication.results import DeleteRecordsResult
-from barnabas.types import TopicPartition
+from barnabas.types import NO_OFFSET, TopicPartition
 
 
-@serves(ApiKey.DELETE_RECORDS)
+@serves(ApiKey.DELETE_RECORDS, of_each((ResourceType.TOPIC, AclOperation.DELETE)))
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own, answered together."""
     return request.worked_out(_delete(services, request))
@@ -29,13 +31,24 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
     decoded = request.decode()
+    deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     targets: dict[TopicPartition, int] = {}
+    refused: list[DeleteRecordsResult] = []
     for topic in decoded.topics:
         for p in topic.partitions:
-            targets[TopicPartition(topic.name, p.partition_index)] = p.offset
+            name = TopicPartition(topic.name, p.partition_index)
+            if topic.name in deletable:
+                targets[name] = p.offset
+            else:
+                error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                refused.append(DeleteRecordsResult(name, error, NO_OFFSET))
             yield 1
     outcome = services.replicas.delete_records(list(targets.items()), milliseconds(decoded.timeout))
-    return when(outcome, partial(_answer, request))
+
+    def answer(results: list[DeleteRecordsResult]) -> Pieces:
+        return _answer(request, [*results, *refused])
+
+    return when(outcome, answer)
 
 
 def _answer(request: Request, results: list[DeleteRecordsResult]) -> Pieces:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
@@ -21,7 +23,10 @@ from barnabas.zk.admin import mark_for_deletion, mark_for_deletion_by_id
 DELETION_DISABLED_FROM_VERSION = 3
 
 
-@serves(ApiKey.DELETE_TOPICS)
+@serves(
+    ApiKey.DELETE_TOPICS,
+    of_each((ResourceType.TOPIC, AclOperation.DELETE), (ResourceType.TOPIC, AclOperation.DESCRIBE)),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each topic on its own."""
     return _delete_all(services, request)
@@ -31,6 +36,8 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
     results: list[Message] = []
     wanted = _wanted(decoded)
+    deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     both = any(name is not None and topic_id is not None for name, topic_id in wanted)
     for position, (name, topic_id) in enumerate(wanted):
         await request.give_way_at(position)
@@ -42,7 +49,15 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             _check_allowed(services, request.api_version)
             if both:
                 raise KafkaError(ErrorCode.INVALID_REQUEST)
-            result.name, result.topic_id = _resolve(services, name, topic_id)
+            known, known_id = _resolve(services, name, topic_id)
+            if name is None and known not in described:
+                raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            result.name = known
+            if known not in deletable:
+                raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            if name is not None and services.metadata.partitions(name) is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            result.topic_id = known_id
             if name is None:
                 marking = mark_for_deletion_by_id(services.zookeeper, result.name, topic_id)
             else:
@@ -77,8 +92,6 @@ def _resolve(services: Services, name: str | None, topic_id: Any) -> tuple[str, 
         if known is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         return known, topic_id
-    if services.metadata.partitions(name) is None:
-        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     return name, None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS
-from barnabas.api.registry import serves
+from barnabas.api.access import NOT_ASKED, cluster_operations
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -14,7 +15,7 @@ BROKERS, CONTROLLERS = 1, 2
 ENDPOINT_TYPES_FROM_VERSION = 1
 
 
-@serves(ApiKey.DESCRIBE_CLUSTER)
+@serves(ApiKey.DESCRIBE_CLUSTER, of_each((ResourceType.CLUSTER, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """From the metadata cache, at once."""
     decoded = request.decode()
@@ -37,9 +38,9 @@ def handle(services: Services, request: Request) -> Answer:
             cluster_id=services.cluster_id,
             controller_id=controller_id if is_known else -1,
             brokers=brokers,
-            cluster_authorized_operations=CLUSTER_OPERATIONS
+            cluster_authorized_operations=cluster_operations(services, request)
             if decoded.include_cluster_authorized_operations
-            else NO_OPERATIONS,
+            else NOT_ASKED,
         )
     )
 
@@ -65,6 +66,6 @@ def _refuse(request: Request, endpoint_type: int) -> Answer:
             cluster_id="",
             controller_id=-1,
             brokers=[],
-            cluster_authorized_operations=NO_OPERATIONS,
+            cluster_authorized_operations=NOT_ASKED,
         )
     )

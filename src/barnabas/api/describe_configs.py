@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from barnabas.api import loggers
-from barnabas.api.config_alteration import ResourceType, broker_id_of, invalid
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed, denied, is_allowed_on_cluster
+from barnabas.api.config_alteration import ConfigResourceType, broker_id_of, invalid
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.definition import Setting
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
@@ -27,11 +29,23 @@ from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config
 
+ON_CLUSTER = (
+    ConfigResourceType.BROKER,
+    ConfigResourceType.BROKER_LOGGER,
+    ConfigResourceType.CLIENT_METRICS,
+)
+"""What is described to whom the cluster's settings are."""
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER = 1, 2, 3, 4, 5, 6
 """Sources of a value, as the protocol numbers them."""
 
 
-@serves(ApiKey.DESCRIBE_CONFIGS)
+@serves(
+    ApiKey.DESCRIBE_CONFIGS,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.DESCRIBE_CONFIGS),
+        (ResourceType.CLUSTER, AclOperation.DESCRIBE_CONFIGS),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
     return _describe(services, request)
@@ -39,7 +53,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _describe(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
-    results, topics = await request.in_turns(_describe_here(services, decoded))
+    results, topics = await request.in_turns(_describe_here(services, request, decoded))
     for name, (result, wanted) in topics.items():
         try:
             read = read_config(services.zookeeper, paths.topic_entity(name))
@@ -59,12 +73,13 @@ Wanted: TypeAlias = "frozenset[str] | None"
 
 
 def _describe_here(
-    services: Services, decoded: Any
+    services: Services, request: Request, decoded: Any
 ) -> Steps[tuple[list[Message], dict[str, tuple[Message, Wanted]]]]:
     """Every resource once: what this broker knows of it, and the topics that ZooKeeper is asked
     about."""
     results: list[Message] = []
     topics: dict[str, tuple[Message, Wanted]] = {}
+    check = _access(services, request)
     for (kind, name), wanted in (yield from _asked(decoded)).items():
         yield 1
         result = Message(
@@ -76,7 +91,8 @@ def _describe_here(
         )
         results.append(result)
         try:
-            if kind == ResourceType.TOPIC:
+            check(kind, name)
+            if kind == ConfigResourceType.TOPIC:
                 _check_topic(services, name)
                 topics[name] = (result, wanted)
             else:
@@ -86,6 +102,21 @@ def _describe_here(
         except KafkaError as error:
             _refuse(result, error)
     return results, topics
+
+
+def _access(services: Services, request: Request) -> Callable[[int, str], None]:
+    """Raises what speaks against showing a resource."""
+    operation = AclOperation.DESCRIBE_CONFIGS
+    topics = allowed(services, request, operation, ResourceType.TOPIC)
+
+    def check(kind: int, name: str) -> None:
+        if kind == ConfigResourceType.TOPIC:
+            if name not in topics:
+                raise denied(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+        elif kind in ON_CLUSTER and not is_allowed_on_cluster(services, request, operation):
+            raise denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+
+    return check
 
 
 def _asked(decoded: Any) -> Steps[dict[tuple[int, str], Wanted]]:
@@ -110,20 +141,20 @@ def _on_broker(
 ) -> tuple[Iterable[str], Callable[[str], Message]]:
     """The settings of a resource that this broker knows by itself, and what describes one."""
     config = services.config
-    if kind == ResourceType.BROKER and not name:
+    if kind == ConfigResourceType.BROKER and not name:
         return config.dynamic_default, lambda n: _default_message(config, n, decoded)
-    if kind == ResourceType.BROKER:
+    if kind == ConfigResourceType.BROKER:
         _check_own(services, name, ", expected {} or empty string, but received {}")
         shown = [n for n, s in SETTINGS.items() if not (s.internal or s.dynamic_only)]
         names = dict.fromkeys([*shown, *config.texts])
         return names, lambda n: _broker_message(config, n, decoded)
-    if kind == ResourceType.BROKER_LOGGER:
+    if kind == ConfigResourceType.BROKER_LOGGER:
         if not name:
             raise invalid("Broker id must not be empty")
         _check_own(services, name, ", expected {} but received {}")
         levels = loggers.levels()
         return levels, lambda n: _logger_message(n, levels[n])
-    if kind == ResourceType.CLIENT_METRICS:
+    if kind == ConfigResourceType.CLIENT_METRICS:
         if not name:
             raise invalid("Client metrics subscription name must not be empty")
         raise invalid("Config type client-metrics is only supported on KRaft clusters")

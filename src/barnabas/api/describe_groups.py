@@ -1,21 +1,22 @@
 """DescribeGroups v0-5: state, protocol, members and what they own; an unknown group is Dead.
 
-From v3 a client may ask what it may do with a group: everything, since there are no authorizations.
+From v3 a client may ask what it may do with a group.
 """
 
 from __future__ import annotations
 
-from barnabas.api.operations import GROUP_OPERATIONS, NO_OPERATIONS
-from barnabas.api.registry import serves
+from barnabas.api.access import NOT_ASKED, allowed, operations
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import GroupView
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.DESCRIBE_GROUPS)
+@serves(ApiKey.DESCRIBE_GROUPS, of_each((ResourceType.GROUP, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """Each group on its own."""
     return request.worked_out(_answer(services, request))
@@ -24,14 +25,21 @@ def handle(services: Services, request: Request) -> Answer:
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
     decoded = request.decode()
     asked = getattr(decoded, "include_authorized_operations", False)
-    groups = yield from each(
-        decoded.groups, lambda name: _group(services.groups.describe(name), asked)
-    )
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP)
+
+    def group(name: str) -> Message:
+        if name not in described:
+            return _group(GroupView(id=name, error=ErrorCode.GROUP_AUTHORIZATION_FAILED), NOT_ASKED)
+        view, may = services.groups.describe(name), NOT_ASKED
+        if asked and view.error == ErrorCode.NONE:
+            may = operations(services, request, ResourceType.GROUP, name)
+        return _group(view, may)
+
+    groups = yield from each(decoded.groups, group)
     return (yield from request.answer_in_steps(Message(throttle_time=0, groups=groups)))
 
 
-def _group(group: GroupView, asked: bool) -> Message:
-    tell = asked and group.error == ErrorCode.NONE
+def _group(group: GroupView, may: int) -> Message:
     return Message(
         error_code=group.error,
         group_id=group.id,
@@ -49,5 +57,5 @@ def _group(group: GroupView, asked: bool) -> Message:
             )
             for m in group.members
         ],
-        authorized_operations=GROUP_OPERATIONS if tell else NO_OPERATIONS,
+        authorized_operations=may,
     )

@@ -6,16 +6,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.registry import serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.registry import on_cluster, serves
+from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.log import Log
 
 
-@serves(ApiKey.DESCRIBE_LOG_DIRS)
+def _refuse(services: Services, request: Request) -> Pieces:
+    """Up to v2 the answer has no place for an error, and is empty."""
+    error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return request.answer(Message(throttle_time=0, error_code=error, results=[]))
+
+
+@serves(ApiKey.DESCRIBE_LOG_DIRS, on_cluster(AclOperation.DESCRIBE, _refuse))
 def handle(services: Services, request: Request) -> Answer:
     """All directories; topics as asked for (null: all)."""
     wanted = _wanted(request.decode())

@@ -3,9 +3,11 @@ when (KIP-664). Any replica answers for its own log."""
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed, denied
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
@@ -14,7 +16,7 @@ from barnabas.storage.producers.state import ProducerEntry
 from barnabas.types import NO_OFFSET, TopicPartition
 
 
-@serves(ApiKey.DESCRIBE_PRODUCERS)
+@serves(ApiKey.DESCRIBE_PRODUCERS, of_each((ResourceType.TOPIC, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     return _answer(services, request)
@@ -23,17 +25,19 @@ def handle(services: Services, request: Request) -> Answer:
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
     """A partition may have had many thousands of producers."""
     topics = []
+    readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     for topic in request.decode().topics:
         partitions = []
+        may_read = topic.name in readable
         for number in topic.partition_indexes:
-            answer = yield from _partition(services, TopicPartition(topic.name, number))
+            answer = yield from _partition(services, TopicPartition(topic.name, number), may_read)
             partitions.append(answer)
         topics.append(Message(name=topic.name, partitions=partitions))
         yield 1
     return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
 
 
-def _partition(services: Services, name: TopicPartition) -> Steps[Message]:
+def _partition(services: Services, name: TopicPartition, may_read: bool) -> Steps[Message]:
     answer = Message(
         partition_index=name.partition,
         error_code=ErrorCode.NONE,
@@ -41,6 +45,8 @@ def _partition(services: Services, name: TopicPartition) -> Steps[Message]:
         active_producers=[],
     )
     try:
+        if not may_read:
+            raise denied(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
         _check_topic(services, name.topic)
         producers = services.replicas.host(name).log_or_raise().producers
         answer.active_producers = yield from each(list(producers.entries.values()), _producer)

@@ -6,18 +6,19 @@ replicas in ZooKeeper mode: those lists are empty, as in a KRaft cluster without
 
 from __future__ import annotations
 
+from barnabas.api.access import NOT_ASKED, allowed, operations
 from barnabas.api.metadata import partition_message, unknown_topic_error
-from barnabas.api.operations import TOPIC_OPERATIONS
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS)
+@serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """Topics in order of their names, from the cursor, up to the limit of partitions."""
     return _answer(services, request)
@@ -30,7 +31,10 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     if cursor is not None and cursor.partition_index < 0:
         return request.answer(Message(throttle_time=0, topics=[], next_cursor=None))
     named = sorted({t.name for t in decoded.topics})
-    names = named or services.metadata.topics()
+    described = allowed(
+        services, request, AclOperation.DESCRIBE, ResourceType.TOPIC, quiet=not named
+    )
+    names = named or [name for name in services.metadata.topics() if name in described]
     first_partition = 0
     if cursor is not None:
         names = [n for n in names if n >= cursor.topic_name]
@@ -41,7 +45,11 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     next_cursor = None
     for index, name in enumerate(names):
         start = first_partition if cursor is not None and name == cursor.topic_name else 0
-        topic, more_at = _topic(services, request.listener, name, start, left)
+        if name not in described:
+            topics.append(_denied(name))
+            yield 1
+            continue
+        topic, more_at = _topic(services, request, name, start, left)
         topics.append(topic)
         yield 1
         left -= len(topic.partitions)
@@ -55,10 +63,22 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     return (yield from request.answer_in_steps(message))
 
 
+def _denied(name: str) -> Message:
+    return Message(
+        error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+        name=name,
+        topic_id=None,
+        is_internal=name in INTERNAL_TOPICS,
+        partitions=[],
+        topic_authorized_operations=NOT_ASKED,
+    )
+
+
 def _topic(
-    services: Services, listener: str, name: str, start: int, limit: int
+    services: Services, request: Request, name: str, start: int, limit: int
 ) -> tuple[Message, int | None]:
     """A topic's message, and the first partition that found no room (None: all did)."""
+    listener = request.listener
     partitions = services.metadata.partitions(name)
     numbers = sorted(n for n in partitions or {} if n >= start)
     shown, rest = numbers[:limit], numbers[limit:]
@@ -68,6 +88,6 @@ def _topic(
         topic_id=services.metadata.topic_id(name),
         is_internal=name in INTERNAL_TOPICS,
         partitions=[partition_message(services, (partitions or {})[n], listener) for n in shown],
-        topic_authorized_operations=TOPIC_OPERATIONS,
+        topic_authorized_operations=operations(services, request, ResourceType.TOPIC, name),
     )
     return message, rest[0] if rest else None

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from collections.abc import Container
+
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.records import by_topic
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.DESCRIBE_TRANSACTIONS)
+@serves(
+    ApiKey.DESCRIBE_TRANSACTIONS,
+    of_each(
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.DESCRIBE),
+        (ResourceType.TOPIC, AclOperation.DESCRIBE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each transactional id on its own."""
     return request.worked_out(_answer(services, request))
@@ -19,12 +29,18 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
     ids = request.decode().transactional_ids
-    found = yield from each(ids, lambda name: _describe(services, name))
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TRANSACTIONAL_ID)
+    shown = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC, quiet=True)
+    found = yield from each(ids, lambda name: _describe(services, name, described, shown))
     return (yield from request.answer_in_steps(Message(throttle_time=0, transaction_states=found)))
 
 
-def _describe(services: Services, transactional_id: str) -> Message:
+def _describe(
+    services: Services, transactional_id: str, described: Container[str], shown: Container[str]
+) -> Message:
     try:
+        if transactional_id not in described:
+            raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         value = services.transactions.describe(transactional_id)
     except KafkaError as error:
         return Message(
@@ -48,5 +64,6 @@ def _describe(services: Services, transactional_id: str) -> Message:
         topics=[
             Message(topic=topic, partitions=numbers)
             for topic, numbers in by_topic(value.partitions).items()
+            if topic in shown
         ],
     )

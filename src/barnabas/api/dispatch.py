@@ -6,11 +6,13 @@ import importlib
 import pkgutil
 
 import barnabas.api
+from barnabas.api.access import is_allowed_on_cluster, refuse_as_a_whole
 from barnabas.api.listener_rules import is_misplaced
-from barnabas.api.registry import HANDLERS, Handler
+from barnabas.api.registry import HANDLERS, NEEDS, Handler
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
 from barnabas.api.unexpected import error_answer
+from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 
@@ -22,14 +24,39 @@ _ANY_VERSION = (ApiKey.API_VERSIONS, ApiKey.PRODUCE)
 """ApiVersions answers every version, and Produce the old ones; both look for themselves."""
 
 
+def _guarded() -> dict[int, Handler]:
+    """The handlers, behind the question whether the whole request is allowed."""
+    return {
+        key: handler
+        if (operation := NEEDS[key].cluster) is None
+        else _guard(handler, key, operation)
+        for key, handler in HANDLERS.items()
+    }
+
+
+def _guard(handler: Handler, key: int, operation: AclOperation) -> Handler:
+    refuse = NEEDS[key].refuse or refuse_as_a_whole
+
+    def guard(services: Services, request: Request) -> Answer:
+        if is_allowed_on_cluster(services, request, operation):
+            return handler(services, request)
+        refused = refuse(services, request)
+        if refused is None:
+            raise InvalidRequest(f"{api_name(key)} is not allowed to {request.principal}")
+        return refused
+
+    return guard
+
+
 class Dispatcher:
     """Routes the requests of one broker."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self._handlers = HANDLERS if services.authorizer is None else _guarded()
         self._served: dict[tuple[int, int], Handler] = {
             (key, version): handler
-            for key, handler in HANDLERS.items()
+            for key, handler in self._handlers.items()
             if key not in _ANY_VERSION
             for version in range(API_TABLE[key].min_version, API_TABLE[key].max_version + 1)
         }
@@ -39,8 +66,8 @@ class Dispatcher:
         handler = self._served.get((request.api_key, request.api_version))
         if handler is None:
             self.check(request)
-            handler = HANDLERS[request.api_key]
-        if is_misplaced(self.services.config, request):
+            handler = self._handlers[request.api_key]
+        if self.services.authorizer is None and is_misplaced(self.services.config, request):
             return error_answer(
                 request,
                 ErrorCode.CLUSTER_AUTHORIZATION_FAILED,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.controller.requested_elections import ElectionResults, RequestedElection
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -24,7 +25,7 @@ PREFERRED: Final = 0
 UNCLEAN: Final = 1
 
 
-@serves(ApiKey.ELECT_LEADERS)
+@serves(ApiKey.ELECT_LEADERS, on_cluster(AclOperation.ALTER))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue, then a look at the metadata."""
     return _elect(services, request)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from barnabas.api.access import is_allowed
 from barnabas.api.fenced import fenced
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.END_TXN)
+@serves(ApiKey.END_TXN, of_each((ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the transactional id's partition."""
     decoded = request.decode()
+    kind, name = ResourceType.TRANSACTIONAL_ID, decoded.transactional_id
+    if not is_allowed(services, request, AclOperation.WRITE, kind, name):
+        refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        return request.answer(Message(throttle_time=0, error_code=refused))
     result = services.transactions.end(
         decoded.transactional_id,
         decoded.producer_id,

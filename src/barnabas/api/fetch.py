@@ -7,11 +7,14 @@ none, so consumers are never sent elsewhere, but followers do serve v11+ consume
 
 from __future__ import annotations
 
+from barnabas.api.access import is_allowed, is_allowed_on_cluster
 from barnabas.api.hints import node_endpoints
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
@@ -35,7 +38,12 @@ STORAGE_ERROR_FROM_VERSION = 6
 """Older ones do not know KAFKA_STORAGE_ERROR and are told to look for the leader instead."""
 
 
-@serves(ApiKey.FETCH)
+@serves(
+    ApiKey.FETCH,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.READ), (ResourceType.CLUSTER, AclOperation.CLUSTER_ACTION)
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
     parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
@@ -43,10 +51,33 @@ def handle(services: Services, request: Request) -> Answer:
         request.from_broker = True
     if parsed.isolation_level not in ISOLATION_LEVELS:
         return _answer(services, request, _refused(request.api_version, parsed))
-    outcome = services.replicas.fetch(_params(request.api_version, parsed))
+    params = _params(request.api_version, parsed)
+    if services.authorizer is not None:
+        _restrict(services, services.authorizer, request, params)
+    outcome = services.replicas.fetch(params)
     return when(
         outcome, lambda result: _answer(services, request, _for_old(services, request, result))
     )
+
+
+def _restrict(
+    services: Services, authorizer: AclAuthorizer, request: Request, params: FetchParams
+) -> None:
+    """Let it read only what its sender may. It may wait for long, so it is asked at each look."""
+    params.acl_generation = authorizer.generation
+    if params.from_follower:
+        if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
+            params.may_read = _nothing
+        return
+
+    def may_read(topic: str) -> bool:
+        return is_allowed(services, request, AclOperation.READ, ResourceType.TOPIC, topic)
+
+    params.may_read = may_read
+
+
+def _nothing(topic: str) -> bool:
+    return False
 
 
 def _params(version: int, parsed: FetchRequest) -> FetchParams:

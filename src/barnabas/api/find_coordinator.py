@@ -9,12 +9,14 @@ died: its successor is waited for. Share groups (type 2, from v6) have no coordi
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from barnabas.api.registry import serves
+from barnabas.api.access import EVERYTHING, allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
@@ -33,22 +35,39 @@ LEADERS_TIMEOUT_MS = 2_000
 SHARE_FROM = 6
 
 
-@serves(ApiKey.FIND_COORDINATOR)
+@serves(
+    ApiKey.FIND_COORDINATOR,
+    of_each(
+        (ResourceType.GROUP, AclOperation.DESCRIBE),
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.DESCRIBE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """At once where the topic has leaders."""
     decoded = request.decode()
     key_type = getattr(decoded, "key_type", GROUP)
     keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
-    if key_type in _TOPICS and (
-        any(_leader(services, request, key_type, key) is None for key in keys)
-        or services.neighbours.unconfirmed(_announced(services, key_type, keys))
-    ):
-        return _later(services, request, key_type, keys)
-    return _answer(services, request, key_type, keys)
+    if key_type in _TOPICS:
+        kind = ResourceType.GROUP if key_type == GROUP else ResourceType.TRANSACTIONAL_ID
+        described = allowed(services, request, AclOperation.DESCRIBE, kind)
+        wanted = [key for key in keys if key in described]
+        if any(
+            _leader(services, request, key_type, key) is None for key in wanted
+        ) or services.neighbours.unconfirmed(_announced(services, key_type, wanted)):
+            return _later(services, request, key_type, keys, described)
+        return _answer(services, request, key_type, keys, described)
+    return _answer(services, request, key_type, keys, EVERYTHING)
 
 
-async def _later(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
+async def _later(
+    services: Services,
+    request: Request,
+    key_type: int,
+    asked: list[str],
+    described: Container[str],
+) -> Pieces:
     topic = _TOPICS[key_type]
+    keys = [key for key in asked if key in described]
     await _create(services, topic)
     await services.neighbours.confirm(_announced(services, key_type, keys))
     await services.neighbours.successors(lambda: _announced(services, key_type, keys))
@@ -56,7 +75,7 @@ async def _later(services: Services, request: Request, key_type: int, keys: list
         lambda: all(_leader(services, request, key_type, key) is not None for key in keys),
         LEADERS_TIMEOUT_MS if services.metadata.partitions(topic) is not None else 0,
     )
-    return _answer(services, request, key_type, keys)
+    return _answer(services, request, key_type, asked, described)
 
 
 async def _create(services: Services, topic: str) -> None:
@@ -102,8 +121,19 @@ def _leader(
     return None if endpoint is None else (known.leader, endpoint.host, endpoint.port)
 
 
-def _answer(services: Services, request: Request, key_type: int, keys: list[str]) -> Pieces:
-    coordinators = [_coordinator(services, request, key_type, key) for key in keys]
+def _answer(
+    services: Services,
+    request: Request,
+    key_type: int,
+    keys: list[str],
+    described: Container[str],
+) -> Pieces:
+    coordinators = [
+        _coordinator(services, request, key_type, key)
+        if key in described
+        else _denied(key_type, key)
+        for key in keys
+    ]
     if request.api_version >= BATCHED_FROM:
         for coordinator in coordinators:
             # Texts came back with the batch, but the original has one only for types unheard of.
@@ -112,6 +142,14 @@ def _answer(services: Services, request: Request, key_type: int, keys: list[str]
         return request.answer(Message(throttle_time=0, coordinators=coordinators))
     coordinators[0].throttle_time = 0
     return request.answer(coordinators[0])
+
+
+def _denied(key_type: int, key: str) -> Message:
+    error = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    if key_type == GROUP:
+        error = ErrorCode.GROUP_AUTHORIZATION_FAILED
+    text = TEXTS.get(error, error.name)
+    return Message(key=key, error_code=error, error_message=text, node_id=-1, host="", port=-1)
 
 
 def _coordinator(services: Services, request: Request, key_type: int, key: str) -> Message:

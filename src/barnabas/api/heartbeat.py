@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.HEARTBEAT)
+@serves(ApiKey.HEARTBEAT, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return request.answer(
+            Message(throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+        )
     error = services.groups.heartbeat(
         decoded.group_id,
         decoded.member_id,

@@ -12,27 +12,34 @@ from typing import Any
 from barnabas.api import loggers
 from barnabas.api.config_alteration import (
     Before,
-    ResourceType,
+    ConfigResourceType,
     alter_each,
     alter_persistent,
     invalid,
     refuse_nulls,
 )
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
 from barnabas.config.dynamic import Operation, OpType, apply_operations
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.INCREMENTAL_ALTER_CONFIGS)
+@serves(
+    ApiKey.INCREMENTAL_ALTER_CONFIGS,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.ALTER_CONFIGS),
+        (ResourceType.CLUSTER, AclOperation.ALTER_CONFIGS),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
 
     async def alter_one(resource: Any, validate_only: bool) -> None:
         operations = _operations(resource)
-        if resource.resource_type == ResourceType.BROKER_LOGGER:
+        if resource.resource_type == ConfigResourceType.BROKER_LOGGER:
             loggers.check_broker(services.broker_id, resource.resource_name)
             loggers.alter(operations, validate_only=validate_only)
             return
@@ -42,7 +49,7 @@ def handle(services: Services, request: Request) -> Answer:
 
         await alter_persistent(services, resource, change, validate_only=validate_only)
 
-    return alter_each(request, alter_one)
+    return alter_each(services, request, alter_one)
 
 
 def _operations(resource: Any) -> list[Operation]:

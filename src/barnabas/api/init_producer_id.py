@@ -7,9 +7,11 @@ it after an error. Below v4 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed, is_allowed_on_cluster
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.decisions import Expected
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -20,10 +22,29 @@ from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 FENCED_FROM = 4
 
 
-@serves(ApiKey.INIT_PRODUCER_ID)
+@serves(
+    ApiKey.INIT_PRODUCER_ID,
+    of_each(
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE),
+        (ResourceType.CLUSTER, AclOperation.IDEMPOTENT_WRITE),
+        (ResourceType.TOPIC, AclOperation.WRITE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """The next id of this broker's block, or what the transaction coordinator says."""
     return _init(services, request)
+
+
+def _check_allowed(services: Services, request: Request, transactional_id: str | None) -> None:
+    """Without an id of its own a producer may be idempotent who may write anywhere (KIP-679)."""
+    write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID
+    if transactional_id is not None:
+        if not is_allowed(services, request, write, kind, transactional_id):
+            raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    elif not is_allowed_on_cluster(
+        services, request, AclOperation.IDEMPOTENT_WRITE, quiet=True
+    ) and not is_allowed(services, request, write, ResourceType.TOPIC, None):
+        raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
 
 
 async def _init(services: Services, request: Request) -> Pieces:
@@ -39,6 +60,7 @@ async def _init(services: Services, request: Request) -> Pieces:
         producer_epoch=NO_PRODUCER_EPOCH,
     )
     try:
+        _check_allowed(services, request, decoded.transactional_id)
         if (given.producer_id < 0) != (given.epoch < 0):
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         if decoded.transactional_id is None:

@@ -7,11 +7,14 @@ logged by the original, not here), v9 lets a returning static leader skip the as
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import JoinRequest, JoinResult
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
@@ -21,10 +24,12 @@ NULLABLE_PROTOCOL_FROM = 7
 SKIP_ASSIGNMENT_FROM = 9
 
 
-@serves(ApiKey.JOIN_GROUP)
+@serves(ApiKey.JOIN_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the others, up to the rebalance timeout."""
     decoded = request.decode()
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return _answer(request, JoinResult(error=ErrorCode.GROUP_AUTHORIZATION_FAILED))
     version = request.api_version
     session_timeout_ms = milliseconds(decoded.session_timeout)
     rebalance_timeout_ms = milliseconds(getattr(decoded, "rebalance_timeout", session_timeout_ms))

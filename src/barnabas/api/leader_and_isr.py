@@ -5,14 +5,15 @@ The settings of topics that are new here are read first: a log is opened with th
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
 from barnabas.types import ZERO_UUID
 
 
-@serves(ApiKey.LEADER_AND_ISR)
+@serves(ApiKey.LEADER_AND_ISR, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
     """Held until this broker has registered (reference 4.2)."""
     return _apply(services, request)

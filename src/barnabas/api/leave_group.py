@@ -5,9 +5,11 @@ The answer does not wait for the record of an empty group, as in the original.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -15,10 +17,14 @@ from barnabas.protocol.message import Message
 BATCHED_FROM = 3
 
 
-@serves(ApiKey.LEAVE_GROUP)
+@serves(ApiKey.LEAVE_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return request.answer(
+            Message(throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED, members=[])
+        )
     if request.api_version < BATCHED_FROM:
         error, errors = services.groups.leave(decoded.group_id, [(decoded.member_id, None)])
         if error == ErrorCode.NONE:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from collections.abc import Container
+
+from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.LIST_GROUPS)
+@serves(
+    ApiKey.LIST_GROUPS,
+    of_each(
+        (ResourceType.CLUSTER, AclOperation.DESCRIBE), (ResourceType.GROUP, AclOperation.DESCRIBE)
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """At once; COORDINATOR_LOAD_IN_PROGRESS while some groups are not known yet."""
     decoded = request.decode()
     error, groups = services.groups.list(
         getattr(decoded, "states_filter", ()), getattr(decoded, "types_filter", ())
     )
+    described: Container[str] = EVERYTHING
+    if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE, quiet=True):
+        described = allowed(
+            services, request, AclOperation.DESCRIBE, ResourceType.GROUP, quiet=True
+        )
     return request.answer(
         Message(
             throttle_time=0,
@@ -28,6 +42,7 @@ def handle(services: Services, request: Request) -> Answer:
                     group_type=group.kind,
                 )
                 for group in groups
+                if group.id in described
             ],
         )
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -22,7 +24,7 @@ _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
 """The special timestamps and the versions they came with; an older request cannot mean them."""
 
 
-@serves(ApiKey.LIST_OFFSETS)
+@serves(ApiKey.LIST_OFFSETS, of_each((ResourceType.TOPIC, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     return request.worked_out(_answer(services, request))
@@ -36,11 +38,14 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
             asked[topic.name, p.partition_index] += 1
             yield 1
     is_known = getattr(decoded, "isolation_level", 0) in ISOLATION_LEVELS
+    described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     topics = []
-    for topic in decoded.topics:
+    for topic in sorted(decoded.topics, key=lambda t: t.name not in described):
         partitions = []
         for p in topic.partitions:
-            if asked[topic.name, p.partition_index] > 1 or not is_known:
+            if topic.name not in described:
+                answer = _refused(p, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            elif asked[topic.name, p.partition_index] > 1 or not is_known:
                 answer = _refused(p, ErrorCode.INVALID_REQUEST)
             else:
                 answer = _partition(services, request.api_version, decoded, topic.name, p)

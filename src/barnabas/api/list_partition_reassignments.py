@@ -4,13 +4,44 @@ serves it; partitions that do not move, or do not exist, are left out.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import denied
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.LIST_PARTITION_REASSIGNMENTS)
+def _refuse(services: Services, request: Request) -> Pieces:
+    """The partitions come back, with nothing said of them."""
+    refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=refused.code,
+            error_message=refused.message,
+            topics=[
+                Message(
+                    name=topic.name,
+                    partitions=[
+                        Message(
+                            partition_index=number,
+                            replicas=[],
+                            adding_replicas=[],
+                            removing_replicas=[],
+                        )
+                        for number in topic.partition_indexes
+                    ],
+                )
+                for topic in request.decode().topics or ()
+            ],
+        )
+    )
+
+
+@serves(ApiKey.LIST_PARTITION_REASSIGNMENTS, on_cluster(AclOperation.DESCRIBE, _refuse))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.10)."""
     return _ask(services, request)

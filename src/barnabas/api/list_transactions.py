@@ -3,9 +3,11 @@ states or producers, from v1 of transactions that have been open for longer than
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.states import BY_LABEL, TransactionState
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -14,7 +16,7 @@ from barnabas.protocol.message import Message
 NO_DURATION = -1
 
 
-@serves(ApiKey.LIST_TRANSACTIONS)
+@serves(ApiKey.LIST_TRANSACTIONS, of_each((ResourceType.TRANSACTIONAL_ID, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
     decoded = request.decode()
@@ -33,6 +35,9 @@ def handle(services: Services, request: Request) -> Answer:
                 transaction_states=[],
             )
         )
+    described = allowed(
+        services, request, AclOperation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, quiet=True
+    )
     found = [
         Message(
             transactional_id=transaction.id,
@@ -46,6 +51,7 @@ def handle(services: Services, request: Request) -> Answer:
             not decoded.producer_id_filters
             or transaction.value.producer_id in decoded.producer_id_filters
         )
+        and transaction.id in described
         and (duration_ms < 0 or now_ms - transaction.value.start_ms > duration_ms)
     ]
     return request.answer(

@@ -5,19 +5,29 @@ client allows it (v4+; older clients always do) and ``auto.create.topics.enable`
 A client that comes before the first announcement waits for it: an empty broker list helps nobody.
 One that asks about a leader that has just died waits for its successor, for half a second at most
 (``replication/neighbours.py``).
+
+Who may not describe a topic is not told whether there is one of its name; of an id that is told.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from barnabas.api.operations import CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS
-from barnabas.api.registry import serves
+from barnabas.api.access import (
+    EVERYTHING,
+    NOT_ASKED,
+    allowed,
+    cluster_operations,
+    is_allowed_on_cluster,
+    operations,
+)
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.api.topic_creation import auto_create
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import PartitionMetadata
@@ -35,14 +45,22 @@ _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 """Refusals of a creation whose client does well to ask again."""
 
 
-@serves(ApiKey.METADATA)
+@serves(
+    ApiKey.METADATA,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.DESCRIBE),
+        (ResourceType.TOPIC, AclOperation.CREATE),
+        (ResourceType.CLUSTER, AclOperation.CREATE),
+        (ResourceType.CLUSTER, AclOperation.DESCRIBE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode()
     listener, version = request.listener, request.api_version
     if not _is_sound(decoded, version):
         return request.answer_in_steps(_refusal(decoded))
-    wanted = _wanted(services, decoded, version)
+    wanted = _wanted(services, request, decoded)
     if (
         services.metadata.controller_id is None
         or _to_create(services, decoded, wanted)
@@ -57,7 +75,8 @@ def handle(services: Services, request: Request) -> Answer:
             partitions = None
             if known is not None:
                 partitions = [partition_message(services, p, listener, version) for p in known]
-            topics.append(_topic(services, decoded, name, {}, partitions))
+            topics.append(_topic(services, request, decoded, name, {}, partitions))
+        topics += _denied(services, wanted)
         return request.answer(_body(services, request, decoded, topics))
     return _answer(services, request, decoded, wanted, {})
 
@@ -77,7 +96,7 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
         lambda: services.metadata.controller_id is not None, FIRST_UPDATE_TIMEOUT_MS
     )
     errors: dict[str, ErrorCode] = {}
-    wanted = _wanted(services, decoded, request.api_version)
+    wanted = _wanted(services, request, decoded)
     for name in _to_create(services, decoded, wanted):
         try:
             await auto_create(services, name)
@@ -88,7 +107,7 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
     await services.neighbours.confirm(_asked_leaders(services, wanted))
     await services.neighbours.successors(lambda: _leaders(services, wanted.names))
-    wanted = _wanted(services, decoded, request.api_version)
+    wanted = _wanted(services, request, decoded)
     return await request.in_turns(_answer(services, request, decoded, wanted, errors))
 
 
@@ -106,23 +125,44 @@ class _Wanted(NamedTuple):
     unknown_ids: list[uuid.UUID]
     by_id: bool
     is_all: bool
+    denied: list[str]
+    """Named, but not to be described, or not to be created; of all topics they are left out."""
 
 
-def _wanted(services: Services, decoded: Any, version: int) -> _Wanted:
+def _wanted(services: Services, request: Request, decoded: Any) -> _Wanted:
+    """What is asked for, as far as its sender may have it described."""
+    asked = _asked(services, decoded, request.api_version)
+    if services.authorizer is None:
+        return asked
+    operation, kind = AclOperation.DESCRIBE, ResourceType.TOPIC
+    described = allowed(services, request, operation, kind, quiet=asked.is_all)
+    denied = [name for name in asked.names if name not in described]
+    wanted = asked._replace(names=[name for name in asked.names if name in described])
+    missing = _to_create(services, decoded, wanted)
+    if missing:
+        creatable = _creatable(services, request)
+        refused = {name for name in missing if name not in creatable}
+        wanted = wanted._replace(names=[name for name in wanted.names if name not in refused])
+        denied = [*(name for name in missing if name in refused), *denied]
+    return wanted if asked.is_all else wanted._replace(denied=denied)
+
+
+def _asked(services: Services, decoded: Any, version: int) -> _Wanted:
     """Each topic once. If one is asked for by id, those asked for by name are passed over."""
     cache = services.metadata
     if decoded.topics is None or (version == 0 and not decoded.topics):
-        return _Wanted(cache.topics(), [], False, True)
+        return _Wanted(cache.topics(), [], False, True, [])
     ids = [i for t in decoded.topics if (i := getattr(t, "topic_id", None)) is not None]
     if not ids:
         names = dict.fromkeys(t.name for t in decoded.topics if t.name is not None)
-        return _Wanted(list(names), [], False, False)
+        return _Wanted(list(names), [], False, False, [])
     found = {topic_id: cache.topic_name(topic_id) for topic_id in ids}
     return _Wanted(
         [name for name in found.values() if name is not None],
         [topic_id for topic_id, name in found.items() if name is None],
         True,
         False,
+        [],
     )
 
 
@@ -133,6 +173,13 @@ def _to_create(services: Services, decoded: Any, wanted: _Wanted) -> list[str]:
     if not services.config.flag("auto.create.topics.enable"):
         return []
     return [name for name in wanted.names if services.metadata.partitions(name) is None]
+
+
+def _creatable(services: Services, request: Request) -> Container[str]:
+    create = AclOperation.CREATE
+    if is_allowed_on_cluster(services, request, create, quiet=True):
+        return EVERYTHING
+    return allowed(services, request, create, ResourceType.TOPIC)
 
 
 def _leaders(services: Services, names: Iterable[str]) -> Iterator[int]:
@@ -167,8 +214,9 @@ def _answer(
             partitions = yield from each(
                 known, lambda p: partition_message(services, p, listener, version)
             )
-        topics.append(_topic(services, decoded, name, errors, partitions))
+        topics.append(_topic(services, request, decoded, name, errors, partitions))
         yield 1
+    topics += _denied(services, wanted)
     return (yield from request.answer_in_steps(_body(services, request, decoded, topics)))
 
 
@@ -180,10 +228,19 @@ def _body(services: Services, request: Request, decoded: Any, topics: list[Messa
         cluster_id=services.cluster_id,
         controller_id=-1 if controller_id is None else controller_id,
         topics=topics,
-        cluster_authorized_operations=CLUSTER_OPERATIONS
+        cluster_authorized_operations=cluster_operations(services, request)
         if getattr(decoded, "include_cluster_authorized_operations", False)
-        else NO_OPERATIONS,
+        else NOT_ASKED,
     )
+
+
+def _denied(services: Services, wanted: _Wanted) -> list[Message]:
+    """Topics that may not be described: without a name if they were found by their ids, else
+    without an id, whether or not they exist."""
+    error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    if not wanted.by_id:
+        return [_unknown(error, name, None) for name in wanted.denied]
+    return [_unknown(error, None, services.metadata.topic_id(name)) for name in wanted.denied]
 
 
 def _refusal(decoded: Any) -> Message:
@@ -197,7 +254,7 @@ def _refusal(decoded: Any) -> Message:
             _unknown(ErrorCode.INVALID_REQUEST, t.name or "", getattr(t, "topic_id", None))
             for t in decoded.topics
         ],
-        cluster_authorized_operations=NO_OPERATIONS,
+        cluster_authorized_operations=NOT_ASKED,
     )
 
 
@@ -221,7 +278,7 @@ def _unknown(error: ErrorCode, name: str | None, topic_id: uuid.UUID | None) -> 
         topic_id=topic_id,
         is_internal=name in INTERNAL_TOPICS,
         partitions=[],
-        topic_authorized_operations=NO_OPERATIONS,
+        topic_authorized_operations=NOT_ASKED,
     )
 
 
@@ -232,6 +289,7 @@ def _sorted_partitions(services: Services, name: str) -> list[PartitionMetadata]
 
 def _topic(
     services: Services,
+    request: Request,
     decoded: Any,
     name: str,
     errors: dict[str, ErrorCode],
@@ -248,10 +306,11 @@ def _topic(
             topic_id=services.metadata.topic_id(name),
             is_internal=name in INTERNAL_TOPICS,
             partitions=partitions,
-            topic_authorized_operations=NO_OPERATIONS,
+            topic_authorized_operations=NOT_ASKED,
         )
     if getattr(decoded, "include_topic_authorized_operations", False):
-        topic.topic_authorized_operations = TOPIC_OPERATIONS
+        may = operations(services, request, ResourceType.TOPIC, name)
+        topic.topic_authorized_operations = may
     return topic
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import answered, to_commit
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
+from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import milliseconds
 from barnabas.protocol.message import Message
@@ -24,7 +27,10 @@ DEFAULT_RETENTION_MS = -1
 MEMBER_EPOCHS_FROM = 9
 
 
-@serves(ApiKey.OFFSET_COMMIT)
+@serves(
+    ApiKey.OFFSET_COMMIT,
+    of_each((ResourceType.GROUP, AclOperation.READ), (ResourceType.TOPIC, AclOperation.READ)),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition."""
     return request.worked_out(_commit(services, request))
@@ -32,10 +38,16 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
     decoded = request.decode()
+    group_id = decoded.group_id
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, group_id):
+        refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
+        topics = yield from answered(decoded.topics, lambda _: refused)
+        return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+    readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     now_ms = services.env.clock.wall_ms()
     retention_ms = milliseconds(getattr(decoded, "retention_time", DEFAULT_RETENTION_MS))
     expire_ms = None if retention_ms < 0 else now_ms + retention_ms
-    offsets, errors = yield from to_commit(services, decoded.topics, now_ms, expire_ms)
+    offsets, errors = yield from to_commit(services, decoded.topics, readable, now_ms, expire_ms)
     if not offsets:
         return (yield from _answer(request, decoded, errors))
     result = services.groups.offsets.commit(

@@ -4,19 +4,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
 
 
-@serves(ApiKey.OFFSET_FOR_LEADER_EPOCH)
+@serves(
+    ApiKey.OFFSET_FOR_LEADER_EPOCH,
+    of_each(
+        (ResourceType.CLUSTER, AclOperation.CLUSTER_ACTION),
+        (ResourceType.TOPIC, AclOperation.DESCRIBE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Each partition on its own."""
     return request.worked_out(_answer(services, request))
@@ -24,21 +33,34 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
     topics = []
+    described: Container[str] = EVERYTHING
+    if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION, quiet=True):
+        described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     for topic in request.decode().topics:
-        describe = partial(_partition, services, topic.topic)
+        describe: Callable[[Any], Message] = partial(_partition, services, topic.topic)
+        if topic.topic not in described:
+            describe = _denied
         partitions = yield from each(topic.partitions, describe)
         topics.append(Message(topic=topic.topic, partitions=partitions))
         yield 1
     return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
 
 
-def _partition(services: Services, topic: str, wanted: Any) -> Message:
-    answer = Message(
-        error_code=ErrorCode.NONE,
+def _nothing(wanted: Any, error: ErrorCode) -> Message:
+    return Message(
+        error_code=error,
         partition=wanted.partition,
         leader_epoch=NO_EPOCH,
         end_offset=NO_OFFSET,
     )
+
+
+def _denied(wanted: Any) -> Message:
+    return _nothing(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+
+
+def _partition(services: Services, topic: str, wanted: Any) -> Message:
+    answer = _nothing(wanted, ErrorCode.NONE)
     try:
         found = services.replicas.end_of_epoch(
             TopicPartition(topic, wanted.partition),

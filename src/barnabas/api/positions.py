@@ -3,7 +3,7 @@ and an answer of the same form with an error code for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from barnabas.api.request import Steps
@@ -18,15 +18,23 @@ Positions = list[tuple[TopicPartition, CommittedOffset]]
 
 
 def to_commit(
-    services: Services, topics: list[Any], now_ms: int, expire_ms: int | None = None
+    services: Services,
+    topics: list[Any],
+    readable: Container[str],
+    now_ms: int,
+    expire_ms: int | None = None,
 ) -> Steps[tuple[Positions, Errors]]:
-    """The positions that a request brings, and the partitions among them that do not exist."""
+    """The positions that a request brings, and the partitions among them that may not be read, or
+    do not exist."""
     positions: Positions = []
     errors: Errors = {}
     for topic in topics:
         for partition in topic.partitions:
             yield 1
             name = TopicPartition(topic.name, partition.partition_index)
+            if topic.name not in readable:
+                errors[name] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+                continue
             if name not in services.metadata:
                 errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
                 continue

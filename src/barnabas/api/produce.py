@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TypeAlias
 
+from barnabas.api.access import allowed, is_allowed
 from barnabas.api.hints import node_endpoints
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, ask, begin
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.verification import Verdicts, told_to_producer
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import API_TABLE, ApiKey
@@ -31,7 +33,14 @@ from barnabas.protocol.produce import (
     parse_produce,
 )
 from barnabas.protocol.wire import MALFORMED, read_string
-from barnabas.records.header import HEADER_BYTES, MAGIC, MAGIC_POSITION, parse_header
+from barnabas.records.header import (
+    ATTRIBUTES_POSITION,
+    HEADER_BYTES,
+    MAGIC,
+    MAGIC_POSITION,
+    TRANSACTIONAL_BIT,
+    parse_header,
+)
 from barnabas.replication.produce import InTransaction
 from barnabas.replication.results import ProduceResult
 from barnabas.types import TopicPartition
@@ -44,7 +53,13 @@ ADMIN_CLIENT_ID = "__admin_client"
 """The one client that may write to internal topics, as in the original."""
 
 
-@serves(ApiKey.PRODUCE)
+@serves(
+    ApiKey.PRODUCE,
+    of_each(
+        (ResourceType.TOPIC, AclOperation.WRITE),
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Append at once; answer now, or when enough replicas have the records."""
     version = request.api_version
@@ -53,6 +68,8 @@ def handle(services: Services, request: Request) -> Answer:
     if version > API_TABLE[ApiKey.PRODUCE].max_version:
         raise InvalidRequest(f"unsupported Produce version {version}")
     parsed = parse_produce(version, request.frame, request.body_offset)
+    if services.authorizer is not None and not _may_be_transactional(services, request, parsed):
+        return _refuse(services, request, parsed)
     if parsed.transactional_id is not None:
         return _in_transaction(services, request, parsed, parsed.transactional_id)
     outcome = _append(services, request, parsed)
@@ -60,6 +77,44 @@ def handle(services: Services, request: Request) -> Answer:
         _settle_unanswered(outcome)
         return None
     return when(outcome, lambda results: _answer(services, request, parsed, results))
+
+
+def _may_be_transactional(services: Services, request: Request, parsed: ProduceRequest) -> bool:
+    """Whether it has no transactional batches, or comes from whom their id is allowed."""
+    name, kind = parsed.transactional_id, ResourceType.TRANSACTIONAL_ID
+    if not any(
+        records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_BIT
+        for _, partitions in parsed.topics
+        for _, records in partitions
+        if records is not None and len(records) >= HEADER_BYTES
+    ):
+        return True
+    if name is None:
+        return False
+    return is_allowed(services, request, AclOperation.WRITE, kind, name)
+
+
+def _refuse(services: Services, request: Request, parsed: ProduceRequest) -> Answer:
+    """Every partition, since the sender has no right to the transactional id."""
+    if parsed.acks == 0:
+        raise InvalidRequest("acks=0 in a transaction of somebody else")
+    results = []
+    for topic, partitions in parsed.topics:
+        for number, _ in partitions:
+            result = ProduceResult(topic, number)
+            result.fail(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+            results.append(result)
+    return _answer(services, request, parsed, results)
+
+
+def _denied(
+    services: Services, request: Request, parsed: ProduceRequest, *, quiet: bool = False
+) -> Container[str]:
+    """The topics that the sender may not write to."""
+    if services.authorizer is None:
+        return ()
+    writable = allowed(services, request, AclOperation.WRITE, ResourceType.TOPIC, quiet=quiet)
+    return {name for name, _ in parsed.topics if name not in writable}
 
 
 Outcome: TypeAlias = "list[ProduceResult] | asyncio.Future[list[ProduceResult]]"
@@ -82,6 +137,7 @@ def _append(
             for partition, records in partitions
         ],
         transaction=transaction,
+        denied=_denied(services, request, parsed),
     )
 
 
@@ -91,7 +147,8 @@ def _in_transaction(
     """Append at once where the transaction is open already, else ask its coordinator first."""
     if parsed.acks == 0:
         raise InvalidRequest("acks=0 in a transaction")
-    batches = _transactional_batches(parsed)
+    denied = _denied(services, request, parsed, quiet=True)
+    batches = _transactional_batches(parsed, denied)
     if len({batch[:2] for batch in batches.values()}) > 1:
         problem = KafkaError(
             ErrorCode.INVALID_PRODUCER_ID_MAPPING,
@@ -133,10 +190,15 @@ async def _verified(
     return _answer(services, request, parsed, results)
 
 
-def _transactional_batches(parsed: ProduceRequest) -> dict[TopicPartition, Batch]:
-    """The transactional batches of a request; what is no batch at all is refused later."""
+def _transactional_batches(
+    parsed: ProduceRequest, denied: Container[str]
+) -> dict[TopicPartition, Batch]:
+    """The transactional batches of a request that may be written; what is no batch at all is
+    refused later."""
     found: dict[TopicPartition, Batch] = {}
     for topic, partitions in parsed.topics:
+        if topic in denied:
+            continue
         for number, records in partitions:
             if records is None or len(records) < HEADER_BYTES or records[MAGIC_POSITION] != MAGIC:
                 continue

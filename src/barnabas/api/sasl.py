@@ -6,7 +6,7 @@ late: ILLEGAL_SASL_STATE, as the original answers on PLAINTEXT.
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import ANYBODY, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
@@ -14,14 +14,14 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 
-@serves(ApiKey.SASL_HANDSHAKE)
+@serves(ApiKey.SASL_HANDSHAKE, ANYBODY)
 def handle_handshake(services: Services, request: Request) -> Answer:
     """No mechanism is on offer."""
     request.decode()
     return request.answer(Message(error_code=ErrorCode.ILLEGAL_SASL_STATE, mechanisms=[]))
 
 
-@serves(ApiKey.SASL_AUTHENTICATE)
+@serves(ApiKey.SASL_AUTHENTICATE, ANYBODY)
 def handle_authenticate(services: Services, request: Request) -> Answer:
     """Whatever the bytes say."""
     request.decode()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
@@ -83,6 +84,8 @@ class Services:
     groups: GroupCoordinator
     transactions: TransactionCoordinator
     features: FeatureSource
+    authorizer: AclAuthorizer | None = None
+    """None: everybody may do everything."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Topics that are being written to ZooKeeper right now."""
     creating_topics: dict[str, None] = field(default_factory=dict)

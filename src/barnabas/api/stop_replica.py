@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
 
 
-@serves(ApiKey.STOP_REPLICA)
+@serves(ApiKey.STOP_REPLICA, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
     """Held until this broker has registered (reference 4.3)."""
     return _apply(services, request)

@@ -5,10 +5,12 @@ Answered once the assignment is replicated. From v5 a member says which protocol
 
 from __future__ import annotations
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import SyncRequest, SyncResult
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -17,7 +19,7 @@ from barnabas.protocol.message import Message
 PROTOCOL_FROM = 5
 
 
-@serves(ApiKey.SYNC_GROUP)
+@serves(ApiKey.SYNC_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the leader of the group."""
     decoded = request.decode()
@@ -26,6 +28,8 @@ def handle(services: Services, request: Request) -> Answer:
     if request.api_version >= PROTOCOL_FROM and (protocol_type is None or protocol is None):
         refused = SyncResult(error=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         return _answer(request, refused)
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return _answer(request, SyncResult(error=ErrorCode.GROUP_AUTHORIZATION_FAILED))
     result = services.groups.sync(
         decoded.group_id,
         SyncRequest(

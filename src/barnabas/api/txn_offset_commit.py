@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import Positions, answered, to_commit
-from barnabas.api.registry import serves
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, prepare
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.coordinator.group.writing import OFFSET_ERRORS
@@ -27,7 +29,14 @@ ABORTABLE_FROM = 4
 LOADING_FROM = 2
 
 
-@serves(ApiKey.TXN_OFFSET_COMMIT)
+@serves(
+    ApiKey.TXN_OFFSET_COMMIT,
+    of_each(
+        (ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE),
+        (ResourceType.GROUP, AclOperation.READ),
+        (ResourceType.TOPIC, AclOperation.READ),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the transaction's coordinator, and the replicas of the group's partition."""
     return _commit(services, request)
@@ -35,11 +44,28 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _commit(services: Services, request: Request) -> Pieces:
     decoded = request.decode()
+    refused = _refusal(services, request, decoded)
+    if refused != ErrorCode.NONE:
+        topics = await request.in_turns_if_long(answered(decoded.topics, lambda _: refused))
+        return request.answer(Message(throttle_time=0, topics=topics))
+    readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     now_ms = services.env.clock.wall_ms()
-    offsets, errors = await request.in_turns_if_long(to_commit(services, decoded.topics, now_ms))
+    offsets, errors = await request.in_turns_if_long(
+        to_commit(services, decoded.topics, readable, now_ms)
+    )
     if offsets:
         errors.update(await _append(services, request, decoded, offsets))
     return await request.in_turns_if_long(_answer(request, decoded, errors))
+
+
+def _refusal(services: Services, request: Request, decoded: Any) -> ErrorCode:
+    """The id is asked about first."""
+    kind = ResourceType.TRANSACTIONAL_ID
+    if not is_allowed(services, request, AclOperation.WRITE, kind, decoded.transactional_id):
+        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
+        return ErrorCode.GROUP_AUTHORIZATION_FAILED
+    return ErrorCode.NONE
 
 
 async def _append(

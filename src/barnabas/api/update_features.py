@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import refuse_in_one_word
+from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -20,7 +22,7 @@ KINDS_FROM = 1
 """Version that names the kind of change; v0 only says whether a downgrade is allowed."""
 
 
-@serves(ApiKey.UPDATE_FEATURES)
+@serves(ApiKey.UPDATE_FEATURES, on_cluster(AclOperation.ALTER, refuse_in_one_word))
 def handle(services: Services, request: Request) -> Answer:
     """The reason for each feature, once."""
     decoded = request.decode()

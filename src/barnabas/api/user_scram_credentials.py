@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed_on_cluster
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -26,13 +28,40 @@ def _result(user: str, error: ErrorCode, message: str) -> Message:
     return Message(user=user, error_code=error, error_message=message, credential_infos=[])
 
 
-@serves(ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS)
+@serves(
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, of_each((ResourceType.CLUSTER, AclOperation.DESCRIBE))
+)
 def handle_describe(services: Services, request: Request) -> Answer:
     """Nothing for all users; the reason for each that is named."""
+    if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE):
+        return _refusal(request)
     named = Counter(user.name for user in request.decode().users or ())
     results = [_described(name, times) for name, times in named.items()]
     return request.answer(
         Message(throttle_time=0, error_code=ErrorCode.NONE, error_message="", results=results)
+    )
+
+
+def _denied(user: str) -> Message:
+    return Message(
+        user=user,
+        error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+        error_message=None,
+        credential_infos=[],
+    )
+
+
+def _refusal(request: Request) -> Answer:
+    """For each who was asked about one answer that does not name him. The original has none at all
+    for all users; its client waits until it gives up."""
+    refused = _denied("")
+    return request.answer(
+        Message(
+            throttle_time=0,
+            error_code=refused.error_code,
+            error_message=None,
+            results=[refused for _ in request.decode().users or ()],
+        )
     )
 
 
@@ -53,7 +82,7 @@ def _described(name: str, times: int) -> Message:
     )
 
 
-@serves(ApiKey.ALTER_USER_SCRAM_CREDENTIALS)
+@serves(ApiKey.ALTER_USER_SCRAM_CREDENTIALS, of_each((ResourceType.CLUSTER, AclOperation.ALTER)))
 def handle_alter(services: Services, request: Request) -> Answer:
     """One refusal for each user."""
     decoded = request.decode()
@@ -64,7 +93,8 @@ def handle_alter(services: Services, request: Request) -> Answer:
             for name in users
         ]
     else:
-        results = [_refused(name, decoded) for name in users]
+        may = is_allowed_on_cluster(services, request, AclOperation.ALTER)
+        results = [_refused(name, decoded) if may else _denied(name) for name in users]
     return request.answer(Message(throttle_time=0, results=results))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from barnabas.api.registry import serves
+from barnabas.api.access import is_allowed_on_cluster, refuse_as_a_whole
+from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
+from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -22,9 +24,19 @@ from barnabas.replication.produce import ACKS_ALL, ProduceEntry
 from barnabas.replication.results import ProduceResult
 
 
-@serves(ApiKey.WRITE_TXN_MARKERS)
+@serves(
+    ApiKey.WRITE_TXN_MARKERS,
+    of_each(
+        (ResourceType.CLUSTER, AclOperation.ALTER),
+        (ResourceType.CLUSTER, AclOperation.CLUSTER_ACTION),
+    ),
+)
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of every partition."""
+    if not is_allowed_on_cluster(
+        services, request, AclOperation.ALTER, quiet=True
+    ) and not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
+        return refuse_as_a_whole(services, request)
     markers = request.decode().markers
     now_ms = services.env.clock.wall_ms()
     entries = [entry for marker in markers for entry in _entries(marker, now_ms)]

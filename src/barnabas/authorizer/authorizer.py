@@ -138,22 +138,25 @@ class AclAuthorizer:
     # Changes
 
     async def update(
-        self, pattern: ResourcePattern, change: Callable[[Entries], Entries]
+        self, pattern: ResourcePattern, change: Callable[[Entries], Entries | None]
     ) -> tuple[Entries, Entries]:
         """Write what ``change`` makes of a pattern's entries, and tell all brokers, in one
         transaction (the original's second write may be lost). The entries before and after.
 
         ``change`` is asked again if somebody else was first, and after a lost reply, when our own
-        write may be there already. Raises MalformedZNode, INVALID_REQUEST if it would not fit."""
+        write may be there already; None leaves them as they are. Raises MalformedZNode,
+        INVALID_REQUEST if it would not fit."""
         before: dict[AccessControlEntry, None] = {}
         async with self._reading:
             while True:
                 try:
                     data, version = await self._body(pattern)
                     found = decode_entries(store_of(pattern).resource_path(pattern), data)
-                    after = tuple(dict.fromkeys(change(found)))
                     before.update(dict.fromkeys(found))
-                    await self._write(pattern, after, version)
+                    changed = change(found)
+                    after = found if changed is None else tuple(dict.fromkeys(changed))
+                    if changed is not None:
+                        await self._write(pattern, after, version)
                     break
                 except (BadVersion, NodeExists):
                     before.clear()

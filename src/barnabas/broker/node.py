@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
+from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
@@ -22,6 +23,7 @@ from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
 from barnabas.broker.room_settings import (
+    authorizer_policy,
     connection_limits,
     controller_settings,
     group_settings,
@@ -151,6 +153,10 @@ class Node:
             },
         )
         self._features = FinalizedFeatures(self._zookeeper)
+        policy = authorizer_policy(config)
+        self._authorizer: AclAuthorizer | None = None
+        if policy is not None:
+            self._authorizer = AclAuthorizer(env.clock, self._zookeeper, policy)
         self._network: NetworkServer | None = None
         self._ports: dict[str, int] = {}
         """By listener: the ports in use."""
@@ -177,6 +183,8 @@ class Node:
         await self._dynamic.load(broker_id)
         await self._configs.load()
         await self._features.load()
+        if self._authorizer is not None:
+            await self._authorizer.load()
         await self._logs.load(
             broker_id=broker_id,
             cluster_id=cluster_id,
@@ -269,6 +277,7 @@ class Node:
                 self._producer_ids.next,
             ),
             features=self._features,
+            authorizer=self._authorizer,
         )
         return self.services
 
@@ -316,6 +325,7 @@ class Node:
             ("logs", self._logs.run()),
             ("settings", self._changes.run()),
             ("features", self._features.run()),
+            *(() if self._authorizer is None else (("acls", self._authorizer.run()),)),
             ("producer ids", self._producer_ids.run()),
             ("connections", self._network.watch()),
         ):
@@ -345,12 +355,16 @@ class Node:
     def _watch_again(self) -> None:
         self._changes.on_new_session()
         self._features.on_new_session()
+        if self._authorizer is not None:
+            self._authorizer.on_new_session()
 
     def _on_event(self, event: WatchEvent) -> None:
         if self._controller is not None:
             self._controller.on_zookeeper_event(event)
         self._changes.on_event(event)
         self._features.on_event(event)
+        if self._authorizer is not None:
+            self._authorizer.on_event(event)
 
     def _on_session(self, state: SessionState) -> None:
         log.info("ZooKeeper session %s", state.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from barnabas import limits
+from barnabas.authorizer.decision import Policy
 from barnabas.broker.connection_limits import ConnectionLimits
 from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
@@ -148,3 +149,11 @@ def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSet
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         log_flush_before_ack=config.flag("log.flush.before.ack"),
     )
+
+
+def authorizer_policy(config: BrokerConfig) -> Policy | None:
+    """None where everybody may do everything."""
+    found = config.authorization
+    if found is None:
+        return None
+    return Policy(super_users=found.super_users, allow_if_no_acl=found.allow_if_no_acl)

@@ -7,6 +7,11 @@ import os.path
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from barnabas.config.authorization import (
+    OWN_SETTINGS,
+    Authorization,
+    read_authorization,
+)
 from barnabas.config.checks import Value
 from barnabas.config.java import parse_csv
 from barnabas.config.listeners import Listeners, read_listeners
@@ -36,9 +41,10 @@ class Snapshot:
         self.dynamic: Mapping[str, str] = dict(own or {})
         self.texts = _merged(given, self.dynamic_default, self.dynamic)
         """By name, of every setting that has not its default."""
+        self.authorization = read_authorization(self.texts)
         for name, text in self.texts.items():
             broker_setting(name).parse(text)
-            check_protection(name, text)
+            check_protection(name, text, authorized=self.authorization is not None)
         self.given_values = {
             name: SETTINGS[name].parse(text)
             for name, text in self.texts.items()
@@ -61,6 +67,8 @@ class Snapshot:
         found = []
         for name, text in self.texts.items():
             setting = broker_setting(name)
+            if name in OWN_SETTINGS and self.authorization is not None:
+                continue
             known = name in SETTINGS
             if not known or (not setting.effect and not setting.is_default(setting.parse(text))):
                 found.append(name)
@@ -110,6 +118,11 @@ class BrokerConfig:
     @property
     def inter_broker_listener(self) -> str:
         return self._now.listeners.inter_broker
+
+    @property
+    def authorization(self) -> Authorization | None:
+        """Who may do what; None if everybody may do everything."""
+        return self._now.authorization
 
     @property
     def values(self) -> Mapping[str, Value]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from barnabas.config.authorization import ALLOW_IF_NO_ACL, AUTHORIZER, OWN_SETTINGS, SUPER_USERS
 from barnabas.config.definition import ConfigType
 from barnabas.config.settings import broker_setting, of_listener
 from barnabas.errors import ConfigError
@@ -26,7 +27,6 @@ _PREFIXES = (
     "zookeeper.ssl.",
 )
 """Names that are not in the table, but mean security or hide values: those of plug-ins."""
-_EVERYONE = "allow.everyone.if.no.acl.found"
 _JAVA_OPTIONS = ("-Djava.security.", "-Djavax.net.ssl.", "-Dzookeeper.")
 """Beginnings of the options in ``KAFKA_OPTS`` by which Java's brokers are given SASL and TLS."""
 
@@ -40,16 +40,21 @@ def check_java_options(options: str) -> None:
             )
 
 
-def check_protection(name: str, text: str) -> None:
-    """ConfigError if this setting asks for protection that is not here, however it is spelled."""
+def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
+    """ConfigError if this setting asks for protection that is not here, however it is spelled.
+    ``authorized``: an authorizer obeys its own settings."""
     asked = text.strip()
-    setting = broker_setting(name)
+    if authorized and name in OWN_SETTINGS:
+        return
+    setting, meant = broker_setting(name), name
     if setting.type is ConfigType.UNKNOWN:
-        setting = broker_setting(_respelled(name))
+        meant = _respelled(name)
+        setting = broker_setting(meant)
     if setting.type is ConfigType.UNKNOWN:
-        refused = bool(asked) and _protects(_respelled(name), asked)
+        refused = bool(asked) and _protects(meant, asked)
     else:
-        refused = setting.refused and not setting.is_default(setting.parse(asked))
+        protects = setting.refused or (meant == AUTHORIZER and name != meant)
+        refused = protects and not setting.is_default(setting.parse(asked))
     if refused:
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
 
@@ -62,7 +67,7 @@ def _respelled(name: str) -> str:
 
 def _protects(name: str, asked: str) -> bool:
     base = of_listener(name) or name
-    if base == _EVERYONE:
+    if base == ALLOW_IF_NO_ACL:
         return asked.lower() != "true"
     inner = any(f".{prefix}" in base for prefix in ("sasl.", "ssl."))
-    return base == "super.users" or base.startswith(_PREFIXES) or inner
+    return base == SUPER_USERS or base.startswith(_PREFIXES) or inner

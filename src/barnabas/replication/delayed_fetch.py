@@ -76,6 +76,8 @@ class DelayedFetch:
         path, params = self._path, self._params
         known = self._answers.get(entry)
         try:
+            if params.may_read is not None:
+                path.check_allowed(entry, params.may_read)
             partition = path.partition_for(entry)
             self._place(entry, partition)
             path.check(partition, entry, params)

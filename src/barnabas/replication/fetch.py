@@ -14,7 +14,7 @@ has heard of a new leader epoch before its leader has is not told so: it waits (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.delayed_fetch import DelayedFetch, unwatch
@@ -111,6 +111,9 @@ class FetchPath:
             # The replica has registered anew: every position must be noted under the new epoch.
             watch.broker_epoch = params.broker_epoch
             watch.dirty.update(dict.fromkeys(session.partitions.values()))
+        if session is not None and watch.acl_generation != params.acl_generation:
+            watch.dirty.update(dict.fromkeys(session.partitions.values()))
+        watch.acl_generation = params.acl_generation
         if params.from_follower:
             highest = self._context.highest_broker_epochs
             known = highest.get(params.replica_id, UNKNOWN_BROKER_EPOCH)
@@ -125,6 +128,17 @@ class FetchPath:
             unwatch(entry)
 
     # One partition
+
+    def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
+        """Raises PreReadError unless the reader may read the topic, whether or not it exists; of an
+        id nothing is secret."""
+        topic = entry.topic
+        if entry.topic_id is not None:
+            topic = self._context.metadata.topic_name(entry.topic_id)
+            if topic is None:
+                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_ID)
+        if not may_read(topic or ""):
+            raise PreReadError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
 
     def partition_for(self, entry: SessionPartition) -> Partition:
         """The hosted partition behind an entry. Raises PreReadError, KafkaError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from barnabas.errors import KafkaError
@@ -31,6 +31,10 @@ class FetchParams:
     session_epoch: int = FINAL_EPOCH
     partitions: list[SessionPartition] = field(default_factory=list)
     forgotten: list[tuple[Hashable, int]] = field(default_factory=list)
+    may_read: Callable[[str], bool] | None = None
+    """Whether the reader may have a topic's records, asked at each look; None: every topic's."""
+    acl_generation: int = 0
+    """Of the ACLs that this goes by: after a change every partition is looked at again."""
 
     @property
     def from_follower(self) -> bool:

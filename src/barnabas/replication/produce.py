@@ -9,7 +9,7 @@ the log even if the answer is an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -79,10 +79,12 @@ class ProducePath:
         origin: str = "client",
         internal_topics: bool = True,
         transaction: InTransaction | None = None,
+        denied: Container[str] = (),
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         """The results now, or a promise of them within ``timeout_ms``; in the order of entries.
 
-        ``internal_topics``: whether the topics of the coordinators may be written to."""
+        ``internal_topics``: whether the topics of the coordinators may be written to. ``denied``:
+        topics of the entries that the sender may not write to."""
         if acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
             return [self._refused(entry) for entry in entries]
         results: list[ProduceResult] = []
@@ -90,6 +92,9 @@ class ProducePath:
         for topic, number, records in entries:
             result = ProduceResult(topic, number)
             results.append(result)
+            if topic in denied:
+                result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+                continue
             name = TopicPartition(topic, number)
             if topic in INTERNAL_TOPICS and not internal_topics and self._exists(name):
                 result.fail(

@@ -218,6 +218,7 @@ class FetchWatch:
     __slots__ = (
         "_loop",
         "_scheduled",
+        "acl_generation",
         "broker_epoch",
         "bytes_seen",
         "dirty",
@@ -238,6 +239,8 @@ class FetchWatch:
         self.last_fetch_ms = 0
         self.broker_epoch = UNKNOWN_BROKER_EPOCH
         """Incarnation of the follower that fetched last."""
+        self.acl_generation = 0
+        """Of the ACLs by which its reader fetched last."""
 
     def wake(self, *, force: bool = False) -> None:
         """Let the parked fetch look again, later in this loop turn and only once."""

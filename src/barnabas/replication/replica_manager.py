@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -189,6 +189,7 @@ class ReplicaManager:
         origin: str = "client",
         internal_topics: bool = True,
         transaction: InTransaction | None = None,
+        denied: Container[str] = (),
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         """Append produced records; see ``ProducePath.append``."""
         return self._produce.append(
@@ -199,6 +200,7 @@ class ReplicaManager:
             origin=origin,
             internal_topics=internal_topics,
             transaction=transaction,
+            denied=denied,
         )
 
     def begin_verification(

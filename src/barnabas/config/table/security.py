@@ -6,7 +6,7 @@ security.inter.broker.protocol  STRING  PLAINTEXT  in:PLAINTEXT,SSL,SASL_PLAINTE
     Security protocol between brokers.
 security.providers  STRING  -  LOW  refused
     Classes that provide security algorithms.
-authorizer.class.name  STRING  ""  nonnull  LOW  refused
+authorizer.class.name  STRING  ""  nonnull  LOW
     Class that decides who may do what.
 principal.builder.class  CLASS
     org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder  MEDIUM

@@ -1,0 +1,155 @@
+"""AuthHelper: may the sender of a request do this? Asked by handlers of what their requests name.
+
+Without an authorizer everybody may do everything. What a handler may ask for it has declared where
+it registers (``registry.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from barnabas.api.request import Pieces, Request
+from barnabas.api.services import Services
+from barnabas.api.unexpected import error_answer
+from barnabas.authorizer.acl import (
+    CLUSTER_NAME,
+    OPERATIONS_OF,
+    AclOperation,
+    ResourceType,
+)
+from barnabas.authorizer.authorizer import AclAuthorizer
+from barnabas.authorizer.decision import Question
+from barnabas.errors import TEXTS, ErrorCode, KafkaError
+from barnabas.protocol.message import Message
+
+NOT_ASKED: Final = -(2**31)
+"""As allowed operations: the client did not ask for them."""
+
+
+class _All:
+    """Every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+EVERYTHING: Final[Container[str]] = _All()
+
+
+class _Allowed:
+    """The names of a type of resource with which somebody may do something. Each is asked about
+    when it is looked for, and once: so the work of asking is part of the handler's own steps."""
+
+    __slots__ = ("_answers", "_authorizer", "_operation", "_quiet", "_request", "_type")
+
+    def __init__(
+        self,
+        authorizer: AclAuthorizer,
+        request: Request,
+        operation: AclOperation,
+        resource_type: ResourceType,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._authorizer = authorizer
+        self._request = request
+        self._operation = operation
+        self._type = resource_type
+        self._quiet = quiet
+        self._answers: dict[str, bool] = {}
+
+    def __contains__(self, name: object) -> bool:
+        assert isinstance(name, str)
+        known = self._answers.get(name)
+        if known is None:
+            known = self._answers[name] = _ask(
+                self._authorizer, self._request, self._operation, self._type, name, self._quiet
+            )
+        return known
+
+
+def allowed(
+    services: Services,
+    request: Request,
+    operation: AclOperation,
+    resource_type: ResourceType,
+    *,
+    quiet: bool = False,
+) -> Container[str]:
+    """The names of this type with which the sender may do this. ``quiet``: a denial is no event for
+    the audit log, as where it only shortens a list."""
+    if services.authorizer is None:
+        return EVERYTHING
+    return _Allowed(services.authorizer, request, operation, resource_type, quiet=quiet)
+
+
+def is_allowed(
+    services: Services,
+    request: Request,
+    operation: AclOperation,
+    resource_type: ResourceType,
+    name: str | None,
+    *,
+    quiet: bool = False,
+) -> bool:
+    """Whether the sender may do this with one resource; ``name`` None: with some of the type."""
+    if services.authorizer is None:
+        return True
+    return _ask(services.authorizer, request, operation, resource_type, name, quiet)
+
+
+def is_allowed_on_cluster(
+    services: Services, request: Request, operation: AclOperation, *, quiet: bool = False
+) -> bool:
+    """``is_allowed`` for the one resource that is the cluster."""
+    return is_allowed(services, request, operation, ResourceType.CLUSTER, CLUSTER_NAME, quiet=quiet)
+
+
+def _ask(
+    authorizer: AclAuthorizer,
+    request: Request,
+    operation: AclOperation,
+    resource_type: ResourceType,
+    name: str | None,
+    quiet: bool,
+) -> bool:
+    question = Question(request.principal, request.client_host, operation, resource_type, name)
+    if quiet and not authorizer.decide(question).allowed:
+        return False
+    return authorizer.allows(question, request.api_key)
+
+
+def operations(services: Services, request: Request, resource_type: ResourceType, name: str) -> int:
+    """What the sender may do with a resource, as bits: 1 << operation."""
+    if services.authorizer is None:
+        return sum(1 << operation for operation in OPERATIONS_OF[resource_type])
+    return services.authorizer.operations(
+        request.principal, request.client_host, resource_type, name
+    )
+
+
+def cluster_operations(services: Services, request: Request) -> int:
+    """What he may do with the cluster; nothing, as an answer, to whom it is not described."""
+    if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE):
+        return 0
+    return operations(services, request, ResourceType.CLUSTER, CLUSTER_NAME)
+
+
+def denied(error: ErrorCode) -> KafkaError:
+    """An authorization error with the original's text."""
+    return KafkaError(error, TEXTS.get(error, error.name))
+
+
+def refuse_in_one_word(services: Services, request: Request) -> Pieces:
+    """The answer of APIs that in this case say nothing of what was named."""
+    refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    return request.answer(
+        Message(throttle_time=0, error_code=refused.code, error_message=refused.message)
+    )
+
+
+def refuse_as_a_whole(services: Services, request: Request) -> Pieces | None:
+    """The usual answer to whom a request about the cluster is not allowed."""
+    error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return error_answer(request, error, TEXTS.get(error, error.name))

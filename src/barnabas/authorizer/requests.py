@@ -1,0 +1,116 @@
+"""AclAuthorizer.createAcls, deleteAcls: what a list of ACLs or of filters changes. Flows.
+
+Each ACL and each filter has its own outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from barnabas.authorizer.acl import (
+    CLUSTER_NAME,
+    AccessControlEntry,
+    AclBinding,
+    AclBindingFilter,
+    PatternType,
+    ResourcePattern,
+    ResourceType,
+)
+from barnabas.authorizer.authorizer import AclAuthorizer, Entries
+from barnabas.authorizer.znodes import is_path_name
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.security.principal import KafkaPrincipal
+
+Update: TypeAlias = Callable[
+    [ResourcePattern, Callable[[Entries], Entries | None]], Awaitable[tuple[Entries, Entries]]
+]
+"""``AclAuthorizer.update``, with what its caller puts around it. Raises KafkaError."""
+_STORED = (PatternType.LITERAL, PatternType.PREFIXED)
+
+
+def problem(binding: AclBinding) -> KafkaError | None:
+    """What speaks against an ACL, by itself. Neither its operation nor its host is looked at."""
+    pattern, entry = binding
+    if pattern.resource_type is ResourceType.CLUSTER and pattern.name != CLUSTER_NAME:
+        text = f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}"
+        return KafkaError(ErrorCode.INVALID_REQUEST, text)
+    if not pattern.name:
+        return KafkaError(ErrorCode.INVALID_REQUEST, "Invalid empty resource name")
+    if 0 in (*pattern, *entry) or "/" in pattern.name:
+        return KafkaError(ErrorCode.INVALID_REQUEST, "Failed to create ACL")
+    return None
+
+
+async def create(update: Update, bindings: Sequence[AclBinding]) -> list[KafkaError | None]:
+    """The errors of those that were not written. All of one pattern are written together."""
+    errors = [problem(binding) for binding in bindings]
+    by_pattern: dict[ResourcePattern, list[int]] = {}
+    for index, binding in enumerate(bindings):
+        if errors[index] is None:
+            by_pattern.setdefault(binding.pattern, []).append(index)
+    for pattern, indices in by_pattern.items():
+        try:
+            await _add(update, pattern, [bindings[index].entry for index in indices])
+        except KafkaError as error:
+            for index in indices:
+                errors[index] = error
+    return errors
+
+
+async def _add(
+    update: Update, pattern: ResourcePattern, entries: Sequence[AccessControlEntry]
+) -> None:
+    if not is_path_name(pattern.name):
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
+    for entry in entries:
+        try:
+            KafkaPrincipal.parse(entry.principal)
+        except ValueError:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR) from None
+    await update(pattern, lambda found: (*found, *entries))
+
+
+async def delete(
+    update: Update, authorizer: AclAuthorizer, filters: Sequence[AclBindingFilter]
+) -> list[Mapping[AclBinding, KafkaError | None]]:
+    """For each filter the ACLs that it found first, and the error of those that stayed."""
+    deleted: list[dict[AclBinding, KafkaError | None]] = [{} for _ in filters]
+    patterns = dict.fromkeys(authorizer.index.patterns())
+    patterns.update(dict.fromkeys(filter(None, map(_named, filters))))
+    for pattern in patterns:
+        matching = [i for i, f in enumerate(filters) if f.matches_pattern(pattern)]
+        if not matching:
+            continue
+        chosen: dict[AccessControlEntry, int] = {}
+
+        def remaining(
+            found: Entries,
+            matching: Sequence[int] = matching,
+            chosen: dict[AccessControlEntry, int] = chosen,
+        ) -> Entries | None:
+            for entry in found:
+                for index in matching:
+                    if filters[index].matches_entry(entry):
+                        chosen.setdefault(entry, index)
+                        break
+            rest = tuple(entry for entry in found if entry not in chosen)
+            return None if len(rest) == len(found) else rest
+
+        refused = None
+        try:
+            await update(pattern, remaining)
+        except KafkaError as error:
+            refused = error
+        for entry, index in chosen.items():
+            deleted[index][AclBinding(pattern, entry)] = refused
+    return list(deleted)
+
+
+def _named(wanted: AclBindingFilter) -> ResourcePattern | None:
+    """The one pattern that a filter can find, which others may have written just now."""
+    if wanted.name is None or wanted.resource_type <= ResourceType.ANY:
+        return None
+    if wanted.pattern_type not in _STORED or not is_path_name(wanted.name):
+        return None
+    return ResourcePattern(wanted.resource_type, wanted.name, wanted.pattern_type)

@@ -1,0 +1,59 @@
+"""AclAuthorizer.configure: who decides what clients may do, as a broker's settings say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from barnabas.config.java import trim
+from barnabas.errors import ConfigError
+from barnabas.logs import visible
+from barnabas.security.principal import KafkaPrincipal
+
+AUTHORIZER: Final = "authorizer.class.name"
+ACL_AUTHORIZER: Final = "kafka.security.authorizer.AclAuthorizer"
+SUPER_USERS: Final = "super.users"
+ALLOW_IF_NO_ACL: Final = "allow.everyone.if.no.acl.found"
+OWN_SETTINGS: Final = (SUPER_USERS, ALLOW_IF_NO_ACL)
+"""Of the authorizer itself: they are not KafkaConfig's, and mean nothing without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """The settings of an authorizer."""
+
+    super_users: frozenset[KafkaPrincipal] = frozenset()
+    allow_if_no_acl: bool = False
+
+
+def read_authorization(texts: Mapping[str, str]) -> Authorization | None:
+    """None where no authorizer is asked for. ConfigError for one that is not here, and for
+    settings that it cannot start with."""
+    name = trim(texts.get(AUTHORIZER, ""))
+    if not name:
+        return None
+    if name != ACL_AUTHORIZER:
+        raise ConfigError(f"{AUTHORIZER}: only {ACL_AUTHORIZER} is there, not {visible(name)}")
+    return Authorization(
+        super_users=_super_users(texts.get(SUPER_USERS, "")),
+        allow_if_no_acl=_flag(texts.get(ALLOW_IF_NO_ACL, "false")),
+    )
+
+
+def _super_users(text: str) -> frozenset[KafkaPrincipal]:
+    """Split at ``;`` alone: names of certificates have commas. Empty items at the end count for
+    nothing, as in Java."""
+    items = trim(text).rstrip(";").split(";") if trim(text) else []
+    try:
+        return frozenset(KafkaPrincipal.parse(trim(item)) for item in items)
+    except ValueError as error:
+        raise ConfigError(f"{SUPER_USERS}: {visible(error)}") from None
+
+
+def _flag(text: str) -> bool:
+    """A Boolean as Scala reads it."""
+    found = {"true": True, "false": False}.get(trim(text).lower())
+    if found is None:
+        raise ConfigError(f"{ALLOW_IF_NO_ACL}: must be true or false, not {visible(text)}")
+    return found

@@ -1,0 +1,75 @@
+"""Settings of the authorizer: what they mean, and with which a broker does not start."""
+
+from __future__ import annotations
+
+import pytest
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.errors import ConfigError
+from barnabas.security.principal import KafkaPrincipal
+
+GIVEN = {
+    "broker.id": "1",
+    "zookeeper.connect": "127.0.0.1:2181",
+    "listeners": "PLAINTEXT://127.0.0.1:9092",
+}
+ON = {**GIVEN, "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer"}
+
+
+def test_without_an_authorizer_everybody_may_do_everything() -> None:
+    assert BrokerConfig(GIVEN).authorization is None
+    assert BrokerConfig({**GIVEN, "authorizer.class.name": " "}).authorization is None
+    given = {**GIVEN, "allow.everyone.if.no.acl.found": "true"}
+    assert BrokerConfig(given).authorization is None
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        ("", []),
+        ("User:a", [("User", "a")]),
+        (" User:a ; User:b ", [("User", "a"), ("User", "b")]),
+        ("User:a;", [("User", "a")]),
+        ("User:a,User:b", [("User", "a,User:b")]),
+        ("User:CN=a,OU=b;User:c", [("User", "CN=a,OU=b"), ("User", "c")]),
+        ("Group:a:b", [("Group", "a:b")]),
+    ],
+)
+def test_super_users_are_split_at_semicolons_alone(text: str, users: list[tuple[str, str]]) -> None:
+    found = BrokerConfig({**ON, "super.users": text}).authorization
+    assert found is not None
+    assert found.super_users == {KafkaPrincipal(*user) for user in users}
+    assert not found.allow_if_no_acl
+
+
+def test_an_authorizer_obeys_its_own_settings() -> None:
+    given = {**ON, "super.users": "User:a", "allow.everyone.if.no.acl.found": "TRUE"}
+    config = BrokerConfig(given)
+    assert config.authorization is not None
+    assert config.authorization.allow_if_no_acl
+    assert config.without_effect() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("super.users", "admin", "expected a string in format principalType:principalName but got"),
+        ("super.users", "User:a; ;User:b", "but got $"),
+        ("allow.everyone.if.no.acl.found", "yes", "must be true or false, not yes"),
+        ("authorizer.class.name", "kafka.security.auth.SimpleAclAuthorizer", "only kafka"),
+        (
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "only kafka.security.authorizer.AclAuthorizer is there",
+        ),
+    ],
+)
+def test_what_an_authorizer_cannot_start_with(name: str, text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: .*{why}"):
+        BrokerConfig({**ON, name: text})
+
+
+@pytest.mark.parametrize("name", ["super_users", "authorizer.zookeeper.url"])
+def test_what_an_authorizer_does_not_obey_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: not supported"):
+        BrokerConfig({**ON, name: "User:a"})
