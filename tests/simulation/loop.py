@@ -134,19 +134,6 @@ class CpuDelay:
         return int(drawn * drawn * 3 * self._mean_ns)
 
 
-class Stopwatch:
-    """``Env.stopwatch`` where work takes time: as much from one look at it to the next, however
-    little it was. Who looks after each piece of work is charged for each."""
-
-    def __init__(self, loop: SimLoop, look_ns: int) -> None:
-        self._loop = loop
-        self._look_ns = look_ns
-
-    def __call__(self) -> float:
-        self._loop.occupy(self._look_ns)
-        return self._loop.worked_until_ns() / SECOND
-
-
 class SimLoop(asyncio.BaseEventLoop):
     """One process incarnation."""
 

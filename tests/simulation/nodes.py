@@ -17,9 +17,10 @@ from typing import Any
 from tests.simulation.disk import Disk, DiskSettings
 from tests.simulation.files import SimFiles
 from tests.simulation.kernel import MILLISECOND, SECOND, Kernel, SimulationFailure
-from tests.simulation.loop import CpuDelay, SimLoop, SimTask, Stopwatch, describe
+from tests.simulation.loop import CpuDelay, SimLoop, SimTask, describe
 from tests.simulation.network import Network, NetworkSettings
 from tests.simulation.sockets import Listener
+from tests.simulation.stopwatch import LongWork, Stopwatch
 
 from barnabas.seams import Env, no_time_passes
 
@@ -198,14 +199,19 @@ class Process:
             files=SimFiles(self),
             boot_id=self.host.boot_id,
             observer=_Observer(self, self.loop),
-            stopwatch=Stopwatch(self.loop, simulation.look_ns)
-            if simulation.look_ns
-            else no_time_passes,
+            stopwatch=self._stopwatch(self.loop),
         )
         self.running, self.gave_up, self.outcome = True, False, None
         simulation.life("start", self.name)
         task = self.loop.create_task(self._run(env, self.loop), name=f"{self.name}/main")
         task.add_done_callback(self._ended)
+
+    def _stopwatch(self, loop: SimLoop) -> Callable[[], float]:
+        simulation = self.simulation
+        if simulation.long_work:
+            stream = simulation.kernel.random(f"long work/{self.name}/{self.incarnation}")
+            return LongWork(loop, simulation.long_work, stream)
+        return Stopwatch(loop, simulation.look_ns) if simulation.look_ns else no_time_passes
 
     async def _run(self, env: Env, loop: SimLoop) -> None:
         try:
@@ -286,15 +292,18 @@ class Simulation:
         disk: DiskSettings | None = None,
         cpu_delay: bool = False,
         look_ns: int = 0,
+        long_work: float = 0.0,
         timeline: int | None = 4000,
     ) -> None:
-        """``look_ns``: what work takes from one look at the stopwatch to the next; 0: nothing."""
+        """``look_ns``: what work takes from one look at the stopwatch to the next; 0: nothing.
+        ``long_work``: share of the looks before which it took much longer."""
         self.seed = seed
         self.kernel = Kernel(seed)
         self.network = Network(self.kernel, network)
         self.disk_settings = disk or DiskSettings()
         self.cpu_delay = cpu_delay
         self.look_ns = look_ns
+        self.long_work = long_work
         self.hosts: dict[str, Host] = {}
         self.processes: dict[str, Process] = {}
         self.listening: list[Listening] = []

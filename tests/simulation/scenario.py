@@ -168,7 +168,12 @@ class Scenario:
     ) -> None:
         self._settle_s = settle_s
         self.options = options
-        self.simulation = Simulation(options.seed, cpu_delay=options.cpu_delay, timeline=timeline)
+        self.simulation = Simulation(
+            options.seed,
+            cpu_delay=options.cpu_delay,
+            long_work=options.long_work,
+            timeline=timeline,
+        )
         self.layout = Layout(together=options.together, brokers=options.brokers)
         bootstrap = self.layout.bootstrap
         self.workload = Workload(

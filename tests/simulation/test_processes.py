@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from tests.simulation.loop import NotSimulated
 from tests.simulation.nodes import Simulation
 
+from barnabas.pace import Pace
 from barnabas.seams import Env
 
 
@@ -150,6 +152,30 @@ def test_cpu_delays_keep_a_process_in_order_and_take_time() -> None:
 
     simulation.run(scenario)
     assert order == list(range(2000))
+    assert ended[0] > 0.02
+
+
+def test_long_work_gives_way_and_takes_time() -> None:
+    simulation = Simulation(4, long_work=0.05)
+    order: list[str] = []
+    ended: list[float] = []
+
+    async def work(name: str, env: Env) -> None:
+        pace = Pace(env.stopwatch)
+        for _ in range(100):
+            await pace.step()
+            order.append(name)
+
+    async def main(env: Env) -> None:
+        await asyncio.gather(work("a", env), work("b", env))
+        ended.append(simulation.now_s)
+
+    async def scenario() -> None:
+        await simulation.ended(simulation.start("n", main))
+
+    simulation.run(scenario)
+    turns = sum(before != after for before, after in pairwise(order))
+    assert turns >= 5
     assert ended[0] > 0.02
 
 
