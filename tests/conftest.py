@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from types import ModuleType
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A shell starts what runs in its background with SIGINT ignored, and so would be all that tests
@@ -15,3 +17,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Hypothesis draws takes some seconds, in which it makes its tables of Unicode.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+SIMULATED = ("tests.simulation.", "tests.api.")
+"""Who imports from here runs whole brokers in the simulator."""
+
+
+def _is_simulated(module: object) -> bool:
+    names = (
+        value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        for value in vars(module).values()
+    )
+    return any(isinstance(name, str) and name.startswith(SIMULATED) for name in names)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put each test into one of the groups that pyproject.toml lists: by what it needs."""
+    simulated: dict[object, bool] = {}
+    for item in items:
+        if item.get_closest_marker("process"):
+            item.add_marker("processes")
+        if item.get_closest_marker("foreign") or item.get_closest_marker("processes"):
+            continue
+        module = getattr(item, "module", None)
+        if module not in simulated:
+            simulated[module] = module is not None and _is_simulated(module)
+        item.add_marker("simulation" if simulated[module] else "unit")

@@ -21,7 +21,7 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import encode_request
 from barnabas.protocol.message import Message
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 TOPIC = "victim"
 HEADER = struct.Struct(">hhih")

@@ -21,7 +21,7 @@ from barnabas.protocol.codec import decode_response
 from barnabas.protocol.header import parse_response_header
 from barnabas.protocol.message import Message
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 MB = 1024 * 1024
 

@@ -99,7 +99,7 @@ print(before, after, kept, resident_bytes())
 """
 
 
-@pytest.mark.process
+@pytest.mark.processes
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="malloc_trim is glibc's")
 def test_a_real_process_gives_back_what_it_has_kept() -> None:
     ran = subprocess.run([sys.executable, "-c", FLOOD], capture_output=True, text=True, check=True)

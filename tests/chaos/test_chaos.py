@@ -65,7 +65,7 @@ def _arrives(network: Network, source: str, target: str, wait_s: float) -> bool:
         return receiver.stdout.readline() == "b'x'\n"
 
 
-@pytest.mark.process
+@pytest.mark.processes
 def test_one_direction_is_blocked_and_no_other(network: Network) -> None:
     assert _arrives(network, "one", "other", 5)
     network.block("one", "other")
@@ -76,7 +76,7 @@ def test_one_direction_is_blocked_and_no_other(network: Network) -> None:
     assert _arrives(network, "one", "other", 5)
 
 
-@pytest.mark.process
+@pytest.mark.processes
 def test_refused_by_a_host_that_lives(network: Network) -> None:
     network.refuse("one", "other")
     with _python(network, "one", CONNECT, network.address("other")) as refused:
@@ -87,7 +87,7 @@ def test_refused_by_a_host_that_lives(network: Network) -> None:
     assert _arrives(network, "one", "other", 5)
 
 
-@pytest.mark.process
+@pytest.mark.processes
 @pytest.mark.parametrize(("where", "seed"), [("auto", 1), ("loopback", 2)])
 def test_a_short_run(where: str, seed: int) -> None:
     done = subprocess.run(

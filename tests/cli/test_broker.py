@@ -13,7 +13,7 @@ from kazoo.security import READ_ACL_UNSAFE
 from tests.cli.kit import refused
 from tests.cluster_kit import Cluster, barnabas, free_ports
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 PATIENCE = {"zookeeper__session__timeout__ms": "4000"}
 
 

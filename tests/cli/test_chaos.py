@@ -6,7 +6,7 @@ import pytest
 from tests.cli.kit import fails
 from tests.cluster_kit import Cluster, barnabas, free_ports
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_a_target_that_is_not_there(cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ from barnabas.cli import cluster as command
 from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
 
 
-@pytest.mark.process
+@pytest.mark.processes
 def test_status(cluster: Cluster) -> None:
     ok(cluster, "topic", "create", "matrix", "-p", "2", "-r", "2")
     wait_for(lambda: cluster.cli("cluster", "status").returncode == 0, 10, "the cluster is healthy")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.cluster_kit import Cluster, no_traceback, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.kit import fails, ok
 from tests.cluster_kit import BARNABAS, Cluster, no_traceback
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_what_cannot_be_read(cluster: Cluster) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.kit import refused
 from tests.cluster_kit import BARNABAS, barnabas, free_ports, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_a_coordinator_on_a_port_in_use(tmp_path: Path) -> None:

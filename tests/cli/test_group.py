@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 from tests.cluster_kit import Cluster, no_traceback, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 TOPIC = "orders"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.kit import fails
 from tests.cluster_kit import Cluster, barnabas, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 COMMANDS = [
     (),
     ("up",),

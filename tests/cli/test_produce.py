@@ -6,7 +6,7 @@ import pytest
 from tests.cli.kit import fails, ok
 from tests.cluster_kit import Cluster
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_what_cannot_be_written(cluster: Cluster) -> None:

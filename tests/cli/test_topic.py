@@ -8,7 +8,7 @@ import pytest
 from tests.cli.kit import fails, ok
 from tests.cluster_kit import Cluster, barnabas, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_a_setting_without_a_value() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.kit import refused
 from tests.cluster_kit import Cluster, barnabas, free_ports
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_up_on_a_port_in_use(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from tests.clients.drivers import (
 from tests.cluster_kit import Cluster, wait_for
 
 pytestmark = [
-    pytest.mark.process,
+    pytest.mark.processes,
     # kafka-python and aiokafka leave sockets of refused connections to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

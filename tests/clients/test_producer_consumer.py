@@ -23,7 +23,7 @@ from tests.clients.drivers import (
 from tests.cluster_kit import Cluster, no_traceback
 
 pytestmark = [
-    pytest.mark.process,
+    pytest.mark.processes,
     # kafka-python and aiokafka leave sockets of refused connections to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.compaction import OVERRIDES, Compaction
 from tests.cluster_kit import Cluster
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_each_read_ends_with_the_last_values(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.cluster_kit import BARNABAS, Cluster, free_ports, no_traceback, wait_
 from tests.raw_client import RawConnection, produce_request, values
 from tests.real_clients import Traffic
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 SESSION_S = 4.0
 SETTINGS = {"zookeeper.session.timeout.ms": str(round(SESSION_S * 1000))}

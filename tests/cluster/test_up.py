@@ -11,7 +11,7 @@ import pytest
 from tests.cluster_kit import Cluster, no_traceback, wait_for
 from tests.real_clients import Traffic
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 TOPIC = "orders"
 PARTITIONS = 3

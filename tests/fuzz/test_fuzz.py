@@ -11,7 +11,7 @@ from tests.fuzz.run import run
 from barnabas.protocol.api import API_TABLE
 
 
-@pytest.mark.process
+@pytest.mark.processes
 def test_hostile_frames_harm_nobody(tmp_path: Path) -> None:
     verdict = run(tmp_path, seed=1, frames=4000, seconds=60)
     assert verdict.faults == []

@@ -62,7 +62,7 @@ NOT_PASSED: Mapping[str, str] = {
 TLS_AND_SASL = ("test_sasl_integration.py", "test_ssl_integration.py")
 """These want to start brokers of their own; 11 tests."""
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

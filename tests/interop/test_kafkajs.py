@@ -14,7 +14,7 @@ from tests.cluster_kit import Cluster
 
 SCRIPT = Path(__file__).parent / "kafkajs_producer.js"
 
-pytestmark = [pytest.mark.interop, pytest.mark.process]
+pytestmark = pytest.mark.foreign
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from tests.cluster_kit import Cluster, no_traceback, wait_for
 from tests.coordinator.group.libraries import PARTITIONS, TOPIC, Members, Watcher, produce
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(300)]
 
 ALONE = ("kafkajs", "kafkajs", "kafkajs")
 MIXED = ("kafkajs", "confluent", "aiokafka", "kafka-python")

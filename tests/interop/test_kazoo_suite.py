@@ -18,7 +18,7 @@ VERSION = "2.10.0"
 RACY = "kazoo/tests/test_lock.py::KazooLockTests::test_rw_lock"
 """Starts two threads and expects the first to be the first at the server."""
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parent / "node_zookeeper.js"
 PACKAGE = "node-zookeeper-client@1.1.3"
 
 pytestmark = [
-    pytest.mark.interop,
+    pytest.mark.foreign,
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
 ]

@@ -12,7 +12,7 @@ from tests.clients.drivers import How, Row, write_confluent
 from tests.cluster_kit import Cluster, no_traceback
 from tests.interop.original import output, tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(300)]
 
 CONFIGS = "kafka.admin.ConfigCommand"
 LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"

@@ -16,8 +16,7 @@ from tests.interop.original import JavaBroker, java_broker, our_broker
 from tests.real_clients import Traffic
 
 pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.process,
+    pytest.mark.foreign,
     pytest.mark.timeout(400),
     pytest.mark.usefixtures("original"),
 ]

@@ -11,7 +11,7 @@ import pytest
 from tests.interop.original import output
 from tests.storage.cleaner.test_model import IDEMPOTENT, PLAIN, TRANSACTIONAL, Machine
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(120)]
 
 DUMP = "kafka.tools.DumpLogSegments"
 

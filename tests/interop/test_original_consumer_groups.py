@@ -9,7 +9,7 @@ from tests.cluster_kit import Cluster
 from tests.coordinator.group.consumer.test_clients import SETTINGS
 from tests.interop.original import output
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(300)]
 
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 

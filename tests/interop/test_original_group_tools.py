@@ -24,8 +24,7 @@ from tests.interop.original_groups import (
 )
 
 pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.process,
+    pytest.mark.foreign,
     pytest.mark.timeout(400),
     pytest.mark.usefixtures("original"),
 ]

@@ -36,8 +36,7 @@ from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.coordinator.placement import partition_for
 
 pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.process,
+    pytest.mark.foreign,
     pytest.mark.timeout(400),
     pytest.mark.usefixtures("original"),
 ]

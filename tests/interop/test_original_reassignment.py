@@ -11,7 +11,7 @@ import pytest
 from tests.cluster_kit import Cluster, wait_for
 from tests.interop.original import output, tool
 
-pytestmark = [pytest.mark.interop, pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(300)]
 
 REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 ELECT = "org.apache.kafka.tools.LeaderElectionCommand"

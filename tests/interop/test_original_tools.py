@@ -13,8 +13,7 @@ from tests.cluster_kit import Cluster, wait_for
 from tests.interop.original import output, tool
 
 pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.process,
+    pytest.mark.foreign,
     pytest.mark.timeout(300),
     pytest.mark.usefixtures("original"),
 ]

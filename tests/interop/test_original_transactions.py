@@ -25,8 +25,7 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.process,
+    pytest.mark.foreign,
     pytest.mark.timeout(300),
     pytest.mark.usefixtures("original"),
 ]

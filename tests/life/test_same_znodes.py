@@ -16,7 +16,7 @@ import pytest
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(150)]
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "znodes"

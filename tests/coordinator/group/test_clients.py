@@ -16,7 +16,7 @@ from tests.coordinator.group.libraries import (
     produce,
 )
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def test_three_libraries_in_one_group_outlive_their_coordinator(tmp_path: Path) -> None:

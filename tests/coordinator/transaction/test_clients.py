@@ -31,7 +31,7 @@ with warnings.catch_warnings():
     from kafka import TopicPartition as KafkaPartition
     from kafka.structs import OffsetAndMetadata
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 PARTITIONS = 2
 
 

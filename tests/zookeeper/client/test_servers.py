@@ -122,7 +122,7 @@ async def _real(process: real_zookeeper.RealZooKeeper) -> AsyncIterator[Server]:
     yield Real(process)
 
 
-@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.process)])
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.processes)])
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a test with a server and a client, in a chroot of its own."""
     process = request.getfixturevalue("real_process") if request.param == "real" else None

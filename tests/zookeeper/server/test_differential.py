@@ -38,7 +38,7 @@ from barnabas.zookeeper.messages import (
 from barnabas.zookeeper.server import acl as access
 
 pytestmark = [
-    pytest.mark.process,
+    pytest.mark.processes,
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
 ]
 

@@ -15,7 +15,7 @@ from tests.zookeeper.server.kit import Client, connect
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import CreateRequest, OpCode, PathRequest, ReadRequest
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 def start(directory: Path) -> tuple[subprocess.Popen[str], Any]:

@@ -17,7 +17,7 @@ from tests.coordinator.group.libraries import GROUP, PARTITIONS, TOPIC, Watcher,
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.groups import describe_group
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 MEMBER = Path(__file__).with_name("member_process.py")
 SETTINGS = {
