@@ -56,27 +56,28 @@ def test_the_lines_of_the_original(caplog: pytest.LogCaptureFixture) -> None:
     debug = logging.DEBUG
     assert lines(caplog, debug, ADMIN, AclOperation.ALTER, CLUSTER, ApiKey.CREATE_ACLS) == [
         "DEBUG principal = User:admin is a super user, allowing operation without checking acls.",
-        "DEBUG Principal = User:admin is Allowed Operation = Alter from host = 127.0.0.1 on resource"
-        " = Cluster:LITERAL:kafka-cluster for request = CreateAcls with resourceRefCount = 1",
+        "DEBUG Principal = User:admin is Allowed Operation = Alter from host = 127.0.0.1 on"
+        " resource = Cluster:LITERAL:kafka-cluster for request = CreateAcls"
+        " with resourceRefCount = 1",
     ]
     assert lines(caplog, debug, BOB, AclOperation.READ, TOPIC, ApiKey.FETCH) == [
         "DEBUG operation = READ on resource = ResourcePattern(resourceType=TOPIC, name=m-one,"
         " patternType=LITERAL) from host = 127.0.0.1 is ALLOW based on acl = User:bob has ALLOW"
         " permission for operations: READ from hosts: *",
-        "DEBUG Principal = User:bob is Allowed Operation = Read from host = 127.0.0.1 on resource"
-        " = Topic:LITERAL:m-one for request = Fetch with resourceRefCount = 1",
+        "DEBUG Principal = User:bob is Allowed Operation = Read from host = 127.0.0.1 on"
+        " resource = Topic:LITERAL:m-one for request = Fetch with resourceRefCount = 1",
     ]
     other = (ResourceType.TOPIC, "m-two")
     assert lines(caplog, debug, BOB, AclOperation.READ, other, ApiKey.FETCH) == [
         "DEBUG No acl found for resource ResourcePattern(resourceType=TOPIC, name=m-two,"
         " patternType=LITERAL), authorized = false",
-        "INFO Principal = User:bob is Denied Operation = Read from host = 127.0.0.1 on resource"
-        " = Topic:LITERAL:m-two for request = Fetch with resourceRefCount = 1",
+        "INFO Principal = User:bob is Denied Operation = Read from host = 127.0.0.1 on"
+        " resource = Topic:LITERAL:m-two for request = Fetch with resourceRefCount = 1",
     ]
     any_topic = (ResourceType.TOPIC, None)
     assert lines(caplog, debug, BOB, AclOperation.WRITE, any_topic, ApiKey.INIT_PRODUCER_ID) == [
-        "INFO Principal = User:bob is Denied Operation = Write from host = 127.0.0.1 on resource"
-        " = Topic:UNKNOWN:NONE for request = InitProducerId with resourceRefCount = 0",
+        "INFO Principal = User:bob is Denied Operation = Write from host = 127.0.0.1 on"
+        " resource = Topic:UNKNOWN:NONE for request = InitProducerId with resourceRefCount = 0",
     ]
 
 

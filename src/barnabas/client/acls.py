@@ -1,0 +1,61 @@
+"""ACLs, seen and changed by a client. An ACL is a Message with the fields of CreateAcls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+
+VERSION = 3
+
+
+async def create_acls(client: ClusterClient, creations: Sequence[Message]) -> None:
+    """Add ACLs; adding one that is there does nothing. Raises ClientError for the first that was
+    refused, Unreachable."""
+    message = Message(creations=list(creations))
+    answer = await client.any_broker(ApiKey.CREATE_ACLS, VERSION, message)
+    for asked, result in zip(creations, answer.results, strict=False):
+        if result.error_code:
+            what = f"ACL for {asked.principal}"
+            raise ClientError(what, result.error_code, result.error_message)
+
+
+async def describe_acls(client: ClusterClient, wanted: Message) -> list[Message]:
+    """The ACLs that a filter finds. Raises ClientError, Unreachable."""
+    answer = await client.any_broker(ApiKey.DESCRIBE_ACLS, VERSION, wanted)
+    if answer.error_code:
+        raise ClientError("ACLs", answer.error_code, answer.error_message)
+    return [
+        Message(
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
+            resource_pattern_type=resource.pattern_type,
+            principal=acl.principal,
+            host=acl.host,
+            operation=acl.operation,
+            permission_type=acl.permission_type,
+        )
+        for resource in answer.resources
+        for acl in resource.acls
+    ]
+
+
+async def delete_acls(client: ClusterClient, filters: Sequence[Message]) -> list[Message]:
+    """Delete what filters find; what was deleted. Raises ClientError for the first that was
+    refused, Unreachable."""
+    message = Message(filters=list(filters))
+    answer = await client.any_broker(ApiKey.DELETE_ACLS, VERSION, message)
+    deleted = []
+    for result in answer.filter_results:
+        if result.error_code:
+            raise ClientError("ACLs", result.error_code, result.error_message)
+        for acl in result.matching_acls:
+            if acl.error_code:
+                what = f"ACL for {acl.principal}"
+                raise ClientError(what, acl.error_code, acl.error_message)
+            acl.resource_pattern_type = acl.pattern_type
+            deleted.append(acl)
+    return deleted
