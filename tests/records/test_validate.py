@@ -194,6 +194,68 @@ def test_timestamps_out_of_bounds() -> None:
     validate(batch, before_max_ms=100, after_max_ms=50, timestamp_type=LOG_APPEND_TIME)
 
 
+_I64_MAX = 2**63 - 1
+_HOUR_MS = 3_600_000
+_OLDEST = NOW - _I64_MAX
+"""One older than this, and its age passes 64 bits."""
+_STAMPS = (
+    _I64_MAX,
+    NOW + 2**62 + _HOUR_MS,
+    NOW + 2**62 - _HOUR_MS,
+    NOW + _HOUR_MS,
+    NOW - _HOUR_MS,
+    0,
+    -1,  # none
+    -2,
+    NOW - 2**62 + _HOUR_MS,
+    NOW - 2**62 - _HOUR_MS,
+    _OLDEST + _HOUR_MS,
+    _OLDEST - _HOUR_MS,
+    -(2**63),
+)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "answers"),
+    [
+        ({}, "............."),
+        ({"after_max_ms": 0}, "xxxx.......xx"),
+        ({"after_max_ms": 1000}, "xxxx.......xx"),
+        ({"after_max_ms": 2**62}, "xx.........xx"),
+        ({"after_max_ms": _I64_MAX - 1}, "............."),
+        ({"before_max_ms": 0}, "....xx.xxxx.."),
+        ({"before_max_ms": 1000}, "....xx.xxxx.."),
+        ({"before_max_ms": 2**62}, ".........xx.."),
+        ({"before_max_ms": _I64_MAX - 1}, "............."),
+        ({"before_max_ms": 1000, "after_max_ms": 1000}, "xxxxxx.xxxxxx"),
+    ],
+)
+def test_timestamps_near_the_ends_of_64_bits(bounds: dict[str, int], answers: str) -> None:
+    """As Kafka 3.9.1 answered (x: INVALID_TIMESTAMP). Its arithmetic wraps: the oldest timestamps
+    of all are refused as being too far in the future, and pass for not being old."""
+    told = []
+    for stamp in _STAMPS:
+        try:
+            validate(build_batch([Record(timestamp=stamp, value=b"")]), **bounds)
+            told.append(".")
+        except InvalidRecords as error:
+            assert error.code is ErrorCode.INVALID_TIMESTAMP
+            told.append("x")
+    assert "".join(told) == answers
+
+
+def test_a_record_between_two_that_are_timely_is_looked_at_too() -> None:
+    """The ends of a batch do not tell, once an age has passed 64 bits."""
+    times = [_OLDEST - _HOUR_MS, NOW - _HOUR_MS, NOW]
+    error = refused(
+        build_batch([Record(timestamp=t, value=b"") for t in times]),
+        ErrorCode.INVALID_TIMESTAMP,
+        before_max_ms=1000,
+    )
+    assert isinstance(error, InvalidRecords)
+    assert [index for index, _ in error.record_errors] == [1]
+
+
 def test_log_append_time_is_stamped_in_place() -> None:
     batch = build_batch(RECORDS)
     accepted = validate(batch, timestamp_type=LOG_APPEND_TIME, now_ms=NOW + 9)

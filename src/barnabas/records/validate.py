@@ -135,8 +135,9 @@ def validate_client_batch(
         limits = _Limits(
             compacted=compacted,
             append_time=timestamp_type == LOG_APPEND_TIME,
-            earliest=now_ms - before_max_ms if before_max_ms < UNBOUNDED_MS else -_I64,
-            latest=now_ms + after_max_ms if after_max_ms < UNBOUNDED_MS else _I64,
+            now_ms=now_ms,
+            before_max_ms=before_max_ms,
+            after_max_ms=after_max_ms,
         )
         if limits.may_refuse(header, found.keyless, earliest, latest):
             _check_records(data, header, limits)
@@ -259,8 +260,16 @@ class _Limits(NamedTuple):
 
     compacted: bool
     append_time: bool
-    earliest: int
-    latest: int
+    now_ms: int
+    before_max_ms: int
+    after_max_ms: int
+
+    def is_timely(self, timestamp: int) -> bool:
+        """Whether a timestamp is within the topic's bounds, as Kafka computes it: an age beyond 64
+        bits wraps, and what is as old as that counts as in the future."""
+        age_ms = (self.now_ms - timestamp + _I64) % (2 * _I64) - _I64
+        ahead_ms = age_ms if age_ms == -_I64 else -age_ms
+        return age_ms <= self.before_max_ms and ahead_ms <= self.after_max_ms
 
     def may_refuse(self, header: BatchHeader, keyless: bool, earliest: int, latest: int) -> bool:
         """Whether records must be looked at one by one."""
@@ -270,7 +279,10 @@ class _Limits(NamedTuple):
             self.append_time or header.max_timestamp == NO_TIMESTAMP
         ):
             return True
-        return not self.append_time and (earliest < self.earliest or latest > self.latest)
+        if self.append_time:
+            return False
+        wraps = self.now_ms - earliest >= _I64  # then those between may be refused as well
+        return wraps or not (self.is_timely(earliest) and self.is_timely(latest))
 
 
 def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> None:
@@ -290,9 +302,10 @@ def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> No
             errors.append((index, "producers may not set the type LogAppendTime"))
         elif limits.append_time or time == NO_TIMESTAMP:
             continue
-        elif not limits.earliest <= time <= limits.latest:
+        elif not limits.is_timely(time):
             code = ErrorCode.INVALID_TIMESTAMP
-            why = f"timestamp {time} is not within {limits.earliest} and {limits.latest}"
+            first, last = limits.now_ms - limits.before_max_ms, limits.now_ms + limits.after_max_ms
+            why = f"timestamp {time} is not within {max(first, -_I64)} and {min(last, _I64 - 1)}"
             errors.append((index, why))
     if errors:
         shown = "; ".join(f"record {index}: {why}" for index, why in errors[:_RECORD_ERRORS_SHOWN])
