@@ -125,6 +125,10 @@ def test_wrong_usage(cluster: Cluster) -> None:
         ("reset-offsets", "g", "-t", TOPIC, "--to-time", "yesterday"),
         ("reset-offsets", "g", "-t", TOPIC, "--to-time", "9" * 30),
         ("reset-offsets", "g", "-t", f"{TOPIC}:x", "--to-latest"),
+        ("reset-offsets", "g", "-t", f"{TOPIC}:0,", "--to-latest"),
+        ("reset-offsets", "g", "-t", TOPIC, "--to-offset", str(2**63)),
+        ("reset-offsets", "g", "-t", TOPIC, "--shift-by", str(2**63)),
+        ("reset-offsets", "g", "-t", TOPIC, "--shift-by", str(-(2**63) - 1)),
     ):
         _refused(cluster.cli("group", *arguments), 2, "Error: ")
     missing = cluster.cli("group", "reset-offsets", "g", "-t", f"{TOPIC}:7", "--to-latest")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
+from contextlib import ExitStack
 
 import pytest
 from tests.cli.kit import fails
@@ -62,7 +65,11 @@ def test_nobody_there_is_3() -> None:
     with socket.socket() as held:  # bound, so that nobody else takes it; nobody listens
         held.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{held.getsockname()[1]}"
-        fails(barnabas("topic", "list", "-b", address), 3, address)
+        done = barnabas("topic", "list", "-b", address)
+        assert done.returncode == 3, done
+        waiting, failed = done.stderr.splitlines()
+        assert waiting == f"barnabas: {address} does not answer (connection refused); still trying"
+        assert failed.startswith(f"barnabas: no broker of {address} answers")
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", "a:²", ""])
@@ -106,3 +113,35 @@ def test_the_default_address_reaches_the_cluster_when_its_first_broker_is_dead(
         cluster.ask("restart", "broker:1")
         cluster.ask("restart", "broker:2")
     wait_for(lambda: cluster.cli("cluster", "status").returncode == 0, 20, "the cluster is healthy")
+
+
+def test_an_address_that_does_not_answer_is_named_soon_by_every_command() -> None:
+    """It accepts connections, and says nothing: long before the command gives up."""
+    with socket.create_server(("127.0.0.1", 0)) as mute, ExitStack() as running:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        commands = (
+            ("consume", "t"),
+            ("produce", "t"),
+            ("topic", "list"),
+            ("topic", "create", "t"),
+            ("group", "list"),
+            ("group", "reset-offsets", "g", "-t", "t", "--to-earliest"),
+            ("cluster", "status"),
+            ("cluster", "elect"),
+        )
+        started = []
+        for command in commands:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "barnabas.cli.main", *command, "-b", address],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            running.enter_context(process)
+            running.callback(process.kill)
+            started.append(process)
+        for process in started:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said == f"barnabas: {address} does not answer; still trying\n"

@@ -233,15 +233,12 @@ _STAMPS = (
 def test_timestamps_near_the_ends_of_64_bits(bounds: dict[str, int], answers: str) -> None:
     """As Kafka 3.9.1 answered (x: INVALID_TIMESTAMP). Its arithmetic wraps: the oldest timestamps
     of all are refused as being too far in the future, and pass for not being old."""
-    told = []
-    for stamp in _STAMPS:
-        try:
-            validate(build_batch([Record(timestamp=stamp, value=b"")]), **bounds)
-            told.append(".")
-        except InvalidRecords as error:
-            assert error.code is ErrorCode.INVALID_TIMESTAMP
-            told.append("x")
-    assert "".join(told) == answers
+    for stamp, answer in zip(_STAMPS, answers, strict=True):
+        batch = build_batch([Record(timestamp=stamp, value=b"")])
+        if answer == "x":
+            refused(batch, ErrorCode.INVALID_TIMESTAMP, **bounds)
+        else:
+            validate(batch, **bounds)
 
 
 def test_a_record_between_two_that_are_timely_is_looked_at_too() -> None:

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.replication.support import run, settle
+from tests.replication.support import settle
+from tests.virtual_time import run
 
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message

@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
+from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server
-from barnabas.client.cluster import ClusterClient
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
@@ -46,7 +46,7 @@ def command(verb: str, target: str, bootstrap_server: str) -> None:
 async def _resolve(target: str, port: int) -> str:
     """The process that holds a role just now."""
     status = ask(port, {"verb": "status"})
-    async with ClusterClient(str(status["bootstrap"]), "barnabas-chaos") as client:
+    async with cluster_client(str(status["bootstrap"]), "barnabas-chaos") as client:
         metadata = await client.metadata()
         if target == "controller":
             return f"broker:{metadata.controller_id}"

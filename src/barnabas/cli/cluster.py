@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
+from barnabas.cli.client import cluster_client
 from barnabas.cli.cluster_changes import elect_command, reassign_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.logs import visible
@@ -43,7 +43,7 @@ def status(watch: bool, bootstrap_server: str, output: str) -> None:
 
 
 async def _run(bootstrap: str, watch: bool, output: str) -> int:
-    async with ClusterClient(bootstrap, "barnabas-status") as client:
+    async with cluster_client(bootstrap, "barnabas-status") as client:
         while True:
             try:
                 view = await client.status()

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.client import cluster_client
+from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.client.reassignment import (
@@ -36,7 +36,7 @@ def _ids(_context: click.Context, _option: click.Parameter, text: str | None) ->
 
 @click.command("reassign")
 @click.option("--topic", "-t", help="Whose partitions move; without it, list what moves now.")
-@click.option("--partition", "-p", type=click.IntRange(0), help="Only this one. Default: all.")
+@click.option("--partition", "-p", type=PARTITION, help="Only this one. Default: all.")
 @click.option(
     "--brokers", callback=_ids, metavar="ID[,ID...]", help="Where to, preferred leader first."
 )
@@ -75,7 +75,7 @@ def reassign_command(
         raise click.UsageError("--partition takes all of --brokers; --replicas is for whole topics")
 
     async def run() -> int:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             if topic is None:
                 _show_moves(await list_moves(client), output)
                 return 0
@@ -146,7 +146,7 @@ def _text(ids: Sequence[int]) -> str:
 
 @click.command("elect")
 @click.option("--topic", "-t", help="Default: all topics.")
-@click.option("--partition", "-p", type=click.IntRange(0), help="Only this one. Default: all.")
+@click.option("--partition", "-p", type=PARTITION, help="Only this one. Default: all.")
 @click.option("--unclean", is_flag=True, help="For partitions without a leader; may lose records.")
 @bootstrap_server
 @output
@@ -167,7 +167,7 @@ def elect_command(
         raise click.UsageError("--topic is missing")
 
     async def run() -> int:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             wanted = None
             if topic is not None:
                 chosen = _chosen(await client.metadata([topic]), topic, partition)

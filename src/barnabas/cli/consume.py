@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import click
 
-from barnabas.cli.options import bootstrap_server
+from barnabas.cli.client import cluster_client
+from barnabas.cli.options import PARTITION, bootstrap_server
 from barnabas.cli.record_format import compile_format
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, fetch, list_offset
@@ -19,7 +20,7 @@ from barnabas.types import TopicPartition
 
 @click.command()
 @click.argument("topic")
-@click.option("--partition", "-p", type=click.IntRange(0), multiple=True, help="Default: all.")
+@click.option("--partition", "-p", type=PARTITION, multiple=True, help="Default: all.")
 @click.option(
     "--offset",
     "-o",
@@ -89,7 +90,7 @@ def _parse_offset(text: str) -> tuple[str, int]:
 
 async def _run(bootstrap: str, job: _Job) -> None:
     render = compile_format(job.form)
-    async with ClusterClient(bootstrap, "barnabas-consume", timeout_ms=30_000) as client:
+    async with cluster_client(bootstrap, "barnabas-consume", timeout_ms=30_000) as client:
         view = (await client.metadata([job.topic])).topics[job.topic]
         if view.error:
             raise ClientError(f"topic {job.topic}", view.error)

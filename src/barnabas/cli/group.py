@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import ClusterClient
@@ -25,6 +26,7 @@ from barnabas.client.groups import (
 )
 from barnabas.errors import ErrorCode
 from barnabas.logs import visible
+from barnabas.names import number_in
 from barnabas.types import TopicPartition
 
 CLIENT_ID = "barnabas-group"
@@ -45,7 +47,7 @@ def list_command(bootstrap_server: str, output: str) -> None:
     """All groups with their states and coordinators."""
 
     async def run() -> list[dict[str, object]]:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             return [
                 {
                     "name": g.name,
@@ -73,7 +75,7 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
     """How far group NAME has read each partition, how much is left, and who reads it."""
 
     async def run() -> tuple[GroupDescription, list[dict[str, object]]]:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             group = await _existing(client, name)
             return group, await _positions(client, group)
 
@@ -177,8 +179,13 @@ async def _offsets(
 @click.option("--all-topics", is_flag=True, help="Every topic that the group has a position in.")
 @click.option("--to-earliest", is_flag=True, help="To the first record there is.")
 @click.option("--to-latest", is_flag=True, help="To the end.")
-@click.option("--to-offset", type=click.IntRange(0), metavar="N")
-@click.option("--shift-by", type=int, metavar="N", help="Forward, or back if negative.")
+@click.option("--to-offset", type=click.IntRange(0, 2**63 - 1), metavar="N")
+@click.option(
+    "--shift-by",
+    type=click.IntRange(-(2**63), 2**63 - 1),
+    metavar="N",
+    help="Forward, or back if negative.",
+)
 @click.option("--to-time", metavar="MS|ISO", help="To the first record at or after a time.")
 @click.option("--execute", is_flag=True, help="Do it, instead of showing what would be done.")
 @bootstrap_server
@@ -211,7 +218,7 @@ def reset_offsets(
     (kind, value), *_ = chosen.items()
 
     async def run() -> list[dict[str, object]]:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             committed = await committed_offsets(client, name)
             if all_topics and not committed:
                 await _existing(client, name)
@@ -252,14 +259,17 @@ async def _chosen(client: ClusterClient, topics: Sequence[str]) -> list[TopicPar
             code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if view is None else view.error
             raise ClientError(f"topic {topic}", code)
         known = [p.partition for p in view.partitions]
-        try:
-            wanted = [int(n) for n in numbers.split(",")] if numbers else known
-        except ValueError:
-            raise click.UsageError(f"--topic: '{numbers}' are not partitions.") from None
-        for number in wanted:
+        for number in _numbers(numbers) if numbers else known:
             if number not in known:
                 raise ClientError(f"{topic}-{number}", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             found.append(TopicPartition(topic, number))
+    return found
+
+
+def _numbers(text: str) -> list[int]:
+    found = [number for part in text.split(",") if (number := number_in(part)) is not None]
+    if len(found) <= text.count(","):
+        raise click.UsageError(f"--topic: '{text}' are not partitions.")
     return found
 
 
@@ -317,7 +327,7 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
 
     async def run() -> bool:
         whole = True
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             for name in names:
                 try:
                     await delete_group(client, name)

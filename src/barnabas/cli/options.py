@@ -11,6 +11,8 @@ from barnabas.errors import ConfigError
 from barnabas.names import number_in
 
 PROBE_TIMEOUT_S = 1.0
+PARTITION = click.IntRange(0, 2**31 - 1)
+"""The number of a partition, as requests hold it."""
 
 
 def _rest_of_cluster(_context: click.Context, _option: click.Parameter, text: str) -> str:

@@ -9,8 +9,8 @@ from itertools import islice
 
 import click
 
-from barnabas.cli.options import bootstrap_server
-from barnabas.client.cluster import ClusterClient
+from barnabas.cli.client import cluster_client
+from barnabas.cli.options import PARTITION, bootstrap_server
 from barnabas.client.errors import ClientError
 from barnabas.client.partitioner import Partitioner
 from barnabas.client.producer import Producer
@@ -26,7 +26,7 @@ CODECS = {codec.name.lower(): codec for codec in Codec}
 
 @click.command()
 @click.argument("topic")
-@click.option("--partition", "-p", type=click.IntRange(0), help="Instead of the key's partition.")
+@click.option("--partition", "-p", type=PARTITION, help="Instead of the key's partition.")
 @click.option("--key-delimiter", "-K", metavar="TEXT", help="Splits each line into key and value.")
 @click.option("--acks", type=click.Choice(["0", "1", "all"]), default="all", show_default=True)
 @click.option("--codec", "-z", type=click.Choice(list(CODECS)), default="none", show_default=True)
@@ -78,9 +78,11 @@ async def _run(
     acks: int,
     codec: Codec,
 ) -> int:
-    async with ClusterClient(bootstrap, "barnabas-produce") as client:
+    async with cluster_client(bootstrap, "barnabas-produce") as client:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + client.timeout_ms / 1000
         view = (await client.metadata([topic], auto_create=True)).topics[topic]
-        while not view.partitions and view.error in (3, 5):
+        while not view.partitions and view.error in (3, 5) and loop.time() < deadline:
             await asyncio.sleep(0.05)
             view = (await client.metadata([topic], auto_create=True)).topics[topic]
         if view.error:

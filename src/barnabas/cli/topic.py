@@ -6,11 +6,11 @@ import asyncio
 
 import click
 
+from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import ProgressLine
 from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
-from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, TopicView
 from barnabas.config.sources import parse_overrides
@@ -61,7 +61,7 @@ def create(
             line.show(f"creating {name}: {ready} of {total} partitions have leaders")
 
         line.show(f"creating {name}")
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             await create_topic(
                 client,
                 name,
@@ -149,7 +149,7 @@ def alter(
         raise click.UsageError("nothing to alter: give --config or --delete-config")
 
     async def run() -> None:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             await alter_topic(client, name, parse_overrides(config, "--config"), delete_config)
 
     asyncio.run(run())
@@ -163,7 +163,7 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
     """Delete topics NAMES with all their records."""
 
     async def run() -> None:
-        async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
+        async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             for name in names:
                 with ProgressLine() as line:
                     line.show(f"deleting {name}")
@@ -174,7 +174,7 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
 
 
 async def _metadata(bootstrap: str, *topics: str) -> ClusterView:
-    async with ClusterClient(bootstrap, CLIENT_ID) as client:
+    async with cluster_client(bootstrap, CLIENT_ID) as client:
         return await client.status(list(topics) or None)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from barnabas.client.errors import Unanswered, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView, cluster_view
+from barnabas.client.silence import Address, Silence
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
 from barnabas.protocol.api import ApiKey
@@ -19,6 +21,8 @@ from barnabas.protocol.message import Message
 METADATA_VERSION = 12
 DESCRIBE_CLUSTER_VERSION = 0
 RETRY_PAUSE_S = 0.05
+CONNECT_MS = 5000
+"""For how long one address is waited for before the next is tried."""
 ANSWER_MS = 60_000
 """For how long a controller may work on a request before its answer is given up."""
 
@@ -42,11 +46,19 @@ class ClusterClient:
     ``timeout_ms``, and ConnectionError when one chosen broker cannot be used just now.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, timeout_ms: int = 10_000) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        client_id: str,
+        timeout_ms: int = 10_000,
+        on_silence: Callable[[str], None] | None = None,
+    ) -> None:
+        """``on_silence`` is told of an address that does not answer for some seconds."""
         self._bootstrap = parse_bootstrap(bootstrap)
+        self._silence = None if on_silence is None else Silence(on_silence)
         self._client_id = client_id
         self.timeout_ms = timeout_ms
-        self._connections: dict[tuple[str, int], KafkaConnection] = {}
+        self._connections: dict[Address, KafkaConnection] = {}
         self.view = ClusterView(cluster_id=None, controller_id=-1, brokers={}, topics={})
 
     async def __aenter__(self) -> Self:
@@ -162,27 +174,33 @@ class ClusterClient:
             raise ConnectionError(f"broker {broker_id} is not in the cluster")
         (await self._connection((broker.host, broker.port))).post(api, version, message)
 
-    async def _connection(self, address: tuple[str, int]) -> KafkaConnection:
+    async def _connection(self, address: Address) -> KafkaConnection:
         connection = self._connections.get(address)
         if connection is None or not connection.is_open:
-            connection = await KafkaConnection.connect(
-                address[0], address[1], client_id=self._client_id, timeout_ms=self.timeout_ms
-            )
+            with self._asking(address):
+                connection = await KafkaConnection.connect(
+                    address[0],
+                    address[1],
+                    client_id=self._client_id,
+                    timeout_ms=min(self.timeout_ms, CONNECT_MS),
+                )
             self._connections[address] = connection
         return connection
 
-    async def send(
-        self, address: tuple[str, int], api: ApiKey, version: int, message: Message
-    ) -> Any:
+    async def send(self, address: Address, api: ApiKey, version: int, message: Message) -> Any:
         """Send to one address, over the connection kept for it."""
         connection = await self._connection(address)
         try:
-            return await connection.send(api, version, message, timeout_ms=self.timeout_ms)
+            with self._asking(address):
+                return await connection.send(api, version, message, timeout_ms=self.timeout_ms)
         except OSError:
             self._drop(address, connection)
             raise
 
-    def _drop(self, address: tuple[str, int], connection: KafkaConnection) -> None:
+    def _asking(self, address: Address) -> AbstractContextManager[None]:
+        return nullcontext() if self._silence is None else self._silence.asking(address)
+
+    def _drop(self, address: Address, connection: KafkaConnection) -> None:
         connection.close()
         if self._connections.get(address) is connection:
             del self._connections[address]

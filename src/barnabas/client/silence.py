@@ -1,0 +1,61 @@
+"""Addresses that do not answer, told once each while a client goes on trying."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from barnabas.protocol.connection import RequestTimedOut
+
+PATIENCE_S = 3.0
+"""So long somebody is left to wait without a word."""
+
+Address = tuple[str, int]
+
+
+class Silence:
+    """Since when each address has answered nothing of what it was asked."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """``tell`` is given a sentence."""
+        self._tell = tell
+        self._since: dict[Address, float] = {}
+        """Seconds of the loop."""
+        self._why: dict[Address, str] = {}
+        self._told: dict[Address, None] = {}
+
+    @contextmanager
+    def asking(self, address: Address) -> Iterator[None]:
+        """An attempt to connect or a request; an OSError is one that failed."""
+        loop = asyncio.get_running_loop()
+        since = self._since.setdefault(address, loop.time())
+        timer = loop.call_at(since + PATIENCE_S, self._say, address)
+        try:
+            yield
+        except OSError as error:
+            self._why[address] = _reason(error)
+            self._say(address)
+            raise
+        else:
+            for known in (self._since, self._why, self._told):
+                known.pop(address, None)
+        finally:
+            timer.cancel()
+
+    def _say(self, address: Address) -> None:
+        """If it is time, and nobody else has had an answer from there meanwhile."""
+        since = self._since.get(address)
+        now = asyncio.get_running_loop().time()
+        if since is None or now < since + PATIENCE_S or address in self._told:
+            return
+        self._told[address] = None
+        why = self._why.get(address)
+        reason = "" if why is None else f" ({why})"
+        self._tell(f"{address[0]}:{address[1]} does not answer{reason}; still trying")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return "silent" if isinstance(error, RequestTimedOut) else str(error)
