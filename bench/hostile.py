@@ -288,8 +288,14 @@ def _claim(size: int, come: int) -> bytes:
 
 _MEGABYTE = 1024 * 1024
 
+
+def nothing(port: int, connections: int, stop: Event) -> None:
+    """The other traffic alone, to compare with."""
+    stop.wait()
+
+
 ATTACKS: dict[str, Callable[[int, int, Event], None]] = {
-    "nothing": lambda port, connections, stop: stop.wait() and None,
+    "nothing": nothing,
     "metadata, closed at once": send_and_close(metadata(None) * 3000),
     "metadata, read": again_and_again(metadata(None) * 50),
     "metadata, unread": deaf(metadata(None) * 3000),
@@ -387,7 +393,7 @@ class Cluster:
         return {}
 
     def leader_port(self) -> int:
-        return self.ports[self.leaders()[TOPIC, 0]]
+        return int(self.ports[self.leaders()[TOPIC, 0]])
 
 
 def prepare(port: int, topics: int) -> None:
@@ -450,7 +456,7 @@ def measure(name: str, cluster: Cluster, connections: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("bootstrap", metavar="HOST:PORT")
     parser.add_argument("--only", help="names of attacks, separated by semicolons")
     parser.add_argument("--connections", type=int, default=200)

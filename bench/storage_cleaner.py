@@ -72,7 +72,7 @@ async def measure(env: Env, log: Log, updates: int) -> None:
     async def checkpoint(topic_partition: TopicPartition) -> None:
         return
 
-    cleaner = LogCleaner(env, CleanerSettings(), {PARTITION: log}, checkpoint)
+    cleaner = LogCleaner(env, CleanerSettings(), {PARTITION: log}, checkpoint=checkpoint)
     stalls: list[float] = []
     watcher = asyncio.create_task(watch(stalls))
     size, wall, cpu = log.size_bytes, time.perf_counter(), time.process_time()

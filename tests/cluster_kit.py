@@ -41,7 +41,7 @@ def free_ports(count: int) -> int:
                 probes.append(probe)
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
-            return first
+            return int(first)
         except OSError:
             continue
         finally:

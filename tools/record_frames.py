@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -190,7 +191,7 @@ async def main(directory: str, zookeeper: str, brokers: str) -> None:
     await listen(port, target, lambda: ZooKeeperTap(recording))
     for number, pair in enumerate(brokers.split(","), 1):
         port, target = map(int, pair.split(":"))
-        await listen(port, target, lambda broker=number: KafkaTap(recording, broker))
+        await listen(port, target, partial(KafkaTap, recording, number))
     print("recording", flush=True)
     await asyncio.Event().wait()
 

@@ -246,7 +246,7 @@ def first_half(life: Life) -> None:
     life.begin("03-produce")
     for codec in CODECS:
         options: dict[str, Any] = {"enable.idempotence": True, "acks": "all"}
-        produce(life.bootstrap, codec, **options, **{"compression.type": codec})
+        produce(life.bootstrap, codec, **options | {"compression.type": codec})
     produce(life.bootstrap, "acks1", 3, acks="1")
     produce(life.bootstrap, "acks0", 3, acks="0")
     life.dump("03-produced")

@@ -184,7 +184,7 @@ async def _coordinator(asker: Asker, key_type: int, key: str) -> int:
     while True:
         found = (await asker.ask(ApiKey.FIND_COORDINATOR, 4, request)).coordinators[0]
         if found.error_code == 0:
-            return found.node_id
+            return int(found.node_id)
         await asyncio.sleep(0.2)
 
 

@@ -86,7 +86,7 @@ class Client:
         return int((await self.ask(ApiKey.METADATA, 1, Message(topics=[]))).controller_id)
 
     async def create(
-        self, name: str, partitions: int = 1, replicas: int = 1, **configs: str
+        self, name: str, partitions: int = 1, replicas: int = 1, /, **configs: str
     ) -> Any:
         """Create a topic; its result."""
         message = create_message(name, partitions, replicas, configs)

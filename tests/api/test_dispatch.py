@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from barnabas.api.dispatch import HANDLERS
-from barnabas.api.registry import ANYBODY, serves
+from barnabas.api.registry import ANYBODY, HANDLERS, serves
 from barnabas.protocol.api import API_TABLE, ApiKey
 
 

@@ -80,7 +80,7 @@ def test_a_leader_does_not_copy_from_itself(version: int) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_limit_below_zero_is_an_error_of_the_first_partition(version: int) -> None:
     async def scenario(client: kit.Client) -> None:
-        await client.create("t", partitions=3)
+        await client.create("t", 3)
         for number in range(3):
             message = kit.produce_message("t", b"a", partition=number)
             await client.ask(ApiKey.PRODUCE, 9, message)

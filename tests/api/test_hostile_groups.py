@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from tests.api import kit
@@ -95,7 +96,8 @@ def test_members_with_too_much_to_say() -> None:
 def test_wrong_kinds_of_members() -> None:
     async def scenario(client: kit.Client) -> None:
         await find(client, "any")
-        for fields in ({"protocols": []}, {"protocol_type": ""}):
+        wrong: tuple[dict[str, Any], ...] = ({"protocols": []}, {"protocol_type": ""})
+        for fields in wrong:
             answer = await client.ask(ApiKey.JOIN_GROUP, 9, join_message("g", **fields))
             assert answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
         torn = [Message(name="range", metadata=b"\x00\x01\x7f\xff\xff\xff")]

@@ -570,13 +570,13 @@ def of_settings() -> Iterator[Case]:
             f"{name} resource",
             Api.DESCRIBE_CONFIGS,
             4,
-            lambda w, i, where=where: described(*where, "log.cleaner.threads"),  # type: ignore[misc]
+            lambda w, i, where=where: described(*where, "log.cleaner.threads"),  # type: ignore[misc, call-arg]
         )
         yield Case(
             f"{name} resource",
             Api.ALTER_CONFIGS,
             2,
-            lambda w, i, where=where: config(  # type: ignore[misc]
+            lambda w, i, where=where: config(  # type: ignore[misc, call-arg]
                 *where, "log.cleaner.threads", "1", validate_only=True
             ),
         )

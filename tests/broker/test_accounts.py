@@ -44,7 +44,7 @@ class Counted(Account):
         self.most = self._held = 0
         super().__init__(bytes_max)
 
-    @property  # type: ignore[override]
+    @property
     def held(self) -> int:
         return self._held
 

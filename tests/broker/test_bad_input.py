@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any, cast
 
 import pytest
 from tests.cluster_kit import Cluster, no_traceback
@@ -289,7 +290,7 @@ def test_impossible_topics(raw: RawConnection) -> None:
             },
         ),
     ]:
-        assert _create(raw, name="impossible", **fields) == expected, fields
+        assert _create(raw, name="impossible", **cast("dict[str, Any]", fields)) == expected
     assert _create(raw, name=TOPIC) == ErrorCode.TOPIC_ALREADY_EXISTS
 
 

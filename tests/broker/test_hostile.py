@@ -162,7 +162,7 @@ def test_more_partitions_than_a_request_may_create_are_refused(cluster: Cluster)
     with hostile.connect(cluster.port) as connection:
         connection.sendall(hostile.create(10_010))
         frame = hostile.receive(connection)
-    answer = hostile.decode_response(ApiKey.CREATE_TOPICS, 7, frame, 5)
+    answer = decode_response(ApiKey.CREATE_TOPICS, 7, frame, 5)
     codes = [topic.error_code for topic in answer.topics]
     assert codes.count(ErrorCode.NONE) == 10_000
     assert codes.count(ErrorCode.POLICY_VIOLATION) == 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.topic_configs import TopicConfigRepository
@@ -12,6 +12,7 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.storage.config import LogConfig
 from barnabas.zk import paths
 from barnabas.zk.znodes import encode_config
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import NoNode
 
 CONFIG = {"broker.id": "1", "listeners": "PLAINTEXT://h:1", "zookeeper.connect": "h:2"}
@@ -53,8 +54,8 @@ class Case:
         self.changed: list[tuple[str, int]] = []
         self.topics = TopicConfigRepository(
             BrokerConfig(CONFIG),
-            self.zookeeper,
-            self._on_change,  # type: ignore[arg-type]
+            cast("ZooKeeperClient", self.zookeeper),
+            self._on_change,
         )
 
     def _on_change(self, topic: str, config: LogConfig) -> None:

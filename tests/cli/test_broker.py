@@ -50,7 +50,7 @@ def _start(settings: dict[str, str], *more: str) -> subprocess.CompletedProcess[
 
 
 def test_malformed_settings(cluster: Cluster, tmp_path: Path) -> None:
-    for changes, name in [
+    refusals: list[tuple[dict[str, str | None], str]] = [
         ({"authorizer__class__name": "x"}, "authorizer.class.name"),
         ({"log__dirs": "/data,/data/extra"}, "log.dirs"),
         ({"num__partitions": "many"}, "num.partitions"),
@@ -64,7 +64,8 @@ def test_malformed_settings(cluster: Cluster, tmp_path: Path) -> None:
         ({"zookeeper__connect": "host:port"}, "zookeeper.connect"),
         ({"security__inter__broker__protocol": "SSL"}, "inter.broker"),
         ({"process__roles": "broker,controller"}, "process.roles"),
-    ]:
+    ]
+    for changes, name in refusals:
         refused(_start(_settings(cluster, tmp_path, **changes)), name)
 
 

@@ -76,10 +76,10 @@ def test_refusals(cluster: Cluster) -> None:
         assert done.returncode == code, done
         assert said in done.stderr
         assert no_traceback(done.stderr)
-    for arguments, said in (
-        (("--brokers", "9", "-p", "0"), "INVALID_REPLICA_ASSIGNMENT"),
-        (("--cancel",), "NO_REASSIGNMENT_IN_PROGRESS"),
+    for change, said in (
+        ("--brokers 9 -p 0", "INVALID_REPLICA_ASSIGNMENT"),
+        ("--cancel", "NO_REASSIGNMENT_IN_PROGRESS"),
     ):
-        done = cluster.cli("cluster", "reassign", "-t", "still", *arguments, "--execute")
+        done = cluster.cli("cluster", "reassign", "-t", "still", *change.split(), "--execute")
         assert done.returncode == 1, done
         assert said in done.stdout

@@ -14,7 +14,7 @@ import subprocess
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioPartition
@@ -26,6 +26,7 @@ with warnings.catch_warnings():
     from kafka import KafkaConsumer, KafkaProducer
     from kafka import TopicPartition as KafkaPartition
 
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 DEADLINE_S = 20.0
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -118,12 +119,14 @@ def read_confluent(bootstrap: str, topic: str, counts: Mapping[int, int]) -> Row
             message = consumer.poll(DEADLINE_S)
             assert message is not None, "nothing comes"
             assert message.error() is None, message.error()
-            rows[message.partition()].append(
+            partition, headers = message.partition(), cast("Headers", message.headers() or ())
+            assert partition is not None
+            rows[partition].append(
                 Row(
-                    partition=message.partition(),
+                    partition=partition,
                     key=message.key(),
                     value=message.value(),
-                    headers=tuple((k, v) for k, v in message.headers() or ()),
+                    headers=tuple(headers),
                     timestamp=message.timestamp()[1],
                 )
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -239,21 +240,20 @@ def test_a_consumer_goes_on_when_the_leader_dies(cluster: Cluster) -> None:
         poll()
         return len(got) == len(got_python) == count
 
+    def led_by_another(than: int) -> bool:
+        return cluster.partitions("open")[0].leader not in (than, -1)
+
     try:
         confluent.assign([ConfluentPartition("open", 0, 0)])
         python.assign([KafkaPartition("open", 0)])
         for start in (0, 50, 100):
             batch = rows[start : start + 50]
             WRITERS["confluent-kafka"](cluster.bootstrap, "open", batch, How())
-            wait_for(lambda end=start + 50: reads(end), 30, f"{start + 50} read by both")
+            wait_for(partial(reads, start + 50), 30, f"{start + 50} read by both")
             leader = cluster.partitions("open")[0].leader
             if start < 100:
                 cluster.ask("kill", f"broker:{leader}")
-                wait_for(
-                    lambda old=leader: cluster.partitions("open")[0].leader not in (old, -1),
-                    20,
-                    "another leads",
-                )
+                wait_for(partial(led_by_another, leader), 20, "another leads")
                 cluster.ask("restart", f"broker:{leader}")
                 wait_for(lambda: cluster.whole("open", 1), 30, "whole again")
         assert got == got_python == [row.value for row in rows]

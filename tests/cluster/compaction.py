@@ -109,14 +109,17 @@ class Compaction:
                     assert error.retriable() or error.code() == KafkaError._PARTITION_EOF, error
                     continue
                 count += 1
-                assert message.offset() > last
-                last = message.offset()
-                if message.value() is None:
-                    values.pop(message.key(), None)
+                offset, key, value = message.offset(), message.key(), message.value()
+                assert offset is not None
+                assert offset > last
+                assert key is not None
+                last = offset
+                if value is None:
+                    values.pop(key, None)
                 else:
-                    values[message.key()] = message.value()
-            ends = [message.error() for message in messages if message.error() is not None]
-            if any(error.code() == KafkaError._PARTITION_EOF for error in ends):
+                    values[key] = value
+            ends = [message.error() for message in messages]
+            if any(e is not None and e.code() == KafkaError._PARTITION_EOF for e in ends):
                 break
         consumer.close()
         assert values == self.values, f"{when} compaction: {len(values)} of {len(self.values)} keys"

@@ -304,7 +304,9 @@ class History:
             assert not self.znode().adding
             assert not self.znode().removing
             assert sorted(self.cluster.state("t", 0).isr) == sorted(self.replicas(0))
-            assert not self.cluster.active.context.reassigning
+            context = self.cluster.active.context
+            assert context is not None
+            assert not context.reassigning
 
     async def check_doubt_ends(self) -> None:
         """All is well but for what is held: doubt lasts only where some partition is."""

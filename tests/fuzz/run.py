@@ -256,7 +256,7 @@ def prepare(cluster: Cluster, traffic: str) -> None:
             asked = Message(key=key, key_type=kind)
 
             def is_found(asked: Message = asked) -> bool:
-                return connection.ask(ApiKey.FIND_COORDINATOR, 3, asked).error_code == 0
+                return bool(connection.ask(ApiKey.FIND_COORDINATOR, 3, asked).error_code == 0)
 
             wait_for(is_found, 30, f"coordinator of {key}")
 

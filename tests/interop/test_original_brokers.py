@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: P
     with java_broker(cluster, tmp_path / "java") as java:
         for topic, broker in (("from-java", 3), ("from-ours", 1)):
             create_on(bootstrap, topic, broker)
-            wait_for(lambda t=topic: cluster.whole(t, 1, 1), 20, f"{topic} is led")
+            wait_for(partial(cluster.whole, topic, 1, 1), 20, f"{topic} is led")
             fill(bootstrap, topic)
         before = {t: read_confluent(bootstrap, t, {0: 500}) for t in ("from-java", "from-ours")}
         swapped = java_broker(cluster, tmp_path / "swapped", 1)  # while the other's port is taken
@@ -82,7 +83,7 @@ def test_each_opens_the_log_directory_of_the_other(cluster: Cluster, tmp_path: P
         swapped,
     ):
         for topic in before:
-            wait_for(lambda t=topic: cluster.whole(t, 1, 1), 30, f"{topic} is led")
+            wait_for(partial(cluster.whole, topic, 1, 1), 30, f"{topic} is led")
             found = read_confluent(bootstrap, topic, {0: 500})
             assert found[0] == rows()
             assert digests(found) == digests(before[topic])

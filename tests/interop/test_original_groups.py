@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
@@ -43,7 +44,7 @@ pytestmark = [
 
 
 OFFSETS = {"offsets.topic.num.partitions": "2", "group.initial.rebalance.delay.ms": "0"}
-JAVA_OFFSETS = {key.replace(".", "_"): value for key, value in OFFSETS.items()}
+JAVA_OFFSETS: dict[str, Any] = {key.replace(".", "_"): value for key, value in OFFSETS.items()}
 
 
 @pytest.fixture

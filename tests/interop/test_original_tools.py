@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.clients.drivers import CODECS, How, Row, read_confluent, write_confluent
@@ -144,7 +145,7 @@ def stopped(original: None, tmp_path_factory: pytest.TempPathFactory) -> Cluster
     """A cluster after a clean stop; ``dumped`` holds 300 records in every codec, many segments."""
     cluster = Cluster(directory=tmp_path_factory.mktemp("stopped"), brokers=1)
     with cluster:
-        small = {"segment_bytes": "16384", "index_interval_bytes": "512"}
+        small: dict[str, Any] = {"segment_bytes": "16384", "index_interval_bytes": "512"}
         cluster.create_topic("dumped", 1, 1, retention_ms="-1", **small)
         for number, codec in enumerate(CODECS):
             rows = [

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import HEADER_BYTES, Record, build_batch
-from barnabas.records.survey import Survey, survey
+from barnabas.records.shape import Survey
+from barnabas.records.survey import survey
 from barnabas.records.varint import write_varint
 
 

@@ -8,6 +8,8 @@ import random
 import uuid
 from typing import Any
 
+from tests.virtual_time import run as run
+
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message

@@ -294,7 +294,7 @@ def _scanned(history: History, known: _Known) -> Iterator[Anomaly]:
 
 
 def _versions(history: History, known: _Known) -> Iterator[Anomaly]:
-    versions = {(u.key, u.name, u.value): u.version for u in history.updates if u.value is not None}
+    versions = {(u.key, u.name, u.value): u.version for u in history.updates}
     for (key, name), values in known.items():
         order = [versions.get((key, name, values[offset])) for offset in sorted(values)]
         told = [version for version in order if version is not None]

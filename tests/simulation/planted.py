@@ -126,7 +126,7 @@ def _requested_isr(patches: Patches) -> None:
 
 def _below_min_isr(patches: Patches) -> None:
     def candidate(*args: Any, min_isr: int, **rest: Any) -> int | None:
-        return before(*args, min_isr=0, **rest)  # type: ignore[no-any-return]
+        return before(*args, min_isr=0, **rest)
 
     before = patches.set(leadership, "high_watermark_candidate", candidate)
 
@@ -154,7 +154,7 @@ def _unfenced_controller(patches: Patches) -> None:
 def _stale_controller_obeyed(patches: Patches) -> None:
     def stale(self: Any, request: Any) -> ErrorCode:
         self.controller_epoch = NO_EPOCH
-        return before(self, request)  # type: ignore[no-any-return]
+        return before(self, request)
 
     before = patches.set(ControllerOrders, "_stale", stale)
 
@@ -278,7 +278,7 @@ def _cleaned_past_watermark(patches: Patches) -> None:
 def _retention_past_watermark(patches: Patches) -> None:
     def deletable(segments: Any, *args: Any, **rest: Any) -> int:
         rest["high_watermark"] = segments[-1].end_offset
-        return before(segments, *args, **rest)  # type: ignore[no-any-return]
+        return before(segments, *args, **rest)
 
     before = patches.set(retention, "deletable_count", deletable)
 

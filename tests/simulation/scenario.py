@@ -94,7 +94,7 @@ class Layout:
 
 def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
     """server.properties of one broker."""
-    more = {}
+    more: dict[str, str] = {}
     if options.retention:
         more |= {"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "1000"}
     if options.compacted:

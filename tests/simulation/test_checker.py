@@ -46,7 +46,7 @@ def reads_back(offset: int, invoked: float) -> Committed:
     return Committed(group="g", key="t-0", offset=offset, invoked=invoked)
 
 
-def kinds(*events: Any, **options: bool) -> list[str]:
+def kinds(*events: Any, **options: Any) -> list[str]:
     """The kinds of anomaly in a history."""
     history = History(**options)
     lists: dict[type[Any], list[Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from tests.simulation.disk import Directory, Disk
+from tests.simulation.disk import Directory, Disk, Inode
 from tests.simulation.invariants import Invariants
 from tests.simulation.kernel import Kernel
 from tests.simulation.shadow import Shadows
@@ -50,9 +50,10 @@ class World:
     def write(self, broker: int, *batches: tuple[int, int, int, int]) -> None:
         """Append (base, last, epoch, crc)."""
         inode = self.disks[broker].find(f"/data/t-0/{SEGMENT}")
+        assert isinstance(inode, Inode)
         for base, last, epoch, crc in batches:
             body = struct.pack(">ibIhi", epoch, 2, crc, 0, last - base)
-            self.disks[broker].change(  # type: ignore[arg-type]
+            self.disks[broker].change(
                 inode, len(inode.visible), struct.pack(">qi", base, len(body)) + body
             )
 

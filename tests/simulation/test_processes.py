@@ -65,8 +65,12 @@ def test_a_paused_process_misses_time_and_keeps_its_order() -> None:
     async def main(env: Env) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
+
+        def tick(number: int) -> None:
+            ticks.append((loop.time() - start, number))
+
         for number in range(1, 6):
-            loop.call_at(start + number, lambda n=number: ticks.append((loop.time() - start, n)))
+            loop.call_at(start + number, tick, number)
         await asyncio.sleep(10)
 
     async def scenario() -> None:

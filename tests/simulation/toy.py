@@ -118,7 +118,8 @@ async def ask(name: str, number: int) -> int:
             )
             try:
                 protocol.send(number)
-                await asyncio.wait([answer, protocol.lost], return_when=asyncio.FIRST_COMPLETED)
+                waits: list[asyncio.Future[int] | asyncio.Future[None]] = [answer, protocol.lost]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 return answer.result() if answer.done() else -1
             finally:
                 transport.abort()

@@ -42,8 +42,9 @@ class Workload:
     @property
     def acknowledged(self) -> int:
         """Values whose sends were answered, those of keys among them."""
-        done = [*self.history.sends, *self.history.updates]
-        return sum(1 for write in done if write.outcome is Outcome.OK)
+        outcomes = [write.outcome for write in self.history.sends]
+        outcomes += [write.outcome for write in self.history.updates]
+        return outcomes.count(Outcome.OK)
 
     def end(self, tp: TopicPartition) -> int:
         """One past the highest acknowledged offset."""

@@ -19,15 +19,15 @@ from tests.storage.support import (
 )
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.storage.log import Log, LogConfig
-from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.log import LogConfig
+from barnabas.storage.log_owner import LogOwner, OwnedLog
 
 
 class Heard(LogOwner):
     def __init__(self) -> None:
         self.failures: list[OSError] = []
 
-    def log_failed(self, log: Log, error: OSError) -> None:
+    def log_failed(self, log: OwnedLog, error: OSError) -> None:
         self.failures.append(error)
 
 

@@ -31,7 +31,7 @@ from barnabas.records.batch import (
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log import Log, LogConfig
-from barnabas.storage.log_owner import LogOwner
+from barnabas.storage.log_owner import LogOwner, OwnedLog
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.segment import READ_PIECE_BYTES
 
@@ -372,7 +372,7 @@ def test_a_flush_waits_for_nothing_appended_after_it() -> None:
         def __init__(self) -> None:
             self.flushes = 0
 
-        def flush_wanted(self, log: Log) -> None:
+        def flush_wanted(self, log: OwnedLog) -> None:
             self.flushes += 1
 
     owner = Heard()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from barnabas.storage.producers.verification import NOT_NEEDED
 with gzip.open(GOLDEN / "produce-answers.json.gz", "rt") as _file:
     RECORDED: dict[str, Any] = json.load(_file)
 CASES: list[dict[str, Any]] = RECORDED["cases"]
-FIELDS = {
+FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "cleanup.policy": lambda value: {"cleanup_policy": (value,)},
     "message.timestamp.type": lambda value: {"message_timestamp_type": value},
     "compression.type": lambda value: {"compression_type": value},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,12 +13,12 @@ from barnabas.storage.retention import SegmentFacts, deletable_count, must_roll_
 
 def facts(*sizes: int, timestamps: tuple[int, ...] = ()) -> list[SegmentFacts]:
     """Segments of ten offsets each."""
+
+    def largest(number: int) -> int:
+        return timestamps[number] if timestamps else 10**15
+
     return [
-        SegmentFacts(
-            end_offset=10 * (n + 1),
-            size=size,
-            largest_timestamp=lambda n=n: timestamps[n] if timestamps else 10**15,
-        )
+        SegmentFacts(end_offset=10 * (n + 1), size=size, largest_timestamp=partial(largest, n))
         for n, size in enumerate(sizes)
     ]
 

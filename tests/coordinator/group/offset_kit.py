@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests import places
 
 from barnabas.coordinator.group.clock import Now
@@ -13,5 +15,5 @@ T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
 NOW = Now(5, 1_000_000)
 
 
-def at(offset: int, commit_ms: int = 0, **fields: int) -> CommittedOffset:
+def at(offset: int, commit_ms: int = 0, **fields: Any) -> CommittedOffset:
     return CommittedOffset(offset, commit_ms=commit_ms, **fields)

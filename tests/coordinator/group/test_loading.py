@@ -23,6 +23,7 @@ def test_what_the_original_left_is_understood() -> None:
         data = (GOLDEN / f"broker-{broker}/__consumer_offsets-1/{0:020d}.log").read_bytes()
         assert loading.take(data) == 10
         (group,) = loading.groups(NOW).values()
+        assert isinstance(group, Group)
         assert (group.id, group.state, group.generation) == ("golden-group", GroupState.EMPTY, 2)
         found = {p.partition: v.value.offset for p, v in group.offsets.committed.items()}
         assert found == {0: 7, 1: 100, 2: 100}  # the first one by a transaction

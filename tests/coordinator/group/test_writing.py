@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.coordinator.group.offset_kit import GOLDEN, NOW
 
+from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.loading import Loading
 from barnabas.coordinator.group.writing import group_batch, offsets_batch
 from barnabas.records.batch import (
@@ -24,6 +25,7 @@ def test_we_write_the_batches_of_the_original_byte_for_byte() -> None:
             continue
         loading.take(original)
         group = loading.groups(NOW)["golden-group"]
+        assert isinstance(group, Group)
         records = list(iterate_records(data, position))
         if header.base_sequence == -1:
             members = [(m.id, m.assignment) for m in group.members.values()]

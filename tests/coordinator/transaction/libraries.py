@@ -43,7 +43,10 @@ def read_confluent(cluster: Cluster, topic: str, partitions: int = 2) -> Rows:
         if message.error() is not None:
             ended += 1
         else:
-            rows[message.partition()].append(message.value())
+            partition, value = message.partition(), message.value()
+            assert partition is not None
+            assert value is not None
+            rows[partition].append(value)
     consumer.close()
     return rows
 

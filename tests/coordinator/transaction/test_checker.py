@@ -34,7 +34,7 @@ def kinds(
     position: int | None = None,
 ) -> list[str]:
     history = TransactionHistory(transactions=transactions, final="last")
-    history.reads = {"early": early or [], "last": final}
+    history.reads = {"early": [*(early or [])], "last": [*final]}
     if position is not None:
         history.positions["g"] = position
     return sorted({fault.kind for fault in check(history)})

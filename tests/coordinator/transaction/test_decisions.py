@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -92,9 +93,9 @@ def test_strangers_and_zombies_are_told_apart(state: TransactionState) -> None:
         lambda pid, epoch: decisions.verify(txn, pid, epoch, [T0]),
     )
     for ask in asks:
-        assert refusal(lambda ask=ask: ask(8, 0)) is ErrorCode.INVALID_PRODUCER_ID_MAPPING
-        assert refusal(lambda ask=ask: ask(7, 1)) is ErrorCode.PRODUCER_FENCED
-        assert refusal(lambda ask=ask: ask(7, -1)) is ErrorCode.PRODUCER_FENCED
+        assert refusal(partial(ask, 8, 0)) is ErrorCode.INVALID_PRODUCER_ID_MAPPING
+        assert refusal(partial(ask, 7, 1)) is ErrorCode.PRODUCER_FENCED
+        assert refusal(partial(ask, 7, -1)) is ErrorCode.PRODUCER_FENCED
     assert txn.state is state
 
 
@@ -138,7 +139,7 @@ def test_verification() -> None:
     }
     for state in (S.PREPARE_COMMIT, S.PREPARE_ABORT):
         ending = in_state(state)
-        assert refusal(lambda ending=ending: decisions.verify(ending, 7, 0, [T0])) is (
+        assert refusal(partial(decisions.verify, ending, 7, 0, [T0])) is (
             ErrorCode.CONCURRENT_TRANSACTIONS
         )
     done = in_state(S.COMPLETE_COMMIT)

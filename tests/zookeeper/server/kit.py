@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
+from tests.virtual_time import run as run
 
 from barnabas.seams import Env
 from barnabas.storage.memory_files import MemoryFiles

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.coordinator.group.kit import C, D, E, P, S, Stage
 
@@ -265,7 +267,7 @@ def test_a_write_of_an_old_generation_changes_nothing() -> None:
         ({"instance_id": "i"}, ErrorCode.UNKNOWN_MEMBER_ID),
     ],
 )
-def test_a_sync_that_does_not_fit(fields: dict[str, object], error: ErrorCode) -> None:
+def test_a_sync_that_does_not_fit(fields: dict[str, Any], error: ErrorCode) -> None:
     stage = Stage()
     (a,) = stage.stable("a")
     synced = stage.sync("a", a, **fields)
@@ -304,7 +306,7 @@ def test_a_silent_member_is_out_and_the_others_join_again() -> None:
 def test_whoever_waits_is_not_silent_but_a_new_member_is_after_a_while() -> None:
     stage = Stage()
     a, b = stage.stable("a", "b")
-    long = {"rebalance_timeout_ms": 10 * NEW_MEMBER_JOIN_TIMEOUT_MS}
+    long: dict[str, Any] = {"rebalance_timeout_ms": 10 * NEW_MEMBER_JOIN_TIMEOUT_MS}
     stage.join("a", a, **long)
     stage.join("new", **long)
     for _ in range(NEW_MEMBER_JOIN_TIMEOUT_MS // 5000 - 1):

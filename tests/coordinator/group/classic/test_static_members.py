@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.coordinator.group.kit import Stage
 
@@ -67,7 +69,7 @@ def test_a_returning_static_member_whose_write_fails_has_its_old_id_again() -> N
 
 def test_a_static_member_may_be_silent_through_a_join_phase() -> None:
     stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=1000))
-    fields = {"session_timeout_ms": 100_000, "rebalance_timeout_ms": 5000}
+    fields: dict[str, Any] = {"session_timeout_ms": 100_000, "rebalance_timeout_ms": 5000}
     stage.join("a", instance_id="A", **fields)
     stage.join("b", instance_id="B", **fields)
     stage.tick(6000)
