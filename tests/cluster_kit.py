@@ -66,6 +66,7 @@ class Cluster:
     brokers: int = 3
     overrides: Mapping[str, str] = field(default_factory=dict)
     zookeeper: str | None = None
+    secure: bool = False
     ready_line: str = ""
 
     def __post_init__(self) -> None:
@@ -90,6 +91,8 @@ class Cluster:
             arguments += ["--zookeeper-port", str(self.zookeeper_port)]
         else:
             arguments += ["--zookeeper", self.zookeeper]
+        if self.secure:
+            arguments.append("--secure")
         for key, value in self.overrides.items():
             arguments += ["-X", f"{key}={value}"]
         with open(self.directory / "up.err", "a") as errors:
@@ -101,7 +104,8 @@ class Cluster:
             )
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], READY_TIMEOUT_S)
-        self.ready_line = self.process.stdout.readline().rstrip("\n") if readable else ""
+        lines = iter(self.process.stdout if readable else ())
+        self.ready_line = next((x.rstrip("\n") for x in lines if x.startswith("ready: ")), "")
         if not self.ready_line.startswith("ready: "):
             self.kill()
             raise AssertionError(f"not ready: {self.ready_line!r}\n{self.logs()}")
@@ -166,7 +170,14 @@ class Cluster:
         self, *arguments: str, stdin: str | bytes = "", bootstrap: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """``barnabas ARGUMENTS`` against this cluster."""
+        if self.secure and "--command-config" not in arguments:
+            arguments = (*arguments, "--command-config", str(self.client_properties))
         return barnabas(*arguments, stdin=stdin, bootstrap=bootstrap or self.bootstrap)
+
+    @property
+    def client_properties(self) -> Path:
+        """What ``up --secure`` has written for clients."""
+        return self.directory / "secure" / "client.properties"
 
     # What can be seen
 

@@ -171,5 +171,11 @@ class Env:
     stopwatch: Callable[[], float] = no_time_passes
     """Seconds from any beginning, running on inside a callback (``loop.time()`` may not): only to
     see when work has taken long enough, never for what happens then."""
+    entropy: Callable[[int], bytes] | None = None
+    """So many bytes that nobody can guess; without it, those of ``random``."""
     give_memory_back: Callable[[], None] = keep_memory
     """Called every few seconds: return freed memory to the system if there is much of it."""
+
+    def secret(self, count: int) -> bytes:
+        """``count`` bytes for nonces, salts and keys."""
+        return self.random.randbytes(count) if self.entropy is None else self.entropy(count)

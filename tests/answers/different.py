@@ -97,7 +97,10 @@ _SETTINGS = {
     f"{api}: broker, {what}": [f"responses 42 {text!r}"]
     for api in ("AlterConfigs v2", "IncrementalAlterConfigs v1")
     for what, text in [
-        ("password config", "ssl.key.password: not supported, and not safe to ignore; remove it"),
+        (
+            "password config",
+            "ssl.key.password: not supported while a broker runs; give it at the start",
+        ),
         ("value out of range", "requirement failed: log.cleaner.threads: must be at least 1"),
         ("listeners", "listeners: 'nonsense' is not NAME://host:port"),
         ("advertised listeners", "advertised.listeners: 'nonsense' is not NAME://host:port"),

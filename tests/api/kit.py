@@ -148,8 +148,10 @@ def run(
     *,
     brokers: int = 1,
     settings: Mapping[str, str] | None = None,
+    prepare: Callable[[Env], Awaitable[None]] | None = None,
 ) -> None:
-    """Start a coordinator and brokers, and run the scenario in virtual time."""
+    """Start a coordinator and brokers, and run the scenario in virtual time. ``{host}`` in a
+    setting is the broker's; ``prepare`` comes before the brokers are awaited."""
     logging.disable(logging.CRITICAL)
     simulation = Simulation(1)
     done: list[bool] = []
@@ -161,6 +163,8 @@ def run(
     async def client(env: Env) -> None:
         asking = Client(env, simulation, stops)
         async with asyncio.timeout(PATIENCE_S):
+            if prepare is not None:
+                await prepare(env)
             await asking.ready(brokers)
             await scenario(asking)
         done.append(True)
@@ -190,7 +194,7 @@ def broker_main(
             "listeners": f"PLAINTEXT://b{number}:9092",
             "log.dirs": "/data",
             "zookeeper.connect": "zk:2181",
-            **settings,
+            **{name: text.replace("{host}", f"b{number}") for name, text in settings.items()},
         }
         stop = asyncio.Event()
         if stops is not None:

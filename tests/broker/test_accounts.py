@@ -18,7 +18,7 @@ from tests.simulation.nodes import Simulation
 
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.broker.connection_limits import ConnectionLimits
-from barnabas.broker.network import NetworkServer, NetworkSettings
+from barnabas.broker.network import ListenerPlan, NetworkServer, NetworkSettings
 from barnabas.broker.turns import LONG_AT_ONCE
 from barnabas.errors import InvalidRequest
 from barnabas.memory import Account
@@ -74,7 +74,9 @@ class Server:
                 idle_ms_max=int(IDLE_S * 1000),
                 unfinished_ms_max=5_000,
                 backlog=50,
-                inter_broker_listener="BROKERS",
+                brokers_listeners=("BROKERS",),
+                newcomers_max=100,
+                authentication_ms_max=5_000,
             ),
             self.answers,
         )
@@ -90,7 +92,7 @@ class Server:
         return True
 
     async def run(self) -> None:
-        await self.network.listen("CLIENTS", "server", PORT)
+        await self.network.listen(ListenerPlan(name="CLIENTS"), "server", PORT)
         await self.network.watch()
 
     def leftovers(self) -> dict[str, object]:

@@ -13,7 +13,7 @@ from barnabas.errors import ConfigError
         ({"broker.id": "1\n2"}, "broker.id: Not a number of type INT"),
         ({"broker.id": "1", "node.id": "2"}, "node.id: must be the same as broker.id"),
         ({"listeners": "nonsense"}, "listeners: 'nonsense'"),
-        ({"listeners": "SSL://:9093"}, "SSL"),
+        ({"listeners": "SSL://:9093"}, "listener.name.ssl.ssl.keystore.location: required"),
         ({"listeners": "FOO://:9093"}, "no security protocol"),
         ({"listeners": "PLAINTEXT://:1,PLAINTEXT://:2"}, "stands twice"),
         ({"advertised.listeners": "PLAINTEXT://0.0.0.0:9092"}, "advertised.listeners"),

@@ -77,7 +77,7 @@ def test_layers() -> None:
     [
         ({"listeners": "PLAINTEXT://a:3"}, "with a restart only"),
         ({"advertised.listeners": "PLAINTEXT://0.0.0.0:3"}, "a host that clients can reach"),
-        ({"advertised.listeners": "OTHER://a:3"}, "inter.broker.listener.name"),
+        ({"advertised.listeners": "OTHER://a:3"}, "'PLAINTEXT', between brokers, is not"),
         ({"advertised.listeners": "PLAINTEXT://a:3,SSL://a:4"}, "is mapped to .SSL."),
         (
             {

@@ -16,7 +16,7 @@ import errno
 import math
 import sys
 import weakref
-from asyncio import base_events, events, selector_events
+from asyncio import base_events, events, selector_events, sslproto
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -103,6 +103,13 @@ class SimTask(asyncio.Task[Any]):
 
     def __hash__(self) -> int:
         return self.identity
+
+
+class SimTlsTransport(sslproto._SSLProtocolTransport):  # type: ignore[misc, name-defined]
+    """Of a process that may be killed: nobody closes it then, and nobody has to."""
+
+    def __del__(self) -> None:
+        pass
 
 
 class SimTransport(selector_events._SelectorSocketTransport):  # type: ignore[misc]
@@ -372,12 +379,13 @@ class SimLoop(asyncio.BaseEventLoop):
         host: Any = None,
         port: int | None = None,
         *,
-        ssl: None = None,
+        ssl: Any = None,
         sock: None = None,
         **_: Any,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        if ssl is not None or sock is not None:
-            raise NotSimulated("TLS, or a ready socket")
+        """With ``ssl`` the bytes are OpenSSL's, and two runs of a seed differ in them."""
+        if sock is not None:
+            raise NotSimulated("a ready socket")
         if host is None or port is None:
             raise ValueError("host and port were not specified")
         established = self.create_future()
@@ -390,7 +398,16 @@ class SimLoop(asyncio.BaseEventLoop):
             raise
         protocol = protocol_factory()
         waiter = self.create_future()
-        transport = SimTransport(self, connected, protocol, waiter)
+        transport: asyncio.Transport
+        if ssl is None:
+            transport = SimTransport(self, connected, protocol, waiter)
+        else:
+            tls = sslproto.SSLProtocol(
+                self, protocol, ssl, waiter, server_side=False, server_hostname=host
+            )
+            tls._app_transport._closed = True
+            transport = tls._app_transport = SimTlsTransport(self, tls)
+            SimTransport(self, connected, tls)
         try:
             await waiter
         except BaseException:

@@ -36,5 +36,4 @@ def is_misplaced(config: BrokerConfig, request: Request) -> bool:
             return False
     elif request.api_key not in BETWEEN_BROKERS:
         return False
-    control_plane = config.values["control.plane.listener.name"]
-    return control_plane is None or request.listener != str(control_plane).upper()
+    return request.listener != config.control_plane_listener

@@ -64,6 +64,14 @@ class FeatureSource(Protocol):
         ...
 
 
+class UserSource(Protocol):
+    """The SCRAM credentials with which clients log in to this broker."""
+
+    async def refresh(self, user: str) -> None:
+        """Read a user's again: they have changed."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """One broker, as its handlers see it."""
@@ -84,6 +92,7 @@ class Services:
     groups: GroupCoordinator
     transactions: TransactionCoordinator
     features: FeatureSource
+    users: UserSource
     authorizer: AclAuthorizer | None = None
     """None: everybody may do everything."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)

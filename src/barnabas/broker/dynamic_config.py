@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import usable
-from barnabas.config.protection import check_protection
-from barnabas.config.settings import no_effect
+from barnabas.config.protection import check_dynamic_protection
+from barnabas.config.settings import broker_setting, no_effect
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.zk import paths
@@ -81,8 +81,11 @@ class DynamicBrokerConfig:
 
 
 def _refuse_protection(entity: str, name: str, text: str) -> None:
+    setting = broker_setting(name)
+    if setting.restart and setting.is_default(setting.parse(text)):
+        return  # it asks for nothing, and is ignored
     try:
-        check_protection(name, text)
+        check_dynamic_protection(name, text)
     except ConfigError as error:
         raise ConfigError(f"{error}, from {paths.CONFIG}/{entity}") from None
 

@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import gc
 import logging
+import os
 import random
 import resource
 import signal
@@ -48,6 +49,7 @@ def system_env(observer: Observer | None = None) -> Env:
         boot_id=_boot_id(),
         observer=observer or SilentObserver(),
         stopwatch=time.perf_counter,
+        entropy=os.urandom,
         give_memory_back=FreedMemory().give_back,
     )
 

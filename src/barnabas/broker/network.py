@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -19,9 +19,14 @@ from barnabas.api.dispatch import Dispatcher
 from barnabas.api.request import Request, api_name
 from barnabas.broker.connection import ClientConnection
 from barnabas.broker.connection_limits import ConnectionCounts, ConnectionLimits
+from barnabas.broker.newcomers import Newcomers
+from barnabas.broker.sasl_connection import SaslConnection, SslConnection
+from barnabas.broker.tls_connection import Handshakes, TlsLayer, TlsPlan
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
 from barnabas.protocol.framing import STAGING_BYTES
+from barnabas.security.authenticator import Mechanism
+from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 
 log = logging.getLogger("kafka.network")
 
@@ -48,8 +53,24 @@ class NetworkSettings:
     idle_ms_max: int
     unfinished_ms_max: int
     backlog: int
-    inter_broker_listener: str
+    brokers_listeners: tuple[str, ...]
+    """Where other brokers come."""
+    newcomers_max: int
+    authentication_ms_max: int
     queued_bytes_max: int = limits.QUEUED_REQUEST_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerPlan:
+    """What a listener asks of those who come; without mechanisms they need not log in."""
+
+    name: str
+    protocol: str = "PLAINTEXT"
+    mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
+    receive_bytes_max: int = 0
+    """Of a request before the login."""
+    failure_delay_s: float = 0.0
+    tls: TlsPlan | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +98,10 @@ class NetworkServer:
         self.staging = bytearray(STAGING_BYTES)
         self.requests = Account(settings.queued_bytes_max)
         self.answers = answers
+        self.newcomers = Newcomers(settings.newcomers_max, settings.authentication_ms_max / 1000)
+        self.handshakes = Handshakes(self.loop.call_soon, self._env.stopwatch)
+        self.wall_ms = self._env.clock.wall_ms
+        self.note = self._env.observer.note
         self._servers: list[asyncio.AbstractServer] = []
         self._connections: dict[ClientConnection, None] = {}
         self._to_flush: dict[ClientConnection, None] = {}
@@ -89,10 +114,10 @@ class NetworkServer:
         self._failures_seen: set[tuple[object, ...]] = set()
         self._relieving = False
 
-    async def listen(self, listener: str, host: str, port: int) -> int:
+    async def listen(self, plan: ListenerPlan, host: str, port: int) -> int:
         """Start to accept; the port in use (chosen by the system if ``port`` is 0)."""
         server = await self.loop.create_server(
-            lambda: ClientConnection(self, listener),
+            self._acceptor(plan),
             host or None,
             port,
             backlog=self._settings.backlog,
@@ -101,9 +126,24 @@ class NetworkServer:
         sockets = server.sockets
         return int(sockets[0].getsockname()[1]) if sockets else port
 
+    def _acceptor(self, plan: ListenerPlan) -> Callable[[], asyncio.BaseProtocol]:
+        """Makes what a connection of the listener is given to."""
+
+        def connect(principal: KafkaPrincipal = ANONYMOUS) -> ClientConnection:
+            if plan.mechanisms:
+                return SaslConnection(self, plan)
+            if plan.tls is not None:
+                return SslConnection(self, plan, principal)
+            return ClientConnection(self, plan.name)
+
+        tls = plan.tls
+        if tls is None:
+            return connect
+        return lambda: TlsLayer(tls, plan.name, self.handshakes, self.newcomers, connect)
+
     def is_for_brokers(self, listener: str) -> bool:
         """Whether requests of other brokers come through this listener."""
-        return listener == self._settings.inter_broker_listener
+        return listener in self._settings.brokers_listeners
 
     # Connections
 
@@ -271,6 +311,7 @@ class NetworkServer:
             if self.requests.is_full:
                 self._end_slow_frames(now)
             checks += 1
+            self.newcomers.check(now)
             if checks % 10 == 0:
                 for connection in list(self._connections):
                     connection.end_if_gone()

@@ -19,6 +19,7 @@ from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
+from barnabas.broker.listener_plans import client_security, listener_plan
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
@@ -32,11 +33,13 @@ from barnabas.broker.room_settings import (
     replication_settings,
     transaction_settings,
 )
+from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
+from barnabas.controller.tcp import connect_over_tcp
 from barnabas.coordinator.group.coordinator import GroupCoordinator
 from barnabas.coordinator.transaction.coordinator import TransactionCoordinator
 from barnabas.errors import ConfigError, FatalError
@@ -48,6 +51,8 @@ from barnabas.replication.leader_connection import leader_connector
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
+from barnabas.security import client
+from barnabas.security.client import ClientSecurity
 from barnabas.storage.log_manager import LogManager
 from barnabas.types import Broker, Endpoint
 from barnabas.zk.startup import (
@@ -144,12 +149,14 @@ class Node:
             config, self._zookeeper, self._logs.update_config, env.stopwatch
         )
         self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
+        self._users = ScramCredentials(self._zookeeper)
         self._changes = ConfigChanges(
             env.clock,
             self._zookeeper,
             {
                 "topics": self._topic_notified,
                 "brokers": self._dynamic.on_notification,
+                "users": self._users.on_notification,
             },
         )
         self._features = FinalizedFeatures(self._zookeeper)
@@ -185,6 +192,8 @@ class Node:
         await self._features.load()
         if self._authorizer is not None:
             await self._authorizer.load()
+        if any(security.has_sasl for security in self._config.security.values()):
+            await self._users.load(cluster_id)
         await self._logs.load(
             broker_id=broker_id,
             cluster_id=cluster_id,
@@ -228,9 +237,11 @@ class Node:
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
         settings = replication_settings(config, broker_id)
+        security = client_security(env, config, config.inter_broker_listener)
+        control = client_security(env, config, config.control_plane_listener)
         self._channel = ControllerChannel(
             self._controller_endpoint,
-            self._connector(str(broker_id)),
+            self._connector(str(broker_id), security),
             config.integer("controller.socket.timeout.ms"),
         )
         isr_changes = AlterPartitionManager(
@@ -246,13 +257,19 @@ class Node:
             metadata=self._metadata,
             configs=self._configs,
             broker_epoch=self._broker_epoch,
-            connect_leader=leader_connector(lambda: replicas.context),
+            connect_leader=leader_connector(lambda: replicas.context, security),
             submit_isr=isr_changes.submit,
         )
         replicas.context.answers.bytes_max = config.integer("barnabas.queued.max.answer.bytes")
         self._replicas = replicas
         self._logs.on_moved = replicas.log_moved
-        self._controller = Controller(env, broker_id, self._zookeeper, controller_settings(config))
+        self._controller = Controller(
+            env,
+            broker_id,
+            self._zookeeper,
+            controller_settings(config),
+            connect=connect_over_tcp(config.integer("controller.socket.timeout.ms"), control),
+        )
         self._isr_changes = isr_changes
         self._producer_ids = ProducerIds(self._channel, broker_id, self._broker_epoch)
         self.services = Services(
@@ -262,7 +279,9 @@ class Node:
             cluster_id=cluster_id,
             zookeeper=self._zookeeper,
             metadata=self._metadata,
-            neighbours=Neighbours(broker_id, self._metadata, config.inter_broker_listener),
+            neighbours=Neighbours(
+                broker_id, self._metadata, config.inter_broker_listener, security
+            ),
             logs=self._logs,
             replicas=replicas,
             controller=self._controller,
@@ -275,9 +294,11 @@ class Node:
                 replicas,
                 transaction_settings(config, broker_id),
                 self._producer_ids.next,
+                security,
             ),
             features=self._features,
             authorizer=self._authorizer,
+            users=self._users,
         )
         return self.services
 
@@ -295,8 +316,9 @@ class Node:
         ports: dict[str, int] = {}
         for endpoint in config.listeners:
             try:
+                plan = listener_plan(self._env, config, endpoint.listener, self._users)
                 ports[endpoint.listener] = await self._network.listen(
-                    endpoint.listener, endpoint.host, endpoint.port
+                    plan, endpoint.host, endpoint.port
                 )
             except OSError as error:
                 reason = error.strerror or error
@@ -439,13 +461,17 @@ class Node:
         return self._metadata.endpoint(controller_id, self._config.inter_broker_listener)
 
     def _connector(
-        self, client_id: str
+        self, client_id: str, security: ClientSecurity
     ) -> Callable[[Endpoint], Coroutine[Any, Any, KafkaConnection]]:
         timeout_ms = self._config.integer("controller.socket.timeout.ms")
 
         async def connect(endpoint: Endpoint) -> KafkaConnection:
-            return await KafkaConnection.connect(
-                endpoint.host, endpoint.port, client_id=client_id, timeout_ms=timeout_ms
+            return await client.connect(
+                endpoint.host,
+                endpoint.port,
+                client_id=client_id,
+                timeout_ms=timeout_ms,
+                security=security,
             )
 
         return connect

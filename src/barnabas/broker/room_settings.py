@@ -32,7 +32,9 @@ def network_settings(config: BrokerConfig) -> NetworkSettings:
         idle_ms_max=config.integer("connections.max.idle.ms"),
         unfinished_ms_max=config.integer("barnabas.unfinished.request.timeout.ms"),
         backlog=backlog,
-        inter_broker_listener=config.inter_broker_listener,
+        brokers_listeners=(config.inter_broker_listener, config.control_plane_listener),
+        newcomers_max=config.integer("barnabas.newcomers.max"),
+        authentication_ms_max=config.integer("barnabas.authentication.timeout.ms"),
         queued_bytes_max=queued if queued > 0 else limits.QUEUED_REQUEST_BYTES_MAX,
     )
 
@@ -47,7 +49,7 @@ def connection_limits(config: BrokerConfig) -> ConnectionLimits:
 
 def controller_settings(config: BrokerConfig) -> ControllerSettings:
     return ControllerSettings(
-        listener=config.inter_broker_listener,
+        listener=config.control_plane_listener,
         delete_topic_enable=config.flag("delete.topic.enable"),
         unclean_leader_election_enable=config.flag("unclean.leader.election.enable"),
         auto_leader_rebalance_enable=config.flag("auto.leader.rebalance.enable"),

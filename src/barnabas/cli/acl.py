@@ -24,7 +24,7 @@ from barnabas.authorizer.decision import AclIndex, Decision, Policy, Question, R
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.acls import create_acls, delete_acls, describe_acls
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.logs import visible
 from barnabas.protocol.message import Message
 from barnabas.security.principal import USER, KafkaPrincipal
@@ -106,7 +106,7 @@ def add(
     deny: bool,
     producer: bool,
     consumer: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     **chosen: Any,
 ) -> None:
     """Let PRINCIPAL do something, or forbid it.
@@ -208,7 +208,7 @@ def list_command(
     principal: str | None,
     operation: tuple[str, ...],
     prefixed: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     output: str,
     **chosen: Any,
 ) -> None:
@@ -237,7 +237,7 @@ def delete(
     operation: tuple[str, ...],
     prefixed: bool,
     everything: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     **chosen: Any,
 ) -> None:
     """Delete ACLs of PRINCIPAL: those of the resources and operations given, or all.
@@ -275,7 +275,7 @@ def check(
     principal: str,
     operation: tuple[str, ...],
     host: str,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     **chosen: Any,
 ) -> None:
     """Say whether PRINCIPAL may do something, and which ACL decides it.
@@ -339,7 +339,7 @@ def _row(binding: AclBinding) -> dict[str, str]:
     }
 
 
-async def _described(bootstrap: str, filters: Iterable[AclBindingFilter]) -> list[AclBinding]:
+async def _described(bootstrap: Bootstrap, filters: Iterable[AclBindingFilter]) -> list[AclBinding]:
     found: dict[AclBinding, None] = {}
     async with ClusterClient(bootstrap, CLIENT_ID) as client:
         for wanted in filters:

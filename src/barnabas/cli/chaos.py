@@ -8,16 +8,18 @@ import click
 
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server
+from barnabas.client.cluster import Bootstrap
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
+from barnabas.security.client import ClientSecurity
 
 
 @click.command()
 @click.argument("verb", type=click.Choice(["kill", "pause", "resume", "restart", "stop"]))
 @click.argument("target", metavar="TARGET")
 @bootstrap_server
-def command(verb: str, target: str, bootstrap_server: str) -> None:
+def command(verb: str, target: str, bootstrap_server: Bootstrap) -> None:
     """Do VERB to the process behind TARGET.
 
     \b
@@ -30,23 +32,24 @@ def command(verb: str, target: str, bootstrap_server: str) -> None:
     \b
     TARGET is leader:TOPIC/PARTITION, controller, broker:ID or coordinator.
     """
-    first = bootstrap_server.split(",")[0]
+    first = bootstrap_server.servers.split(",")[0]
     port = number_in(first.rpartition(":")[2])
     if port is None:
         raise click.UsageError(f"--bootstrap-server: '{first}' is not host:port")
     process = target
     if target == "controller" or target.startswith("leader:"):
-        process = asyncio.run(_resolve(target, port))
+        process = asyncio.run(_resolve(target, port, bootstrap_server.security))
     answer = ask(port, {"verb": verb, "process": process})
     if "error" in answer:
         raise ConfigError(str(answer["error"]))
     click.echo(f"{verb} {process} pid={answer['pid']}")
 
 
-async def _resolve(target: str, port: int) -> str:
+async def _resolve(target: str, port: int, security: ClientSecurity) -> str:
     """The process that holds a role just now."""
     status = ask(port, {"verb": "status"})
-    async with cluster_client(str(status["bootstrap"]), "barnabas-chaos") as client:
+    bootstrap = Bootstrap(servers=str(status["bootstrap"]), security=security)
+    async with cluster_client(bootstrap, "barnabas-chaos") as client:
         metadata = await client.metadata()
         if target == "controller":
             return f"broker:{metadata.controller_id}"

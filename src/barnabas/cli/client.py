@@ -7,11 +7,13 @@ import sys
 import click
 
 from barnabas.cli.progress import ERASE
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.logs import visible
 
 
-def cluster_client(bootstrap: str, client_id: str, timeout_ms: int = 10_000) -> ClusterClient:
+def cluster_client(
+    bootstrap: Bootstrap | str, client_id: str, timeout_ms: int = 10_000
+) -> ClusterClient:
     """A client that names addresses which do not answer. Raises ConfigError."""
     return ClusterClient(bootstrap, client_id, timeout_ms, on_silence=_say)
 

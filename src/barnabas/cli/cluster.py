@@ -10,6 +10,7 @@ from barnabas.cli.client import cluster_client
 from barnabas.cli.cluster_changes import elect_command, reassign_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
+from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.logs import visible
@@ -31,7 +32,7 @@ command.add_command(elect_command)
 @click.option("--watch", "-w", is_flag=True, help="Draw again, twice a second, until Ctrl-C.")
 @bootstrap_server
 @output
-def status(watch: bool, bootstrap_server: str, output: str) -> None:
+def status(watch: bool, bootstrap_server: Bootstrap, output: str) -> None:
     """Brokers, controller, and a matrix: partitions down, brokers across.
 
     \b
@@ -42,7 +43,7 @@ def status(watch: bool, bootstrap_server: str, output: str) -> None:
     raise SystemExit(asyncio.run(_run(bootstrap_server, watch, output)))
 
 
-async def _run(bootstrap: str, watch: bool, output: str) -> int:
+async def _run(bootstrap: Bootstrap, watch: bool, output: str) -> int:
     async with cluster_client(bootstrap, "barnabas-status") as client:
         while True:
             try:

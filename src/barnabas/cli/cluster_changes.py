@@ -10,6 +10,7 @@ import click
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
+from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.client.reassignment import (
@@ -52,7 +53,7 @@ def reassign_command(
     replicas: int | None,
     cancel: bool,
     execute: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
     """Move the partitions of a topic to other brokers, or show what is on the move.
@@ -154,7 +155,7 @@ def elect_command(
     topic: str | None,
     partition: int | None,
     unclean: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
     """Give leadership back to preferred replicas; with --unclean, to any replica that is there.

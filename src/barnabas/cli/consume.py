@@ -11,7 +11,7 @@ import click
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import PARTITION, bootstrap_server
 from barnabas.cli.record_format import compile_format
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, fetch, list_offset
 from barnabas.client.errors import ClientError
 from barnabas.errors import ErrorCode
@@ -40,7 +40,7 @@ def command(
     count: int | None,
     exit_at_end: bool,
     form: str,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
 ) -> None:
     """Print the records of TOPIC, partitions in turn, each in order of offsets.
 
@@ -88,7 +88,7 @@ def _parse_offset(text: str) -> tuple[str, int]:
     return kind, number
 
 
-async def _run(bootstrap: str, job: _Job) -> None:
+async def _run(bootstrap: Bootstrap, job: _Job) -> None:
     render = compile_format(job.form)
     async with cluster_client(bootstrap, "barnabas-consume", timeout_ms=30_000) as client:
         view = (await client.metadata([job.topic])).topics[job.topic]

@@ -11,7 +11,7 @@ import click
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.consumer import EARLIEST, LATEST, list_offset
 from barnabas.client.errors import ClientError
 from barnabas.client.groups import (
@@ -43,7 +43,7 @@ def command() -> None:
 @command.command("list")
 @bootstrap_server
 @output
-def list_command(bootstrap_server: str, output: str) -> None:
+def list_command(bootstrap_server: Bootstrap, output: str) -> None:
     """All groups with their states and coordinators."""
 
     async def run() -> list[dict[str, object]]:
@@ -71,7 +71,7 @@ def list_command(bootstrap_server: str, output: str) -> None:
 @click.argument("name")
 @bootstrap_server
 @output
-def describe(name: str, bootstrap_server: str, output: str) -> None:
+def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
     """How far group NAME has read each partition, how much is left, and who reads it."""
 
     async def run() -> tuple[GroupDescription, list[dict[str, object]]]:
@@ -194,7 +194,7 @@ def reset_offsets(
     name: str,
     topics: tuple[str, ...],
     all_topics: bool,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
     output: str,
     execute: bool,
     **targets: object,
@@ -322,7 +322,7 @@ def _milliseconds(text: str) -> int:
 @command.command()
 @click.argument("names", nargs=-1, required=True)
 @bootstrap_server
-def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
+def delete(names: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
     """Delete groups NAMES, which have no members, with their positions; all that can be."""
 
     async def run() -> bool:

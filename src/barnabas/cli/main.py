@@ -26,6 +26,7 @@ _COMMANDS = {
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),
     "consume": ("barnabas.cli.consume", "Print records of a topic."),
     "group": ("barnabas.cli.group", "List, describe, reset and delete consumer groups."),
+    "user": ("barnabas.cli.user", "Add, list and delete users who log in with SCRAM."),
     "acl": ("barnabas.cli.acl", "Add, list, delete and check ACLs."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),

@@ -11,6 +11,7 @@ import click
 
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import PARTITION, bootstrap_server
+from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import ClientError
 from barnabas.client.partitioner import Partitioner
 from barnabas.client.producer import Producer
@@ -37,7 +38,7 @@ def command(
     key_delimiter: str | None,
     acks: str,
     codec: str,
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
 ) -> None:
     """Send every line of standard input to TOPIC as one record; exactly once with acks=all.
 
@@ -70,7 +71,7 @@ def _records(lines: Iterable[bytes], delimiter: bytes | None) -> Iterator[Record
 
 
 async def _run(
-    bootstrap: str,
+    bootstrap: Bootstrap,
     topic: str,
     partition: int | None,
     records: Iterator[Record],

@@ -11,6 +11,7 @@ from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import ProgressLine
 from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
+from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView, TopicView
 from barnabas.config.sources import parse_overrides
@@ -44,7 +45,7 @@ def create(
     replicas: int | None,
     min_isr: int | None,
     config: tuple[str, ...],
-    bootstrap_server: str,
+    bootstrap_server: Bootstrap,
 ) -> None:
     """Create topic NAME and wait until its partitions have leaders.
 
@@ -81,7 +82,7 @@ def create(
 @click.option("--internal", is_flag=True, help="Internal topics as well.")
 @bootstrap_server
 @output
-def list_topics(internal: bool, bootstrap_server: str, output: str) -> None:
+def list_topics(internal: bool, bootstrap_server: Bootstrap, output: str) -> None:
     """All topics with their partitions, replicas and problems."""
     view = asyncio.run(_metadata(bootstrap_server))
     topics = [t for _, t in sorted(view.topics.items()) if internal or not t.internal]
@@ -96,7 +97,7 @@ def list_topics(internal: bool, bootstrap_server: str, output: str) -> None:
 @click.argument("name")
 @bootstrap_server
 @output
-def describe(name: str, bootstrap_server: str, output: str) -> None:
+def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
     """Leader, epoch, replicas and in-sync replicas of each partition of NAME."""
     view = asyncio.run(_metadata(bootstrap_server, name))
     topic = view.topics[name]
@@ -138,7 +139,7 @@ def describe(name: str, bootstrap_server: str, output: str) -> None:
 @click.option("--delete-config", multiple=True, metavar="KEY", help="Back to the brokers' value.")
 @bootstrap_server
 def alter(
-    name: str, config: tuple[str, ...], delete_config: tuple[str, ...], bootstrap_server: str
+    name: str, config: tuple[str, ...], delete_config: tuple[str, ...], bootstrap_server: Bootstrap
 ) -> None:
     """Change the settings of topic NAME.
 
@@ -159,7 +160,7 @@ def alter(
 @command.command()
 @click.argument("names", nargs=-1, required=True)
 @bootstrap_server
-def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
+def delete(names: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
     """Delete topics NAMES with all their records."""
 
     async def run() -> None:
@@ -173,7 +174,7 @@ def delete(names: tuple[str, ...], bootstrap_server: str) -> None:
     asyncio.run(run())
 
 
-async def _metadata(bootstrap: str, *topics: str) -> ClusterView:
+async def _metadata(bootstrap: Bootstrap, *topics: str) -> ClusterView:
     async with cluster_client(bootstrap, CLIENT_ID) as client:
         return await client.status(list(topics) or None)
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,10 @@ from barnabas.cluster.supervisor import Supervisor
 from barnabas.config.settings import no_effect
 from barnabas.config.sources import parse_overrides
 from barnabas.errors import ConfigError
+from barnabas.security.client import PLAINTEXT
+
+if TYPE_CHECKING:
+    from barnabas.cluster.secure import SecurePlan
 
 READY_TIMEOUT_S = 60.0
 
@@ -43,6 +48,11 @@ READY_TIMEOUT_S = 60.0
     "--zookeeper", metavar="HOST:PORT,...", help="Use this ZooKeeper; start no coordinator."
 )
 @click.option(
+    "--secure",
+    is_flag=True,
+    help="TLS by a throw-away authority, and a user who logs in with SCRAM.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
 )
 def command(
@@ -52,6 +62,7 @@ def command(
     port: int,
     zookeeper_port: int,
     zookeeper: str | None,
+    secure: bool,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
@@ -60,6 +71,7 @@ def command(
     """
     started = time.monotonic()
     directory = data or tempfile.mkdtemp(prefix="barnabas-")
+    security = _secure(_absolute(directory), host) if secure else None
     plan = ClusterPlan(
         directory=_absolute(directory),
         brokers=brokers,
@@ -67,6 +79,8 @@ def command(
         port=port,
         zookeeper_port=zookeeper_port,
         zookeeper=zookeeper,
+        protocol="PLAINTEXT" if security is None else "SASL_SSL",
+        security={} if security is None else security.broker_settings(),
         overrides=parse_overrides(override),
     )
     supervisor = Supervisor(plan, run_process)
@@ -75,7 +89,10 @@ def command(
         for name in check_plan(plan):
             click.echo(f"barnabas: warning: {no_effect(name)}", err=True)
         supervisor.start()
-        if _until_ready(supervisor, plan):
+        if _until_ready(supervisor, plan, security):
+            if security is not None:
+                asyncio.run(security.add_admin(plan.bootstrap))
+                click.echo(security.guide(plan.bootstrap))
             click.echo(
                 f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
                 f" data {plan.directory}, {(time.monotonic() - started) * 1000:.0f} ms"
@@ -92,7 +109,13 @@ def command(
     sys.exit(code)
 
 
-def _until_ready(supervisor: Supervisor, plan: ClusterPlan) -> bool:
+def _secure(directory: str, host: str) -> SecurePlan:
+    from barnabas.cluster.secure import SecurePlan
+
+    return SecurePlan.fresh(directory, host)
+
+
+def _until_ready(supervisor: Supervisor, plan: ClusterPlan, security: SecurePlan | None) -> bool:
     """True once every broker serves a cluster with a controller; False after an interrupt, a
     process that ended, or a minute."""
     deadline = time.monotonic() + READY_TIMEOUT_S
@@ -102,7 +125,8 @@ def _until_ready(supervisor: Supervisor, plan: ClusterPlan) -> bool:
         broken = len(supervisor.living()) < len(supervisor.processes)
         return supervisor.interrupted or broken or time.monotonic() > deadline
 
-    return asyncio.run(wait_until_ready(plan, tick))
+    reached = PLAINTEXT if security is None else security.bootstrap(plan.bootstrap).security
+    return asyncio.run(wait_until_ready(plan, tick, reached))
 
 
 def _absolute(path: str) -> str:

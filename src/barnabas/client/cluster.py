@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-from barnabas.client.errors import Unanswered, Unfinished, Unreachable
+from barnabas.client.errors import ClientError, Unanswered, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView, cluster_view
 from barnabas.client.silence import Address, Silence
-from barnabas.errors import ConfigError
+from barnabas.errors import ConfigError, ErrorCode
 from barnabas.names import number_in
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection, RequestTimedOut
 from barnabas.protocol.message import Message
+from barnabas.security import client
+from barnabas.security.client import PLAINTEXT, AuthenticationRefused, ClientSecurity
 
 METADATA_VERSION = 12
 DESCRIBE_CLUSTER_VERSION = 0
@@ -39,6 +41,18 @@ def parse_bootstrap(text: str) -> list[tuple[str, int]]:
     return addresses
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """Where to ask first, and how brokers are reached."""
+
+    servers: str
+    """``host:port[,host:port...]``"""
+    security: ClientSecurity = PLAINTEXT
+
+    def __str__(self) -> str:
+        return self.servers
+
+
 class ClusterClient:
     """A small client for tools and tests: async, one connection a broker, no threads.
 
@@ -48,13 +62,14 @@ class ClusterClient:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Bootstrap | str,
         client_id: str,
         timeout_ms: int = 10_000,
         on_silence: Callable[[str], None] | None = None,
     ) -> None:
         """``on_silence`` is told of an address that does not answer for some seconds."""
-        self._bootstrap = parse_bootstrap(bootstrap)
+        self._bootstrap = parse_bootstrap(str(bootstrap))
+        self._security = PLAINTEXT if isinstance(bootstrap, str) else bootstrap.security
         self._silence = None if on_silence is None else Silence(on_silence)
         self._client_id = client_id
         self.timeout_ms = timeout_ms
@@ -112,6 +127,9 @@ class ClusterClient:
             for address in dict.fromkeys([*known, *self._bootstrap]):
                 try:
                     return await self.send(address, api, version, message)
+                except AuthenticationRefused as error:
+                    code = ErrorCode.SASL_AUTHENTICATION_FAILED
+                    raise ClientError("login", code, str(error)) from None
                 except OSError as error:
                     last = error
             if loop.time() > deadline:
@@ -178,11 +196,12 @@ class ClusterClient:
         connection = self._connections.get(address)
         if connection is None or not connection.is_open:
             with self._asking(address):
-                connection = await KafkaConnection.connect(
+                connection = await client.connect(
                     address[0],
                     address[1],
                     client_id=self._client_id,
                     timeout_ms=min(self.timeout_ms, CONNECT_MS),
+                    security=self._security,
                 )
             self._connections[address] = connection
         return connection

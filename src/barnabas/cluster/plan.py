@@ -19,6 +19,10 @@ class ClusterPlan:
     zookeeper_port: int = 2181
     zookeeper: str | None = None
     """host:port[,host:port...][/chroot] of a ZooKeeper that runs already; None: embed one."""
+    protocol: str = "PLAINTEXT"
+    """Of the one listener that each broker has."""
+    security: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What this takes of every broker's settings."""
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,7 +51,7 @@ class ClusterPlan:
         replicas = str(min(3, self.brokers))
         return {
             "broker.id": str(broker_id),
-            "listeners": f"PLAINTEXT://{self.host}:{self.broker_port(broker_id)}",
+            "listeners": f"{self.protocol}://{self.host}:{self.broker_port(broker_id)}",
             "zookeeper.connect": self.zookeeper_connect,
             "log.dirs": f"{self.directory}/broker-{broker_id}",
             "offsets.topic.replication.factor": replicas,
@@ -55,6 +59,7 @@ class ClusterPlan:
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "controlled.shutdown.retry.backoff.ms": "200",
+            **self.security,
             **self.overrides,
         }
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.cluster.plan import ClusterPlan
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 PAUSE_S = 0.01
 
 
-async def wait_until_ready(plan: ClusterPlan, interrupted: Callable[[], Awaitable[bool]]) -> bool:
+async def wait_until_ready(
+    plan: ClusterPlan,
+    interrupted: Callable[[], Awaitable[bool]],
+    security: ClientSecurity = PLAINTEXT,
+) -> bool:
     """Until each broker of ``plan`` knows all the others and their controller.
 
     ``interrupted`` is asked between attempts; False as soon as it says so."""
-    client = ClusterClient(plan.bootstrap, "barnabas-up", timeout_ms=1000)
+    bootstrap = Bootstrap(servers=plan.bootstrap, security=security)
+    client = ClusterClient(bootstrap, "barnabas-up", timeout_ms=1000)
     async with client:
         for broker_id in plan.broker_ids:
             while not await _serves(client, plan, broker_id):

@@ -14,6 +14,7 @@ from barnabas.config.authorization import (
 )
 from barnabas.config.checks import Value
 from barnabas.config.java import parse_csv
+from barnabas.config.listener_security import ListenerSecurity, read_security
 from barnabas.config.listeners import Listeners, read_listeners
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import check_protection
@@ -51,7 +52,14 @@ class Snapshot:
             if name in SETTINGS
         }
         self.values = complete(self.given_values)
-        self.listeners: Listeners = read_listeners(self.values)
+        self.listeners: Listeners = read_listeners(self.values, self.texts)
+        self.security = read_security(
+            self.values,
+            self.texts,
+            self.listeners.bound,
+            (self.listeners.inter_broker, self.listeners.control_plane),
+        )
+        """By listener."""
         check_relations(self.values, self.texts)
         check_log_dirs(self.log_dirs)
 
@@ -69,7 +77,7 @@ class Snapshot:
             setting = broker_setting(name)
             if name in OWN_SETTINGS and self.authorization is not None:
                 continue
-            known = name in SETTINGS
+            known = name in SETTINGS or setting.restart  # a listener's own, of security
             if not known or (not setting.effect and not setting.is_default(setting.parse(text))):
                 found.append(name)
         return found
@@ -123,6 +131,16 @@ class BrokerConfig:
     def authorization(self) -> Authorization | None:
         """Who may do what; None if everybody may do everything."""
         return self._now.authorization
+
+    @property
+    def control_plane_listener(self) -> str:
+        """Where controllers find brokers: that between brokers, unless another is named."""
+        return self._now.listeners.control_plane
+
+    @property
+    def security(self) -> Mapping[str, ListenerSecurity]:
+        """What each listener asks of those who come, by its name."""
+        return self._now.security
 
     @property
     def values(self) -> Mapping[str, Value]:

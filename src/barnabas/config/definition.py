@@ -11,6 +11,8 @@ A row is a head and, indented, a line of documentation. The head's words, over o
 - ``dynamic-only``: never in a file
 - ``unused``: accepted and described, but nothing here obeys it; a value of one's own is warned of
 - ``refused``: only the default is accepted: to pass it over would be unsafe
+- ``restart``: of security: obeyed at a start, so that it cannot be set while a broker runs,
+  though Kafka may allow that
 - ``internal``: described only if it is given
 - ``ours``: not Kafka's
 - ``behind=a,b*1000``: of a topic's setting: the broker's that hold without it, strongest first,
@@ -73,6 +75,8 @@ class Setting:
     """Whether anything here obeys it."""
     refused: bool = False
     """Whether any other value than the default is refused."""
+    restart: bool = False
+    """Whether it cannot be set while a broker runs, dynamic or not."""
     internal: bool = False
     ours: bool = False
     behind: tuple[tuple[str, int], ...] = ()
@@ -196,13 +200,15 @@ def _setting(head: list[str], doc: str) -> Setting:
         dynamic_only="dynamic-only" in flags,
         effect="unused" not in flags,
         refused="refused" in flags,
+        restart="restart" in flags,
         internal="internal" in flags,
         ours="ours" in flags,
         behind=behind,
     )
 
 
-_FLAGS = {"dynamic", "per-broker", "dynamic-only", "unused", "refused", "internal", "ours"}
+_FLAGS = {"dynamic", "per-broker", "dynamic-only", "unused"}
+_FLAGS |= {"refused", "restart", "internal", "ours"}
 
 
 def _behind(text: str) -> tuple[tuple[str, int], ...]:

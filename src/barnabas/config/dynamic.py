@@ -9,7 +9,7 @@ from typing import cast
 
 from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.definition import ConfigType, Setting
-from barnabas.config.protection import check_protection
+from barnabas.config.protection import check_dynamic_protection, check_protection
 from barnabas.config.relations import RequirementError
 from barnabas.config.settings import SETTINGS, broker_setting, of_listener, topic_default
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
@@ -44,6 +44,8 @@ def check_dynamic(overrides: Mapping[str, str], *, per_broker: bool) -> None:
             "Cannot update these configs at default cluster level,"
             f" broker id must be specified: Set({', '.join(own)})"
         )
+    for name, text in overrides.items():
+        check_dynamic_protection(name, text)
 
 
 def _is_of_one_broker(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,10 +22,13 @@ class Listeners:
     bound: tuple[Endpoint, ...]
     advertised: tuple[Endpoint, ...]
     inter_broker: str
+    control_plane: str
+    """Where controllers find brokers: ``control.plane.listener.name``, or between brokers."""
 
 
-def read_listeners(values: Mapping[str, Value]) -> Listeners:
-    """From the values of all settings. ConfigError for what cannot be served."""
+def read_listeners(values: Mapping[str, Value], given: Container[str] = ()) -> Listeners:
+    """From the values of all settings, of which some are ``given``. ConfigError for what cannot be
+    served."""
     bound = _endpoints(values, "listeners")
     advertised = bound
     if values["advertised.listeners"] is not None:
@@ -36,18 +39,39 @@ def read_listeners(values: Mapping[str, Value]) -> Listeners:
     for endpoint in advertised:
         if endpoint.listener not in names:
             raise ConfigError(f"advertised.listeners: no listener '{endpoint.listener}'")
-    own = values["inter.broker.listener.name"]
-    name = bound[0].listener if own is None else str(own).upper()
+    name = _inter_broker(values, bound, given)
     if all(e.listener != name for e in advertised):
-        raise ConfigError(f"inter.broker.listener.name: '{name}' is not advertised")
-    _check_control_plane(values, advertised, name)
-    return Listeners(bound=bound, advertised=advertised, inter_broker=name)
+        by_name = values["inter.broker.listener.name"] is not None
+        setting = "inter.broker.listener.name" if by_name else "security.inter.broker.protocol"
+        if not by_name and setting not in given:
+            setting = "advertised.listeners"
+        raise ConfigError(
+            f"{setting}: '{name}', between brokers, is not advertised, but"
+            f" {', '.join(e.listener for e in advertised)}"
+        )
+    return Listeners(
+        bound=bound,
+        advertised=advertised,
+        inter_broker=name,
+        control_plane=_control_plane(values, advertised, name),
+    )
 
 
-def _check_control_plane(
+def _inter_broker(
+    values: Mapping[str, Value], bound: tuple[Endpoint, ...], given: Container[str]
+) -> str:
+    """The listener between brokers: by name, by protocol, or the first if neither is given."""
+    own, protocol = values["inter.broker.listener.name"], "security.inter.broker.protocol"
+    if own is not None:
+        return str(own).upper()
+    return str(values[protocol]) if protocol in given else bound[0].listener
+
+
+def _control_plane(
     values: Mapping[str, Value], advertised: tuple[Endpoint, ...], inter_broker: str
-) -> None:
+) -> str:
     setting = "control.plane.listener.name"
+    name = inter_broker
     if values[setting] is not None:
         name = str(values[setting]).upper()
         if all(e.listener != name for e in advertised):
@@ -58,6 +82,7 @@ def _check_control_plane(
     for early in parse_csv(str(values["early.start.listeners"] or "")):
         if early not in known:
             raise ConfigError(f"early.start.listeners: no listener '{early}'")
+    return name
 
 
 def _endpoints(values: Mapping[str, Value], name: str) -> tuple[Endpoint, ...]:
@@ -84,8 +109,6 @@ def _endpoint(name: str, text: str, protocols: Mapping[str, str]) -> Endpoint:
         raise ConfigError(f"{name}: {text!r} is not NAME://host:port")
     if listener not in protocols:
         raise ConfigError(f"{name}: no security protocol is mapped to '{listener}'")
-    if protocols[listener] != "PLAINTEXT":
-        raise ConfigError(f"{name}: {listener} is {protocols[listener]}, not served yet")
     return Endpoint(listener, protocols[listener], host.strip("[]"), int(port))
 
 

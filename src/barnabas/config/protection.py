@@ -1,8 +1,8 @@
 """What must not be passed over: settings whose owner would believe a broker safer than it is. Pure.
 
-Security, policies and quotas by plug-ins are not served. A broker whose settings ask for them does
-not start, whatever road they came by, and they cannot be set while it runs. A default that is
-spelled out, or an empty text, asks for nothing.
+Not all security is served, nor policies and quotas by plug-ins. A broker whose settings ask for
+what is not does not start, whatever road they came by, and they cannot be set while it runs. A
+default that is spelled out, or an empty text, asks for nothing.
 """
 
 from __future__ import annotations
@@ -47,16 +47,28 @@ def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
     if authorized and name in OWN_SETTINGS:
         return
     setting, meant = broker_setting(name), name
-    if setting.type is ConfigType.UNKNOWN:
+    is_known = setting.type is not ConfigType.UNKNOWN
+    if not is_known:
         meant = _respelled(name)
         setting = broker_setting(meant)
     if setting.type is ConfigType.UNKNOWN:
         refused = bool(asked) and _protects(meant, asked)
     else:
         protects = setting.refused or (meant == AUTHORIZER and name != meant)
+        protects = protects or (setting.restart and not is_known)
         refused = protects and not setting.is_default(setting.parse(asked))
     if refused:
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
+
+
+def check_dynamic_protection(name: str, text: str) -> None:
+    """The same for a setting that ZooKeeper holds: what is obeyed at a start only is not read from
+    there."""
+    check_protection(name, text)
+    if broker_setting(name).restart:
+        raise ConfigError(
+            f"{visible(name)}: not supported while a broker runs; give it at the start"
+        )
 
 
 def _respelled(name: str) -> str:

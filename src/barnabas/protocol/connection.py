@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ssl
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from barnabas import addresses
 from barnabas.errors import InvalidRequest
@@ -39,6 +40,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._next_correlation_id = 0
         self._transport: asyncio.WriteTransport | None = None
         self._lost: ConnectionError | None = None
+        self._closed: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     @classmethod
@@ -50,13 +52,15 @@ class KafkaConnection(asyncio.BufferedProtocol):
         client_id: str,
         timeout_ms: int,
         response_bytes_max: int = REQUEST_BYTES_MAX,
-    ) -> KafkaConnection:
-        """Open a connection. Raises ConnectionRefusedError if the port is closed, ConnectionError
-        if the peer cannot be reached in ``timeout_ms``."""
+        tls: ssl.SSLContext | None = None,
+    ) -> Self:
+        """Open a connection, over TLS if there is a context for it. Raises ConnectionRefusedError
+        if the port is closed, ConnectionError if the peer cannot be reached in ``timeout_ms`` or
+        is not who it should be."""
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 connection = await addresses.connect(
-                    lambda: cls(client_id, response_bytes_max), host, port
+                    lambda: cls(client_id, response_bytes_max), host, port, tls
                 )
         except ConnectionError:
             raise
@@ -72,6 +76,15 @@ class KafkaConnection(asyncio.BufferedProtocol):
     def is_open(self) -> bool:
         """Whether requests can be sent."""
         return self._transport is not None and self._lost is None
+
+    @property
+    def closed(self) -> asyncio.Future[None]:
+        """Done as soon as the connection is gone, whoever closed it. Never fails."""
+        if self._closed is None:
+            self._closed = self._loop.create_future()
+            if self._transport is None:
+                self._closed.set_result(None)
+        return self._closed
 
     @property
     def pending(self) -> int:
@@ -125,11 +138,15 @@ class KafkaConnection(asyncio.BufferedProtocol):
         """Send a request that has no answer (Produce with acks=0). Raises ConnectionError."""
         if self._transport is None or self._lost is not None:
             raise self._lost or ConnectionError("not connected")
-        self._transport.write(
+        self._post(
             codec.encode_request(
                 api_key, version, self.next_correlation_id(), self.client_id, message
             )
         )
+
+    def _post(self, frame: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(frame)
 
     async def wait(self, future: asyncio.Future[memoryview], timeout_ms: int | None) -> memoryview:
         """The answer behind ``send_frame``'s future. Raises RequestTimedOut, and closes, if it does
@@ -145,6 +162,15 @@ class KafkaConnection(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close at once; pending requests fail with ConnectionError. May be called again."""
         self._fail(ConnectionError("connection closed by us"))
+
+    def hand_over(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give the wire to another protocol; nothing may be under way. Raises ConnectionError."""
+        transport, self._transport = self._transport, None
+        if transport is None or self._lost is not None:
+            raise self._lost or ConnectionError("not connected")
+        self._lost = ConnectionError("the connection has another owner")
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
     def _fail(self, error: ConnectionError) -> None:
         if self._lost is None:
@@ -170,6 +196,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
             else ConnectionError(f"connection closed by the peer{reason}")
         )
         self._transport = None
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._frames.get_buffer(sizehint)

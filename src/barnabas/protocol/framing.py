@@ -32,6 +32,8 @@ PROVEN_BYTES_MAX: Final = 2 * 1024 * 1024
 READ_BYTES_MAX: Final = 1024 * 1024
 """Of one frame in one read: a reader of many connections decides again after so much."""
 _PREFIX: Final = 4
+_TLS_RECORD: Final = 0x1603
+"""A handshake's first two bytes."""
 
 
 class FrameBuffer:
@@ -168,7 +170,8 @@ class FrameBuffer:
             return None
         size = int.from_bytes(source[position:start], "big", signed=True)
         if not 0 <= size <= self.bytes_max:
-            raise InvalidRequest(f"frame of {size} bytes, at most {self.bytes_max}")
+            hint = " (it looks like TLS)" if size >> 16 == _TLS_RECORD else ""
+            raise InvalidRequest(f"frame of {size} bytes, at most {self.bytes_max}{hint}")
         stop = start + size
         if stop > end:
             self._begin(size, source[start:end])

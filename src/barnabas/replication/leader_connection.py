@@ -20,6 +20,8 @@ from barnabas.replication.fetch_session_client import SessionFetch, Wanted
 from barnabas.replication.fetcher import ConnectLeader, FetchedData, FetchReply, LeaderConnection
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd
+from barnabas.security import client
+from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.types import UNKNOWN_BROKER_EPOCH, ZERO_UUID, Endpoint, TopicPartition
 
 FETCH_VERSION = 17
@@ -104,16 +106,19 @@ class KafkaLeaderConnection:
         )
 
 
-def leader_connector(context_of: Callable[[], ReplicationContext]) -> ConnectLeader:
+def leader_connector(
+    context_of: Callable[[], ReplicationContext], security: ClientSecurity = PLAINTEXT
+) -> ConnectLeader:
     """Connects to leaders. ``context_of()`` gives the replication context, which is made later."""
 
     async def connect(endpoint: Endpoint) -> LeaderConnection:
         context = context_of()
-        connection = await KafkaConnection.connect(
+        connection = await client.connect(
             endpoint.host,
             endpoint.port,
             client_id=f"broker-{context.settings.broker_id}-fetcher-0",
             timeout_ms=context.settings.replica_socket_timeout_ms,
+            security=security,
         )
         return KafkaLeaderConnection(context, connection)
 

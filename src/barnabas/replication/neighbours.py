@@ -25,6 +25,8 @@ from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.security import client
+from barnabas.security.client import PLAINTEXT, ClientSecurity, SaslConnection
 from barnabas.types import Endpoint
 
 SUCCESSOR_S = 0.5
@@ -68,8 +70,15 @@ def standing(now: float, gone_since: float | None) -> Standing:
 class Neighbours:
     """See the module. ``run()`` until cancelled."""
 
-    def __init__(self, broker_id: int, metadata: MetadataCache, listener: str) -> None:
-        """``listener``: the name of the one between brokers."""
+    def __init__(
+        self,
+        broker_id: int,
+        metadata: MetadataCache,
+        listener: str,
+        security: ClientSecurity = PLAINTEXT,
+    ) -> None:
+        """``listener``: the name of the one between brokers, and how it is reached."""
+        self._security = security
         self._broker_id = broker_id
         self._metadata = metadata
         self._listener = listener
@@ -171,9 +180,7 @@ class Neighbours:
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    idle = await addresses.connect(
-                        lambda: _Idle(lambda: self._gone(broker_id)), endpoint.host, endpoint.port
-                    )
+                    idle, lasts_s = await self._connect(broker_id, endpoint)
             except ConnectionRefusedError:
                 self._gone(broker_id)
             except (OSError, TimeoutError):
@@ -182,7 +189,10 @@ class Neighbours:
                 self._back(broker_id)
                 self._open[broker_id] = idle
                 try:
-                    await idle.ended.wait()
+                    async with asyncio.timeout(lasts_s):
+                        await idle.ended.wait()
+                except TimeoutError:
+                    continue  # the login is about to run out: another connection, another login
                 finally:
                     del self._open[broker_id]
                     idle.close()
@@ -190,6 +200,22 @@ class Neighbours:
                     pause_s = PAUSE_FIRST_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
+
+    async def _connect(self, broker_id: int, endpoint: Endpoint) -> tuple[_Idle, float | None]:
+        """The idle connection, and for how long it may be used. Raises OSError."""
+        idle = _Idle(lambda: self._gone(broker_id))
+        if self._security is PLAINTEXT:
+            await addresses.connect(lambda: idle, endpoint.host, endpoint.port)
+            return idle, None
+        connection = await client.connect(
+            endpoint.host,
+            endpoint.port,
+            client_id="neighbour",
+            timeout_ms=int(1000 * CONNECT_TIMEOUT_S),
+            security=self._security,
+        )
+        connection.hand_over(idle)
+        return idle, connection.lasts_s if isinstance(connection, SaslConnection) else None
 
     def _gone(self, broker_id: int) -> None:
         if broker_id not in self._gone_since:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import colliding_topics, is_topic
@@ -229,6 +229,48 @@ async def write_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[
     Raises NOT_CONTROLLER while there is no controller. After a lost reply everything is written
     again: the same settings, and perhaps a second notification, which brokers bear."""
     await persist(zookeeper, lambda: _store_config(zookeeper, entity, config))
+    await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
+
+
+async def list_entities(zookeeper: ZooKeeperClient, kind: str) -> list[str]:
+    """Names of the nodes below ``/config/<kind>``, as they are spelled there."""
+    try:
+        names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.config_path(kind)))
+    except NoNode:
+        return []
+    return names
+
+
+async def change_config(
+    zookeeper: ZooKeeperClient, entity: str, change: Callable[[dict[str, str]], dict[str, str]]
+) -> None:
+    """Replace an entity's settings by what ``change`` makes of those that are there, then tell
+    every broker; without settings its node goes, unless others are below it.
+
+    Changes of others in between are not lost: ``change`` may be called again, on newer ones, and
+    what it raises ends the change. Raises NOT_CONTROLLER while there is no controller."""
+    path = paths.config_path(entity)
+
+    async def attempt() -> None:
+        while True:
+            try:
+                data, stat = await zookeeper.get(path)
+            except NoNode:
+                data, stat = b"", None
+            before = decode_config(path, data)
+            after = change(dict(before))
+            try:
+                if stat is None:
+                    await zookeeper.create(path, encode_config(after), make_parents=True)
+                elif after or stat.numChildren:
+                    await zookeeper.set(path, encode_config(after), stat.version)
+                else:
+                    await zookeeper.delete(path, stat.version)
+                return
+            except (BadVersion, NoNode, NodeExists):
+                continue  # somebody else was faster
+
+    await persist(zookeeper, attempt)
     await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
 
 

@@ -93,6 +93,11 @@ def topic_entity(topic: str) -> str:
     return f"topics/{topic}"
 
 
+def user_entity(user: str) -> str:
+    """The entity that holds a user's SCRAM credentials and quotas: ``users/U``."""
+    return f"users/{sanitize(user)}"
+
+
 def broker_entity(broker_id: int | None) -> str:
     """The entity of one broker's settings; None is all brokers' (``brokers/<default>``)."""
     return f"brokers/{DEFAULT_ENTITY if broker_id is None else broker_id}"

@@ -1,9 +1,9 @@
-"""Settings of security and policies. None is served, so whoever asks for one is refused."""
+"""Settings of security and policies. What is not served is refused."""
 
 ROWS = """
 security.inter.broker.protocol  STRING  PLAINTEXT  in:PLAINTEXT,SSL,SASL_PLAINTEXT,SASL_SSL
-    MEDIUM  refused
-    Security protocol between brokers.
+    MEDIUM
+    Security protocol between brokers: the listener of this name is theirs.
 security.providers  STRING  -  LOW  refused
     Classes that provide security algorithms.
 authorizer.class.name  STRING  ""  nonnull  LOW
@@ -40,19 +40,19 @@ password.encoder.key.length  INT  128  8..  LOW  refused
     Length of its key in bits.
 password.encoder.iterations  INT  4096  1024..  LOW  refused
     Rounds of its key derivation.
-sasl.enabled.mechanisms  LIST  GSSAPI  MEDIUM  per-broker  refused
+sasl.enabled.mechanisms  LIST  GSSAPI  MEDIUM  per-broker  restart
     SASL mechanisms offered to clients.
-sasl.mechanism.inter.broker.protocol  STRING  GSSAPI  MEDIUM  per-broker  refused
+sasl.mechanism.inter.broker.protocol  STRING  GSSAPI  MEDIUM  per-broker  restart
     SASL mechanism between brokers.
 sasl.mechanism.controller.protocol  STRING  GSSAPI  HIGH  refused
     SASL mechanism towards controllers (KRaft).
-sasl.jaas.config  PASSWORD  -  MEDIUM  per-broker  refused
+sasl.jaas.config  PASSWORD  -  MEDIUM  per-broker  restart
     JAAS login of a listener.
 sasl.client.callback.handler.class  CLASS  -  MEDIUM  refused
     Class that supplies a client's credentials.
 sasl.server.callback.handler.class  CLASS  -  MEDIUM  refused
     Class that checks a client's credentials.
-sasl.server.max.receive.size  INT  524288  MEDIUM  refused
+sasl.server.max.receive.size  INT  524288  MEDIUM  restart
     Largest token of a SASL client before it is authenticated.
 sasl.login.class  CLASS  -  MEDIUM  refused
     Class that logs in.
@@ -106,47 +106,47 @@ sasl.oauthbearer.scope.claim.name  STRING  scope  LOW  refused
     Claim that holds the scope.
 sasl.oauthbearer.sub.claim.name  STRING  sub  LOW  refused
     Claim that holds the subject.
-ssl.client.auth  STRING  none  in:required,requested,none  MEDIUM  per-broker  refused
+ssl.client.auth  STRING  none  in:required,requested,none  MEDIUM  per-broker  restart
     Whether clients must show a certificate.
 ssl.protocol  STRING  TLSv1.3  MEDIUM  per-broker  refused
     TLS version of the context.
 ssl.provider  STRING  -  MEDIUM  per-broker  refused
     Provider of TLS.
-ssl.cipher.suites  LIST  ""  MEDIUM  per-broker  refused
+ssl.cipher.suites  LIST  ""  MEDIUM  per-broker  restart
     Cipher suites that are allowed.
-ssl.enabled.protocols  LIST  TLSv1.2,TLSv1.3  MEDIUM  per-broker  refused
+ssl.enabled.protocols  LIST  TLSv1.2,TLSv1.3  MEDIUM  per-broker  restart
     TLS versions that are allowed.
-ssl.keystore.type  STRING  JKS  MEDIUM  per-broker  refused
+ssl.keystore.type  STRING  JKS  MEDIUM  per-broker  restart
     Format of the key store.
-ssl.keystore.location  STRING  -  MEDIUM  per-broker  refused
+ssl.keystore.location  STRING  -  MEDIUM  per-broker  restart
     File of this broker's key.
-ssl.keystore.password  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.keystore.password  PASSWORD  -  MEDIUM  per-broker  restart
     Password of this file.
-ssl.key.password  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.key.password  PASSWORD  -  MEDIUM  per-broker  restart
     Password of the key itself.
-ssl.keystore.key  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.keystore.key  PASSWORD  -  MEDIUM  per-broker  restart
     This broker's key in PEM.
-ssl.keystore.certificate.chain  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.keystore.certificate.chain  PASSWORD  -  MEDIUM  per-broker  restart
     This broker's certificates in PEM.
-ssl.truststore.type  STRING  JKS  MEDIUM  per-broker  refused
+ssl.truststore.type  STRING  JKS  MEDIUM  per-broker  restart
     Format of the trust store.
-ssl.truststore.location  STRING  -  MEDIUM  per-broker  refused
+ssl.truststore.location  STRING  -  MEDIUM  per-broker  restart
     File of the trusted certificates.
-ssl.truststore.password  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.truststore.password  PASSWORD  -  MEDIUM  per-broker  restart
     Password of this file.
-ssl.truststore.certificates  PASSWORD  -  MEDIUM  per-broker  refused
+ssl.truststore.certificates  PASSWORD  -  MEDIUM  per-broker  restart
     Trusted certificates in PEM.
 ssl.keymanager.algorithm  STRING  SunX509  MEDIUM  per-broker  refused
     Algorithm of the key manager.
 ssl.trustmanager.algorithm  STRING  PKIX  MEDIUM  per-broker  refused
     Algorithm of the trust manager.
-ssl.endpoint.identification.algorithm  STRING  https  LOW  per-broker  refused
+ssl.endpoint.identification.algorithm  STRING  https  LOW  per-broker  restart
     How a server's host name is checked.
 ssl.secure.random.implementation  STRING  -  LOW  per-broker  refused
     Source of randomness of TLS.
 ssl.engine.factory.class  CLASS  -  LOW  per-broker  refused
     Class that makes TLS engines.
-ssl.principal.mapping.rules  STRING  DEFAULT  LOW  refused
+ssl.principal.mapping.rules  STRING  DEFAULT  LOW  restart
     How certificates' names become short names.
 ssl.allow.dn.changes  BOOLEAN  false  LOW  refused
     Let a new key store name another distinguished name.

@@ -17,11 +17,11 @@ advertised.listeners  STRING  -  HIGH  per-broker
     Addresses that clients and other brokers are told; without it, listeners.
 listener.security.protocol.map  STRING
     SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT  LOW  per-broker
-    Security protocol of each listener name; only PLAINTEXT is served.
+    Security protocol of each listener name.
 inter.broker.listener.name  STRING  -  MEDIUM
     Listener over which brokers talk to each other.
-control.plane.listener.name  STRING  -  HIGH  unused
-    Listener of the controller's requests; here they use the others' one.
+control.plane.listener.name  STRING  -  HIGH
+    Listener of the controller's requests; without it, that between brokers.
 early.start.listeners  STRING  -  HIGH  unused
     Listeners opened before the authorizer is ready (KRaft).
 socket.request.max.bytes  INT  104857600  1..  HIGH
@@ -38,9 +38,9 @@ socket.connection.setup.timeout.max.ms  LONG  30000  MEDIUM  unused
     Last limit of a connection attempt between brokers.
 connections.max.idle.ms  LONG  600000  MEDIUM
     Connections unused for this long are closed; negative: never.
-connections.max.reauth.ms  LONG  0  MEDIUM  refused
+connections.max.reauth.ms  LONG  0  MEDIUM  restart
     After this long a SASL client must authenticate again.
-connection.failed.authentication.delay.ms  INT  100  0..  LOW  unused
+connection.failed.authentication.delay.ms  INT  100  0..  LOW
     A failed authentication is answered after this long.
 max.connections  INT  2147483647  0..  MEDIUM  dynamic
     Connections to this broker.
@@ -66,6 +66,10 @@ fetch.max.bytes  INT  57671680  1024..  MEDIUM
     Largest answer to a fetch in bytes.
 barnabas.queued.max.answer.bytes  LONG  134217728  1048576..  MEDIUM  ours
     Bytes of answers not taken by clients before those who owe most are closed.
+barnabas.newcomers.max  INT  1000  1..  MEDIUM  ours
+    Connections that have not authenticated yet; the one that came first gives way.
+barnabas.authentication.timeout.ms  LONG  10000  1..  MEDIUM  ours
+    A connection that has not authenticated by then is closed.
 barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
     A request that has begun and comes no further for so long closes its connection.
 max.incremental.fetch.session.cache.slots  INT  1000  0..  MEDIUM

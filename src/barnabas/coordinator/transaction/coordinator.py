@@ -29,6 +29,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
+from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.types import TopicPartition
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,11 @@ class TransactionCoordinator:
         replicas: ReplicaManager,
         settings: TransactionSettings,
         fresh_producer_id: Callable[[], Awaitable[int]],
+        security: ClientSecurity = PLAINTEXT,
     ) -> None:
+        """``security``: of the listener between brokers."""
         self._env = env
+        self._security = security
         self._loop = asyncio.get_running_loop()
         self._note = replicas.context.note
         self._tasks = replicas.context.tasks
@@ -102,7 +106,7 @@ class TransactionCoordinator:
     def _connections(self, replicas: ReplicaManager, client_id: str) -> Peers:
         settings = self.settings
         listener, timeout_ms = settings.inter_broker_listener_name, settings.request_timeout_ms
-        return Peers(replicas.metadata, listener, client_id, timeout_ms)
+        return Peers(replicas.metadata, listener, client_id, timeout_ms, self._security)
 
     async def run(self) -> None:
         """Load partitions, abort what lasts too long, forget what nobody uses; until cancelled."""

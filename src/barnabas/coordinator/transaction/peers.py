@@ -7,6 +7,8 @@ from typing import Any
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
+from barnabas.security import client
+from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.types import Endpoint
 
 
@@ -16,12 +18,18 @@ class Peers:
     No ApiVersions first, as in the original: brokers of a cluster speak the same versions."""
 
     def __init__(
-        self, metadata: MetadataCache, listener: str, client_id: str, timeout_ms: int
+        self,
+        metadata: MetadataCache,
+        listener: str,
+        client_id: str,
+        timeout_ms: int,
+        security: ClientSecurity = PLAINTEXT,
     ) -> None:
         self._metadata = metadata
         self._listener = listener
         self._client_id = client_id
         self._timeout_ms = timeout_ms
+        self._security = security
         self._connections: dict[int, tuple[Endpoint, KafkaConnection]] = {}
 
     def knows(self, broker_id: int) -> bool:
@@ -47,8 +55,12 @@ class Peers:
         if known is not None and known[0] == endpoint and known[1].is_open:
             return known[1]
         self._drop(broker_id)
-        connection = await KafkaConnection.connect(
-            endpoint.host, endpoint.port, client_id=self._client_id, timeout_ms=self._timeout_ms
+        connection = await client.connect(
+            endpoint.host,
+            endpoint.port,
+            client_id=self._client_id,
+            timeout_ms=self._timeout_ms,
+            security=self._security,
         )
         self._connections[broker_id] = endpoint, connection
         return connection

@@ -1,0 +1,106 @@
+"""From the settings of a broker's listeners to what its server and its connections are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from barnabas.broker.network import ListenerPlan
+from barnabas.broker.scram_credentials import ScramCredentials
+from barnabas.broker.tls_connection import TlsPlan
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.listener_security import ListenerSecurity, MechanismSettings
+from barnabas.errors import ConfigError
+from barnabas.seams import Env
+from barnabas.security.authenticator import Mechanism
+from barnabas.security.client import PLAINTEXT, ClientSecurity
+from barnabas.security.client_login import client_login
+from barnabas.security.sasl import oauthbearer, plain
+from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, ServerLogin
+from barnabas.security.sasl.oauthbearer import BearerToken, OAuthBearerServer, UnsecuredRules
+from barnabas.security.sasl.plain import PlainServer
+from barnabas.security.sasl.scram import ScramServer, secure_text
+from barnabas.security.tls import BadTls, client_context, server_context
+
+
+def listener_plan(
+    env: Env, config: BrokerConfig, listener: str, users: ScramCredentials
+) -> ListenerPlan:
+    """What a listener asks of those who come."""
+    security = config.security[listener]
+    return ListenerPlan(
+        name=listener,
+        protocol=security.protocol,
+        mechanisms={
+            name: _mechanism(env, name, settings, users)
+            for name, settings in security.mechanisms.items()
+        },
+        receive_bytes_max=security.receive_bytes_max,
+        failure_delay_s=config.integer("connection.failed.authentication.delay.ms") / 1000,
+        tls=_tls_plan(env, security, listener),
+    )
+
+
+def _tls_plan(env: Env, security: ListenerSecurity, listener: str) -> TlsPlan | None:
+    """ConfigError for stores that cannot be read."""
+    if security.tls is None or security.mapping is None:
+        return None
+    try:
+        context = server_context(security.tls, env.files.read)
+    except BadTls as error:
+        raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
+    return TlsPlan(context=context, mapping=security.mapping)
+
+
+def _mechanism(
+    env: Env, name: str, settings: MechanismSettings, users: ScramCredentials
+) -> Mechanism:
+    if name == PLAIN:
+        passwords: Mapping[str, str] = plain.users_of(settings.entry)
+
+        def begin() -> ServerLogin:
+            return PlainServer(passwords)
+
+    elif name == OAUTHBEARER:
+        rules = UnsecuredRules.of(settings.entry)
+
+        def validate(token: str) -> BearerToken:
+            return oauthbearer.validate_unsecured(token, rules, env.clock.wall_ms())
+
+        def begin() -> ServerLogin:
+            return OAuthBearerServer(validate)
+
+    else:
+
+        def begin() -> ServerLogin:
+            return ScramServer(
+                name,
+                secure_text(env.secret),
+                lambda user: users.find(name, user),
+                lambda user: users.decoy(name, user),
+            )
+
+    return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)
+
+
+def client_security(env: Env, config: BrokerConfig, listener: str) -> ClientSecurity:
+    """How this broker reaches others at a listener of theirs that is like its own."""
+    security = config.security[listener]
+    context = None
+    if security.tls is not None:
+        try:
+            context = client_context(security.tls, env.files.read)
+        except BadTls as error:
+            raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
+    if not security.has_sasl:
+        return PLAINTEXT if context is None else ClientSecurity(tls=context)
+    mechanism = security.inter_broker_mechanism
+    return ClientSecurity(
+        tls=context,
+        mechanism=mechanism,
+        begin=client_login(
+            mechanism,
+            security.mechanisms[mechanism].entry,
+            secret=env.secret,
+            wall_ms=env.clock.wall_ms,
+        ),
+    )

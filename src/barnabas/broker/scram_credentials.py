@@ -1,0 +1,70 @@
+"""CredentialCache: the SCRAM credentials of all users, kept as ZooKeeper has them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import Counter
+
+from barnabas.security.sasl.scram import DEFAULT_ITERATIONS, ScramCredential, decoy
+from barnabas.zk import paths
+from barnabas.zk.scram import Credentials, read_users
+from barnabas.zookeeper.client.client import ZooKeeperClient
+
+
+class ScramCredentials:
+    """Read at the start of a broker, and whenever a notification names a user."""
+
+    def __init__(self, zookeeper: ZooKeeperClient) -> None:
+        self._zookeeper = zookeeper
+        self._users: dict[str, Credentials] = {}
+        self._reading = asyncio.Lock()
+        self._cluster = b""
+        self._decoys: dict[str, tuple[bytes, int]] = {}
+        """By mechanism: key and iterations of the challenges for users who do not exist."""
+
+    async def load(self, cluster_id: str) -> None:
+        """Read all users."""
+        self._cluster = cluster_id.encode()
+        async with self._reading:
+            self._users = dict(await read_users(self._zookeeper))
+            self._decoys.clear()
+
+    async def on_notification(self, entity: str) -> None:
+        """The settings of a user have changed; ``entity`` as the notification spells it."""
+        if "/" in entity or entity == paths.DEFAULT_ENTITY:
+            return  # quotas
+        await self.refresh(paths.desanitize(entity))
+
+    async def refresh(self, user: str) -> None:
+        """Read a user's credentials again."""
+        async with self._reading:  # what is kept last is what was read last
+            found = await read_users(self._zookeeper, [user])
+            if user in found:
+                self._users[user] = found[user]
+            else:
+                self._users.pop(user, None)
+            self._decoys.clear()
+
+    def find(self, mechanism: str, user: str) -> ScramCredential | None:
+        """A user's credential for a mechanism."""
+        return self._users.get(user, {}).get(mechanism)
+
+    def decoy(self, mechanism: str, user: str) -> ScramCredential:
+        """What somebody who is not a user is challenged with: the same at every broker and after a
+        restart, with as many iterations as most users have.
+
+        Its key is made of a credential, which nobody outside knows: the first user's. So the
+        challenges change if that user's do."""
+        if mechanism not in self._decoys:
+            held = {u: c[mechanism] for u, c in self._users.items() if mechanism in c}
+            counts = Counter(c.iterations for c in held.values())
+            most = max(counts.values(), default=0)
+            iterations = min(
+                (i for i, times in counts.items() if times == most), default=DEFAULT_ITERATIONS
+            )
+            first = held[min(held)].stored_key if held else b""
+            key = hmac.digest(self._cluster + first, mechanism.encode(), "sha512")
+            self._decoys[mechanism] = key, iterations
+        key, iterations = self._decoys[mechanism]
+        return decoy(mechanism, key, user, iterations)

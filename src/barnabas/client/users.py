@@ -1,0 +1,69 @@
+"""SCRAM users: what AlterUserScramCredentials and DescribeUserScramCredentials are asked for.
+
+Passwords are salted here: no broker is ever sent one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError
+from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512
+from barnabas.security.sasl.scram import salted_password
+
+NUMBERS: Final = {SCRAM_SHA_256: 1, SCRAM_SHA_512: 2}
+_NAMES: Final = {number: name for name, number in NUMBERS.items()}
+
+
+async def set_password(
+    client: ClusterClient, user: str, mechanism: str, password: str, salt: bytes, iterations: int
+) -> None:
+    """Let ``user`` log in with this password. Raises ClientError."""
+    salted = salted_password(mechanism, password.encode(), salt, iterations)
+    entry = Message(
+        name=user,
+        mechanism=NUMBERS[mechanism],
+        iterations=iterations,
+        salt=salt,
+        salted_password=salted,
+    )
+    await _alter(client, Message(deletions=[], upsertions=[entry]))
+
+
+async def delete_user(client: ClusterClient, user: str, mechanisms: Sequence[str]) -> None:
+    """Let ``user`` log in no more with any of these mechanisms. Raises ClientError."""
+    entries = [Message(name=user, mechanism=NUMBERS[m]) for m in mechanisms]
+    await _alter(client, Message(deletions=entries, upsertions=[]))
+
+
+async def _alter(client: ClusterClient, message: Message) -> None:
+    answer = await client.controller(ApiKey.ALTER_USER_SCRAM_CREDENTIALS, 0, message)
+    for result in answer.results:
+        if result.error_code != ErrorCode.NONE:
+            raise ClientError(f"user {result.user}", result.error_code, result.error_message)
+
+
+async def list_users(
+    client: ClusterClient, users: Sequence[str] | None = None
+) -> dict[str, dict[str, int]]:
+    """By user and mechanism, the number of iterations. Raises ClientError."""
+    named = None if users is None else [Message(name=user) for user in users]
+    answer = await client.any_broker(
+        ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, 0, Message(users=named)
+    )
+    if answer.error_code != ErrorCode.NONE:
+        raise ClientError("users", answer.error_code, answer.error_message)
+    found: dict[str, dict[str, int]] = {}
+    for result in answer.results:
+        if result.error_code != ErrorCode.NONE:
+            raise ClientError(f"user {result.user}", result.error_code, result.error_message)
+        found[result.user] = {
+            _NAMES.get(c.mechanism, f"mechanism {c.mechanism}"): int(c.iterations)
+            for c in result.credential_infos
+        }
+    return found

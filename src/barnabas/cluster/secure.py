@@ -1,0 +1,152 @@
+"""``up --secure``: a certificate authority that is thrown away, TLS and SCRAM users.
+
+The brokers log in to each other with a password that is in their memory only. What clients need is
+written to ``secure/`` below the data directory, for its owner alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from barnabas.broker.main import system_env
+from barnabas.client.cluster import Bootstrap, ClusterClient
+from barnabas.client.users import NUMBERS, set_password
+from barnabas.cluster.certificates import Authority
+from barnabas.config.client_config import client_security
+from barnabas.security.sasl import plain, scram
+from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512
+from barnabas.security.sasl.scram import DEFAULT_ITERATIONS, secure_text
+
+ADMIN: Final = "admin"
+_BROKER: Final = "broker"
+_PASSWORD_BYTES: Final = 18
+PROTOCOL: Final = "SASL_SSL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurePlan:
+    """What the processes of one secure cluster share."""
+
+    directory: str
+    ca: str
+    key: str = field(repr=False)
+    certificate: str
+    broker_password: str = field(repr=False)
+    admin_password: str = field(repr=False)
+
+    @classmethod
+    def fresh(cls, data: str, host: str) -> SecurePlan:
+        """With a new authority and new passwords; writes the files that clients need."""
+        authority = Authority()
+        key, certificate = authority.issue("barnabas", [host, "localhost", "127.0.0.1", "::1"])
+        made = cls(
+            directory=os.path.join(data, "secure"),
+            ca=authority.pem.decode(),
+            key=key.decode(),
+            certificate=certificate.decode(),
+            broker_password=secrets.token_urlsafe(_PASSWORD_BYTES),
+            admin_password=secrets.token_urlsafe(_PASSWORD_BYTES),
+        )
+        os.makedirs(made.directory, mode=0o700, exist_ok=True)
+        _write(made.ca_path, made.ca)
+        _write(made.properties_path, made.properties())
+        return made
+
+    @property
+    def ca_path(self) -> str:
+        return os.path.join(self.directory, "ca.pem")
+
+    @property
+    def properties_path(self) -> str:
+        return os.path.join(self.directory, "client.properties")
+
+    def broker_settings(self) -> dict[str, str]:
+        """Of every broker, over those of a plain one."""
+        prefix = f"listener.name.{PROTOCOL.lower()}."
+        login = f'username="{_BROKER}" password="{self.broker_password}"'
+        return {
+            "security.inter.broker.protocol": PROTOCOL,
+            "sasl.enabled.mechanisms": f"PLAIN,{SCRAM_SHA_256},{SCRAM_SHA_512}",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            f"{prefix}plain.sasl.jaas.config": f"{plain.MODULE} required {login}"
+            f' user_{_BROKER}="{self.broker_password}";',
+            f"{prefix}scram-sha-256.sasl.jaas.config": f"{scram.MODULE} required;",
+            f"{prefix}scram-sha-512.sasl.jaas.config": f"{scram.MODULE} required;",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.key": self.key,
+            "ssl.keystore.certificate.chain": self.certificate,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.certificates": self.ca,
+        }
+
+    def bootstrap(self, servers: str) -> Bootstrap:
+        """As a broker reaches others, for who looks after the cluster."""
+        login = f'username="{_BROKER}" password="{self.broker_password}"'
+        return self._bootstrap(servers, "PLAIN", f"{plain.MODULE} required {login};")
+
+    def _bootstrap(self, servers: str, mechanism: str, jaas: str) -> Bootstrap:
+        env = system_env()
+        properties = {
+            "security.protocol": PROTOCOL,
+            "sasl.mechanism": mechanism,
+            "sasl.jaas.config": jaas,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.certificates": self.ca,
+        }
+        security = client_security(
+            properties, read=env.files.read, secret=env.secret, wall_ms=env.clock.wall_ms
+        )
+        return Bootstrap(servers=servers, security=security)
+
+    async def add_admin(self, servers: str) -> None:
+        """Let the user log in whom clients are told of. Raises ClientError, Unreachable."""
+        env = system_env()
+        async with ClusterClient(self.bootstrap(servers), "barnabas-up") as client:
+            for mechanism in NUMBERS:
+                salt = secure_text(env.secret).encode()
+                await set_password(
+                    client, ADMIN, mechanism, self.admin_password, salt, DEFAULT_ITERATIONS
+                )
+
+    def properties(self) -> str:
+        """For Kafka's tools, Java clients and ``--command-config``."""
+        return (
+            f"security.protocol={PROTOCOL}\n"
+            f"sasl.mechanism={SCRAM_SHA_512}\n"
+            f"sasl.jaas.config={scram.MODULE} required"
+            f' username="{ADMIN}" password="{self.admin_password}";\n'
+            "ssl.truststore.type=PEM\n"
+            f"ssl.truststore.location={self.ca_path}\n"
+        )
+
+    def guide(self, servers: str) -> str:
+        """How clients of several kinds log in."""
+        return f"""\
+Java, Kafka's tools, barnabas (--command-config {self.properties_path}):
+{_indented(self.properties())}
+librdkafka (confluent-kafka and others):
+  bootstrap.servers={servers}
+  security.protocol={PROTOCOL}
+  sasl.mechanism={SCRAM_SHA_512}
+  sasl.username={ADMIN}
+  sasl.password={self.admin_password}
+  ssl.ca.location={self.ca_path}
+kafka-python, aiokafka:
+  bootstrap_servers="{servers}", security_protocol="{PROTOCOL}",
+  sasl_mechanism="{SCRAM_SHA_512}", sasl_plain_username="{ADMIN}",
+  sasl_plain_password="{self.admin_password}",
+  ssl_context=ssl.create_default_context(cafile="{self.ca_path}")
+"""
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines()).rstrip("\n")
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

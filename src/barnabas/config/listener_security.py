@@ -1,0 +1,240 @@
+"""What each listener asks of those who come: ``ssl.*`` and ``sasl.*``, its own over everybody's.
+
+``listener.name.<listener in lower case>.<setting>`` beats ``<setting>``; JAAS entries stand for a
+listener and a mechanism. A setting that asks for protection where there is none to give it (another
+listener's, a spelling that nothing reads) is refused: its owner would believe himself safe. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from barnabas.config.checks import Value
+from barnabas.config.settings import SETTINGS, broker_setting
+from barnabas.config.tls import tls_settings
+from barnabas.errors import ConfigError
+from barnabas.logs import visible
+from barnabas.security.client_login import MODULES, client_login
+from barnabas.security.jaas import JaasEntry, parse_jaas
+from barnabas.security.principal_mapping import PrincipalMapping
+from barnabas.security.sasl import oauthbearer
+from barnabas.security.sasl.mechanism import OAUTHBEARER
+from barnabas.security.tls import BadTls, TlsSettings, check_server
+from barnabas.types import Endpoint
+
+SASL_PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
+TLS_PROTOCOLS = ("SSL", "SASL_SSL")
+_LISTENER = "listener.name."
+_JAAS = "sasl.jaas.config"
+_OF_MECHANISM = (_JAAS, "connections.max.reauth.ms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MechanismSettings:
+    """A mechanism on one listener."""
+
+    entry: JaasEntry = field(repr=False)
+    reauthentication_ms_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSecurity:
+    """Of one listener."""
+
+    protocol: str
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    mechanisms: Mapping[str, MechanismSettings]
+    """In the order given; none without SASL."""
+    inter_broker_mechanism: str
+    """With which brokers log in to others at this listener; "" without SASL."""
+    receive_bytes_max: int
+    """``sasl.server.max.receive.size``: of a request before the login."""
+
+    tls: TlsSettings | None = None
+    mapping: PrincipalMapping | None = None
+    """From certificates' names to users'; with TLS only."""
+
+    @property
+    def has_sasl(self) -> bool:
+        return self.protocol in SASL_PROTOCOLS
+
+    @property
+    def has_tls(self) -> bool:
+        return self.protocol in TLS_PROTOCOLS
+
+
+class ListenerValues:
+    """Settings as one listener sees them."""
+
+    def __init__(
+        self, listener: str, values: Mapping[str, Value], texts: Mapping[str, str]
+    ) -> None:
+        self.prefix = f"{_LISTENER}{listener.lower()}."
+        self._values = values
+        self._texts = texts
+
+    def spelled(self, name: str, mechanism: str = "") -> str:
+        """The name under which the value stands, for errors."""
+        for prefix in (f"{self.prefix}{mechanism.lower()}.", self.prefix):
+            if f"{prefix}{name}" in self._texts:
+                return f"{prefix}{name}"
+        return name
+
+    def value(self, name: str, mechanism: str = "") -> Value:
+        """Of the listener and mechanism, else of the listener, else of all."""
+        spelled = self.spelled(name, mechanism)
+        if spelled == name:
+            return self._values[name]
+        return SETTINGS[name].parse(self._texts[spelled])
+
+
+def read_security(
+    values: Mapping[str, Value],
+    texts: Mapping[str, str],
+    bound: Iterable[Endpoint],
+    between_brokers: Iterable[str],
+) -> dict[str, ListenerSecurity]:
+    """By listener. ConfigError, which never repeats a secret."""
+    found = {e.listener: _of_listener(e, ListenerValues(e.listener, values, texts)) for e in bound}
+    for listener in between_brokers:
+        _check_between_brokers(found[listener], ListenerValues(listener, values, texts))
+    for name in texts:
+        _check_place(name, texts[name], found)
+    return found
+
+
+def _of_listener(endpoint: Endpoint, own: ListenerValues) -> ListenerSecurity:
+    protocol = endpoint.security_protocol
+    names = cast("tuple[str, ...]", own.value("sasl.enabled.mechanisms"))
+    if protocol not in SASL_PROTOCOLS:
+        names = ()
+    elif not names:
+        raise ConfigError(f"{own.spelled('sasl.enabled.mechanisms')}: at least one is needed")
+    between = str(own.value("sasl.mechanism.inter.broker.protocol"))
+    return ListenerSecurity(
+        protocol=protocol,
+        inter_broker_mechanism=between if protocol in SASL_PROTOCOLS else "",
+        mechanisms={name: _mechanism(name, own) for name in names},
+        receive_bytes_max=max(0, cast("int", own.value("sasl.server.max.receive.size"))),
+        tls=_tls(protocol, own) if protocol in TLS_PROTOCOLS else None,
+        mapping=_mapping(protocol, own),
+    )
+
+
+def _tls(protocol: str, own: ListenerValues) -> TlsSettings:
+    client_auth = "ssl.client.auth"
+    asked = str(own.value(client_auth))
+    if protocol == "SASL_SSL" and own.spelled(client_auth) == client_auth:
+        asked = "none"  # it is meant for SSL listeners, unless it names this one
+    settings = tls_settings(own.value, asked)
+    try:
+        check_server(settings)
+    except BadTls as error:
+        raise ConfigError(f"{own.prefix}{error}") from None
+    return settings
+
+
+def _mapping(protocol: str, own: ListenerValues) -> PrincipalMapping | None:
+    name = "ssl.principal.mapping.rules"
+    if protocol not in TLS_PROTOCOLS:
+        return None
+    try:
+        return PrincipalMapping(str(own.value(name)))
+    except ValueError as error:
+        raise ConfigError(f"{own.spelled(name)}: {error}") from None
+
+
+def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
+    if name not in MODULES:
+        raise ConfigError(
+            f"{own.spelled('sasl.enabled.mechanisms')}: {name!a} is not supported,"
+            f" but {', '.join(MODULES)}"
+        )
+    setting = f"{own.prefix}{name.lower()}.{_JAAS}"
+    text = cast("str | None", own.value(_JAAS, name))
+    if own.spelled(_JAAS, name) != setting or text is None:
+        raise ConfigError(f"{setting}: required for {name} in sasl.enabled.mechanisms")
+    try:
+        entry = parse_jaas(text)
+        if name == OAUTHBEARER:
+            oauthbearer.UnsecuredRules.of(entry)
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}") from None
+    if entry.module != MODULES[name]:
+        raise ConfigError(f"{setting}: the login module of {name} is {MODULES[name]}")
+    reauthentication = own.value("connections.max.reauth.ms", name)
+    return MechanismSettings(entry=entry, reauthentication_ms_max=cast("int", reauthentication))
+
+
+def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> None:
+    """Brokers log in to each other's listener with what the JAAS entry of their own says."""
+    if not security.has_sasl:
+        return
+    setting = own.spelled("sasl.mechanism.inter.broker.protocol")
+    name = security.inter_broker_mechanism
+    mechanism = security.mechanisms.get(name)
+    if mechanism is None:
+        raise ConfigError(
+            f"{setting}: {name!a} must be included in sasl.enabled.mechanisms when SASL is used"
+            " between brokers"
+        )
+    try:
+        client_login(name, mechanism.entry, secret=bytes, wall_ms=int)
+    except ValueError as error:
+        raise ConfigError(
+            f"{own.prefix}{name.lower()}.{_JAAS}: {error}, as this broker does to others"
+        ) from None
+
+
+def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]) -> None:
+    """ConfigError for a setting that asks for protection where nothing would obey it."""
+    setting = broker_setting(name)
+    base = setting.name
+    is_sasl = base.startswith("sasl.") or base == "connections.max.reauth.ms"
+    if not (is_sasl or base.startswith("ssl.")) or (name not in SETTINGS and base == name):
+        return
+    if base != name:
+        _check_prefix(name, base, listeners)
+    elif base == _JAAS:
+        raise ConfigError(
+            f"{name}: nothing reads it without its listener and mechanism:"
+            f" listener.name.LISTENER.MECHANISM.{_JAAS}"
+        )
+    if setting.is_default(setting.parse(text)):
+        return
+    kinds = SASL_PROTOCOLS if is_sasl else TLS_PROTOCOLS
+    prefix, _, _ = name.removeprefix(_LISTENER).partition(".")
+    meant = [
+        security
+        for listener, security in listeners.items()
+        if base == name or listener.lower() == prefix
+    ]
+    if not any(security.protocol in kinds for security in meant):
+        where = "no listener" if base == name else f"listener {prefix}"
+        raise ConfigError(
+            f"{visible(name)}: {where} is {' or '.join(kinds)}"
+            if base == name
+            else f"{visible(name)}: {where} is neither {' nor '.join(kinds)}"
+        )
+
+
+def _check_prefix(name: str, base: str, listeners: Mapping[str, ListenerSecurity]) -> None:
+    listener, _, rest = name.removeprefix(_LISTENER).partition(".")
+    if listener not in {each.lower() for each in listeners}:
+        raise ConfigError(
+            f"{visible(name)}: no listener {visible(listener)!a} (in lower case, as it stands in"
+            " listeners)"
+        )
+    if rest == base and base != _JAAS:
+        return
+    mechanism = rest.removesuffix(base).rstrip(".")
+    if base in _OF_MECHANISM and mechanism in {known.lower() for known in MODULES}:
+        return
+    raise ConfigError(
+        f"{visible(name)}: nothing reads it; JAAS entries stand under"
+        f" listener.name.LISTENER.MECHANISM.{_JAAS}, both in lower case"
+        if base == _JAAS
+        else f"{visible(name)}: nothing reads it; remove it, or spell its mechanism in lower case"
+    )

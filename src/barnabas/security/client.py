@@ -1,0 +1,223 @@
+"""SaslClientAuthenticator: connections to brokers over whatever their listener asks for.
+
+A session that the broker ends is renewed on the connection, when nothing is under way on it and
+before it has run out (KIP-368); what is sent meanwhile waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from barnabas.errors import ErrorCode
+from barnabas.limits import REQUEST_BYTES_MAX
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.connection import KafkaConnection
+from barnabas.protocol.message import Message
+from barnabas.security.sasl.mechanism import AuthenticationFailed, ClientLogin
+
+HANDSHAKE_VERSION: Final = 1
+AUTHENTICATE_VERSION: Final = 2
+STEPS_MAX: Final = 8
+"""Tokens of one login: a server that asks for more is not served."""
+RENEWED_AFTER: Final = 0.85
+"""Of a session's life; the original draws a number between 0.85 and 0.95."""
+
+
+RENEWAL_PAUSE_S: Final = 1.05
+"""A broker takes one a second."""
+
+
+class AuthenticationRefused(ConnectionError):
+    """The peer does not believe us, or we do not believe it: trying again soon will not help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSecurity:
+    """How to reach a listener; without anything, PLAINTEXT."""
+
+    tls: ssl.SSLContext | None = None
+    mechanism: str = ""
+    """Of SASL."""
+    begin: Callable[[], ClientLogin] | None = None
+    """A new login; None: no SASL."""
+
+
+PLAINTEXT: Final = ClientSecurity()
+
+
+async def connect(
+    host: str,
+    port: int,
+    *,
+    client_id: str,
+    timeout_ms: int,
+    security: ClientSecurity = PLAINTEXT,
+    response_bytes_max: int = REQUEST_BYTES_MAX,
+) -> KafkaConnection:
+    """A connection on which requests are served. Raises as ``KafkaConnection.connect``, and
+    AuthenticationRefused."""
+    kind = KafkaConnection if security.begin is None else SaslConnection
+    try:
+        connection = await kind.connect(
+            host,
+            port,
+            client_id=client_id,
+            timeout_ms=timeout_ms,
+            response_bytes_max=response_bytes_max,
+            tls=security.tls,
+        )
+    except ConnectionError as error:
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            why = error.__cause__.verify_message
+            raise AuthenticationRefused(f"{host}:{port}: its certificate: {why}") from error
+        raise
+    if not isinstance(connection, SaslConnection):
+        return connection
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            await connection.log_in(security)
+    except TimeoutError as error:
+        connection.close()
+        raise ConnectionError(f"{host}:{port}: no login in {timeout_ms} ms") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class SaslConnection(KafkaConnection):
+    """A connection that logs in before it is used."""
+
+    def __init__(self, client_id: str, response_bytes_max: int = REQUEST_BYTES_MAX) -> None:
+        super().__init__(client_id, response_bytes_max)
+        self._security = PLAINTEXT
+        self._renew_at: float | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._held: list[tuple[Any, asyncio.Future[memoryview] | None]] = []
+        """Frames that wait for the end of a renewal, and who hears of their answers."""
+
+    async def log_in(self, security: ClientSecurity) -> None:
+        """Authenticate. Raises AuthenticationRefused, ConnectionError."""
+        self._security = security
+        assert security.begin is not None
+        login = security.begin()
+        answer = await self._ask(
+            ApiKey.SASL_HANDSHAKE, HANDSHAKE_VERSION, Message(mechanism=security.mechanism)
+        )
+        if answer.error_code != ErrorCode.NONE:
+            offered = ", ".join(answer.mechanisms)
+            raise AuthenticationRefused(
+                f"the broker does not offer {security.mechanism}, but {offered or 'nothing'}"
+            )
+        token: bytes | None = login.first()
+        for _ in range(STEPS_MAX):
+            assert token is not None
+            answer = await self._ask(
+                ApiKey.SASL_AUTHENTICATE, AUTHENTICATE_VERSION, Message(auth_bytes=token)
+            )
+            if answer.error_code != ErrorCode.NONE:
+                raise AuthenticationRefused(answer.error_message or "authentication failed")
+            try:
+                token = login.step(bytes(answer.auth_bytes))
+            except AuthenticationFailed as error:
+                raise AuthenticationRefused(str(error)) from None
+            if login.is_complete:
+                break
+            if token is None:
+                raise AuthenticationRefused("the login does not come to its end")
+        else:
+            raise AuthenticationRefused("the login does not come to its end")
+        lifetime_ms = int(answer.session_lifetime)
+        self._renew_at = None
+        if lifetime_ms > 0:
+            pause_s = max(RENEWED_AFTER * lifetime_ms / 1000, RENEWAL_PAUSE_S)
+            self._renew_at = self._loop.time() + pause_s
+
+    @property
+    def lasts_s(self) -> float | None:
+        """How long the session may be used before it has to be renewed; None: for ever."""
+        return None if self._renew_at is None else self._renew_at - self._loop.time()
+
+    async def _ask(self, api: ApiKey, version: int, message: Message) -> Any:
+        """Past those that wait."""
+        return await super().send(api, version, message)
+
+    def send_frame(self, frame: Any) -> asyncio.Future[memoryview]:
+        if not self._waits() or _is_of_login(frame):
+            return super().send_frame(frame)
+        future: asyncio.Future[memoryview] = self._loop.create_future()
+        self._held.append((frame, future))
+        self._begin_renewal()
+        return future
+
+    def _post(self, frame: bytes) -> None:
+        if not self._waits():
+            super()._post(frame)
+            return
+        self._held.append((frame, None))
+        self._begin_renewal()
+
+    def _waits(self) -> bool:
+        if not self.is_open:
+            return False
+        return self._renewal is not None or (
+            self._renew_at is not None and self._loop.time() >= self._renew_at
+        )
+
+    def _begin_renewal(self) -> None:
+        if self._renewal is None and not self._pending and self._held and self.is_open:
+            self._renewal = self._loop.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        try:
+            await self.log_in(self._security)
+        except ConnectionError as error:
+            self._fail(error)
+        finally:
+            self._renewal = None
+        held, self._held = self._held, []
+        for frame, future in held:
+            if future is None:
+                if self.is_open:
+                    super()._post(frame)
+            elif not future.done():
+                super().send_frame(frame).add_done_callback(_passes_on(future))
+
+    def _deliver(self, frames: list[memoryview]) -> None:
+        super()._deliver(frames)
+        if self._held:
+            self._begin_renewal()
+
+    def _fail(self, error: ConnectionError) -> None:
+        super()._fail(error)
+        if self._renewal is not None and self._renewal is not asyncio.current_task(self._loop):
+            self._renewal.cancel()
+        held, self._held = self._held, []
+        for _, future in held:
+            if future is not None and not future.done():
+                future.set_exception(self._lost or error)
+                future.exception()
+
+
+def _is_of_login(frame: Any) -> bool:
+    pieces = frame if isinstance(frame, bytes) else frame[0]
+    key = int.from_bytes(pieces[4:6], "big")
+    return key in (ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE)
+
+
+def _passes_on(future: asyncio.Future[memoryview]) -> Callable[[asyncio.Future[memoryview]], None]:
+    def done(sent: asyncio.Future[memoryview]) -> None:
+        if future.done():
+            sent.cancelled() or sent.exception()
+        elif sent.cancelled():
+            future.cancel()
+        elif (error := sent.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(sent.result())
+
+    return done

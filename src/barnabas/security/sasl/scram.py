@@ -1,0 +1,289 @@
+"""ScramSaslServer, ScramSaslClient, ScramFormatter: SCRAM-SHA-256 and -512 (RFC 5802, 7677). Pure.
+
+A server keeps no password: a salt, a number of iterations, StoredKey and ServerKey. Kafka's reading
+of the RFC is followed: no channel binding, names as they are (no SASLprep), and extensions of the
+first message are passed over but signed.
+
+A user that does not exist gets a challenge like any other and fails at the same message with the
+same text (RFC 5802 9). The original fails at the first message, so that users can be told apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from barnabas.names import number_in
+from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512, AuthenticationFailed
+
+MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
+HASHES: Final = {SCRAM_SHA_256: "sha256", SCRAM_SHA_512: "sha512"}
+ITERATIONS_MIN: Final = 4096
+ITERATIONS_MAX: Final = 16384
+"""Kafka's bounds for credentials that are set."""
+CLIENT_ITERATIONS_MAX: Final = 1_000_000
+"""A server that asks for more is refused: it could hold up its client for as long as it likes."""
+DEFAULT_ITERATIONS: Final = 4096
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_NONCE_BITS: Final = 130
+_NONCE_BYTES: Final = 17
+
+_NAME = r"(?:[\x01-\x2b\x2d-\x3c\x3e-\x7f]|=2C|=3D)+"
+_VALUE = r"[\x01-\x2b\x2d-\x7f]+"
+_NONCE = r"[\x21-\x2b\x2d-\x7e]+"
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?"
+_EXTENSIONS = rf"(?:,[A-Za-z]+={_VALUE})*"
+_CLIENT_FIRST = re.compile(
+    rf"n,(?:a=(?P<authzid>{_NAME}))?,(?:m={_VALUE},)?"
+    rf"n=(?P<name>{_NAME}),r=(?P<nonce>{_NONCE})(?P<extensions>{_EXTENSIONS})",
+    re.DOTALL,
+)
+_CLIENT_FINAL = re.compile(
+    rf"(?P<signed>c={_BASE64},r=(?P<nonce>{_NONCE}){_EXTENSIONS}),p=(?P<proof>{_BASE64})",
+    re.DOTALL,
+)
+_SERVER_FIRST = re.compile(
+    rf"(?:m={_VALUE},)?r=(?P<nonce>{_NONCE}),s=(?P<salt>{_BASE64}),i=(?P<iterations>[0-9]+)"
+    rf"{_EXTENSIONS}",
+    re.DOTALL,
+)
+_SERVER_FINAL = re.compile(
+    rf"(?:e=(?P<error>{_VALUE})|v=(?P<verifier>{_BASE64})){_EXTENSIONS}", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScramCredential:
+    """ScramCredential: what a server keeps of a password, for one mechanism."""
+
+    salt: bytes = field(repr=False)
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+    iterations: int
+
+    def text(self) -> str:
+        """As it stands in ``/config/users/NAME``."""
+        return (
+            f"salt={_encoded(self.salt)},stored_key={_encoded(self.stored_key)},"
+            f"server_key={_encoded(self.server_key)},iterations={self.iterations}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> ScramCredential:
+        """The inverse of ``text``, keys in any order. ValueError that repeats nothing of it."""
+        parts = dict(part.partition("=")[::2] for part in text.split(","))
+        if parts.keys() != {"salt", "stored_key", "server_key", "iterations"}:
+            raise ValueError("SCRAM credentials with other parts than the four")
+        iterations = number_in(parts["iterations"])
+        if iterations is None or not 0 < iterations < 1 << 31:
+            raise ValueError("SCRAM credentials with an odd number of iterations")
+        try:
+            return cls(
+                salt=base64.b64decode(parts["salt"], validate=True),
+                stored_key=base64.b64decode(parts["stored_key"], validate=True),
+                server_key=base64.b64decode(parts["server_key"], validate=True),
+                iterations=iterations,
+            )
+        except binascii.Error:
+            raise ValueError("SCRAM credentials that are not base64") from None
+
+
+Lookup = Callable[[str], "ScramCredential | None"]
+"""A user's credential for the mechanism, or None."""
+Decoys = Callable[[str], ScramCredential]
+"""What a user is challenged with who has none."""
+
+
+def salted_password(mechanism: str, password: bytes, salt: bytes, iterations: int) -> bytes:
+    """Hi(password, salt, i). Takes a millisecond for a thousand iterations or two."""
+    return hashlib.pbkdf2_hmac(HASHES[mechanism], password, salt, iterations)
+
+
+def credential_of(mechanism: str, salted: bytes, salt: bytes, iterations: int) -> ScramCredential:
+    """The credential of a salted password."""
+    return ScramCredential(
+        salt=salt,
+        stored_key=_hash(mechanism, _hmac(mechanism, salted, b"Client Key")),
+        server_key=_hmac(mechanism, salted, b"Server Key"),
+        iterations=iterations,
+    )
+
+
+def secure_text(chance: Callable[[int], bytes]) -> str:
+    """About 25 digits and small letters, as Kafka makes its nonces and salts."""
+    number = int.from_bytes(chance(_NONCE_BYTES), "big") >> (8 * _NONCE_BYTES - _NONCE_BITS)
+    digits = []
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits)) or "0"
+
+
+def decoy(mechanism: str, key: bytes, user: str, iterations: int) -> ScramCredential:
+    """What a user who does not exist is challenged with: always the same for the same ``key``, like
+    a real one to look at, and never matched by a proof."""
+    seed = hmac.digest(key, f"{mechanism}\0{user}".encode("utf-8", "replace"), "sha512")
+    stored = hmac.digest(key, seed, "sha512")
+    salt = secure_text(lambda count: seed[:count]).encode()
+    return ScramCredential(salt=salt, stored_key=stored, server_key=stored, iterations=iterations)
+
+
+class ScramServer:
+    """One login. ``nonce`` is fresh; ``lookup`` knows the users, ``decoy_of`` challenges others."""
+
+    def __init__(self, mechanism: str, nonce: str, lookup: Lookup, decoy_of: Decoys) -> None:
+        self._mechanism = mechanism
+        self._nonce = nonce
+        self._lookup = lookup
+        self._decoy_of = decoy_of
+        self.authorization_id: str | None = None
+        self.expires_ms: int | None = None
+        self._user = ""
+        self._signed = ""
+        """What has been said so far and the proof covers."""
+        self._challenge_nonce = ""
+        self._credential: ScramCredential | None = None
+        self._is_real = False
+
+    def step(self, token: bytes) -> bytes:
+        """The challenge, then the server's signature. Raises AuthenticationFailed."""
+        if self.authorization_id is not None:
+            raise AuthenticationFailed("a message after the last one")
+        text = token.decode("utf-8", "replace")
+        return self._first(text) if self._credential is None else self._final(text)
+
+    def _first(self, text: str) -> bytes:
+        match = _CLIENT_FIRST.fullmatch(text)
+        if match is None:
+            raise AuthenticationFailed("Invalid SCRAM client first message format")
+        user = match["name"].replace("=2C", ",").replace("=3D", "=")
+        extensions = _extensions(match["extensions"])
+        authorization_id = match["authzid"]
+        if authorization_id not in (None, user):
+            why = (
+                "Authentication failed: Client requested an authorization id that is different"
+                " from username"
+            )
+            raise AuthenticationFailed(why, told=why)
+        by_token = any(v.lower() == "true" for k, v in extensions.items() if k == "tokenauth")
+        instead = self._decoy_of(user)  # also where it is not needed: it takes its time
+        found = None if by_token else self._lookup(user)
+        if found is not None and found.iterations < ITERATIONS_MIN:
+            found = None
+        credential = instead if found is None else found
+        self._is_real = found is not None
+        self._credential = credential
+        self._user = user
+        self._challenge_nonce = match["nonce"] + self._nonce
+        challenge = (
+            f"r={self._challenge_nonce},s={_encoded(credential.salt)},i={credential.iterations}"
+        )
+        bare = ",".join(
+            (f"n={match['name']},r={match['nonce']}", *(f"{k}={v}" for k, v in extensions.items()))
+        )
+        self._signed = f"{bare},{challenge}"
+        return challenge.encode()
+
+    def _final(self, text: str) -> bytes:
+        match = _CLIENT_FINAL.fullmatch(text)
+        credential = self._credential
+        if match is None or credential is None:
+            raise AuthenticationFailed("Invalid SCRAM client final message format")
+        if not match["nonce"] == self._challenge_nonce:
+            raise AuthenticationFailed("Invalid client nonce in the final client message.")
+        mechanism = self._mechanism
+        auth_message = f"{self._signed},{match['signed']}".encode()
+        signature = _hmac(mechanism, credential.stored_key, auth_message)
+        proof = base64.b64decode(match["proof"])
+        if len(proof) != len(signature):
+            raise AuthenticationFailed("Invalid client credentials")
+        stored = _hash(mechanism, _xor(signature, proof))
+        if not (hmac.compare_digest(stored, credential.stored_key) and self._is_real):
+            raise AuthenticationFailed("Invalid client credentials")
+        self.authorization_id = self._user
+        return f"v={_encoded(_hmac(mechanism, credential.server_key, auth_message))}".encode()
+
+
+class ScramClient:
+    """Logs ``username`` in, and has the server prove that it knows the credential."""
+
+    def __init__(
+        self,
+        mechanism: str,
+        username: str,
+        password: str,
+        nonce: str,
+        salted: dict[tuple[str, bytes, int], bytes] | None = None,
+    ) -> None:
+        """``salted``: kept by the caller for its next login, which then costs no time."""
+        self._mechanism = mechanism
+        self._password = password
+        self._salted = {} if salted is None else salted
+        self.is_complete = False
+        name = username.replace("=", "=3D").replace(",", "=2C")
+        self._nonce = nonce
+        self._bare = f"n={name},r={nonce}"
+        self._expected: bytes | None = None
+
+    def first(self) -> bytes:
+        return f"n,,{self._bare}".encode()
+
+    def step(self, challenge: bytes) -> bytes | None:
+        """The proof, then nothing. Raises AuthenticationFailed."""
+        text = challenge.decode("utf-8", "replace")
+        if self._expected is None:
+            return self._proof(text)
+        match = _SERVER_FINAL.fullmatch(text)
+        verifier = match["verifier"] if match is not None else None
+        if verifier is None or not hmac.compare_digest(base64.b64decode(verifier), self._expected):
+            raise AuthenticationFailed("the server does not know this user's credential")
+        self.is_complete = True
+        return None
+
+    def _proof(self, text: str) -> bytes:
+        match = _SERVER_FIRST.fullmatch(text)
+        iterations = None if match is None else number_in(match["iterations"])
+        if match is None or iterations is None or not match["nonce"].startswith(self._nonce):
+            raise AuthenticationFailed("the server's challenge is malformed")
+        if not ITERATIONS_MIN <= iterations <= CLIENT_ITERATIONS_MAX:
+            raise AuthenticationFailed(f"the server asks for {iterations} iterations")
+        mechanism = self._mechanism
+        salt = base64.b64decode(match["salt"])
+        salted = self._salted.get((mechanism, salt, iterations))
+        if salted is None:
+            salted = salted_password(mechanism, self._password.encode(), salt, iterations)
+            self._salted.clear()
+            self._salted[mechanism, salt, iterations] = salted
+        client_key = _hmac(mechanism, salted, b"Client Key")
+        final = f"c=biws,r={match['nonce']}"
+        auth_message = f"{self._bare},{text},{final}".encode()
+        signature = _hmac(mechanism, _hash(mechanism, client_key), auth_message)
+        self._expected = _hmac(mechanism, _hmac(mechanism, salted, b"Server Key"), auth_message)
+        return f"{final},p={_encoded(_xor(client_key, signature))}".encode()
+
+
+def _extensions(text: str) -> dict[str, str]:
+    """``,name=value`` and so on; the last one of a name counts."""
+    return dict(part.partition("=")[::2] for part in text.split(",") if part)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _hmac(mechanism: str, key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, HASHES[mechanism])
+
+
+def _hash(mechanism: str, data: bytes) -> bytes:
+    return hashlib.new(HASHES[mechanism], data).digest()
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

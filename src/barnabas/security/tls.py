@@ -1,0 +1,178 @@
+"""DefaultSslEngineFactory: what ``ssl.*`` says, as contexts of Python's ``ssl``."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from barnabas.security.key_files import load_identity
+from barnabas.security.stores import (
+    BadStore,
+    Read,
+    StoreSettings,
+    read_identity,
+    read_trusted,
+)
+from barnabas.security.x500 import distinguished_name
+
+VERSIONS: Final[Mapping[str, ssl.TLSVersion]] = {
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+"""Java has switched off the older ones as well."""
+_TLS_1_3_SUITES: Final = (
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_AES_128_GCM_SHA256",
+)
+_CLIENT_AUTH: Final[Mapping[str, ssl.VerifyMode]] = {
+    "none": ssl.CERT_NONE,
+    "requested": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
+_KEY_EXCHANGES: Final = {"RSA": ""}
+_BULK: Final = {"AES_128": "AES128", "AES_256": "AES256", "CHACHA20_POLY1305": "CHACHA20-POLY1305"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """``ssl.*`` of one listener, or of a client."""
+
+    keystore: StoreSettings
+    truststore: StoreSettings
+    protocols: tuple[str, ...] = tuple(VERSIONS)
+    cipher_suites: tuple[str, ...] = ()
+    """By their standard names; none: those of OpenSSL."""
+    client_auth: str = "none"
+    endpoint_identification: str = "https"
+    """Or empty: a server's name is not checked."""
+
+
+class BadTls(Exception):
+    """Settings that TLS cannot work with; one line that names the setting and no secret."""
+
+
+def check_tls(settings: TlsSettings) -> None:
+    """What can be told without files. Raises BadTls."""
+    _versions(settings)
+    _ciphers(settings)
+    if settings.endpoint_identification.lower() not in ("", "https"):
+        raise BadTls("ssl.endpoint.identification.algorithm: https or nothing is supported")
+
+
+def check_server(settings: TlsSettings) -> None:
+    """The same for a server. Raises BadTls."""
+    check_tls(settings)
+    if not settings.keystore.is_given:
+        raise BadTls("ssl.keystore.location: required for a listener with TLS, or ssl.keystore.key")
+    if settings.client_auth != "none" and not settings.truststore.is_given:
+        raise BadTls("ssl.truststore.location: required for ssl.client.auth")
+
+
+def server_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
+    """For connections that are accepted. Raises BadTls."""
+    check_server(settings)
+    context = _context(ssl.PROTOCOL_TLS_SERVER, settings, read)
+    context.verify_mode = _CLIENT_AUTH[settings.client_auth]
+    if context.verify_mode is not ssl.CERT_NONE:
+        _trust(context, settings, read)
+    return context
+
+
+def client_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
+    """For connections that are made. Without a trust store, those that the system trusts are.
+    Raises BadTls."""
+    context = _context(ssl.PROTOCOL_TLS_CLIENT, settings, read)
+    context.check_hostname = bool(settings.endpoint_identification)
+    if settings.truststore.is_given:
+        _trust(context, settings, read)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
+
+
+def peer_name(certificate: bytes) -> str:
+    """The name of a certificate's owner as Java spells it. ``certificate``: DER. ValueError."""
+    from cryptography.x509 import load_der_x509_certificate
+
+    return distinguished_name(load_der_x509_certificate(certificate).subject.public_bytes())
+
+
+def _context(protocol: int, settings: TlsSettings, read: Read) -> ssl.SSLContext:
+    check_tls(settings)
+    context = ssl.SSLContext(protocol)
+    context.minimum_version, context.maximum_version = _versions(settings)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    ciphers = _ciphers(settings)
+    if ciphers:
+        context.set_ciphers(":".join(ciphers))
+    if settings.keystore.is_given:
+        try:
+            load_identity(context, read_identity(settings.keystore, read))
+        except BadStore as error:
+            raise BadTls(str(error)) from None
+        except ssl.SSLError as error:
+            raise BadTls(
+                f"ssl.keystore: its key and its certificates do not fit ({error.reason})"
+            ) from None
+    return context
+
+
+def _trust(context: ssl.SSLContext, settings: TlsSettings, read: Read) -> None:
+    try:
+        context.load_verify_locations(cadata=read_trusted(settings.truststore, read))
+    except BadStore as error:
+        raise BadTls(str(error)) from None
+    except (ssl.SSLError, ValueError) as error:
+        raise BadTls(f"ssl.truststore: certificates that cannot be read ({error})") from None
+
+
+def _versions(settings: TlsSettings) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
+    unknown = [p for p in settings.protocols if p not in VERSIONS]
+    if unknown or not settings.protocols:
+        raise BadTls(
+            f"ssl.enabled.protocols: {', '.join(unknown) or 'nothing'} is not supported, but"
+            f" {', '.join(VERSIONS)}"
+        )
+    named = [VERSIONS[p] for p in settings.protocols]
+    if settings.cipher_suites and not set(settings.cipher_suites) & set(_TLS_1_3_SUITES):
+        named = [v for v in named if v is not ssl.TLSVersion.TLSv1_3]
+        if not named:
+            raise BadTls("ssl.cipher.suites: none of TLSv1.3, which alone is enabled")
+    return min(named), max(named)
+
+
+def _ciphers(settings: TlsSettings) -> list[str]:
+    """OpenSSL's names of the suites of TLS 1.2 that are asked for."""
+    suites = settings.cipher_suites
+    of_1_3 = [s for s in suites if s in _TLS_1_3_SUITES]
+    if of_1_3 and len(of_1_3) < len(_TLS_1_3_SUITES):
+        raise BadTls(
+            "ssl.cipher.suites: OpenSSL takes all suites of TLSv1.3 or none: "
+            + ", ".join(_TLS_1_3_SUITES)
+        )
+    known = {c["name"] for c in _all_ciphers()}
+    named = [_openssl_name(s) for s in suites if s not in of_1_3]
+    for suite, name in zip([s for s in suites if s not in of_1_3], named, strict=True):
+        if name not in known:
+            raise BadTls(f"ssl.cipher.suites: there is no {suite!a} here")
+    return named
+
+
+def _all_ciphers() -> list[ssl._Cipher]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL")
+    return context.get_ciphers()
+
+
+def _openssl_name(suite: str) -> str:
+    """``TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`` is ``ECDHE-RSA-AES256-GCM-SHA384`` there."""
+    exchange, _, bulk = suite.removeprefix("TLS_").partition("_WITH_")
+    for name, other in _BULK.items():
+        bulk = bulk.replace(name, other)
+    if bulk.startswith("CHACHA20"):
+        bulk = bulk.removesuffix("_SHA256")
+    parts = (_KEY_EXCHANGES.get(exchange, exchange), bulk.replace("_CBC", ""))
+    return "-".join(part.replace("_", "-") for part in parts if part)
