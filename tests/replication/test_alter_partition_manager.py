@@ -14,8 +14,7 @@ from barnabas.errors import ErrorCode
 from barnabas.protocol.message import Message
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel
-from barnabas.replication.isr import AlterPartitionAnswer
-from barnabas.replication.leadership import IsrProposal
+from barnabas.replication.isr import AlterPartitionAnswer, IsrProposal
 from barnabas.types import Endpoint, TopicPartition
 
 ID = uuid.UUID(int=1)

@@ -184,11 +184,10 @@ def test_idle_fetches_look_at_nothing() -> None:
             await cluster.produced("a")
             await asyncio.sleep(3)
             cluster.fetches.clear()
-            session = cluster.nodes[1].manager._fetch.sessions
-            assert len(session) == 2
-            for one in session._sessions.values():
-                assert one.watch is not None
-                assert not one.watch.dirty
+            watches = cluster.nodes[1].manager._fetch._watches
+            assert len(watches) == 2
+            for watch in watches.values():
+                assert not watch.dirty
             await asyncio.sleep(10)
             assert all(18 <= count <= 21 for count in cluster.fetches.values())
 

@@ -13,7 +13,8 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
 from barnabas.replication.fetch_session_client import SessionFetch, Wanted
 from barnabas.replication.fetcher import FetchedData, FetchReply, ReplicaFetcher
-from barnabas.replication.partition import Partition, RoleState
+from barnabas.replication.partition import Partition
+from barnabas.replication.role_state import RoleState
 from barnabas.replication.truncation import EpochEnd
 from barnabas.types import Endpoint, TopicPartition
 

@@ -1,19 +1,13 @@
-"""Waiting: the wheel of deadlines, queues ordered by offset, wake-ups."""
+"""Waiting: the wheel of deadlines, queues ordered by offset."""
 
 from __future__ import annotations
 
 import asyncio
 
-from tests.replication.support import settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.purgatory import (
-    DeadlineWheel,
-    DelayedProduce,
-    FetchWatch,
-    OffsetQueue,
-)
+from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce, OffsetQueue
 from barnabas.replication.results import ProduceResult
 
 
@@ -125,36 +119,5 @@ def test_what_timed_out_does_not_pile_up() -> None:
             queue.add(offset, one, 0)
             one.expire()
         assert len(queue) == 1
-
-    run(main())
-
-
-def test_one_wake_up_a_turn_and_only_when_it_may_be_enough() -> None:
-    looks: list[int] = []
-
-    class Parked:
-        min_bytes = 100
-
-        def wake(self) -> None:
-            looks.append(1)
-
-    async def main() -> None:
-        watch = FetchWatch(asyncio.get_running_loop(), 2)
-        watch.wake(force=True)
-        watch.parked = Parked()
-        watch.bytes_seen = 50
-        watch.wake()
-        await settle()
-        assert not looks
-        watch.bytes_seen = 100
-        for _ in range(5):
-            watch.wake()
-        await settle()
-        assert len(looks) == 1
-        watch.bytes_seen = 0
-        watch.wake(force=True)
-        watch.parked = None
-        await settle()
-        assert len(looks) == 1, "it was answered meanwhile"
 
     run(main())

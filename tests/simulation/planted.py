@@ -14,11 +14,10 @@ from barnabas.coordinator.group import offset_manager
 from barnabas.coordinator.log import CoordinatorLog
 from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
-from barnabas.replication import fetch, leadership, neighbours, partition
+from barnabas.replication import fetch_reader, leadership, neighbours, partition
 from barnabas.replication.controller_orders import ControllerOrders
 from barnabas.replication.fetcher import ReplicaFetcher
 from barnabas.replication.isr import PendingShrink
-from barnabas.replication.leadership import Leadership
 from barnabas.replication.neighbours import Standing
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
@@ -84,12 +83,12 @@ def _end_of_next_epoch(patches: Patches) -> None:
     def point(leader: EpochEnd, *, log_end_offset: int, **_: Any) -> Truncation:
         return Truncation(min(leader.end_offset, log_end_offset), final=True)
 
-    patches.set(fetch, "_divergence", divergence)
+    patches.set(fetch_reader, "_divergence", divergence)
     patches.set(partition, "truncation_point", point)
 
 
 def _no_epoch_truncation(patches: Patches) -> None:
-    patches.set(fetch, "_divergence", lambda log, entry: None)
+    patches.set(fetch_reader, "_divergence", lambda log, entry: None)
 
 
 def _unfenced_lookup(patches: Patches) -> None:
@@ -102,7 +101,7 @@ def _unfenced_lookup(patches: Patches) -> None:
         same = entry.current_leader_epoch == held.leader_epoch
         return before(self, held, entry, params, first=first and same, **rest)
 
-    before = patches.set(fetch.FetchPath, "read", read)
+    before = patches.set(fetch_reader.FetchReader, "read", read)
 
 
 def _unfenced_position(patches: Patches) -> None:
@@ -212,8 +211,8 @@ def _fsync_skipped(patches: Patches) -> None:
 
 
 def _leader_counts_unflushed(patches: Patches) -> None:
-    end = property(lambda self: self._partition.log_or_raise().log_end_offset)
-    patches.set(Leadership, "leader_end", end)
+    end = property(lambda self: self.log_or_raise().log_end_offset)
+    patches.set(Partition, "leader_end", end)
 
 
 def _follower_acks_unflushed(patches: Patches) -> None:
@@ -237,7 +236,7 @@ def _dead_member_kept(patches: Patches) -> None:
 
 
 def _silent_member_kept(patches: Patches) -> None:
-    patches.set(Leadership, "maybe_shrink", lambda self: None)
+    patches.set(Partition, "maybe_shrink_isr", lambda self: None)
 
 
 def _commit_not_replicated(patches: Patches) -> None:

@@ -17,8 +17,7 @@ from typing import Any
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
-from barnabas.replication.isr import AlterPartitionAnswer
-from barnabas.replication.leadership import IsrProposal
+from barnabas.replication.isr import AlterPartitionAnswer, IsrProposal
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
 RETRY_MS = 50

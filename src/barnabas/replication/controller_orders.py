@@ -27,7 +27,8 @@ from barnabas.protocol.message import Message
 from barnabas.protocol.order_entries import role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.orders import Orders
-from barnabas.replication.partition import Partition, RoleState
+from barnabas.replication.partition import Partition
+from barnabas.replication.role_state import RoleState
 from barnabas.replication.settings import ReplicationContext, RoleListener
 from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
@@ -343,9 +344,9 @@ class ControllerOrders:
             # Who is alive decides who may join an ISR and whom the watermarks wait for.
             for partition in list(self._hosted.values()):
                 partition.mark_followers()
-                partition.settle_deletes()
-                if partition.leadership is not None and not partition.offline:
-                    partition.leadership.maybe_advance()
+                partition.complete_deletes()
+                if not partition.offline:
+                    partition.advance_high_watermark()
                 await pace.step()
         return ErrorCode.NONE
 

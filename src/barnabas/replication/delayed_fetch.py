@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams, PreReadError
+from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.fetch_session import Kind, SessionPartition, SessionStart
 from barnabas.replication.partition import Partition
-from barnabas.replication.purgatory import DeadlineWheel, FetchWatch
+from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import FetchedPartition, FetchResult
-
-if TYPE_CHECKING:
-    from barnabas.replication.fetch import FetchPath
+from barnabas.replication.watches import FetchWatch
 
 
 class DelayedFetch:
     """One fetch request from its first look to its answer."""
 
     def __init__(
-        self, path: FetchPath, params: FetchParams, start: SessionStart, watch: FetchWatch
+        self,
+        reader: FetchReader,
+        params: FetchParams,
+        start: SessionStart,
+        watch: FetchWatch,
+        ahead: dict[FetchWatch, None],
     ) -> None:
+        """``ahead`` has the watches of waiting followers that know more than this broker."""
         self.bucket = DeadlineWheel.NOWHERE
-        self._max_bytes = min(params.max_bytes, path.fetch_max_bytes)
+        self._max_bytes = min(params.max_bytes, reader.fetch_max_bytes)
         self.min_bytes = min(params.min_bytes, self._max_bytes)
-        self._path = path
+        self._reader = reader
+        self._ahead = ahead
         self._params = params
         self._start = start
         self._watch = watch
@@ -65,7 +70,7 @@ class DelayedFetch:
             known = self._answers.get(entry)
             if known is not None:
                 tally.remove(known)
-        self._room = self._path.room(self._params)
+        self._room = self._reader.room(self._params)
         for entry in entries:
             answer = self._look_at(entry, first)
             self._answers[entry] = answer
@@ -73,15 +78,15 @@ class DelayedFetch:
         self._watch.bytes_seen = max(tally.read, tally.ahead)
 
     def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
-        path, params = self._path, self._params
+        reader, params, watch = self._reader, self._params, self._watch
         known = self._answers.get(entry)
         try:
             if params.may_read is not None:
-                path.check_allowed(entry, params.may_read)
-            partition = path.partition_for(entry)
+                reader.check_allowed(entry, params.may_read)
+            partition = reader.partition_for(entry, watch.places.get(entry))
             self._place(entry, partition)
-            path.check(partition, entry, params)
-            answer = path.read(
+            reader.check(partition, entry, params)
+            answer = reader.read(
                 partition,
                 entry,
                 params,
@@ -89,14 +94,14 @@ class DelayedFetch:
                 max_bytes=self._budget(),
                 min_one=self._tally.read == 0 and self._room >= 0,
             )
-            if path.is_settled(partition, entry, params, answer):
-                self._watch.dirty.pop(entry, None)
+            if reader.is_up_to_date(partition, entry, params, answer):
+                watch.dirty.pop(entry, None)
             else:
-                self._watch.dirty[entry] = None
+                watch.dirty[entry] = None
             return answer
         except KafkaError as error:
-            self._watch.dirty[entry] = None
-            answer = path.failed(entry, error)
+            watch.dirty[entry] = None
+            answer = reader.failed(entry, error)
             answer.refused = self._is_early(error)
             if isinstance(error, PreReadError):
                 # What was known at the first look and is not any more was deleted meanwhile.
@@ -104,9 +109,9 @@ class DelayedFetch:
             answer.ends_wait = not answer.refused
             return answer
         except OSError as error:
-            path.storage_failed(partition, error)
-            self._watch.dirty[entry] = None
-            answer = path.failed(entry, KafkaError(ErrorCode.KAFKA_STORAGE_ERROR))
+            reader.storage_failed(partition, error)
+            watch.dirty[entry] = None
+            answer = reader.failed(entry, KafkaError(ErrorCode.KAFKA_STORAGE_ERROR))
             answer.ends_wait = True
             return answer
 
@@ -123,11 +128,11 @@ class DelayedFetch:
     def _place(self, entry: SessionPartition, partition: Partition) -> None:
         """Register a session's entry where its partition lives now. A fetch without session does
         so only when it waits."""
-        if entry.place is not partition and (
+        watch = self._watch
+        if watch.places.get(entry) is not partition and (
             self._start.session is not None or self._future is not None
         ):
-            unwatch(entry)
-            partition.watch(entry, follower=self._params.to_log_end)
+            watch.move(entry, partition, to_log_end=self._params.to_log_end)
 
     # Waiting
 
@@ -141,11 +146,13 @@ class DelayedFetch:
         self._watch.parked = self
         wheel.add(self, deadline_ms)
         if self.is_ahead:
-            self._path.ahead[self._watch] = None
+            self._ahead[self._watch] = None
         if self._start.session is None:
             for entry in self._start.named:
                 try:
-                    self._place(entry, self._path.partition_for(entry))
+                    self._place(
+                        entry, self._reader.partition_for(entry, self._watch.places.get(entry))
+                    )
                 except KafkaError:
                     continue
         return self._future
@@ -176,15 +183,15 @@ class DelayedFetch:
             return
         self._wheel.discard(self)
         self._watch.parked = None
-        self._path.ahead.pop(self._watch, None)
+        self._ahead.pop(self._watch, None)
         if not looked:
             self.look()
         if self._start.session is None:
             for entry in self._start.named:
-                unwatch(entry)
+                self._watch.forget(entry)
         if not future.done():
             future.set_result(self.result())
-            self._path.holds(self._tally.read)
+            self._reader.holds(self._tally.read)
 
     def result(self) -> FetchResult:
         """The answer; an incremental one lists only what its session does not know yet. What was
@@ -217,11 +224,3 @@ def _rank(entry: SessionPartition) -> int:
 
 def _is_refused(answer: FetchedPartition) -> bool:
     return answer.refused
-
-
-def unwatch(entry: SessionPartition) -> None:
-    """Nobody waits for this partition on behalf of its reader any longer."""
-    if entry.place is not None:
-        entry.place.unwatch(entry)
-    if entry.owner is not None:
-        entry.owner.dirty.pop(entry, None)

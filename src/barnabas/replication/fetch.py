@@ -14,30 +14,21 @@ has heard of a new leader epoch before its leader has is not told so: it waits (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from barnabas.errors import ErrorCode, KafkaError
-from barnabas.replication.delayed_fetch import DelayedFetch, unwatch
-from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams, PreReadError
-from barnabas.replication.fetch_session import (
-    FetchSession,
-    FetchSessionCache,
-    Kind,
-    SessionPartition,
-    SessionStart,
-)
+from barnabas.replication.delayed_fetch import DelayedFetch
+from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams
+from barnabas.replication.fetch_reader import FetchReader
+from barnabas.replication.fetch_session import FetchSession, FetchSessionCache, Kind, SessionStart
 from barnabas.replication.partition import Partition
-from barnabas.replication.purgatory import DeadlineWheel, FetchWatch
-from barnabas.replication.results import FetchedPartition, FetchResult, NotLeader
+from barnabas.replication.purgatory import DeadlineWheel
+from barnabas.replication.results import FetchResult
 from barnabas.replication.settings import ReplicationContext
-from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
-from barnabas.storage.log import Log
-from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
+from barnabas.replication.watches import FetchWatch
+from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
 EARLY_WAIT_MS = 100
 """How long a follower's request for a session waits for our own LeaderAndIsr at most."""
-COUNTED_BYTES_MIN = 64 * 1024
-"""Smaller answers are not counted on their way to the network."""
 
 
 class FetchPath:
@@ -50,9 +41,11 @@ class FetchPath:
         wheel: DeadlineWheel,
     ) -> None:
         self._context = context
-        self._hosted = hosted
         self._wheel = wheel
-        self.ahead: dict[FetchWatch, None] = {}
+        self._reader = FetchReader(context, hosted)
+        self._watches: dict[int, FetchWatch] = {}
+        """By session id."""
+        self._ahead: dict[FetchWatch, None] = {}
         """Of waiting followers that know of a role, or a topic, that we have not heard of yet."""
         self.sessions = FetchSessionCache(
             context.settings.max_incremental_fetch_session_cache_slots,
@@ -63,6 +56,7 @@ class FetchPath:
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
         """The answer now, or a promise of it within ``max_wait_ms``."""
         now_ms = self._context.now_ms()
+        earlier = self._watches.get(params.session_id)
         start = self.sessions.begin(
             session_id=params.session_id,
             epoch=params.session_epoch,
@@ -72,12 +66,13 @@ class FetchPath:
             uses_topic_ids=params.version >= TOPIC_IDS_FROM_VERSION,
             now_ms=now_ms,
         )
-        for gone in start.forgotten:
-            unwatch(gone)
+        if earlier is not None:
+            for gone in start.forgotten:
+                earlier.forget(gone)
         if start.kind is Kind.ERROR:
             return FetchResult(error=start.error, session_id=0, partitions=[])
         watch = self._watch(params, start)
-        fetch = DelayedFetch(self, params, start, watch)
+        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
         fetch.look(first=True)
         watch.last_fetch_ms = now_ms
         if fetch.complete or params.max_wait_ms <= 0:
@@ -89,23 +84,22 @@ class FetchPath:
 
     def roles_changed(self) -> None:
         """A LeaderAndIsr was carried out: followers that knew of it before us look again."""
-        for watch in self.ahead:
+        for watch in self._ahead:
             watch.wake(force=True)
 
     def _watch(self, params: FetchParams, start: SessionStart) -> FetchWatch:
         """The watch of the session, or one for this request; what is named counts as dirty."""
         session = start.session
-        watch = None if session is None else session.watch
+        watch = None if session is None else self._watches.get(session.id)
         if watch is None:
             watch = FetchWatch(self._context.loop, params.replica_id)
             watch.broker_epoch = params.broker_epoch
             if session is not None:
-                session.watch = watch
-        elif isinstance(watch.parked, DelayedFetch):
+                self._watches[session.id] = watch
+        elif watch.parked is not None:
             # The reader has pipelined its next fetch: it wants the earlier answer now.
             watch.parked.finish()
         for entry in start.named:
-            entry.owner = watch
             watch.dirty[entry] = None
         if session is not None and watch.broker_epoch != params.broker_epoch:
             # The replica has registered anew: every position must be noted under the new epoch.
@@ -121,207 +115,10 @@ class FetchPath:
         return watch
 
     def _session_closed(self, session: FetchSession) -> None:
-        watch = session.watch
-        if watch is not None and isinstance(watch.parked, DelayedFetch):
+        watch = self._watches.pop(session.id, None)
+        if watch is None:
+            return
+        if watch.parked is not None:
             watch.parked.finish()
         for entry in session.partitions.values():
-            unwatch(entry)
-
-    # One partition
-
-    def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
-        """Raises PreReadError unless the reader may read the topic, whether or not it exists; of an
-        id nothing is secret."""
-        topic = entry.topic
-        if entry.topic_id is not None:
-            topic = self._context.metadata.topic_name(entry.topic_id)
-            if topic is None:
-                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_ID)
-        if not may_read(topic or ""):
-            raise PreReadError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-
-    def partition_for(self, entry: SessionPartition) -> Partition:
-        """The hosted partition behind an entry. Raises PreReadError, KafkaError."""
-        place = entry.place
-        if place is not None and self._hosted.get(place.topic_partition) is place:
-            return place  # where it was at the last look; ids need not be compared again
-        if entry.topic_id is not None:
-            entry.topic = self._context.metadata.topic_name(entry.topic_id)
-            if entry.topic is None:
-                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_ID)
-        name = entry.topic_partition
-        partition = self._hosted.get(name)
-        if partition is None:
-            if name not in self._context.metadata:
-                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-            leader = self._context.metadata.current_leader(name)
-            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, leader)
-        known = partition.topic_id
-        if entry.topic_id is not None and known is not None and entry.topic_id != known:
-            raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID)
-        return partition
-
-    def check(self, partition: Partition, entry: SessionPartition, params: FetchParams) -> None:
-        """Who may read here (reference 5.6 a-d): leader and epoch first, membership second."""
-        partition.log_or_raise()
-        partition.check_epoch(entry.current_leader_epoch)
-        if partition.leadership is None and (params.leader_only or partition.leader_id < 0):
-            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
-        if not params.from_follower:
-            return
-        own = (
-            params.replica_id == self._context.settings.broker_id
-        )  # a leader does not copy from itself
-        if own or params.replica_id not in partition.replicas:
-            # Its LeaderAndIsr may have overtaken ours (KAFKA-14078, KAFKA-13837).
-            if entry.current_leader_epoch != NO_EPOCH:
-                raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
-            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
-        highest = self._context.highest_broker_epochs.get(params.replica_id, UNKNOWN_BROKER_EPOCH)
-        if UNKNOWN_BROKER_EPOCH < params.broker_epoch < highest:
-            # KIP-903: sent by an incarnation that is gone; its log may be gone too.
-            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
-
-    def read(
-        self,
-        partition: Partition,
-        entry: SessionPartition,
-        params: FetchParams,
-        *,
-        first: bool,
-        max_bytes: int,
-        min_one: bool,
-    ) -> FetchedPartition:
-        """Read one partition, and note a follower's position at the first look."""
-        log = partition.log_or_raise()
-        diverging = _divergence(log, entry)
-        if not log.log_start_offset <= entry.fetch_offset <= log.log_end_offset and (
-            diverging is None or entry.fetch_offset < log.log_start_offset
-        ):
-            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        answer = FetchedPartition(
-            topic=entry.topic, topic_id=entry.topic_id, partition=entry.partition
-        )
-        if diverging is None:
-            limit = _limit(log, params)
-            if entry.fetch_offset < limit:
-                self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
-            answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
-            if first and params.from_follower and partition.leadership is not None:
-                partition.leadership.note_fetch(
-                    params.replica_id,
-                    offset=entry.fetch_offset,
-                    log_start=entry.log_start_offset,
-                    leader_end=log.log_end_offset,
-                    broker_epoch=params.broker_epoch,
-                )
-        else:
-            answer.diverging = diverging
-            answer.ends_wait = True
-        answer.high_watermark = log.high_watermark
-        answer.last_stable_offset = log.last_stable_offset
-        answer.log_start_offset = log.log_start_offset
-        if params.read_committed and answer.aborted_transactions is None:
-            answer.aborted_transactions = []
-        return answer
-
-    def _read_records(
-        self,
-        log: Log,
-        entry: SessionPartition,
-        params: FetchParams,
-        answer: FetchedPartition,
-        limit: int,
-        max_bytes: int,
-        min_one: bool,
-    ) -> None:
-        size = min(max_bytes, entry.max_bytes)
-        if size < 0:
-            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"{size} bytes cannot be fetched")
-        piece = log.read(entry.fetch_offset, size, up_to=limit, min_one=min_one)
-        answer.records = list(piece.buffers)
-        answer.size = piece.bytes
-        answer.ahead = min(piece.ahead, entry.max_bytes)
-        answer.ends_wait = piece.is_behind
-        if params.read_committed:
-            aborted = log.aborted_transactions(entry.fetch_offset, limit, read_bytes=piece.bytes)
-            answer.aborted_transactions = [(a.producer_id, a.first_offset) for a in aborted]
-
-    def is_settled(
-        self,
-        partition: Partition,
-        entry: SessionPartition,
-        params: FetchParams,
-        answer: FetchedPartition,
-    ) -> bool:
-        """Whether there is nothing to tell this reader until the partition changes."""
-        log = partition.log_or_raise()
-        if (
-            answer.size
-            or answer.diverging is not None
-            or entry.fetch_offset != _limit(log, params)
-            or answer.high_watermark != entry.sent_high_watermark
-            or answer.log_start_offset != entry.sent_log_start
-        ):
-            return False
-        if not params.from_follower:
-            return True
-        leadership = partition.leadership
-        return leadership is not None and leadership.is_level(params.replica_id, entry.fetch_offset)
-
-    def failed(self, entry: SessionPartition, error: KafkaError) -> FetchedPartition:
-        """An error as a partition of the answer."""
-        return FetchedPartition(
-            topic=entry.topic,
-            topic_id=entry.topic_id,
-            partition=entry.partition,
-            error=error.code,
-            current_leader=error.leader if isinstance(error, NotLeader) else None,
-            aborted_transactions=[] if isinstance(error, PreReadError) else None,
-        )
-
-    def storage_failed(self, partition: Partition, error: OSError) -> None:
-        """A read failed in the disk below."""
-        self._context.storage_failed(partition, error)
-
-    @property
-    def fetch_max_bytes(self) -> int:
-        """``fetch.max.bytes``, for followers too."""
-        return self._context.settings.fetch_max_bytes
-
-    def room(self, params: FetchParams) -> int:
-        """Bytes of records for which there is memory. -1: none at all, not even for the one batch
-        that a fetch gets whatever its limits; a follower always gets that."""
-        room = self._context.answers.room()
-        return max(room, 0) if params.from_follower else room
-
-    def holds(self, size: int) -> None:
-        """Records were read for an answer, which the network does not count yet."""
-        if size >= COUNTED_BYTES_MIN:
-            self._context.answers.held += size
-            self._context.loop.call_soon(self._counted, size)
-
-    def _counted(self, size: int) -> None:
-        self._context.answers.held -= size
-
-
-def _limit(log: Log, params: FetchParams) -> int:
-    """The offset up to which this reader may see (isolation, reference 5.6)."""
-    if params.to_log_end:
-        return log.log_end_offset
-    return log.last_stable_offset if params.read_committed else log.high_watermark
-
-
-def _divergence(log: Log, entry: SessionPartition) -> EpochEnd | None:
-    """Where the leader's log leaves the reader's (KIP-595), None if it does not or none was asked.
-
-    An epoch that the leader cannot place is OFFSET_OUT_OF_RANGE (KAFKA-6857).
-    """
-    if entry.last_fetched_epoch == NO_EPOCH:
-        return None
-    end = EpochEnd(*log.end_offset_for_epoch(entry.last_fetched_epoch))
-    if end.end_offset == UNDEFINED or entry.fetch_offset < log.log_start_offset:
-        raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-    if diverges(end, last_fetched_epoch=entry.last_fetched_epoch, fetch_offset=entry.fetch_offset):
-        return end
-    return None
+            watch.forget(entry)

@@ -12,14 +12,10 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
-
-if TYPE_CHECKING:
-    from barnabas.replication.partition import Partition
-    from barnabas.replication.purgatory import FetchWatch
 
 NO_SESSION = 0
 INITIAL_EPOCH = 0
@@ -49,9 +45,7 @@ class SessionPartition:
         "last_fetched_epoch",
         "log_start_offset",
         "max_bytes",
-        "owner",
         "partition",
-        "place",
         "rank",
         "sent_high_watermark",
         "sent_log_start",
@@ -83,10 +77,6 @@ class SessionPartition:
         self.sent_log_start = -1
         self.rank = 0
         """Order in which answers list partitions; data moves one to the end."""
-        self.owner: FetchWatch | None = None
-        """The watch that hears of this partition's changes (flow)."""
-        self.place: Partition | None = None
-        """The hosted partition where that watch is registered (flow)."""
 
     @property
     def key(self) -> tuple[Hashable, int]:
@@ -136,7 +126,6 @@ class FetchSession:
         "partitions",
         "privileged",
         "uses_topic_ids",
-        "watch",
     )
 
     def __init__(
@@ -152,8 +141,6 @@ class FetchSession:
         """The epoch that the next request must carry."""
         self.partitions: dict[tuple[Hashable, int], SessionPartition] = {}
         self.next_rank = 0
-        self.watch: FetchWatch | None = None
-        """Who hears of changes of these partitions (flow)."""
 
     def put(self, wanted: SessionPartition) -> SessionPartition:
         """Add or update one partition; the one that is kept."""

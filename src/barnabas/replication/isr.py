@@ -7,13 +7,15 @@ answer it does not know which of the two sets the controller has recorded, so it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.replica import Replica
+from barnabas.types import TopicPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +224,20 @@ class AlterPartitionAnswer:
     leader_epoch: int = -1
     partition_epoch: int = -1
     isr: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsrProposal:
+    """One partition of an AlterPartition request."""
+
+    partition: TopicPartition
+    leader_epoch: int
+    partition_epoch: int
+    isr_with_epochs: tuple[tuple[int, int], ...]
+    """(broker id, broker epoch it last fetched with or -1), the leader included (KIP-903)."""
+    answered: Callable[[AlterPartitionAnswer], None]
+    topic_id: uuid.UUID | None = None
+    """Of the topic that the proposal is about, if the partition knows it."""
 
 
 def reaction(

@@ -1,15 +1,14 @@
 """Partition, while it leads: what it knows of followers, ISR, high watermark.
 
-Every compare-and-update here is free of ``await`` (trap 55); the answer of the controller arrives
-as a call and is matched against the very state object that was sent.
+Pure. A ``Leadership`` is told where the log ends and what time it is, and returns what follows; the
+``Partition`` does it. There is no ``await`` between a question and its effect (trap 55); the
+controller's answer arrives as a call and is matched against the very state that was sent.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.isr import (
@@ -20,31 +19,28 @@ from barnabas.replication.isr import (
     PendingExpand,
     PendingShrink,
     Reaction,
-    effective_min_isr,
     high_watermark_candidate,
     may_expand,
     out_of_sync,
     reaction,
 )
-from barnabas.replication.replica import Replica
-from barnabas.types import NO_OFFSET, UNKNOWN_BROKER_EPOCH, TopicPartition
+from barnabas.replication.replica import UNKNOWN_OFFSET, Replica
+from barnabas.types import NO_OFFSET, UNKNOWN_BROKER_EPOCH
 
-if TYPE_CHECKING:
-    from barnabas.replication.partition import Partition
+IsAlive = Callable[[int], bool]
+"""Whether the controller counts a broker as alive."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IsrProposal:
-    """One partition of an AlterPartition request."""
+class Progress(NamedTuple):
+    """What a follower's fetch has moved."""
 
-    partition: TopicPartition
-    leader_epoch: int
-    partition_epoch: int
-    isr_with_epochs: tuple[tuple[int, int], ...]
-    """(broker id, broker epoch it last fetched with or -1), the leader included (KIP-903)."""
-    answered: Callable[[AlterPartitionAnswer], None]
-    topic_id: uuid.UUID | None = None
-    """Of the topic that the proposal is about, if the partition knows it."""
+    end: bool
+    """Its position: the high watermark may follow."""
+    start: bool
+    """Its log start: DeleteRecords may be done."""
+
+
+NO_PROGRESS = Progress(end=False, start=False)
 
 
 class Leadership:
@@ -53,199 +49,187 @@ class Leadership:
     ``state`` is replaced, never changed: identity tells whether an answer is about it.
     """
 
-    def __init__(self, partition: Partition) -> None:
-        self._partition = partition
-        self._context = partition.context
+    def __init__(self, broker_id: int, lag_max_ms: int) -> None:
+        """``lag_max_ms``: ``replica.lag.time.max.ms``."""
+        self._broker_id = broker_id
+        self._lag_max_ms = lag_max_ms
         self.state: IsrState = Committed(isr=())
         self.epoch_start = 0
         """The log end when this leader epoch began."""
         self.remotes: dict[int, Replica] = {}
+        """The followers in the assignment, in its order."""
 
-    # Reigns
-
-    def begin(self, isr: tuple[int, ...], *, new_leader: bool, new_epoch: bool) -> None:
-        """Take over what a LeaderAndIsr says. Called after the partition has its new epochs."""
-        partition = self._partition
+    def begin(
+        self,
+        isr: tuple[int, ...],
+        replicas: Iterable[int],
+        *,
+        leader_end: int,
+        now_ms: int,
+        new_leader: bool,
+        new_epoch: bool,
+    ) -> None:
+        """Take over what a LeaderAndIsr says. ``new_leader``: this broker did not lead before."""
         self.state = Committed(isr=isr)
-        me = self._context.settings.broker_id
-        replicas = [r for r in partition.replicas if r != me]
-        end = partition.log_or_raise().log_end_offset
         if new_epoch:
-            self.epoch_start = end
-        self.remotes = {r: self.remotes.get(r) or Replica() for r in replicas}
+            self.epoch_start = leader_end
+        followers = [r for r in replicas if r != self._broker_id]
+        self.remotes = {r: self.remotes.get(r) or Replica() for r in followers}
         if new_epoch:
-            now = self._context.now_ms()
             for replica, remote in self.remotes.items():
                 remote.reset(
-                    now_ms=now,
-                    leader_end=end,
+                    now_ms=now_ms,
+                    leader_end=leader_end,
                     in_isr=replica in isr,
                     new_leader=new_leader,
-                    last_end=end,
+                    last_end=leader_end,
                 )
 
     # Followers
 
     def note_fetch(
-        self, replica: int, *, offset: int, log_start: int, leader_end: int, broker_epoch: int
-    ) -> None:
-        """A follower's fetch has been read successfully (never an error, a divergence, or the
-        second look of a fetch that waited: trap 14)."""
+        self,
+        replica: int,
+        *,
+        offset: int,
+        log_start: int,
+        leader_end: int,
+        broker_epoch: int,
+        now_ms: int,
+    ) -> Progress:
+        """A follower's fetch has been read successfully. Raises NOT_LEADER_OR_FOLLOWER for one of
+        an earlier incarnation."""
         remote = self.remotes.get(replica)
         if remote is None:
-            return
+            return NO_PROGRESS
         if UNKNOWN_BROKER_EPOCH < broker_epoch < remote.broker_epoch:
             # KIP-903: the previous incarnation; what it copied may be gone.
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "fetch of an older broker epoch")
-        moved = remote.log_end_offset != offset
-        moved_start = remote.log_start_offset != log_start
+        moved = Progress(
+            end=remote.log_end_offset != offset, start=remote.log_start_offset != log_start
+        )
         remote.note_fetch(
             offset=offset,
             log_start_offset=log_start,
             leader_end=leader_end,
-            now_ms=self._context.now_ms(),
+            now_ms=now_ms,
             broker_epoch=broker_epoch,
         )
-        if replica not in self.state.maximal:
-            self._maybe_expand(replica, remote)
-        if moved:
-            self.maybe_advance()
-        if moved_start:
-            self._partition.settle_deletes()
+        return moved
 
-    def is_level(self, replica: int, end: int) -> bool:
-        """Whether nothing more can be learnt from this follower until something changes: it is at
-        the end and in the ISR."""
+    def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+        """A follower's session fetched at ``fetched_ms`` and did not name this partition, where it
+        had caught up."""
+        remote = self.remotes.get(replica)
+        if remote is not None and remote.log_end_offset != UNKNOWN_OFFSET:
+            remote.note_silent_fetch(fetched_ms)
+
+    def is_in_sync_at(self, replica: int, end: int) -> bool:
+        """Whether a follower is in the ISR and has fetched from ``end``: until something changes
+        its next fetch will say nothing new."""
         remote = self.remotes.get(replica)
         return (
             remote is not None and remote.log_end_offset == end and replica in self.state.committed
         )
 
-    # High watermark
+    # Watermarks
 
-    @property
-    def min_isr(self) -> int:
-        """How many members the ISR must have for acks=all and for the watermark."""
-        topic = self._partition.topic_partition.topic
-        configured = self._context.configs.min_insync_replicas(topic)
-        return effective_min_isr(configured, len(self._partition.replicas))
-
-    @property
-    def leader_end(self) -> int:
-        """What the leader itself counts for: with flush before ack, only what is on its disk."""
-        log = self._partition.log_or_raise()
-        if self._context.settings.log_flush_before_ack:
-            return log.flushed_offset
-        return log.log_end_offset
-
-    def maybe_advance(self) -> bool:
-        """Raise the high watermark if the rules allow; never lower it. True if it moved."""
-        partition, context = self._partition, self._context
-        log = partition.log_or_raise()
-        alive = context.metadata.is_alive
-        candidate = high_watermark_candidate(
+    def high_watermark(
+        self, *, leader_end: int, is_alive: IsAlive, min_isr: int, now_ms: int
+    ) -> int | None:
+        """Where the high watermark may be now, or None to stay; it is never lowered for this.
+        ``leader_end`` is what the leader counts for, ``min_isr`` the least size of the ISR."""
+        maximal = self.state.maximal
+        return high_watermark_candidate(
             self.state,
-            leader=context.settings.broker_id,
-            leader_end=self.leader_end,
+            leader=self._broker_id,
+            leader_end=leader_end,
             remotes=self.remotes,
-            eligible=[r for r in partition.replicas if alive(r)],
-            min_isr=self.min_isr,
-            now_ms=context.now_ms(),
-            lag_max_ms=context.settings.replica_lag_time_max_ms,
+            eligible=[r for r in self.remotes if r not in maximal and is_alive(r)],
+            min_isr=min_isr,
+            now_ms=now_ms,
+            lag_max_ms=self._lag_max_ms,
         )
-        if candidate is None or candidate <= log.high_watermark:
-            return False
-        log.set_high_watermark(candidate)
-        if context.observed:
-            partition.note("high_watermark", offset=candidate, role="leader")
-        partition.high_watermark_moved()
-        return True
+
+    def low_watermark(self, log_start: int, is_alive: IsAlive) -> int:
+        """The lowest log start among the leader and its live followers (DeleteRecords)."""
+        lowest = log_start
+        for replica, remote in self.remotes.items():
+            if is_alive(replica):
+                lowest = min(lowest, max(remote.log_start_offset, NO_OFFSET))
+        return lowest
 
     # ISR
 
-    def _maybe_expand(self, replica: int, remote: Replica) -> None:
-        context = self._context
-        log = self._partition.log_or_raise()
-        if not may_expand(
+    def expansion(
+        self, replica: int, *, high_watermark: int, is_alive: bool, highest_epoch: int
+    ) -> PendingExpand | None:
+        """The change to propose after a follower's fetch, None if it may not join the ISR.
+        ``highest_epoch`` is the newest broker epoch with which it has fetched anything here."""
+        remote = self.remotes.get(replica)
+        if remote is None or not may_expand(
             self.state,
             replica,
             replica_end=remote.log_end_offset,
-            high_watermark=log.high_watermark,
+            high_watermark=high_watermark,
             leader_epoch_start=self.epoch_start,
-            eligible=context.metadata.is_alive(replica)
-            and remote.broker_epoch >= context.highest_broker_epochs.get(replica, -1),
+            eligible=is_alive and remote.broker_epoch >= highest_epoch,
         ):
-            return
+            return None
         assert isinstance(self.state, Committed)
-        self._propose(PendingExpand(last=self.state, new_replica=replica))
+        return PendingExpand(last=self.state, new_replica=replica)
 
-    def maybe_shrink(self) -> None:
-        """Propose to drop members that are behind for too long (every half lag time)."""
+    def shrinkage(self, *, leader_end: int, now_ms: int) -> PendingShrink | None:
+        """The change to propose so that members that are behind for too long leave, None if none
+        is."""
         late = out_of_sync(
             self.state,
-            leader=self._context.settings.broker_id,
-            leader_end=self._partition.log_or_raise().log_end_offset,
+            leader=self._broker_id,
+            leader_end=leader_end,
             remotes=self.remotes,
-            now_ms=self._context.now_ms(),
-            lag_max_ms=self._context.settings.replica_lag_time_max_ms,
+            now_ms=now_ms,
+            lag_max_ms=self._lag_max_ms,
         )
-        if late:
-            assert isinstance(self.state, Committed)
-            self._propose(PendingShrink(last=self.state, out_of_sync=late))
+        if not late:
+            return None
+        assert isinstance(self.state, Committed)
+        return PendingShrink(last=self.state, out_of_sync=late)
 
-    def _propose(self, pending: Pending) -> None:
-        partition = self._partition
-        epochs = {r: s.broker_epoch for r, s in self.remotes.items()}
-        own = self._context.broker_epoch()
-        epochs[self._context.settings.broker_id] = UNKNOWN_BROKER_EPOCH if own is None else own
-        proposal = IsrProposal(
-            partition=partition.topic_partition,
-            leader_epoch=partition.leader_epoch,
-            partition_epoch=partition.partition_epoch,
-            isr_with_epochs=tuple(
-                (member, epochs.get(member, UNKNOWN_BROKER_EPOCH)) for member in pending.proposed
-            ),
-            answered=lambda answer: self._answered(pending, proposal, answer),
-            topic_id=partition.topic_id,
-        )
+    def with_epochs(
+        self, members: Iterable[int], own_epoch: int | None
+    ) -> tuple[tuple[int, int], ...]:
+        """(broker id, broker epoch it last fetched with, or -1) of each member (KIP-903)."""
+        epochs = {replica: remote.broker_epoch for replica, remote in self.remotes.items()}
+        epochs[self._broker_id] = UNKNOWN_BROKER_EPOCH if own_epoch is None else own_epoch
+        return tuple((member, epochs.get(member, UNKNOWN_BROKER_EPOCH)) for member in members)
+
+    def propose(self, pending: Pending) -> None:
+        """A change is on its way to the controller."""
         self.state = pending
-        kind = "isr_expand" if isinstance(pending, PendingExpand) else "isr_shrink"
-        partition.note(f"{kind}_proposed", isr=pending.proposed, last_isr=pending.committed)
-        if not partition.submit(proposal):
-            self.state = pending.last
 
-    def _answered(
-        self, pending: Pending, proposal: IsrProposal, answer: AlterPartitionAnswer
-    ) -> None:
-        partition = self._partition
+    def withdraw(self, pending: Pending) -> None:
+        """It is not, after all: it could not be sent, or was refused."""
+        self.state = pending.last
+
+    def answered(
+        self,
+        pending: Pending,
+        answer: AlterPartitionAnswer,
+        *,
+        still_leads: bool,
+        leader_epoch: int,
+        partition_epoch: int,
+    ) -> Reaction:
+        """Take up the controller's answer about ``pending``; what is left for the partition to do.
+        The epochs are the partition's."""
         step = reaction(
             answer,
-            still_sent=partition.leadership is self and self.state is pending,
-            leader_epoch=partition.leader_epoch,
-            partition_epoch=partition.partition_epoch,
+            still_sent=still_leads and self.state is pending,
+            leader_epoch=leader_epoch,
+            partition_epoch=partition_epoch,
         )
         if step is Reaction.COMMIT:
-            self._commit(answer)
+            self.state = Committed(isr=tuple(answer.isr))
         elif step is Reaction.REVERT:
-            self.state = pending.last
-            partition.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
-            partition.mark_followers()
-        elif step is Reaction.RETRY and not partition.submit(proposal):
-            self.state = pending.last
-
-    def _commit(self, answer: AlterPartitionAnswer) -> None:
-        partition = self._partition
-        self.state = Committed(isr=tuple(answer.isr))
-        partition.partition_epoch = answer.partition_epoch
-        partition.note("isr_changed", isr=self.state.isr, partition_epoch=answer.partition_epoch)
-        # Produce requests may wait for exactly this (KAFKA-13091).
-        self.maybe_advance()
-        partition.mark_followers()
-
-    def low_watermark(self) -> int:
-        """The lowest log start among the leader and its live followers (DeleteRecords)."""
-        lowest = self._partition.log_or_raise().log_start_offset
-        for replica, remote in self.remotes.items():
-            if self._context.metadata.is_alive(replica):
-                lowest = min(lowest, max(remote.log_start_offset, NO_OFFSET))
-        return lowest
+            self.withdraw(pending)
+        return step

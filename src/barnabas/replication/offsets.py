@@ -112,9 +112,8 @@ class DelayedDelete:
     def begun(self, index: int, partition: Partition, target: int) -> None:
         """The leader's own start has moved to ``target``; wait for the followers if need be."""
         self._partitions[index] = partition
-        leadership = partition.leadership
-        assert leadership is not None
-        if leadership.low_watermark() < target:
+        low = partition.low_watermark()
+        if low is not None and low < target:
             self._open[index] = None
             partition.awaiting_low_watermark.add(target, self, index)
 
@@ -157,8 +156,8 @@ class DelayedDelete:
         low = NO_OFFSET
         if error == ErrorCode.NONE:
             # Whoever was done first may have lost the partition while others were waited for.
-            leadership = self._partitions[index].leadership
-            low = NO_OFFSET if leadership is None else leadership.low_watermark()
+            known = self._partitions[index].low_watermark()
+            low = NO_OFFSET if known is None else known
         return DeleteRecordsResult(name, error, low)
 
 

@@ -7,36 +7,35 @@ role is a plain call, so what reads a role and acts on it in one go never races 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import HEADER_BYTES
-from barnabas.replication.fetch_session import SessionPartition
-from barnabas.replication.leadership import IsrProposal, Leadership
+from barnabas.replication.flush_loop import FlushLoop
+from barnabas.replication.isr import (
+    AlterPartitionAnswer,
+    IsrProposal,
+    Pending,
+    PendingExpand,
+    Reaction,
+    effective_min_isr,
+)
+from barnabas.replication.leadership import Leadership
 from barnabas.replication.purgatory import OffsetQueue
 from barnabas.replication.results import NotLeader
+from barnabas.replication.role_state import RoleState
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
+from barnabas.replication.watches import PartitionWatches
 from barnabas.storage.log import AppendInfo, Log
 from barnabas.storage.producers.verification import VerificationGuard
-from barnabas.types import NO_EPOCH, NO_LEADER, NO_OFFSET, Buffer, TopicPartition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleState:
-    """What a LeaderAndIsr says of one partition."""
-
-    leader: int
-    leader_epoch: int
-    isr: tuple[int, ...]
-    partition_epoch: int
-    controller_epoch: int
-    replicas: tuple[int, ...]
-    adding: tuple[int, ...] = ()
-    removing: tuple[int, ...] = ()
-    is_new: bool = False
-    recovering: bool = False
+from barnabas.types import (
+    NO_EPOCH,
+    NO_LEADER,
+    NO_OFFSET,
+    UNKNOWN_BROKER_EPOCH,
+    Buffer,
+    TopicPartition,
+)
 
 
 class Partition:
@@ -63,12 +62,17 @@ class Partition:
         self.awaiting_replication = OffsetQueue()
         self.awaiting_flush = OffsetQueue()
         self.awaiting_low_watermark = OffsetQueue()
-        self._follower_watches: dict[SessionPartition, None] = {}
-        self._consumer_watches: dict[SessionPartition, None] = {}
+        self.watches = PartitionWatches(self._note_silent_fetch)
         self._limits_reached = (NO_OFFSET, NO_OFFSET)
         """Segments of the high watermark and of the last stable offset when consumers last heard of
         either."""
-        self._flushing = False
+        self._flushing = FlushLoop(
+            context.tasks,
+            str(topic_partition),
+            lambda: None if self.offline else self.log,
+            flushed=self._flushed,
+            failed=lambda error: context.storage_failed(self, error),
+        )
 
     # Looking
 
@@ -129,10 +133,20 @@ class Partition:
             log.assign_epoch(state.leader_epoch, log.log_end_offset)
         self.log = log
         self._take_over(state)
-        leadership = self.leadership or Leadership(self)
+        settings = self.context.settings
+        leadership = self.leadership or Leadership(
+            settings.broker_id, settings.replica_lag_time_max_ms
+        )
         self.leadership = leadership
         self.level = True
-        leadership.begin(state.isr, new_leader=new_leader, new_epoch=new_epoch)
+        leadership.begin(
+            state.isr,
+            state.replicas,
+            leader_end=log.log_end_offset,
+            now_ms=self.context.now_ms(),
+            new_leader=new_leader,
+            new_epoch=new_epoch,
+        )
         self.note(
             "became_leader",
             start=leadership.epoch_start,
@@ -141,8 +155,8 @@ class Partition:
             isr=state.isr,
             partition_epoch=state.partition_epoch,
         )
-        self.mark_all()
-        leadership.maybe_advance()
+        self.watches.tell_all()
+        self.advance_high_watermark()
         self.start_flush()
         return True
 
@@ -161,7 +175,7 @@ class Partition:
             partition_epoch=state.partition_epoch,
         )
         self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        self.mark_all()
+        self.watches.tell_all()
         return True
 
     def stop(self) -> None:
@@ -169,14 +183,14 @@ class Partition:
         self.leadership = None
         self.leader_id = NO_LEADER
         self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        self.mark_all()
+        self.watches.tell_all()
 
     def go_offline(self) -> None:
         """Its log directory has failed: nothing is served until the broker restarts."""
         self.offline = True
         self.leadership = None
         self.fail_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
-        self.mark_all()
+        self.watches.tell_all()
 
     def _take_over(self, state: RoleState) -> None:
         self.leader_id = state.leader
@@ -201,11 +215,11 @@ class Partition:
         """Append a produce request's records in this leader epoch. Raises KafkaError, OSError."""
         leadership = self.leader_or_raise()
         log = self.log_or_raise()
-        if acks == -1 and len(leadership.state.committed) < leadership.min_isr:
+        if acks == -1 and len(leadership.state.committed) < self.min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
-                f" {leadership.min_isr} are needed",
+                f" {self.min_isr} are needed",
             )
         info = log.append_as_leader(
             records,
@@ -218,32 +232,150 @@ class Partition:
         if not info.duplicate:
             # Who waits at the end of a segment that was just left is behind now.
             rolled = info.first_offset == log.active_base_offset
-            self._mark(self._follower_watches, info.bytes, wake=True, force=rolled)
-            self._mark(self._consumer_watches, info.bytes, wake=False)
-            leadership.maybe_advance()
+            self.watches.tell_followers(info.bytes, wake=True, force=rolled)
+            self.watches.tell_consumers(info.bytes, wake=False)
+            self.advance_high_watermark()
             self.start_flush()
         return info
 
-    def submit(self, proposal: IsrProposal) -> bool:
-        """Hand an ISR change to the manager that talks to the controller."""
-        return self.context.submit_isr(proposal)
+    @property
+    def min_isr(self) -> int:
+        """How many members the ISR must have for acks=all and for the watermark."""
+        configured = self.context.configs.min_insync_replicas(self.topic_partition.topic)
+        return effective_min_isr(configured, len(self.replicas))
 
-    def high_watermark_moved(self) -> None:
-        """Complete what waited for it, and let readers see it.
-
-        Consumers are woken; followers only learn it with their next answer, as in the original:
-        an extra answer per produce would cost more than the earlier news is worth.
-        """
+    @property
+    def leader_end(self) -> int:
+        """What the leader itself counts for: with flush before ack, only what is on its disk."""
         log = self.log_or_raise()
-        leadership = self.leadership
-        if leadership is not None and self.awaiting_replication:
+        if self.context.settings.log_flush_before_ack:
+            return log.flushed_offset
+        return log.log_end_offset
+
+    def note_fetch(
+        self, replica: int, *, offset: int, log_start: int, leader_end: int, broker_epoch: int
+    ) -> None:
+        """A follower's fetch has been read successfully (never an error, a divergence, or the
+        second look of a fetch that waited: trap 14). Raises NOT_LEADER_OR_FOLLOWER for one of an
+        earlier incarnation."""
+        leadership, context = self.leadership, self.context
+        if leadership is None:
+            return
+        moved = leadership.note_fetch(
+            replica,
+            offset=offset,
+            log_start=log_start,
+            leader_end=leader_end,
+            broker_epoch=broker_epoch,
+            now_ms=context.now_ms(),
+        )
+        if replica not in leadership.state.maximal:
+            expansion = leadership.expansion(
+                replica,
+                high_watermark=self.log_or_raise().high_watermark,
+                is_alive=context.metadata.is_alive(replica),
+                highest_epoch=context.highest_broker_epochs.get(replica, UNKNOWN_BROKER_EPOCH),
+            )
+            self._propose(leadership, expansion)
+        if moved.end:
+            self.advance_high_watermark()
+        if moved.start:
+            self.complete_deletes()
+
+    def _note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+        if self.leadership is not None:
+            self.leadership.note_silent_fetch(replica, fetched_ms)
+
+    def advance_high_watermark(self) -> bool:
+        """Raise the high watermark if we lead and the rules allow; never lower it. True if it
+        moved."""
+        leadership, context = self.leadership, self.context
+        if leadership is None:
+            return False
+        log = self.log_or_raise()
+        offset = leadership.high_watermark(
+            leader_end=self.leader_end,
+            is_alive=context.metadata.is_alive,
+            min_isr=self.min_isr,
+            now_ms=context.now_ms(),
+        )
+        if offset is None or offset <= log.high_watermark:
+            return False
+        log.set_high_watermark(offset)
+        if context.observed:
+            self.note("high_watermark", offset=offset, role="leader")
+        self._complete_produces(leadership, log)
+        self._wake_consumers(log)
+        # Followers only learn it with their next answer, as in the original: an extra answer per
+        # produce would cost more than the earlier news is worth.
+        self.watches.tell_followers(wake=False)
+        return True
+
+    def _complete_produces(self, leadership: Leadership, log: Log) -> None:
+        if self.awaiting_replication:
             error = ErrorCode.NONE
-            if len(leadership.state.maximal) < leadership.min_isr:
+            if len(leadership.state.maximal) < self.min_isr:
                 error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
             for request, index in self.awaiting_replication.reached(log.high_watermark):
                 request.settle(index, error)
-        self._wake_consumers(log)
-        self._mark(self._follower_watches, 0, wake=False)
+
+    # ISR
+
+    def maybe_shrink_isr(self) -> None:
+        """If we lead, propose to drop members that are behind for too long (every half lag
+        time)."""
+        leadership = self.leadership
+        if leadership is not None and not self.offline:
+            shrinkage = leadership.shrinkage(
+                leader_end=self.log_or_raise().log_end_offset, now_ms=self.context.now_ms()
+            )
+            self._propose(leadership, shrinkage)
+
+    def _propose(self, leadership: Leadership, pending: Pending | None) -> None:
+        """Hand an ISR change to the manager that talks to the controller."""
+        if pending is None:
+            return
+        proposal = IsrProposal(
+            partition=self.topic_partition,
+            leader_epoch=self.leader_epoch,
+            partition_epoch=self.partition_epoch,
+            isr_with_epochs=leadership.with_epochs(pending.proposed, self.context.broker_epoch()),
+            answered=lambda answer: self._isr_answered(leadership, pending, proposal, answer),
+            topic_id=self.topic_id,
+        )
+        leadership.propose(pending)
+        kind = "isr_expand" if isinstance(pending, PendingExpand) else "isr_shrink"
+        self.note(f"{kind}_proposed", isr=pending.proposed, last_isr=pending.committed)
+        if not self.context.submit_isr(proposal):
+            leadership.withdraw(pending)
+
+    def _isr_answered(
+        self,
+        leadership: Leadership,
+        pending: Pending,
+        proposal: IsrProposal,
+        answer: AlterPartitionAnswer,
+    ) -> None:
+        step = leadership.answered(
+            pending,
+            answer,
+            still_leads=self.leadership is leadership,
+            leader_epoch=self.leader_epoch,
+            partition_epoch=self.partition_epoch,
+        )
+        if step is Reaction.COMMIT:
+            self.partition_epoch = answer.partition_epoch
+            self.note("isr_changed", isr=tuple(answer.isr), partition_epoch=answer.partition_epoch)
+            # Produce requests may wait for exactly this (KAFKA-13091).
+            self.advance_high_watermark()
+            self.mark_followers()
+        elif step is Reaction.REVERT:
+            self.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
+            self.mark_followers()
+        elif step is Reaction.RETRY and not self.context.submit_isr(proposal):
+            leadership.withdraw(pending)
+
+    # Waiting requests
 
     def fail_waiting(self, error: ErrorCode) -> None:
         """Answer everything that waits for this partition; the role it waited on is gone."""
@@ -266,16 +398,22 @@ class Partition:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
         if target > log.log_start_offset:
             log.advance_log_start(target)
-            self._mark(self._follower_watches, 0, wake=True, force=True)
-            self._mark(self._consumer_watches, 0, wake=False)
+            self.watches.tell_followers(wake=True, force=True)
+            self.watches.tell_consumers(wake=False)
         return target
 
-    def settle_deletes(self) -> None:
+    def complete_deletes(self) -> None:
         """Complete DeleteRecords whose low watermark has been reached."""
-        if self.leadership is not None and self.awaiting_low_watermark:
-            low = self.leadership.low_watermark()
+        if self.awaiting_low_watermark and (low := self.low_watermark()) is not None:
             for request, index in self.awaiting_low_watermark.reached(low):
                 request.settle(index, ErrorCode.NONE)
+
+    def low_watermark(self) -> int | None:
+        """The lowest log start among the leader and its live followers; None unless we lead."""
+        if self.leadership is None:
+            return None
+        start = self.log_or_raise().log_start_offset
+        return self.leadership.low_watermark(start, self.context.metadata.is_alive)
 
     # Follower
 
@@ -299,8 +437,8 @@ class Partition:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "fetched at another offset")
         if len(records) >= HEADER_BYTES:
             log.append_as_follower(records)
-            self._mark(self._consumer_watches, len(records), wake=False)
-            self._mark(self._follower_watches, len(records), wake=True)
+            self.watches.tell_consumers(len(records), wake=False)
+            self.watches.tell_followers(len(records), wake=True)
         self.level = self.level or log.log_end_offset >= leader_high_watermark
         self.follow_high_watermark(leader_high_watermark)
         start = min(leader_log_start, log.high_watermark)
@@ -342,7 +480,7 @@ class Partition:
         before = log.log_end_offset
         log.truncate_fully_and_start_at(offset)
         self.note("truncated", offset=offset, log_end=before, reason="out_of_range")
-        self._mark(self._consumer_watches, 0, wake=True, force=True)
+        self.watches.tell_consumers(wake=True, force=True)
 
     def _truncate(self, log: Log, offset: int, *, reason: str) -> None:
         before = log.log_end_offset
@@ -355,7 +493,7 @@ class Partition:
             high_watermark=log.high_watermark,
             reason=reason,
         )
-        self._mark(self._consumer_watches, 0, wake=True, force=True)
+        self.watches.tell_consumers(wake=True, force=True)
 
     def _check_following(self, leader_epoch: int) -> None:
         if self.leadership is not None or self.leader_epoch != leader_epoch:
@@ -364,100 +502,25 @@ class Partition:
     # Flushing (log.flush.before.ack)
 
     def start_flush(self) -> None:
-        """Begin to flush, unless that runs already; group commit lives in the storage seam."""
-        log = self.log
-        if (
-            not self.context.settings.log_flush_before_ack
-            or self._flushing
-            or log is None
-            or log.flushed_offset >= log.log_end_offset
-        ):
-            return
-        self._flushing = True
-        self.context.tasks.spawn(self._flush(), f"flush {self.topic_partition}")
-
-    async def _flush(self) -> None:
-        try:
-            while await self._flush_once():
-                pass
-        finally:
-            self._flushing = False
-
-    async def _flush_once(self) -> bool:
-        """Whether more is to be flushed: what came meanwhile, or a log that has moved meanwhile."""
-        log = self.log
-        if log is None or self.offline:
-            return False
-        before = log.flushed_offset
-        try:
-            if before < log.log_end_offset:
-                await log.flush()
-        except (OSError, KafkaError) as error:
-            if self.log is log:
-                self.context.storage_failed(self, error)
-                return False
-        if self.log is not log:
-            return True
-        if not self.offline:
-            self._flushed(log)
-        return before < log.flushed_offset < log.log_end_offset
+        """Have what is not flushed flushed in the background."""
+        if self.context.settings.log_flush_before_ack:
+            self._flushing.start()
 
     def _flushed(self, log: Log) -> None:
         for request, index in self.awaiting_flush.reached(log.flushed_offset):
             request.settle(index, ErrorCode.NONE)
-        if self.leadership is not None:
-            self.leadership.maybe_advance()
+        self.advance_high_watermark()
 
-    # Watches
-
-    def watch(self, entry: SessionPartition, *, follower: bool) -> None:
-        """Tell ``entry.owner`` of changes; ``follower``: of the log end, else of the watermark."""
-        watches = self._follower_watches if follower else self._consumer_watches
-        watches[entry] = None
-        entry.place = self
-
-    def unwatch(self, entry: SessionPartition) -> None:
-        """End that."""
-        self._follower_watches.pop(entry, None)
-        self._consumer_watches.pop(entry, None)
-        entry.place = None
+    # Readers
 
     def mark_followers(self) -> None:
         """Let the next fetch of each follower be looked at, even if it names nothing."""
-        self._mark(self._follower_watches, 0, wake=False)
-
-    def mark_all(self) -> None:
-        """The role changed: every waiting fetch must look again now."""
-        self._mark(self._follower_watches, 0, wake=True, force=True)
-        self._mark(self._consumer_watches, 0, wake=True, force=True)
+        self.watches.tell_followers(wake=False)
 
     def _wake_consumers(self, log: Log) -> None:
         """The high watermark has moved; into another segment, everybody is behind."""
-        if self._consumer_watches:
+        if self.watches.has_consumers:
             base_of = log.segments.base_of
             reached = base_of(log.high_watermark), base_of(log.last_stable_offset)
             crossed, self._limits_reached = reached != self._limits_reached, reached
-            self._mark(self._consumer_watches, 0, wake=True, force=crossed)
-
-    def _mark(
-        self,
-        watches: Mapping[SessionPartition, None],
-        appended: int,
-        *,
-        wake: bool,
-        force: bool = False,
-    ) -> None:
-        for entry in watches:
-            owner = entry.owner
-            if owner is None:
-                continue
-            if entry not in owner.dirty:
-                owner.dirty[entry] = None
-                if self.leadership is not None and owner.replica_id >= 0:
-                    # Its session kept fetching while this one had caught up and was not named.
-                    remote = self.leadership.remotes.get(owner.replica_id)
-                    if remote is not None and remote.log_end_offset != NO_OFFSET:
-                        remote.note_silent_fetch(owner.last_fetch_ms)
-            owner.bytes_seen += appended
-            if wake:
-                owner.wake(force=force)
+            self.watches.tell_consumers(wake=True, force=crossed)

@@ -176,7 +176,7 @@ class ProducePath:
             return False
         leadership = partition.leadership
         assert leadership is not None
-        if len(leadership.state.maximal) < leadership.min_isr:
+        if len(leadership.state.maximal) < partition.min_isr:
             result.fail(ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
         return True
 

@@ -2,7 +2,7 @@
 
 No timer belongs to a partition or a request: one wheel holds all deadlines. A produce waits in a
 deque of its partition, ordered by offset, so an advance of the high watermark touches only what it
-completes. A fetch waits in its watch, and is woken at most once per loop turn.
+completes. A fetch waits in its watch (``watches.py``), and is woken at most once per loop turn.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.results import ProduceResult
-from barnabas.types import UNKNOWN_BROKER_EPOCH
 
 
 class Expires(Protocol):
@@ -196,62 +194,3 @@ class OffsetQueue:
         while self._waiting:
             _, request, index = self._waiting.popleft()
             yield request, index
-
-
-class Parked(Protocol):
-    """A fetch that waits."""
-
-    min_bytes: int
-
-    def wake(self) -> None:
-        """Something it watches has changed enough to look again."""
-        ...
-
-
-class FetchWatch:
-    """What one reader waits for: the partitions that changed since it last looked.
-
-    Lives as long as a fetch session, or as one parked sessionless request. An incremental fetch
-    looks only at partitions that are named or dirty, so an idle partition costs nothing.
-    """
-
-    __slots__ = (
-        "_loop",
-        "_scheduled",
-        "acl_generation",
-        "broker_epoch",
-        "bytes_seen",
-        "dirty",
-        "last_fetch_ms",
-        "parked",
-        "replica_id",
-    )
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, replica_id: int) -> None:
-        self._loop = loop
-        self._scheduled = False
-        self.replica_id = replica_id
-        self.dirty: dict[SessionPartition, None] = {}
-        self.parked: Parked | None = None
-        self.bytes_seen = 0
-        """Bytes found at the last look plus those appended since: an estimate, to skip looks that
-        cannot satisfy ``min_bytes``."""
-        self.last_fetch_ms = 0
-        self.broker_epoch = UNKNOWN_BROKER_EPOCH
-        """Incarnation of the follower that fetched last."""
-        self.acl_generation = 0
-        """Of the ACLs by which its reader fetched last."""
-
-    def wake(self, *, force: bool = False) -> None:
-        """Let the parked fetch look again, later in this loop turn and only once."""
-        parked = self.parked
-        if parked is None or self._scheduled:
-            return
-        if force or self.bytes_seen >= parked.min_bytes:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
-
-    def _run(self) -> None:
-        self._scheduled = False
-        if self.parked is not None:
-            self.parked.wake()

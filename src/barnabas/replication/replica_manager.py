@@ -15,7 +15,7 @@ from barnabas.replication.fetch import FetchPath
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
-from barnabas.replication.leadership import IsrProposal
+from barnabas.replication.isr import IsrProposal
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import InTransaction, ProduceEntry, ProducePath
@@ -28,6 +28,7 @@ from barnabas.replication.results import (
     ProduceResult,
 )
 from barnabas.replication.settings import (
+    Hosted,
     ReplicationContext,
     ReplicationSettings,
     RoleListener,
@@ -100,8 +101,7 @@ class ReplicaManager:
     def shrink_isrs(self) -> None:
         """Look once for ISR members that are behind for too long."""
         for partition in list(self.partitions.values()):
-            if partition.leadership is not None and not partition.offline:
-                partition.leadership.maybe_shrink()
+            partition.maybe_shrink_isr()
 
     def are_level(self, logs: Iterable[TopicPartition]) -> bool:
         """Whether each of these partitions, and each that the controller says is here (its log may
@@ -274,7 +274,7 @@ class ReplicaManager:
             partition.log = log
             partition.start_flush()
 
-    def _storage_failed(self, partition: Partition, error: Exception) -> None:
+    def _storage_failed(self, partition: Hosted, error: Exception) -> None:
         """One log has failed. The LogManager reports the whole directory by itself. A partition
         that was deleted meanwhile does not matter; its successor, if there is one, does."""
         current = self.partitions.get(partition.topic_partition) is partition
@@ -282,7 +282,7 @@ class ReplicaManager:
             log.error("%s is offline: %s", partition.topic_partition, error)
             self._take_offline(partition)
 
-    def _take_offline(self, partition: Partition) -> None:
+    def _take_offline(self, partition: Hosted) -> None:
         if not partition.offline:
             self.fetchers.remove(partition.topic_partition)
             partition.go_offline()

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from barnabas.limits import ANSWER_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
+from barnabas.replication.isr import IsrProposal
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
 from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
-
-if TYPE_CHECKING:
-    from barnabas.replication.leadership import IsrProposal
-    from barnabas.replication.partition import Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +52,15 @@ class RoleListener(Protocol):
     def stopped(self, partition: TopicPartition, deleted: bool) -> None: ...
 
 
+class Hosted(Protocol):
+    """A partition whose disk has failed."""
+
+    topic_partition: TopicPartition
+    offline: bool
+
+    def go_offline(self) -> None: ...
+
+
 class ReplicationContext:
     """What every part of replication shares: the world, the settings, who is alive.
 
@@ -69,7 +75,7 @@ class ReplicationContext:
         configs: TopicConfigs,
         broker_epoch: Callable[[], int | None],
         submit_isr: Callable[[IsrProposal], bool],
-        storage_failed: Callable[[Partition, Exception], None],
+        storage_failed: Callable[[Hosted, Exception], None],
         answers: Account | None = None,
     ) -> None:
         self.env = env

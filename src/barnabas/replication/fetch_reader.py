@@ -1,0 +1,232 @@
+"""ReplicaManager.readFromLog: one partition of a fetch is looked up, checked and read
+(reference 5.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.replication.fetch_params import FetchParams, PreReadError
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.partition import Partition
+from barnabas.replication.results import FetchedPartition, NotLeader
+from barnabas.replication.settings import ReplicationContext
+from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
+from barnabas.replication.watches import Watched
+from barnabas.storage.log import Log
+from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
+
+COUNTED_BYTES_MIN = 64 * 1024
+"""Smaller answers are not counted on their way to the network."""
+
+
+class FetchReader:
+    """Reads for all fetches of one broker."""
+
+    def __init__(
+        self, context: ReplicationContext, hosted: Mapping[TopicPartition, Partition]
+    ) -> None:
+        self._context = context
+        self._hosted = hosted
+
+    def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
+        """Raises PreReadError unless the reader may read the topic, whether or not it exists; of an
+        id nothing is secret."""
+        topic = entry.topic
+        if entry.topic_id is not None:
+            topic = self._context.metadata.topic_name(entry.topic_id)
+            if topic is None:
+                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_ID)
+        if not may_read(topic or ""):
+            raise PreReadError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+
+    def partition_for(self, entry: SessionPartition, place: Watched | None) -> Partition:
+        """The hosted partition behind an entry; ``place`` is where it was at the last look. Raises
+        PreReadError, KafkaError."""
+        if place is not None:
+            partition = self._hosted.get(place.topic_partition)
+            if partition is place:
+                return partition  # ids need not be compared again
+        if entry.topic_id is not None:
+            entry.topic = self._context.metadata.topic_name(entry.topic_id)
+            if entry.topic is None:
+                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_ID)
+        name = entry.topic_partition
+        partition = self._hosted.get(name)
+        if partition is None:
+            if name not in self._context.metadata:
+                raise PreReadError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            leader = self._context.metadata.current_leader(name)
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, leader)
+        known = partition.topic_id
+        if entry.topic_id is not None and known is not None and entry.topic_id != known:
+            raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID)
+        return partition
+
+    def check(self, partition: Partition, entry: SessionPartition, params: FetchParams) -> None:
+        """Who may read here (reference 5.6 a-d): leader and epoch first, membership second."""
+        partition.log_or_raise()
+        partition.check_epoch(entry.current_leader_epoch)
+        if partition.leadership is None and (params.leader_only or partition.leader_id < 0):
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
+        if not params.from_follower:
+            return
+        own = (
+            params.replica_id == self._context.settings.broker_id
+        )  # a leader does not copy from itself
+        if own or params.replica_id not in partition.replicas:
+            # Its LeaderAndIsr may have overtaken ours (KAFKA-14078, KAFKA-13837).
+            if entry.current_leader_epoch != NO_EPOCH:
+                raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
+        highest = self._context.highest_broker_epochs.get(params.replica_id, UNKNOWN_BROKER_EPOCH)
+        if UNKNOWN_BROKER_EPOCH < params.broker_epoch < highest:
+            # KIP-903: sent by an incarnation that is gone; its log may be gone too.
+            raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
+
+    def read(
+        self,
+        partition: Partition,
+        entry: SessionPartition,
+        params: FetchParams,
+        *,
+        first: bool,
+        max_bytes: int,
+        min_one: bool,
+    ) -> FetchedPartition:
+        """Read one partition, and note a follower's position at the first look."""
+        log = partition.log_or_raise()
+        diverging = _divergence(log, entry)
+        if not log.log_start_offset <= entry.fetch_offset <= log.log_end_offset and (
+            diverging is None or entry.fetch_offset < log.log_start_offset
+        ):
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        answer = FetchedPartition(
+            topic=entry.topic, topic_id=entry.topic_id, partition=entry.partition
+        )
+        if diverging is None:
+            limit = _limit(log, params)
+            if entry.fetch_offset < limit:
+                self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
+            answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
+            if first and params.from_follower:
+                partition.note_fetch(
+                    params.replica_id,
+                    offset=entry.fetch_offset,
+                    log_start=entry.log_start_offset,
+                    leader_end=log.log_end_offset,
+                    broker_epoch=params.broker_epoch,
+                )
+        else:
+            answer.diverging = diverging
+            answer.ends_wait = True
+        answer.high_watermark = log.high_watermark
+        answer.last_stable_offset = log.last_stable_offset
+        answer.log_start_offset = log.log_start_offset
+        if params.read_committed and answer.aborted_transactions is None:
+            answer.aborted_transactions = []
+        return answer
+
+    def _read_records(
+        self,
+        log: Log,
+        entry: SessionPartition,
+        params: FetchParams,
+        answer: FetchedPartition,
+        limit: int,
+        max_bytes: int,
+        min_one: bool,
+    ) -> None:
+        size = min(max_bytes, entry.max_bytes)
+        if size < 0:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"{size} bytes cannot be fetched")
+        piece = log.read(entry.fetch_offset, size, up_to=limit, min_one=min_one)
+        answer.records = list(piece.buffers)
+        answer.size = piece.bytes
+        answer.ahead = min(piece.ahead, entry.max_bytes)
+        answer.ends_wait = piece.is_behind
+        if params.read_committed:
+            aborted = log.aborted_transactions(entry.fetch_offset, limit, read_bytes=piece.bytes)
+            answer.aborted_transactions = [(a.producer_id, a.first_offset) for a in aborted]
+
+    def is_up_to_date(
+        self,
+        partition: Partition,
+        entry: SessionPartition,
+        params: FetchParams,
+        answer: FetchedPartition,
+    ) -> bool:
+        """Whether there is nothing to tell this reader until the partition changes."""
+        log = partition.log_or_raise()
+        if (
+            answer.size
+            or answer.diverging is not None
+            or entry.fetch_offset != _limit(log, params)
+            or answer.high_watermark != entry.sent_high_watermark
+            or answer.log_start_offset != entry.sent_log_start
+        ):
+            return False
+        if not params.from_follower:
+            return True
+        leadership = partition.leadership
+        return leadership is not None and leadership.is_in_sync_at(
+            params.replica_id, entry.fetch_offset
+        )
+
+    def failed(self, entry: SessionPartition, error: KafkaError) -> FetchedPartition:
+        """An error as a partition of the answer."""
+        return FetchedPartition(
+            topic=entry.topic,
+            topic_id=entry.topic_id,
+            partition=entry.partition,
+            error=error.code,
+            current_leader=error.leader if isinstance(error, NotLeader) else None,
+            aborted_transactions=[] if isinstance(error, PreReadError) else None,
+        )
+
+    def storage_failed(self, partition: Partition, error: OSError) -> None:
+        """A read failed in the disk below."""
+        self._context.storage_failed(partition, error)
+
+    @property
+    def fetch_max_bytes(self) -> int:
+        """``fetch.max.bytes``, for followers too."""
+        return self._context.settings.fetch_max_bytes
+
+    def room(self, params: FetchParams) -> int:
+        """Bytes of records for which there is memory. -1: none at all, not even for the one batch
+        that a fetch gets whatever its limits; a follower always gets that."""
+        room = self._context.answers.room()
+        return max(room, 0) if params.from_follower else room
+
+    def holds(self, size: int) -> None:
+        """Records were read for an answer, which the network does not count yet."""
+        if size >= COUNTED_BYTES_MIN:
+            self._context.answers.held += size
+            self._context.loop.call_soon(self._counted, size)
+
+    def _counted(self, size: int) -> None:
+        self._context.answers.held -= size
+
+
+def _limit(log: Log, params: FetchParams) -> int:
+    """The offset up to which this reader may see (isolation, reference 5.6)."""
+    if params.to_log_end:
+        return log.log_end_offset
+    return log.last_stable_offset if params.read_committed else log.high_watermark
+
+
+def _divergence(log: Log, entry: SessionPartition) -> EpochEnd | None:
+    """Where the leader's log leaves the reader's (KIP-595), None if it does not or none was asked.
+
+    An epoch that the leader cannot place is OFFSET_OUT_OF_RANGE (KAFKA-6857).
+    """
+    if entry.last_fetched_epoch == NO_EPOCH:
+        return None
+    end = EpochEnd(*log.end_offset_for_epoch(entry.last_fetched_epoch))
+    if end.end_offset == UNDEFINED or entry.fetch_offset < log.log_start_offset:
+        raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+    if diverges(end, last_fetched_epoch=entry.last_fetched_epoch, fetch_offset=entry.fetch_offset):
+        return end
+    return None

@@ -1,0 +1,165 @@
+"""DelayedFetch, watches: readers wait for partitions to change, and hear which ones did.
+
+A ``FetchWatch`` is the reader's side: it lives as long as a fetch session, or as one fetch without
+session that waits. ``PartitionWatches`` is the side of one partition. A position of a session is a
+mere key to both, and what is in between is this protocol: the watch goes where a position's
+partition is (``move``), the partition says that it has changed, and the watch wakes its fetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
+
+
+class Parked(Protocol):
+    """A fetch that waits."""
+
+    min_bytes: int
+
+    def wake(self) -> None:
+        """Something it watches has changed enough to look again."""
+        ...
+
+    def finish(self) -> None:
+        """Its reader wants the answer now."""
+        ...
+
+
+class Watched(Protocol):
+    """A partition, as far as its readers' watches need it."""
+
+    topic_partition: TopicPartition
+    watches: PartitionWatches
+
+
+class FetchWatch:
+    """What one reader waits for: the partitions that changed since it last looked.
+
+    An incremental fetch looks only at partitions that are named or dirty, so an idle partition
+    costs nothing.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_scheduled",
+        "acl_generation",
+        "broker_epoch",
+        "bytes_seen",
+        "dirty",
+        "last_fetch_ms",
+        "parked",
+        "places",
+        "replica_id",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, replica_id: int) -> None:
+        self._loop = loop
+        self._scheduled = False
+        self.replica_id = replica_id
+        self.dirty: dict[SessionPartition, None] = {}
+        self.places: dict[SessionPartition, Watched] = {}
+        """Where each position's partition was when it was last looked at."""
+        self.parked: Parked | None = None
+        self.bytes_seen = 0
+        """Bytes found at the last look plus those appended since: an estimate, to skip looks that
+        cannot satisfy ``min_bytes``."""
+        self.last_fetch_ms = 0
+        self.broker_epoch = UNKNOWN_BROKER_EPOCH
+        """Incarnation of the follower that fetched last."""
+        self.acl_generation = 0
+        """Of the ACLs by which its reader fetched last."""
+
+    def move(self, position: SessionPartition, place: Watched, *, to_log_end: bool) -> None:
+        """Hear of changes at ``place`` for this position, and nowhere else. ``to_log_end``: of the
+        log end, as followers; else of the high watermark."""
+        self._leave(position)
+        self.places[position] = place
+        place.watches.add(position, self, to_log_end=to_log_end)
+
+    def forget(self, position: SessionPartition) -> None:
+        """Nobody waits at this position any longer."""
+        self._leave(position)
+        self.dirty.pop(position, None)
+
+    def _leave(self, position: SessionPartition) -> None:
+        place = self.places.pop(position, None)
+        if place is not None:
+            place.watches.remove(position)
+
+    def wake(self, *, force: bool = False) -> None:
+        """Let the parked fetch look again, later in this loop turn and only once. ``force``: also
+        if ``min_bytes`` cannot be there yet."""
+        parked = self.parked
+        if parked is None or self._scheduled:
+            return
+        if force or self.bytes_seen >= parked.min_bytes:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        if self.parked is not None:
+            self.parked.wake()
+
+
+class PartitionWatches:
+    """Who waits for one partition. ``on_silent_fetch(replica id, ms)`` is called when a follower
+    that had caught up comes to hear of it again: its session may have fetched all the while, last
+    at that time of the loop, without naming this partition."""
+
+    __slots__ = ("_consumers", "_followers", "_on_silent_fetch")
+
+    def __init__(self, on_silent_fetch: Callable[[int, int], None]) -> None:
+        self._on_silent_fetch = on_silent_fetch
+        self._followers: dict[SessionPartition, FetchWatch] = {}
+        self._consumers: dict[SessionPartition, FetchWatch] = {}
+
+    def add(self, position: SessionPartition, watch: FetchWatch, *, to_log_end: bool) -> None:
+        """Tell ``watch`` of changes."""
+        (self._followers if to_log_end else self._consumers)[position] = watch
+
+    def remove(self, position: SessionPartition) -> None:
+        """End that."""
+        self._followers.pop(position, None)
+        self._consumers.pop(position, None)
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether anybody waits for the high watermark."""
+        return bool(self._consumers)
+
+    def tell_followers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
+        """The partition has changed for those who read up to the log end: by so many bytes.
+        ``wake``: fetches that wait may look now, and must if ``force``; else the next one does."""
+        self._tell(self._followers, appended, wake=wake, force=force)
+
+    def tell_consumers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
+        """The same for those who read up to the high watermark."""
+        self._tell(self._consumers, appended, wake=wake, force=force)
+
+    def tell_all(self) -> None:
+        """Every fetch that waits must look again now."""
+        self.tell_followers(wake=True, force=True)
+        self.tell_consumers(wake=True, force=True)
+
+    def _tell(
+        self,
+        watches: Mapping[SessionPartition, FetchWatch],
+        appended: int,
+        *,
+        wake: bool,
+        force: bool,
+    ) -> None:
+        for position, watch in watches.items():
+            if position not in watch.dirty:
+                watch.dirty[position] = None
+                if watch.replica_id >= 0:
+                    self._on_silent_fetch(watch.replica_id, watch.last_fetch_ms)
+            watch.bytes_seen += appended
+            if wake:
+                watch.wake(force=force)
