@@ -20,6 +20,7 @@ from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.config import CleanerSettings, LogConfig
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log import Log
+from barnabas.storage.producers.state import Origin
 from barnabas.storage.recovery import new_log
 from barnabas.types import TopicPartition
 
@@ -53,7 +54,10 @@ def filled(env: Env, directory: str, updates: int, keys: int, codec: int) -> Log
             for i in range(BATCH_RECORDS)
         ]
         log.append_as_leader(
-            memoryview(build_batch(records, codec=codec)), 0, now_ms=now_ms, origin="coordinator"
+            memoryview(build_batch(records, codec=codec)),
+            0,
+            now_ms=now_ms,
+            origin=Origin.COORDINATOR,
         )
     log.roll()
     log.set_high_watermark(log.log_end_offset)

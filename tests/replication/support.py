@@ -15,6 +15,7 @@ from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
+from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.fetch_session_client import SessionFetch
@@ -442,7 +443,9 @@ class Cluster:
         timeout_ms: int = 30_000,
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
         node = self.nodes[self.leader if broker is None else broker]
-        return node.manager.append(acks, timeout_ms, [("t", partition, records(*values))])
+        return node.manager.append(
+            AppendRequest(acks, timeout_ms, [("t", partition, records(*values))])
+        )
 
     async def produced(self, *values: str, **fields: Any) -> ProduceResult:
         outcome = self.produce(*values, **fields)

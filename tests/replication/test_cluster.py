@@ -8,6 +8,7 @@ from tests.replication.support import T0, Cluster, records, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink
 
 
@@ -45,7 +46,9 @@ def test_a_new_partition_is_copied_although_the_fetch_of_another_waits() -> None
             await cluster.announce()
             loop = asyncio.get_running_loop()
             before = loop.time()
-            outcome = cluster.nodes[1].manager.append(-1, 1000, [("t", 1, records("x"))])
+            outcome = cluster.nodes[1].manager.append(
+                AppendRequest(-1, 1000, [("t", 1, records("x"))])
+            )
             assert isinstance(outcome, asyncio.Future)
             assert (await outcome)[0].error == ErrorCode.NONE
             assert loop.time() == before

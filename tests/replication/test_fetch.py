@@ -12,6 +12,7 @@ from tests.replication.support import T0, TOPIC_ID, Cluster, records, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.fetch import EARLY_WAIT_MS
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
@@ -307,7 +308,7 @@ def test_sessions_list_only_changes_and_rotate() -> None:
             manager = cluster.nodes[1].manager
 
             def put(partition: int) -> None:
-                manager.append(1, 1000, [("t", partition, records("x"))])
+                manager.append(AppendRequest(1, 1000, [("t", partition, records("x"))]))
 
             first = in_session(cluster, 0, 0, {0: 0, 1: 0, 2: 0})
             assert isinstance(first, FetchResult)

@@ -12,6 +12,7 @@ from tests.replication.support import T0, TOPIC_ID, Cluster, records, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
@@ -39,7 +40,9 @@ class World:
         log = self.manager.partitions[TopicPartition("t", partition)].log_or_raise()
         if roll:
             log.roll()
-        outcome = self.manager.append(-1, 1000, [("t", partition, records(VALUE, **fields))])
+        outcome = self.manager.append(
+            AppendRequest(-1, 1000, [("t", partition, records(VALUE, **fields))])
+        )
         results = outcome if isinstance(outcome, list) else await outcome
         assert results[0].error == ErrorCode.NONE
 
@@ -245,7 +248,7 @@ def test_an_offset_above_the_limit_does_not_wait_and_at_the_limit_it_does() -> N
     async def scenario(world: World) -> None:
         world.cluster.isolate(2)
         for _ in range(2):
-            world.manager.append(1, 1000, [("t", 1, records(VALUE))])
+            world.manager.append(AppendRequest(1, 1000, [("t", 1, records(VALUE))]))
         waiting = world.fetch(ask(1, 3))
         assert isinstance(waiting, asyncio.Future), "at the high watermark"
         for above in (4, 5):
@@ -267,7 +270,7 @@ def test_a_log_that_rolls_ends_the_wait(replica: int) -> None:
         assert not waiting.done()
         log = world.manager.partitions[T0].log_or_raise()
         log.roll()
-        world.manager.append(1, 1000, [("t", 0, records(VALUE))])
+        world.manager.append(AppendRequest(1, 1000, [("t", 0, records(VALUE))]))
         assert (await ended(waiting)).size == BATCH
 
     in_world(scenario, *((1, 2) if replica == 2 else (1,)))

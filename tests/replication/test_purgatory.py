@@ -78,9 +78,9 @@ def test_a_produce_is_complete_with_its_last_part() -> None:
         loop = asyncio.get_running_loop()
         wheel = DeadlineWheel(loop)
         one = produce(loop, wheel, 3)
-        one.settle(1, ErrorCode.NONE)
-        one.settle(1, ErrorCode.NONE)
-        one.settle(0, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+        one.decide(1, ErrorCode.NONE)
+        one.decide(1, ErrorCode.NONE)
+        one.decide(0, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
         assert not one.future.done()
         one.expire()
         results = await one.future

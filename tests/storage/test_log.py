@@ -33,6 +33,7 @@ from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_owner import LogOwner, OwnedLog
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
+from barnabas.storage.producers.state import Origin
 from barnabas.storage.segment import READ_PIECE_BYTES
 
 SMALL = LogConfig(segment_bytes=1000, index_interval_bytes=100)
@@ -337,7 +338,7 @@ def test_transactions_hold_the_last_stable_offset_back() -> None:
         producer_epoch=1,
         timestamp_ms=RECORDED_MS,
     )
-    log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin="coordinator")
+    log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR)
     assert log.last_stable_offset == 2
     log.set_high_watermark(8)
     assert log.last_stable_offset == 8

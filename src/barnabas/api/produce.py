@@ -41,7 +41,7 @@ from barnabas.records.header import (
     TRANSACTIONAL_BIT,
     parse_header,
 )
-from barnabas.replication.produce import InTransaction
+from barnabas.replication.append_request import AppendRequest, InTransaction
 from barnabas.replication.results import ProduceResult
 from barnabas.types import TopicPartition
 
@@ -126,19 +126,20 @@ def _append(
     parsed: ProduceRequest,
     transaction: InTransaction | None = None,
 ) -> Outcome:
-    return services.replicas.append(
+    append = AppendRequest(
         acks=parsed.acks,
         timeout_ms=parsed.timeout_ms,
-        produce_version=request.api_version,
-        internal_topics=request.client_id == ADMIN_CLIENT_ID,
         entries=[
             (name, partition, memoryview(bytearray()) if records is None else records)
             for name, partitions in parsed.topics
             for partition, records in partitions
         ],
+        produce_version=request.api_version,
+        internal_topics=request.client_id == ADMIN_CLIENT_ID,
         transaction=transaction,
         denied=_denied(services, request, parsed),
     )
+    return services.replicas.append(append)
 
 
 def _in_transaction(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from barnabas.api.services import Services
 from barnabas.coordinator.transaction.verification import Verdicts
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.replication.produce import InTransaction
+from barnabas.replication.append_request import InTransaction
 from barnabas.storage.producers.verification import NOT_NEEDED, VerificationGuard
 from barnabas.types import TopicPartition
 

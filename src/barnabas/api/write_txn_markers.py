@@ -20,8 +20,9 @@ from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
-from barnabas.replication.produce import ACKS_ALL, ProduceEntry
+from barnabas.replication.append_request import ACKS_ALL, AppendRequest, ProduceEntry
 from barnabas.replication.results import ProduceResult
+from barnabas.storage.producers.state import Origin
 
 
 @serves(
@@ -40,13 +41,12 @@ def handle(services: Services, request: Request) -> Answer:
     markers = request.decode().markers
     now_ms = services.env.clock.wall_ms()
     entries = [entry for marker in markers for entry in _entries(marker, now_ms)]
-    outcome = services.replicas.append(
-        ACKS_ALL,
-        services.config.integer("request.timeout.ms"),
-        entries,
-        origin="coordinator",
+    timeout_ms = services.config.integer("request.timeout.ms")
+    append = AppendRequest(ACKS_ALL, timeout_ms, entries, origin=Origin.COORDINATOR)
+    return when(
+        services.replicas.append(append),
+        lambda results: _answer(services, request, markers, results),
     )
-    return when(outcome, lambda results: _answer(services, request, markers, results))
 
 
 def _entries(marker: Any, now_ms: int) -> list[ProduceEntry]:

@@ -401,7 +401,7 @@ class Node:
         """After the machine died: say that records may be missing until none can be."""
         while self._logs.unclean_machine_start:
             await asyncio.sleep(DOUBT_POLL_S)
-            if replicas.are_level(self._logs.logs):
+            if replicas.have_caught_up(self._logs.logs):
                 self._logs.end_doubt()
                 await self._membership.update()
 

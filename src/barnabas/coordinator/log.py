@@ -8,9 +8,10 @@ from typing import Any
 
 from barnabas.coordinator.ownership import OwnedPartition
 from barnabas.errors import ErrorCode
-from barnabas.replication.produce import ACKS_ALL, InTransaction
+from barnabas.replication.append_request import ACKS_ALL, AppendRequest, InTransaction
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.replication.results import ProduceResult
+from barnabas.storage.producers.state import Origin
 
 Done = Callable[[ErrorCode, int], None]
 """Called with the error and, without one, the offset of the first record."""
@@ -38,13 +39,14 @@ class CoordinatorLog:
         if len(batch) > owned.partition.log_or_raise().config.max_message_bytes:
             done(ErrorCode.MESSAGE_TOO_LARGE, -1)
             return
-        results = self._replicas.append(
+        request = AppendRequest(
             ACKS_ALL,
             timeout_ms,
             [(*owned.partition.topic_partition, memoryview(batch))],
-            origin="coordinator",
+            origin=Origin.COORDINATOR,
             transaction=transaction,
         )
+        results = self._replicas.append(request)
         if isinstance(results, list):
             done(results[0].error, results[0].base_offset)
             return

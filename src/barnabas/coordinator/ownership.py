@@ -73,7 +73,7 @@ class _Replicated:
     def is_open(self, index: int) -> bool:
         return self._done is not None
 
-    def settle(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
+    def decide(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
         done, self._done = self._done, None
         if done is not None and error != ErrorCode.NOT_LEADER_OR_FOLLOWER:
             done()

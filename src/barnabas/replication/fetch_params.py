@@ -1,4 +1,4 @@
-"""A fetch request in terms of replication."""
+"""FetchParams: a fetch request in terms of replication."""
 
 from __future__ import annotations
 

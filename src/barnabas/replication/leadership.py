@@ -44,7 +44,7 @@ NO_PROGRESS = Progress(end=False, start=False)
 
 
 class Leadership:
-    """One reign, or several in a row: a leader that keeps leading keeps its followers' positions.
+    """One leader epoch, or several in a row: who keeps leading keeps its followers' positions.
 
     ``state`` is replaced, never changed: identity tells whether an answer is about it.
     """

@@ -1,4 +1,5 @@
-"""ListOffsets, OffsetForLeaderEpoch, DeleteRecords at a leader (reference 4.9, 4.10, 5.12)."""
+"""ReplicaManager.fetchOffset, lastOffsetForLeaderEpoch, deleteRecords: what a leader
+says of offsets, and how it forgets records (reference 4.9, 4.10, 5.12)."""
 
 from __future__ import annotations
 
@@ -125,7 +126,7 @@ class DelayedDelete:
         """Whether target ``index`` still waits."""
         return index in self._open
 
-    def settle(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
+    def decide(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
         """Decide one target; the last one completes the request."""
         if index in self._open:
             del self._open[index]

@@ -10,6 +10,7 @@ import uuid
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import HEADER_BYTES
+from barnabas.replication.append_request import ACKS_ALL, AppendRequest
 from barnabas.replication.flush_loop import FlushLoop
 from barnabas.replication.isr import (
     AlterPartitionAnswer,
@@ -52,7 +53,7 @@ class Partition:
         self.leader_epoch = NO_EPOCH
         self.partition_epoch = NO_EPOCH
         self.controller_epoch = NO_EPOCH
-        self.level = False
+        self.has_caught_up = False
         """It has led, or had all that its leader had committed, since this broker started."""
         self.replicas: tuple[int, ...] = ()
         self.adding: tuple[int, ...] = ()
@@ -138,7 +139,7 @@ class Partition:
             settings.broker_id, settings.replica_lag_time_max_ms
         )
         self.leadership = leadership
-        self.level = True
+        self.has_caught_up = True
         leadership.begin(
             state.isr,
             state.replicas,
@@ -206,16 +207,13 @@ class Partition:
     def append_as_leader(
         self,
         records: memoryview,
-        *,
-        acks: int,
-        produce_version: int,
-        origin: str,
-        guard: VerificationGuard | None = None,
+        request: AppendRequest,
+        guard: VerificationGuard | None,
     ) -> AppendInfo:
-        """Append a produce request's records in this leader epoch. Raises KafkaError, OSError."""
+        """Append records of a request in this leader epoch. Raises KafkaError, OSError."""
         leadership = self.leader_or_raise()
         log = self.log_or_raise()
-        if acks == -1 and len(leadership.state.committed) < self.min_isr:
+        if request.acks == ACKS_ALL and len(leadership.state.committed) < self.min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
@@ -225,8 +223,8 @@ class Partition:
             records,
             self.leader_epoch,
             now_ms=self.context.env.clock.wall_ms(),
-            produce_version=produce_version,
-            origin=origin,
+            produce_version=request.produce_version,
+            origin=request.origin,
             guard=guard,
         )
         if not info.duplicate:
@@ -317,7 +315,7 @@ class Partition:
             if len(leadership.state.maximal) < self.min_isr:
                 error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
             for request, index in self.awaiting_replication.reached(log.high_watermark):
-                request.settle(index, error)
+                request.decide(index, error)
 
     # ISR
 
@@ -382,7 +380,7 @@ class Partition:
         hint = self.leader_hint() if error == ErrorCode.NOT_LEADER_OR_FOLLOWER else None
         for queue in (self.awaiting_replication, self.awaiting_flush, self.awaiting_low_watermark):
             for request, index in queue.drain():
-                request.settle(index, error, leader=hint)
+                request.decide(index, error, leader=hint)
 
     def delete_records(self, offset: int) -> int:
         """Raise the log start to ``offset`` (-1: the high watermark); the offset. Reference 5.12.
@@ -406,7 +404,7 @@ class Partition:
         """Complete DeleteRecords whose low watermark has been reached."""
         if self.awaiting_low_watermark and (low := self.low_watermark()) is not None:
             for request, index in self.awaiting_low_watermark.reached(low):
-                request.settle(index, ErrorCode.NONE)
+                request.decide(index, ErrorCode.NONE)
 
     def low_watermark(self) -> int | None:
         """The lowest log start among the leader and its live followers; None unless we lead."""
@@ -439,7 +437,7 @@ class Partition:
             log.append_as_follower(records)
             self.watches.tell_consumers(len(records), wake=False)
             self.watches.tell_followers(len(records), wake=True)
-        self.level = self.level or log.log_end_offset >= leader_high_watermark
+        self.has_caught_up = self.has_caught_up or log.log_end_offset >= leader_high_watermark
         self.follow_high_watermark(leader_high_watermark)
         start = min(leader_log_start, log.high_watermark)
         if start > log.log_start_offset:
@@ -508,7 +506,7 @@ class Partition:
 
     def _flushed(self, log: Log) -> None:
         for request, index in self.awaiting_flush.reached(log.flushed_offset):
-            request.settle(index, ErrorCode.NONE)
+            request.decide(index, ErrorCode.NONE)
         self.advance_high_watermark()
 
     # Readers

@@ -9,22 +9,23 @@ the log even if the answer is an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.validate import MalformedProduce
+from barnabas.replication.append_request import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    AppendRequest,
+    ProduceEntry,
+)
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import NotLeader, ProduceResult
 from barnabas.replication.settings import ReplicationContext
-from barnabas.storage.producers.verification import UNVERIFIED, VerificationGuard
 from barnabas.types import TopicPartition
-
-ACKS_ALL = -1
-ACKS_NONE = 0
-ACKS_LEADER = 1
 
 _LOG_START_UNTOLD = frozenset(
     {
@@ -34,26 +35,6 @@ _LOG_START_UNTOLD = frozenset(
         ErrorCode.KAFKA_STORAGE_ERROR,
     }
 )
-
-ProduceEntry = tuple[str, int, memoryview | None]
-"""(topic, partition, records); the records are stamped in place and given up by the caller."""
-
-
-@dataclass(slots=True, kw_only=True)
-class InTransaction:
-    """What an append in the name of a transactional id brings along (KIP-890)."""
-
-    guards: Mapping[TopicPartition, VerificationGuard] = field(default_factory=dict)
-    """Of partitions that were verified, or need not be."""
-    refused: Mapping[TopicPartition, KafkaError] = field(default_factory=dict)
-    """Partitions that must not be written to, and why."""
-
-    def guard(self, name: TopicPartition) -> VerificationGuard:
-        """What the log is shown. Raises the error of a refused partition."""
-        refused = self.refused.get(name)
-        if refused is not None:
-            raise refused
-        return self.guards.get(name, UNVERIFIED)
 
 
 class ProducePath:
@@ -70,45 +51,31 @@ class ProducePath:
         self._wheel = wheel
 
     def append(
-        self,
-        acks: int,
-        timeout_ms: int,
-        entries: Sequence[ProduceEntry],
-        *,
-        produce_version: int = 11,
-        origin: str = "client",
-        internal_topics: bool = True,
-        transaction: InTransaction | None = None,
-        denied: Container[str] = (),
+        self, request: AppendRequest
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
-        """The results now, or a promise of them within ``timeout_ms``; in the order of entries.
-
-        ``internal_topics``: whether the topics of the coordinators may be written to. ``denied``:
-        topics of the entries that the sender may not write to."""
-        if acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
-            return [self._refused(entry) for entry in entries]
+        """The results now, or a promise of them in time; in the order of entries."""
+        if request.acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
+            return [self._refused(entry) for entry in request.entries]
         results: list[ProduceResult] = []
         waiting: list[tuple[int, Partition, int]] = []
-        for topic, number, records in entries:
+        for topic, number, records in request.entries:
             result = ProduceResult(topic, number)
             results.append(result)
-            if topic in denied:
+            if topic in request.denied:
                 result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
                 continue
             name = TopicPartition(topic, number)
-            if topic in INTERNAL_TOPICS and not internal_topics and self._exists(name):
+            if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
                 result.fail(
                     ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic}"
                 )
                 continue
-            placed = self._append_one(
-                name, records, result, acks, produce_version, origin, transaction
-            )
-            if placed is not None and not self._is_safe(placed[0], placed[1], acks, result):
+            placed = self._append_one(name, records, result, request)
+            if placed is not None and not self._is_safe(*placed, request.acks, result):
                 waiting.append((len(results) - 1, *placed))
         if not waiting:
             return results
-        return self._park(results, waiting, acks, timeout_ms)
+        return self._park(results, waiting, request)
 
     def _exists(self, name: TopicPartition) -> bool:
         try:
@@ -127,26 +94,17 @@ class ProducePath:
         name: TopicPartition,
         records: memoryview | None,
         result: ProduceResult,
-        acks: int,
-        produce_version: int,
-        origin: str,
-        transaction: InTransaction | None,
+        request: AppendRequest,
     ) -> tuple[Partition, int] | None:
         """Append; the partition and the offset after the batch, or None with the error told."""
         partition = None
         try:
             host = self._host(name)
-            guard = None if transaction is None else transaction.guard(name)
+            guard = request.guard(name)
             partition = host
             if not records:
                 raise MalformedProduce(ErrorCode.INVALID_RECORD, f"no records for {name}")
-            info = partition.append_as_leader(
-                records,
-                acks=acks,
-                produce_version=produce_version,
-                origin=origin,
-                guard=guard,
-            )
+            info = partition.append_as_leader(records, request, guard)
         except NotLeader as error:
             result.fail(error.code, leader=error.leader)
             return None
@@ -184,16 +142,19 @@ class ProducePath:
         self,
         results: list[ProduceResult],
         waiting: list[tuple[int, Partition, int]],
-        acks: int,
-        timeout_ms: int,
+        request: AppendRequest,
     ) -> asyncio.Future[list[ProduceResult]]:
         future: asyncio.Future[list[ProduceResult]] = self._context.loop.create_future()
         produce = DelayedProduce(results, future, self._wheel)
         for index, partition, required in waiting:
             produce.wait(index)
-            queue = partition.awaiting_replication if acks == ACKS_ALL else partition.awaiting_flush
+            queue = (
+                partition.awaiting_replication
+                if request.acks == ACKS_ALL
+                else partition.awaiting_flush
+            )
             queue.add(required, produce, index)
-        self._wheel.add(produce, self._context.now_ms() + max(timeout_ms, 0))
+        self._wheel.add(produce, self._context.now_ms() + max(request.timeout_ms, 0))
         return future
 
 

@@ -125,7 +125,7 @@ class DelayedProduce:
         """Whether part ``index`` still waits."""
         return index in self._open
 
-    def settle(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
+    def decide(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
         """Decide one part; the last one completes the request."""
         if index not in self._open:
             return
@@ -152,7 +152,7 @@ class Waits(Protocol):
     """A request of several parts, each of which waits for one partition."""
 
     def is_open(self, index: int) -> bool: ...
-    def settle(
+    def decide(
         self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None
     ) -> None: ...
 

@@ -84,5 +84,5 @@ class Replica:
             self.last_caught_up_ms = max(self.last_caught_up_ms, fetched_ms)
 
     def is_caught_up(self, leader_end: int, now_ms: int, lag_max_ms: int) -> bool:
-        """Level with the leader, or was within ``lag_max_ms``."""
+        """Whether it is at the leader's end, or was within ``lag_max_ms``."""
         return self.log_end_offset == leader_end or now_ms - self.last_caught_up_ms <= lag_max_ms

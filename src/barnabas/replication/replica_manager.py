@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
+from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.controller_orders import ControllerOrders, Logs
 from barnabas.replication.fetch import FetchPath
 from barnabas.replication.fetch_params import FetchParams
@@ -18,7 +19,7 @@ from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
 from barnabas.replication.partition import Partition
-from barnabas.replication.produce import InTransaction, ProduceEntry, ProducePath
+from barnabas.replication.produce import ProducePath
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import (
     DeleteRecordsResult,
@@ -103,17 +104,17 @@ class ReplicaManager:
         for partition in list(self.partitions.values()):
             partition.maybe_shrink_isr()
 
-    def are_level(self, logs: Iterable[TopicPartition]) -> bool:
+    def have_caught_up(self, logs: Iterable[TopicPartition]) -> bool:
         """Whether each of these partitions, and each that the controller says is here (its log may
         be gone), has led here or caught up with its leader since the start. False as long as no
         controller has said anything."""
-        if not all(map(self._is_level, logs)):
+        if not all(map(self._has_caught_up, logs)):
             return False
         announced = list(self._announced_here())
-        return bool(announced) and all(map(self._is_level, announced))
+        return bool(announced) and all(map(self._has_caught_up, announced))
 
-    def _is_level(self, name: TopicPartition) -> bool:
-        return name in self.partitions and self.partitions[name].level
+    def _has_caught_up(self, name: TopicPartition) -> bool:
+        return name in self.partitions and self.partitions[name].has_caught_up
 
     def _announced_here(self) -> Iterator[TopicPartition]:
         me = self.context.settings.broker_id
@@ -180,28 +181,10 @@ class ReplicaManager:
         return (p for p in self.partitions.values() if p.leadership is not None)
 
     def append(
-        self,
-        acks: int,
-        timeout_ms: int,
-        entries: Sequence[ProduceEntry],
-        *,
-        produce_version: int = 11,
-        origin: str = "client",
-        internal_topics: bool = True,
-        transaction: InTransaction | None = None,
-        denied: Container[str] = (),
+        self, request: AppendRequest
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
-        """Append produced records; see ``ProducePath.append``."""
-        return self._produce.append(
-            acks,
-            timeout_ms,
-            entries,
-            produce_version=produce_version,
-            origin=origin,
-            internal_topics=internal_topics,
-            transaction=transaction,
-            denied=denied,
-        )
+        """Append records; see ``ProducePath.append``."""
+        return self._produce.append(request)
 
     def begin_verification(
         self, name: TopicPartition, producer_id: int, epoch: int, sequence: int

@@ -1,6 +1,7 @@
-"""The settings of one log, with Kafka's defaults (reference 10). Parsing from text lives elsewhere.
+"""LogConfig: the settings of one log, with Kafka's defaults (reference 10).
 
 Every field is the topic-level name with underscores; the broker-level names differ in prefix only.
+Parsing from text lives elsewhere.
 """
 
 from __future__ import annotations

@@ -159,13 +159,12 @@ class Log:
         *,
         now_ms: int,
         produce_version: int = 11,
-        origin: Origin | str = Origin.CLIENT,
+        origin: Origin = Origin.CLIENT,
         guard: VerificationGuard | None = None,
     ) -> AppendInfo:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
         place; the caller gives it up. ``guard`` comes with batches of a transaction."""
         self._fencing.check()
-        origin = Origin(origin)
         append_time_ms = NO_TIMESTAMP
         if origin is Origin.CLIENT:
             valid = validate_for(

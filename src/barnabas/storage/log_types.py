@@ -1,4 +1,4 @@
-"""Plain values that go into a log and come out of it."""
+"""LogAppendInfo, LoadedLogOffsets: plain values that go into a log and come out of it."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class _Loader:
         await self._check_indexes(names)
         if not self.checkpointed.clean:
             await self._recover()
-        end = self._settle_end()
+        end = self._find_end()
         complete = self.checkpointed.clean and not self.changed
         recovery_point = end if complete else min(self.checkpointed.recovery_point, end)
         start = max(self.checkpointed.log_start_offset, self.segments.first.base_offset)
@@ -303,7 +303,7 @@ class _Loader:
             )
         return cut
 
-    def _settle_end(self) -> int:
+    def _find_end(self) -> int:
         """The log end; makes sure that there is a segment and that it is not below the start."""
         start = self.checkpointed.log_start_offset
         if len(self.segments):

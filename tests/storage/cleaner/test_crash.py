@@ -19,6 +19,7 @@ from barnabas.records.batch import (
 from barnabas.seams import Env
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
+from barnabas.storage.producers.state import Origin
 from barnabas.types import Buffer
 
 CONFIG = LogConfig(cleanup_policy=("compact",), segment_bytes=1000, index_interval_bytes=100)
@@ -140,7 +141,7 @@ def dirty_log(env: Env) -> Log:
             base_sequence=number // 8 * 2 if is_transaction else -1,
             transactional=is_transaction,
         )
-        log.append_as_leader(memoryview(batch), 0, now_ms=RECORDED_MS, origin="coordinator")
+        log.append_as_leader(memoryview(batch), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR)
         if is_transaction:
             marker = build_marker(
                 EndTransactionMarker(ControlType.ABORT, 0),
@@ -148,7 +149,9 @@ def dirty_log(env: Env) -> Log:
                 producer_epoch=0,
                 timestamp_ms=RECORDED_MS,
             )
-            log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin="coordinator")
+            log.append_as_leader(
+                memoryview(marker), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR
+            )
         if number % 4 == 3:
             log.roll()
     log.set_high_watermark(log.log_end_offset)

@@ -34,6 +34,7 @@ from barnabas.storage.config import CleanerSettings, LogManagerSettings
 from barnabas.storage.log import Log, LogConfig
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
+from barnabas.storage.producers.state import Origin
 from barnabas.types import Buffer
 
 HOUR_MS = 3_600_000
@@ -51,7 +52,7 @@ def put(log: Log, *pairs: tuple[str, str | None], **fields: object) -> int:
 
 
 def append(log: Log, batch: Buffer) -> int:
-    info = log.append_as_leader(memoryview(batch), 0, now_ms=RECORDED_MS, origin="coordinator")
+    info = log.append_as_leader(memoryview(batch), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR)
     log.set_high_watermark(log.log_end_offset)
     return info.first_offset
 

@@ -20,6 +20,7 @@ from barnabas.records.batch import (
 from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.cleaner.offset_map import ENTRY_BYTES
 from barnabas.storage.log import LogConfig
+from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
 
 RETENTION_MS = 1000
@@ -124,7 +125,7 @@ class Machine:
             timestamp_ms=self.env.clock.wall_ms(),
         )
         self.log.append_as_leader(
-            memoryview(marker), 0, now_ms=self.env.clock.wall_ms(), origin="coordinator"
+            memoryview(marker), 0, now_ms=self.env.clock.wall_ms(), origin=Origin.COORDINATOR
         )
         if not commit:
             self.history.aborted.update(dict.fromkeys(offsets))

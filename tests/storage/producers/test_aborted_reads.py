@@ -11,6 +11,7 @@ from barnabas.records.batch import (
     iterate_batches,
 )
 from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
 
 TRANSACTIONS = 200
@@ -32,7 +33,7 @@ def filled() -> Log:
             producer_epoch=0,
             timestamp_ms=RECORDED_MS,
         )
-        log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin="coordinator")
+        log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR)
     log.set_high_watermark(log.log_end_offset)
     return log
 

@@ -8,6 +8,7 @@ from tests.storage.support import RECORDED_MS, batch, create, environment, memor
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
 from barnabas.storage.log import Log
+from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED, UNVERIFIED, VerificationGuard
 
 PID = 9
@@ -28,7 +29,7 @@ def send(
     guard: VerificationGuard | None,
     sequence: int = 0,
     epoch: int = 0,
-    origin: str = "client",
+    origin: Origin = Origin.CLIENT,
 ) -> ErrorCode:
     sent = batch(producer_id=PID, producer_epoch=epoch, base_sequence=sequence, transactional=True)
     try:
@@ -45,7 +46,7 @@ def end(log: Log, kind: ControlType = ControlType.ABORT, epoch: int = 0) -> None
         producer_epoch=epoch,
         timestamp_ms=RECORDED_MS,
     )
-    log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin="coordinator")
+    log.append_as_leader(memoryview(marker), 0, now_ms=RECORDED_MS, origin=Origin.COORDINATOR)
 
 
 def test_the_first_batch_needs_its_guard_and_the_others_none() -> None:
@@ -53,7 +54,7 @@ def test_the_first_batch_needs_its_guard_and_the_others_none() -> None:
     assert send(log, None) is ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     assert send(log, UNVERIFIED) is ErrorCode.INVALID_TXN_STATE
     assert send(log, VerificationGuard()) is ErrorCode.INVALID_TXN_STATE
-    assert send(log, UNVERIFIED, origin="coordinator") is ErrorCode.INVALID_TXN_STATE
+    assert send(log, UNVERIFIED, origin=Origin.COORDINATOR) is ErrorCode.INVALID_TXN_STATE
     guard = begin(log)
     assert begin(log) is guard
     assert send(log, guard) is ErrorCode.NONE

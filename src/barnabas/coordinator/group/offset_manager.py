@@ -26,7 +26,7 @@ from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.coordinator.group.writing import OFFSET_ERRORS, offsets_batch, tombstones_batch
 from barnabas.coordinator.log import CoordinatorLog
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.replication.produce import InTransaction
+from barnabas.replication.append_request import InTransaction
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The producers of a partition as a file: ``*.snapshot`` (reference 6.4). Pure."""
+"""ProducerStateManager, its snapshots: producers as the bytes of a file (reference 6.4). Pure."""
 
 from __future__ import annotations
 

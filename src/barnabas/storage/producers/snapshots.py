@@ -1,4 +1,4 @@
-"""The producer snapshots of a partition directory: ``<offset>.snapshot`` (reference 6.4)."""
+"""SnapshotFile: ``<offset>.snapshot`` in a partition's directory (reference 6.4)."""
 
 from __future__ import annotations
 
