@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from tests.cli.kit import fails
+from tests.cli.kit import fails, ok
 from tests.cluster_kit import Cluster, barnabas, wait_for
 
 pytestmark = pytest.mark.processes
@@ -98,6 +98,7 @@ def test_the_default_address_reaches_the_cluster_when_its_first_broker_is_dead(
     cluster: Cluster,
 ) -> None:
     first = f"127.0.0.1:{cluster.port}"
+    ok(cluster, "topic", "create", "on-both", "-r", "2")
     cluster.ask("kill", "broker:1")
     try:
         wait_for(
