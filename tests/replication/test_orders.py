@@ -85,6 +85,32 @@ def test_a_replica_that_was_made_again_meanwhile_is_not_deleted() -> None:
     run(main())
 
 
+def test_checkpoints_are_written_once_for_all_that_is_deleted() -> None:
+    """Each names every log of its directory: once for each would be a matter of squares."""
+
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            cluster.partitions = list(range(20))
+            await cluster.announce()
+            node = cluster.nodes[2]
+            for partition in node.manager.partitions.values():
+                await partition.log_or_raise().flush()
+            await node.logs.checkpoint()
+            written: list[str] = []
+            rename = node.files.rename
+
+            def counted(source: str, target: str) -> None:
+                written.append(target)
+                rename(source, target)
+
+            node.files.rename = counted  # type: ignore[method-assign]
+            answer = await node.manager.stop_replica(_deletion(*range(20)))
+            assert _errors(answer) == [ErrorCode.NONE] * 20
+            assert written.count("/data/recovery-point-offset-checkpoint") == 1
+
+    run(main())
+
+
 def test_listeners_hear_of_the_end_of_a_role_before_the_next_one() -> None:
     heard: list[str] = []
 

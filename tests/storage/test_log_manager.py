@@ -197,6 +197,7 @@ def test_deleting_renames_at_once_and_removes_later() -> None:
         await logs.checkpoint()
         assert offsets(files, "log-start-offset-checkpoint") == {A: 2}
         await logs.delete(A)
+        await logs.checkpoint_deletions()
         assert offsets(files, "log-start-offset-checkpoint") == {}
         assert offsets(files, "recovery-point-offset-checkpoint") == {}
         assert [n[-7:] for n in files.list("/data") if n.startswith("flights")] == ["-delete"]

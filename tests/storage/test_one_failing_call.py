@@ -175,6 +175,7 @@ async def _move(manager: LogManager, log: Log) -> None:
 async def _delete(manager: LogManager, log: Log) -> None:
     if log.topic_partition == D:
         await manager.delete(D)
+        await manager.checkpoint_deletions()
 
 
 EARLIER: list[Step] = [_append, _flush]

@@ -59,6 +59,7 @@ class Logs(Protocol):
     ) -> Log: ...
     def get(self, topic_partition: TopicPartition) -> Log | None: ...
     async def delete(self, topic_partition: TopicPartition) -> None: ...
+    async def checkpoint_deletions(self) -> None: ...
 
 
 class _Order(NamedTuple):
@@ -286,6 +287,7 @@ class ControllerOrders:
                 Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
             )
         self._fetchers.stop_idle()
+        await self._logs.checkpoint_deletions()
         return Message(error_code=ErrorCode.NONE, partition_errors=errors)
 
     async def _stop(self, name: TopicPartition, leader_epoch: int, delete: bool) -> ErrorCode:

@@ -69,6 +69,8 @@ class LogManager(LogOwner):
         self._background = BackgroundWork(env, self._directories, self._checkpoints)
         self._removals = Removals(env.files)
         self._preferred: dict[TopicPartition, LogDirectory] = {}
+        self._deleted_in: dict[str, LogDirectory] = {}
+        """By path: what its checkpoints still say is of logs that are deleted."""
         self._copies: list[tuple[LogDirectory, str]] = []
         """Copies that a start has found."""
         self._loaded = False
@@ -316,7 +318,8 @@ class LogManager(LogOwner):
 
     async def delete(self, topic_partition: TopicPartition) -> None:
         """Forget a log and rename its directory ``-delete``; the data goes after
-        ``file.delete.delay.ms``. Nothing to do if there is none."""
+        ``file.delete.delay.ms``. Nothing to do if there is none. Then others have their turn:
+        deleting many takes long. When all are, ``checkpoint_deletions`` is to be called."""
         log = self._directories.logs.pop(topic_partition, None)
         if log is None:
             return
@@ -333,7 +336,16 @@ class LogManager(LogOwner):
         log.relocate(target)
         log.retire()
         self._removals.add_directory(target, log.config.file_delete_delay_ms)
-        await self._checkpoints.offsets(directory)
+        self._deleted_in[directory.path] = directory
+        await asyncio.sleep(0)
+
+    async def checkpoint_deletions(self) -> None:
+        """No checkpoint speaks of deleted logs any more: written once for all of them, since each
+        names every log of its directory. A log that is made again before does so by itself
+        (``LogDirectory.forget``)."""
+        directories, self._deleted_in = self._deleted_in, {}
+        for directory in directories.values():
+            await self._checkpoints.offsets(directory)
 
     def update_settings(self, settings: LogManagerSettings, default_config: LogConfig) -> None:
         """Go by other settings from now on; intervals of background work stay as they are."""
