@@ -294,7 +294,10 @@ def _scanned(history: History, known: _Known) -> Iterator[Anomaly]:
 
 
 def _versions(history: History, known: _Known) -> Iterator[Anomaly]:
-    versions = {(u.key, u.name, u.value): u.version for u in history.updates}
+    # Deletions are all alike: they tell no version.
+    versions: dict[tuple[str, str, str | None], int] = {
+        (u.key, u.name, u.value): u.version for u in history.updates if u.value is not None
+    }
     for (key, name), values in known.items():
         order = [versions.get((key, name, values[offset])) for offset in sorted(values)]
         told = [version for version in order if version is not None]
