@@ -18,11 +18,12 @@ INCREMENTAL_ALTER_CONFIGS_VERSION = 1
 TOPIC_RESOURCE = 2
 SET, DELETE = 0, 1
 AT_ONCE_MS = 2_000
-"""For how long the controller holds its answer back while it creates or deletes; then we look."""
+"""For how long the controller may hold back its answer while it creates or deletes. After that the
+client looks for itself."""
 LONGEST_PAUSE_S = 1.0
 
 Progress = Callable[[int, int], None]
-"""Told how many partitions of how many are ready."""
+"""Is called with the number of partitions that are ready, and of all."""
 
 
 async def create_topic(
@@ -88,7 +89,8 @@ async def _asked(
     done: ErrorCode,
 ) -> ErrorCode:
     """NONE, or REQUEST_TIMED_OUT if the controller has begun and is not ready yet. Asks again while
-    the controller moves; after a request that was not answered ``done`` says that it was heard."""
+    the controller moves. ``done`` is the error that means, after a request without an answer, that
+    the controller had heard it."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     heard = False
@@ -138,8 +140,8 @@ async def wait_for_leaders(
     timeout_ms: int = 30_000,
     progress: Progress | None = None,
 ) -> None:
-    """Until every partition of ``topic`` (at least ``partitions``) has a leader. Raises Unfinished
-    if no further one has got one for ``timeout_ms``, Unreachable."""
+    """Wait until every partition of ``topic`` (at least ``partitions`` of them) has a leader.
+    Raises Unfinished if for ``timeout_ms`` no further partition has got one; Unreachable."""
     best = (-1, 0)
 
     async def look() -> str | None:
@@ -176,8 +178,8 @@ async def _watch(
     what: str,
     timeout_ms: int,
 ) -> None:
-    """Look, ever less often, until there is nothing left to say. Raises Unfinished if what is
-    ``reached`` stays the same for ``timeout_ms``."""
+    """Look again, at growing intervals, until nothing is missing. Raises Unfinished if ``reached``
+    stays the same for ``timeout_ms``."""
     loop = asyncio.get_running_loop()
     last, since, pause = reached(), loop.time(), RETRY_PAUSE_S
     while (missing := await look()) is not None:

@@ -106,8 +106,8 @@ class ClusterClient:
         return self.view
 
     async def status(self, topics: Sequence[str] | None = None) -> ClusterView:
-        """Metadata of all topics, or of those named, with exactly the brokers that are alive:
-        Metadata alone names those that have just gone for a while."""
+        """Metadata of all topics, or of those named, with only the brokers that are alive. Metadata
+        alone still names a broker for a while after it has gone."""
         view = await self.metadata(topics)
         answer = await self.any_broker(
             ApiKey.DESCRIBE_CLUSTER,
@@ -118,7 +118,8 @@ class ClusterClient:
         return replace(view, brokers={i: b for i, b in view.brokers.items() if i in alive})
 
     async def any_broker(self, api: ApiKey, version: int, message: Message) -> Any:
-        """The response of the first broker that answers, of those known and of the bootstrap."""
+        """The response of the first broker that answers. Known brokers are asked before the
+        bootstrap addresses."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         last: Exception | None = None
@@ -145,10 +146,9 @@ class ClusterClient:
         return await self.send((broker.host, broker.port), api, version, message)
 
     async def controller(self, api: ApiKey, version: int, message: Message) -> Any:
-        """The response of the controller, which may be asked twice if its connection is lost.
-
-        Raises Unreachable if there is none in ``timeout_ms``, Unfinished if it works on the request
-        for more than ``ANSWER_MS``."""
+        """The response of the controller. It may get the request twice if its connection is lost.
+        Raises Unreachable if nobody is controller for ``timeout_ms``, Unfinished if it works on the
+        request for more than ``ANSWER_MS``."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         while True:
@@ -162,8 +162,8 @@ class ClusterClient:
             await asyncio.sleep(RETRY_PAUSE_S)
 
     async def ask_controller(self, api: ApiKey, version: int, message: Message) -> Any:
-        """The response of the controller, to which the request is sent at most once. Raises
-        Unreachable if there is none in ``timeout_ms``, Unanswered once the request is sent."""
+        """The response of the controller, which gets the request once at most. Raises Unreachable
+        if nobody is controller for ``timeout_ms``, Unanswered once the request is sent."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         while True:
@@ -226,7 +226,7 @@ class ClusterClient:
 
 
 def no_controller() -> Unreachable:
-    """Nobody leads the cluster just now, or nobody can be reached who does."""
+    """No broker is controller at the moment, or the one that is cannot be reached."""
     return Unreachable("the cluster has no controller that can be reached")
 
 

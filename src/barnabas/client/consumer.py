@@ -30,9 +30,8 @@ class Fetched:
 
 
 async def list_offset(client: ClusterClient, tp: TopicPartition, timestamp: int) -> int:
-    """The offset for a timestamp (ms), or for EARLIEST or LATEST; -1 if no record is so young.
-
-    Raises ClientError, Unreachable."""
+    """The first offset at or after a timestamp (ms), or the offset of EARLIEST or LATEST; -1 if
+    every record is older. Raises ClientError, Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     request = Message(
@@ -80,11 +79,10 @@ async def fetch(
     max_wait_ms: int = 500,
     read_committed: bool = False,
 ) -> Fetched:
-    """Records of one partition from ``offset``; none after ``max_wait_ms`` at its end, with
-    ``read_committed`` none of transactions that were aborted or are open.
-
-    Leaders are looked up anew as they move; nothing is skipped. Raises ClientError
-    (OFFSET_OUT_OF_RANGE among others), Unreachable."""
+    """Records of one partition from ``offset``; none if nothing comes within ``max_wait_ms``. With
+    ``read_committed`` records of open and aborted transactions are left out. Follows the leader as
+    it moves and skips nothing. Raises ClientError (OFFSET_OUT_OF_RANGE among others), Unreachable.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     while True:
@@ -125,8 +123,8 @@ def _fetch_request(
     max_wait_ms: int,
     read_committed: bool,
 ) -> Message:
-    """With the epoch of the leader as we know it: who follows by now, perhaps with less than the
-    leader has, refuses instead of calling the offset out of range."""
+    """The request names the leader epoch that this client knows. A broker that has become a
+    follower then answers with an error about its role, not with OFFSET_OUT_OF_RANGE."""
     return Message(
         replica_id=CONSUMER_REPLICA_ID,
         max_wait=max_wait_ms,
@@ -158,14 +156,14 @@ def _fetch_request(
 def _fetched(
     data: bytes | None, offset: int, high_watermark: int, aborted: list[tuple[int, int]]
 ) -> Fetched:
-    """The records at or above ``offset`` of whole batches; control records are passed over, and
-    those of the ``aborted`` transactions: (first offset, producer id)."""
+    """The records at or above ``offset`` of whole batches. Control records are left out, and so are
+    those of the ``aborted`` transactions, given as (first offset, producer id)."""
     view = memoryview(data or b"")
     records: list[Record] = []
     next_offset = offset
     waiting = sorted(aborted, reverse=True)
     skipped: dict[int, None] = {}
-    """Producers whose transaction, open at this place, was aborted."""
+    """Producers whose transaction is open at this offset and was aborted later."""
     for header, position, size in iterate_batches(view):
         if position + size > len(view):
             break

@@ -1,4 +1,5 @@
-"""Requests to the coordinator of a group or of a transactional id, wherever it is by then."""
+"""Requests to the coordinator of a group or of a transactional id, which is found again when it
+moves."""
 
 from __future__ import annotations
 
@@ -40,9 +41,8 @@ async def ask_coordinator(
     *,
     again: Collection[ErrorCode] = ASK_AGAIN,
 ) -> tuple[int, Any]:
-    """(broker id, response) of a key's coordinator, looked up anew as it moves.
-
-    Errors of ``again`` are met by asking once more. Raises ClientError, Unreachable."""
+    """(broker id, response) of a key's coordinator. Looks it up again when it has moved; asks once
+    more after an error in ``again``. Raises ClientError, Unreachable."""
     asked = -1
 
     async def ask() -> Any:
@@ -76,7 +76,7 @@ async def retried(
     *,
     again: Collection[ErrorCode] = ASK_AGAIN,
 ) -> Any:
-    """The response of ``ask()`` once ``error(response)`` is none. Raises ClientError,
+    """The response of ``ask()``, asked until ``error(response)`` is NONE. Raises ClientError,
     Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000

@@ -1,4 +1,4 @@
-"""What a client can meet."""
+"""Errors of the client."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Unreachable(Exception):
 
 
 class Unanswered(ConnectionError):
-    """A request was sent and will not be answered any more: it may have been carried out.
-    ``is_late``: nothing was heard of it in time; else the connection was lost."""
+    """A request was sent and no answer will come: it may have been carried out. ``is_late`` says
+    that no answer came in time; otherwise the connection was lost."""
 
     def __init__(self, broker: int, error: OSError, *, is_late: bool) -> None:
         super().__init__(f"broker {broker}: {error}")
@@ -58,4 +58,4 @@ RETRIABLE = frozenset(
         ErrorCode.CORRUPT_MESSAGE,
     }
 )
-"""A later attempt, after new metadata, may succeed."""
+"""Whether another attempt with new metadata may succeed."""

@@ -231,7 +231,8 @@ async def delete_group(client: ClusterClient, group: str) -> None:
 
 
 def assigned_partitions(data: bytes) -> tuple[TopicPartition, ...] | None:
-    """The partitions in a consumer's assignment; none if it is empty, None if it is not one."""
+    """The partitions in a consumer's assignment. Empty if the assignment is; None if it is not a
+    consumer's."""
     if not data:
         return ()
     found: list[TopicPartition] = []

@@ -61,8 +61,8 @@ class ClusterView:
         return leader if leader in self.brokers else None
 
     def replica_state(self, partition: PartitionView, broker: int) -> str:
-        """leader, in sync, lagging, offline, or "" where the broker holds no replica. Who is not
-        in the cluster is offline, whatever the partition's state still says."""
+        """leader, in sync, lagging, offline, or "" where the broker holds no replica. A broker that
+        is not in the cluster is offline, even if the partition's state still names it."""
         if broker not in partition.replicas and broker != partition.leader:
             return ""
         if broker not in self.brokers or broker in partition.offline:
@@ -72,7 +72,7 @@ class ClusterView:
         return "in sync" if broker in partition.isr else "lagging"
 
     def is_leaderless(self, partition: PartitionView) -> bool:
-        """Whether nobody takes its records just now."""
+        """Whether the partition has no live leader."""
         return self.replica_state(partition, partition.leader) != "leader"
 
     def is_under_replicated(self, partition: PartitionView) -> bool:

@@ -1,7 +1,8 @@
-"""A producer for tools and tests: one batch in flight per partition, retried until it is known.
+"""A producer for tools and tests. One batch is in flight for each partition and is sent again until
+its outcome is known.
 
-With idempotence a batch that is sent again after a lost answer is recognised by its sequence
-number, so every record lands exactly once and in order (KIP-98).
+With idempotence the broker recognises by its sequence number a batch that is sent again after a
+lost answer. So every record is written once and in order (KIP-98).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class _Sequence:
     producer_epoch: int
     next: int = 0
     doubtful: bool = False
-    """The outcome of the last batch is unknown: its numbers must not be used for another."""
+    """The outcome of the last batch is unknown. Its sequence numbers must not be used for another
+    batch."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -87,11 +89,11 @@ class Producer:
             await asyncio.sleep(RETRY_PAUSE_S)
 
     async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
-        """Append ``records`` as one batch; the offset of its first record (-1 with acks=0).
-
-        Raises ClientError for a refusal that repeating cannot mend, Unreachable when the outcome
-        is still unknown after the delivery timeout. After either the partition goes on under a new
-        producer id: another batch with the same numbers could be taken for the first."""
+        """Append ``records`` as one batch; the offset of its first record (-1 with acks=0). Raises
+        ClientError for a refusal that no repetition can change, Unreachable if the outcome is still
+        unknown after the delivery timeout. After either error the partition goes on under a new
+        producer id: the broker could take another batch with the same sequence numbers for the
+        first one."""
         sequence = self._sequences.setdefault(
             tp, _Sequence(self._producer_id, self._producer_epoch)
         )

@@ -25,13 +25,13 @@ class Move:
 
     partition: TopicPartition
     replicas: tuple[int, ...]
-    """Of the target, and those that go."""
+    """``adding`` are replicas of the target, ``removing`` are those that go."""
     adding: tuple[int, ...]
     removing: tuple[int, ...]
 
 
 Outcomes = Mapping[TopicPartition, ClientError | None]
-"""What became of each partition: None is well."""
+"""The outcome for each partition; None is success."""
 
 
 async def reassign(

@@ -1,4 +1,4 @@
-"""Addresses that do not answer, told once each while a client goes on trying."""
+"""Tells which addresses do not answer, once each, while a client goes on trying."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from barnabas.protocol.connection import RequestTimedOut
 
 PATIENCE_S = 3.0
-"""So long somebody is left to wait without a word."""
+"""How long a user waits before being told."""
 
 Address = tuple[str, int]
 
 
 class Silence:
-    """Since when each address has answered nothing of what it was asked."""
+    """Since when each address has not answered."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         """``tell`` is given a sentence."""
@@ -27,7 +27,7 @@ class Silence:
 
     @contextmanager
     def asking(self, address: Address) -> Iterator[None]:
-        """An attempt to connect or a request; an OSError is one that failed."""
+        """Tell of an attempt to connect, or of a request. An OSError means that it failed."""
         loop = asyncio.get_running_loop()
         since = self._since.setdefault(address, loop.time())
         timer = loop.call_at(since + PATIENCE_S, self._say, address)
@@ -44,7 +44,7 @@ class Silence:
             timer.cancel()
 
     def _say(self, address: Address) -> None:
-        """If it is time, and nobody else has had an answer from there meanwhile."""
+        """Tell, if it is time and the address has answered nobody since."""
         since = self._since.get(address)
         now = asyncio.get_running_loop().time()
         if since is None or now < since + PATIENCE_S or address in self._told:

@@ -25,12 +25,14 @@ _AGAIN = ASK_AGAIN | {ErrorCode.CONCURRENT_TRANSACTIONS}
 
 
 class TransactionalProducer(Producer):
-    """``await start()`` first: it fences whoever had the id before. Then ``send`` and
-    ``send_offsets`` in any number, then ``commit`` or ``abort``, and so on.
+    """``await start()`` first: it fences a producer that had the id before. Then any number of
+    ``send`` and ``send_offsets``, then ``commit`` or ``abort``, and so on.
 
-    ClientError: this transaction cannot go on. After a refusal of ``send`` or ``send_offsets``
-    ``start`` begins anew, which aborts what is open; PRODUCER_FENCED and INVALID_PRODUCER_EPOCH
-    mean that another has the id. Unreachable from ``commit``: nobody knows."""
+    ClientError means that this transaction cannot go on. After a refusal of ``send`` or
+    ``send_offsets``, ``start`` aborts what is open and begins anew. PRODUCER_FENCED and
+    INVALID_PRODUCER_EPOCH mean that another producer has taken the id. Unreachable from ``commit``
+    means that the outcome is unknown.
+    """
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class TransactionalProducer(Producer):
         self._open = False
 
     async def _new_producer_id(self) -> tuple[int, int]:
-        """After a batch whose outcome is unknown its transaction cannot be continued."""
+        """A transaction with a batch whose outcome is unknown cannot be continued."""
         raise ClientError(f"transactional id {self._transactional_id}", ErrorCode.INVALID_TXN_STATE)
 
     async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
@@ -136,7 +138,7 @@ class TransactionalProducer(Producer):
         )
 
     async def commit(self) -> None:
-        """Commit what is open. Raises ClientError, Unreachable (nobody knows)."""
+        """Commit what is open. Raises ClientError, Unreachable (the outcome is unknown)."""
         await self._end(commit=True)
 
     async def abort(self) -> None:

@@ -45,9 +45,12 @@ class ClusterPlan:
         return f"{self.directory}/coordinator"
 
     def broker_settings(self, broker_id: int) -> dict[str, str]:
-        """server.properties of one broker: Kafka's defaults, small internal topics, groups that
-        join at once, short waits when all brokers stop together and none can take over, then the
-        overrides of the command line."""
+        """server.properties of one broker: Kafka's defaults, changed for a cluster on one machine,
+        then the overrides of the command line.
+
+        Internal topics are small and groups rebalance without delay. When all brokers stop
+        together, each waits only briefly for another to take over its leaderships.
+        """
         replicas = str(min(3, self.brokers))
         return {
             "broker.id": str(broker_id),
@@ -64,7 +67,7 @@ class ClusterPlan:
         }
 
     def log_path(self, name: str) -> str:
-        """Where the process ``name`` says what it does."""
+        """The log file of the process ``name``."""
         return f"{self.directory}/{name.replace(':', '-')}.log"
 
     def process_names(self) -> list[str]:

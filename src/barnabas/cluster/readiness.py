@@ -19,9 +19,8 @@ async def wait_until_ready(
     interrupted: Callable[[], Awaitable[bool]],
     security: ClientSecurity = PLAINTEXT,
 ) -> bool:
-    """Until each broker of ``plan`` knows all the others and their controller.
-
-    ``interrupted`` is asked between attempts; False as soon as it says so."""
+    """Wait until each broker of ``plan`` knows all the others and the controller. ``interrupted``
+    is asked between attempts; once it says so the result is False."""
     bootstrap = Bootstrap(servers=plan.bootstrap, security=security)
     client = ClusterClient(bootstrap, "barnabas-up", timeout_ms=1000)
     async with client:

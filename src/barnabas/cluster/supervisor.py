@@ -1,9 +1,9 @@
-"""The parent of a local cluster's processes: forks them, watches them, does chaos to them.
+"""The parent of a local cluster's processes: starts, watches, signals and restarts them.
 
-Everything heavy is imported once, before the first fork: a child is ready in a fraction of the time
-of a fresh interpreter and shares the parent's memory pages. The supervisor has no event loop; it
-sleeps in ``select`` on its control socket and on signals. A process that dies stays dead until
-somebody asks for its restart: this is a cluster to break.
+Everything heavy is imported once, before the first fork. So a child is ready in a fraction of the
+time of a fresh interpreter and shares the parent's memory pages. The supervisor has no event loop:
+it waits in ``select`` for its control socket and for signals. It restarts a dead process only when
+asked to.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Process:
     log_bytes: int = 0
     """Size of its log when it started."""
     on_request: bool = False
-    """A command ended it, or is about to."""
+    """A command has ended it, or is about to."""
 
 
 class Supervisor:
@@ -116,8 +116,8 @@ class Supervisor:
         self._reap()
 
     def run(self) -> int:
-        """Until Ctrl-C, SIGTERM, or until every process has ended and nobody asked for the end of
-        any (who did may ask for a restart); the exit code."""
+        """Until Ctrl-C or SIGTERM; or until every process has ended and none was ended by a
+        command, for that one may still be restarted. The exit code."""
         self._starting = False
         while not self._interrupts:
             self.poll(1.0)
@@ -131,7 +131,7 @@ class Supervisor:
         return [p for p in self.processes.values() if p.state in ("running", "paused")]
 
     def failure(self) -> str | None:
-        """Why the first process that failed did so, in its own words; None if none has."""
+        """The last line that the first failed process logged; None if none has failed."""
         for process in self.processes.values():
             if process.state in ("running", "paused", "stopped"):
                 continue

@@ -1,4 +1,4 @@
-"""Appending to the internal topic of a coordinator and hearing what became of it."""
+"""Appends to the internal topic of a coordinator, and the outcome of each append."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Done = Callable[[ErrorCode, int], None]
 
 
 class CoordinatorLog:
-    """Writes batches; a write counts once the whole in-sync set has it."""
+    """Writes batches. A write counts once all in-sync replicas have it."""
 
     def __init__(self, replicas: ReplicaManager) -> None:
         self._replicas = replicas
@@ -32,7 +32,7 @@ class CoordinatorLog:
         *,
         transaction: InTransaction | None = None,
     ) -> None:
-        """Append now; ``done`` may be called before this returns."""
+        """Append now. ``done`` may be called before this returns."""
         if not owned.is_current:
             done(ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
             return
@@ -51,9 +51,9 @@ class CoordinatorLog:
             done(results[0].error, results[0].base_offset)
             return
 
-        def settled(future: asyncio.Future[list[ProduceResult]]) -> None:
+        def when_replicated(future: asyncio.Future[list[ProduceResult]]) -> None:
             if not future.cancelled():
                 result = future.result()[0]
                 done(result.error, result.base_offset)
 
-        results.add_done_callback(settled)
+        results.add_done_callback(when_replicated)

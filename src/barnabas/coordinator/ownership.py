@@ -1,11 +1,15 @@
-"""Which partitions of an internal topic this broker leads, loaded and unloaded as they move.
+"""Which partitions of an internal topic this broker leads. They are loaded and unloaded as
+leadership moves.
 
 Leading a partition of ``__consumer_offsets`` means coordinating its groups, leading one of
-``__transaction_state`` its transactional ids (reference 8.7, 7.6). A load reads the whole log while
-the loop goes on, and is done only once everything it read is replicated: what a client has been
-told never goes back, whoever leads next. What is appended meanwhile (markers of transactions) is
-read too. A role is told by the identity of the partition's leadership, which lasts as long as this
-broker leads without a break, over any number of epochs (trap 50, KAFKA-15468).
+``__transaction_state`` its transactional ids (reference 8.7, 7.6).
+
+A load reads the whole log while the loop does other work. It ends only once everything it read is
+replicated, so that what a client was told stays true, whichever broker leads next. Records that are
+appended meanwhile (markers of transactions) are read too.
+
+A role is identified by the partition's leadership object. That lasts as long as this broker leads
+without interruption, over any number of epochs (trap 50, KAFKA-15468).
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from barnabas.types import Buffer, TopicPartition
 log = logging.getLogger(__name__)
 
 LOAD_BYTES_PER_TURN = 64 * 1024
-"""Read in one go before the loop gets its turn: about 5 ms."""
+"""Bytes read at a time before other work of the loop has its turn: about 5 ms."""
 
 
 class Load(Protocol):
@@ -42,7 +46,8 @@ L = TypeVar("L", bound=Load)
 
 
 class OwnedPartition(Generic[T]):
-    """One partition that this broker leads, and what it keeps, by its name (group, id)."""
+    """One partition that this broker leads, and the state it keeps, by name (group, transactional
+    id)."""
 
     __slots__ = ("entries", "leadership", "partition", "ready")
 
@@ -60,7 +65,7 @@ class OwnedPartition(Generic[T]):
 
     @property
     def is_current(self) -> bool:
-        """Whether this broker has led it ever since."""
+        """Whether this broker has led the partition without interruption since the load began."""
         return self.partition.leadership is self.leadership
 
 
@@ -80,10 +85,9 @@ class _Replicated:
 
 
 class Ownership(Generic[T, L]):
-    """Hears of roles, loads and unloads, and finds the partition of a name.
-
-    ``begin`` makes an empty load, ``finish`` turns a complete one into entries. ``on_unloaded`` is
-    given what a partition kept that has gone."""
+    """Is told of roles, loads and unloads, and finds the partition of a name. ``begin`` makes an
+    empty load, ``finish`` turns a complete one into entries. ``on_unloaded`` gets the entries of a
+    partition that was unloaded."""
 
     def __init__(
         self,
@@ -125,7 +129,7 @@ class Ownership(Generic[T, L]):
         return owned
 
     def home(self, name: str, entry: T) -> OwnedPartition[T] | None:
-        """Where an entry lives now; None if it is no longer ours."""
+        """The partition that keeps an entry; None if this broker does not lead it."""
         owned = self._current(self.partition_of(name))
         return owned if owned is not None and owned.entries.get(name) is entry else None
 
@@ -136,7 +140,7 @@ class Ownership(Generic[T, L]):
 
     @property
     def is_loading(self) -> bool:
-        """Whether a partition of ours is not loaded yet."""
+        """Whether a partition that this broker leads is still being loaded."""
         return any(not owned.ready for owned in self._owned.values())
 
     def _current(self, number: int) -> OwnedPartition[T] | None:
@@ -149,7 +153,7 @@ class Ownership(Generic[T, L]):
     # Roles (called within the controller's order: nothing here takes long)
 
     def became_leader(self, partition: TopicPartition, leader_epoch: int) -> None:
-        """Load, unless it is loaded since before."""
+        """Load the partition, unless it has been loaded in the same leadership."""
         if partition.topic != self._topic:
             return
         hosted = self._replicas.get(partition)
@@ -190,7 +194,7 @@ class Ownership(Generic[T, L]):
     # Loading
 
     async def run(self) -> None:
-        """Load what has come to us, one partition after the other; for ever."""
+        """Load the partitions that this broker has begun to lead, one after the other; for ever."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -204,7 +208,7 @@ class Ownership(Generic[T, L]):
                     self._when_replicated(owned, load, end)
 
     async def _read(self, owned: OwnedPartition[T], load: L) -> int:
-        """Everything up to the end of the log; that end."""
+        """Read up to the end of the log; that end."""
         offset = 0
         while owned.is_current and offset < owned.partition.log_or_raise().log_end_offset:
             offset = _read_some(owned.partition, load, offset)
@@ -212,7 +216,7 @@ class Ownership(Generic[T, L]):
         return offset
 
     def _when_replicated(self, owned: OwnedPartition[T], load: L, end: int) -> None:
-        """Finish once what was read is replicated. A few records more may have come since."""
+        """Finish once everything read is replicated. A few more records may have come since."""
         if not owned.is_current:
             return
         try:
@@ -242,7 +246,7 @@ class Ownership(Generic[T, L]):
 
 
 def _read_some(partition: Partition, load: Load, offset: int) -> int:
-    """Take one turn's bytes from ``offset``; where to go on. Raises KafkaError."""
+    """Read what fits in one turn, from ``offset``; the next offset. Raises KafkaError."""
     own = partition.log_or_raise()
     start, end = max(offset, own.log_start_offset), own.log_end_offset
     found = own.read(start, LOAD_BYTES_PER_TURN, up_to=end, min_one=True)

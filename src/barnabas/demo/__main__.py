@@ -33,7 +33,8 @@ RECOVERY_TIMEOUT_S = 60.0
 COORDINATOR_AWAY_S = 2.0
 RATE = 15_000
 PATIENT_RATE = 4_000
-"""So slow that the data set outlasts the sessions of two dead brokers on a foreign ZooKeeper."""
+"""Records a second: slow enough for the data set to outlast the sessions of two dead brokers on a
+ZooKeeper that is not ours."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,7 +187,7 @@ async def _failures(demo: Demo) -> tuple[int, int]:
 
 
 def _bound() -> str:
-    """What bounds a failover on a ZooKeeper that is not ours."""
+    """How long a failover may take on a ZooKeeper that is not ours."""
     timeout_ms = BrokerConfig({"zookeeper.connect": "-"}).integer("zookeeper.session.timeout.ms")
     return (
         f"on a ZooKeeper of yours a dead broker's session ends {timeout_ms} ms after its last"

@@ -1,4 +1,4 @@
-"""What the cluster's znodes said, and when: the demo's clock of a failover."""
+"""What the cluster's znodes showed, and when. The demo measures failovers by it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """AdminZkClient: what API handlers read and write of topics and settings (reference 1.4, 2.4, 14).
 
-None of it is fenced by the controller epoch, as in Kafka: whoever is asked writes, and the
-controller reacts to the nodes. Flows over the client; they wait out a lost connection and tell
-their own earlier write from somebody else's, so a caller only limits the time
-(``asyncio.timeout``). KafkaError is the requester's fault; SessionExpired ends everything.
+None of it is fenced by the controller epoch, as in Kafka: any broker writes, and the controller
+reacts to the nodes. Each function waits while the connection is lost and recognises its own earlier
+write. The caller limits the time with ``asyncio.timeout``. KafkaError is the requester's fault;
+SessionExpired ends everything.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ async def read_configs(
     *,
     unreadable: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """The settings of those entities that have a node, in the order asked. A node that cannot be
-    read is told in the log and stands for ``unreadable``; without that it is a MalformedZNode."""
+    """The settings of those entities that have a node, in the order asked. If a node cannot be
+    read, the log says so and its settings are ``unreadable``; without that argument MalformedZNode
+    is raised."""
     found = await _read(zookeeper, {entity: paths.config_path(entity) for entity in entities})
     configs = {}
     for entity, data in found.items():
@@ -124,7 +125,8 @@ async def create_topic(
 
 
 async def check_new_topic(zookeeper: ZooKeeperClient, topic: str) -> None:
-    """Raise what speaks against a new topic of this name; also the whole of ``validate_only``."""
+    """Raise the reason why a topic of this name cannot be created. This is also all that
+    ``validate_only`` does."""
     if await zookeeper.exists(paths.delete_topic_path(topic)) is not None:
         message = f"Topic '{topic}' is marked for deletion."
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, message)
@@ -179,8 +181,7 @@ async def add_partitions(
 
 
 async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
-    """Ask the controller to delete a topic; a second mark does nothing, so repeating is safe.
-
+    """Ask the controller to delete a topic. Asking twice is safe: the second mark changes nothing.
     Raises UNKNOWN_TOPIC_OR_PARTITION."""
 
     async def attempt() -> None:
@@ -195,8 +196,8 @@ async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
 async def mark_for_deletion_by_id(
     zookeeper: ZooKeeperClient, topic: str, topic_id: uuid.UUID
 ) -> None:
-    """The same for a topic that was asked for by its id: not its successor of the same name, which
-    Kafka would delete as well. Raises UNKNOWN_TOPIC_ID."""
+    """Delete a topic by its id. A newer topic of the same name is left alone; Kafka would delete
+    it. Raises UNKNOWN_TOPIC_ID."""
     path, marker = paths.topic_path(topic), CreateOp(paths.delete_topic_path(topic), None)
 
     async def attempt() -> None:
@@ -224,10 +225,9 @@ async def mark_for_deletion_by_id(
 
 
 async def write_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[str, str]) -> None:
-    """Replace an entity's settings, then tell every broker. The last writer wins, as in Kafka.
-
-    Raises NOT_CONTROLLER while there is no controller. After a lost reply everything is written
-    again: the same settings, and perhaps a second notification, which brokers bear."""
+    """Replace an entity's settings, then notify every broker. The last writer wins, as in Kafka.
+    Raises NOT_CONTROLLER while nobody is controller. After a lost reply everything is written
+    again: the same settings, and perhaps a second notification, which does no harm."""
     await persist(zookeeper, lambda: _store_config(zookeeper, entity, config))
     await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
 

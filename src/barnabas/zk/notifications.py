@@ -1,7 +1,7 @@
-"""ZkNodeChangeNotificationListener: follows a node whose children each tell of one change.
+"""ZkNodeChangeNotificationListener: follows a node whose children each announce one change.
 
-A notification is only a hint to read: what it is about is the truth, so working on one twice does
-no harm. Old ones are deleted, by every broker, as in the original.
+A notification only says what to read again, so handling one twice does no harm. Every broker
+deletes old ones, as in the original.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ChangeNotifications:
         self._wake.set()
 
     async def pass_over(self) -> None:
-        """What is there now needs no work: whoever follows is about to read everything."""
+        """Skip the notifications that exist now: the caller is about to read everything."""
         for number in await self._numbers():
             self._last_change = max(self._last_change, number)
 

@@ -45,7 +45,7 @@ _RESERVED_UUIDS: Final = (uuid.UUID(int=0), uuid.UUID(int=1))
 
 
 async def persist(zookeeper: ZooKeeperClient, attempt: Callable[[], Awaitable[T]]) -> T:
-    """The outcome of an attempt that may be repeated after a lost connection."""
+    """The result of one attempt; the attempt may be repeated after a lost connection."""
     while True:
         try:
             return await attempt()
@@ -71,7 +71,7 @@ async def read_all(zookeeper: ZooKeeperClient, ops: Sequence[Operation[T]]) -> l
 
 
 async def ensure_top_level_paths(zookeeper: ZooKeeperClient) -> None:
-    """Create what every broker makes sure of at its start. Repeating does no harm."""
+    """Create the nodes that every broker creates at its start. Repeating does no harm."""
     for path in paths.TOP_LEVEL_PATHS:
         await persist(zookeeper, lambda path=path: zookeeper.ensure_path(path))  # type: ignore[misc]
 

@@ -1,8 +1,8 @@
-"""GroupCoordinatorService: heartbeats of KIP-848 come, facts go to the log, answers follow.
+"""GroupCoordinatorService: answers heartbeats of KIP-848 and writes what they change.
 
-A decision and the append of its facts run in one go. If they cannot be appended the decision is
-undone; if they can, the group goes on from there, but whoever is told of it is told only once they
-are replicated. Heartbeats that change nothing wait for what their group has on its way, too.
+A decision and the append of its records happen without an await in between. If the append fails the
+decision is undone. If it succeeds the group goes on from there, and the answer waits until the
+records are replicated. A heartbeat that changes nothing waits for the group's earlier records, too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from barnabas.seams import Env
 log = logging.getLogger(__name__)
 
 RETRY_MS = 500
-"""After so long the end of a silent member is tried again if it could not be written."""
+"""How long after a failed write the removal of a silent member is tried again."""
 
 Answer = HeartbeatResult | asyncio.Future[HeartbeatResult]
 
@@ -70,12 +70,13 @@ class ConsumerGroups:
         self._note = note
         self._loop = asyncio.get_running_loop()
         self._on_their_way: dict[ConsumerGroup, asyncio.Future[ErrorCode]] = {}
-        """The last write of a group that is not decided yet."""
+        """The last write of a group whose outcome is open."""
 
     # Heartbeats
 
     def heartbeat(self, request: HeartbeatRequest) -> Answer:
-        """ConsumerGroupHeartbeat: at once, or when what it changes is replicated."""
+        """ConsumerGroupHeartbeat: answered at once, or when the records that it wrote are
+        replicated."""
         group: ConsumerGroup | None = None
         try:
             if not self.settings.enabled:
@@ -96,8 +97,8 @@ class ConsumerGroups:
         return self._answer(group, self._write(owned, group), result)
 
     def _group_for(self, owned: OffsetsPartition, request: HeartbeatRequest) -> ConsumerGroup:
-        """The group; a new one in place of none or of a classic one without members, for somebody
-        who joins. It takes its place once its first facts are appended."""
+        """The group of a member that joins; a new one if there is none, or if a classic one without
+        members has the id. It takes its place once its first records are appended."""
         known = owned.entries.get(request.group_id)
         if isinstance(known, ConsumerGroup):
             return known
@@ -143,7 +144,7 @@ class ConsumerGroups:
     def _write(
         self, owned: OffsetsPartition, group: ConsumerGroup
     ) -> asyncio.Future[ErrorCode] | None:
-        """Append what a decision has changed; a promise of how that goes, None without changes."""
+        """Append what a decision has changed; a future of the outcome, None without changes."""
         if not group.changes:
             self._timers.arm(group)
             return None
@@ -184,8 +185,8 @@ class ConsumerGroups:
         self._membership.start_sessions(group, self._now())
 
     def give_way(self, owned: OffsetsPartition, group: ConsumerGroup) -> Group:
-        """A classic member comes: a group without members becomes a classic one. Raises
-        INCONSISTENT_GROUP_PROTOCOL, or why that cannot be written."""
+        """A classic member joins: a group without members becomes a classic one. Raises
+        INCONSISTENT_GROUP_PROTOCOL, or the error of the write."""
         if not group.is_empty:
             raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         refused: list[ErrorCode] = []
@@ -206,7 +207,7 @@ class ConsumerGroups:
     # Time and place
 
     def due(self, group: ConsumerGroup) -> None:
-        """A deadline of the group may have come."""
+        """Handle a group's deadlines that have passed."""
         owned = self._ownership.home(group)
         if owned is None:
             self.unloaded(group)
@@ -220,19 +221,20 @@ class ConsumerGroups:
             self._timers.arm(group)
 
     def loaded(self, group: ConsumerGroup) -> None:
-        """The group has come to us: its members have their whole sessions to find us."""
+        """The partition of the group is loaded: its members get a whole session timeout to find
+        this coordinator."""
         group.told = (group.state, group.epoch)
         self._membership.start_sessions(group, self._now())
         self._timers.arm(group)
 
     def unloaded(self, group: ConsumerGroup) -> None:
-        """Another has it. Who waits for a write hears of that from the write."""
+        """Another broker coordinates the group. Requests that wait for a write get its error."""
         group.is_dead = True
 
     # Looking
 
     async def describe(self, group_id: str) -> ConsumerGroup:
-        """The group, with nothing in it that is not replicated. Raises KafkaError."""
+        """The group as it is replicated. Raises KafkaError."""
         if not self.settings.enabled:
             raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
         group = self._consumer_group(group_id)
@@ -252,7 +254,7 @@ class ConsumerGroups:
         return group
 
     def _tell(self, group: ConsumerGroup) -> None:
-        """Let operators and observers know of a new state or epoch."""
+        """Log a new state or epoch and tell the observer."""
         state = (group.state, group.epoch)
         if group.told == state:
             return

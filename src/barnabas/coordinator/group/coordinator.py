@@ -1,9 +1,9 @@
-"""GroupCoordinator: members of a broker's groups come, call and go; generations follow.
+"""GroupCoordinator: the requests of members of classic groups, and generations.
 
-The decisions are ``Membership``'s. Here they meet the loop: who waits is a future, what must be
-written goes to ``__consumer_offsets``, what is due comes from one timer. A decision and its effects
-run in one go; an answer that depends on a write comes with the write's callback, and the decision
-looks again at the state and the generation then (trap 53).
+The decisions are ``Membership``'s. Here they meet the loop: a request that waits is a future,
+records go to ``__consumer_offsets``, and one timer serves all deadlines. A decision and its effects
+happen without an await in between. An answer that depends on a write comes from the write's
+callback, which checks the state and the generation again (trap 53).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class GroupCoordinator:
-    """Made on the loop of its broker; hears of roles as soon as it is made."""
+    """Made on the loop of its broker. It is told of the broker's roles from then on."""
 
     def __init__(self, env: Env, replicas: ReplicaManager, settings: GroupSettings) -> None:
         self._env = env
@@ -91,8 +91,8 @@ class GroupCoordinator:
         return self._ownership.partition_of(group_id)
 
     def new_member_id(self, prefix: str) -> str:
-        """An id that no member has had: of a client id, or an instance id, and a uuid. A prefix
-        that leaves no room for it loses its end."""
+        """A member id that was never given before: the client id or the instance id, and a uuid. A
+        prefix that is too long is cut."""
         suffix = f"-{uuid.UUID(int=self._env.random.getrandbits(128), version=4)}"
         room = CLIENT_ID_LENGTH_MAX - len(suffix)
         return prefix.encode()[:room].decode(errors="ignore") + suffix
@@ -100,7 +100,7 @@ class GroupCoordinator:
     # Members
 
     def join(self, group_id: str, request: JoinRequest) -> asyncio.Future[JoinResult]:
-        """JoinGroup: the place in the next generation, once it begins."""
+        """JoinGroup: answered when the next generation begins."""
         future: asyncio.Future[JoinResult] = self._loop.create_future()
         try:
             owned = self._ownership.find(group_id)
@@ -118,18 +118,19 @@ class GroupCoordinator:
             future.set_result(JoinResult(error=error.code, member_id=request.member_id))
             return future
         self._membership.join(group, request, future, self._now())
-        self._settle(owned, group)
+        self._carry_out(owned, group)
         return future
 
     def sync(self, group_id: str, request: SyncRequest) -> asyncio.Future[SyncResult]:
-        """SyncGroup: the assignment, once the leader's is replicated."""
+        """SyncGroup: answered when the leader's assignments are replicated."""
         future: asyncio.Future[SyncResult] = self._loop.create_future()
         try:
             owned = self._ownership.find(group_id)
         except KafkaError as error:
             code = error.code
             if code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
-                # Nobody knows the generation yet; joining again finds out.
+                # The generation is not known while the group is loaded; the member has to join
+                # again.
                 code = ErrorCode.REBALANCE_IN_PROGRESS
             future.set_result(SyncResult(error=code))
             return future
@@ -138,13 +139,13 @@ class GroupCoordinator:
             future.set_result(SyncResult(error=ErrorCode.UNKNOWN_MEMBER_ID))
             return future
         self._membership.sync(group, request, future, self._now())
-        self._settle(owned, group)
+        self._carry_out(owned, group)
         return future
 
     def heartbeat(
         self, group_id: str, member_id: str, instance_id: str | None, generation: int
     ) -> ErrorCode:
-        """Heartbeat; a group that is still being loaded takes it on trust."""
+        """Heartbeat. While the group is being loaded, every heartbeat succeeds."""
         try:
             owned = self._ownership.find(group_id)
         except KafkaError as error:
@@ -167,7 +168,7 @@ class GroupCoordinator:
         if not isinstance(group, Group):
             return ErrorCode.NONE, [ErrorCode.UNKNOWN_MEMBER_ID] * len(members)
         errors = self._membership.leave(group, members, self._now())
-        self._settle(owned, group)
+        self._carry_out(owned, group)
         return ErrorCode.NONE, errors
 
     # Looking
@@ -201,7 +202,7 @@ class GroupCoordinator:
 
     # Effects of decisions
 
-    def _settle(self, owned: OffsetsPartition, group: Group) -> None:
+    def _carry_out(self, owned: OffsetsPartition, group: Group) -> None:
         """Write and answer what a decision has left in the group, and set its timer."""
         while group.stores or group.answers:
             stores, group.stores = group.stores, []
@@ -228,14 +229,14 @@ class GroupCoordinator:
                     error.name,
                 )
             self._membership.stored(group, store, GROUP_ERRORS.get(error, error), self._now())
-            self._settle(owned, group)
+            self._carry_out(owned, group)
 
         now_ms = self._now().wall_ms
         batch = group_batch(group.id, store.record, now_ms)
         self._log.append(owned, batch, done, self.settings.offsets_commit_timeout_ms)
 
     def _due(self, group: AnyGroup) -> None:
-        """A deadline of the group may have come."""
+        """Handle a group's deadlines that have passed."""
         if isinstance(group, ConsumerGroup):
             self.consumer_groups.due(group)
             return
@@ -246,7 +247,7 @@ class GroupCoordinator:
         silent = self._membership.expire(group, self._now())
         for member_id in silent:
             log.info("group %s: member %s fell silent", group.id, member_id)
-        self._settle(owned, group)
+        self._carry_out(owned, group)
 
     def _loaded(self, owned: OffsetsPartition) -> None:
         now = self._now()
@@ -256,7 +257,7 @@ class GroupCoordinator:
                 continue
             group.told = (group.state, group.generation)
             self._membership.shrink_if_too_large(group, now)
-            self._settle(owned, group)
+            self._carry_out(owned, group)
 
     def _unloaded(self, groups: Sequence[AnyGroup]) -> None:
         now = self._now()
@@ -269,7 +270,7 @@ class GroupCoordinator:
             self._answer(group)
 
     def _tell(self, group: Group) -> None:
-        """Let operators and observers know of a new state or generation."""
+        """Log a new state or generation and tell the observer."""
         state = (group.state, group.generation)
         if group.told == state:
             return

@@ -1,8 +1,8 @@
-"""GroupMetadata.removeExpiredOffsets: which positions nobody has needed for too long, and which
-groups are left with nothing. Pure.
+"""GroupMetadata.removeExpiredOffsets: which positions have expired, and which groups are then
+empty. Pure. Reference 8.7, KIP-211.
 
-Reference 8.7, KIP-211. Members keep the positions of the topics they want; groups whose members we
-cannot read keep everything while they have members.
+A position does not expire while a member subscribes to its topic. In a group whose subscriptions
+cannot be read nothing expires while it has members.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from barnabas.types import TopicPartition
 
 
 def expired_offsets(group: AnyGroup, now_ms: int, retention_ms: int) -> list[TopicPartition]:
-    """Positions to forget now (wall ms)."""
+    """The positions that have expired (wall ms)."""
     if isinstance(group, ConsumerGroup):
         since, is_wanted = _since_commit, group.is_subscribed
         return list(group.offsets.expired(now_ms, retention_ms, since, is_wanted))
@@ -50,7 +50,7 @@ def _since_commit(value: CommittedOffset) -> int:
 
 
 def is_unused(group: AnyGroup) -> bool:
-    """Whether the group has no members and expects none: it is kept for its positions alone, and
-    goes with the last of them."""
+    """Whether the group has no members and waits for none. Such a group goes with its last
+    position."""
     expected = () if isinstance(group, ConsumerGroup) else group.pending
     return group.is_empty and not expected

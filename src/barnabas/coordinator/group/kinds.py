@@ -1,4 +1,4 @@
-"""The two kinds of group under one roof: an id has at most one of them."""
+"""The two kinds of groups. A group id belongs to one of them at a time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """GroupMetadataManager.loadGroupsAndOffsets: from records to groups (reference 8.7). Pure.
 
-Records are taken in the order of the log; the last one about a key counts. Positions committed in
-a transaction wait for its marker. Every batch moves on, whatever is in it (trap 52).
+Records are taken in the order of the log; the last one with a key counts. Positions committed in a
+transaction wait for its marker. The load goes on after every batch, readable or not (trap 52).
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Loading:
         if offsets is None:
             offsets = self._offsets[key.group] = GroupOffsets()
         if record.value is None:
-            # Written for commits in open transactions too: their markers bring nothing back.
+            # These were also written for commits in transactions that are still open, whose markers
+            # must not bring anything back.
             offsets.remove([partition])
             return
         value = decode_offset_value(record.value)
@@ -115,7 +116,7 @@ class Loading:
             found[group_id] = Group.loaded(group_id, record, now)
         for group_id, offsets in self._offsets.items():
             if offsets:
-                # Without a record of its own it keeps positions for consumers that assign
-                # partitions by themselves.
+                # A group without a record of its own keeps positions of consumers that do not join
+                # a group.
                 found.setdefault(group_id, Group(group_id)).offsets = offsets
         return found

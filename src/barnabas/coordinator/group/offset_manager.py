@@ -1,8 +1,8 @@
-"""GroupMetadataManager: positions committed, told, forgotten (reference 8.5 and 8.7).
+"""GroupMetadataManager: positions are committed, fetched and deleted (reference 8.5 and 8.7).
 
-A commit is appended at once and answered when it is replicated. Forgetting writes tombstones;
-unlike the original it is answered only when they are replicated too, so that a deleted group does
-not come back with the next coordinator.
+A commit is appended at once and answered when it is replicated. Deleting writes tombstones and is
+answered when these are replicated. The original answers earlier, and then a deleted group can come
+back with the next coordinator.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Errors = dict[TopicPartition, ErrorCode]
 GROUPS_PER_TURN = 200
-"""Groups looked at for expiry before the loop gets its turn."""
+"""Groups looked at for expiry before other work of the loop has its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,14 @@ class CommitRequest:
     producer_id: int = NO_PRODUCER_ID
     producer_epoch: int = NO_PRODUCER_EPOCH
     transaction: InTransaction | None = None
-    """That the coordinator of the transaction was asked, or need not be."""
+    """Whether the transaction's coordinator has confirmed the partition, or need not be asked."""
     knows_member_epochs: bool = True
     """OffsetCommit v9 and later, which members of consumer groups must use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedOffset:
-    """A position, or why there is none to tell; an offset of -1 if nothing was committed."""
+    """A position or an error; offset -1 if nothing was committed."""
 
     partition: TopicPartition
     value: CommittedOffset
@@ -66,7 +66,7 @@ _NOTHING = CommittedOffset(-1)
 
 
 class OffsetManager:
-    """The positions of all groups whose coordinator this broker is."""
+    """The positions of all groups that this broker coordinates."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class OffsetManager:
         group = owned.entries.get(request.group_id)
         if group is None:
             if request.generation >= 0 and request.producer_id == NO_PRODUCER_ID:
-                # The group has been removed since: whoever still refers to it is too late.
+                # The group has been removed since; requests that still refer to it come too late.
                 raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
             group = owned.entries[request.group_id] = Group(request.group_id)
         transactional = request.producer_id != NO_PRODUCER_ID
@@ -179,8 +179,8 @@ class OffsetManager:
         error: ErrorCode,
         record: int,
     ) -> None:
-        """One position is replicated, or nobody knows; the group may be another's by now, and
-        then nobody looks at this any more (trap 53)."""
+        """One position is replicated, or its outcome is unknown. If another broker coordinates the
+        group by now, nobody reads this state any more (trap 53)."""
         offsets = group.offsets
         if producer_id != NO_PRODUCER_ID:
             if error == ErrorCode.NONE:
@@ -238,7 +238,8 @@ class OffsetManager:
     # Forgetting
 
     async def delete(self, group_id: str, partitions: Sequence[TopicPartition]) -> Errors:
-        """OffsetDelete: forget positions of partitions that no member wants. Raises KafkaError."""
+        """OffsetDelete: delete the positions of partitions that no member subscribes to. Raises
+        KafkaError."""
         owned = self._ownership.find(group_id)
         group = owned.entries.get(group_id)
         if group is None or group.is_dead:
@@ -258,7 +259,7 @@ class OffsetManager:
         return errors
 
     async def delete_group(self, group_id: str) -> ErrorCode:
-        """DeleteGroups: forget a group without members."""
+        """DeleteGroups: delete a group without members."""
         try:
             owned = self._ownership.find(group_id, allow_empty=True)
         except KafkaError as error:
@@ -278,9 +279,8 @@ class OffsetManager:
         *,
         whole_group: bool = False,
     ) -> asyncio.Future[ErrorCode]:
-        """Write tombstones and forget; what could not even be appended is not forgotten.
-
-        The group is removed if ``whole_group`` says so, or nothing is left of it."""
+        """Write tombstones and remove the positions; nothing is removed if the append fails. The
+        group is removed too if ``whole_group`` says so or nothing is left of it."""
         future: asyncio.Future[ErrorCode] = self._loop.create_future()
         known = dict.fromkeys(group.offsets.partitions())
         kept = [p for p in partitions if p in known]
@@ -316,8 +316,8 @@ class OffsetManager:
             self._membership.kill(group, ErrorCode.COORDINATOR_NOT_AVAILABLE, self._now())
 
     def topic_deleted(self, topic: str) -> None:
-        """Positions in a topic that is gone mean nothing, not even if one of its name returns. A
-        group that is left with nothing goes too, as any that had nothing before."""
+        """Positions in a deleted topic are removed: they mean nothing, even if a topic of the same
+        name is created again. A group without members that keeps nothing else goes too."""
         for owned in self._ownership.all_ready():
             for group in list(owned.entries.values()):
                 partitions = [p for p in group.offsets.partitions() if p.topic == topic]
@@ -327,7 +327,7 @@ class OffsetManager:
     # Expiry
 
     async def run(self) -> None:
-        """Forget what nobody has needed for too long; for ever."""
+        """Remove positions that have expired; for ever."""
         while True:
             await asyncio.sleep(self._settings.offsets_retention_check_interval_ms / 1000)
             await self.expire()

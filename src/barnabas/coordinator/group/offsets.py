@@ -1,8 +1,9 @@
-"""GroupMetadata, positions: committed, on their way, and those of open transactions. Pure.
+"""GroupMetadata, positions: committed ones, those being written, and those in open transactions.
+Pure.
 
 A commit is staged when it is appended and counts once it is replicated. Commits to one partition
-are ordered by the offset of their record, so a late answer never undoes a later commit; a commit
-inside a transaction counts from its record too, once the transaction commits (reference 8.7).
+are ordered by the offset of their record, so a late answer never undoes a later commit. A commit in
+a transaction counts once the transaction commits, also by the offset of its record (reference 8.7).
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class GroupOffsets:
         return None if found is None else found.value
 
     def partitions(self) -> list[TopicPartition]:
-        """Those with a position, or one on its way, plain or in a transaction."""
+        """Partitions with a position, or with a commit being written, plain or in a transaction."""
         staged = [p for values in self._transactions.values() for p in values]
         return list(dict.fromkeys([*self.committed, *self._pending, *staged]))
 
     def is_unstable(self, partition: TopicPartition) -> bool:
-        """Whether a commit to the partition, plain or in a transaction, is undecided."""
+        """Whether the outcome of a commit to the partition is open, plain or in a transaction."""
         return partition in self._pending or any(
             partition in staged for staged in self._transactions.values()
         )
@@ -57,20 +58,21 @@ class GroupOffsets:
     # Plain commits
 
     def stage(self, values: Iterable[tuple[TopicPartition, CommittedOffset]]) -> None:
-        """These are appended but not yet replicated."""
+        """These commits are appended and not replicated yet."""
         for partition, value in values:
             self._pending.setdefault(partition, []).append(value)
 
     def applied(self, partition: TopicPartition, value: CommittedOffset, record: int) -> bool:
-        """Its record, at offset ``record``, is replicated. False if the position has been removed
-        meanwhile: a tombstone follows the record, which never counts."""
+        """The record of a commit, at offset ``record``, is replicated. False if the position has
+        been deleted meanwhile: the tombstone follows the record in the log, so the commit never
+        counts."""
         staged = self._unstage(partition, value)
         if staged:
             self._advance(partition, Committed(record, value))
         return staged
 
     def failed(self, partition: TopicPartition, value: CommittedOffset) -> None:
-        """Nobody knows whether it will be replicated; it does not count."""
+        """The outcome of a commit is unknown; it does not count."""
         self._unstage(partition, value)
 
     def _unstage(self, partition: TopicPartition, value: CommittedOffset) -> bool:
@@ -83,7 +85,7 @@ class GroupOffsets:
         return len(left) < len(staged)
 
     def load(self, partition: TopicPartition, value: CommittedOffset, record: int) -> None:
-        """Found in the log: the last one wins."""
+        """A commit found in the log; the last one counts."""
         self.committed[partition] = Committed(record, value)
 
     def _advance(self, partition: TopicPartition, new: Committed) -> None:
@@ -94,7 +96,7 @@ class GroupOffsets:
     # Commits in transactions
 
     def stage_in_transaction(self, producer_id: int, partitions: Iterable[TopicPartition]) -> None:
-        """A transaction wants to commit these; nothing is replicated yet."""
+        """These commits in a transaction are appended and not replicated yet."""
         assert producer_id != NO_PRODUCER_ID
         staged = self._transactions.setdefault(producer_id, {})
         for partition in partitions:
@@ -103,14 +105,14 @@ class GroupOffsets:
     def applied_in_transaction(
         self, producer_id: int, partition: TopicPartition, value: CommittedOffset, record: int
     ) -> None:
-        """The record of such a commit is replicated (or was found in the log)."""
+        """The record of such a commit is replicated, or was found in the log."""
         staged = self._transactions.setdefault(producer_id, {})
         known = staged.get(partition)
         if known is None or known.record_offset < record:
             staged[partition] = Committed(record, value)
 
     def failed_in_transaction(self, producer_id: int, partition: TopicPartition) -> None:
-        """Nobody knows whether such a commit will be replicated."""
+        """The outcome of such a commit is unknown."""
         staged = self._transactions.get(producer_id)
         if staged is not None and staged.get(partition, ...) is None:
             del staged[partition]
@@ -118,7 +120,7 @@ class GroupOffsets:
                 del self._transactions[producer_id]
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
-        """Its marker is written: what it committed counts, or never did."""
+        """The transaction's marker is written: its commits count now, or are dropped."""
         staged = self._transactions.pop(producer_id, None) or {}
         for partition, found in staged.items():
             if commit and found is not None:
@@ -127,7 +129,8 @@ class GroupOffsets:
     # Removing
 
     def remove(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Forget positions, with all commits to these partitions; those that there were."""
+        """Delete positions, and all commits to these partitions that are being written; those that
+        existed."""
         given = list(partitions)
         removed = [p for p in given if self.committed.pop(p, None) is not None]
         for partition in given:
@@ -140,7 +143,7 @@ class GroupOffsets:
         return removed
 
     def clear(self) -> list[TopicPartition]:
-        """Forget everything; the positions that there were."""
+        """Delete everything; the positions that existed."""
         removed = list(self.committed)
         self.committed.clear()
         self._pending.clear()
@@ -154,9 +157,9 @@ class GroupOffsets:
         since: Callable[[CommittedOffset], int],
         is_wanted: Callable[[str], bool],
     ) -> Iterator[TopicPartition]:
-        """Positions whose time is up, but none that is undecided or of a topic still wanted.
-
-        ``since`` says from when a position ages unless it has an expiry of its own."""
+        """Positions that have expired, without those being written and those of topics still
+        subscribed to. ``since`` is the time from which a position ages unless it has an expiry of
+        its own."""
         for partition, (_, value) in self.committed.items():
             if is_wanted(partition.topic) or self.is_unstable(partition):
                 continue

@@ -1,5 +1,5 @@
 """Which groups this broker coordinates: those of the partitions of ``__consumer_offsets`` that it
-leads, loaded and unloaded as they move (reference 8.7)."""
+leads. They are loaded and unloaded as leadership moves (reference 8.7)."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class Ownership:
         return self._owned.find(group_id)
 
     def home(self, group: AnyGroup) -> OffsetsPartition | None:
-        """Where a group lives now; None if it is no longer ours."""
+        """The partition that keeps a group; None if this broker does not lead it."""
         return self._owned.home(group.id, group)
 
     @property
     def is_loading(self) -> bool:
-        """Whether a partition of ours is not loaded yet."""
+        """Whether a partition that this broker leads is still being loaded."""
         return self._owned.is_loading

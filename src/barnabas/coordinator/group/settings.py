@@ -1,4 +1,4 @@
-"""What this room must be told: settings under Kafka's names, with its defaults."""
+"""The settings of this room, under Kafka's names and with its defaults."""
 
 from __future__ import annotations
 

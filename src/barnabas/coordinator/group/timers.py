@@ -1,7 +1,7 @@
 """One timer for all groups of a broker, however many members they have.
 
-A group is looked at when its earliest deadline comes. Signs of life only push deadlines back, so
-they cost nothing here: the look then finds that it came too early, and waits again.
+A group is looked at when its earliest deadline comes. Heartbeats only move deadlines back, so they
+cost nothing here: the timer then fires too early, and is set again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from barnabas.coordinator.group.kinds import AnyGroup
 
 
 def whole_ms(loop: asyncio.AbstractEventLoop) -> int:
-    """The loop's time in milliseconds. Rounded: a deadline may lie a fraction after what the loop
-    woke up for. Whoever asks what is due must round alike, or nothing would be due and the timer
-    would be set to the same moment, again and again."""
+    """The loop's time in milliseconds, rounded. A deadline may lie a fraction after the moment for
+    which the loop woke up. Code that compares with a deadline must round in the same way; otherwise
+    nothing would be due and the timer would be set to the same moment again and again."""
     return round(loop.time() * 1000)
 
 
@@ -42,7 +42,7 @@ class GroupTimers:
             self._schedule()
 
     def close(self) -> None:
-        """Look at nothing any more."""
+        """Drop all timers."""
         self._heap.clear()
         self._schedule()
 

@@ -1,7 +1,7 @@
-"""Batches for ``__consumer_offsets``, and what a failed write means to a client. Pure.
+"""Batches for ``__consumer_offsets``, and the errors that clients get for a failed write. Pure.
 
-Headers as the original writes them (reference 14): no producer id, base sequence 0 for
-positions and -1 for groups and tombstones; one commit is one batch.
+Headers are as the original writes them (reference 14): no producer id, base sequence 0 for
+positions and -1 for groups and tombstones. One commit is one batch.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ OFFSET_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
     ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.INVALID_COMMIT_OFFSET_SIZE,
     ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.INVALID_COMMIT_OFFSET_SIZE,
 }
-"""What a commit is answered if its append fails; others as they are (reference 8.5)."""
+"""The error of a commit by the error of its append; others are passed on (reference 8.5)."""
 GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
     **_COMMON,
     ErrorCode.REQUEST_TIMED_OUT: ErrorCode.REBALANCE_IN_PROGRESS,
     ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
     ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
 }
-"""The same for the write of a group."""
+"""The error of a group's write by the error of its append."""
 CONSUMER_GROUP_ERRORS: Final[Mapping[ErrorCode, ErrorCode]] = {
     **GROUP_ERRORS,
     ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
 }
-"""The same for the facts of a consumer group."""
+"""The error of a consumer group's write by the error of its append."""
 
 
 def offsets_batch(
@@ -87,8 +87,8 @@ def group_batch(group: str, record: GroupRecord, now_ms: int) -> bytearray:
 
 
 def facts_batch(changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: int) -> bytearray:
-    """What has changed in a consumer group, after the end of a classic group (the keys in
-    ``taken_over``) that it takes the place of."""
+    """What has changed in a consumer group. ``taken_over`` are keys of a classic group whose place
+    it takes: their tombstones come first."""
     records = [Record(timestamp=now_ms, key=key) for key in taken_over]
     for key, value, _ in changes:
         data = None if value is None else encode_consumer_value(key, value)
@@ -99,6 +99,6 @@ def facts_batch(changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: 
 def tombstones_batch(
     group: str, partitions: Iterable[TopicPartition], now_ms: int, *, own_keys: Sequence[bytes] = ()
 ) -> bytearray:
-    """The end of these positions, and of the group itself: the keys of its own records."""
+    """Tombstones for these positions, and for the records of the group itself."""
     keys = [encode_offset_key(group, p.topic, p.partition) for p in partitions]
     return build_batch([Record(timestamp=now_ms, key=key) for key in [*keys, *own_keys]])

@@ -1,7 +1,7 @@
-"""TransactionCoordinator, rules: what becomes of a request (reference 7.6, KIP-98, KIP-360). Pure.
+"""TransactionCoordinator, rules: the outcome of a request (reference 7.6, KIP-98, KIP-360). Pure.
 
-A decision prepares the next step, which the caller writes; or there is nothing to do (None); or it
-raises KafkaError with what the producer is told. Times are wall ms.
+A decision returns the next step, which the caller writes. It returns None if nothing is to be done,
+and raises KafkaError with the error for the producer. Times are wall ms.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Expected(NamedTuple):
 def new_transaction(
     transactional_id: str, producer_id: int, timeout_ms: int, now_ms: int
 ) -> Transaction:
-    """An id that nobody has used, before its first step."""
+    """A transactional id that was never used, before its first step."""
     value = TransactionValue(
         producer_id=producer_id,
         producer_epoch=NO_PRODUCER_EPOCH,
@@ -79,7 +79,7 @@ def check_init(transaction: Transaction, expected: Expected | None) -> None:
 
 
 def needs_producer_id(transaction: Transaction, expected: Expected | None) -> bool:
-    """Whether the epochs of its producer id are used up."""
+    """Whether the producer id has no epoch left."""
     return (
         transaction.state in _IDLE
         and transaction.is_epoch_exhausted
@@ -94,10 +94,9 @@ def begin_producer(
     now_ms: int,
     fresh_id: int | None,
 ) -> TransactionValue:
-    """A producer begins: it gets a higher epoch, or ``fresh_id`` when epochs are used up.
-
-    ``check_init`` has passed and no transaction is open. Raises PRODUCER_FENCED,
-    CONCURRENT_TRANSACTIONS (a fresh id is needed after all)."""
+    """A producer begins: it gets a higher epoch, or ``fresh_id`` when no epoch is left.
+    ``check_init`` has passed and no transaction is open. Raises PRODUCER_FENCED;
+    CONCURRENT_TRANSACTIONS if a fresh id is needed after all."""
     value = transaction.value
     if needs_producer_id(transaction, expected):
         if fresh_id is None:
@@ -121,7 +120,7 @@ def begin_producer(
 
 
 def _next_epoch(value: TransactionValue, expected: Expected | None) -> tuple[int, int]:
-    """(epoch, the one before it as far as a repeated request may still name it)."""
+    """(epoch, the previous one, which a repeated request may still name)."""
     current = value.producer_epoch
     if expected is None:
         return current + 1, NO_PRODUCER_EPOCH
@@ -209,8 +208,8 @@ def _end(transaction: Transaction, state: TransactionState, now_ms: int) -> Tran
 
 
 def fence_and_abort(transaction: Transaction, now_ms: int) -> TransactionValue:
-    """End an open transaction against the will of its producer, whose epoch is raised: in memory
-    at once, whatever becomes of the write. No step is under way."""
+    """End an open transaction without its producer, whose epoch is raised. The epoch is raised in
+    memory at once, even if the write then fails. No step is under way."""
     value = transaction.value
     epoch = value.producer_epoch if transaction.failed_fence else value.producer_epoch + 1
     if epoch > EPOCH_MAX:
@@ -222,7 +221,8 @@ def fence_and_abort(transaction: Transaction, now_ms: int) -> TransactionValue:
 
 
 def complete(transaction: Transaction, now_ms: int) -> TransactionValue:
-    """The step after the markers; prepared before they are sent, so that nothing comes between."""
+    """The step after the markers. It is prepared before they are sent, so that no other step begins
+    in between."""
     transaction.failed_fence = False
     return transaction.prepare(
         replace(
@@ -253,7 +253,7 @@ def is_timed_out(transaction: Transaction, now_ms: int) -> bool:
 
 
 def is_expired(transaction: Transaction, now_ms: int, expiration_ms: int) -> bool:
-    """Whether nobody has used the id for too long."""
+    """Whether the id has been unused for too long."""
     return (
         transaction.state in _IDLE
         and transaction.pending is None
@@ -262,7 +262,7 @@ def is_expired(transaction: Transaction, now_ms: int, expiration_ms: int) -> boo
 
 
 def expire(transaction: Transaction) -> TransactionValue:
-    """The id is to be forgotten."""
+    """The step that removes the id."""
     return transaction.prepare(
         replace(
             transaction.value,

@@ -1,6 +1,6 @@
-"""TransactionStateManager.loadTransactionMetadata: from records to ids (reference 7.6). Pure.
-
-The last record about an id counts. Every batch moves on, whatever is in it (trap 52).
+"""TransactionStateManager.loadTransactionMetadata: from records to transactional ids (reference
+7.6). Pure. The last record with an id counts. The load goes on after every batch, readable or not
+(trap 52).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""TransactionMarkerChannelManager: leaders are told how a transaction ended (reference 7.6).
+"""TransactionMarkerChannelManager: tells leaders how a transaction ended (reference 7.6).
 
 Each broker gets one WriteTxnMarkers at a time, with the markers of all transactions that wait for
-it. A partition is tried again until its leader has replicated the marker; one that was deleted
-counts as done. Whether a transaction is still ours is asked again before every request.
+it. A partition is tried again until its leader has replicated the marker; a deleted one counts as
+done. Before every request it is checked that this broker still coordinates the transaction.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ class MarkerSender:
         return not delivery.fenced and self._is_ours(delivery)
 
     def send(self, delivery: Delivery) -> None:
-        """Deliver to every open partition; returns at once."""
+        """Queue markers for every partition that lacks one; returns at once."""
         self._place(delivery, list(delivery.open))
 
     def _place(self, delivery: Delivery, partitions: list[TopicPartition]) -> None:
-        """Put markers into the queues of today's leaders."""
+        """Put markers into the queues of the present leaders."""
         homeless: list[TopicPartition] = []
         for partition in partitions:
             known = self._metadata.partition(partition)
@@ -170,7 +170,7 @@ class MarkerSender:
                     log.error("marker of %s in %s: %s", delivery.transaction.id, partition, error)
                 again.append(partition)
         if delivery.fenced:
-            # Another coordinator has taken the id over, and we have not heard of it yet.
+            # Another broker has become coordinator of the id, and this one has not been told yet.
             log.warning("%s: markers are fenced, another coordinates it", delivery.transaction.id)
             return
         if again:

@@ -62,11 +62,11 @@ TRANSITIONS: Final[Mapping[tuple[TransactionState, TransactionState], str]] = Ma
         (_COMPLETE_ABORT, _DEAD): _EXPIRED,
     }
 )
-"""(from, to): what causes it. Nothing else is possible."""
+"""(from, to): what causes it. No other change is possible."""
 
 
 def check_transition(old: TransactionState, new: TransactionState) -> None:
-    """FatalError for a move that the table lacks: a fault of ours."""
+    """Raises FatalError for a change that is not in the table, which is a bug."""
     if (old, new) not in TRANSITIONS:
         raise FatalError(f"a transaction cannot go from {old.label} to {new.label}")
 

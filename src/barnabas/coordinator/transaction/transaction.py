@@ -1,4 +1,4 @@
-"""TransactionMetadata: a transactional id as its coordinator knows it, and a step being written."""
+"""TransactionMetadata: the state of a transactional id, and the step that is being written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from barnabas.errors import FatalError
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_TIMESTAMP, TopicPartition
 
 EPOCH_MAX = 2**15 - 1
-"""Never handed to a producer: kept for fencing the one with the epoch below."""
+"""An epoch that no producer gets: it fences the producer with the epoch before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionValue:
-    """What is written of a transactional id. Times are wall ms."""
+    """The replicated state of a transactional id. Times are wall ms."""
 
     producer_id: int
     producer_epoch: int
@@ -32,8 +32,8 @@ class TransactionValue:
 
 
 class Transaction:
-    """A transactional id. ``value`` is what is replicated; ``pending`` the state of the step that
-    is being written: until it is known how that ended, no other step begins."""
+    """A transactional id. ``value`` is what is replicated. ``pending`` is the state of the step
+    that is being written; until its outcome is known no other step begins."""
 
     __slots__ = ("failed_fence", "id", "pending", "value")
 
@@ -42,8 +42,8 @@ class Transaction:
         self.value = value
         self.pending: TransactionState | None = None
         self.failed_fence = False
-        """The epoch was raised in memory to fence a producer, and the write of that failed: the
-        next attempt does not raise it again, as nobody was told of it."""
+        """The epoch was raised in memory to fence a producer, and its write failed. The next
+        attempt does not raise it again, since no producer was told of it."""
 
     @property
     def state(self) -> TransactionState:
@@ -51,11 +51,11 @@ class Transaction:
 
     @property
     def is_epoch_exhausted(self) -> bool:
-        """Whether the next producer needs another id."""
+        """Whether the next producer needs a new producer id."""
         return is_exhausted(self.value.producer_epoch)
 
     def prepare(self, step: TransactionValue) -> TransactionValue:
-        """Begin a step. FatalError if it is none that may follow, or another is under way."""
+        """Begin a step. Raises FatalError if it cannot follow, or if another is under way."""
         if self.pending is not None:
             raise FatalError(f"{self.id}: {step.state.label} while {self.pending.label} is written")
         check_transition(self.state, step.state)
@@ -75,5 +75,5 @@ class Transaction:
 
 
 def is_exhausted(epoch: int) -> bool:
-    """Whether a producer with this epoch can be given no higher one."""
+    """Whether no higher epoch can be given to a producer with this one."""
     return epoch >= EPOCH_MAX - 1

@@ -30,7 +30,7 @@ Verdicts: TypeAlias = dict[TopicPartition, ErrorCode]
 
 @dataclass(slots=True, kw_only=True)
 class _Question:
-    """What is asked about one transaction, and who waits for the answer, in their order."""
+    """Partitions to be verified for one transaction, and the requests that wait for the answer."""
 
     transactional_id: str
     producer_id: int
@@ -38,17 +38,18 @@ class _Question:
     partitions: dict[TopicPartition, None] = field(default_factory=dict)
     askers: list[asyncio.Future[Verdicts]] = field(default_factory=list)
 
-    def settle(self, verdicts: Verdicts) -> None:
+    def answer(self, verdicts: Verdicts) -> None:
         for asker in self.askers:
             if not asker.done():
                 asker.set_result(verdicts)
 
     def fail(self, error: ErrorCode) -> None:
-        self.settle(dict.fromkeys(self.partitions, error))
+        self.answer(dict.fromkeys(self.partitions, error))
 
 
 class Verifier:
-    """The questions of one broker. ``enabled``: ``transaction.partition.verification.enable``."""
+    """Sends the questions of one broker. ``enabled``:
+    ``transaction.partition.verification.enable``."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ class Verifier:
         for name, question in questions.items():
             missing = ErrorCode(answer.error_code) or ErrorCode.NETWORK_EXCEPTION
             verdicts = told.get(name, {})
-            question.settle({p: verdicts.get(p, missing) for p in question.partitions})
+            question.answer({p: verdicts.get(p, missing) for p in question.partitions})
 
     def close(self) -> None:
         """Close the connections."""
@@ -167,7 +168,7 @@ _UNDECIDED = (
 
 
 def told_to_client(error: ErrorCode, *, abortable: bool) -> ErrorCode:
-    """A verdict as a client that knows TRANSACTION_ABORTABLE (or does not) is told it."""
+    """A verdict as the client is told it, which knows TRANSACTION_ABORTABLE or does not."""
     if error == ErrorCode.PRODUCER_FENCED:
         return ErrorCode.INVALID_PRODUCER_EPOCH
     if error == ErrorCode.TRANSACTION_ABORTABLE and not abortable:
@@ -176,8 +177,8 @@ def told_to_client(error: ErrorCode, *, abortable: bool) -> ErrorCode:
 
 
 def told_to_producer(error: ErrorCode, *, abortable: bool) -> tuple[ErrorCode, str | None]:
-    """A verdict as the answer to a Produce request; what is undecided becomes an error that every
-    client repeats, without asking for metadata first."""
+    """A verdict as the answer to a Produce request. An open outcome becomes an error after which
+    every client repeats the request without asking for metadata first."""
     if error in _UNDECIDED:
         return ErrorCode.NOT_ENOUGH_REPLICAS, (
             "Unable to verify the partition has been added to the transaction."

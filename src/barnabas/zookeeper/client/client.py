@@ -80,7 +80,7 @@ RETRY_FIRST_MS: Final = 20
 RETRY_MAX_MS: Final = 500
 """Pauses between rounds over all servers; the first round after a loss comes without one."""
 IN_FLIGHT_MAX: Final = 500
-"""Of ``submit_all``; a real server stops reading at 1,000 outstanding requests."""
+"""Limit of ``submit_all``: a real ZooKeeper stops reading at 1,000 outstanding requests."""
 CLOSE_TIMEOUT_MS: Final = 2000
 
 
@@ -91,10 +91,10 @@ class SessionState(Enum):
     """No connection yet in this session; not reported."""
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
-    """The session lives on, for all we know."""
+    """No connection at the moment; the session may still be alive."""
     EXPIRED = "expired"
     CLOSED = "closed"
-    """By ``close``, or broken; not reported."""
+    """Closed by ``close``, or failed; not reported."""
 
 
 class ZooKeeperClient:
@@ -128,10 +128,11 @@ class ZooKeeperClient:
         self._state = SessionState.CONNECTING
         self._connection: Connection | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._settled = asyncio.Event()
-        """Set while waiting for a connection would be pointless: there is one, or never will be."""
+        self._wait_is_over = asyncio.Event()
+        """Set when waiting for a connection ends: there is one, or there will be none in this
+        session."""
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        """Who waits for an event, by path."""
+        """Coroutines that wait for an event, by path."""
         self._failure: BaseException | None = None
         self._finished = asyncio.Event()
         self._last_problem = "not tried yet"
@@ -145,7 +146,8 @@ class ZooKeeperClient:
 
     @property
     def session_id(self) -> int:
-        """0 before the first connection of a session; owners of ephemerals are compared with it."""
+        """0 before the first connection of a session. The owners of ephemeral nodes are compared
+        with it."""
         return self._session.id
 
     @property
@@ -178,19 +180,20 @@ class ZooKeeperClient:
             raise RuntimeError(f"a new session while the old one is {self._state.value}")
         self._session = new_session(self._asked_timeout_ms, self._fast_expiry_ms)
         self._state = SessionState.CONNECTING
-        self._settled.clear()
+        self._wait_is_over.clear()
         self._start_keeper()
         await self._within(timeout_ms, self._wait_connected)
 
     async def run(self) -> None:
-        """Return when the client has been closed; raise what broke it (an exception in a callback,
-        a fault of ours). For the owner's task group."""
+        """Return when the client has been closed. Raise the exception of a callback, which ends the
+        client. For the owner's task group."""
         await self._finished.wait()
         if self._failure is not None:
             raise self._failure
 
     async def close(self) -> None:
-        """End the session (its ephemeral nodes go at once) if a server can be told, and stop."""
+        """End the session, so that its ephemeral nodes go at once, and stop. Without a connection
+        the session ends by its timeout."""
         connection = self._connection
         if connection is not None and self._state is SessionState.CONNECTED:
             goodbye = connection.send_close()
@@ -285,7 +288,7 @@ class ZooKeeperClient:
         return await self.submit(MultiOp(ops))
 
     async def sync(self, path: str = "/") -> None:
-        """Later reads see all that was committed before this."""
+        """A later read sees everything that was committed before this call."""
         return await self.submit(SyncOp(path))
 
     async def wait_deleted(self, path: str) -> None:
@@ -358,7 +361,7 @@ class ZooKeeperClient:
         return connection
 
     def _open_timeout_ms(self) -> float:
-        """All servers are to be tried within the session."""
+        """How long one server may take: all servers are to be tried within the session timeout."""
         return max(self._session.timeout_ms / (len(self._hosts) + 1), 200)
 
     def _connection_made(self, connection: Connection) -> None:
@@ -368,7 +371,7 @@ class ZooKeeperClient:
 
     def _connection_lost(self, connection: Connection) -> None:
         if connection is not self._connection:
-            return  # it never was in use
+            return  # the connection was never used
         self._connection = None
         if self._state is SessionState.CONNECTED:
             self._change(SessionState.DISCONNECTED, connection.closed.result())
@@ -376,9 +379,9 @@ class ZooKeeperClient:
     def _change(self, state: SessionState, why: str = "") -> None:
         self._state = state
         if state is SessionState.DISCONNECTED:
-            self._settled.clear()
+            self._wait_is_over.clear()
         else:
-            self._settled.set()
+            self._wait_is_over.set()
         if state is SessionState.EXPIRED:
             self._end_waits()
         session = f"{self._session.id:#x}"
@@ -397,7 +400,7 @@ class ZooKeeperClient:
                 change.set_result(None)
 
     def _end_waits(self) -> None:
-        """They look again, and find that the session is over."""
+        """They look again and find that the session has ended."""
         for path in list(self._waiting):
             self._wake(path)
 
@@ -413,7 +416,7 @@ class ZooKeeperClient:
         while self._state is not SessionState.CONNECTED:
             if self._state in (SessionState.EXPIRED, SessionState.CLOSED):
                 raise SessionExpired
-            await self._settled.wait()
+            await self._wait_is_over.wait()
 
     async def _connect_and_create_chroot(self) -> None:
         parts = self._chroot.split("/")
@@ -439,12 +442,12 @@ class ZooKeeperClient:
     # --- the end ----------------------------------------------------------------------------------
 
     def _break(self, failure: BaseException) -> None:
-        """A fault of ours: no more operations, and ``run`` raises it."""
+        """An exception of our own code: no more operations, and ``run`` raises it."""
         if self._failure is None:
             self._failure = failure
         self._state = SessionState.CLOSED
         self._end_waits()
-        self._settled.set()
+        self._wait_is_over.set()
         if self._keeper is not None:
             self._keeper.cancel()
         if self._connection is not None:
@@ -454,7 +457,7 @@ class ZooKeeperClient:
     async def _stop(self) -> None:
         self._state = SessionState.CLOSED
         self._end_waits()
-        self._settled.set()
+        self._wait_is_over.set()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()

@@ -47,7 +47,8 @@ class Session:
     password: bytes = bytes(PASSWORD_BYTES)
     id: int = 0
     last_zxid: int = 0
-    """The newest change that a reply told of; a server that is behind it refuses us."""
+    """The newest change that a reply told of. A server that has not seen it yet refuses this
+    client."""
     watches: WatchTable = field(default_factory=WatchTable)
 
 
@@ -120,7 +121,7 @@ class Connection(asyncio.Protocol):
         return self._send(self._next_xid(), OpCode.CLOSE_SESSION, EMPTY, None)
 
     def drop(self, reason: str) -> None:
-        """Give the connection up now."""
+        """Drop the connection now."""
         if self._transport is not None:
             self._transport.abort()
         self._end(reason)
@@ -217,12 +218,12 @@ class Connection(asyncio.Protocol):
         if header.zxid > 0:
             self._session.last_zxid = header.zxid
         try:
-            self._settle(entry, header.err, frame)
+            self._resolve(entry, header.err, frame)
         except InvalidRequest:
             self._pending.appendleft(entry)
             raise
 
-    def _settle(self, entry: _Pending, err: int, frame: bytes) -> None:
+    def _resolve(self, entry: _Pending, err: int, frame: bytes) -> None:
         """Resolve the future of a reply. The watch that it sets is noted first."""
         op = entry.op
         absent = err == Code.NO_NODE and isinstance(op, ExistsOp)
@@ -268,7 +269,8 @@ class Connection(asyncio.Protocol):
             self._last_sent = now
             self._transport.write(_PING)
         due = min(self._last_sent + third, self._last_received + 2 * third)
-        # Never in the past or at once: the clock's grain must not make this spin.
+        # Never in the past or at once, or the timer would fire again and again within one tick of
+        # the clock.
         self._timer = self._loop.call_at(max(due, now + 0.001), self._tick)
 
     def _end(self, reason: str) -> None:

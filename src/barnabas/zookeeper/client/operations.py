@@ -186,7 +186,7 @@ class ChildrenOp(NamedTuple):
 
 
 class SyncOp(NamedTuple):
-    """Reads after this see what the leader of the ensemble had when it was asked."""
+    """Reads after this see what the leader of the ensemble had committed when it was asked."""
 
     path: str = "/"
 

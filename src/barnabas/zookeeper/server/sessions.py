@@ -54,7 +54,7 @@ class Sessions(Generic[C]):
         return max(self._timeout_min_ms, min(timeout_ms, self._timeout_max_ms))
 
     def restore(self, stored: Iterable[StoredSession], now: float) -> None:
-        """After a restart every session has its full timeout again, and nobody is suspected."""
+        """After a restart every session has its full timeout, and none may expire fast."""
         for session in stored:
             self.live[session.id] = Session(session, now + session.timeout_ms / 1000)
 

@@ -156,7 +156,7 @@ class ZTree:
         except BaseException:
             undo.take_back()
             raise
-        self._settle(undo)
+        self._note_touched(undo)
         return Outcome(0, result, tuple(undo.events))
 
     def close_session(self, session_id: int, zxid: int) -> tuple[Event, ...]:
@@ -168,7 +168,7 @@ class ZTree:
         except BaseException:
             undo.take_back()
             raise
-        self._settle(undo)
+        self._note_touched(undo)
         return tuple(undo.events)
 
     def due_for_removal(self, time_ms: int) -> list[str]:
@@ -183,7 +183,7 @@ class ZTree:
                 due.append(path)
         return due
 
-    def _settle(self, undo: _Undo) -> None:
+    def _note_touched(self, undo: _Undo) -> None:
         for path in undo.touched:
             self.touched[path] = None
 

@@ -1,4 +1,4 @@
-"""What members are told. Pure: answers are left in the group for the flow to send."""
+"""What members are answered. Pure: answers are left in the group; the coordinator sends them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from barnabas.errors import ErrorCode
 
 
 def touch(member: Member, now: Now) -> None:
-    """It is alive: its session begins anew."""
+    """The member is alive: its session timeout starts again."""
     member.session_deadline_ms = now.ms + member.session_timeout_ms
 
 
@@ -23,7 +23,7 @@ def joined(
     skip_assignment: bool = False,
     members: tuple[tuple[str, str | None, bytes], ...] = (),
 ) -> JoinResult:
-    """A member's place in the generation of now."""
+    """A member's place in the current generation."""
     return JoinResult(
         error=error,
         member_id=member.id if member_id is None else member_id,
@@ -37,21 +37,21 @@ def joined(
 
 
 def assigned(group: Group, member: Member) -> SyncResult:
-    """What a member owns."""
+    """The assignment that a member gets."""
     return SyncResult(
         protocol_type=group.protocol_type, protocol=group.protocol, assignment=member.assignment
     )
 
 
 def answer_join(group: Group, member: Member, result: JoinResult) -> None:
-    """Tell a member that waits for its JoinGroup; it waits no longer."""
+    """Answer a member's JoinGroup; it no longer waits for it."""
     if member.joining is not None:
         group.answers.append((member.joining, result))
         member.joining = None
 
 
 def answer_sync(group: Group, member: Member, error: ErrorCode) -> None:
-    """Tell a member that waits for its SyncGroup: the error, or its assignment."""
+    """Answer a member's SyncGroup: an error, or its assignment."""
     if member.syncing is not None:
         result = SyncResult(error=error) if error else assigned(group, member)
         group.answers.append((member.syncing, result))

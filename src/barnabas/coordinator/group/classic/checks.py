@@ -1,4 +1,4 @@
-"""Who may do what in a group, and the error of whoever may not. Pure (reference 8.3 to 8.5)."""
+"""Which member may do what in a group, and the error for others. Pure (reference 8.3 to 8.5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from barnabas.errors import ErrorCode
 
 
 def check_member(group: Group, member_id: str, instance_id: str | None) -> ErrorCode:
-    """Whether this is a member, under the id that its instance has now."""
+    """The error unless this is a member, under the id that its instance has now."""
     if instance_id is not None:
         current = group.static.get(instance_id)
         if current is None:
@@ -22,7 +22,7 @@ def check_member(group: Group, member_id: str, instance_id: str | None) -> Error
 def check_generation(
     group: Group, member_id: str, instance_id: str | None, generation: int
 ) -> ErrorCode:
-    """Whether this is a member of the generation of today."""
+    """The error unless this is a member of the current generation."""
     if group.state is GroupState.DEAD:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE
     error = check_member(group, member_id, instance_id)
@@ -39,8 +39,8 @@ def check_commit(
     *,
     transactional: bool = False,
 ) -> ErrorCode:
-    """Whether positions may be committed: by members of today's generation, or by anybody where
-    there are no members. Reference 8.5."""
+    """The error unless positions may be committed. Members of the current generation may; anybody
+    may where a group has no members. Reference 8.5."""
     if group.state is GroupState.DEAD:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if generation < 0 and group.state is GroupState.EMPTY:
@@ -58,7 +58,7 @@ def check_commit(
 
 
 def check_sync(group: Group, request: SyncRequest) -> ErrorCode:
-    """Whether a member may have its assignment now, or wait for it."""
+    """The error unless a member may have its assignment now, or wait for it."""
     error = check_generation(group, request.member_id, request.instance_id, request.generation)
     if error != ErrorCode.NONE:
         return error

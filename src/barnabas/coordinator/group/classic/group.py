@@ -1,8 +1,9 @@
-"""GroupMetadata: one group, its members, its generation, what is still to be told or written. Pure.
+"""GroupMetadata: one group, its members, its generation, and what is to be answered or written.
+Pure.
 
-The facts and their invariants are here; ``membership.py`` decides what happens to them. Whoever
-waits is a token: decisions put (token, answer) into ``answers`` and wishes to write into
-``stores``, and the flow empties both after every decision.
+The state and its invariants are here; ``membership.py`` decides how it changes. A member that waits
+for an answer is known by a token. Decisions put (token, answer) into ``answers`` and records to be
+written into ``stores``. The coordinator takes both out after every decision.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class JoinPhase:
 
     deadline_ms: int
     initial: bool = False
-    """From Empty: it never ends early, and every new member prolongs it."""
+    """A group that was Empty: the delay always runs to its end, and every new member prolongs it.
+    """
     delay_ms: int = 0
     remaining_ms: int = 0
     """How much longer new members may prolong it."""
@@ -49,18 +51,19 @@ class JoinPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreGroup:
-    """A wish to write the group; ``Membership.stored`` is told how it went."""
+    """The group is to be written; ``Membership.stored`` is then told how that went."""
 
     record: GroupRecord
     generation: int
     assignments: tuple[tuple[str, bytes], ...] | None = None
-    """The leader's, to be handed out once they are written; None where nobody waits for that."""
+    """The leader's assignments, handed out once they are written. None if no assignment is waited
+    for."""
     replaced: Replacement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """A static member that came back under a new id, and how to undo that."""
+    """A static member that came back under a new id, and what is needed to undo that."""
 
     instance_id: str
     old_id: str
@@ -81,10 +84,10 @@ class Group:
         self.id = group_id
         self.state = state
         self.state_since_ms: int | None = None
-        """Wall time of the last move; None if the record does not say."""
+        """Wall time of the last change of state; None if the record does not say."""
         self.generation = 0
         self.protocol_type: str | None = None
-        """None: never had members, keeps offsets only."""
+        """None: the group never had members and only keeps offsets."""
         self.protocol: str | None = None
         self.leader: str | None = None
         self.members: dict[str, Member] = {}
@@ -103,9 +106,9 @@ class Group:
         self.answers: list[tuple[Token, JoinResult | SyncResult]] = []
         self.stores: list[StoreGroup] = []
         self.timer_ms: int | None = None
-        """When the flow will look at it next; kept by ``timers.py``."""
+        """When the coordinator will look at it next; kept by ``timers.py``."""
         self.told: tuple[GroupState, int] | None = None
-        """State and generation that the flow has logged last."""
+        """The state and generation that were logged last."""
         self._support: Counter[str] = Counter()
 
     # Looking
@@ -135,26 +138,26 @@ class Group:
         return self.protocol_type == CONSUMER_PROTOCOL_TYPE
 
     def is_subscribed(self, topic: str) -> bool:
-        """Whether a member wants the topic; yes if nobody can tell."""
+        """Whether a member subscribes to the topic; True if the subscriptions cannot be read."""
         return self.subscribed is None or topic in self.subscribed
 
     @property
     def joining(self) -> int:
-        """Members that have joined (again) and wait."""
+        """Members that have joined (again) and wait for the answer."""
         return sum(1 for m in self.members.values() if m.joining is not None)
 
     @property
     def all_joined(self) -> bool:
-        """Whether nobody is missing for the next generation."""
+        """Whether every member has joined again."""
         return not self.pending and all(m.joining is not None for m in self.members.values())
 
     @property
     def rebalance_timeout_ms(self) -> int:
-        """The longest that any member asks for."""
+        """The longest rebalance timeout of all members."""
         return max((m.rebalance_timeout_ms for m in self.members.values()), default=0)
 
     def supports(self, protocol_type: str, protocols: Protocols) -> bool:
-        """Whether a member with these can be among the others."""
+        """Whether a member with these protocols has one in common with all others."""
         if self.state is GroupState.EMPTY:
             return bool(protocol_type) and bool(protocols)
         size = len(self.members)
@@ -163,7 +166,8 @@ class Group:
         )
 
     def choose_protocol(self) -> str:
-        """The assignor with most votes among those that all support; ties go to the first named."""
+        """The assignor with the most votes among those that all members support. Of several with
+        as many votes, the one that a member voted for first."""
         size = len(self.members)
         first = next(iter(self.members.values()))
         candidates = {name: None for name, _ in first.protocols if self._support[name] == size}
@@ -178,7 +182,7 @@ class Group:
         )
 
     def next_deadline_ms(self) -> int | None:
-        """When something will be due if nobody calls; None if nothing can be."""
+        """When ``expire`` has something to do if no request comes before; None if it never will."""
         if self.state is GroupState.DEAD:
             return None
         deadlines = [m.session_deadline_ms for m in self.members.values() if m.can_expire]
@@ -192,7 +196,7 @@ class Group:
     # Members
 
     def add(self, member: Member, protocol_type: str) -> None:
-        """A new member; the first one leads and says what kind of group it is."""
+        """Add a member. The first one becomes the leader and decides the protocol type."""
         assert member.id not in self.members
         if not self.members:
             self.protocol_type = protocol_type
@@ -206,7 +210,8 @@ class Group:
         self.pending.pop(member.id, None)
 
     def remove(self, member_id: str) -> Member | None:
-        """A member, or an id that was only given, is gone; whoever is first then leads."""
+        """Remove a member, or an id that was given but never used. If the leader goes, the first of
+        the others leads."""
         self.pending.pop(member_id, None)
         self.pending_sync.pop(member_id, None)
         member = self.members.pop(member_id, None)
@@ -220,7 +225,7 @@ class Group:
         return member
 
     def set_protocols(self, member: Member, protocols: Protocols) -> None:
-        """A member can work with others than before."""
+        """A member has changed its protocols."""
         self._forget_support(member)
         member.protocols = protocols
         self._support.update(_names(protocols))
@@ -232,7 +237,7 @@ class Group:
                 del self._support[name]  # names never pile up, whatever members call themselves
 
     def rename(self, instance_id: str, old_id: str, new_id: str) -> Member:
-        """A static member goes by a new id."""
+        """A static member gets a new id."""
         member = self.members.pop(old_id)
         member.id = new_id
         self.members[new_id] = member
@@ -244,7 +249,8 @@ class Group:
         return member
 
     def elect_leader(self) -> bool:
-        """Keep the leader if it has joined, else take whoever has; False if nobody has."""
+        """Keep the leader if it has joined again; otherwise the first that has leads. False if none
+        has."""
         leader = None if self.leader is None else self.members.get(self.leader)
         if leader is not None and leader.joining is not None:
             return True
@@ -256,7 +262,7 @@ class Group:
     # Moves
 
     def move(self, state: GroupState, now: Now) -> None:
-        """Take on a state."""
+        """Change the state."""
         check_transition(self.state, state)
         self.state = state
         self.state_since_ms = now.wall_ms
@@ -264,7 +270,7 @@ class Group:
             self.join_phase = None
 
     def next_generation(self, now: Now) -> None:
-        """The join phase is over."""
+        """End the join phase."""
         self.generation += 1
         self.pending_sync.clear()
         self.protocol = self.choose_protocol() if self.members else None
@@ -338,21 +344,21 @@ class Group:
         return group
 
     def view(self) -> GroupView:
-        """For DescribeGroups: assignments and metadata only while they are settled."""
-        settled = self.state is GroupState.STABLE and self.protocol is not None
+        """For DescribeGroups: assignments and metadata only while the group is stable."""
+        is_stable = self.state is GroupState.STABLE and self.protocol is not None
         return GroupView(
             id=self.id,
             state=self.state.value,
             protocol_type=self.protocol_type or "",
-            protocol=(self.protocol or "") if settled else "",
+            protocol=(self.protocol or "") if is_stable else "",
             members=tuple(
                 MemberView(
                     id=m.id,
                     instance_id=m.instance_id,
                     client_id=m.client_id,
                     client_host=m.client_host,
-                    metadata=m.metadata(self.protocol or "") if settled else b"",
-                    assignment=m.assignment if settled else b"",
+                    metadata=m.metadata(self.protocol or "") if is_stable else b"",
+                    assignment=m.assignment if is_stable else b"",
                 )
                 for m in self.members.values()
             ),

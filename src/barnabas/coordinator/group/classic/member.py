@@ -1,4 +1,4 @@
-"""MemberMetadata: a member of a group, what it asks, and what it is answered. Plain values."""
+"""MemberMetadata: a member of a group, its requests and their answers. Plain values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TypeAlias
 from barnabas.errors import ErrorCode
 
 Token: TypeAlias = object
-"""Stands for whoever waits for an answer; the flow gives it and gets it back with the answer."""
+"""Identifies a request that waits for its answer. The coordinator makes it and gets it back with
+the answer."""
 
 Protocols: TypeAlias = tuple[tuple[str, bytes], ...]
 """Assignors a member can work with, the favourite first, each with the member's metadata."""
@@ -85,25 +86,25 @@ class Member:
     protocols: Protocols
     assignment: bytes = b""
     joining: Token | None = None
-    """Waits for the answer of its JoinGroup."""
+    """The token of its JoinGroup while that waits."""
     syncing: Token | None = None
-    """Waits for the answer of its SyncGroup."""
+    """The token of its SyncGroup while that waits."""
     is_new: bool = False
     """In its first rebalance: it cannot send heartbeats yet."""
     session_deadline_ms: int = field(default=0)
 
     @property
     def can_expire(self) -> bool:
-        """A member that waits for us cannot fail to call, unless it is new: a client that gives up
-        and comes again would otherwise leave a defunct member behind each time."""
+        """Whether its session can time out. Not while a request of it waits here, unless it is new:
+        a client that gives up and comes again would leave a dead member behind each time."""
         return self.is_new or (self.joining is None and self.syncing is None)
 
     def metadata(self, protocol: str) -> bytes:
-        """Its metadata for an assignor that it supports."""
+        """Its metadata for one of the assignors that it supports."""
         return next(data for name, data in self.protocols if name == protocol)
 
     def vote(self, candidates: dict[str, None]) -> str:
-        """Its favourite among assignors that all members support."""
+        """The first of its assignors that all members support."""
         return next(name for name, _ in self.protocols if name in candidates)
 
 

@@ -1,8 +1,9 @@
-"""GroupCoordinator, rules: what happens when members join, sync, call, leave or fall silent. Pure.
+"""GroupCoordinator, rules: what changes when members join, sync, send heartbeats, leave or fall
+silent. Pure. Reference 8.3 and 8.4, after the original's ``GroupCoordinator``.
 
-Reference 8.3 and 8.4, after the original's ``GroupCoordinator``. Each decision changes the group,
-leaves answers and wishes in it, and takes the time as an argument; ``Group.next_deadline_ms`` says
-when ``expire`` has something to do. Callers have made sure that the group is not loading.
+Each decision changes the group and leaves answers and writes in it. It takes the time as an
+argument; ``Group.next_deadline_ms`` says when ``expire`` has something to do. Callers have made
+sure that the group is not loading.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
-"""How long a new member may wait in its first JoinGroup before it counts as gone."""
+"""How long a new member may wait in its first JoinGroup before it is removed."""
 JOIN_PHASE_MS_MIN = 100
 """Least length of a join phase, whatever timeouts the members ask for."""
 
@@ -52,7 +53,7 @@ class Membership:
     # JoinGroup
 
     def check_session_timeout(self, session_timeout_ms: int) -> ErrorCode:
-        """Whether a member may ask for this."""
+        """Whether a member may send this request."""
         settings = self._settings
         low, high = settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms
         if low <= session_timeout_ms <= high:
@@ -60,7 +61,7 @@ class Membership:
         return ErrorCode.INVALID_SESSION_TIMEOUT
 
     def join(self, group: Group, request: JoinRequest, token: Token, now: Now) -> None:
-        """A member wants to be in the next generation; ``token`` gets a JoinResult, maybe later."""
+        """A member joins the next generation. ``token`` gets a JoinResult, perhaps later."""
         refusal = self._refusal(group, request)
         if refusal != ErrorCode.NONE:
             member_id = request.member_id
@@ -91,7 +92,7 @@ class Membership:
         return check_member(group, request.member_id, request.instance_id)
 
     def _has_room(self, group: Group, member_id: str) -> bool:
-        """While members join, the first ones to do so stay: the size may have been lowered."""
+        """In a join phase the first members to join stay: the maximum may have been lowered."""
         if group.is_in(_EMPTY, _DEAD):
             return True
         member = group.members.get(member_id)
@@ -151,12 +152,14 @@ class Membership:
         elif group.state is _STABLE and same and not leads:
             group.answers.append((token, joined(group, member)))
         else:
-            # A leader asks for a rebalance this way, when partitions have changed for instance.
+            # A leader asks for a rebalance in this way, for example when a topic has new
+            # partitions.
             self._update(group, member, request, token)
             self._rebalance(group, now)
 
     def _update(self, group: Group, member: Member, request: JoinRequest, token: Token) -> None:
-        """A known member waits for the next generation; an earlier request of it will not."""
+        """A member that is known waits for the next generation. An earlier JoinGroup of it gets an
+        error."""
         if member.joining is not None:
             result = JoinResult(error=ErrorCode.REBALANCE_IN_PROGRESS, member_id=member.id)
             group.answers.append((member.joining, result))
@@ -170,7 +173,8 @@ class Membership:
     def _replace(
         self, group: Group, old_id: str, request: JoinRequest, token: Token, now: Now
     ) -> None:
-        """A static member is back without an id. Its assignment stays if nothing else changes."""
+        """A static member is back without an id. Its assignment stays if its protocols have not
+        changed the group's."""
         old = group.members[old_id]
         assert request.instance_id is not None
         replacement = Replacement(
@@ -203,7 +207,7 @@ class Membership:
             self._rebalance(group, now)
 
     def _replaced(self, group: Group, replacement: Replacement, error: ErrorCode, now: Now) -> None:
-        """The group with the new id is kept, or that failed and the old id is valid again."""
+        """The record with the new id is written; or that failed, and the old id is valid again."""
         member = group.members.get(replacement.new_id)
         if member is None or group.state is not _STABLE:
             # It left, or a rebalance began meanwhile, which answers it.
@@ -216,7 +220,8 @@ class Membership:
             group.rename(replacement.instance_id, replacement.new_id, replacement.old_id)
         else:
             leads = group.leader == member.id
-            # An old client must not take itself for the leader: nobody waits for its assignment.
+            # An old client must not believe that it leads: no member waits for an assignment from
+            # it.
             result = joined(group, member, leader=replacement.old_leader)
             if replacement.can_skip_assignment:
                 members = group.everybody() if leads else ()
@@ -262,8 +267,8 @@ class Membership:
         self._complete_join(group, now)
 
     def _complete_join(self, group: Group, now: Now) -> None:
-        """The join phase is over. Static members that are missing keep their place until their
-        session ends."""
+        """End the join phase. Static members that are missing stay members until their session
+        ends."""
         for member in list(group.members.values()):
             if member.joining is None and member.instance_id is None:
                 group.remove(member.id)
@@ -286,7 +291,7 @@ class Membership:
     # SyncGroup
 
     def sync(self, group: Group, request: SyncRequest, token: Token, now: Now) -> None:
-        """A member wants its assignment; the leader brings everybody's."""
+        """A member asks for its assignment. The leader brings the assignments of all."""
         error = check_sync(group, request)
         if error != ErrorCode.NONE:
             group.answers.append((token, SyncResult(error=error)))
@@ -317,7 +322,7 @@ class Membership:
             group.sync_deadline_ms = None
 
     def stored(self, group: Group, store: StoreGroup, error: ErrorCode, now: Now) -> None:
-        """A write of the group has been replicated, or nobody knows whether it will be."""
+        """The record of the group has been replicated, or its outcome is unknown."""
         if group.generation != store.generation:
             return
         if store.replaced is not None:
@@ -349,7 +354,7 @@ class Membership:
     def heartbeat(
         self, group: Group, member_id: str, instance_id: str | None, generation: int, now: Now
     ) -> ErrorCode:
-        """A member is alive."""
+        """A heartbeat: the member is alive."""
         error = check_generation(group, member_id, instance_id, generation)
         if error != ErrorCode.NONE:
             return error
@@ -361,7 +366,7 @@ class Membership:
         return ErrorCode.NONE
 
     def committed(self, group: Group, member_id: str, now: Now) -> None:
-        """A commit is a sign of life."""
+        """A commit counts as a heartbeat."""
         member = group.members.get(member_id)
         if member is not None:
             touch(member, now)
@@ -371,8 +376,8 @@ class Membership:
     def leave(
         self, group: Group, members: Sequence[tuple[str, str | None]], now: Now
     ) -> list[ErrorCode]:
-        """Members (id, instance id) go, by themselves or by an administrator's wish, who names
-        static members by their instance id alone."""
+        """Members (id, instance id) leave. An administrator names static members by their instance
+        id alone."""
         return [self._leave(group, member_id, instance, now) for member_id, instance in members]
 
     def _leave(self, group: Group, member_id: str, instance_id: str | None, now: Now) -> ErrorCode:
@@ -402,7 +407,7 @@ class Membership:
             self._rebalance(group, now)
 
     def expire(self, group: Group, now: Now) -> list[str]:
-        """Everything whose deadline has come; ids of the members that fell silent."""
+        """Handle every deadline that has passed; ids of the members that were removed."""
         if group.state is _DEAD:
             return []
         for member_id, deadline_ms in list(group.pending.items()):
@@ -423,7 +428,7 @@ class Membership:
         return silent
 
     def _sync_due(self, group: Group, now: Now) -> None:
-        """Members that took a generation but never asked for their assignment go."""
+        """Remove members that got a generation but never asked for their assignment."""
         for member_id in list(group.pending_sync):
             member = group.remove(member_id)
             if member is not None:
@@ -434,12 +439,12 @@ class Membership:
     # Loading, moving away, deleting
 
     def shrink_if_too_large(self, group: Group, now: Now) -> None:
-        """A loaded group with more members than are allowed lets them join again."""
+        """A loaded group with more members than are allowed rebalances."""
         if len(group.members) > self._settings.group_max_size:
             self._rebalance(group, now)
 
     def kill(self, group: Group, error: ErrorCode, now: Now) -> None:
-        """The group is deleted, or another coordinator has it: everybody who waits is told."""
+        """The group is deleted, or another coordinator has it: waiting requests get an error."""
         if group.state is _DEAD:
             return
         group.move(_DEAD, now)

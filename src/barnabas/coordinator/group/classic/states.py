@@ -43,14 +43,15 @@ TRANSITIONS: Final[Mapping[tuple[GroupState, GroupState], str]] = MappingProxyTy
         (_STABLE, _DEAD): "moved to another coordinator",
     }
 )
-"""(from, to): what causes it. Nothing else is possible, and Dead is the end."""
+"""(from, to): what causes it. No other change is possible; Dead is final."""
 
 CAN_REBALANCE: Final = tuple(old for old, new in TRANSITIONS if new is _PREPARING)
-"""States in which a change of members starts a rebalance; in others one is under way."""
+"""States in which a change of members starts a rebalance. In the others one is under way already.
+"""
 
 
 def check_transition(old: GroupState, new: GroupState) -> None:
-    """FatalError for a move that the table lacks: a fault of ours."""
+    """Raises FatalError for a change that is not in the table, which is a bug."""
     if (old, new) not in TRANSITIONS:
         raise FatalError(f"a group cannot go from {old.value} to {new.value}")
 

@@ -1,1 +1,1 @@
-"""Consumer groups of the next-generation protocol (KIP-848): the coordinator assigns partitions."""
+"""Groups of the consumer protocol (KIP-848), in which the coordinator assigns the partitions."""

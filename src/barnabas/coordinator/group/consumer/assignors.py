@@ -1,7 +1,7 @@
-"""RangeAssignor, UniformAssignor: who gets which partition. Pure.
+"""RangeAssignor, UniformAssignor: which member gets which partition. Pure.
 
-Both take the members with what they subscribe to and what they had as a target before, and give
-every member a target. Every partition of a topic with subscribers gets exactly one of them.
+Both take the members with their subscriptions and previous targets, and give every member a target.
+Every partition of a topic with subscribers goes to exactly one of them.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ Assignor: TypeAlias = Callable[[Assignees, Topics], dict[str, Assignment]]
 
 
 def assign_ranges(members: Assignees, topics: Topics) -> dict[str, Assignment]:
-    """``range``: each topic is cut into as many runs as it has subscribers.
-
-    Members with the same subscriptions get the same numbers of topics of the same size. Static
-    members come first, by instance id, so they keep their ranges under new member ids."""
+    """``range``: each topic is cut into as many ranges as it has subscribers. Members with the same
+    subscriptions get ranges of the same position. Static members come first, by instance id, so
+    that they keep their ranges under new member ids."""
     order = sorted(members, key=lambda m: _static_first(m, members[m].instance_id))
     given: dict[str, list[TopicIdPartition]] = {member: [] for member in members}
     for topic_id, count in topics.items():
@@ -60,15 +59,14 @@ def _static_first(member: str, instance_id: str | None) -> tuple[bool, str]:
 
 
 def assign_uniformly(members: Assignees, topics: Topics) -> dict[str, Assignment]:
-    """``uniform``: members keep what they had as far as loads allow, and loads are even.
-
-    With equal subscriptions no member has two partitions more than another. Otherwise no partition
-    can move to another subscriber of its topic and make two loads more even."""
+    """``uniform``: loads are even, and members keep what they had as far as that allows. With equal
+    subscriptions the loads of two members differ by one partition at most. Otherwise no move of one
+    partition to another subscriber would make two loads more even."""
     return _Uniform(members, topics).assign()
 
 
 class _Uniform:
-    """One computation."""
+    """One computation of the ``uniform`` assignor."""
 
     def __init__(self, members: Assignees, topics: Topics) -> None:
         self._topics = topics
@@ -81,7 +79,8 @@ class _Uniform:
         self._keep(members)
 
     def _keep(self, members: Assignees) -> None:
-        """What everybody had, of what there still is and what it still wants."""
+        """Give every member what it had, as far as it still exists and the member still subscribes
+        to it."""
         for member, facts in members.items():
             for partition in partitions_of(facts.had):
                 exists = partition.partition < self._topics.get(partition.topic_id, 0)
@@ -95,7 +94,7 @@ class _Uniform:
         scarce = sorted(self._topics, key=lambda t: (len(self._subscribers[t]), t))
         for topic_id in scarce:
             self._give_out(topic_id)
-        # Topics with the same subscribers are one heap of partitions.
+        # Topics with the same subscribers are balanced together.
         heaps: dict[tuple[str, ...], dict[uuid.UUID, None]] = {}
         for topic_id in scarce:
             heaps.setdefault(tuple(self._subscribers[topic_id]), {})[topic_id] = None
@@ -110,7 +109,7 @@ class _Uniform:
         return len(self._given[member])
 
     def _give_out(self, topic_id: uuid.UUID) -> None:
-        """Partitions that nobody has go to whoever has least."""
+        """Give partitions without an owner to the member with the fewest."""
         takers = self._by_load(self._subscribers[topic_id])
         if not takers:
             return
@@ -127,9 +126,9 @@ class _Uniform:
         return loads
 
     def _level(self, subscribers: Sequence[str], topics: Mapping[uuid.UUID, None]) -> bool:
-        """Move partitions of these topics from the most loaded subscriber to the least loaded one;
-        whether any moved. Each move makes the sum of the squares of the loads smaller, so there is
-        an end."""
+        """Move partitions of these topics from the subscriber with the most to the one with the
+        fewest; whether any moved. Each move makes the sum of the squares of the loads smaller, so
+        this ends."""
         takers = self._by_load(subscribers)
         if not takers or max(takers)[0] - takers[0][0] < 2:
             return False
@@ -140,11 +139,11 @@ class _Uniform:
         while givers:
             most, giver = heapq.heappop(givers)
             if -most != self._load(giver) or not movable[giver]:
-                continue  # it stands there again with its load of now
+                continue  # the member is in the heap again, with its present load
             least, taker = takers[0]
             if -most - least < 2:
                 break
-            # The last one that it got: what it has had for longest stays.
+            # The partition that it got last: it keeps what it has had for longest.
             partition = movable[giver].pop()
             del self._given[giver][partition]
             self._given[taker][partition] = None
@@ -156,4 +155,4 @@ class _Uniform:
 
 
 ASSIGNORS: Final[Mapping[str, Assignor]] = {"uniform": assign_uniformly, "range": assign_ranges}
-"""By the name that members ask for."""
+"""Assignors by the name that members ask for."""

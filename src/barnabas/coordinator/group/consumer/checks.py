@@ -1,4 +1,4 @@
-"""Who may do what in a consumer group, and the error of whoever may not. Pure (KIP-848)."""
+"""Which member may do what in a consumer group, and the error for the others. Pure (KIP-848)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from barnabas.errors import ErrorCode, KafkaError
 
 
 def check_member(group: ConsumerGroup, member_id: str, instance_id: str | None) -> None:
-    """Whether this is a member, under the id that its instance has now. Raises UNKNOWN_MEMBER_ID,
+    """Raise unless this is a member, under the id that its instance has now: UNKNOWN_MEMBER_ID,
     FENCED_INSTANCE_ID."""
     if instance_id is not None:
         current = group.static.get(instance_id)
@@ -28,8 +28,8 @@ def check_member(group: ConsumerGroup, member_id: str, instance_id: str | None) 
 
 
 def check_epoch(group: ConsumerGroup, member_id: str, epoch: int, owned: Assignment | None) -> None:
-    """Whether a heartbeat is of the member's epoch, or of the one before with the answer lost.
-    Raises FENCED_MEMBER_EPOCH."""
+    """Raise FENCED_MEMBER_EPOCH unless a heartbeat has the member's epoch, or the previous one, for
+    the answer with the new one may have been lost."""
     now = group.now_of(member_id)
     if epoch == now.epoch:
         return
@@ -52,8 +52,8 @@ def check_commit(
     transactional: bool = False,
     knows_epochs: bool = True,
 ) -> ErrorCode:
-    """Whether positions may be committed: by members at their epoch of now, or by anybody where
-    there are no members."""
+    """Raise unless positions may be committed. Members at their present epoch may; anybody may
+    where a group has no members."""
     if group.is_dead:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if epoch < 0 and not group.members:
@@ -68,7 +68,7 @@ def check_commit(
 
 
 def check_fetch(group: ConsumerGroup, member_id: str | None, epoch: int) -> None:
-    """Whether positions may be read; by anybody who does not claim to be a member. Raises
+    """Raise unless positions may be read. Anybody may who does not claim to be a member.
     UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH."""
     if not member_id and epoch < 0:
         return

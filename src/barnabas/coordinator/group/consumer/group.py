@@ -1,7 +1,7 @@
-"""ConsumerGroup: facts under their keys, who holds what, and deadlines. Pure.
+"""ConsumerGroup: the values of its records, which member holds what, and deadlines. Pure.
 
-``membership.py`` decides. What it puts is noted in ``changes`` with what was there before, so that
-a decision whose records cannot be appended is taken back whole.
+``membership.py`` decides. Every value that it puts is noted in ``changes`` with the value before,
+so that a decision is undone as a whole if its records cannot be appended.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from barnabas.coordinator.group.records.facts import (
 T = TypeVar("T")
 
 NOT_YET: Final = CurrentFacts()
-"""Of a member that has just come."""
+"""The epoch of a member that has just joined."""
 
 
 class Change(NamedTuple):
-    """One fact that was put; None in place of a value that is not there."""
+    """One value that was put. None stands for no value."""
 
     key: ConsumerKey
     value: ConsumerValue | None
@@ -65,20 +65,21 @@ class ConsumerGroup:
         self.static: dict[str, str] = {}
         """Instance id to member id."""
         self.holders: dict[TopicIdPartition, str] = {}
-        """Who may still work on a partition: it is assigned to the member, or not revoked yet."""
+        """Which member may still work on a partition: it is assigned to it, or the member has not
+        revoked it yet."""
         self.offsets = GroupOffsets()
         self.changes: list[Change] = []
         self.is_dead = False
         self.topics_seen = -1
-        """The version of the cluster's topics that ``topics`` was last compared with."""
+        """The version of the cluster's topics with which ``topics`` was last compared."""
         self.sessions: dict[str, int] = {}
-        """When members count as gone, in ms of the loop."""
+        """When sessions end, in ms of the loop."""
         self.revocations: dict[str, tuple[int, int]] = {}
-        """(epoch, when) by which members must have revoked what they are to revoke."""
+        """(epoch, deadline) by which members must have revoked partitions."""
         self.timer_ms: int | None = None
-        """When the flow will look at it next; kept by ``timers.py``."""
+        """When the coordinator will look at it next; kept by ``timers.py``."""
         self.told: tuple[ConsumerGroupState, int] | None = None
-        """State and epoch that the flow has logged last."""
+        """The state and epoch that were logged last."""
         self._setters: Mapping[type[Any], Callable[[Any, Any], Any]] = {
             EpochKey: self._put_epoch,
             TopicsKey: self._put_topics,
@@ -92,7 +93,7 @@ class ConsumerGroup:
 
     @property
     def state(self) -> ConsumerGroupState:
-        """As clients see it."""
+        """The state as clients see it."""
         if self.is_dead:
             return ConsumerGroupState.DEAD
         if not self.members:
@@ -109,15 +110,15 @@ class ConsumerGroup:
         return not self.members and not self.is_dead
 
     def is_subscribed(self, topic: str) -> bool:
-        """Whether a member wants the topic."""
+        """Whether a member subscribes to the topic."""
         return topic in self.topics or any(topic in m.topics for m in self.members.values())
 
     def now_of(self, member_id: str) -> CurrentFacts:
-        """Where a member is."""
+        """A member's current assignment and epoch."""
         return self.current.get(member_id, NOT_YET)
 
     def is_reconciled(self, member_id: str) -> bool:
-        """Whether a member is at the target."""
+        """Whether a member has reached its target."""
         now = self.now_of(member_id)
         return now.state is MemberState.STABLE and now.epoch == self.target_epoch
 
@@ -127,7 +128,7 @@ class ConsumerGroup:
         return str(votes.most_common(1)[0][0]) if votes else default
 
     def next_deadline_ms(self) -> int | None:
-        """When something will be due if nobody calls; None if nothing can be."""
+        """When ``expire`` has something to do if no heartbeat comes before; None if never."""
         if self.is_dead:
             return None
         deadlines = [*self.sessions.values(), *(when for _, when in self.revocations.values())]
@@ -141,24 +142,24 @@ class ConsumerGroup:
     # Changing
 
     def put(self, key: ConsumerKey, value: ConsumerValue | None) -> None:
-        """A fact from a decision."""
+        """Put a value that a decision made."""
         before = self.load(key, value)
         self.changes.append(Change(key, value, before))
 
     def load(self, key: ConsumerKey, value: ConsumerValue | None) -> ConsumerValue | None:
-        """A fact from the log; what was there before."""
+        """Put a value from the log."""
         before: ConsumerValue | None = self._setters[type(key)](key, value)
         return before
 
     def undo(self) -> None:
-        """Take back what has been put since ``changes`` was emptied."""
+        """Undo everything that was put since ``changes`` was emptied."""
         for change in reversed(self.changes):
             self.load(change.key, change.before)
         self.changes.clear()
         self.topics_seen = -1
 
     def forget_deadlines(self, member_id: str) -> None:
-        """The member is gone."""
+        """Forget a member."""
         self.sessions.pop(member_id, None)
         self.revocations.pop(member_id, None)
 

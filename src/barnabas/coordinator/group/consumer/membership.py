@@ -1,8 +1,9 @@
-"""GroupMetadataManager of KIP-848: what happens when members call, leave or fall silent. Pure.
+"""GroupMetadataManager of KIP-848: what changes when members send heartbeats, leave or fall silent.
+Pure.
 
-A heartbeat does four things in this order: it admits or updates the member; a change of what is
-subscribed to raises the group epoch; an epoch without a target gets one from the assignor; and the
-member goes one step towards its target. Everything is put into the group as facts for the log.
+A heartbeat has four steps. It admits or updates the member. If subscriptions have changed, the
+group epoch rises. An epoch without a target gets one from the assignor. The member moves one step
+towards its target. Every change is put into the group as a record's value.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class ConsumerMembership:
     def heartbeat(
         self, group: ConsumerGroup, request: HeartbeatRequest, now: Now
     ) -> HeartbeatResult:
-        """A member joins, calls or leaves; ``check_request`` has passed. Raises KafkaError, with
-        changes in the group that are to be undone."""
+        """A member joins, sends a heartbeat or leaves; ``check_request`` has passed. Raises
+        KafkaError; then the caller undoes the group's changes."""
         if request.leaves:
             return self._leave(group, request)
         self._check_room(group, request.member_id)
@@ -83,7 +84,7 @@ class ConsumerMembership:
             )
 
     def _admit(self, group: ConsumerGroup, request: HeartbeatRequest) -> None:
-        """A member begins with nothing; a static one that is back goes on with what it had."""
+        """A new member begins with nothing; a static one that is back goes on with what it had."""
         member_id, instance_id = request.member_id, request.instance_id
         before = None if instance_id is None else group.static.get(instance_id)
         if before is not None:
@@ -102,7 +103,7 @@ class ConsumerMembership:
             group.put(CurrentKey(group.id, member_id), NOT_YET)
 
     def _replace(self, group: ConsumerGroup, old_id: str, new_id: str) -> None:
-        """A static member is back; its target and its partitions go with it."""
+        """A static member is back: the new id takes over its target and its partitions."""
         facts, target = group.members[old_id], group.targets.get(old_id, {})
         now = replace(group.now_of(old_id), epoch=JOIN_EPOCH, previous_epoch=JOIN_EPOCH)
         if old_id != new_id:
@@ -112,7 +113,7 @@ class ConsumerMembership:
         group.put(CurrentKey(group.id, new_id), now)
 
     def _update(self, group: ConsumerGroup, request: HeartbeatRequest) -> bool:
-        """Keep what a member tells of itself; whether it wants something else than before."""
+        """Keep what a member tells about itself; whether its subscription has changed."""
         known = group.members.get(request.member_id)
         old = known or MemberFacts()
         new = MemberFacts(
@@ -137,7 +138,7 @@ class ConsumerMembership:
     # Epoch and target
 
     def _raise_epoch(self, group: ConsumerGroup, changed: bool) -> None:
-        """The epoch rises when members want something else, or there is something else."""
+        """Raise the group epoch if subscriptions or topics have changed."""
         if not changed and group.topics_seen == self._topics.version:
             return
         changed = self._refresh_topics(group) or changed
@@ -145,9 +146,9 @@ class ConsumerMembership:
             group.put(EpochKey(group.id), group.epoch + 1)
 
     def _refresh_topics(self, group: ConsumerGroup) -> bool:
-        """Look at what members subscribe to; whether it has changed."""
+        """Compare the subscribed topics with the cluster's; whether they have changed."""
         if self._topics.version == 0:
-            return False  # nothing is known yet: no topic counts as deleted for that
+            return False  # no metadata yet: that does not mean that a topic was deleted
         group.topics_seen = self._topics.version
         found = self._subscription(group)
         if found == group.topics:
@@ -224,7 +225,7 @@ class ConsumerMembership:
         return HeartbeatResult(member_id=member_id, epoch=request.epoch)
 
     def fence(self, group: ConsumerGroup, member_id: str) -> None:
-        """A member is gone; the others get a new target when the next one of them calls."""
+        """Remove a member. The others get a new target with the next heartbeat of one of them."""
         self._remove(group, member_id)
         self._refresh_topics(group)
         group.put(EpochKey(group.id), group.epoch + 1)
@@ -236,7 +237,7 @@ class ConsumerMembership:
         group.forget_deadlines(member_id)
 
     def expire(self, group: ConsumerGroup, now: Now) -> list[str]:
-        """Remove members that were silent for too long or did not revoke in time; their ids."""
+        """Remove members whose session ended or that did not revoke in time; their ids."""
         gone = [m for m, deadline_ms in group.sessions.items() if deadline_ms <= now.ms]
         for member_id, (epoch, deadline_ms) in list(group.revocations.items()):
             if deadline_ms <= now.ms:
@@ -249,8 +250,8 @@ class ConsumerMembership:
         return gone
 
     def start_sessions(self, group: ConsumerGroup, now: Now) -> None:
-        """Members without a session get one from now on: the group has been loaded, or the end of
-        a member could not be written."""
+        """Start the session of every member that has none: the group was just loaded, or a member's
+        end could not be written."""
         for member_id in group.members:
             if member_id not in group.sessions:
                 group.sessions[member_id] = now.ms + self._settings.session_timeout_ms

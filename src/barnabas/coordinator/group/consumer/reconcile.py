@@ -1,7 +1,7 @@
 """CurrentAssignmentBuilder: what a member keeps, gives back, gets and waits for. Pure (KIP-848).
 
-A partition is given to a member only once nobody holds it: whoever had it has said that it does not
-own it any more, or has left the group.
+A member gets a partition only once no other holds it: the previous owner has reported that it does
+not own it any more, or has left the group.
 """
 
 from __future__ import annotations
@@ -84,5 +84,6 @@ def _moved(
 
 
 def _still_owns(owned: Assignment | None, partitions: Assignment) -> bool:
-    """Whether the member may still work on one of these; it may if it has not said."""
+    """Whether the member may still work on one of these partitions. It may as long as it has not
+    reported otherwise."""
     return owned is None or bool(common(owned, partitions))

@@ -16,7 +16,7 @@ JOIN_EPOCH = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatRequest:
-    """One heartbeat; None stands for what has not changed since the last one."""
+    """One heartbeat. None stands for a field that has not changed since the last one."""
 
     group_id: str
     member_id: str
@@ -35,14 +35,14 @@ class HeartbeatRequest:
 
     @property
     def is_full(self) -> bool:
-        """Whether everything is told anew: the member may not know its assignment."""
+        """Whether all fields are sent: the member may not know its assignment."""
         subscription = self.topics is not None or self.regex is not None
         told = self.rebalance_timeout_ms != NO_TIMEOUT and self.owned is not None
         return self.epoch == JOIN_EPOCH or (subscription and told)
 
     @property
     def leaves(self) -> bool:
-        """Whether the member goes, for good or to come back."""
+        """Whether the member leaves, for good or for a while."""
         return self.epoch in (LEAVE_EPOCH, STATIC_LEAVE_EPOCH)
 
 

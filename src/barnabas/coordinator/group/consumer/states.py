@@ -45,8 +45,8 @@ MEMBER_TRANSITIONS: Final[Mapping[tuple[MemberState, MemberState], str]] = Mappi
         (_UNRELEASED, _UNRELEASED): "the others have released some, or a newer target",
     }
 )
-"""(from, to): what causes it, with a heartbeat of the member. Whoever is silent for the session
-timeout is removed from any state, who does not revoke in time from UNREVOKED_PARTITIONS."""
+"""(from, to): what causes it, on a heartbeat of the member. A member whose session times out is
+removed from any state; one that does not revoke in time, from UNREVOKED_PARTITIONS."""
 
 
 def member_transition_table() -> str:

@@ -11,15 +11,15 @@ from barnabas.errors import KafkaError
 from barnabas.metadata_cache import MetadataCache
 
 PATTERNS_MAX = 1_000
-"""Expressions kept ready; beyond that they are made anew."""
+"""How many expressions are kept. Others are compiled again."""
 
 
 class Topics(Protocol):
-    """What decisions ask of the cluster."""
+    """What decisions ask about the cluster's topics."""
 
     @property
     def version(self) -> int:
-        """Rises with every change of anything; 0 while nothing is known."""
+        """Rises with every change of metadata; 0 before the first."""
         ...
 
     def get(self, name: str) -> TopicFacts | None:
@@ -48,7 +48,7 @@ class Patterns:
 
 
 class CachedTopics:
-    """The metadata cache, with what is costly to find out kept until it changes."""
+    """The metadata cache. Results that take long to compute are kept until the metadata changes."""
 
     def __init__(self, metadata: MetadataCache, patterns: Patterns) -> None:
         self._metadata = metadata
@@ -60,7 +60,7 @@ class CachedTopics:
 
     @property
     def version(self) -> int:
-        """The cache's."""
+        """The version of the cache."""
         return self._metadata.version
 
     def _refresh(self) -> None:
@@ -87,7 +87,7 @@ class CachedTopics:
         return TopicFacts(id=topic_id, partitions=len(partitions))
 
     def matching(self, pattern: str) -> Sequence[str]:
-        """Names that a regular expression matches; none if a record holds a broken one."""
+        """Names that a regular expression matches; none if a record holds an invalid one."""
         self._refresh()
         found = self._matching.get(pattern)
         if found is None:
@@ -100,7 +100,7 @@ class CachedTopics:
 
 
 def subscribed(member: MemberFacts, known: Mapping[str, TopicFacts], topics: Topics) -> list[str]:
-    """Which of the known topics a member subscribes to, by name or by expression, ascending."""
+    """The topics that a member subscribes to, by name or by expression, ascending."""
     names = [name for name in member.topics if name in known]
     if member.regex:
         names += [name for name in topics.matching(member.regex) if name in known]

@@ -1,4 +1,4 @@
-"""Which partitions of which topics: an assignment, and what can be done with two of them. Pure."""
+"""An assignment: topics and their partitions, and operations on two of them. Pure."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def size(assignment: Assignment) -> int:
 
 
 def common(one: Assignment, other: Assignment) -> Assignment:
-    """What is in both."""
+    """The partitions that are in both."""
     known = dict.fromkeys(partitions_of(other))
     return assignment_of(p for p in partitions_of(one) if p in known)
 
 
 def without(one: Assignment, other: Assignment) -> Assignment:
-    """What is in the first alone."""
+    """The partitions that are only in the first."""
     known = dict.fromkeys(partitions_of(other))
     return assignment_of(p for p in partitions_of(one) if p not in known)
 
 
 def together(one: Assignment, other: Assignment) -> Assignment:
-    """What is in either."""
+    """The partitions that are in either."""
     return assignment_of([*partitions_of(one), *partitions_of(other)])

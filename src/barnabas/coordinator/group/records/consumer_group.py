@@ -41,8 +41,8 @@ _I16 = struct.Struct(">h")
 _I32 = struct.Struct(">i")
 _NO_TAGS = b"\x00"
 _NO_CLASSIC_MEMBER = b"\x01\x00\x01\x00"
-"""One tagged field, of tag 0 and one byte: null. The original keeps there what a member said that
-joined by the classic protocol, and always writes it."""
+"""One tagged field, of tag 0 and one byte: null. There the original keeps the classic protocol's
+data of a member; it always writes the field."""
 _VALUE_START = _I16.pack(VALUE_VERSION)
 
 _VERSIONS: Final[Mapping[type[Any], int]] = {

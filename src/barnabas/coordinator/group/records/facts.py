@@ -1,8 +1,8 @@
-"""What a group is made of: one value for each record in ``__consumer_offsets``. Pure.
+"""The values of a consumer group's records in ``__consumer_offsets``, as typed keys and values.
+Pure.
 
-A group changes only by putting such a value under its key, or None to remove it: the same way when
-a heartbeat is decided and when the log is loaded, so that a coordinator knows exactly what its
-successor will find.
+A group changes only by putting such a value under its key, or None to remove it. A heartbeat and a
+load do it in the same way, so a coordinator knows exactly what its successor will find.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeAlias
 from barnabas.coordinator.group.records.assignment import Assignment
 
 LEAVE_EPOCH = -1
-"""A member goes for good."""
+"""Epoch of a member that leaves for good."""
 STATIC_LEAVE_EPOCH = -2
-"""A static member goes and will be back; its partitions stay its own meanwhile."""
+"""Epoch of a static member that leaves and will be back; its partitions stay its own meanwhile."""
 NO_TARGET_EPOCH = -1
 
 
@@ -26,13 +26,13 @@ class MemberState(IntEnum):
     """How far a member is on its way to its target. Values are those of the records."""
 
     STABLE = 0
-    """It has what the target of its epoch gives it."""
+    """It has everything that the target of its epoch assigns to it."""
     UNREVOKED_PARTITIONS = 1
-    """It must give partitions back before it comes to the next epoch."""
+    """It must revoke partitions before it moves to the next epoch."""
     UNRELEASED_PARTITIONS = 2
-    """It has come to the target's epoch; others still hold partitions that it will get."""
+    """It has reached the target's epoch; other members still hold partitions that it will get."""
     UNKNOWN = 127
-    """A newer release wrote something else: the member must start again with nothing."""
+    """A newer release wrote another value: the member must start again with nothing."""
 
 
 class EpochKey(NamedTuple):
@@ -42,13 +42,14 @@ class EpochKey(NamedTuple):
 
 
 class TopicsKey(NamedTuple):
-    """What the members subscribe to, as it was when the epoch rose: name to TopicFacts."""
+    """The topics that the members subscribe to, as they were when the epoch rose: name to
+    TopicFacts."""
 
     group: str
 
 
 class MemberKey(NamedTuple):
-    """Who a member is and what it wants: MemberFacts."""
+    """Identity and subscription of a member: MemberFacts."""
 
     group: str
     member: str
@@ -61,7 +62,7 @@ class TargetEpochKey(NamedTuple):
 
 
 class TargetKey(NamedTuple):
-    """What a member shall own: an Assignment."""
+    """What a member is to own: an Assignment."""
 
     group: str
     member: str
@@ -84,13 +85,13 @@ class TopicFacts:
     id: uuid.UUID
     partitions: int
     racks: Mapping[int, tuple[str, ...]] = field(default_factory=dict, compare=False)
-    """Partition to the racks of its replicas, as the original writes it. Read, not used: a broker
-    that is down has no rack in ZooKeeper mode, and that is no reason to assign anew."""
+    """Partition to the racks of its replicas, as the original writes it. It is read and not used:
+    in ZooKeeper mode a broker that is down has no rack, which is no reason for a new assignment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberFacts:
-    """A member as it is kept."""
+    """Identity and subscription of a member, as they are kept."""
 
     instance_id: str | None = None
     rack_id: str | None = None
@@ -99,22 +100,22 @@ class MemberFacts:
     topics: tuple[str, ...] = ()
     """Names that it subscribes to, ascending."""
     regex: str | None = None
-    """It subscribes to the topics that this matches, too. Never empty."""
+    """It also subscribes to the topics that this expression matches. Never empty."""
     rebalance_timeout_ms: int = -1
     assignor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentFacts:
-    """Where a member is on its way to its target."""
+    """Current assignment and epoch of a member."""
 
     epoch: int = 0
     previous_epoch: int = -1
-    """Its epoch before: the answer with the new one may have been lost."""
+    """Its previous epoch: the answer with the present one may have been lost."""
     state: MemberState = MemberState.STABLE
     assigned: Assignment = field(default_factory=dict)
     revoking: Assignment = field(default_factory=dict)
-    """No longer its own once it says so."""
+    """Partitions that it must revoke; they are no longer its own once it reports so."""
 
 
 ConsumerValue: TypeAlias = int | Mapping[str, TopicFacts] | MemberFacts | Assignment | CurrentFacts

@@ -37,11 +37,12 @@ _I32 = struct.Struct(">i")
 _I64 = struct.Struct(">q")
 _OFFSET_KEY_START: Final = b"\x00\x01"
 _OFFSET_V3 = struct.Struct(">hqihq")
-"""Without metadata, which few commits have: version, offset, leader epoch, length 0, time."""
+"""The fields of a value without metadata, as most commits are: version, offset, leader epoch,
+length 0, time."""
 
 
 class OffsetKey(NamedTuple):
-    """Whose position, and where."""
+    """Key of one position: group and partition."""
 
     group: str
     topic: str
@@ -50,7 +51,7 @@ class OffsetKey(NamedTuple):
 
 
 class GroupKey(NamedTuple):
-    """Which group's members."""
+    """Key of one group's members."""
 
     group: str
 
@@ -59,14 +60,14 @@ Key: TypeAlias = OffsetKey | GroupKey | ConsumerKey
 
 
 class CommittedOffset(NamedTuple):
-    """How far a group has read one partition. Times are wall ms."""
+    """One position: how far a group has read a partition. Times are wall ms."""
 
     offset: int
     leader_epoch: int = NO_EPOCH
     metadata: str = ""
     commit_ms: int = NO_TIMESTAMP
     expire_ms: int | None = None
-    """Set by clients that ask for a retention of their own (OffsetCommit v2-4)."""
+    """Set if the client asked for a retention of its own (OffsetCommit v2-4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,8 @@ def encode_group_value(value: GroupRecord) -> bytes:
 
 
 def decode_key(data: bytes | None) -> Key | None:
-    """What a record is about; None for kinds that we do not know. Raises CORRUPT_MESSAGE."""
+    """The typed key of a record; None for a version that this release does not know. Raises
+    CORRUPT_MESSAGE."""
     if data is None:
         return None
     if data[:2] == _OFFSET_KEY_START and (key := _offset_key(data)) is not None:
@@ -178,8 +180,8 @@ def decode_key(data: bytes | None) -> Key | None:
 
 
 def _offset_key(data: bytes) -> OffsetKey | None:
-    """The key that nearly every record has, without a Reader: loads are made of it. None leaves
-    it, and what is wrong with it, to the Reader."""
+    """Reads the usual form of a key without a Reader, for loads read many. None for any other form;
+    then the Reader reads it, or raises."""
     middle = 4 + int.from_bytes(data[2:4], "big")
     end = middle + 2 + int.from_bytes(data[middle : middle + 2], "big")
     if end + 4 != len(data):
