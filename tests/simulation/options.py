@@ -50,6 +50,8 @@ class Options:
     """Somebody asks every broker who leads, and judges the answers."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
+    secure: bool = False
+    """Brokers log in to each other with SCRAM, again every few seconds; only where it is forced."""
     long_work: float = 0.0
     """Share of the looks at a stopwatch that find a turn over; only where it is forced."""
 

@@ -36,7 +36,12 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ConfigError, ErrorCode, FatalError
 from barnabas.seams import Env
+from barnabas.security.sasl import scram
+from barnabas.security.sasl.mechanism import SCRAM_SHA_256
 from barnabas.types import TopicPartition
+from barnabas.zk.admin import change_config
+from barnabas.zk.paths import user_entity
+from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 from barnabas.zookeeper.server.serve import serve
 
@@ -86,6 +91,10 @@ class Layout:
         """host:port"""
         return f"{self.host(broker)}:{9091 + broker}"
 
+    def inside(self, broker: int) -> str:
+        """host:port of the listener between brokers, if there is one of its own."""
+        return f"{self.host(broker)}:{9191 + broker}"
+
     @property
     def bootstrap(self) -> str:
         """Of all brokers."""
@@ -109,6 +118,8 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
             "group.initial.rebalance.delay.ms": "300",
             "group.min.session.timeout.ms": "1000",
         }
+    if options.secure:
+        more |= _between_brokers(layout.listener(broker), layout.inside(broker))
     return {
         "broker.id": str(broker),
         "listeners": f"PLAINTEXT://{layout.listener(broker)}",
@@ -122,6 +133,30 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         "leader.imbalance.check.interval.seconds": str(options.rebalance_s),
         **more,
     }
+
+
+def _between_brokers(clients: str, inside: str) -> dict[str, str]:
+    """A listener of SCRAM for the brokers, whose sessions are short."""
+    return {
+        "listeners": f"PLAINTEXT://{clients},INSIDE://{inside}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INSIDE:SASL_PLAINTEXT",
+        "inter.broker.listener.name": "INSIDE",
+        "sasl.enabled.mechanisms": SCRAM_SHA_256,
+        "sasl.mechanism.inter.broker.protocol": SCRAM_SHA_256,
+        "listener.name.inside.scram-sha-256.sasl.jaas.config": f"{scram.MODULE} required"
+        ' username="broker" password="secret";',
+        "connections.max.reauth.ms": "2500",
+    }
+
+
+async def _add_user(env: Env, servers: str) -> None:
+    """The brokers' own, as ``barnabas user add --zookeeper`` does it, however often it takes."""
+    salted = scram.salted_password(SCRAM_SHA_256, b"secret", b"salt", 4096)
+    text = scram.credential_of(SCRAM_SHA_256, salted, b"salt", 4096).text()
+    zookeeper = ZooKeeperClient(env, servers, 6000)
+    await zookeeper.connect()
+    await change_config(zookeeper, user_entity("broker"), lambda _: {SCRAM_SHA_256: text})
+    await zookeeper.close()
 
 
 def topic_settings(options: Options) -> dict[str, str]:
@@ -275,6 +310,10 @@ class Scenario:
             await serve(env, CoordinatorConfig(host=address, tick_ms=1000), store)
 
         self.simulation.start("zk", coordinator, host="m" if layout.together else None)
+        if self.options.secure:
+            servers = layout.coordinator
+            host = "m" if layout.together else "clients"
+            self.simulation.start("user", lambda env: _add_user(env, servers), host=host)
         bystander = self.options.bystander
         for number in sorted(layout.ids, reverse=bystander):
             main = broker_main(number, layout, self.options)

@@ -31,6 +31,14 @@ def test_coordinator_and_client(seed: int) -> None:
     coordination.run(seed, seconds=4.0)
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_brokers_that_log_in_keep_what_they_acknowledged(seed: int) -> None:
+    """SCRAM between brokers, under faults; each session ends after seconds."""
+    drawn = options_of(seed, 5.0, ("kill", "pause", "isolate", "coordinator"))
+    result = Scenario(force(drawn, ["secure=true"], ()), settle_s=5.0).run()
+    assert result.acknowledged > 100
+
+
 @pytest.mark.parametrize("seed", [3, 4])
 def test_brokers_keep_what_they_acknowledged(seed: int) -> None:
     options = options_of(seed, 5.0, ("kill", "pause", "isolate", "coordinator"))

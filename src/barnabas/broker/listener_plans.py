@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.network import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.tls_connection import TlsPlan
@@ -23,7 +24,7 @@ from barnabas.security.tls import BadTls, client_context, server_context
 
 
 def listener_plan(
-    env: Env, config: BrokerConfig, listener: str, users: ScramCredentials
+    env: Env, config: BrokerConfig, listener: str, users: ScramCredentials, stores: KeyStores
 ) -> ListenerPlan:
     """What a listener asks of those who come."""
     security = config.security[listener]
@@ -36,19 +37,28 @@ def listener_plan(
         },
         receive_bytes_max=security.receive_bytes_max,
         failure_delay_s=config.integer("connection.failed.authentication.delay.ms") / 1000,
-        tls=_tls_plan(env, security, listener),
+        tls=_tls_plan(env, security, listener, stores),
     )
 
 
-def _tls_plan(env: Env, security: ListenerSecurity, listener: str) -> TlsPlan | None:
+def _tls_plan(
+    env: Env, security: ListenerSecurity, listener: str, stores: KeyStores
+) -> TlsPlan | None:
     """ConfigError for stores that cannot be read."""
-    if security.tls is None or security.mapping is None:
+    settings = security.tls
+    if settings is None or security.mapping is None:
         return None
     try:
-        context = server_context(security.tls, env.files.read)
+        context = server_context(settings, env.files.read)
     except BadTls as error:
         raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
-    return TlsPlan(context=context, mapping=security.mapping)
+    plan = TlsPlan(context=context, mapping=security.mapping)
+
+    def renew() -> None:
+        plan.context = server_context(settings, env.files.read)
+
+    stores.watch(f"listener {listener}", settings, renew)
+    return plan
 
 
 def _mechanism(
@@ -82,20 +92,32 @@ def _mechanism(
     return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)
 
 
-def client_security(env: Env, config: BrokerConfig, listener: str) -> ClientSecurity:
+def client_security(
+    env: Env, config: BrokerConfig, listener: str, stores: KeyStores
+) -> ClientSecurity:
     """How this broker reaches others at a listener of theirs that is like its own."""
     security = config.security[listener]
-    context = None
-    if security.tls is not None:
-        try:
-            context = client_context(security.tls, env.files.read)
-        except BadTls as error:
-            raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
+    found = _logged_in(env, security)
+    settings = security.tls
+    if settings is None:
+        return found
+
+    def renew() -> None:
+        found.tls = client_context(settings, env.files.read)
+
+    try:
+        renew()
+    except BadTls as error:
+        raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
+    stores.watch(f"connections to listeners {listener}", settings, renew)
+    return found
+
+
+def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
     if not security.has_sasl:
-        return PLAINTEXT if context is None else ClientSecurity(tls=context)
+        return PLAINTEXT if security.tls is None else ClientSecurity()
     mechanism = security.inter_broker_mechanism
     return ClientSecurity(
-        tls=context,
         mechanism=mechanism,
         begin=client_login(
             mechanism,

@@ -19,6 +19,7 @@ from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
+from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.listener_plans import client_security, listener_plan
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
@@ -150,6 +151,7 @@ class Node:
         )
         self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._users = ScramCredentials(self._zookeeper)
+        self._stores = KeyStores(env)
         self._changes = ConfigChanges(
             env.clock,
             self._zookeeper,
@@ -237,8 +239,8 @@ class Node:
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
         settings = replication_settings(config, broker_id)
-        security = client_security(env, config, config.inter_broker_listener)
-        control = client_security(env, config, config.control_plane_listener)
+        security = client_security(env, config, config.inter_broker_listener, self._stores)
+        control = client_security(env, config, config.control_plane_listener, self._stores)
         self._channel = ControllerChannel(
             self._controller_endpoint,
             self._connector(str(broker_id), security),
@@ -316,7 +318,9 @@ class Node:
         ports: dict[str, int] = {}
         for endpoint in config.listeners:
             try:
-                plan = listener_plan(self._env, config, endpoint.listener, self._users)
+                plan = listener_plan(
+                    self._env, config, endpoint.listener, self._users, self._stores
+                )
                 ports[endpoint.listener] = await self._network.listen(
                     plan, endpoint.host, endpoint.port
                 )
@@ -350,6 +354,7 @@ class Node:
             *(() if self._authorizer is None else (("acls", self._authorizer.run()),)),
             ("producer ids", self._producer_ids.run()),
             ("connections", self._network.watch()),
+            ("key stores", self._stores.run()),
         ):
             self._background.append(self._tasks.create_task(coroutine, name=name))
 

@@ -41,11 +41,12 @@ _LOW: Final = 4
 """A client is written to again when a quarter of its bound is left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TlsPlan:
     """What a listener with TLS needs to know."""
 
     context: ssl.SSLContext
+    """Another one when keys or certificates are renewed; connections keep the one they have."""
     mapping: PrincipalMapping
 
 

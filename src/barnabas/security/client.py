@@ -35,11 +35,12 @@ class AuthenticationRefused(ConnectionError):
     """The peer does not believe us, or we do not believe it: trying again soon will not help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class ClientSecurity:
     """How to reach a listener; without anything, PLAINTEXT."""
 
     tls: ssl.SSLContext | None = None
+    """Another one when keys or certificates are renewed."""
     mechanism: str = ""
     """Of SASL."""
     begin: Callable[[], ClientLogin] | None = None
@@ -200,7 +201,7 @@ class SaslConnection(KafkaConnection):
         for _, future in held:
             if future is not None and not future.done():
                 future.set_exception(self._lost or error)
-                future.exception()
+                future.exception()  # told; nobody has to hear it
 
 
 def _is_of_login(frame: Any) -> bool:
@@ -217,6 +218,7 @@ def _passes_on(future: asyncio.Future[memoryview]) -> Callable[[asyncio.Future[m
             future.cancel()
         elif (error := sent.exception()) is not None:
             future.set_exception(error)
+            future.exception()  # told; nobody has to hear it
         else:
             future.set_result(sent.result())
 
