@@ -128,10 +128,10 @@ class DelayedFetch:
     def _place(self, entry: SessionPartition, partition: Partition) -> None:
         """Register a session's entry where its partition lives now. A fetch without session does
         so only when it waits."""
+        if self._start.session is None and self._future is None:
+            return
         watch = self._watch
-        if watch.places.get(entry) is not partition and (
-            self._start.session is not None or self._future is not None
-        ):
+        if watch.places.get(entry) is not partition:
             watch.move(entry, partition, to_log_end=self._params.to_log_end)
 
     # Waiting

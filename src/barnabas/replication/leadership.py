@@ -105,9 +105,7 @@ class Leadership:
         if UNKNOWN_BROKER_EPOCH < broker_epoch < remote.broker_epoch:
             # KIP-903: the previous incarnation; what it copied may be gone.
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "fetch of an older broker epoch")
-        moved = Progress(
-            end=remote.log_end_offset != offset, start=remote.log_start_offset != log_start
-        )
+        moved = Progress(remote.log_end_offset != offset, remote.log_start_offset != log_start)
         remote.note_fetch(
             offset=offset,
             log_start_offset=log_start,
