@@ -373,7 +373,7 @@ class Partition:
         elif step is Reaction.RETRY and not self.context.submit_isr(proposal):
             leadership.withdraw(pending)
 
-    # Waiting requests
+    # Requests that wait
 
     def fail_waiting(self, error: ErrorCode) -> None:
         """Answer everything that waits for this partition; the role it waited on is gone."""
@@ -381,6 +381,8 @@ class Partition:
         for queue in (self.awaiting_replication, self.awaiting_flush, self.awaiting_low_watermark):
             for request, index in queue.drain():
                 request.decide(index, error, leader=hint)
+
+    # DeleteRecords
 
     def delete_records(self, offset: int) -> int:
         """Raise the log start to ``offset`` (-1: the high watermark); the offset. Reference 5.12.

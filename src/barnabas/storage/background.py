@@ -34,8 +34,8 @@ class BackgroundWork:
 
     # What is wanted
 
-    def flush(self, log: OwnedLog) -> None:
-        """Make a log durable soon."""
+    def flush_soon(self, log: OwnedLog) -> None:
+        """Make a log durable."""
         self._to_flush[log] = None
         self._wanted.set()
 
@@ -43,13 +43,13 @@ class BackgroundWork:
         """The log is gone: it need not be flushed."""
         self._to_flush.pop(log, None)
 
-    def sync(self, path: str) -> None:
-        """Make a small file durable soon."""
+    def sync_soon(self, path: str) -> None:
+        """Make a small file durable."""
         self._to_sync[path] = None
         self._wanted.set()
 
-    def checkpoint(self, directory: LogDirectory) -> None:
-        """Write recovery points and log starts of a directory soon."""
+    def checkpoint_soon(self, directory: LogDirectory) -> None:
+        """Write recovery points and log starts of a directory."""
         self._to_checkpoint[directory] = None
         self._wanted.set()
 

@@ -369,10 +369,10 @@ class LogManager(LogOwner):
             self._directories.fail(directory, error)
 
     def flush_wanted(self, log: OwnedLog) -> None:
-        self._background.flush(log)
+        self._background.flush_soon(log)
 
     def sync_wanted(self, path: str) -> None:
-        self._background.sync(path)
+        self._background.sync_soon(path)
 
     def removal_wanted(self, log: OwnedLog, paths: list[str]) -> None:
         for path in paths:
@@ -386,7 +386,7 @@ class LogManager(LogOwner):
     def recovery_point_lowered(self, log: OwnedLog) -> None:
         directory = self._directories.dir_of.get(log.topic_partition)
         if directory is not None:
-            self._background.checkpoint(directory)
+            self._background.checkpoint_soon(directory)
 
     def log_cut(self, log: OwnedLog, offset: int) -> None:
         name = log.topic_partition
