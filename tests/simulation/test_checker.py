@@ -266,6 +266,11 @@ def test_a_deletion_of_a_key_is_a_value_too() -> None:
     assert kinds(*updates, scan((0, "a"), final=True)) == ["lost-update"]
 
 
+def test_a_key_may_be_deleted_twice() -> None:
+    updates = (update(1, None, 0), update(2, "b", 3), update(3, None, 4))
+    assert kinds(*updates, scan((0, None), (3, "b"), (4, None))) == []
+
+
 def test_keys_do_not_go_back() -> None:
     assert kinds(update(1, "a", 0), update(2, "b", 4), scan((0, "a"), (4, "b"))) == []
     back = kinds(update(1, "a", 5), update(2, "b", 4), scan((4, "b"), (5, "a")))

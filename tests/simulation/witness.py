@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from tests.simulation.kernel import MILLISECOND, SECOND
 from tests.simulation.nodes import Main, Process, Simulation
@@ -39,6 +40,16 @@ STEADY_NS = 5 * SECOND
 connection between them has lasted, whatever broke before."""
 
 
+class _Asked(NamedTuple):
+    """A question."""
+
+    at_ns: int
+    allowed_ns: int
+    """For its answer."""
+    life: int
+    """The incarnation of the broker that it was sent to."""
+
+
 class Witness:
     """The judge of one run."""
 
@@ -51,8 +62,8 @@ class Witness:
         self._listeners = listeners
         self._informed_ns: dict[int, tuple[int, int]] = {}
         """Broker -> (its incarnation, when the controller told it of the cluster first)."""
-        self._pending: dict[int, tuple[int, int]] = {}
-        """Broker -> (when, bound) of the question that it has not answered."""
+        self._pending: dict[int, _Asked] = {}
+        """Broker -> the question that it has not answered."""
 
     def on_note(self, process: Process, event: str, fields: Mapping[str, object]) -> None:
         """A process noted something."""
@@ -64,9 +75,9 @@ class Witness:
 
     def check(self) -> None:
         """At the end: no question has waited for too long."""
-        for broker, (asked_ns, allowed_ns) in self._pending.items():
-            waited_ns = self._simulation.kernel.now_ns - asked_ns
-            if waited_ns > allowed_ns and self._is_judged(broker, asked_ns):
+        for broker, asked in self._pending.items():
+            waited_ns = self._simulation.kernel.now_ns - asked.at_ns
+            if waited_ns > asked.allowed_ns and self._is_judged(broker, asked):
                 self._fail(broker, f"has not answered for {waited_ns / SECOND:.3f} s")
 
     def main(self, broker: int) -> Main:
@@ -75,12 +86,12 @@ class Witness:
 
         async def main(env: Env) -> None:
             while True:
-                connection = None
+                connection, life = None, self._process(broker).incarnation
                 try:
                     connection = await KafkaConnection.connect(
                         host, int(port), client_id=f"w{broker}", timeout_ms=3000
                     )
-                    await self._ask_on(env, broker, connection)
+                    await self._ask_on(env, broker, life, connection)
                 except OSError:
                     await asyncio.sleep(0.2)
                 finally:
@@ -89,7 +100,7 @@ class Witness:
 
         return main
 
-    async def _ask_on(self, env: Env, broker: int, connection: KafkaConnection) -> None:
+    async def _ask_on(self, env: Env, broker: int, life: int, connection: KafkaConnection) -> None:
         offset = 0
         question = Message(
             topics=[Message(name=self._topic, topic_id=None)], allow_auto_topic_creation=False
@@ -100,21 +111,21 @@ class Witness:
             if env.random.random() < 0.5:
                 questions.insert(0, connection.send(ApiKey.FETCH, 11, self._fetch(offset)))
             allowed_ns = BOUND_NS + (len(questions) - 1) * FETCH_WAIT_MS * MILLISECOND
-            asked_ns = self._simulation.kernel.now_ns
-            self._pending[broker] = asked_ns, allowed_ns
+            asked = _Asked(self._simulation.kernel.now_ns, allowed_ns, life)
+            self._pending[broker] = asked
             try:
                 answers = await asyncio.gather(*questions)
             except OSError:
                 del self._pending[broker]
                 await asyncio.sleep(ENDING_S)
-                if self._is_judged(broker, asked_ns):
+                if self._is_judged(broker, asked):
                     self._fail(broker, "closed the connection instead of answering")
                 raise
             del self._pending[broker]
             if len(answers) > 1:
                 fetched = answers[0].responses[0].partitions[0]
                 offset = max(0, int(fetched.high_watermark))
-            self._judge(broker, asked_ns, allowed_ns, answers[-1])
+            self._judge(broker, asked, answers[-1])
 
     def _fetch(self, offset: int) -> Message:
         wanted = Message(
@@ -137,13 +148,13 @@ class Witness:
             rack_id="",
         )
 
-    def _judge(self, broker: int, asked_ns: int, allowed_ns: int, answer: Message) -> None:
+    def _judge(self, broker: int, asked: _Asked, answer: Message) -> None:
         now_ns = self._simulation.kernel.now_ns
-        if not self._is_judged(broker, asked_ns):
+        if not self._is_judged(broker, asked):
             return
         self.answers += 1
-        if now_ns - asked_ns > allowed_ns:
-            self._fail(broker, f"answered after {(now_ns - asked_ns) / SECOND:.3f} s")
+        if now_ns - asked.at_ns > asked.allowed_ns:
+            self._fail(broker, f"answered after {(now_ns - asked.at_ns) / SECOND:.3f} s")
         for topic in answer.topics:
             for partition in topic.partitions:
                 leader = int(partition.leader_id)
@@ -165,16 +176,16 @@ class Witness:
             dead_s = (now_ns - named.ended_ns) / SECOND
             self._fail(broker, f"names broker {leader} as a leader, dead for {dead_s:.3f} s")
 
-    def _is_judged(self, broker: int, since_ns: int) -> bool:
+    def _is_judged(self, broker: int, asked: _Asked) -> bool:
         """Whether nothing but the broker itself can have kept an answer."""
         process = self._process(broker)
         incarnation, informed_ns = self._informed_ns.get(broker, (0, 0))
         return (
             not self._simulation.cpu_delay
-            and incarnation == process.incarnation
-            and informed_ns < since_ns
-            and process.was_steady(since_ns)
-            and self._simulation.network.was_steady(CLIENTS, process.host.name, since_ns)
+            and asked.life == incarnation == process.incarnation
+            and informed_ns < asked.at_ns
+            and process.was_steady(asked.at_ns)
+            and self._simulation.network.was_steady(CLIENTS, process.host.name, asked.at_ns)
         )
 
     def _process(self, broker: int) -> Process:
