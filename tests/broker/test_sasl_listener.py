@@ -232,7 +232,7 @@ def test_brokers_log_in_to_each_other_and_renew_their_sessions() -> None:
     """A session between brokers lasts two seconds here, and nobody notices."""
 
     async def scenario(client: Client) -> None:
-        await client.create("t", replicas=3)
+        await client.create("t", 1, 3)
         connection = await _connect(ALICE)
         for number in range(20):
             result = await client.produce("t", b"%d" % number, broker=await _leader(client))

@@ -87,7 +87,7 @@ async def _serves(connection: KafkaConnection) -> bool:
 
 def test_a_replicated_cluster_over_sasl_ssl() -> None:
     async def scenario(client: Client) -> None:
-        await client.create("t", replicas=3)
+        await client.create("t", 1, 3)
         view = await client.ask(ApiKey.METADATA, 1, Message(topics=None))
         leader = int(next(t for t in view.topics if t.name == "t").partitions[0].leader_id)
         alice = await _connect(BOTH, _alice(), leader)
