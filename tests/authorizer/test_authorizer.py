@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.places import GOLDEN
 from tests.zookeeper.client.puppet_server import PuppetServer
-from tests.zookeeper.clients import Client, FixedClock, connected
+from tests.zookeeper.clients import Client, connected, make_env
 
 from barnabas.authorizer.acl import (
     AccessControlEntry,
@@ -62,7 +62,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @contextlib.asynccontextmanager
 async def running(client: Client) -> AsyncIterator[AclAuthorizer]:
     """One broker's authorizer, following."""
-    authorizer = AclAuthorizer(FixedClock(), client, POLICY)
+    authorizer = AclAuthorizer(make_env(), client, POLICY)
 
     def on_session(state: SessionState) -> None:
         if state is SessionState.EXPIRED:
@@ -230,7 +230,7 @@ def test_what_cannot_be_read_denies() -> None:
         assert may_read(authorizer, "other")
         with pytest.raises(MalformedZNode):
             await authorizer.update(FOO, added(WRITE))
-        again = AclAuthorizer(FixedClock(), client, POLICY)
+        again = AclAuthorizer(make_env(), client, POLICY)
         await again.load()
         assert not may_read(again, "foo")
 

@@ -14,7 +14,7 @@ from barnabas.api import dispatch
 from barnabas.api.registry import HANDLERS, NEEDS, Needs, serves
 from barnabas.authorizer.acl import OPERATIONS_OF, AclOperation, ResourceType
 from barnabas.authorizer.authorizer import AclAuthorizer
-from barnabas.authorizer.decision import Decision, Question
+from barnabas.authorizer.decision import Asked, Decision, Question
 from barnabas.protocol.api import API_TABLE, ApiKey
 
 assert dispatch  # has every handler registered
@@ -70,11 +70,12 @@ def test_handlers_ask_for_what_they_have_declared(monkeypatch: pytest.MonkeyPatc
     now: list[ApiKey] = []
     decide = AclAuthorizer.decide
 
-    def spying(self: AclAuthorizer, question: Question) -> Decision:
+    def spying(self: AclAuthorizer, asked_now: Asked) -> Decision:
+        question = Question(*asked_now)
         if now and question.principal.name in ASKING:
             about = (question.resource_type, question.operation)
             asked.setdefault(now[0], set()).add(about)
-        return decide(self, question)
+        return decide(self, asked_now)
 
     def quiet(self: AclAuthorizer, *_: Any) -> int:
         return 0  # what somebody may do is told, not needed

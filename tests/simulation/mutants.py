@@ -58,6 +58,7 @@ PLAIN = {
     "members": 0,
     "pause_s": 0.1,
     "witness": False,
+    "acls": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
@@ -66,6 +67,7 @@ BYSTANDER = {"brokers": 4, "bystander": True, "together": False}
 """The controller holds nothing itself."""
 WITNESS = {"witness": True, "together": False}
 """The controller's session ends after seconds, and with it its leaderships."""
+ACLS = {"acls": True, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -283,6 +285,24 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a question behind a request that waits is never handled",
         kinds=("kill", "bounce"),
         fixed=WITNESS,
+    ),
+    Mutant(
+        name="fetch-not-asked",
+        about="Fetch does not ask what its sender may read",
+        kinds=("kill", "bounce"),
+        fixed=ACLS,
+    ),
+    Mutant(
+        name="decisions-kept",
+        about="what was decided is remembered when the ACLs have changed",
+        kinds=("kill", "bounce"),
+        fixed=ACLS,
+    ),
+    Mutant(
+        name="acl-change-untold",
+        about="an ACL is written without the notification of it",
+        kinds=("kill", "bounce"),
+        fixed=ACLS,
     ),
 )
 

@@ -48,6 +48,8 @@ class Options:
     """Mean time that a producer rests between two sends."""
     witness: bool = False
     """Somebody asks every broker who leads, and judges the answers."""
+    acls: bool = False
+    """There is an authorizer, and a topic whose ACLs change."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     secure: bool = False
@@ -79,6 +81,7 @@ def draw_options(
         tails=stream.random() < 0.5,
         rebalance_s=stream.choice((300, 300, 2, 5)),
         witness=random.Random(f"{seed}/witness").random() < 0.3,
+        acls=random.Random(f"{seed}/acls").random() < 0.25,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

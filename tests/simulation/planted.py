@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from barnabas.api import fetch as fetch_api
+from barnabas.authorizer.acl import ResourcePattern
+from barnabas.authorizer.authorizer import AclAuthorizer
+from barnabas.authorizer.znodes import encode_entries, store_of
 from barnabas.broker.exchange import Exchange
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
@@ -326,6 +330,32 @@ def _question_forgotten(patches: Patches) -> None:
     patches.set(Exchange, "_is_next_ready", lambda self: self._slots[0].ready)
 
 
+def _fetch_not_asked(patches: Patches) -> None:
+    patches.set(fetch_api, "_restrict", lambda *_: None)
+
+
+def _decisions_kept(patches: Patches) -> None:
+    """What was decided once holds for ever."""
+    patches.set(AclAuthorizer, "_changed", lambda self: None)
+
+
+def _acl_change_untold(patches: Patches) -> None:
+    """As the original when it dies between its two writes: nobody else hears of the change."""
+
+    async def write(
+        self: AclAuthorizer, pattern: ResourcePattern, after: Any, version: int | None
+    ) -> None:
+        path = store_of(pattern).resource_path(pattern)
+        if version is None and after:
+            await self._zookeeper.create(path, encode_entries(after))
+        elif version is not None and after:
+            await self._zookeeper.set(path, encode_entries(after), version)
+        elif version is not None:
+            await self._zookeeper.delete(path, version)
+
+    patches.set(AclAuthorizer, "_write", write)
+
+
 PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "truncate-to-watermark": _truncate_to_watermark,
     "end-of-next-epoch": _end_of_next_epoch,
@@ -363,4 +393,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "dead-leader-named": _dead_leader_named,
     "successor-awaited-too-long": _successor_awaited_too_long,
     "question-out-of-turn-forgotten": _question_forgotten,
+    "fetch-not-asked": _fetch_not_asked,
+    "decisions-kept": _decisions_kept,
+    "acl-change-untold": _acl_change_untold,
 }

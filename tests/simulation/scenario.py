@@ -3,7 +3,8 @@
 Three brokers and a coordinator, each on a host of its own, two partitions with three replicas and
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
-(``keyed``), a consumer group (``group_life``) or a ``witness`` of what brokers say of leaders.
+(``keyed``), a consumer group (``group_life``), a ``witness`` of what brokers say of leaders, or
+an authorizer and a topic whose ACLs change (``guarded``).
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 
 from tests.simulation.checker import check
 from tests.simulation.group_life import GroupLife
+from tests.simulation.guarded import GUARDED, Guarded, principals
+from tests.simulation.guarded import SETTINGS as GUARDED_SETTINGS
 from tests.simulation.invariants import Invariants, WatchedStore
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
@@ -44,6 +47,7 @@ from barnabas.zk.paths import user_entity
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 from barnabas.zookeeper.server.serve import serve
+from barnabas.zookeeper.server.store import Batch as StoreBatch
 
 TOPIC, KEYED_TOPIC = "t", "k"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))
@@ -103,7 +107,7 @@ class Layout:
 
 def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
     """server.properties of one broker."""
-    more: dict[str, str] = {}
+    more = dict(GUARDED_SETTINGS) if options.acls else {}
     if options.retention:
         more |= {"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "1000"}
     if options.compacted:
@@ -228,6 +232,7 @@ class Scenario:
         self.simulation.listening.append(self._heard)
         listeners = {number: self.layout.listener(number) for number in self.layout.ids}
         self.witness = Witness(self.simulation, TOPIC, listeners)
+        self.guarded = Guarded(self.simulation, listeners)
         targets = [f"b{number}" for number in self.layout.ids]
         self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
 
@@ -240,11 +245,15 @@ class Scenario:
 
     def _heard(self, process: Process, event: str, fields: dict[str, object]) -> None:
         self.witness.on_note(process, event, fields)
+        self.guarded.on_note(process, event, fields)
         self.invariants.on_note(process.name, process.incarnation, event, fields)
 
     def run(self) -> Result:
         """Raises SimulationFailure."""
-        with late_answers(self.options.late_answers, self.simulation.kernel):
+        with (
+            late_answers(self.options.late_answers, self.simulation.kernel),
+            principals(self.options.acls),
+        ):
             digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)
         return Result(
             digest=digest,
@@ -292,6 +301,9 @@ class Scenario:
             clients["ck"] = self.keyed.reader("ck")
         if self.options.witness:
             clients |= {f"w{b}": self.witness.main(b) for b in self.layout.ids}
+        if self.options.acls:
+            clients["operator"] = self.guarded.operator()
+            clients |= {f"x{b}": self.guarded.intruder(b) for b in self.layout.ids}
         for name, main in clients.items():
             simulation.start(name, main, host="clients")
         self.group.start()
@@ -302,7 +314,7 @@ class Scenario:
 
     def _start_cluster(self) -> None:
         store = WatchedStore(commit_s=0.003)
-        store.heard = self.invariants.on_commit
+        store.heard = self._committed
         layout = self.layout
         address = "127.0.0.1" if layout.together else "zk"
 
@@ -319,6 +331,10 @@ class Scenario:
             main = broker_main(number, layout, self.options)
             self.simulation.start(f"b{number}", main, host=layout.host(number))
 
+    def _committed(self, batch: StoreBatch) -> None:
+        self.invariants.on_commit(batch)
+        self.guarded.on_commit(batch)
+
     async def _keep_brokers(self) -> None:
         """Start a broker again that has given up (no coordinator for too long, a failed disk)."""
         while True:
@@ -332,6 +348,8 @@ class Scenario:
         await self._create(env, TOPIC, len(PARTITIONS), topic_settings(self.options))
         if self.options.compacted:
             await self._create(env, KEYED_TOPIC, 1, KEYED_SETTINGS)
+        if self.options.acls:
+            await self._create(env, GUARDED, 1, {})
 
     async def _create(
         self, env: Env, topic: str, partitions: int, configs: Mapping[str, str]
@@ -373,6 +391,8 @@ class Scenario:
         if self._held():
             return
         workload.producing = False
+        if self.options.acls:
+            await self.guarded.finish()
         checking = simulation.start("isr", self._wait_for_isr, host="clients")
         await simulation.ended(checking)
         producers = [p for name, p in simulation.processes.items() if name[0] in "pq"]

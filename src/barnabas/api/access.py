@@ -19,7 +19,6 @@ from barnabas.authorizer.acl import (
     ResourceType,
 )
 from barnabas.authorizer.authorizer import AclAuthorizer
-from barnabas.authorizer.decision import Question
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.message import Message
 
@@ -114,10 +113,10 @@ def _ask(
     name: str | None,
     quiet: bool,
 ) -> bool:
-    question = Question(request.principal, request.client_host, operation, resource_type, name)
-    if quiet and not authorizer.decide(question).allowed:
+    asked = (request.principal, request.client_host, operation, resource_type, name)
+    if quiet and not authorizer.decide(asked).allowed:
         return False
-    return authorizer.allows(question, request.api_key)
+    return authorizer.allows(asked, request.api_key)
 
 
 def operations(services: Services, request: Request, resource_type: ResourceType, name: str) -> int:

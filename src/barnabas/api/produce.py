@@ -13,7 +13,7 @@ import struct
 from collections.abc import Container, Sequence
 from typing import TypeAlias
 
-from barnabas.api.access import allowed, is_allowed
+from barnabas.api.access import is_allowed
 from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
@@ -81,17 +81,23 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _may_be_transactional(services: Services, request: Request, parsed: ProduceRequest) -> bool:
     """Whether it has no transactional batches, or comes from whom their id is allowed."""
-    name, kind = parsed.transactional_id, ResourceType.TRANSACTIONAL_ID
-    if not any(
-        records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_BIT
-        for _, partitions in parsed.topics
-        for _, records in partitions
-        if records is not None and len(records) >= HEADER_BYTES
-    ):
+    if not _is_transactional(parsed):
         return True
-    if name is None:
-        return False
-    return is_allowed(services, request, AclOperation.WRITE, kind, name)
+    name, kind = parsed.transactional_id, ResourceType.TRANSACTIONAL_ID
+    return name is not None and is_allowed(services, request, AclOperation.WRITE, kind, name)
+
+
+def _is_transactional(parsed: ProduceRequest) -> bool:
+    """Whether it has a transactional batch."""
+    for _, partitions in parsed.topics:
+        for _, records in partitions:
+            if (
+                records is not None
+                and len(records) >= HEADER_BYTES
+                and records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_BIT
+            ):
+                return True
+    return False
 
 
 def _refuse(services: Services, request: Request, parsed: ProduceRequest) -> Answer:
@@ -113,8 +119,13 @@ def _denied(
     """The topics that the sender may not write to."""
     if services.authorizer is None:
         return ()
-    writable = allowed(services, request, AclOperation.WRITE, ResourceType.TOPIC, quiet=quiet)
-    return {name for name, _ in parsed.topics if name not in writable}
+    write, kind = AclOperation.WRITE, ResourceType.TOPIC
+    denied = [
+        name
+        for name, _ in parsed.topics
+        if not is_allowed(services, request, write, kind, name, quiet=quiet)
+    ]
+    return frozenset(denied) if denied else ()
 
 
 Outcome: TypeAlias = "list[ProduceResult] | asyncio.Future[list[ProduceResult]]"

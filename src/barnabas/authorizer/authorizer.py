@@ -25,7 +25,7 @@ from barnabas.authorizer.acl import (
     ResourcePattern,
     ResourceType,
 )
-from barnabas.authorizer.decision import AclIndex, Decision, Policy, Question
+from barnabas.authorizer.decision import AclIndex, Asked, Decision, Policy, Question
 from barnabas.authorizer.znodes import (
     BODY_BYTES_MAX,
     STORES,
@@ -38,7 +38,7 @@ from barnabas.authorizer.znodes import (
     store_of,
 )
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.seams import Clock
+from barnabas.seams import Env
 from barnabas.security.principal import KafkaPrincipal
 from barnabas.zk.notifications import ChangeNotifications
 from barnabas.zk.startup import persist, read_all
@@ -79,18 +79,19 @@ Entries: TypeAlias = tuple[AccessControlEntry, ...]
 class AclAuthorizer:
     """``load`` before the first question, ``run`` as a task."""
 
-    def __init__(self, clock: Clock, zookeeper: ZooKeeperClient, policy: Policy) -> None:
+    def __init__(self, env: Env, zookeeper: ZooKeeperClient, policy: Policy) -> None:
+        self._observer = env.observer
         self._zookeeper = zookeeper
         self._policy = policy
         self._index = AclIndex()
-        self._decisions: dict[Question, Decision] = {}
+        self._decisions: dict[Asked, Decision] = {}
         self._generation = 0
         self._reading = asyncio.Lock()
         """One read or write after the other: what is taken last is what was read last."""
         self._stale = asyncio.Event()
         self._notifications = [
             ChangeNotifications(
-                clock, zookeeper, store.change_prefix, partial(self._notified, store)
+                env.clock, zookeeper, store.change_prefix, partial(self._notified, store)
             )
             for store in STORES
         ]
@@ -107,10 +108,11 @@ class AclAuthorizer:
         """All ACLs as of the last notification."""
         return self._index
 
-    def decide(self, question: Question) -> Decision:
+    def decide(self, asked: Asked) -> Decision:
         """The decision, and what it rests on."""
-        decision = self._decisions.get(question)
+        decision = self._decisions.get(asked)
         if decision is None:
+            question = Question(*asked)
             decision = self._index.decide(self._policy, question)
             if len(question.name or "") <= REMEMBERED_NAME_MAX:
                 if len(self._decisions) >= DECISIONS_MAX:
@@ -118,11 +120,11 @@ class AclAuthorizer:
                 self._decisions[question] = decision
         return decision
 
-    def allows(self, question: Question, api_key: int) -> bool:
+    def allows(self, asked: Asked, api_key: int) -> bool:
         """The decision, with a line for the audit log. ``api_key``: who asks."""
-        decision = self.decide(question)
+        decision = self.decide(asked)
         if audit.enabled(allowed=decision.allowed):
-            audit.record(question, decision, api_key)
+            audit.record(Question(*asked), decision, api_key)
         return decision.allowed
 
     def operations(
@@ -241,6 +243,7 @@ class AclAuthorizer:
 
     async def _read_all(self) -> None:
         async with self._reading:
+            self._observer.note("acls_reading")
             patterns = await self._patterns()
             where = [store_of(pattern).resource_path(pattern) for pattern in patterns]
             reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for path in where]
@@ -251,6 +254,7 @@ class AclAuthorizer:
                     index.put(pattern, _readable(path, outcome[0]))
             self._index = index
             self._changed()
+            self._observer.note("acls_read")
 
     async def _patterns(self) -> list[ResourcePattern]:
         """Every pattern that has a node."""
@@ -273,9 +277,11 @@ class AclAuthorizer:
             log.error("a change of ACLs is ignored: %s", error)
             return
         async with self._reading:
+            self._observer.note("acls_reading")
             body, version = await persist(self._zookeeper, lambda: self._body(pattern))
             entries = _readable(store.resource_path(pattern), body)
             self._take(pattern, entries)
+            self._observer.note("acls_read")
         log.info(
             "ACLs of %s are now %s (version %s)", pattern, ", ".join(map(str, entries)), version
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from barnabas.authorizer.acl import (
     ANYBODY,
@@ -58,6 +58,10 @@ class Question(NamedTuple):
     operation: AclOperation
     resource_type: ResourceType
     name: str | None
+
+
+Asked: TypeAlias = tuple[KafkaPrincipal, str, AclOperation, ResourceType, str | None]
+"""A question that may be a plain tuple, which is equal to it and made in a tenth of the time."""
 
 
 class Reason(Enum):

@@ -165,7 +165,7 @@ class Node:
         policy = authorizer_policy(config)
         self._authorizer: AclAuthorizer | None = None
         if policy is not None:
-            self._authorizer = AclAuthorizer(env.clock, self._zookeeper, policy)
+            self._authorizer = AclAuthorizer(env, self._zookeeper, policy)
         self._network: NetworkServer | None = None
         self._ports: dict[str, int] = {}
         """By listener: the ports in use."""
