@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tests.simulation.nodes import Main, Simulation
@@ -93,6 +93,22 @@ class Client:
         controller = await self.controller()
         answer = await self.ask(ApiKey.CREATE_TOPICS, 7, message, broker=controller)
         return answer.topics[0]
+
+    async def place(self, topic: str, *replicas: Sequence[int]) -> None:
+        """Create a topic with the replicas of each partition; until the controller itself knows."""
+        placed = [Message(partition_index=i, broker_ids=list(r)) for i, r in enumerate(replicas)]
+        message = create_message(topic, -1, -1, assignments=placed)
+        controller = await self.controller()
+        answer = await self.ask(ApiKey.CREATE_TOPICS, 7, message, broker=controller)
+        assert answer.topics[0].error_code == 0
+        question = Message(
+            topics=[Message(name=topic, topic_id=None)], allow_auto_topic_creation=False
+        )
+        while True:
+            view = await self.ask(ApiKey.METADATA, 12, question, broker=controller)
+            if not view.topics[0].error_code:
+                return
+            await asyncio.sleep(0.01)
 
     async def produce(
         self,

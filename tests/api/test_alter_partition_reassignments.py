@@ -29,17 +29,6 @@ async def _view(client: kit.Client) -> Any:
     return await client.ask(ApiKey.METADATA, 12, Message(topics=None))
 
 
-async def _create(client: kit.Client, *placement: Sequence[int]) -> None:
-    placed = [Message(partition_index=i, broker_ids=r) for i, r in enumerate(placement)]
-    message = kit.create_message("t", -1, -1, assignments=placed)
-    answer = await client.ask(ApiKey.CREATE_TOPICS, 7, message, broker=await client.controller())
-    assert answer.topics[0].error_code == ErrorCode.NONE
-    for _ in range(100):  # the controller answers when it knows itself
-        if (await _view(client)).topics:
-            break
-        await asyncio.sleep(0.01)
-
-
 async def _until_nothing_moves(client: kit.Client) -> None:
     controller = await client.controller()
     async with asyncio.timeout(30):
@@ -65,7 +54,7 @@ async def _until_led_by(client: kit.Client, leader: int) -> Any:
 
 def test_a_partition_moves_with_all_its_records_and_back_by_election() -> None:
     async def scenario(client: kit.Client) -> None:
-        await _create(client, (1, 2))
+        await client.place("t", (1, 2))
         written = await client.produce("t", b"one", b"two")
         assert written.error_code == ErrorCode.NONE
         controller = await client.controller()
@@ -98,7 +87,7 @@ def test_a_partition_moves_with_all_its_records_and_back_by_election() -> None:
 
 def test_a_move_to_a_broker_that_cannot_follow_is_listed_refuses_growth_and_is_cancelled() -> None:
     async def scenario(client: kit.Client) -> None:
-        await _create(client, (1, 2), (2, 1))
+        await client.place("t", (1, 2), (2, 1))
         controller = await client.controller()
         # 2 stays in sync, 3 would: asked for and cancelled in one breath, 3 has not joined yet.
         begin = asyncio.create_task(
@@ -147,7 +136,7 @@ def test_a_move_to_a_broker_that_cannot_follow_is_listed_refuses_growth_and_is_c
 
 def test_each_partition_is_refused_for_itself() -> None:
     async def scenario(client: kit.Client) -> None:
-        await _create(client, (1,), (1,))
+        await client.place("t", (1,), (1,))
         controller = await client.controller()
         for target, error in (
             ((), ErrorCode.INVALID_REPLICA_ASSIGNMENT),

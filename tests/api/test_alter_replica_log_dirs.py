@@ -62,10 +62,7 @@ def test_in_every_version() -> None:
 
 def test_a_replica_that_comes_later_goes_where_it_was_told() -> None:
     async def scenario(client: kit.Client) -> None:
-        placed = [Message(partition_index=i, broker_ids=[1]) for i in range(3)]
-        view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
-        message = kit.create_message("t", -1, -1, assignments=placed)
-        await client.ask(ApiKey.CREATE_TOPICS, 7, message, broker=view.controller_id)
+        await client.place("t", (1,), (1,), (1,))
         expected = [ErrorCode.REPLICA_NOT_AVAILABLE]
         while (found := await _alter(client, "/data/two", "t", 0, broker=2)) != expected:
             assert found == [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION], "it has not heard of it yet"
@@ -74,7 +71,7 @@ def test_a_replica_that_comes_later_goes_where_it_was_told() -> None:
         moves = [Message(partition_index=i, replicas=[2]) for i in range(3)]
         message = Message(timeout=10_000, topics=[Message(name="t", partitions=moves)])
         api = ApiKey.ALTER_PARTITION_REASSIGNMENTS
-        await client.ask(api, 0, message, broker=view.controller_id)
+        await client.ask(api, 0, message, broker=await client.controller())
         while len(there := await _placed(client, broker=2)) < 3:
             pass
         assert set(there.values()) == {"/data/two"}, "not where the fewest are"

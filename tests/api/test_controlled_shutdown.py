@@ -12,11 +12,9 @@ from barnabas.protocol.message import Message
 
 def test_a_controlled_shutdown_in_every_version() -> None:
     async def scenario(client: kit.Client) -> None:
-        view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
-        controller, other = view.controller_id, 3 - view.controller_id
-        assignments = [Message(partition_index=0, broker_ids=[other, controller])]
-        message = kit.create_message("t", -1, -1, assignments=assignments)
-        await client.ask(ApiKey.CREATE_TOPICS, 5, message, broker=controller)
+        controller = await client.controller()
+        other = 3 - controller
+        await client.place("t", (other, controller))
         epoch = await incarnation_of(client, other)
         for version in kit.versions(ApiKey.CONTROLLED_SHUTDOWN):
             ask = Message(broker_id=other, broker_epoch=epoch)

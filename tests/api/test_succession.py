@@ -23,11 +23,7 @@ LOOP_TICK_S = 0.02
 
 async def _topic(client: kit.Client, *replicas: int, topic: str = "t") -> None:
     """A topic of one partition with these replicas, known to every broker; all is quiet then."""
-    assignment = Message(partition_index=0, broker_ids=list(replicas))
-    view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]))
-    wish = kit.create_message(topic, -1, -1, {}, assignments=[assignment])
-    answer = await client.ask(ApiKey.CREATE_TOPICS, 7, wish, broker=view.controller_id)
-    assert answer.topics[0].error_code == 0
+    await client.place(topic, replicas)
     await asyncio.sleep(2)
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from barnabas.api import loggers
 from barnabas.api.access import allowed, denied, is_allowed_on_cluster
 from barnabas.api.config_alteration import ConfigResourceType, broker_id_of, invalid
+from barnabas.api.metadata import check_known
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
@@ -23,7 +24,6 @@ from barnabas.config.definition import Setting
 from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.config.topic_config import ConfigValue, TopicConfig
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
-from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zk import paths
@@ -93,7 +93,7 @@ def _describe_here(
         try:
             check(kind, name)
             if kind == ConfigResourceType.TOPIC:
-                _check_topic(services, name)
+                check_known(services, name)
                 topics[name] = (result, wanted)
             else:
                 names, describe = _on_broker(services, kind, name, decoded)
@@ -164,12 +164,6 @@ def _on_broker(
 def _check_own(services: Services, name: str, text: str) -> None:
     if broker_id_of(name, "Broker") != services.broker_id:
         raise invalid("Unexpected broker id" + text.format(services.broker_id, name))
-
-
-def _check_topic(services: Services, name: str) -> None:
-    check_topic(name)
-    if services.metadata.partitions(name) is None:
-        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
 def _describe_topic(

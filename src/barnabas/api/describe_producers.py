@@ -4,12 +4,12 @@ when (KIP-664). Any replica answers for its own log."""
 from __future__ import annotations
 
 from barnabas.api.access import allowed, denied
+from barnabas.api.metadata import check_known
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
-from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.storage.producers.state import ProducerEntry
@@ -47,7 +47,7 @@ def _partition(services: Services, name: TopicPartition, may_read: bool) -> Step
     try:
         if not may_read:
             raise denied(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-        _check_topic(services, name.topic)
+        check_known(services, name.topic, TEXTS[ErrorCode.UNKNOWN_TOPIC_OR_PARTITION])
         producers = services.replicas.host(name).log_or_raise().producers
         answer.active_producers = yield from each(list(producers.entries.values()), _producer)
     except KafkaError as error:
@@ -55,13 +55,6 @@ def _partition(services: Services, name: TopicPartition, may_read: bool) -> Step
         answer.error_message = error.message or None
     yield 1
     return answer
-
-
-def _check_topic(services: Services, topic: str) -> None:
-    check_topic(topic)
-    if services.metadata.partitions(topic) is None:
-        error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        raise KafkaError(error, TEXTS[error])
 
 
 def _producer(entry: ProducerEntry) -> Message:

@@ -314,6 +314,13 @@ def _topic(
     return topic
 
 
+def check_known(services: Services, topic: str, message: str = "") -> None:
+    """Raises INVALID_TOPIC_EXCEPTION or, with ``message``, UNKNOWN_TOPIC_OR_PARTITION."""
+    check_topic(topic)
+    if services.metadata.partitions(topic) is None:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
+
+
 def unknown_topic_error(name: str) -> ErrorCode:
     """Why there is no such topic: no topic may have that name, or nobody created it."""
     try:
