@@ -19,6 +19,7 @@ from tests.cluster_kit import BARNABAS, Cluster, free_ports, no_traceback, wait_
 
 from barnabas.cluster.certificates import Authority
 from barnabas.config.sources import parse_properties
+from barnabas.security.sasl import oauthbearer, plain
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of the way in which it reads its files
@@ -154,7 +155,7 @@ def test_certificates(tmp_path: Path) -> None:
         "ssl.key.location": str(tmp_path / "key"),
         "ssl.certificate.location": str(tmp_path / "cert"),
     }
-    with _tls_broker(tmp_path, port, overrides):
+    with _broker(tmp_path, port, overrides):
         bootstrap = f"127.0.0.1:{port}"
         _there_and_back(_librdkafka(bootstrap, **alice), "mtls")
         producer = Producer(_librdkafka(bootstrap, **anonymous))
@@ -162,8 +163,53 @@ def test_certificates(tmp_path: Path) -> None:
         assert producer.flush(3) == 1
 
 
+def test_plain_and_tokens(tmp_path: Path) -> None:
+    """PLAIN and unsigned OAUTHBEARER by librdkafka, PLAIN by the two in Python."""
+    port, prefix = free_ports(2), "listener.name.sasl_plaintext"
+    settings = {
+        "listeners": f"SASL_PLAINTEXT://127.0.0.1:{port}",
+        "security.inter.broker.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER",
+        f"{prefix}.plain.sasl.jaas.config": f"{plain.MODULE} required"
+        ' username="broker" password="b-pw" user_broker="b-pw" user_alice="a-pw";',
+        f"{prefix}.oauthbearer.sasl.jaas.config": f"{oauthbearer.MODULE} required;",
+        # Clients renew their sessions meanwhile.
+        "connections.max.reauth.ms": "2000",
+    }
+    bootstrap = f"127.0.0.1:{port}"
+    way = {"security.protocol": "SASL_PLAINTEXT"}
+    alice = {"sasl.mechanism": "PLAIN", "sasl.username": "alice", "sasl.password": "a-pw"}
+    bearer = {
+        "sasl.mechanism": "OAUTHBEARER",
+        "enable.sasl.oauthbearer.unsecure.jwt": "true",
+        "sasl.oauthbearer.config": "principal=bob lifeSeconds=3600",
+    }
+    python = {
+        "bootstrap_servers": bootstrap,
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "alice",
+        "sasl_plain_password": "a-pw",
+    }
+    with _broker(tmp_path, port, settings):
+        _there_and_back(_librdkafka(bootstrap, **way, **alice), "plain")
+        _there_and_back(_librdkafka(bootstrap, **way, **bearer), "bearer")
+        producer = KafkaProducer(**python)
+        assert producer.send("plain", b"x").get(30).offset == COUNT
+        producer.close()
+
+        async def last() -> None:
+            other = AIOKafkaProducer(**python)
+            await other.start()
+            assert (await other.send_and_wait("plain", b"y")).offset == COUNT + 1
+            await other.stop()
+
+        asyncio.run(last())
+
+
 @contextmanager
-def _tls_broker(directory: Path, port: int, settings: dict[str, str]) -> Iterator[None]:
+def _broker(directory: Path, port: int, settings: dict[str, str]) -> Iterator[None]:
     """A coordinator and one broker, as processes of their own."""
     zookeeper = port + 1
     given = {

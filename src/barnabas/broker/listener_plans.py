@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from barnabas.broker.key_stores import KeyStores
@@ -22,6 +23,8 @@ from barnabas.security.sasl.plain import PlainServer
 from barnabas.security.sasl.scram import ScramServer, secure_text
 from barnabas.security.tls import BadTls, client_context, server_context
 
+log = logging.getLogger("kafka.server")
+
 
 def listener_plan(
     env: Env, config: BrokerConfig, listener: str, users: ScramCredentials, stores: KeyStores
@@ -37,14 +40,13 @@ def listener_plan(
         },
         receive_bytes_max=security.receive_bytes_max,
         failure_delay_s=config.integer("connection.failed.authentication.delay.ms") / 1000,
-        tls=_tls_plan(env, security, listener, stores),
+        tls=_tls_plan(env, config, listener, stores),
     )
 
 
-def _tls_plan(
-    env: Env, security: ListenerSecurity, listener: str, stores: KeyStores
-) -> TlsPlan | None:
+def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) -> TlsPlan | None:
     """ConfigError for stores that cannot be read."""
+    security, asked_of_all = config.security[listener], config.text("ssl.client.auth")
     settings = security.tls
     if settings is None or security.mapping is None:
         return None
@@ -52,6 +54,12 @@ def _tls_plan(
         context = server_context(settings, env.files.read)
     except BadTls as error:
         raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
+    if security.has_sasl and settings.client_auth == "none" and asked_of_all != "none":
+        log.warning(
+            "ssl.client.auth is for SSL listeners only; listener.name.%s.ssl.client.auth would ask"
+            " those of %s for certificates",
+            *(listener.lower(), listener),
+        )
     plan = TlsPlan(context=context, mapping=security.mapping)
 
     def renew() -> None:
