@@ -45,9 +45,8 @@ def judge(
     is_live: Callable[[int], bool],
     broker_epoch: Callable[[int], int | None],
 ) -> Verdict:
-    """Accept or refuse one partition's proposal.
-
-    ``is_live`` is false for brokers that are shutting down: they cannot come back into an ISR."""
+    """Accept or refuse one partition's proposal. ``is_live`` is false for brokers that are shutting
+    down: they cannot join an ISR again."""
     error = _stale(proposal, current)
     if error is None and _is_present_state(proposal, current):
         return Verdict()

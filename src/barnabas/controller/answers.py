@@ -1,4 +1,4 @@
-"""What the controller reads in brokers' answers, and what it says when it is none. Pure."""
+"""What the controller reads in answers of brokers, and what it answers while inactive. Pure."""
 
 from __future__ import annotations
 

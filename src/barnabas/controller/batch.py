@@ -66,7 +66,7 @@ class ControlBatch:
     def lead_and_follow(
         self, broker_ids: Iterable[int], p: PartitionInfo, *, is_new: bool = False
     ) -> None:
-        """Tell brokers their role in a partition, and everybody its leader."""
+        """Tell brokers their role in a partition, and all brokers its leader."""
         tp = p.topic_partition
         for broker_id in broker_ids:
             if broker_id in self._context.brokers:
@@ -77,7 +77,8 @@ class ControlBatch:
     def metadata(
         self, partitions: Iterable[PartitionInfo], broker_ids: Iterable[int] | None = None
     ) -> None:
-        """Tell brokers (all, unless given) who leads; no partitions: only who is there."""
+        """Tell brokers (all by default) the leaders of partitions; without partitions, only which
+        brokers are live."""
         ids = self._context.brokers if broker_ids is None else broker_ids
         self._metadata_brokers.update(dict.fromkeys(ids))
         for p in partitions:
@@ -85,7 +86,7 @@ class ControlBatch:
                 self._metadata[p.topic_partition] = p
 
     def stop(self, broker_ids: Iterable[int], p: PartitionInfo, *, delete: bool) -> None:
-        """Take a replica out of service, with the epoch that leadership has at this moment."""
+        """Stop a replica, with the present leader epoch."""
         tp = p.topic_partition
         epoch = NO_EPOCH if p.leadership is None else p.leadership.leader_epoch
         if self._context.is_being_deleted(tp.topic):

@@ -99,7 +99,7 @@ async def brokers_changed(term: Term) -> None:
 
 
 async def became_unreachable(term: Term, broker: Broker) -> None:
-    """Its port refuses connections: elect around it, although its session lives on."""
+    """The broker's port refuses connections: elect other leaders, although its session is alive."""
     context = term.context
     if context.brokers.get(broker.id) is not None and (
         context.brokers[broker.id].epoch == broker.epoch
@@ -109,7 +109,7 @@ async def became_unreachable(term: Term, broker: Broker) -> None:
 
 
 async def became_reachable(term: Term, broker: Broker) -> None:
-    """It answers again, in the same incarnation: for its replicas that is a start."""
+    """The broker answers again, in the same incarnation: its replicas start."""
     context = term.context
     back = context.unreachable.get(broker.id)
     if back is not None and back.epoch == broker.epoch:
@@ -121,8 +121,8 @@ async def became_reachable(term: Term, broker: Broker) -> None:
 async def _leave(
     term: Term, broker_ids: Sequence[int], reason: str, *, keep: Broker | None = None
 ) -> None:
-    """Remove brokers from the live ones and run their failure. One that was given up before is
-    only forgotten: its failure is behind us. ``keep`` is registered still, only not reachable."""
+    """Remove brokers from the live ones and handle their failure. A broker that was treated as
+    failed before is only forgotten. ``keep``: it is still registered, only unreachable."""
     context = term.context
     failing = []
     for broker_id in broker_ids:
@@ -136,10 +136,8 @@ async def _leave(
 
 
 async def started(term: Term, broker_ids: Sequence[int], reason: str = "registered") -> None:
-    """Brokers came (``onBrokerStartup``).
-
-    Elections and the new brokers' roles go out in one batch, so that each broker gets one
-    LeaderAndIsr that names final leaders (Kafka sends two)."""
+    """Brokers came (``onBrokerStartup``). Elections and the new brokers' roles are sent in one
+    batch, so that each broker gets one LeaderAndIsr with the final leaders (Kafka sends two)."""
     context = term.context
     for broker_id in broker_ids:
         context.offline_dirs.pop(broker_id, None)
@@ -166,7 +164,7 @@ async def started(term: Term, broker_ids: Sequence[int], reason: str = "register
 
 
 async def failed(term: Term, broker_ids: Sequence[int], reason: str) -> None:
-    """Brokers went (``onBrokerFailure``); they are not among the live ones any more."""
+    """Brokers went (``onBrokerFailure``); they are no longer among the live ones."""
     context = term.context
     for broker_id in broker_ids:
         context.offline_dirs.pop(broker_id, None)
@@ -177,7 +175,7 @@ async def failed(term: Term, broker_ids: Sequence[int], reason: str) -> None:
 
 
 async def replicas_unavailable(term: Term, gone: Replicas) -> None:
-    """``onReplicasBecomeOffline``: elect, so that clients go on, and shrink other ISRs."""
+    """Brokers went (``onBrokerFailure``); they are not live any more."""
     context = term.context
     led: list[tuple[PartitionInfo, int]] = []
     followed: list[tuple[PartitionInfo, int]] = []
@@ -210,10 +208,10 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
 async def elect_and_shrink(
     term: Term, followed: Replicas, batch: ControlBatch, *, stop: bool = True
 ) -> None:
-    """Elect where a leader is needed, and take replicas of other partitions out of their ISRs.
-
-    Few: both are written in one round to the disk of the coordinator, elections first, and told in
-    one batch. Many: elections are written and told first, so that clients go on."""
+    """Elect where a leader is needed, and take the offline replicas out of the ISRs of other
+    partitions. If they are few, both are written in one round to the coordinator's disk, elections
+    first, and sent in one batch. If they are many, elections are written and sent first, so that
+    clients can go on."""
     elections = partitions.elect_where_needed(term, batch=batch)
     if len(followed) <= CHUNK:
         await together(elections, replicas.take_offline(term, followed, stop=stop, batch=batch))
@@ -224,10 +222,9 @@ async def elect_and_shrink(
 
 
 async def endpoints_changed(term: Term, broker_id: int) -> None:
-    """The BrokerModifications event. The removal of the node fires this too; that is ignored.
-
-    A broker that is not reachable now may have caught up meanwhile, which ends the doubt about it:
-    it must not come back with that doubt."""
+    """The BrokerModifications event. The removal of the node fires it too; that is ignored. A
+    broker that is not reachable may have caught up meanwhile, which ends its doubt. It must not
+    come back with the old doubt."""
     path = paths.broker_id_path(broker_id)
     try:
         data, stat = await term.store.submit(GetOp(path, watch=True))

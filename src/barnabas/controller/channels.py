@@ -33,7 +33,7 @@ class ControlConnection(Protocol):
         ...
 
     def close(self) -> Any:
-        """Give it up; harmless when it is gone already."""
+        """Close it; harmless when it is closed already."""
         ...
 
 
@@ -42,7 +42,7 @@ Connect = Callable[[str, int, str], Awaitable[ControlConnection]]
 
 
 class ChannelOwner(Protocol):
-    """Who hears of a channel's fate; called from the channel's task, must not block."""
+    """Is told what happens to a channel. Called from the channel's task; must not block."""
 
     def on_response(self, broker: Broker, request: ControlRequest, response: Any) -> None: ...
     def on_unreachable(self, broker: Broker) -> None: ...
@@ -85,16 +85,16 @@ class BrokerChannel:
         self._wake.set()
 
     def clear(self) -> None:
-        """Forget what is queued: the broker was given up, and starts over when it is back."""
+        """Forget what is queued: the broker failed, and begins anew when it is back."""
         self._queue.clear()
 
     @property
     def queued(self) -> int:
-        """Requests that are not answered."""
+        """Requests that are not answered yet."""
         return len(self._queue)
 
     async def run(self) -> None:
-        """Never returns."""
+        """Runs until it is cancelled."""
         connection: ControlConnection | None = None
         try:
             while True:
@@ -106,7 +106,7 @@ class BrokerChannel:
                 connection.close()
 
     async def _open(self) -> ControlConnection:
-        """Connect, however often it takes."""
+        """Connect, as often as it takes."""
         loop = asyncio.get_running_loop()
         while True:
             endpoint = self.broker.endpoint(self._settings.listener)
@@ -158,7 +158,7 @@ class BrokerChannel:
                 self._owner.on_response(self.broker, request, response)
 
     async def _failed(self) -> None:
-        """The first loss is followed by a new connection at once, more of them by a pause."""
+        """Connect at once after the first loss, and after a pause when another one follows."""
         self._failures += 1
         if self._failures > 1:
             await asyncio.sleep(self._settings.channel_retry_backoff_ms / 1000)
@@ -180,7 +180,7 @@ class Channels:
         self._channels: dict[int, tuple[BrokerChannel, asyncio.Task[None]]] = {}
 
     def add(self, broker: Broker, *, starting: bool) -> None:
-        """Begin to talk to a broker; replaces the channel of its previous incarnation."""
+        """Open a channel to a broker; it replaces that of its previous incarnation."""
         self.remove(broker.id)
         channel = self._make(broker, starting)
         task = self._tasks.create_task(channel.run(), name=f"controller-to-broker-{broker.id}")
@@ -197,7 +197,8 @@ class Channels:
             entry[0].broker = broker
 
     def clear(self, broker_id: int) -> None:
-        """Drop what is queued for a broker that was given up; its channel keeps knocking."""
+        """Drop what is queued for a broker that was treated as failed; its channel goes on
+        connecting."""
         if entry := self._channels.get(broker_id):
             entry[0].clear()
 
@@ -208,6 +209,6 @@ class Channels:
                 entry[0].enqueue(request)
 
     def stop(self) -> None:
-        """The term is over."""
+        """End the term."""
         for broker_id in list(self._channels):
             self.remove(broker_id)

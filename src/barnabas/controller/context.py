@@ -55,7 +55,7 @@ class PartitionInfo:
     means that the broker registered after that write."""
     replica_states: dict[int, ReplicaState] = field(default_factory=dict)
     offline_noted: bool = False
-    """The timeline knows that nobody leads."""
+    """Whether the observer was told that the partition has no leader."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +78,8 @@ class ControllerContext:
         self.unreachable: dict[int, Broker] = {}
         """Registered, but their port refuses connections: treated as dead until it answers."""
         self.returning: dict[int, Broker] = {}
-        """Registered anew, while the failure of their previous incarnation is still handled."""
+        """Brokers that have registered anew while the failure of their previous incarnation is
+        still being handled."""
         self.shutting_down: dict[int, None] = {}
         self.topics: dict[str, TopicInfo] = {}
         self.partitions: dict[TopicPartition, PartitionInfo] = {}
@@ -127,7 +128,7 @@ class ControllerContext:
     # --- topics and partitions
 
     def add_topic(self, name: str, topic_id: uuid.UUID | None) -> TopicInfo:
-        """Know a topic, still without partitions."""
+        """Add a topic, still without partitions."""
         topic = TopicInfo(name=name, topic_id=topic_id)
         self.topics[name] = topic
         return topic
@@ -135,7 +136,7 @@ class ControllerContext:
     def add_partition(
         self, topic: TopicInfo, number: int, assignment: ReplicaAssignment
     ) -> PartitionInfo:
-        """Know a partition of a known topic; it and its replicas do not exist yet."""
+        """Add a partition of a known topic; it and its replicas do not exist yet."""
         info = PartitionInfo(
             topic_partition=TopicPartition(topic.name, number),
             assignment=assignment,
@@ -147,8 +148,7 @@ class ControllerContext:
         return info
 
     def assign(self, p: PartitionInfo, assignment: ReplicaAssignment) -> None:
-        """The partition lives elsewhere from now on; what becomes of its replicas is not decided
-        here."""
+        """Replace a partition's assignment. This decides nothing about its replicas."""
         p.assignment = assignment
         self.reassigning.pop(p.topic_partition, None)
         if assignment.being_reassigned:
@@ -189,10 +189,9 @@ class ControllerContext:
     # --- restarts that leadership does not know of
 
     def restarted_since(self, p: PartitionInfo) -> tuple[int, ...]:
-        """Live ISR members (the leader is one) that registered after the ISR was written.
-
-        The write's zxid against the registration's: whoever registered later has lost every role
-        that the write gave."""
+        """Live ISR members (the leader is one) that registered after the ISR was written: the zxid
+        of the write is below that of the registration. Such a broker has lost every role that the
+        write gave it."""
         leadership = p.leadership
         if leadership is None:
             return ()

@@ -100,10 +100,10 @@ class Controller:
         self._term: Term | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._session = 0
-        """Counts ZooKeeper sessions: what an earlier one won is void."""
+        """Counts ZooKeeper sessions: an election won in an earlier one is void."""
         self._between_sessions = False
         self.active_controller_id = NOBODY
-        """Who is controller, as far as this broker has seen."""
+        """The present controller, as far as this broker has seen."""
 
     # --- what the broker calls
 
@@ -119,7 +119,7 @@ class Controller:
 
     @property
     def context(self) -> ControllerContext | None:
-        """What the active controller knows, to look at."""
+        """What the active controller knows; to be read only."""
         return None if self._term is None else self._term.context
 
     async def run(self) -> None:
@@ -216,7 +216,7 @@ class Controller:
         return await answer
 
     def _clear_queue(self) -> None:
-        """Drop everything; whoever waits for an answer hears NOT_CONTROLLER (KAFKA-10193)."""
+        """Drop everything; requests that wait get NOT_CONTROLLER (KAFKA-10193)."""
         while self._queue:
             event = self._queue.popleft()
             if isinstance(event, Rpc):
@@ -291,7 +291,7 @@ class Controller:
             self._look_at_balance_in(term, self._settings.leader_imbalance_first_check_ms)
 
     def _resign(self, reason: str) -> None:
-        """End the term at once, without awaiting anything. Harmless when there is none."""
+        """End the term at once, without an await. Harmless when there is none."""
         term, self._term = self._term, None
         if term is None:
             return
@@ -307,8 +307,9 @@ class Controller:
         )
 
     async def _give_up(self, event: Event, error: Exception) -> None:
-        """An event failed for a reason that is not ours to repair: let somebody (maybe us) take
-        over from what ZooKeeper holds (reference 2.2 step 6)."""
+        """An event failed for a reason that this controller cannot repair. It resigns, so that
+        another broker, or this one again, takes over from the state in ZooKeeper (reference 2.2
+        step 6)."""
         self._journal.note("controller_event_failed", event=type(event).__name__, reason=str(error))
         term = self._term
         if term is None and isinstance(error, MalformedZNode):
@@ -363,7 +364,7 @@ class Controller:
 
 
 class _Owner:
-    """Turns what a channel tells into events of its term."""
+    """Turns what a channel reports into events of its term."""
 
     def __init__(self, put: Callable[[Event], None], term: Term) -> None:
         self._put = put

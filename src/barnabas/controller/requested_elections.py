@@ -18,7 +18,7 @@ from barnabas.types import NO_LEADER, TopicPartition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedElection:
-    """Who asks for what: preferred leaders, or (``unclean``) any leader at all."""
+    """An administrator's request: elect preferred leaders, or (``unclean``) any live replica."""
 
     partitions: tuple[TopicPartition, ...]
     unclean: bool
@@ -29,9 +29,8 @@ ElectionResults: TypeAlias = Mapping[TopicPartition, int | KafkaError]
 
 
 def refusal(context: ControllerContext, tp: TopicPartition, *, unclean: bool) -> KafkaError | None:
-    """Why no election of this partition is held, or None. Pure.
-
-    An unclean one is for partitions whose leader is not live; it forces nobody out."""
+    """Why no election of this partition is held, or None. Pure. An unclean election is only for a
+    partition whose leader is not live; it replaces no live leader."""
     p = context.partitions.get(tp)
     if p is None:
         return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The partition does not exist.")

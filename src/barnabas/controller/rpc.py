@@ -157,7 +157,8 @@ def _partition_answer(item: _Item) -> Message:
 
 
 async def controlled_shutdown(term: Term, request: Any) -> Message:
-    """Move leadership away from a broker, take it out of its ISRs, and say what it still leads."""
+    """Move leadership away from a broker, take it out of its ISRs, and answer with what it still
+    leads."""
     broker_id = request.broker_id
     epoch = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
     if error := shutdown.refusal(term.context, broker_id, epoch):
@@ -186,7 +187,8 @@ async def controlled_shutdown(term: Term, request: Any) -> Message:
 
 
 async def allocate_producer_ids(term: Term, request: Any) -> Message:
-    """Give the next block of producer ids to a live broker: compare and set, until it is ours."""
+    """Give the next block of producer ids to a live broker. Writes with the version read, and again
+    until that succeeds."""
     known = term.context.broker_epoch(request.broker_id)
     if known is None:
         return Message(error_code=ErrorCode.BROKER_ID_NOT_REGISTERED)

@@ -1,4 +1,4 @@
-"""What the controller can be told. Names and defaults are Kafka's unless marked as ours."""
+"""Settings of the controller. Names and defaults are Kafka's unless marked as ours."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class ControllerSettings:
 
     # Ours: fast failure detection (ARCHITECTURE.md, second path).
     refused_connections_max: int = 5
-    """So many refusals in a row make a broker unreachable. 0 turns the detection off."""
+    """After so many refusals in a row a broker is treated as failed. 0 turns the detection off."""
     refused_for_ms: int = 40
     """...if the first and the last of them are at least this far apart."""
     refused_at_start_ms: int = 5_000
     """...or this far, if the broker has just registered and was not reached yet."""
     refused_retry_backoff_ms: int = 10
-    """Pause after a refused connection, until the broker is given up."""
+    """Pause after a refused connection, until the broker is treated as failed."""
     knock_interval_ms: int = 50
-    """Pause between attempts to reach a broker that was given up."""
+    """Pause between attempts to reach a broker that was treated as failed."""
 
     # Ours: how writes to ZooKeeper are grouped.
     operations_per_multi: int = 24

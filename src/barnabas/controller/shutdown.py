@@ -39,7 +39,7 @@ def plan(context: ControllerContext, broker_id: int) -> ShutdownPlan:
 
 
 def remaining(context: ControllerContext, broker_id: int) -> list[PartitionInfo]:
-    """Partitions that the broker still leads although another replica exists."""
+    """Partitions that the broker still leads although there is another replica."""
     return [
         p
         for p in context.partitions_on((broker_id,))

@@ -44,15 +44,14 @@ from barnabas.zookeeper.messages import Stat
 
 
 class ControllerMoved(Exception):
-    """We are not the controller (any more): stop what is being done, resign."""
+    """This broker is not controller any more: stop the work and resign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWrite:
-    """What became of one partition state.
-
-    ``leadership`` and ``mzxid`` are what ZooKeeper holds now: with ``written`` what was asked for,
-    else the state that was in the way (None: unknown, ``problem`` says why)."""
+    """The outcome of a write of one partition state. ``leadership`` and ``mzxid`` are what
+    ZooKeeper holds now. With ``written`` that is what was to be written, else the state that was
+    there instead (None: unknown, ``problem`` says why)."""
 
     written: bool
     leadership: LeaderAndIsr | None
@@ -61,9 +60,8 @@ class StateWrite:
 
 
 class FencedStore:
-    """One term's access; ``close`` ends it, and whatever is under way then raises.
-
-    Everything raises ControllerMoved or SessionExpired when the term is over."""
+    """The access of one term; ``close`` ends it, and operations under way then raise. Everything
+    raises ControllerMoved or SessionExpired when the term is over."""
 
     def __init__(
         self,
@@ -236,7 +234,7 @@ class FencedStore:
     async def _settle(
         self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]], outcomes: Sequence[Any]
     ) -> list[StateWrite]:
-        """Turn outcomes into state writes; what was refused is read again."""
+        """Turn outcomes into state writes; states whose write was refused are read again."""
         unclear = [
             i for i, outcome in enumerate(outcomes) if isinstance(outcome, BadVersion | NodeExists)
         ]
@@ -255,7 +253,8 @@ class FencedStore:
         return writes
 
     def _meet(self, wanted: LeaderAndIsr, found: tuple[LeaderAndIsr, int] | None) -> StateWrite:
-        """Our own earlier attempt, whose answer was lost, or somebody else's write?"""
+        """Whether the state found is this controller's own write, whose answer was lost, or
+        another's."""
         if found is None:
             return StateWrite(written=False, leadership=None, problem="no state to be read")
         state, mzxid = found

@@ -8,7 +8,7 @@ from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 
 def connect_over_tcp(timeout_ms: int, security: ClientSecurity = PLAINTEXT) -> Connect:
-    """What a controller is given outside of tests."""
+    """The network that a controller uses outside of tests."""
 
     async def connect(host: str, port: int, client_id: str) -> ControlConnection:
         return await client.connect(

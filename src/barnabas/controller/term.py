@@ -21,7 +21,7 @@ CHUNK = 500
 
 
 class Term:
-    """Context, store and channels of one term, and the few verbs that all flows share."""
+    """Context, store and channels of one term, and the operations that all flows share."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Term:
         self.broker_id = broker_id
 
     def batch(self) -> ControlBatch:
-        """An empty batch; ``send`` it."""
+        """An empty batch; ``send`` sends it."""
         return ControlBatch(self.context, self.broker_id, self.settings.listener)
 
     def send(self, batch: ControlBatch) -> None:
-        """Queue what a batch collected."""
+        """Queue what a batch has collected."""
         self.store.ensure_open()
         self.channels.send(batch.requests())
 
@@ -65,7 +65,7 @@ class Term:
     def adopt(
         self, p: PartitionInfo, leadership: LeaderAndIsr, mzxid: int, *, elected: bool = False
     ) -> None:
-        """Remember what ZooKeeper holds now, and tell the timeline what changed."""
+        """Remember what ZooKeeper holds now, and tell the observer what has changed."""
         before, p.leadership, p.mzxid = p.leadership, leadership, mzxid
         tp = p.topic_partition
         if elected:
@@ -90,9 +90,9 @@ class Term:
 
 
 async def together(*flows: Awaitable[Any]) -> list[Any]:
-    """Run flows that do not depend on each other, so that what they ask of ZooKeeper goes out at
-    once, the first one's before the others'. All end before this does; raises what the first of
-    them raised."""
+    """Run flows that do not depend on each other side by side, so that their requests to ZooKeeper
+    leave together, the first one's before the others'. All end before this does. Raises the
+    exception of the first that failed."""
     outcomes = await asyncio.gather(*flows, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):

@@ -1,7 +1,7 @@
 """KafkaController, topics and partitions that appear in ZooKeeper (reference 3.7).
 
-Whoever serves CreateTopics or CreatePartitions writes the assignment (``zk/admin.py``); the watch
-on it brings the controller here.
+A broker that serves CreateTopics or CreatePartitions writes the assignment (``zk/admin.py``). The
+watch on it tells the controller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from barnabas.zookeeper.errors import MalformedZNode, NoAuth, NoNode, ZooKeeperE
 
 
 def new_topic_id(rng: random.Random) -> uuid.UUID:
-    """A random id; never one that a shell would take for an option."""
+    """A random id that does not start with ``-``, which a shell would take for an option."""
     while True:
         topic_id = uuid.UUID(int=rng.getrandbits(128), version=4)
         if not topic_id_text(topic_id).startswith("-"):
@@ -34,7 +34,7 @@ def new_topic_id(rng: random.Random) -> uuid.UUID:
 
 
 async def topics_changed(term: Term, rng: random.Random) -> None:
-    """The TopicChange event: new topics come to life, vanished ones are forgotten."""
+    """The TopicChange event: new topics are created, topics that are gone are forgotten."""
     names, _ = await term.store.submit(ChildrenOp(paths.TOPICS, watch=True))
     context = term.context
     listed = dict.fromkeys(names)
@@ -95,7 +95,7 @@ def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
 
 
 def usable(term: Term, name: str, znode: TopicZNode) -> list[int]:
-    """The partitions of a topic that can be. Others, written by hand, are told and left alone."""
+    """The valid partitions of a topic. Others, written by hand, are logged and left alone."""
     numbers = []
     for number, members in znode.partitions.items():
         listed = (*members, *znode.adding.get(number, ()), *znode.removing.get(number, ()))
@@ -118,7 +118,7 @@ def assignment_of(znode: TopicZNode, number: int) -> ReplicaAssignment:
 
 
 async def created(term: Term, new: Sequence[PartitionInfo]) -> None:
-    """Bring new partitions to life (``onNewPartitionCreation``)."""
+    """Create new partitions (``onNewPartitionCreation``)."""
     if not new:
         return
     partitions.move(new, PartitionState.NEW)

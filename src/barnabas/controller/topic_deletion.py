@@ -52,7 +52,7 @@ async def markers_changed(term: Term) -> None:
 
 
 async def resume_on_brokers(term: Term, broker_ids: Sequence[int]) -> None:
-    """Brokers have come (back): topics that waited for them go on."""
+    """Brokers have come back: topics that waited for them go on."""
     topics = resumable_topics(term.context, broker_ids)
     for topic in topics:
         if term.context.topics_ineligible.get(topic) in (DEAD_REPLICA, REPLICA_FAILED):
@@ -62,7 +62,7 @@ async def resume_on_brokers(term: Term, broker_ids: Sequence[int]) -> None:
 
 
 async def resume(term: Term) -> None:
-    """Do for every queued topic what can be done now."""
+    """Take the next possible step for every queued topic."""
     context = term.context
     starting = []
     for topic in list(context.topics_to_delete):
@@ -80,7 +80,7 @@ async def resume(term: Term) -> None:
 
 
 def replicas_failed(term: Term, failed: Replicas) -> None:
-    """Their brokers or directories died: the topics wait."""
+    """Brokers or directories of these replicas failed: the topics wait."""
     replicas.move(failed, ReplicaState.OFFLINE)
     _wait_for(term, failed, DEAD_REPLICA)
 
@@ -101,7 +101,7 @@ async def answered(term: Term, broker_id: int, errors: Mapping[TopicPartition, i
 
 
 def _start(term: Term, topics: Sequence[str]) -> None:
-    """Take the topics from the clients, and their replicas from the brokers that are there."""
+    """Tell clients that the topics are gone, and stop the replicas on live brokers."""
     context = term.context
     anew = [t for t in topics if t not in context.topics_deletion_started]
     gone = list(context.partitions_of(anew))
@@ -142,7 +142,8 @@ def _in_state(
 
 
 async def _complete(term: Term, topic: str) -> None:
-    """Every replica is gone. The order makes a crash in between repairable (reference 1.4)."""
+    """Every replica is gone. The order of the writes lets the next controller repair a crash in
+    between (reference 1.4)."""
     await term.store.delete_tree(paths.topic_path(topic))
     await term.store.delete_all([paths.config_path(paths.topic_entity(topic))])
     await term.store.delete_all([paths.delete_topic_path(topic)])

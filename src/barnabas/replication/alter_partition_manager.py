@@ -50,8 +50,8 @@ class AlterPartitionManager:
         return len(self._pending)
 
     def submit(self, proposal: IsrProposal) -> bool:
-        """Take a proposal; False if this partition has one already. One of a topic that was deleted
-        does not count: its successor has the same name, and even epochs."""
+        """Take a proposal; False if this partition has one already. A proposal for a deleted topic
+        of the same name does not count, not even one with the same epochs."""
         known = self._pending.get(proposal.partition)
         if known is not None and known.topic_id == proposal.topic_id:
             return False
@@ -86,7 +86,7 @@ class AlterPartitionManager:
         return self._deliver(batch, answer)
 
     def _batch(self) -> dict[tuple[uuid.UUID, int], IsrProposal]:
-        """What can be named: version 2 and later know topics by id only."""
+        """Partitions that the request can name: from version 2 on topics have ids only."""
         batch = {}
         for partition, proposal in self._pending.items():
             topic_id = proposal.topic_id or self._topic_id(partition.topic)
@@ -119,8 +119,8 @@ class AlterPartitionManager:
         )
 
     def _deliver(self, batch: dict[tuple[uuid.UUID, int], IsrProposal], answer: Any) -> bool:
-        """Give each partition its answer; one that is missing was not attempted as far as anybody
-        knows, and is told so. Ends the round."""
+        """Give each partition its answer, and end the round. A partition without an answer gets an
+        error that says that the outcome is unknown."""
         answers = {
             (topic.topic_id, partition.partition_index): partition
             for topic in answer.topics

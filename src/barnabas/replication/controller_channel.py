@@ -28,11 +28,11 @@ Connect = Callable[[Endpoint], Awaitable[Connection]]
 
 
 class ControllerUnavailable(ConnectionError):
-    """Nobody is known to be the controller."""
+    """No controller is known."""
 
 
 class ControllerChannel:
-    """Requests to whoever is the controller."""
+    """Requests to the present controller."""
 
     def __init__(
         self, resolve: Callable[[], Endpoint | None], connect: Connect, timeout_ms: int
@@ -44,9 +44,8 @@ class ControllerChannel:
         self._lock = asyncio.Lock()
 
     async def send(self, api_key: int, version: int, message: Any) -> Any:
-        """The controller's decoded answer; after NOT_CONTROLLER asked once more of its successor.
-
-        Raises ConnectionError (nobody there, connection lost, or TimeoutError in that guise).
+        """The controller's decoded answer. After NOT_CONTROLLER the request goes to the next
+        controller once. Raises ConnectionError, also if there is no controller or time is up.
         """
         answer = await self._send_once(api_key, version, message)
         if answer.error_code == ErrorCode.NOT_CONTROLLER:
@@ -76,7 +75,7 @@ class ControllerChannel:
         return answer
 
     def _drop(self, connection: Connection | None) -> None:
-        """Use a connection no more; another request may have made the next one already."""
+        """Stop using a connection, unless another request has replaced it already."""
         if connection is not None:
             connection.close()
             if self._connection is connection:

@@ -94,13 +94,15 @@ class ControllerOrders:
         """The highest seen in any order."""
 
     async def registered(self) -> None:
-        """Return once this broker has registered; orders wait here, and go on as they came."""
+        """Return once this broker has registered. Orders wait here, and go on in the order in which
+        they came."""
         async with self._registering:
             while self._context.broker_epoch() is None:  # noqa: ASYNC110  (only while starting)
                 await asyncio.sleep(REGISTRATION_POLL_S)
 
     def _stale(self, request: Any) -> ErrorCode:
-        """NONE, or why the order is not for us or not from the controller of today."""
+        """NONE, or why the order is not for this incarnation of the broker, or not from the present
+        controller."""
         own = self._context.broker_epoch()
         meant_for = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
         if own is None or (meant_for != UNKNOWN_BROKER_EPOCH and meant_for < own):
@@ -129,7 +131,7 @@ class ControllerOrders:
         return Message(error_code=stale, topics=[], partition_errors=[])
 
     async def _take_roles(self, request: Any, number: int) -> Message:
-        """Leaders first: somebody waits for them."""
+        """Leaders first: clients wait for them."""
         self._note_order("LeaderAndIsr", request)
         pace = self._pace()
         results: dict[TopicPartition, ErrorCode] = {}
@@ -252,9 +254,9 @@ class ControllerOrders:
             listener.became_follower(partition.topic_partition, partition.leader_epoch)
 
     def _half_apply(self, partition: Partition, own: Log) -> None:
-        """The leader is not known to live: the log is made, the epoch stays as it was, and a later
-        order with the same epoch is still news (reference 4.2 step 5). Beyond the original, who
-        led until now stops: somebody else has been chosen."""
+        """The leader is not known to be alive. The log is created and the epoch stays as it was, so
+        that a later order with the same epoch still counts (reference 4.2 step 5). Beyond the
+        original, a broker that led until now stops: the controller has chosen another."""
         if partition.log is None:
             partition.log = own
         if partition.leadership is not None:
@@ -263,10 +265,9 @@ class ControllerOrders:
     # StopReplica
 
     async def stop_replica(self, request: Any, number: int) -> Message:
-        """Stop copying or leading, and delete where told; the response. ``number``: of ``orders``.
-
-        Deleting waits for the disk, and many partitions give way: what is left then counts only if
-        no newer controller, and no newer order, has spoken meanwhile.
+        """Stop copying or leading, and delete where the order says so; the response. ``number``: of
+        ``orders``. Deleting waits for the disk, and many partitions give way to other work. What is
+        left then counts only if there was no newer controller and no newer order in between.
         """
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
@@ -317,8 +318,8 @@ class ControllerOrders:
     # UpdateMetadata
 
     async def update_metadata(self, request: Any) -> Message:
-        """Replace what we know of the cluster; the response. Roles do not change, but where we are
-        not assigned any more."""
+        """Replace what this broker knows of the cluster; the response. Roles do not change, except
+        where this broker is not assigned any more."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
             async with self._applying:
@@ -326,7 +327,7 @@ class ControllerOrders:
         return Message(error_code=stale)
 
     async def _learn(self, request: Any) -> ErrorCode:
-        """Read all of it, then take it over at once: nobody sees half of it."""
+        """Read all of it, then take it over at once, so that no request sees half of it."""
         pace = self._pace()
         entries = []
         for entry in announced(request):
@@ -343,7 +344,7 @@ class ControllerOrders:
                 self._leave_if_unassigned(name, state)
                 await pace.step()
         if before != list(self._context.metadata.brokers):
-            # Who is alive decides who may join an ISR and whom the watermarks wait for.
+            # Live brokers decide who may join an ISR, and which replicas a watermark waits for.
             for partition in list(self._hosted.values()):
                 partition.mark_followers()
                 partition.complete_deletes()
@@ -353,9 +354,9 @@ class ControllerOrders:
         return ErrorCode.NONE
 
     def _leave_if_unassigned(self, name: TopicPartition, state: PartitionMetadata) -> None:
-        """A partition was moved away while we were out of the cluster, alive, and no StopReplica
-        reached us: beyond the original the role ends, else an old leader would show consumers the
-        end of its log for ever, without an error. The log stays."""
+        """A partition was moved away while this broker was alive but out of the cluster, and no
+        StopReplica reached it. Beyond the original, the role ends here: an old leader would show
+        consumers the end of its log for ever, without an error. The log stays."""
         partition = self._hosted.get(name)
         if partition is None or partition.offline or partition.leader_id == NO_LEADER:
             return

@@ -56,7 +56,7 @@ class DelayedFetch:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether a follower knows of something that its leader's LeaderAndIsr will bring."""
+        """Whether a follower knows of something that this broker's next LeaderAndIsr will bring."""
         return self._params.from_follower and self._tally.refused > 0
 
     def look(self, *, first: bool = False) -> None:
@@ -104,7 +104,7 @@ class DelayedFetch:
             answer = reader.failed(entry, error)
             answer.refused = self._is_early(error)
             if isinstance(error, PreReadError):
-                # What was known at the first look and is not any more was deleted meanwhile.
+                # What was known at the first look and no longer is was deleted meanwhile.
                 answer.refused = first or (known is not None and known.refused)
             answer.ends_wait = not answer.refused
             return answer
@@ -120,8 +120,8 @@ class DelayedFetch:
         return self._params.from_follower and error.code == ErrorCode.UNKNOWN_LEADER_EPOCH
 
     def _budget(self) -> int:
-        """Bytes that may still be read; nothing, once the limit or the room is passed. As in the
-        original a limit below zero is an error of the first partition, and none for the rest."""
+        """Bytes that may still be read; 0 once the limit or the memory is used up. As in the
+        original, a limit below zero is an error of the first partition and none for the others."""
         limit = min(self._max_bytes, max(self._room, 0))
         return max(limit - self._tally.read, 0) if self._answers else limit
 
@@ -194,9 +194,9 @@ class DelayedFetch:
             self._reader.holds(self._tally.read)
 
     def result(self) -> FetchResult:
-        """The answer; an incremental one lists only what its session does not know yet. What was
-        refused comes last. A follower hears of that only once it has waited: an error would cost it
-        its back-off, so until then its next fetch looks again."""
+        """The answer; an incremental one lists only what its session does not know yet. Refusals
+        come last. A follower gets a refusal only after its whole wait: an error would cost it its
+        back-off, so until then its next fetch looks again."""
         session = self._start.session
         if session is None:
             chosen = [self._answers[e] for e in self._start.named if e in self._answers]

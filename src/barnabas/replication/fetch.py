@@ -46,7 +46,8 @@ class FetchPath:
         self._watches: dict[int, FetchWatch] = {}
         """By session id."""
         self._ahead: dict[FetchWatch, None] = {}
-        """Of waiting followers that know of a role, or a topic, that we have not heard of yet."""
+        """Of waiting followers that know of a role or a topic that this broker has not been told of
+        yet."""
         self.sessions = FetchSessionCache(
             context.settings.max_incremental_fetch_session_cache_slots,
             context.env.random,
@@ -54,7 +55,7 @@ class FetchPath:
         )
 
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
-        """The answer now, or a promise of it within ``max_wait_ms``."""
+        """The answer, or a future that completes within ``max_wait_ms``."""
         now_ms = self._context.now_ms()
         earlier = self._watches.get(params.session_id)
         start = self.sessions.begin(
@@ -83,7 +84,7 @@ class FetchPath:
         return fetch.park(self._context.loop, self._wheel, now_ms + wait_ms)
 
     def roles_changed(self) -> None:
-        """A LeaderAndIsr was carried out: followers that knew of it before us look again."""
+        """A LeaderAndIsr was carried out: followers that knew of it first look again."""
         for watch in self._ahead:
             watch.wake(force=True)
 

@@ -31,8 +31,8 @@ class FetchReader:
         self._hosted = hosted
 
     def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
-        """Raises PreReadError unless the reader may read the topic, whether or not it exists; of an
-        id nothing is secret."""
+        """Raises PreReadError unless the reader may read the topic, whether it exists or not. A
+        topic id is no secret."""
         topic = entry.topic
         if entry.topic_id is not None:
             topic = self._context.metadata.topic_name(entry.topic_id)

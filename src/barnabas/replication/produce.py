@@ -53,7 +53,7 @@ class ProducePath:
     def append(
         self, request: AppendRequest
     ) -> list[ProduceResult] | asyncio.Future[list[ProduceResult]]:
-        """The results now, or a promise of them in time; in the order of entries."""
+        """The results, or a future of them, in the order of the entries."""
         if request.acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
             return [self._refused(entry) for entry in request.entries]
         results: list[ProduceResult] = []
@@ -96,7 +96,7 @@ class ProducePath:
         result: ProduceResult,
         request: AppendRequest,
     ) -> tuple[Partition, int] | None:
-        """Append; the partition and the offset after the batch, or None with the error told."""
+        """Append; the partition and the offset after the batch, or None after an error."""
         partition = None
         try:
             host = self._host(name)
@@ -123,7 +123,7 @@ class ProducePath:
     def _is_safe(
         self, partition: Partition, required: int, acks: int, result: ProduceResult
     ) -> bool:
-        """Whether the answer may leave at once; decides it if so."""
+        """Whether the answer may be sent at once; then the result is set."""
         log = partition.log_or_raise()
         if acks == ACKS_NONE:
             return True

@@ -137,7 +137,8 @@ class DelayedProduce:
             self._finish()
 
     def expire(self) -> None:
-        """The data stays in the log; the client is told that nobody knows (reference 5.5)."""
+        """The records stay in the log. The client gets REQUEST_TIMED_OUT: the outcome is unknown
+        (reference 5.5)."""
         for index in self._open:
             self.results[index].fail(ErrorCode.REQUEST_TIMED_OUT)
         self._open.clear()

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class ReplicaManager:
-    """Made on the loop of its broker. ``run()`` owns the background work; orders, produces and
+    """Made on the loop of its broker. ``run()`` is the background work; orders, produces and
     fetches may come as soon as it is made."""
 
     def __init__(
@@ -89,7 +89,7 @@ class ReplicaManager:
             shrinking.cancel()
 
     async def shutdown(self) -> None:
-        """Stop all tasks; whoever still waits hears nothing."""
+        """Stop all tasks; requests that still wait get no answer."""
         await self.context.tasks.close()
         self._wheel.close()
 
@@ -105,9 +105,9 @@ class ReplicaManager:
             partition.maybe_shrink_isr()
 
     def have_caught_up(self, logs: Iterable[TopicPartition]) -> bool:
-        """Whether each of these partitions, and each that the controller says is here (its log may
-        be gone), has led here or caught up with its leader since the start. False as long as no
-        controller has said anything."""
+        """Whether each of these partitions has led here, or has caught up with its leader, since
+        the start. The partitions that the controller assigns to this broker count too: their logs
+        may be lost. False until a controller has sent its orders."""
         if not all(map(self._has_caught_up, logs)):
             return False
         announced = list(self._announced_here())
@@ -124,7 +124,7 @@ class ReplicaManager:
                     yield TopicPartition(topic, number)
 
     def add_role_listener(self, listener: RoleListener) -> None:
-        """Hear of every change of role."""
+        """Call ``listener`` at every change of role."""
         self._listeners.append(listener)
 
     # Orders of the controller
@@ -239,7 +239,7 @@ class ReplicaManager:
     # Disks
 
     def log_dir_failed(self, directory: str, error: OSError) -> None:
-        """A log directory has died: everything in it is offline until the broker restarts."""
+        """A log directory has failed: everything in it is offline until the broker restarts."""
         log.error("log directory %s is offline: %s", directory, error)
         gone = []
         for name, partition in list(self.partitions.items()):
@@ -251,7 +251,7 @@ class ReplicaManager:
             self._on_offline(gone)
 
     def log_moved(self, log: Log) -> None:
-        """A partition's log has moved to another directory: it is the same in everything else."""
+        """A partition's log has moved to another directory; nothing else has changed."""
         partition = self.partitions.get(log.topic_partition)
         if partition is not None and partition.log is not None and not partition.offline:
             partition.log = log

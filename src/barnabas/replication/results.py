@@ -12,10 +12,8 @@ from barnabas.types import NO_OFFSET, NO_TIMESTAMP, Buffer, TopicPartition
 
 
 class ProduceResult:
-    """What became of one partition of a produce request.
-
-    ``current_leader`` is (leader id, leader epoch) where the client asked the wrong broker
-    (KIP-951). ``error_message`` is None where there is nothing to say.
+    """The outcome for one partition of a produce request. ``current_leader`` is (leader id, leader
+    epoch) if the client asked the wrong broker (KIP-951). ``error_message`` may be None.
     """
 
     __slots__ = (
@@ -48,7 +46,7 @@ class ProduceResult:
         *,
         leader: tuple[int, int] | None = None,
     ) -> None:
-        """Turn it into an error; offsets of an append that happened stay unsaid."""
+        """Turn it into an error. Offsets of an append that happened are left out."""
         self.error = error
         self.error_message = message
         self.base_offset = NO_OFFSET
@@ -104,7 +102,7 @@ class OffsetResult(NamedTuple):
 
 
 class DeleteRecordsResult(NamedTuple):
-    """What became of one partition of a DeleteRecords request."""
+    """The outcome for one partition of a DeleteRecords request."""
 
     partition: TopicPartition
     error: ErrorCode
@@ -112,7 +110,7 @@ class DeleteRecordsResult(NamedTuple):
 
 
 class NotLeader(KafkaError):
-    """NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH, with what this broker knows of the leader."""
+    """NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH, with the leader that this broker knows."""
 
     def __init__(self, code: ErrorCode, leader: tuple[int, int] | None, message: str = "") -> None:
         super().__init__(code, message)

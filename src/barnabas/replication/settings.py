@@ -1,4 +1,5 @@
-"""What replication must be told: settings under Kafka's names, per-topic values, listeners."""
+"""Settings of replication under Kafka's names, settings of topics, and listeners for changes of
+role."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class TopicConfigs(Protocol):
 
 
 class RoleListener(Protocol):
-    """Hears of changes of role; for the coordinators of groups and transactions."""
+    """Is told of changes of role; for the coordinators of groups and transactions."""
 
     def became_leader(self, partition: TopicPartition, leader_epoch: int) -> None: ...
     def became_follower(self, partition: TopicPartition, leader_epoch: int) -> None: ...
@@ -62,9 +63,8 @@ class Hosted(Protocol):
 
 
 class ReplicationContext:
-    """What every part of replication shares: the world, the settings, who is alive.
-
-    ``broker_epoch`` answers None until this broker has registered: it takes no role before.
+    """What every part of replication shares: environment, settings, live brokers. ``broker_epoch``
+    answers None until this broker has registered; it takes no role before.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class ReplicationContext:
         self.loop = asyncio.get_running_loop()
         self.tasks = TaskOwner(self.loop)
         self.observed = type(env.observer) is not SilentObserver
-        """Whether anybody listens: asked before an event on a hot path is put together."""
+        """Whether there is an observer: asked before an event is put together on a hot path."""
         self.answers = answers or Account(ANSWER_BYTES_MAX)
-        """The memory that answers of this broker hold: a fetch takes no more than is left."""
+        """The memory of answers on this broker: a fetch takes no more than is left."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

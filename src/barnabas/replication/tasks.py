@@ -1,4 +1,4 @@
-"""Tasks with an owner: nothing is fired and forgotten."""
+"""Tasks with an owner, so that no task's exception is lost."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 class TaskOwner:
-    """Starts tasks, keeps them, and reports the first that fails; whoever awaits ``watch()`` gets
-    its exception and brings the broker down."""
+    """Starts tasks and keeps them. ``watch()`` raises the exception of the first that fails, which
+    ends the broker."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -40,7 +40,7 @@ class BackgroundWork:
         self._wanted.set()
 
     def forget(self, log: OwnedLog) -> None:
-        """The log is gone: it need not be flushed."""
+        """The log was removed: it need not be flushed."""
         self._to_flush.pop(log, None)
 
     def sync_soon(self, path: str) -> None:
@@ -61,8 +61,8 @@ class BackgroundWork:
             await self.empty_queue()
 
     async def empty_queue(self) -> None:
-        """Do all that is wanted now. One at a time, so that acknowledgements that wait for a flush
-        get in between."""
+        """Do everything that is queued now. One at a time, so that flushes for which
+        acknowledgements wait come in between."""
         while self._to_flush or self._to_sync or self._to_checkpoint:
             for directory in _take_all(self._to_checkpoint):
                 await self._checkpoints.offsets(directory)
@@ -119,7 +119,7 @@ class BackgroundWork:
         self.release_descriptors()
 
     def release_descriptors(self) -> None:
-        """Give back those of files that were not used since the last call."""
+        """Close descriptors that were not used since the last call."""
         for log in self._directories.logs.values():
             log.release_idle()
 
@@ -146,8 +146,8 @@ def _take_all(queue: dict[T, None]) -> list[T]:
 
 
 async def _every(job: Callable[[], Awaitable[None]], first_ms: int, interval_ms: int) -> None:
-    """Run a job after ``first_ms`` and then with ``interval_ms`` between, until cancelled. Without
-    an interval, or with a negative one, it runs once, as in ``KafkaScheduler``."""
+    """Run a job after ``first_ms`` and then every ``interval_ms``, until cancelled. Without an
+    interval, or with a negative one, it runs once, as in ``KafkaScheduler``."""
     await asyncio.sleep(first_ms / 1000)
     await job()
     while interval_ms > 0:

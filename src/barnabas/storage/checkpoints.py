@@ -1,8 +1,8 @@
 """CheckpointFile, MetaPropertiesEnsemble: the small text files of a log directory.
 
-Formats: reference 6.1 and 14. Codecs are pure; ``write_atomically`` goes through the seam.
-A file that does not follow its format raises ``CheckpointError``, which is an ``OSError``: whoever
-cannot live without the file treats it as a failure of the directory.
+Formats: reference 6.1 and 14. Codecs are pure; ``write_atomically`` goes through the seam. A file
+that does not follow its format raises ``CheckpointError``, which is an ``OSError``: a caller that
+needs the file treats it as a failure of the directory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OFFSET_DIGITS_MAX = 19
 
 
 class CheckpointError(OSError):
-    """A file of ours that does not follow its format."""
+    """One of these files does not follow its format."""
 
 
 def write_atomically(files: Files, path: str, data: Buffer) -> None:
@@ -139,7 +139,7 @@ def decode_meta_properties(data: bytes) -> MetaProperties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionMetadata:
-    """Which topic a partition's directory belongs to; a new topic of the same name has a new id."""
+    """The topic that a partition belongs to. A new topic of the same name has a new id."""
 
     topic_id: uuid.UUID
     version: int = 0
@@ -176,7 +176,7 @@ def encode_clean_shutdown(broker_epoch: int = -1) -> bytes:
 
 
 def decode_clean_shutdown(data: bytes) -> int:
-    """The broker epoch in a clean marker, -1 if it cannot be read: the marker counts anyway."""
+    """The broker epoch in a clean marker; -1 if it cannot be read: the marker counts anyway."""
     try:
         epoch = json.loads(data)["brokerEpoch"]
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,8 @@
-"""LogLoader: opens the directory of a partition. It sorts out what an interrupted broker left,
-walks what may be damaged, and rebuilds what is derived from the batches (reference 6.5).
+"""LogLoader: opens the directory of a partition.
 
-The result is what Kafka's ``LogLoader`` would make of the same files.
+It finishes or removes what an interrupted broker left, checks files that may be damaged, and
+rebuilds what is derived from the batches (reference 6.5). The result is what Kafka's ``LogLoader``
+would make of the same files.
 """
 
 from __future__ import annotations
@@ -265,9 +266,10 @@ class _Loader:
             await asyncio.sleep(0)
 
     def _follows(self, before: Segment, after: Segment) -> bool:
-        """False if a machine that died has lost the end of one segment, between two batches, and
-        not the next segment, or has kept a segment that was cut off before others were written in
-        its place. Kafka goes on with such a log; nobody would ever fill the hole."""
+        """False if a segment does not follow the one before. After a crash of the machine one
+        segment may have lost its end, exactly between two batches, and the next one not; or a
+        segment may be back that was cut off before others were written in its place. Kafka goes on
+        with such a log, and the hole would stay for ever."""
         if not self.checkpointed.lost_power:
             return True
         end = before.next_offset()

@@ -42,7 +42,8 @@ TEMPORARY_SUFFIX = ".tmp"
 _SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
 
 READ_PIECE_BYTES = 256 * 1024
-"""One ``pread``; larger ones make the processor copy into cold memory."""
+"""The size of one ``pread``. With larger ones the processor would copy into memory that is not in
+its cache."""
 
 WALK_CHUNK_BYTES = 8192
 """Two index intervals: a walk from an index entry usually needs one read."""
@@ -108,7 +109,7 @@ class Segment:
         self._files = files
         self.directory = directory
         self.ending = ending
-        """Behind the names of all its files while it is no part of the log."""
+        """Suffix of all its files' names while it is not part of the log."""
         self.base_offset = base_offset
         self.created_ms = created_ms
         self.size = size
@@ -116,7 +117,7 @@ class Segment:
         self.time_index = TimeIndex(files, self.path(TIME_INDEX_SUFFIX), base_offset)
         self.transaction_index = TransactionIndex(files, self.path(TRANSACTION_INDEX_SUFFIX))
         self.is_removed = False
-        """Its files have been given up."""
+        """Its files have been removed."""
         self.touched = False
         """Used since the last ``release_idle``."""
         self._file: File | None = None
@@ -472,13 +473,13 @@ class Segment:
             index.path = self.path(kind)
 
     def release_idle(self) -> None:
-        """Give descriptors back if nobody used the segment since the last call."""
+        """Close descriptors if the segment was not used since the last call."""
         if not self.touched:
             self.close()
         self.touched = False
 
     def close(self) -> None:
-        """Give all descriptors back; they are taken again when needed."""
+        """Close all descriptors; they are opened again when needed."""
         if self._file is not None:
             self._file.close()
             self._file = None

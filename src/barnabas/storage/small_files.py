@@ -7,8 +7,8 @@ from barnabas.types import Buffer
 
 
 def replace_unsynced(files: Files, path: str, data: Buffer) -> None:
-    """Replace ``path`` in the page cache: a process that dies leaves the old or the new content, a
-    machine that dies may leave neither until ``sync_file``."""
+    """Replace ``path`` in the page cache. If the process dies, the old or the new content is there;
+    if the machine dies, perhaps neither until ``sync_file`` has run."""
     temporary = path + ".tmp"
     file = files.open(temporary, create=True)
     try:

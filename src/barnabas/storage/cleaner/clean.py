@@ -20,11 +20,12 @@ R = TypeVar("R")
 
 
 class CleaningAborted(Exception):
-    """The log is not what it was when the pass began."""
+    """The log has changed since the pass began, so that the pass must end."""
 
 
 class Work(Protocol):
-    """Drives long work for a pass, others having their turns meanwhile; ``check`` in between."""
+    """Runs the long work of a pass in slices, with other work in between; ``check`` is called
+    there."""
 
     async def __call__(self, cleaning: CleaningPass, steps: Generator[int, None, R]) -> R: ...
 
@@ -59,8 +60,8 @@ class CleaningPass:
         return self._offsets.bytes_read + more
 
     def check(self) -> None:
-        """Raises CleaningAborted if the pass has become pointless. To be called after each turn of
-        the loop, before segments are touched: a removed one must not be opened again."""
+        """Raise CleaningAborted if the pass has become pointless. To be called after each turn of
+        the loop, before segments are used: a removed segment must not be opened again."""
         log = self._log
         if log.failure is not None or log.cuts != self._cuts or not log.config.compacted:
             raise CleaningAborted

@@ -79,8 +79,9 @@ class LogCleaner:
         return max(int(room) // ENTRY_BYTES, 1)
 
     def forget(self, topic_partition: TopicPartition) -> bool:
-        """Take the whole log as dirty; False if it is so anyway. Before a cut this must become
-        durable: a tombstone counted as clean would go before the values it shadows."""
+        """Treat the whole log as dirty; False if it is already. Before a cut this must become
+        durable: a tombstone that counts as cleaned would be removed before the values that it
+        deletes."""
         self.uncleanable.pop(topic_partition, None)
         return self.first_dirty.pop(topic_partition, None) is not None
 
@@ -150,7 +151,7 @@ class LogCleaner:
         return True
 
     def _gave_up(self, log: Log, error: Exception) -> None:
-        """Sort out what went wrong with a log, so that the task goes on with the others."""
+        """Handle what went wrong with one log, so that the task goes on with the others."""
         if isinstance(error, CleaningAborted) or log.failure is not None:
             return
         if isinstance(error, OSError) and error.errno != errno.EINVAL:

@@ -71,7 +71,7 @@ class CleanableRange:
         return self.cleanable_bytes / total if total else 0.0
 
     def is_due(self, min_ratio: float) -> bool:
-        """Whether a pass is worth its while; the ratio must be exceeded."""
+        """Whether a pass is worth it: the ratio must be exceeded."""
         return (self.overdue and self.cleanable_bytes > 0) or self.dirty_ratio > min_ratio
 
 

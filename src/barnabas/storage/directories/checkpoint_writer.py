@@ -19,8 +19,8 @@ from barnabas.types import TopicPartition
 
 
 class CheckpointWriter:
-    """One file at a time: writers of one must not overtake each other (KAFKA-16541). A file that
-    would say the same stays. A directory whose disk fails goes offline."""
+    """One file at a time: two writers of a file must not overtake each other (KAFKA-16541). A file
+    that would not change is not written. A directory whose disk fails goes offline."""
 
     def __init__(self, directories: LogDirectories) -> None:
         self._directories = directories

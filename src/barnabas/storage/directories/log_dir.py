@@ -1,13 +1,19 @@
-"""One entry of ``log.dirs``: whose it is, how it was left, its checkpoints (reference 6.1).
+"""One entry of ``log.dirs``: its owner, how it was left, its checkpoints (reference 6.1).
 
-Besides Kafka's files a directory has ``barnabas-boot-id``: the boot id of the machine when a broker
-of ours last loaded its logs. After an unclean stop it tells a process that died (the page cache,
-and so every acknowledged record, is there) from a machine that died (what was not flushed is gone;
-KIP-966). ``barnabas-doubt`` is there from such a start until all logs caught up with their leaders,
-so that one more restart meanwhile does not hide it. ``barnabas-flush-before-ack`` is there as long
-as everything that was acknowledged from this directory had been flushed before
-(``log.flush.before.ack``): then not even a dead machine leaves anything in doubt. Kafka looks at
-directories only when it loads logs, and leaves the files alone.
+Besides Kafka's files a directory has three of ours.
+
+``barnabas-boot-id`` is the boot id of the machine when a broker last loaded the logs. After an
+unclean stop it tells whether the process died or the machine. If only the process died, the page
+cache is there, and with it every acknowledged record. If the machine died, what was not flushed is
+gone (KIP-966).
+
+``barnabas-doubt`` exists from the start after such a crash until all logs have caught up with their
+leaders, so that another restart in between does not hide it.
+
+``barnabas-flush-before-ack`` exists as long as everything acknowledged from this directory had been
+flushed before (``log.flush.before.ack``). Then even a crash of the machine leaves nothing in doubt.
+
+Kafka looks at directories only when it loads logs, and leaves these files alone.
 """
 
 from __future__ import annotations

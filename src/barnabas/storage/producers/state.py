@@ -37,7 +37,7 @@ EXPIRATION_MS_DEFAULT = 24 * 60 * 60 * 1000
 
 
 class Origin(Enum):
-    """Who wants the batch appended, and so what is checked."""
+    """What kind of sender a batch has, which decides what is checked."""
 
     CLIENT = "client"
     """Duplicates, epoch, sequence."""

@@ -58,8 +58,8 @@ class Verifications:
         return known is not None and known.guard is guard
 
     def is_too_early(self, producer_id: int, sequence: int) -> bool:
-        """Whether a batch before this one waits still: its verification has failed, say, and it
-        will come again."""
+        """Whether an earlier batch still waits: perhaps its verification failed, and it will be
+        sent again."""
         known = self._waiting.get(producer_id)
         return known is not None and sequence > known.lowest_sequence
 
@@ -68,7 +68,7 @@ class Verifications:
         self._waiting.pop(producer_id, None)
 
     def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
-        """Forget what has waited for too long."""
+        """Forget guards that are too old."""
         self._waiting = {
             producer_id: known
             for producer_id, known in self._waiting.items()
