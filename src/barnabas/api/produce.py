@@ -74,7 +74,7 @@ def handle(services: Services, request: Request) -> Answer:
         return _in_transaction(services, request, parsed, parsed.transactional_id)
     outcome = _append(services, request, parsed)
     if parsed.acks == 0:
-        _settle_unanswered(outcome)
+        _close_on_error(outcome)
         return None
     return when(outcome, lambda results: _answer(services, request, parsed, results))
 
@@ -225,7 +225,7 @@ def _transactional_batches(
     return found
 
 
-def _settle_unanswered(
+def _close_on_error(
     outcome: Outcome,
 ) -> None:
     results = outcome if isinstance(outcome, list) else []

@@ -93,7 +93,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             if frames.held >= FIRST_BYTES:
                 self._is_ahead = True  # enough for the start: the rest may wait in the kernel
         if self._is_ahead or frames.is_unfinished or self._request_bytes >= STAGING_BYTES:
-            self._settle_reading()
+            self._update_reading()
 
     def eof_received(self) -> bool:
         return False
@@ -136,7 +136,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if self._writing_paused or self.debt:
             self._count_debt()
         if self.held:
-            self._settle_reading()
+            self._update_reading()
         if self._works:
             self._turns.arrived(self)
         else:
@@ -153,7 +153,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if isinstance(answer, list):
             self._write(answer)
         elif answer is not None:
-            self._settle(request, self._new_slot(), answer)
+            self._take_answer(request, self._new_slot(), answer)
 
     def take_turn(self, share_s: float) -> Outcome:
         """Serve requests until they, the share or the room for answers are used up."""
@@ -165,7 +165,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             return Outcome.IDLE
         self.flush()
         if self._reading_paused or self.held:
-            self._settle_reading()
+            self._update_reading()
         if self._works:
             work = self._works[0]
             more = not work.is_long or self._turns.may_go_on(self, begun=work.begun)
@@ -205,7 +205,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             return
         if self._frames.has_more or self._works:
             self._turns.arrived(self)
-        self._settle_reading()
+        self._update_reading()
 
     def _is_blocked(self) -> bool:
         """Whether too much waits already for another request to be served."""
@@ -229,8 +229,8 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             return False
         return owed >= limits.WRITE_BUFFER_BYTES_MAX or self._server.answers.is_short
 
-    def _settle_reading(self) -> None:
-        """Read only while there is nothing here that waits, and room for more."""
+    def _update_reading(self) -> None:
+        """Read only while no request waits here and there is memory for more."""
         if self._transport is None or self._closing:
             return
         frames = self._frames

@@ -117,8 +117,8 @@ class Exchange(Line):
         """Send what is buffered, then close."""
         raise NotImplementedError
 
-    def _settle_reading(self) -> None:
-        """Read or do not, as what waits here says now."""
+    def _update_reading(self) -> None:
+        """Read on, or stop reading, as what waits here allows."""
         raise NotImplementedError
 
     # Requests
@@ -188,9 +188,9 @@ class Exchange(Line):
             return False
         if request.from_broker:
             self.is_first = True
-        return self._settle(request, slot, answer)
+        return self._take_answer(request, slot, answer)
 
-    def _settle(self, request: Request, slot: _Slot, answer: Answer) -> bool:
+    def _take_answer(self, request: Request, slot: _Slot, answer: Answer) -> bool:
         """Fill the slot, now or when the answer is there; whether it took a task or steps."""
         if answer is None or isinstance(answer, list):
             self._put(slot, answer)
@@ -207,7 +207,7 @@ class Exchange(Line):
 
         def worked(pieces: Any, error: BaseException | None) -> None:
             if error is None:
-                self._settle(request, slot, pieces)
+                self._take_answer(request, slot, pieces)
             elif isinstance(error, InvalidRequest):
                 raise error
             else:
@@ -331,7 +331,7 @@ class Exchange(Line):
         if self._writing_paused or self._ready_bytes or self.debt:
             self._count_debt()
         if self.held:
-            self._settle_reading()
+            self._update_reading()
         if refusal is not None:
             self._refuse(refusal)
 

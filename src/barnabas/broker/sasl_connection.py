@@ -75,7 +75,7 @@ class SaslConnection(ClientConnection):
     # Requests
 
     def _is_free(self) -> bool:
-        return self._authenticator.is_settled and super()._is_free()
+        return self._authenticator.is_final and super()._is_free()
 
     def _is_blocked(self) -> bool:
         return self._failing or super()._is_blocked()
@@ -88,7 +88,7 @@ class SaslConnection(ClientConnection):
 
     def _receive(self, frame: memoryview) -> bool:
         authenticator, server = self._authenticator, self._server
-        if authenticator.is_settled:
+        if authenticator.is_final:
             return super()._receive(frame)
         was_known = authenticator.is_known
         verdict = authenticator.receive(frame, server.loop.time(), server.wall_ms())

@@ -220,7 +220,7 @@ class Controller:
         while self._queue:
             event = self._queue.popleft()
             if isinstance(event, Rpc):
-                _settle(event)
+                _refuse(event)
 
     async def _process(self, event: Event) -> None:
         try:
@@ -235,7 +235,7 @@ class Controller:
             await self._give_up(event, error)
         finally:
             if isinstance(event, Rpc):
-                _settle(event)
+                _refuse(event)
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, Reelect | ControllerChange):
@@ -301,7 +301,7 @@ class Controller:
             self._timer = None
         for event in [e for e in self._queue if isinstance(e, Rpc)]:
             self._queue.remove(event)
-            _settle(event)
+            _refuse(event)
         self._journal.note(
             "controller_resigned", broker=self._broker_id, epoch=term.context.epoch, reason=reason
         )
@@ -387,7 +387,7 @@ class _Owner:
         self._put(BrokerReachable(self._term, broker))
 
 
-def _settle(event: Rpc) -> None:
+def _refuse(event: Rpc) -> None:
     if not event.answer.done():
         event.answer.set_result(not_controller(event.name))
 

@@ -61,7 +61,7 @@ async def take_over(term: Term, rng: random.Random) -> None:
     term.send(batch)
     await term.store.delete_all(void)
     # An election has told the others, and has taken out of the ISR who is gone.
-    await _settle_leaderless(term, [p for p in staying if p.state is not PartitionState.ONLINE])
+    await _announce_leaderless(term, [p for p in staying if p.state is not PartitionState.ONLINE])
     await partition_reassignment.requested_by_tools(term)
     await partition_reassignment.resume(term)
     await topic_deletion.resume(term)
@@ -172,7 +172,7 @@ def _tell_roles(term: Term, infos: Sequence[PartitionInfo], batch: ControlBatch)
         batch.metadata(infos)
 
 
-async def _settle_leaderless(term: Term, infos: Sequence[PartitionInfo]) -> None:
+async def _announce_leaderless(term: Term, infos: Sequence[PartitionInfo]) -> None:
     """Partitions that got no leader."""
     if infos:
         batch = term.batch()

@@ -288,9 +288,7 @@ async def _record(term: Term, p: PartitionInfo, assignment: ReplicaAssignment) -
             raise outcome
 
 
-async def _remove_requests(
-    term: Term, is_settled: Callable[[TopicPartition, Replicas], bool]
-) -> None:
+async def _remove_requests(term: Term, is_done: Callable[[TopicPartition, Replicas], bool]) -> None:
     """Take what is done or refused out of ``/admin/reassign_partitions``; delete it if empty."""
     path = paths.REASSIGN_PARTITIONS
     while True:
@@ -299,7 +297,7 @@ async def _remove_requests(
             asked = decode_reassignment(path, data)
         except (NoNode, MalformedZNode):
             return
-        left = {tp: target for tp, target in asked.items() if not is_settled(tp, target)}
+        left = {tp: target for tp, target in asked.items() if not is_done(tp, target)}
         if left == asked and asked:
             return
         write = SetOp(path, encode_reassignment(left), stat.version)

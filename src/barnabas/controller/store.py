@@ -202,7 +202,7 @@ class FencedStore:
             )
             for tp, state in wanted
         ]
-        return await self._settle(wanted, await self.fenced(ops))
+        return await self._state_writes(wanted, await self.fenced(ops))
 
     async def create_states(
         self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]], not_before: int
@@ -225,13 +225,13 @@ class FencedStore:
         for i in last:
             created = not isinstance(results[i], ZooKeeperError)
             outcomes.append(_version_zero(not_before) if created else results[i])
-        return await self._settle(wanted, outcomes)
+        return await self._state_writes(wanted, outcomes)
 
     async def _has_partitions(self, topic: str) -> bool:
         path = paths.partitions_path(topic)
         return not isinstance((await self.data([path]))[0], ZooKeeperError)
 
-    async def _settle(
+    async def _state_writes(
         self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]], outcomes: Sequence[Any]
     ) -> list[StateWrite]:
         """Turn outcomes into state writes; states whose write was refused are read again."""

@@ -90,7 +90,7 @@ class SaslAuthenticator:
         """Whether a login has succeeded, now or before."""
 
     @property
-    def is_settled(self) -> bool:
+    def is_final(self) -> bool:
         """Whether every further request may be served without being asked about here."""
         return self._state is _State.COMPLETE and self._expires_at is None
 
