@@ -5,8 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from tests.protocol.typed import typed_request
+
 from barnabas.metadata_cache import MetadataCache
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.types import Endpoint, TopicPartition
 
 ID = uuid.UUID(int=5)
@@ -27,8 +31,10 @@ def state(partition: int, leader: int = 1, **fields: Any) -> Message:
     return Message(**values)
 
 
-def update(*states: Message, brokers: tuple[int, ...] = (1, 2), topic: str = "t") -> Message:
-    return Message(
+def update(
+    *states: Message, brokers: tuple[int, ...] = (1, 2), topic: str = "t"
+) -> UpdateMetadataRequest:
+    message = Message(
         controller_id=2,
         controller_epoch=1,
         topic_states=[Message(topic_name=topic, topic_id=ID, partition_states=list(states))]
@@ -43,6 +49,8 @@ def update(*states: Message, brokers: tuple[int, ...] = (1, 2), topic: str = "t"
             for b in brokers
         ],
     )
+    request: UpdateMetadataRequest = typed_request(ApiKey.UPDATE_METADATA, message)
+    return request
 
 
 def test_partitions_are_merged_and_brokers_replaced() -> None:
@@ -95,7 +103,8 @@ def test_old_layout() -> None:
     flat = state(0)
     flat.topic_name = "t"
     broker = Message(id=3, v0_host="old", v0_port=1, endpoints=None)
-    cache.apply(Message(controller_id=-1, ungrouped_partition_states=[flat], live_brokers=[broker]))
+    old = Message(controller_id=-1, ungrouped_partition_states=[flat], live_brokers=[broker])
+    cache.apply(typed_request(ApiKey.UPDATE_METADATA, old, version=0))
     assert TopicPartition("t", 0) in cache
     assert cache.controller_id is None
     assert cache.endpoint(3, "PLAINTEXT") == Endpoint("PLAINTEXT", "PLAINTEXT", "old", 1)

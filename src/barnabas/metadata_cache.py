@@ -16,6 +16,7 @@ from typing import Any
 
 from barnabas.errors import KafkaError
 from barnabas.names import is_number, is_topic
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.protocol.order_entries import announced_problem, topics_of
 from barnabas.types import (
     LEADER_DURING_DELETE,
@@ -199,7 +200,7 @@ Announced = tuple[TopicPartition, PartitionMetadata | None]
 """None: the partition was deleted."""
 
 
-def announced(request: Any) -> Iterator[Announced]:
+def announced(request: UpdateMetadataRequest) -> Iterator[Announced]:
     """What an UpdateMetadata request says of partitions; what cannot be right is left out."""
     refused: list[tuple[TopicPartition, KafkaError]] = []
     for topic, _, states in topics_of(request):
@@ -217,22 +218,22 @@ def announced(request: Any) -> Iterator[Announced]:
         log.error(text, count, name, problem)
 
 
-def _partition(state: Any) -> PartitionMetadata:
+def _partition(state: UpdateMetadataRequest.PartitionState) -> PartitionMetadata:
     return PartitionMetadata(
         partition=state.partition_index,
         leader=state.leader if state.leader >= 0 else NO_LEADER,
         leader_epoch=state.leader_epoch,
         isr=tuple(state.isr),
         replicas=tuple(state.replicas),
-        offline_replicas=tuple(getattr(state, "offline_replicas", None) or ()),
+        offline_replicas=tuple(state.offline_replicas),
         partition_epoch=state.zk_version,
         controller_epoch=state.controller_epoch,
     )
 
 
-def _broker(broker: Any) -> LiveBroker:
+def _broker(broker: UpdateMetadataRequest.Broker) -> LiveBroker:
     endpoints = []
-    for endpoint in getattr(broker, "endpoints", None) or ():
+    for endpoint in broker.endpoints:
         if not 0 <= endpoint.security_protocol < len(_PROTOCOLS):
             log.error(
                 "UpdateMetadata: broker %d has an endpoint of security protocol %d: ignored",
@@ -240,10 +241,8 @@ def _broker(broker: Any) -> LiveBroker:
             )
             continue
         protocol = _PROTOCOLS[endpoint.security_protocol]
-        listener = getattr(endpoint, "listener", None) or protocol
+        listener = endpoint.listener or protocol
         endpoints.append(Endpoint(listener, protocol, endpoint.host, endpoint.port))
-    if not endpoints and getattr(broker, "v0_host", None):
+    if not endpoints and broker.v0_host:
         endpoints.append(Endpoint("PLAINTEXT", "PLAINTEXT", broker.v0_host, broker.v0_port))
-    return LiveBroker(
-        id=broker.id, endpoints=tuple(endpoints), rack=getattr(broker, "rack", None) or None
-    )
+    return LiveBroker(id=broker.id, endpoints=tuple(endpoints), rack=broker.rack or None)

@@ -118,7 +118,6 @@ def _offsets(
         partition_index=number,
         current_leader_epoch=epoch,
         timestamp=timestamp,
-        max_num_offsets=1,
     )
     return Message(
         replica_id=replica,

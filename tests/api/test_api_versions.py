@@ -85,7 +85,7 @@ def test_a_version_from_the_future_is_answered_in_the_form_of_v0() -> None:
         frame = struct.pack(">hhihb", API_VERSIONS, 9, 5, -1, 0) + b"\x01\x02\x03"
         future = connection.send_frame(struct.pack(">i", len(frame)) + frame)
         answer = await connection.wait(future, 5000)
-        body = codec.decode_response(API_VERSIONS, 0, answer, 4)
+        body: Any = codec.decode_response(API_VERSIONS, 0, answer, 4)
         assert body.error_code == ErrorCode.UNSUPPORTED_VERSION
         assert _table(body) == {API_VERSIONS: (0, 4)}
 

@@ -7,8 +7,11 @@ import uuid
 from types import SimpleNamespace
 from typing import Any
 
+from tests.protocol.typed import typed_request
+
 from barnabas.api import leader_and_isr, update_metadata
 from barnabas.metadata_cache import MetadataCache
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
 FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -44,7 +47,7 @@ class Broker:
             return steps
 
         request = SimpleNamespace(
-            decode=lambda: message,
+            decode=lambda kind: message,
             answer=lambda answer: [],
             answer_in_steps=lambda answer: [],
             in_turns_if_long=in_turns,
@@ -52,7 +55,7 @@ class Broker:
         return asyncio.get_running_loop().create_task(handler._apply(self, request))
 
 
-def metadata_of(topic_id: uuid.UUID, leader: int = 1) -> Message:
+def metadata_of(topic_id: uuid.UUID, leader: int = 1) -> Any:
     partition = Message(
         partition_index=0,
         controller_epoch=1,
@@ -64,7 +67,8 @@ def metadata_of(topic_id: uuid.UUID, leader: int = 1) -> Message:
         offline_replicas=[],
     )
     topic = Message(topic_name="t", topic_id=topic_id, partition_states=[partition])
-    return Message(controller_id=1, controller_epoch=1, topic_states=[topic], live_brokers=[])
+    message = Message(controller_id=1, controller_epoch=1, topic_states=[topic], live_brokers=[])
+    return typed_request(ApiKey.UPDATE_METADATA, message)
 
 
 def test_a_deletion_that_waits_behind_the_creation() -> None:

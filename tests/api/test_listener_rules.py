@@ -50,7 +50,8 @@ def _errors(answer: Any) -> set[int]:
     if isinstance(answer, (tuple, list)):
         return set().union(*map(_errors, answer)) if answer else set()
     found: set[int] = set()
-    for name, value in vars(answer).items() if hasattr(answer, "__dict__") else ():
+    for name in getattr(answer, "__struct_fields__", ()):
+        value = getattr(answer, name)
         if name.endswith("error_code"):
             found.add(value)
         elif not isinstance(value, (str, bytes, int)):
@@ -62,7 +63,7 @@ async def _ask(port: int, api: ApiKey) -> set[int]:
     connection = await KafkaConnection.connect("b1", port, client_id="x", timeout_ms=10_000)
     version = API_TABLE[api].max_version
     message = ENTRIES.get(api, Message())
-    answer = await connection.send(api, version, message, timeout_ms=10_000)
+    answer: Any = await connection.send(api, version, message, timeout_ms=10_000)
     connection.close()
     return _errors(answer)
 
@@ -89,7 +90,7 @@ def test_clients_are_served_everywhere() -> None:
         for port in (9092, 9093):
             connection = await KafkaConnection.connect("b1", port, client_id="x", timeout_ms=10_000)
             for api in (ApiKey.METADATA, ApiKey.DESCRIBE_CLUSTER, ApiKey.LIST_GROUPS):
-                answer = await connection.send(api, API_TABLE[api].min_version, Message())
+                answer: Any = await connection.send(api, API_TABLE[api].min_version, Message())
                 assert REFUSED not in _errors(answer)
             connection.close()
 

@@ -39,7 +39,7 @@ async def _leader(client: kit.Client, broker: int) -> tuple[int, int, float]:
 async def _kill_seen(client: kit.Client, broker: int) -> None:
     """Kill a broker, and return when a client's connection to it has broken."""
     connection = await client.connection(broker)
-    question = connection.send(ApiKey.METADATA, 12, LISTED)
+    question: Any = connection.send(ApiKey.METADATA, 12, LISTED)
     client.simulation.processes[f"b{broker}"].kill()
     with suppress(ConnectionError):
         await question
@@ -227,12 +227,12 @@ def test_what_was_asked_behind_a_waiting_produce_is_answered_from_what_is_known_
         await connection.send(ApiKey.METADATA, 12, LISTED)
         client.simulation.processes[f"b{victim}"].pause()
         await asyncio.sleep(0.1)
-        produce = asyncio.ensure_future(
+        produce: Any = asyncio.ensure_future(
             connection.send(ApiKey.PRODUCE, 9, kit.produce_message("t", b"x"))
         )
         await asyncio.sleep(0.1)
         asked = Message(topics=[Message(name="u", topic_id=None)], allow_auto_topic_creation=False)
-        behind = asyncio.ensure_future(connection.send(ApiKey.METADATA, 12, asked))
+        behind: Any = asyncio.ensure_future(connection.send(ApiKey.METADATA, 12, asked))
         await asyncio.sleep(0.1)
         assert not produce.done()
         client.simulation.processes[f"b{victim}"].kill()

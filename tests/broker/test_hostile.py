@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from bench import hostile
@@ -162,7 +163,7 @@ def test_more_partitions_than_a_request_may_create_are_refused(cluster: Cluster)
     with hostile.connect(cluster.port) as connection:
         connection.sendall(hostile.create(10_010))
         frame = hostile.receive(connection)
-    answer = decode_response(ApiKey.CREATE_TOPICS, 7, frame, 5)
+    answer: Any = decode_response(ApiKey.CREATE_TOPICS, 7, frame, 5)
     codes = [topic.error_code for topic in answer.topics]
     assert codes.count(ErrorCode.NONE) == 10_000
     assert codes.count(ErrorCode.POLICY_VIOLATION) == 10
@@ -207,7 +208,7 @@ def test_long_requests_give_way_and_are_answered_in_full(cluster: Cluster, api: 
         assert not select.select([long], [], [], 0)[0]  # others did not wait for it
         frame = hostile.receive(long)
     _, offset = parse_response_header(api, version, frame)
-    answer = decode_response(api, version, frame, offset)
+    answer: Any = decode_response(api, version, frame, offset)
     numbers = [
         getattr(p, "partition_index", getattr(p, "partition", None))
         for topic in answer.topics

@@ -80,7 +80,7 @@ ALICE = _as("alice", "alice-secret")
 
 
 async def _controller(connection: KafkaConnection) -> int:
-    answer = await connection.send(ApiKey.METADATA, 1, Message(topics=[]))
+    answer: Any = await connection.send(ApiKey.METADATA, 1, Message(topics=[]))
     return int(answer.controller_id)
 
 
@@ -107,10 +107,10 @@ def test_the_listener_that_was_asked_is_told() -> None:
     async def scenario(client: Client) -> None:
         connection = await _connect(ALICE)
         for asked, port in ((connection, CLIENTS), (await client.connection(), 9092)):
-            metadata = await asked.send(ApiKey.METADATA, 12, Message(topics=[]))
-            cluster = await asked.send(ApiKey.DESCRIBE_CLUSTER, 0, Message())
+            metadata: Any = await asked.send(ApiKey.METADATA, 12, Message(topics=[]))
+            cluster: Any = await asked.send(ApiKey.DESCRIBE_CLUSTER, 0, Message())
             assert {b.port for b in (*metadata.brokers, *cluster.brokers)} == {port}
-            found = await asked.send(
+            found: Any = await asked.send(
                 ApiKey.FIND_COORDINATOR, 2, Message(key="g", key_type=0), timeout_ms=20_000
             )
             assert found.port == port
@@ -122,7 +122,7 @@ def test_the_listener_that_was_asked_is_told() -> None:
 def test_nothing_else_is_served_before_a_login(api: ApiKey) -> None:
     async def scenario(client: Client) -> None:
         connection = await KafkaConnection.connect("b1", CLIENTS, client_id="c", timeout_ms=10_000)
-        versions = await connection.send(ApiKey.API_VERSIONS, 0, Message())
+        versions: Any = await connection.send(ApiKey.API_VERSIONS, 0, Message())
         assert versions.error_code == ErrorCode.NONE
         with pytest.raises(ConnectionError, match="closed by the peer"):
             await connection.send(
@@ -142,7 +142,7 @@ def test_a_request_in_the_midst_of_a_login_gets_its_own_answer() -> None:
     async def scenario(client: Client) -> None:
         connection = await KafkaConnection.connect("b1", CLIENTS, client_id="c", timeout_ms=10_000)
         await connection.send(ApiKey.SASL_HANDSHAKE, 1, Message(mechanism="PLAIN"))
-        answer = await connection.send(ApiKey.API_VERSIONS, 0, Message())
+        answer: Any = await connection.send(ApiKey.API_VERSIONS, 0, Message())
         assert answer.error_code == ErrorCode.ILLEGAL_SASL_STATE
         await connection.closed
 

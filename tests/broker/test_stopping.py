@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.api import kit
 from tests.api.orders import incarnation_of
@@ -25,7 +26,7 @@ def test_clients_that_wait_for_long_do_not_hold_it_up() -> None:
         await client.ask(ApiKey.STOP_REPLICA, 4, pretender)
         connection = await client.connection()
         deletion = Message(topics=[Message(name="t", topic_id=None)], timeout=2**31 - 1)
-        waiting = asyncio.ensure_future(connection.send(ApiKey.DELETE_TOPICS, 6, deletion))
+        waiting: Any = asyncio.ensure_future(connection.send(ApiKey.DELETE_TOPICS, 6, deletion))
         await asyncio.sleep(10)
         assert not waiting.done()
         client.stops[1].set()

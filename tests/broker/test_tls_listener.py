@@ -81,7 +81,7 @@ def _run(scenario: Any, brokers: int = 1, **settings: str) -> None:
 
 
 async def _serves(connection: KafkaConnection) -> bool:
-    answer = await connection.send(ApiKey.METADATA, 1, Message(topics=[]), timeout_ms=10_000)
+    answer: Any = await connection.send(ApiKey.METADATA, 1, Message(topics=[]), timeout_ms=10_000)
     return bool(answer.brokers)
 
 
@@ -95,7 +95,7 @@ def test_a_replicated_cluster_over_sasl_ssl() -> None:
         values = [b"%d" % i * 400_000 for i in range(5)]
         for value in values:
             message = kit.produce_message("t", value)
-            answer = await alice.send(ApiKey.PRODUCE, 9, message, timeout_ms=30_000)
+            answer: Any = await alice.send(ApiKey.PRODUCE, 9, message, timeout_ms=30_000)
             assert answer.responses[0].partition_responses[0].error_code == ErrorCode.NONE
         fetch = Message(
             replica_id=-1,
@@ -123,7 +123,7 @@ def test_a_replicated_cluster_over_sasl_ssl() -> None:
             forgotten_topics_data=[],
             rack_id="",
         )
-        fetched = await alice.send(ApiKey.FETCH, 12, fetch, timeout_ms=30_000)
+        fetched: Any = await alice.send(ApiKey.FETCH, 12, fetch, timeout_ms=30_000)
         records = bytes(fetched.responses[0].partitions[0].records)
         assert all(value in records for value in values)
 

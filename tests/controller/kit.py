@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tests import virtual_time
+from tests.protocol.typed import typed_response
 
 from barnabas.controller.controller import Controller
 from barnabas.controller.settings import ControllerSettings
 from barnabas.protocol import codec
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
 from barnabas.seams import Env
@@ -298,7 +300,7 @@ class FakeConnection:
             await self.closed
             raise ConnectionResetError
         self.broker.cluster.sent(self.broker.id, api_key, decoded)
-        return self.broker.answer(api_key, decoded)
+        return typed_response(ApiKey(api_key), self.broker.answer(api_key, decoded), version)
 
     def close(self) -> None:
         if not self.closed.done():

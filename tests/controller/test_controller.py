@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from tests.controller import asking
 from tests.controller.kit import Cluster, FakeConnection, run
 
 from barnabas.protocol import codec
@@ -20,9 +21,9 @@ def test_requests_to_a_follower_are_refused() -> None:
         follower = cluster.controllers[2]
         assert not follower.is_active
         assert follower.active_controller_id == 1
-        assert (await follower.alter_partition(Message())).error_code == 41
-        assert (await follower.controlled_shutdown(Message())).error_code == 41
-        assert (await follower.allocate_producer_ids(Message())).error_code == 41
+        assert (await asking.alter_partition(follower, Message())).error_code == 41
+        assert (await asking.controlled_shutdown(follower, Message())).error_code == 41
+        assert (await asking.allocate_producer_ids(follower, Message())).error_code == 41
         await cluster.stop()
 
     run(main)
@@ -36,7 +37,9 @@ def test_waiting_requests_are_answered_when_the_session_expires() -> None:
         await cluster.start(1, 2)
         controller, client = cluster.controllers[1], cluster.clients[1]
         asked = Message(broker_id=1, broker_epoch=cluster.brokers[1].epoch)
-        waiting = [asyncio.ensure_future(controller.allocate_producer_ids(asked)) for _ in range(3)]
+        waiting = [
+            asyncio.ensure_future(asking.allocate_producer_ids(controller, asked)) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         writes = cluster.zookeeper.writes
         client.expired = True

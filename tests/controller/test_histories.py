@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.controller import asking
 from tests.controller.kit import Cluster, run
 
 from barnabas.controller.requested_elections import RequestedElection
@@ -171,12 +172,12 @@ class History:
             return
         if action == "elect":
             election = RequestedElection(partitions=(TopicPartition("t", 0),), unclean=False)
-            asked: Any = active[0].elect_leaders(election)
+            asked: Any = asking.elect_leaders(active[0], election)
         else:
             target = TARGETS[number] if action == "reassign" else None
             partition = Message(partition_index=0, replicas=target)
             request = Message(topics=[Message(name="t", partitions=[partition])])
-            asked = active[0].alter_partition_reassignments(request)
+            asked = asking.alter_partition_reassignments(active[0], request)
         answer = asyncio.ensure_future(asked)
         await self.cluster.settle(0.2)
         await answer
@@ -191,7 +192,8 @@ class History:
         topic_id = self.znode().topic_id
         epochs = {b: self.cluster.brokers[b].epoch for b in isr}
         answer = asyncio.ensure_future(
-            active[0].alter_partition(
+            asking.alter_partition(
+                active[0],
                 Message(
                     broker_id=leader,
                     broker_epoch=self.cluster.brokers[leader].epoch,
@@ -211,7 +213,7 @@ class History:
                             ],
                         )
                     ],
-                )
+                ),
             )
         )
         await self.cluster.settle(0.2)

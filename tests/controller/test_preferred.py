@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from tests.controller import asking
 from tests.controller.kit import Cluster, run
 
 from barnabas.errors import ErrorCode
@@ -64,7 +65,7 @@ async def _join(cluster: Cluster, topic: str, number: int) -> None:
     topics = [Message(topic_id=uuid.UUID(int=number << 64), partitions=[partition])]
     epoch = cluster.brokers[1].epoch
     request = Message(broker_id=1, broker_epoch=epoch, topics=topics)
-    answer = await cluster.controllers[1].alter_partition(request)
+    answer = await asking.alter_partition(cluster.controllers[1], request)
     assert answer.topics[0].partitions[0].error_code == ErrorCode.NONE
 
 

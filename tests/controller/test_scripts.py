@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from tests.controller import asking
 from tests.controller.kit import Cluster, run
 
 from barnabas.controller.requested_elections import RequestedElection
@@ -161,7 +162,7 @@ class Stage:
         asked = RequestedElection(
             partitions=tuple(_tp(p) for p in partitions), unclean=kind == "unclean"
         )
-        results = await self.cluster.active.elect_leaders(asked)
+        results = await asking.elect_leaders(self.cluster.active, asked)
         assert results is not None
         said = [
             f"{tp}:{r.code.name}" if isinstance(r, KafkaError) else f"{tp}:L{r}"
@@ -177,7 +178,9 @@ class Stage:
             wanted = None if target == "cancel" else _ids(target) if target else ()
             asked = Message(partition_index=_tp(tp).partition, replicas=wanted)
             topics.append(Message(name=_tp(tp).topic, partitions=[asked]))
-        answer = await self.cluster.active.alter_partition_reassignments(Message(topics=topics))
+        answer = await asking.alter_partition_reassignments(
+            self.cluster.active, Message(topics=topics)
+        )
         said = [
             f"{t.name}-{p.partition_index}:{ErrorCode(p.error_code).name}"
             for t in answer.responses
@@ -191,7 +194,9 @@ class Stage:
         if partitions:
             asked = [_tp(p) for p in partitions]
             topics = [Message(name=tp.topic, partition_indexes=[tp.partition]) for tp in asked]
-        answer = await self.cluster.active.list_partition_reassignments(Message(topics=topics))
+        answer = await asking.list_partition_reassignments(
+            self.cluster.active, Message(topics=topics)
+        )
         said = [
             f"{t.name}-{p.partition_index}:{list(p.replicas)} adding={list(p.adding_replicas)} "
             f"removing={list(p.removing_replicas)}"
@@ -253,7 +258,7 @@ class Stage:
                 )
             ],
         )
-        answer = await self.cluster.active.alter_partition(request)
+        answer = await asking.alter_partition(self.cluster.active, request)
         said = [f"error={int(answer.error_code)}"]
         for topic in answer.topics:
             for p in topic.partitions:
@@ -269,15 +274,16 @@ class Stage:
     async def do_shutdown(self, broker: str, *epoch: str) -> None:
         """ControlledShutdown."""
         given = int(epoch[0]) if epoch else self.cluster.brokers[int(broker)].epoch
-        answer = await self.cluster.active.controlled_shutdown(
-            Message(broker_id=int(broker), broker_epoch=given)
+        answer = await asking.controlled_shutdown(
+            self.cluster.active, Message(broker_id=int(broker), broker_epoch=given)
         )
         left = [f"{p.topic_name}-{p.partition_index}" for p in answer.remaining_partitions]
         self.cluster.recorder.lines.append(f"-> error={int(answer.error_code)} remaining={left}")
 
     async def do_producer_ids(self, broker: str) -> None:
-        answer = await self.cluster.active.allocate_producer_ids(
-            Message(broker_id=int(broker), broker_epoch=self.cluster.brokers[int(broker)].epoch)
+        answer = await asking.allocate_producer_ids(
+            self.cluster.active,
+            Message(broker_id=int(broker), broker_epoch=self.cluster.brokers[int(broker)].epoch),
         )
         said = f"-> error={int(answer.error_code)}"
         if not answer.error_code:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -133,6 +134,7 @@ def test_a_java_producer(cluster: Cluster) -> None:
 def state(cluster: Cluster, transactional_id: str) -> str:
     async def ask() -> str:
         async with ClusterClient(cluster.bootstrap, "tests") as client:
+            answer: Any
             _, answer = await ask_coordinator(
                 client,
                 TRANSACTION,
@@ -155,7 +157,7 @@ def coordinates_groups(cluster: Cluster, broker: int) -> bool:
             await client.metadata([])
             question = Message(key_type=GROUP, coordinator_keys=["g-0"])
             version = FIND_COORDINATOR_VERSION
-            answer = await client.broker(broker, ApiKey.FIND_COORDINATOR, version, question)
+            answer: Any = await client.broker(broker, ApiKey.FIND_COORDINATOR, version, question)
             return int(answer.coordinators[0].error_code) == 0
 
     return asyncio.run(ask())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kio.schema.index import api_key_map, schema_name_map
 from kio.static.constants import EntityType
 from tests.protocol import recorded
@@ -24,7 +26,7 @@ def test_minima_are_what_kio_describes() -> None:
 def test_maxima_are_what_the_original_advertises() -> None:
     rows = recorded.of(ApiKey.API_VERSIONS, is_request=False)
     row = next(row for row in rows if row.version == 3)
-    answer = codec.decode_response(row.api, row.version, row.frame, 4)
+    answer: Any = codec.decode_response(row.api, row.version, row.frame, 4)
     theirs = {int(key.api_key): int(key.max_version) for key in answer.api_keys}
     ours = {int(key): api.max_version for key, api in API_TABLE.items()}
     # ConsumerGroupHeartbeat and ConsumerGroupDescribe v1 are Kafka 4's: new clients need them.

@@ -110,13 +110,13 @@ def test_one_message_with_the_union_of_fields_serves_every_version() -> None:
     )
     for version in range(13):
         body = codec.encode_body(ApiKey.METADATA, version, message, response=True)
-        back = codec.decode_response(ApiKey.METADATA, version, body)
+        back: Any = codec.decode_response(ApiKey.METADATA, version, body)
         assert back.topics[0].name == "t"
         assert back.topics[0].error_code == 3
-        assert getattr(back, "throttle_time", 7) == 7
-    assert codec.unknown_fields(ApiKey.METADATA, message, response=True) == []
+        assert back.throttle_time == (7 if version >= 3 else 0)
     message.topics[0].nmae = "t"
-    assert codec.unknown_fields(ApiKey.METADATA, message, response=True) == ["topics.nmae"]
+    with pytest.raises(TypeError, match=r"MetadataResponse\.Topic has no nmae"):
+        codec.encode_body(ApiKey.METADATA, 1, message, response=True)
 
 
 def test_times_may_be_ints_or_timedeltas() -> None:
@@ -145,7 +145,8 @@ def test_a_value_that_does_not_fit_is_our_fault() -> None:
 
 @pytest.mark.parametrize("count", [b"\xff\xff\xff\xff\x07", b"\xff\xff\xff\x7f", b"\x80\x80\x04"])
 def test_a_huge_array_is_refused_before_memory_is_taken(count: bytes) -> None:
-    codec.decode_request(ApiKey.METADATA, 12, b"\0\0\0\0")
+    for version, body in ((12, b"\0\0\0\0"), (4, b"\0\0\0\0\0")):  # makes the decoders
+        codec.decode_request(ApiKey.METADATA, version, body)
     tracemalloc.start()
     try:
         with pytest.raises(InvalidRequest, match="array length"):
@@ -179,7 +180,7 @@ def test_malformed_bodies(version: int, body: bytes) -> None:
 
 def test_bytes_after_a_request_are_passed_over() -> None:
     """librdkafka's request for all topics: four bytes that mean something, then three zeros."""
-    decoded = codec.decode_request(ApiKey.METADATA, 12, b"\0\0\0\0" + bytes(3))
+    decoded: Any = codec.decode_request(ApiKey.METADATA, 12, b"\0\0\0\0" + bytes(3))
     assert decoded.topics is None
     with pytest.raises(InvalidRequest, match="meant"):
         codec.decode_response(ApiKey.METADATA, 12, b"\0\0\0\0\1\0\0\0\0\0\1\0" + b"!")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def test_recorded_answers_encode_back() -> None:
     assert rows
     for row in rows:
         _, offset = parse_response_header(0, row.version, row.frame)
-        body = codec.decode_response(0, row.version, row.frame, offset)
+        body: Any = codec.decode_response(0, row.version, row.frame, offset)
         frame = _encode_as_hot(row.version, row.correlation_id, body)
         assert frame[4:] == row.frame
         assert frame[:4] == len(row.frame).to_bytes(4, "big")

@@ -102,7 +102,7 @@ def test_recorded_produce_requests_pass() -> None:
                 continue
             raw = bytes.fromhex(frame["hex"])
             header, start = parse_request_header(raw)
-            request = decode_request(0, header.api_version, raw, start)
+            request: Any = decode_request(0, header.api_version, raw, start)
             for topic in request.topic_data:
                 for partition in topic.partition_data:
                     batch = bytearray(partition.records)

@@ -13,6 +13,8 @@ from tests.virtual_time import run as run
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.message import Message
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.append_request import AppendRequest
@@ -304,17 +306,17 @@ class Cluster:
 
     # The controller
 
-    def update_metadata(self, **fields: Any) -> Message:
+    def update_metadata(self, **fields: Any) -> UpdateMetadataRequest:
         values: dict[str, Any] = {
             "controller_id": self.ids[0],
             "controller_epoch": self.controller_epoch,
             "broker_epoch": -1,
             "topic_states": [
-                Message(
+                UpdateMetadataRequest.TopicState(
                     topic_name="t",
                     topic_id=TOPIC_ID,
                     partition_states=[
-                        Message(
+                        UpdateMetadataRequest.PartitionState(
                             partition_index=p,
                             controller_epoch=self.controller_epoch,
                             leader=self.leader,
@@ -329,19 +331,21 @@ class Cluster:
                 )
             ],
             "live_brokers": [
-                Message(
+                UpdateMetadataRequest.Broker(
                     id=b,
                     endpoints=[
-                        Message(port=b, host="h", listener="PLAINTEXT", security_protocol=0)
+                        UpdateMetadataRequest.Endpoint(
+                            port=b, host="h", listener="PLAINTEXT", security_protocol=0
+                        )
                     ],
                     rack=None,
                 )
                 for b in self.alive
             ],
         }
-        return Message(**{**values, **fields})
+        return UpdateMetadataRequest(**{**values, **fields})
 
-    def leader_and_isr(self, **fields: Any) -> Message:
+    def leader_and_isr(self, **fields: Any) -> LeaderAndIsrRequest:
         state: dict[str, Any] = {
             "controller_epoch": self.controller_epoch,
             "leader": self.leader,
@@ -363,15 +367,18 @@ class Cluster:
             )
         }
         state.update(fields)
-        return Message(
+        return LeaderAndIsrRequest(
             controller_id=self.ids[0],
             controller_epoch=top["controller_epoch"],
             broker_epoch=top["broker_epoch"],
             topic_states=[
-                Message(
+                LeaderAndIsrRequest.TopicState(
                     topic_name="t",
                     topic_id=top["topic_id"],
-                    partition_states=[Message(partition_index=p, **state) for p in self.partitions],
+                    partition_states=[
+                        LeaderAndIsrRequest.PartitionState(partition_index=p, **state)
+                        for p in self.partitions
+                    ],
                 )
             ],
             live_leaders=[],

@@ -180,22 +180,22 @@ def test_the_channel_finds_the_new_controller_at_once() -> None:
             return None if controller is None else Endpoint("P", "PLAINTEXT", "h", controller)
 
         channel = ControllerChannel(resolve, connect, 1000)
-        await channel.send(56, 3, None)
+        await channel.send(56, 3, Message())
         controller = 2
-        await channel.send(56, 3, None)
+        await channel.send(56, 3, Message())
         assert log == [1, 1], "it stays with the one it knows"
-        assert (await channel.send(56, 3, None)).error_code == 0
+        assert (await channel.send(56, 3, Message())).error_code == 0
         assert log == [1, 1, 1, 2]
         failed = 0
         for _ in range(3):
             try:
-                await channel.send(56, 3, None)
+                await channel.send(56, 3, Message())
             except ConnectionError:
                 failed += 1
         assert failed == 2, "a lost connection, and a controller that does not answer"
         controller = None
         with pytest.raises(ConnectionError, match="no controller"):
-            await channel.send(56, 3, None)
+            await channel.send(56, 3, Message())
 
     run(main())
 
@@ -228,11 +228,11 @@ def test_a_request_that_fails_takes_only_its_own_connection_with_it() -> None:
 
         endpoint = Endpoint("P", "PLAINTEXT", "h", 1)
         channel = ControllerChannel(lambda: endpoint, connect, 1000)
-        first, second = (asyncio.create_task(channel.send(56, 3, None)) for _ in range(2))
+        first, second = (asyncio.create_task(channel.send(56, 3, Message())) for _ in range(2))
         await settle()
         made[0].answers[0].set_exception(ConnectionError("x"))
         await settle()
-        third = asyncio.create_task(channel.send(56, 3, None))
+        third = asyncio.create_task(channel.send(56, 3, Message()))
         await settle()
         made[0].answers[1].set_exception(ConnectionError("x"))
         await settle()

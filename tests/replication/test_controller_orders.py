@@ -6,25 +6,29 @@ import asyncio
 import uuid
 from typing import Any
 
+from tests.protocol.typed import typed_request
 from tests.replication.support import T0, TOPIC_ID, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 from barnabas.types import TopicPartition
 
 
-def result(response: Message) -> ErrorCode:
+def result(response: Any) -> ErrorCode:
     assert response.error_code == ErrorCode.NONE
     return ErrorCode(response.topics[0].partition_errors[0].error_code)
 
 
-def stop(leader_epoch: int, *, delete: bool = False, **fields: Any) -> Message:
+def stop(leader_epoch: int, *, delete: bool = False, **fields: Any) -> StopReplicaRequest:
     values: dict[str, Any] = {"controller_epoch": 1, "broker_epoch": -1, **fields}
     states = [
         Message(partition_index=0, leader_epoch=leader_epoch, delete_partition=delete),
     ]
-    return Message(topic_states=[Message(topic_name="t", partition_states=states)], **values)
+    message = Message(topic_states=[Message(topic_name="t", partition_states=states)], **values)
+    return typed_request(ApiKey.STOP_REPLICA, message)
 
 
 def test_stale_orders_are_refused_and_change_nothing() -> None:
@@ -38,7 +42,7 @@ def test_stale_orders_are_refused_and_change_nothing() -> None:
                 ({"broker_epoch": 100, "controller_epoch": 9}, ErrorCode.STALE_BROKER_EPOCH),
             ):
                 order = cluster.leader_and_isr(leader=2, leader_epoch=7, **stale)
-                answer = await manager.become_leader_or_follower(order)
+                answer: Any = await manager.become_leader_or_follower(order)
                 assert answer.error_code == error
                 answer = await manager.stop_replica(stop(-2, delete=True, **stale))
                 assert answer.error_code == error
@@ -171,7 +175,7 @@ def test_a_role_ends_where_the_partition_was_moved_away_unheard() -> None:
                     )
                 ],
             )
-            answer = await old.manager.stop_replica(stop)
+            answer = await old.manager.stop_replica(typed_request(ApiKey.STOP_REPLICA, stop))
             assert answer.partition_errors[0].error_code == ErrorCode.NONE
             cluster.leader_epoch = 2
             await cluster.announce(1)
@@ -290,7 +294,7 @@ def test_a_failed_disk_takes_its_partitions_offline() -> None:
             assert node.offline == [T0]
             assert (await cluster.produced("b")).error == ErrorCode.KAFKA_STORAGE_ERROR
             cluster.elect(2)
-            answer = await node.manager.become_leader_or_follower(cluster.leader_and_isr())
+            answer: Any = await node.manager.become_leader_or_follower(cluster.leader_and_isr())
             assert result(answer) == ErrorCode.KAFKA_STORAGE_ERROR
             answer = await node.manager.stop_replica(stop(-2, delete=True))
             assert answer.partition_errors[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR

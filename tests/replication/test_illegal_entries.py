@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tests.protocol.typed import typed_request
 from tests.replication.support import TOPIC_ID, Cluster
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.types import TopicPartition
 
 NAMES = ["", ".", "..", "../escape", "a/b", "nul\0l", "a b", "ä", "x" * 250, "line\nbreak"]
@@ -25,17 +30,17 @@ STATES: list[tuple[dict[str, Any], ErrorCode]] = [
 ]
 
 
-def _order(cluster: Cluster, name: str, **fields: Any) -> Message:
+def _order(cluster: Cluster, name: str, **fields: Any) -> LeaderAndIsrRequest:
     """A LeaderAndIsr of the bad entry, and of the good one after it."""
     order = cluster.leader_and_isr()
     good = order.topic_states[0]
-    state = Message(**{**vars(good.partition_states[0]), **fields})
-    bad = Message(topic_name=name, topic_id=None, partition_states=[state])
+    state = replace(good.partition_states[0], **fields)
+    bad = LeaderAndIsrRequest.TopicState(topic_name=name, topic_id=None, partition_states=[state])
     order.topic_states = [bad, good]
     return order
 
 
-def _errors(answer: Message) -> list[tuple[str, int, int]]:
+def _errors(answer: Any) -> list[tuple[str, int, int]]:
     assert answer.error_code == ErrorCode.NONE
     return [(e.topic_name, e.partition_index, e.error_code) for e in answer.partition_errors]
 
@@ -79,28 +84,31 @@ def test_entries_of_an_update_metadata() -> None:
         async with Cluster(1, 2) as cluster:
             node = cluster.nodes[1]
             update = cluster.update_metadata()
-            good, state = update.topic_states[0], vars(update.topic_states[0].partition_states[0])
+            good, state = update.topic_states[0], update.topic_states[0].partition_states[0]
             update.topic_states = [
                 *(
-                    Message(topic_name=n, topic_id=TOPIC_ID, partition_states=[Message(**state)])
+                    UpdateMetadataRequest.TopicState(
+                        topic_name=n, topic_id=TOPIC_ID, partition_states=[state]
+                    )
                     for n in NAMES
                 ),
-                Message(
+                UpdateMetadataRequest.TopicState(
                     topic_name="u",
                     topic_id=None,
                     partition_states=[
-                        Message(**{**state, "partition_index": -1}),
-                        Message(**{**state, "leader": -3}),
-                        Message(**{**state, "isr": [-1]}),
+                        replace(state, partition_index=-1),
+                        replace(state, leader=-3),
+                        replace(state, isr=[-1]),
                     ],
                 ),
                 good,
             ]
-            endpoint = vars(update.live_brokers[0].endpoints[0])
+            first = update.live_brokers[0]
+            endpoint = first.endpoints[0]
             for protocol in (-1, 4, 32_767):
-                odd = Message(**{**endpoint, "listener": "ODD", "security_protocol": protocol})
-                update.live_brokers[0].endpoints.append(odd)
-            update.live_brokers.append(Message(**{**vars(update.live_brokers[0]), "id": -1}))
+                odd = replace(endpoint, listener="ODD", security_protocol=protocol)
+                first.endpoints = [*first.endpoints, odd]
+            update.live_brokers = [*update.live_brokers, replace(first, id=-1)]
             assert (await node.manager.update_metadata(update)).error_code == ErrorCode.NONE
             assert node.metadata.topics() == ["t"]
             assert node.metadata.topic_name(TOPIC_ID) == "t"
@@ -120,7 +128,8 @@ def test_a_name_of_a_stop_replica(name: str) -> None:
             topics = [
                 Message(topic_name=n, partition_states=[Message(**state)]) for n in (name, "t")
             ]
-            order = Message(topic_states=topics, controller_epoch=9, broker_epoch=-1)
+            stop = Message(topic_states=topics, controller_epoch=9, broker_epoch=-1)
+            order = typed_request(ApiKey.STOP_REPLICA, stop)
             assert _errors(await node.manager.stop_replica(order)) == [
                 (name, 0, ErrorCode.INVALID_TOPIC_EXCEPTION),
                 ("t", 0, ErrorCode.NONE),

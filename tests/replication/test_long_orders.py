@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.protocol.typed import typed_request
 from tests.replication.support import Cluster, settle
 from tests.virtual_time import run
 
 from barnabas import pace
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.types import TopicPartition
 
@@ -22,11 +24,11 @@ def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "STEPS_PER_TURN", 2)
 
 
-def _errors(answer: Message) -> list[ErrorCode]:
+def _errors(answer: Any) -> list[ErrorCode]:
     return [ErrorCode(e.error_code) for t in answer.topics for e in t.partition_errors]
 
 
-def _begin(cluster: Cluster, broker: int, order: Message) -> asyncio.Task[Message]:
+def _begin(cluster: Cluster, broker: int, order: Any) -> asyncio.Task[Any]:
     manager = cluster.nodes[broker].manager
     return asyncio.get_running_loop().create_task(manager.become_leader_or_follower(order))
 
@@ -121,9 +123,8 @@ def test_a_partition_that_is_deleted_meanwhile_is_not_made() -> None:
             gone = TopicPartition("t", COUNT - 1)
             state = Message(partition_index=gone.partition, leader_epoch=-2, delete_partition=True)
             topics = [Message(topic_name="t", partition_states=[state])]
-            await node.manager.stop_replica(
-                Message(topic_states=topics, controller_epoch=1, broker_epoch=-1)
-            )
+            stop = Message(topic_states=topics, controller_epoch=1, broker_epoch=-1)
+            await node.manager.stop_replica(typed_request(ApiKey.STOP_REPLICA, stop))
             assert _errors(await held)[-1] == ErrorCode.STALE_CONTROLLER_EPOCH
             assert gone not in node.manager.partitions
             assert node.logs.get(gone) is None

@@ -12,7 +12,7 @@ from tests.replication.support import settle
 from tests.virtual_time import run
 
 from barnabas.metadata_cache import MetadataCache
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.replication.neighbours import SUCCESSOR_S, Neighbours, Standing, _Idle, standing
 from barnabas.types import Endpoint
 
@@ -27,20 +27,20 @@ def test_a_successor_is_waited_for_half_a_second() -> None:
 # Who is watched
 
 
-def announcement(**brokers: int) -> Message:
+def announcement(**brokers: int) -> UpdateMetadataRequest:
     """An UpdateMetadata: ``b2=9092`` is broker 2 with that port, ``x3=9093`` one that has only
     another listener."""
-    return Message(
+    return UpdateMetadataRequest(
         controller_id=1,
         controller_epoch=1,
         broker_epoch=-1,
         topic_states=[],
         live_brokers=[
-            Message(
+            UpdateMetadataRequest.Broker(
                 id=int(name[1:]),
                 rack=None,
                 endpoints=[
-                    Message(
+                    UpdateMetadataRequest.Endpoint(
                         port=port,
                         host="h",
                         listener="INSIDE" if name[0] == "b" else "OUTSIDE",

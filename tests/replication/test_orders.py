@@ -6,23 +6,27 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.protocol.typed import typed_request
 from tests.replication.support import T0, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 from barnabas.types import TopicPartition
 
 
-def _deletion(*partitions: int) -> Message:
+def _deletion(*partitions: int) -> StopReplicaRequest:
     states = [
         Message(partition_index=p, leader_epoch=-2, delete_partition=True) for p in partitions
     ]
     topics = [Message(topic_name="t", partition_states=states)]
-    return Message(topic_states=topics, controller_epoch=1, broker_epoch=-1)
+    message = Message(topic_states=topics, controller_epoch=1, broker_epoch=-1)
+    return typed_request(ApiKey.STOP_REPLICA, message)
 
 
-def _errors(answer: Message) -> list[ErrorCode]:
+def _errors(answer: Any) -> list[ErrorCode]:
     entries = answer.partition_errors or [e for t in answer.topics for e in t.partition_errors]
     return [ErrorCode(entry.error_code) for entry in entries]
 

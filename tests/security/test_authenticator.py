@@ -109,7 +109,7 @@ def _token_time(data: bytes) -> float | None:
 def _lifetime(event: dict[str, Any]) -> int:
     if event.get("api") != ApiKey.SASL_AUTHENTICATE or not event["version"]:
         return 0
-    answer = codec.decode_response(
+    answer: Any = codec.decode_response(
         event["api"],
         event["version"],
         bytes.fromhex(event["hex"]),

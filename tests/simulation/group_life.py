@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.coordinator.group.members import Book, SimulatedMember, check_code
 from tests.simulation.history import Assigned, Commit, Committed, Outcome, Poll
@@ -238,6 +239,7 @@ class GroupLife:
 
     async def _look(self, client: ClusterClient) -> None:
         now = self.simulation.now_s
+        answer: Any
         broker, answer = await ask_coordinator(
             client,
             COORDINATES_GROUP,

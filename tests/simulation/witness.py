@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.simulation.kernel import MILLISECOND, SECOND
 from tests.simulation.nodes import Main, Process, Simulation
@@ -107,7 +107,7 @@ class Witness:
         )
         while True:
             await asyncio.sleep(env.random.expovariate(1 / ASK_S))
-            questions = [connection.send(ApiKey.METADATA, 9, question)]
+            questions: Any = [connection.send(ApiKey.METADATA, 9, question)]
             if env.random.random() < 0.5:
                 questions.insert(0, connection.send(ApiKey.FETCH, 11, self._fetch(offset)))
             allowed_ns = BOUND_NS + (len(questions) - 1) * FETCH_WAIT_MS * MILLISECOND

@@ -11,7 +11,7 @@ from typing import Final
 
 from barnabas.api.request import Pieces, Request
 from barnabas.api.services import Services
-from barnabas.api.unexpected import error_answer
+from barnabas.api.unexpected import error_answer, short_answer
 from barnabas.authorizer.acl import (
     CLUSTER_NAME,
     OPERATIONS_OF,
@@ -20,7 +20,6 @@ from barnabas.authorizer.acl import (
 )
 from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
-from barnabas.protocol.message import Message
 
 NOT_ASKED: Final = -(2**31)
 """As allowed operations: the client did not ask for them."""
@@ -143,9 +142,7 @@ def denied(error: ErrorCode) -> KafkaError:
 def refuse_in_one_word(services: Services, request: Request) -> Pieces:
     """The answer of APIs that in this case say nothing of what was named."""
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
-    return request.answer(
-        Message(throttle_time=0, error_code=refused.code, error_message=refused.message)
-    )
+    return short_answer(request, refused.code, refused.message)
 
 
 def refuse_as_a_whole(services: Services, request: Request) -> Pieces | None:

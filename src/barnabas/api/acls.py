@@ -26,23 +26,27 @@ from barnabas.authorizer.authorizer import AclAuthorizer, Entries
 from barnabas.authorizer.requests import create, delete
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_acls import CreateAclsRequest, CreateAclsResponse
+from barnabas.protocol.messages.delete_acls import DeleteAclsRequest, DeleteAclsResponse
+from barnabas.protocol.messages.describe_acls import DescribeAclsRequest, DescribeAclsResponse
 
 NO_AUTHORIZER = "No Authorizer is configured"
 T = TypeVar("T", ResourceType, PatternType, AclOperation, AclPermissionType)
 
 
-def _disabled(where: str = "", **others: object) -> Message:
-    message = f"{NO_AUTHORIZER}{where}"
-    return Message(error_code=ErrorCode.SECURITY_DISABLED, error_message=message, **others)
-
-
 @serves(ApiKey.DESCRIBE_ACLS, on_cluster(AclOperation.DESCRIBE))
 def handle_describe(services: Services, request: Request) -> Answer:
     """As of the last notification."""
-    decoded = request.decode()
+    decoded = request.decode(DescribeAclsRequest)
     if services.authorizer is None:
-        return request.answer(_disabled(" on the broker", throttle_time=0, resources=[]))
+        return request.answer(
+            DescribeAclsResponse(
+                throttle_time=0,
+                error_code=ErrorCode.SECURITY_DISABLED,
+                error_message=f"{NO_AUTHORIZER} on the broker",
+                resources=[],
+            )
+        )
     return _describe(services.authorizer, request, _filter(decoded))
 
 
@@ -56,8 +60,15 @@ def _describe(
             continue
         found = [e for e in authorizer.index.get(pattern) if wanted.matches_entry(e)]
         if found:
-            resources.append(Message(**_pattern_fields(pattern), acls=list(map(_entry, found))))
-    message = Message(
+            resources.append(
+                DescribeAclsResponse.Resource(
+                    resource_type=int(pattern.resource_type),
+                    resource_name=pattern.name,
+                    pattern_type=int(pattern.pattern_type),
+                    acls=list(map(_entry, found)),
+                )
+            )
+    message = DescribeAclsResponse(
         throttle_time=0, error_code=ErrorCode.NONE, error_message="", resources=resources
     )
     return (yield from request.answer_in_steps(message))
@@ -66,15 +77,20 @@ def _describe(
 @serves(ApiKey.CREATE_ACLS, on_cluster(AclOperation.ALTER))
 def handle_create(services: Services, request: Request) -> Answer:
     """One outcome for each ACL; those of one resource share theirs."""
-    decoded = request.decode()
+    decoded = request.decode(CreateAclsRequest)
     if services.authorizer is None:
-        results = [_disabled(".") for _ in decoded.creations]
-        return request.answer(Message(throttle_time=0, results=results))
+        results = [
+            CreateAclsResponse.AclCreationResult(
+                error_code=ErrorCode.SECURITY_DISABLED, error_message=f"{NO_AUTHORIZER}."
+            )
+            for _ in decoded.creations
+        ]
+        return request.answer(CreateAclsResponse(throttle_time=0, results=results))
     return _create(services, services.authorizer, request, decoded)
 
 
 async def _create(
-    services: Services, authorizer: AclAuthorizer, request: Request, decoded: Any
+    services: Services, authorizer: AclAuthorizer, request: Request, decoded: CreateAclsRequest
 ) -> Pieces:
     bindings = _bindings(decoded)
     if bindings is None:
@@ -83,22 +99,32 @@ async def _create(
         ]
     else:
         errors = await create(_update(services, authorizer), bindings)
-    results = [_outcome(error, "") for error in errors]
-    return request.answer(Message(throttle_time=0, results=results))
+    results = [
+        CreateAclsResponse.AclCreationResult(error_code=code, error_message=text)
+        for code, text in (_outcome(error, "") for error in errors)
+    ]
+    return request.answer(CreateAclsResponse(throttle_time=0, results=results))
 
 
 @serves(ApiKey.DELETE_ACLS, on_cluster(AclOperation.ALTER))
 def handle_delete(services: Services, request: Request) -> Answer:
     """For each filter the ACLs that it deleted. What two filters match the first one has."""
-    decoded = request.decode()
+    decoded = request.decode(DeleteAclsRequest)
     if services.authorizer is None:
-        refused = [_disabled(".", matching_acls=[]) for _ in decoded.filters]
-        return request.answer(Message(throttle_time=0, filter_results=refused))
+        refused = [
+            DeleteAclsResponse.FilterResult(
+                error_code=ErrorCode.SECURITY_DISABLED,
+                error_message=f"{NO_AUTHORIZER}.",
+                matching_acls=[],
+            )
+            for _ in decoded.filters
+        ]
+        return request.answer(DeleteAclsResponse(throttle_time=0, filter_results=refused))
     return _delete(services, services.authorizer, request, decoded)
 
 
 async def _delete(
-    services: Services, authorizer: AclAuthorizer, request: Request, decoded: Any
+    services: Services, authorizer: AclAuthorizer, request: Request, decoded: DeleteAclsRequest
 ) -> Pieces:
     filters = [_filter(wanted) for wanted in decoded.filters]
     found = await delete(_update(services, authorizer), authorizer, filters)
@@ -106,19 +132,27 @@ async def _delete(
     for bindings in found:
         matching = []
         for binding, error in bindings.items():
-            outcome = _outcome(error, None)
+            code, text = _outcome(error, None)
+            pattern, entry = binding
             matching.append(
-                Message(
-                    error_code=outcome.error_code,
-                    error_message=outcome.error_message,
-                    **_pattern_fields(binding.pattern),
-                    **_entry_fields(binding.entry),
+                DeleteAclsResponse.MatchingAcl(
+                    error_code=code,
+                    error_message=text,
+                    resource_type=int(pattern.resource_type),
+                    resource_name=pattern.name,
+                    pattern_type=int(pattern.pattern_type),
+                    principal=entry.principal,
+                    host=entry.host,
+                    operation=int(entry.operation),
+                    permission_type=int(entry.permission),
                 )
             )
         results.append(
-            Message(error_code=ErrorCode.NONE, error_message=None, matching_acls=matching)
+            DeleteAclsResponse.FilterResult(
+                error_code=ErrorCode.NONE, error_message=None, matching_acls=matching
+            )
         )
-    message = Message(throttle_time=0, filter_results=results)
+    message = DeleteAclsResponse(throttle_time=0, filter_results=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
@@ -131,10 +165,10 @@ def _update(services: Services, authorizer: AclAuthorizer) -> Callable[..., Any]
     return update
 
 
-def _outcome(error: KafkaError | None, success: str | None) -> Message:
+def _outcome(error: KafkaError | None, success: str | None) -> tuple[ErrorCode, str | None]:
     if error is None:
-        return Message(error_code=ErrorCode.NONE, error_message=success)
-    return Message(error_code=error.code, error_message=error.message or None)
+        return ErrorCode.NONE, success
+    return error.code, error.message or None
 
 
 def _known(kind: type[T], number: int) -> T:
@@ -145,7 +179,7 @@ def _known(kind: type[T], number: int) -> T:
         return kind(0)
 
 
-def _filter(wanted: Any) -> AclBindingFilter:
+def _filter(wanted: DescribeAclsRequest | DeleteAclsRequest.Filter) -> AclBindingFilter:
     """Raises InvalidRequest for UNKNOWN."""
     numbers = (
         wanted.resource_type_filter,
@@ -166,7 +200,7 @@ def _filter(wanted: Any) -> AclBindingFilter:
     )
 
 
-def _bindings(decoded: Any) -> list[AclBinding] | None:
+def _bindings(decoded: CreateAclsRequest) -> list[AclBinding] | None:
     """The ACLs of a request; None if one holds what is for filters only: then none is written.
     Raises InvalidRequest for UNKNOWN."""
     bindings = []
@@ -199,22 +233,10 @@ def _bindings(decoded: Any) -> list[AclBinding] | None:
     return bindings
 
 
-def _pattern_fields(pattern: ResourcePattern) -> dict[str, Any]:
-    return {
-        "resource_type": int(pattern.resource_type),
-        "resource_name": pattern.name,
-        "pattern_type": int(pattern.pattern_type),
-    }
-
-
-def _entry_fields(entry: AccessControlEntry) -> dict[str, Any]:
-    return {
-        "principal": entry.principal,
-        "host": entry.host,
-        "operation": int(entry.operation),
-        "permission_type": int(entry.permission),
-    }
-
-
-def _entry(entry: AccessControlEntry) -> Message:
-    return Message(**_entry_fields(entry))
+def _entry(entry: AccessControlEntry) -> DescribeAclsResponse.AclDescription:
+    return DescribeAclsResponse.AclDescription(
+        principal=entry.principal,
+        host=entry.host,
+        operation=int(entry.operation),
+        permission_type=int(entry.permission),
+    )

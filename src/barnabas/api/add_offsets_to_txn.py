@@ -12,7 +12,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.add_offsets_to_txn import (
+    AddOffsetsToTxnRequest,
+    AddOffsetsToTxnResponse,
+)
 from barnabas.types import TopicPartition
 
 
@@ -24,20 +27,22 @@ from barnabas.types import TopicPartition
 )
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the transactional id's partition."""
-    decoded = request.decode()
+    decoded = request.decode(AddOffsetsToTxnRequest)
     kind, refused = ResourceType.TRANSACTIONAL_ID, ErrorCode.NONE
     if not is_allowed(services, request, AclOperation.WRITE, kind, decoded.transactional_id):
         refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     elif not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
     if refused != ErrorCode.NONE:
-        return request.answer(Message(throttle_time=0, error_code=refused))
+        return request.answer(AddOffsetsToTxnResponse(throttle_time=0, error_code=refused))
     partition = TopicPartition(OFFSETS_TOPIC, services.groups.partition_of(decoded.group_id))
     result = services.transactions.add_partitions(
         decoded.transactional_id, decoded.producer_id, decoded.producer_epoch, [partition]
     )
 
     def answer(error: ErrorCode) -> Pieces:
-        return request.answer(Message(throttle_time=0, error_code=fenced(request, error)))
+        return request.answer(
+            AddOffsetsToTxnResponse(throttle_time=0, error_code=fenced(request, error))
+        )
 
     return when(result, answer)

@@ -26,7 +26,10 @@ from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse,
+)
 from barnabas.types import TopicPartition
 
 BATCHED_FROM = 4
@@ -44,7 +47,7 @@ Errors = Mapping[TopicPartition, ErrorCode]
 )
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of each transactional id's partition."""
-    decoded = request.decode()
+    decoded = request.decode(AddPartitionsToTxnRequest)
     if request.api_version >= BATCHED_FROM:
         if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
             return refuse_in_one_word(services, request)
@@ -53,7 +56,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _single(
-    services: Services, request: Request, decoded: Any
+    services: Services, request: Request, decoded: AddPartitionsToTxnRequest
 ) -> Steps[Pieces | asyncio.Future[Pieces]]:
     partitions = _partitions(decoded.v3_and_below_topics)
     transactional_id = decoded.v3_and_below_transactional_id
@@ -73,7 +76,7 @@ def _single(
 
     def answer(errors: Errors) -> Steps[Pieces]:
         topics = yield from _topics(decoded.v3_and_below_topics, errors)
-        message = Message(throttle_time=0, results_by_topic_v3_and_below=topics)
+        message = AddPartitionsToTxnResponse(throttle_time=0, results_by_topic_v3_and_below=topics)
         return (yield from request.answer_in_steps(message))
 
     if isinstance(result, Mapping):
@@ -83,7 +86,9 @@ def _single(
     )
 
 
-async def _batched(services: Services, request: Request, decoded: Any) -> Pieces:
+async def _batched(
+    services: Services, request: Request, decoded: AddPartitionsToTxnRequest
+) -> Pieces:
     results = []
     for transaction in decoded.transactions:
         partitions = _partitions(transaction.topics)
@@ -105,8 +110,14 @@ async def _batched(services: Services, request: Request, decoded: Any) -> Pieces
         if isinstance(found, ErrorCode):
             found = dict.fromkeys(partitions, found)
         topics = await request.in_turns_if_long(_topics(transaction.topics, found))
-        answers.append(Message(transactional_id=transaction.transactional_id, topic_results=topics))
-    message = Message(throttle_time=0, error_code=ErrorCode.NONE, results_by_transaction=answers)
+        answers.append(
+            AddPartitionsToTxnResponse.Result(
+                transactional_id=transaction.transactional_id, topic_results=topics
+            )
+        )
+    message = AddPartitionsToTxnResponse(
+        throttle_time=0, error_code=ErrorCode.NONE, results_by_transaction=answers
+    )
     return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
@@ -133,13 +144,19 @@ def _partitions(topics: Any) -> list[TopicPartition]:
     return [TopicPartition(topic.name, number) for topic in topics for number in topic.partitions]
 
 
-def _topics(topics: Any, errors: Errors) -> Steps[list[Message]]:
+def _topics(topics: Any, errors: Errors) -> Steps[list[AddPartitionsToTxnResponse.TopicResult]]:
     answers = []
     for topic in topics:
         results = []
         for number in topic.partitions:
             code = errors[TopicPartition(topic.name, number)]
-            results.append(Message(partition_index=number, partition_error_code=code))
+            results.append(
+                AddPartitionsToTxnResponse.PartitionResult(
+                    partition_index=number, partition_error_code=code
+                )
+            )
             yield 1
-        answers.append(Message(name=topic.name, results_by_partition=results))
+        answers.append(
+            AddPartitionsToTxnResponse.TopicResult(name=topic.name, results_by_partition=results)
+        )
     return answers

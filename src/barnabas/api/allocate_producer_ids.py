@@ -6,7 +6,9 @@ from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
+from barnabas.controller.requests import AllocateProducerIds
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.allocate_producer_ids import AllocateProducerIdsRequest
 
 
 @serves(ApiKey.ALLOCATE_PRODUCER_IDS, on_cluster(AclOperation.CLUSTER_ACTION))
@@ -16,4 +18,8 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    return request.answer(await services.controller.allocate_producer_ids(request.decode()))
+    return request.answer(
+        await services.controller.ask(
+            AllocateProducerIds(request.decode(AllocateProducerIdsRequest))
+        )
+    )

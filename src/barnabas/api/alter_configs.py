@@ -4,7 +4,6 @@ changes one by one, has taken its place; old clients still send it. Not for logg
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from barnabas.api.config_alteration import (
     Before,
@@ -13,11 +12,12 @@ from barnabas.api.config_alteration import (
     refuse_nulls,
 )
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
 
 
 @serves(
@@ -29,13 +29,29 @@ from barnabas.protocol.api import ApiKey
 )
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
+    return _alter(services, request)
 
-    async def alter_one(resource: Any, validate_only: bool) -> None:
+
+async def _alter(services: Services, request: Request) -> Pieces:
+    decoded = request.decode(AlterConfigsRequest)
+
+    async def alter_one(resource: AlterConfigsRequest.Resource) -> None:
         refuse_nulls([c.name for c in resource.configs if c.value is None])
 
         async def change(_: Before, known: Mapping[str, Setting]) -> dict[str, str]:
-            return {c.name: c.value for c in resource.configs}
+            return {c.name: c.value or "" for c in resource.configs}
 
-        await alter_persistent(services, resource, change, validate_only=validate_only)
+        await alter_persistent(services, resource, change, validate_only=decoded.validate_only)
 
-    return alter_each(services, request, alter_one)
+    results = await alter_each(services, request, decoded.resources, alter_one)
+    responses = [
+        AlterConfigsResponse.ResourceResponse(
+            error_code=result.error,
+            error_message=result.message,
+            resource_type=result.resource.resource_type,
+            resource_name=result.resource.resource_name,
+        )
+        for result in results
+    ]
+    message = AlterConfigsResponse(throttle_time=0, responses=responses)
+    return await request.in_turns_if_long(request.answer_in_steps(message))

@@ -7,7 +7,9 @@ from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
+from barnabas.controller.requests import AlterPartitionReceived
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.alter_partition import AlterPartitionRequest
 
 
 @serves(ApiKey.ALTER_PARTITION, on_cluster(AclOperation.CLUSTER_ACTION, refuse_in_one_word))
@@ -17,4 +19,6 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    return request.answer(await services.controller.alter_partition(request.decode()))
+    return request.answer(
+        await services.controller.ask(AlterPartitionReceived(request.decode(AlterPartitionRequest)))
+    )

@@ -10,7 +10,11 @@ from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
+from barnabas.controller.requests import ApiPartitionReassignment
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+)
 
 
 @serves(ApiKey.ALTER_PARTITION_REASSIGNMENTS, on_cluster(AclOperation.ALTER))
@@ -20,5 +24,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    answer = await services.controller.alter_partition_reassignments(request.decode())
+    answer = await services.controller.ask(
+        ApiPartitionReassignment(request.decode(AlterPartitionReassignmentsRequest))
+    )
     return request.answer(answer)

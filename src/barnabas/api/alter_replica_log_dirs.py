@@ -12,7 +12,10 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_replica_log_dirs import (
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse,
+)
 from barnabas.storage.directories.moves import check_can_move
 from barnabas.types import TopicPartition
 
@@ -21,18 +24,23 @@ from barnabas.types import TopicPartition
 def handle(services: Services, request: Request) -> Answer:
     """Each replica on its own; a move goes on after the answer."""
     errors: dict[TopicPartition, ErrorCode] = {}
-    for directory in request.decode().dirs:
+    for directory in request.decode(AlterReplicaLogDirsRequest).dirs:
         for topic in directory.topics:
             for number in topic.partitions:
                 name = TopicPartition(topic.name, number)
                 errors[name] = _place(services, name, directory.path)
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[AlterReplicaLogDirsResponse.AlterReplicaLogDirPartitionResult]] = {}
     for name, error in errors.items():
         topics.setdefault(name.topic, []).append(
-            Message(partition_index=name.partition, error_code=error)
+            AlterReplicaLogDirsResponse.AlterReplicaLogDirPartitionResult(
+                partition_index=name.partition, error_code=error
+            )
         )
-    results = [Message(topic_name=name, partitions=parts) for name, parts in topics.items()]
-    return request.answer(Message(throttle_time=0, results=results))
+    results = [
+        AlterReplicaLogDirsResponse.AlterReplicaLogDirTopicResult(topic_name=name, partitions=parts)
+        for name, parts in topics.items()
+    ]
+    return request.answer(AlterReplicaLogDirsResponse(throttle_time=0, results=results))
 
 
 def _place(services: Services, name: TopicPartition, path: str) -> ErrorCode:

@@ -15,9 +15,9 @@ from barnabas.api.registry import ANYBODY, HANDLERS, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
-from barnabas.protocol.api import API_TABLE, ApiKey, ApiVersion
+from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.codec import encode_response
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
 log = logging.getLogger("kafka.request.logger")
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 @serves(ApiKey.API_VERSIONS, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
     """Answer with what has a handler."""
-    body = Message(
+    body = ApiVersionsResponse(
         error_code=ErrorCode.NONE,
         api_keys=_rows(services),
         throttle_time=0,
@@ -40,19 +40,21 @@ def handle(services: Services, request: Request) -> Answer:
     api = API_TABLE[ApiKey.API_VERSIONS]
     if not api.min_version <= request.api_version <= api.max_version:
         body.error_code = ErrorCode.UNSUPPORTED_VERSION
-        body.api_keys = [ApiVersion(api.key, api.min_version, api.max_version)]
+        body.api_keys = [_row(api.key, api.min_version, api.max_version)]
         return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, body)]
     if request.api_version >= 3:
-        decoded = request.decode()
+        decoded = request.decode(ApiVersionsRequest)
         name, version = decoded.client_software_name, decoded.client_software_version
         if not (_NAME.fullmatch(name) and _NAME.fullmatch(version)):
-            body = Message(error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time=0)
+            body = ApiVersionsResponse(
+                error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time=0
+            )
         else:
             log.debug("client %s %s at %s", name, version, request.client_host)
     return request.answer(body)
 
 
-def _rows(services: Services) -> list[ApiVersion]:
+def _rows(services: Services) -> list[ApiVersionsResponse.ApiVersion]:
     """Ascending by key. Of the next-generation group protocol the original knows v0; later versions
     are told of only where the protocol is on: clients take that for granted then."""
     consumer_protocol = services.groups.consumer_groups.settings.enabled
@@ -62,5 +64,9 @@ def _rows(services: Services) -> list[ApiVersion]:
         greatest = api.max_version
         if key in CONSUMER_PROTOCOL and not consumer_protocol:
             greatest = api.min_version
-        rows.append(ApiVersion(int(key), api.advertised_min, greatest))
+        rows.append(_row(key, api.advertised_min, greatest))
     return rows
+
+
+def _row(key: int, least: int, greatest: int) -> ApiVersionsResponse.ApiVersion:
+    return ApiVersionsResponse.ApiVersion(api_key=key, min_version=least, max_version=greatest)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from barnabas.api.access import denied
 from barnabas.api.registry import on_cluster, serves
@@ -18,7 +17,14 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_client_quotas import (
+    AlterClientQuotasRequest,
+    AlterClientQuotasResponse,
+)
+from barnabas.protocol.messages.describe_client_quotas import (
+    DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse,
+)
 
 USER, CLIENT_ID, IP = "user", "client-id", "ip"
 _FILTER_NAMES = {USER: "user", CLIENT_ID: "client", IP: "ip"}
@@ -43,17 +49,18 @@ def _invalid(message: str) -> KafkaError:
 def _refuse_description(services: Services, request: Request) -> Pieces:
     error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     return request.answer(
-        Message(throttle_time=0, error_code=error, error_message=None, entries=None)
+        DescribeClientQuotasResponse(
+            throttle_time=0, error_code=error, error_message=None, entries=None
+        )
     )
 
 
 def _refuse_alteration(services: Services, request: Request) -> Pieces:
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     entries = [
-        Message(error_code=refused.code, error_message=refused.message, entity=entry.entity)
-        for entry in request.decode().entries
+        _answer(entry, refused) for entry in request.decode(AlterClientQuotasRequest).entries
     ]
-    return request.answer(Message(throttle_time=0, entries=entries))
+    return request.answer(AlterClientQuotasResponse(throttle_time=0, entries=entries))
 
 
 @serves(
@@ -61,16 +68,18 @@ def _refuse_alteration(services: Services, request: Request) -> Pieces:
 )
 def handle_describe(services: Services, request: Request) -> Answer:
     """An empty list, if the filter is one."""
-    answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=[])
+    answer = DescribeClientQuotasResponse(
+        throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=[]
+    )
     try:
-        _check_filter(request.decode().components)
+        _check_filter(request.decode(DescribeClientQuotasRequest).components)
     except KafkaError as error:
         answer.error_code, answer.error_message = error.code, error.message
         answer.entries = None
     return request.answer(answer)
 
 
-def _check_filter(components: Sequence[Any]) -> None:
+def _check_filter(components: Sequence[DescribeClientQuotasRequest.ComponentData]) -> None:
     seen: set[str] = set()
     for component in components:
         if component.match_type not in (EXACT, DEFAULT, ANY):
@@ -98,20 +107,29 @@ def _check_filter(components: Sequence[Any]) -> None:
 @serves(ApiKey.ALTER_CLIENT_QUOTAS, on_cluster(AclOperation.ALTER_CONFIGS, _refuse_alteration))
 def handle_alter(services: Services, request: Request) -> Answer:
     """A refusal for each entity."""
-    entries = []
-    for entry in request.decode().entries:
-        refused = _refusal(entry)
-        entries.append(
-            Message(
-                error_code=refused.code,
-                error_message=refused.message,
-                entity=entry.entity,
+    entries = [
+        _answer(entry, _refusal(entry))
+        for entry in request.decode(AlterClientQuotasRequest).entries
+    ]
+    return request.answer(AlterClientQuotasResponse(throttle_time=0, entries=entries))
+
+
+def _answer(
+    entry: AlterClientQuotasRequest.EntryData, refused: KafkaError
+) -> AlterClientQuotasResponse.EntryData:
+    return AlterClientQuotasResponse.EntryData(
+        error_code=refused.code,
+        error_message=refused.message,
+        entity=[
+            AlterClientQuotasResponse.EntityData(
+                entity_type=part.entity_type, entity_name=part.entity_name
             )
-        )
-    return request.answer(Message(throttle_time=0, entries=entries))
+            for part in entry.entity
+        ],
+    )
 
 
-def _refusal(entry: Any) -> KafkaError:
+def _refusal(entry: AlterClientQuotasRequest.EntryData) -> KafkaError:
     try:
         keys = _settable({e.entity_type: e.entity_name for e in entry.entity})
     except KafkaError as error:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from barnabas.api.access import is_allowed, is_allowed_on_cluster
-from barnabas.api.request import Pieces, Request
+from barnabas.api.request import Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
@@ -23,7 +23,8 @@ from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_configs import AlterConfigsRequest
+from barnabas.protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config, write_config
 
@@ -47,6 +48,11 @@ _OF_CLUSTER: Mapping[int, tuple[ConfigResourceType, ...]] = {
     ),
 }
 """What an API alters for whom the cluster's settings are to be altered."""
+
+Resource: TypeAlias = (
+    AlterConfigsRequest.Resource | IncrementalAlterConfigsRequest.AlterConfigsResource
+)
+R = TypeVar("R", AlterConfigsRequest.Resource, IncrementalAlterConfigsRequest.AlterConfigsResource)
 
 Before = Callable[[], Awaitable[Mapping[str, str]]]
 """Reads the overrides that are there."""
@@ -92,35 +98,37 @@ def _check_allowed(services: Services, request: Request, kind: int, name: str) -
         raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
 
 
+class Result(NamedTuple):
+    """What became of a resource."""
+
+    resource: Resource
+    error: ErrorCode = ErrorCode.NONE
+    message: str | None = None
+
+
 async def alter_each(
-    services: Services, request: Request, alter_one: Callable[[Any, bool], Awaitable[None]]
-) -> Pieces:
-    """Every resource of a request on its own: (resource, whether only to validate)."""
-    decoded = request.decode()
-    named = Counter((r.resource_type, r.resource_name) for r in decoded.resources)
-    responses = []
-    for index, resource in enumerate(decoded.resources, 1):
+    services: Services,
+    request: Request,
+    resources: Sequence[R],
+    alter_one: Callable[[R], Awaitable[None]],
+) -> list[Result]:
+    """Every resource of a request on its own."""
+    named = Counter((r.resource_type, r.resource_name) for r in resources)
+    results = []
+    for index, resource in enumerate(resources, 1):
         if index % RESOURCES_AT_ONCE == 0:
             await request.give_way()  # what is refused at once waits for nothing
-        answer = Message(
-            error_code=ErrorCode.NONE,
-            error_message=None,
-            resource_type=resource.resource_type,
-            resource_name=resource.resource_name,
-        )
-        responses.append(answer)
         try:
             if named[resource.resource_type, resource.resource_name] > 1:
                 raise invalid("Each resource must appear at most once.")
             if any(n > 1 for n in Counter(c.name for c in resource.configs).values()):
                 raise invalid("Error due to duplicate config keys")
             _check_allowed(services, request, resource.resource_type, resource.resource_name)
-            await alter_one(resource, decoded.validate_only)
+            await alter_one(resource)
+            results.append(Result(resource))
         except KafkaError as error:
-            answer.error_code = error.code
-            answer.error_message = error.message or None
-    message = Message(throttle_time=0, responses=responses)
-    return await request.in_turns_if_long(request.answer_in_steps(message))
+            results.append(Result(resource, error.code, error.message or None))
+    return results
 
 
 def refuse_nulls(names: list[str]) -> None:
@@ -130,7 +138,7 @@ def refuse_nulls(names: list[str]) -> None:
 
 
 async def alter_persistent(
-    services: Services, resource: Any, change: Change, *, validate_only: bool
+    services: Services, resource: Resource, change: Change, *, validate_only: bool
 ) -> None:
     """Alter the settings of a topic or of brokers. Raises KafkaError."""
     kind, name = resource.resource_type, resource.resource_name

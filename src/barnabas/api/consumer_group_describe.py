@@ -15,7 +15,10 @@ from barnabas.coordinator.group.consumer.group import ConsumerGroup
 from barnabas.coordinator.group.records.assignment import Assignment
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.consumer_group_describe import (
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+)
 
 CONSUMER_MEMBER = 1
 HIDDEN = "The described group uses topics that the client is not authorized to describe."
@@ -34,7 +37,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _describe(services: Services, request: Request) -> Pieces:
     groups = []
-    decoded = request.decode()
+    decoded = request.decode(ConsumerGroupDescribeRequest)
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP)
     topics = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     for name in decoded.group_ids:
@@ -50,11 +53,11 @@ async def _describe(services: Services, request: Request) -> Pieces:
             groups.append(_group(services, group, may))
         except KafkaError as error:
             groups.append(_refusal(name, error))
-    return request.answer(Message(throttle_time=0, groups=groups))
+    return request.answer(ConsumerGroupDescribeResponse(throttle_time=0, groups=groups))
 
 
-def _refusal(name: str, error: KafkaError) -> Message:
-    return Message(
+def _refusal(name: str, error: KafkaError) -> ConsumerGroupDescribeResponse.DescribedGroup:
+    return ConsumerGroupDescribeResponse.DescribedGroup(
         error_code=error.code,
         error_message=error.message or None,
         group_id=name,
@@ -78,9 +81,11 @@ def _topics_of(services: Services, group: ConsumerGroup) -> set[str]:
     return found
 
 
-def _group(services: Services, group: ConsumerGroup, may: int) -> Message:
+def _group(
+    services: Services, group: ConsumerGroup, may: int
+) -> ConsumerGroupDescribeResponse.DescribedGroup:
     default = services.groups.consumer_groups.settings.assignors[0]
-    return Message(
+    return ConsumerGroupDescribeResponse.DescribedGroup(
         error_code=ErrorCode.NONE,
         error_message=None,
         group_id=group.id,
@@ -93,9 +98,11 @@ def _group(services: Services, group: ConsumerGroup, may: int) -> Message:
     )
 
 
-def _member(services: Services, group: ConsumerGroup, member_id: str) -> Message:
+def _member(
+    services: Services, group: ConsumerGroup, member_id: str
+) -> ConsumerGroupDescribeResponse.Member:
     facts, now = group.members[member_id], group.now_of(member_id)
-    return Message(
+    return ConsumerGroupDescribeResponse.Member(
         member_id=member_id,
         instance_id=facts.instance_id,
         rack_id=facts.rack_id,
@@ -110,11 +117,15 @@ def _member(services: Services, group: ConsumerGroup, member_id: str) -> Message
     )
 
 
-def _assignment(services: Services, assignment: Assignment) -> Message:
+def _assignment(
+    services: Services, assignment: Assignment
+) -> ConsumerGroupDescribeResponse.Assignment:
     """Topics that are gone have no name and are left out, as in the original."""
-    return Message(
+    return ConsumerGroupDescribeResponse.Assignment(
         topic_partitions=[
-            Message(topic_id=topic_id, topic_name=name, partitions=list(numbers))
+            ConsumerGroupDescribeResponse.TopicPartitions(
+                topic_id=topic_id, topic_name=name, partitions=list(numbers)
+            )
             for topic_id, numbers in assignment.items()
             if (name := services.metadata.topic_name(topic_id)) is not None
         ]

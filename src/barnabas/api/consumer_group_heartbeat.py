@@ -24,8 +24,10 @@ from barnabas.coordinator.group.records.assignment import (
 )
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
 from barnabas.types import ZERO_UUID
 
 OWN_IDS_FROM = 1
@@ -37,7 +39,7 @@ OWN_IDS_FROM = 1
 )
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition if anything has changed."""
-    decoded = request.decode()
+    decoded = request.decode(ConsumerGroupHeartbeatRequest)
     groups = services.groups.consumer_groups
     refused = _refusal(services, request, decoded)
     if refused is not None:
@@ -51,9 +53,9 @@ def handle(services: Services, request: Request) -> Answer:
             client_host=f"/{request.client_host}",
             instance_id=decoded.instance_id,
             rack_id=decoded.rack_id,
-            rebalance_timeout_ms=milliseconds(decoded.rebalance_timeout),
+            rebalance_timeout_ms=decoded.rebalance_timeout,
             topics=decoded.subscribed_topic_names,
-            regex=getattr(decoded, "subscribed_topic_regex", None),
+            regex=decoded.subscribed_topic_regex,
             assignor=decoded.server_assignor,
             owned=_owned(decoded.topic_partitions),
             brings_own_id=request.api_version >= OWN_IDS_FROM,
@@ -66,7 +68,9 @@ def handle(services: Services, request: Request) -> Answer:
     return when(result, answer)
 
 
-def _refusal(services: Services, request: Request, decoded: Any) -> HeartbeatResult | None:
+def _refusal(
+    services: Services, request: Request, decoded: ConsumerGroupHeartbeatRequest
+) -> HeartbeatResult | None:
     """Why the member may not be in the group, or not subscribe to what it names."""
     if services.authorizer is None or not services.groups.consumer_groups.settings.enabled:
         return None
@@ -91,14 +95,16 @@ def _owned(topics: Any) -> Assignment | None:
 def _answer(request: Request, result: HeartbeatResult, interval_ms: int) -> Pieces:
     assignment = None
     if result.assignment is not None:
-        assignment = Message(
+        assignment = ConsumerGroupHeartbeatResponse.Assignment(
             topic_partitions=[
-                Message(topic_id=topic_id, partitions=list(numbers))
+                ConsumerGroupHeartbeatResponse.TopicPartitions(
+                    topic_id=topic_id, partitions=list(numbers)
+                )
                 for topic_id, numbers in result.assignment.items()
             ]
         )
     return request.answer(
-        Message(
+        ConsumerGroupHeartbeatResponse(
             throttle_time=0,
             error_code=result.error,
             error_message=result.message,

@@ -6,7 +6,9 @@ from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
+from barnabas.controller.requests import ControlledShutdown
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.controlled_shutdown import ControlledShutdownRequest
 
 
 @serves(ApiKey.CONTROLLED_SHUTDOWN, on_cluster(AclOperation.CLUSTER_ACTION))
@@ -16,4 +18,6 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    return request.answer(await services.controller.controlled_shutdown(request.decode()))
+    return request.answer(
+        await services.controller.ask(ControlledShutdown(request.decode(ControlledShutdownRequest)))
+    )

@@ -7,7 +7,6 @@ REQUEST_TIMED_OUT while their creation goes on.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment, grow
 from barnabas.api.access import allowed
@@ -19,8 +18,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import is_topic
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+)
 from barnabas.zk.admin import add_partitions, read_topic
 from barnabas.zk.paths import delete_topic_path
 
@@ -32,15 +33,17 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _grow_all(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
-    results: list[Message] = []
+    decoded = request.decode(CreatePartitionsRequest)
+    results: list[CreatePartitionsResponse.TopicResult] = []
     totals: dict[str, int] = {}
     created = 0
     asked = Counter(topic.name for topic in decoded.topics)
     alterable = allowed(services, request, AclOperation.ALTER, ResourceType.TOPIC)
     for position, topic in enumerate({t.name: t for t in decoded.topics}.values()):
         await request.give_way_at(position)
-        result = Message(name=topic.name, error_code=ErrorCode.NONE, error_message=None)
+        result = CreatePartitionsResponse.TopicResult(
+            name=topic.name, error_code=ErrorCode.NONE, error_message=None
+        )
         results.append(result)
         try:
             if not services.controller.is_active:
@@ -58,13 +61,13 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None
-    await _wait(services, totals, results, milliseconds(decoded.timeout))
-    message = Message(throttle_time=0, results=results)
+    await _wait(services, totals, results, decoded.timeout)
+    message = CreatePartitionsResponse(throttle_time=0, results=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
 async def _grow_one(
-    services: Services, topic: Any, validate_only: bool, created: int
+    services: Services, topic: CreatePartitionsRequest.Topic, validate_only: bool, created: int
 ) -> Assignment:
     """``created``: partitions that this request has added to other topics."""
     marker = delete_topic_path(topic.name)
@@ -105,7 +108,10 @@ async def _grow_one(
 
 
 async def _wait(
-    services: Services, totals: dict[str, int], results: list[Message], timeout_ms: int
+    services: Services,
+    totals: dict[str, int],
+    results: list[CreatePartitionsResponse.TopicResult],
+    timeout_ms: int,
 ) -> None:
     late = set(await shown_late(services, totals, timeout_ms))
     for result in results:

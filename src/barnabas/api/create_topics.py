@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
-from typing import Any
 
 from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
 from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
@@ -22,8 +21,7 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.topic_config import TopicConfig
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 
 CLUSTER_METADATA_TOPIC = "__cluster_metadata"
 """KRaft's own log, so no ordinary topic may have its name."""
@@ -43,7 +41,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _create_all(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(CreateTopicsRequest)
     placed: dict[str, Assignment] = {}
     shown = allowed(
         services, request, AclOperation.DESCRIBE_CONFIGS, ResourceType.TOPIC, quiet=True
@@ -59,14 +57,16 @@ async def _create_all(services: Services, request: Request) -> Pieces:
             results[place_in_answer] = result
     answered = [result for result in results if result is not None]
     if placed and not decoded.validate_only:
-        await _wait(services, placed, answered, milliseconds(decoded.timeout))
+        await _wait(services, placed, answered, decoded.timeout)
     _hide_settings(shown, (r for r in answered if r.error_code == ErrorCode.NONE))
     return await request.in_turns(
-        request.answer_in_steps(Message(throttle_time=0, topics=answered))
+        request.answer_in_steps(CreateTopicsResponse(throttle_time=0, topics=answered))
     )
 
 
-def _hide_settings(shown: Container[str], results: Iterable[Message]) -> None:
+def _hide_settings(
+    shown: Container[str], results: Iterable[CreateTopicsResponse.CreatableTopicResult]
+) -> None:
     """From whom they may not be described: of topics that were created, and of those that were
     refused before anything was tried."""
     for result in results:
@@ -77,10 +77,10 @@ def _hide_settings(shown: Container[str], results: Iterable[Message]) -> None:
 
 
 def _sort_out(
-    services: Services, request: Request, topics: Sequence[Any]
-) -> Steps[list[Message | None]]:
+    services: Services, request: Request, topics: Sequence[CreateTopicsRequest.CreatableTopic]
+) -> Steps[list[CreateTopicsResponse.CreatableTopicResult | None]]:
     """What is refused at once; None for a topic that may be created."""
-    results: list[Message | None] = []
+    results: list[CreateTopicsResponse.CreatableTopicResult | None] = []
     asked = Counter(t.name for t in topics)
     partitions = 0
     creatable: Container[str] = EVERYTHING
@@ -122,10 +122,10 @@ def _check_request(name: str, asked: Counter[str]) -> None:
 async def _create_one(
     services: Services,
     request: Request,
-    topic: Any,
+    topic: CreateTopicsRequest.CreatableTopic,
     validate_only: bool,
     placed: dict[str, Assignment],
-) -> Message:
+) -> CreateTopicsResponse.CreatableTopicResult:
     if services.metadata.partitions(topic.name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
     if nulls := [c.name for c in topic.configs if c.value is None]:
@@ -134,7 +134,7 @@ async def _create_one(
             f"Null value not supported for topic configs: {','.join(nulls)}",
         )
     manual = {a.partition_index: tuple(a.broker_ids) for a in topic.assignments}
-    overrides = {c.name: c.value for c in topic.configs}
+    overrides = {c.name: c.value for c in topic.configs if c.value is not None}
     assignment = place(
         services,
         partitions=topic.num_partitions,
@@ -146,7 +146,7 @@ async def _create_one(
     )
     placed[topic.name] = assignment
     config = TopicConfig(services.config, overrides)
-    return Message(
+    return CreateTopicsResponse.CreatableTopicResult(
         name=topic.name,
         topic_id=None if validate_only else topic_id,
         error_code=ErrorCode.NONE,
@@ -159,7 +159,10 @@ async def _create_one(
 
 
 async def _wait(
-    services: Services, placed: dict[str, Assignment], results: list[Message], timeout_ms: int
+    services: Services,
+    placed: dict[str, Assignment],
+    results: list[CreateTopicsResponse.CreatableTopicResult],
+    timeout_ms: int,
 ) -> None:
     counts = {name: len(assignment) for name, assignment in placed.items()}
     late = set(await shown_late(services, counts, timeout_ms))
@@ -170,8 +173,8 @@ async def _wait(
             result.configs = []
 
 
-def _failure(name: str, error: KafkaError) -> Message:
-    return Message(
+def _failure(name: str, error: KafkaError) -> CreateTopicsResponse.CreatableTopicResult:
+    return CreateTopicsResponse.CreatableTopicResult(
         name=name,
         topic_id=None,
         error_code=error.code,

@@ -15,7 +15,7 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
 
 GROUPS_AT_ONCE = 500
 """Deleted side by side; the loop gets its turn between such parts of a long request."""
@@ -29,17 +29,20 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _delete(services: Services, request: Request) -> Pieces:
     delete = services.groups.offsets.delete_group
-    names = list(dict.fromkeys(request.decode().groups_names))
+    names = list(dict.fromkeys(request.decode(DeleteGroupsRequest).groups_names))
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.GROUP)
     denied = [name for name in names if name not in deletable]
     names = [name for name in names if name in deletable]
     error = ErrorCode.GROUP_AUTHORIZATION_FAILED
-    results = [Message(group_id=name, error_code=error) for name in denied]
+    results = [
+        DeleteGroupsResponse.DeletableGroupResult(group_id=name, error_code=error)
+        for name in denied
+    ]
     for at in range(0, len(names), GROUPS_AT_ONCE):
         part = names[at : at + GROUPS_AT_ONCE]
         errors = await asyncio.gather(*map(delete, part))
         results += [
-            Message(group_id=name, error_code=error)
+            DeleteGroupsResponse.DeletableGroupResult(group_id=name, error_code=error)
             for name, error in zip(part, errors, strict=True)
         ]
-    return request.answer(Message(throttle_time=0, results=results))
+    return request.answer(DeleteGroupsResponse(throttle_time=0, results=results))

@@ -17,8 +17,7 @@ from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.delete_records import DeleteRecordsRequest, DeleteRecordsResponse
 from barnabas.replication.results import DeleteRecordsResult
 from barnabas.types import NO_OFFSET, TopicPartition
 
@@ -30,7 +29,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
-    decoded = request.decode()
+    decoded = request.decode(DeleteRecordsRequest)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     targets: dict[TopicPartition, int] = {}
     refused: list[DeleteRecordsResult] = []
@@ -43,7 +42,7 @@ def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Futu
                 error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
                 refused.append(DeleteRecordsResult(name, error, NO_OFFSET))
             yield 1
-    outcome = services.replicas.delete_records(list(targets.items()), milliseconds(decoded.timeout))
+    outcome = services.replicas.delete_records(list(targets.items()), decoded.timeout)
 
     def answer(results: list[DeleteRecordsResult]) -> Pieces:
         return _answer(request, [*results, *refused])
@@ -52,14 +51,19 @@ def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Futu
 
 
 def _answer(request: Request, results: list[DeleteRecordsResult]) -> Pieces:
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[DeleteRecordsResponse.PartitionResult]] = {}
     for name, error, low_watermark in results:
         topics.setdefault(name.topic, []).append(
-            Message(partition_index=name.partition, low_watermark=low_watermark, error_code=error)
+            DeleteRecordsResponse.PartitionResult(
+                partition_index=name.partition, low_watermark=low_watermark, error_code=error
+            )
         )
     return request.answer(
-        Message(
+        DeleteRecordsResponse(
             throttle_time=0,
-            topics=[Message(name=name, partitions=parts) for name, parts in topics.items()],
+            topics=[
+                DeleteRecordsResponse.TopicResult(name=name, partitions=parts)
+                for name, parts in topics.items()
+            ],
         )
     )

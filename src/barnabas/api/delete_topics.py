@@ -16,11 +16,11 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from barnabas.zk.admin import mark_for_deletion, mark_for_deletion_by_id
 
 DELETION_DISABLED_FROM_VERSION = 3
+TOPICS_FROM_VERSION = 6
 
 
 @serves(
@@ -33,15 +33,15 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _delete_all(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
-    results: list[Message] = []
-    wanted = _wanted(decoded)
+    decoded = request.decode(DeleteTopicsRequest)
+    results: list[DeleteTopicsResponse.DeletableTopicResult] = []
+    wanted = _wanted(decoded, request.api_version)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     both = any(name is not None and topic_id is not None for name, topic_id in wanted)
     for position, (name, topic_id) in enumerate(wanted):
         await request.give_way_at(position)
-        result = Message(
+        result = DeleteTopicsResponse.DeletableTopicResult(
             name=name, topic_id=topic_id, error_code=ErrorCode.NONE, error_message=None
         )
         results.append(result)
@@ -65,8 +65,8 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             await services.in_zookeeper(marking)
         except KafkaError as error:
             result.error_code = error.code
-    await _wait(services, results, milliseconds(decoded.timeout))
-    message = Message(throttle_time=0, responses=results)
+    await _wait(services, results, decoded.timeout)
+    message = DeleteTopicsResponse(throttle_time=0, responses=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
@@ -80,8 +80,8 @@ def _check_allowed(services: Services, version: int) -> None:
         raise KafkaError(code)
 
 
-def _wanted(decoded: Any) -> list[tuple[str | None, Any]]:
-    if hasattr(decoded, "topics"):
+def _wanted(decoded: DeleteTopicsRequest, version: int) -> list[tuple[str | None, Any]]:
+    if version >= TOPICS_FROM_VERSION:
         return [(t.name, t.topic_id) for t in decoded.topics]
     return [(name, None) for name in decoded.topic_names]
 
@@ -95,11 +95,13 @@ def _resolve(services: Services, name: str | None, topic_id: Any) -> tuple[str, 
     return name, None
 
 
-async def _wait(services: Services, results: list[Message], timeout_ms: int) -> None:
+async def _wait(
+    services: Services, results: list[DeleteTopicsResponse.DeletableTopicResult], timeout_ms: int
+) -> None:
     marked = [r for r in results if r.error_code == ErrorCode.NONE]
 
-    def gone(result: Message) -> bool:
-        return services.metadata.partitions(result.name) is None
+    def gone(result: DeleteTopicsResponse.DeletableTopicResult) -> bool:
+        return services.metadata.partitions(result.name or "") is None
 
     for result in await services.metadata_late(marked, gone, timeout_ms):
         result.error_code = ErrorCode.REQUEST_TIMED_OUT

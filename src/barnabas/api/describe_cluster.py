@@ -9,7 +9,10 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.describe_cluster import (
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
 
 BROKERS, CONTROLLERS = 1, 2
 ENDPOINT_TYPES_FROM_VERSION = 1
@@ -18,25 +21,25 @@ ENDPOINT_TYPES_FROM_VERSION = 1
 @serves(ApiKey.DESCRIBE_CLUSTER, of_each((ResourceType.CLUSTER, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """From the metadata cache, at once."""
-    decoded = request.decode()
-    endpoint_type = getattr(decoded, "endpoint_type", BROKERS)
-    if endpoint_type != BROKERS:
-        return _refuse(request, endpoint_type)
+    decoded = request.decode(DescribeClusterRequest)
+    if decoded.endpoint_type != BROKERS:
+        return _refuse(request, decoded.endpoint_type)
     brokers = [
-        Message(broker_id=b.id, host=e.host, port=e.port, rack=b.rack)
+        DescribeClusterResponse.Broker(broker_id=b.id, host=e.host, port=e.port, rack=b.rack)
         for b in services.metadata.brokers.values()
         if (e := b.endpoint(request.listener)) is not None
     ]
     controller_id = services.metadata.controller_id
-    is_known = controller_id in [b.broker_id for b in brokers]
+    if controller_id not in [b.broker_id for b in brokers]:
+        controller_id = None
     return request.answer(
-        Message(
+        DescribeClusterResponse(
             throttle_time=0,
             error_code=ErrorCode.NONE,
             error_message=None,
             endpoint_type=BROKERS,
             cluster_id=services.cluster_id,
-            controller_id=controller_id if is_known else -1,
+            controller_id=-1 if controller_id is None else controller_id,
             brokers=brokers,
             cluster_authorized_operations=cluster_operations(services, request)
             if decoded.include_cluster_authorized_operations
@@ -59,7 +62,8 @@ def _refuse(request: Request, endpoint_type: int) -> Answer:
     if request.api_version < ENDPOINT_TYPES_FROM_VERSION:
         error = ErrorCode.INVALID_REQUEST
     return request.answer(
-        Message(
+        DescribeClusterResponse(
+            throttle_time=0,
             error_code=error,
             error_message=text,
             endpoint_type=BROKERS,

@@ -9,7 +9,7 @@ whichever broker is asked. Other resources answer INVALID_REQUEST.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from barnabas.api import loggers
 from barnabas.api.access import allowed, denied, is_allowed_on_cluster
@@ -25,7 +25,11 @@ from barnabas.config.settings import SETTINGS, broker_setting, spellings
 from barnabas.config.topic_config import ConfigValue, TopicConfig
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_topics import CreateTopicsResponse
+from barnabas.protocol.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResponse,
+)
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config
 
@@ -52,7 +56,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _describe(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(DescribeConfigsRequest)
     results, topics = await request.in_turns(_describe_here(services, request, decoded))
     for name, (result, wanted) in topics.items():
         try:
@@ -64,7 +68,7 @@ async def _describe(services: Services, request: Request) -> Pieces:
         described = _describe_topic(services.config, topic, wanted, decoded)
         result.configs = await request.in_turns(described)
     return await request.in_turns(
-        request.answer_in_steps(Message(throttle_time=0, results=results))
+        request.answer_in_steps(DescribeConfigsResponse(throttle_time=0, results=results))
     )
 
 
@@ -73,16 +77,21 @@ Wanted: TypeAlias = "frozenset[str] | None"
 
 
 def _describe_here(
-    services: Services, request: Request, decoded: Any
-) -> Steps[tuple[list[Message], dict[str, tuple[Message, Wanted]]]]:
+    services: Services, request: Request, decoded: DescribeConfigsRequest
+) -> Steps[
+    tuple[
+        list[DescribeConfigsResponse.Result],
+        dict[str, tuple[DescribeConfigsResponse.Result, Wanted]],
+    ]
+]:
     """Every resource once: what this broker knows of it, and the topics that ZooKeeper is asked
     about."""
-    results: list[Message] = []
-    topics: dict[str, tuple[Message, Wanted]] = {}
+    results: list[DescribeConfigsResponse.Result] = []
+    topics: dict[str, tuple[DescribeConfigsResponse.Result, Wanted]] = {}
     check = _access(services, request)
     for (kind, name), wanted in (yield from _asked(decoded)).items():
         yield 1
-        result = Message(
+        result = DescribeConfigsResponse.Result(
             error_code=ErrorCode.NONE,
             error_message="",
             resource_type=kind,
@@ -119,7 +128,7 @@ def _access(services: Services, request: Request) -> Callable[[int, str], None]:
     return check
 
 
-def _asked(decoded: Any) -> Steps[dict[tuple[int, str], Wanted]]:
+def _asked(decoded: DescribeConfigsRequest) -> Steps[dict[tuple[int, str], Wanted]]:
     """The resources of a request, those that it names repeatedly once."""
     asked: dict[tuple[int, str], Wanted] = {}
     for resource in decoded.resources:
@@ -131,14 +140,14 @@ def _asked(decoded: Any) -> Steps[dict[tuple[int, str], Wanted]]:
     return asked
 
 
-def _refuse(result: Message, error: KafkaError) -> None:
+def _refuse(result: DescribeConfigsResponse.Result, error: KafkaError) -> None:
     result.error_code = error.code
     result.error_message = error.message
 
 
 def _on_broker(
-    services: Services, kind: int, name: str, decoded: Any
-) -> tuple[Iterable[str], Callable[[str], Message]]:
+    services: Services, kind: int, name: str, decoded: DescribeConfigsRequest
+) -> tuple[Iterable[str], Callable[[str], DescribeConfigsResponse.ResourceResult]]:
     """The settings of a resource that this broker knows by itself, and what describes one."""
     config = services.config
     if kind == ConfigResourceType.BROKER and not name:
@@ -167,17 +176,19 @@ def _check_own(services: Services, name: str, text: str) -> None:
 
 
 def _describe_topic(
-    config: BrokerConfig, topic: TopicConfig, wanted: Wanted, decoded: Any
-) -> Steps[list[Message]]:
+    config: BrokerConfig, topic: TopicConfig, wanted: Wanted, decoded: DescribeConfigsRequest
+) -> Steps[list[DescribeConfigsResponse.ResourceResult]]:
     entries = [e for e in topic.entries() if wanted is None or e.setting.name in wanted]
     return each(entries, lambda entry: _topic_message(config, topic, entry, decoded))
 
 
-def topic_messages(broker: BrokerConfig, topic: TopicConfig) -> Steps[list[Message]]:
+def topic_messages(
+    broker: BrokerConfig, topic: TopicConfig
+) -> Steps[list[CreateTopicsResponse.CreatableTopicConfigs]]:
     """All settings of a topic, as CreateTopics v5 and later answers them."""
     return each(
         topic.entries(),
-        lambda entry: Message(
+        lambda entry: CreateTopicsResponse.CreatableTopicConfigs(
             name=entry.setting.name,
             value=_shown(entry.setting, entry.setting.text(entry.value)),
             read_only=False,
@@ -187,7 +198,9 @@ def topic_messages(broker: BrokerConfig, topic: TopicConfig) -> Steps[list[Messa
     )
 
 
-def _topic_synonyms(broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue) -> list[Message]:
+def _topic_synonyms(
+    broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue
+) -> list[DescribeConfigsResponse.Synonym]:
     """The topic's own setting, then the broker's settings of the same meaning.
 
     As in the original, spellings of another unit are named only below the strongest: with
@@ -196,11 +209,13 @@ def _topic_synonyms(broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue
     found = _broker_synonyms(broker, setting.behind[0][0]) if setting.behind else []
     if entry.from_topic:
         text = _shown(setting, setting.text(entry.value))
-        found.insert(0, Message(name=setting.name, value=text, source=DYNAMIC_TOPIC))
+        found.insert(
+            0, DescribeConfigsResponse.Synonym(name=setting.name, value=text, source=DYNAMIC_TOPIC)
+        )
     return found
 
 
-def _broker_synonyms(broker: BrokerConfig, name: str) -> list[Message]:
+def _broker_synonyms(broker: BrokerConfig, name: str) -> list[DescribeConfigsResponse.Synonym]:
     """What ZooKeeper holds for this broker and for all, what the file gives, what holds without;
     of ``name`` and of its other spellings, from the first that is ``name`` itself."""
     settings = [broker_setting(spelling) for spelling in spellings(name)]
@@ -213,7 +228,9 @@ def _broker_synonyms(broker: BrokerConfig, name: str) -> list[Message]:
         (DEFAULT, {n: text for n, text in defaults.items() if text is not None}),
     )
     found = [
-        Message(name=spelling, value=_shown(setting, layer[spelling]), source=source)
+        DescribeConfigsResponse.Synonym(
+            name=spelling, value=_shown(setting, layer[spelling]), source=source
+        )
         for source, layer in layers
         for spelling, setting in zip(names, settings, strict=True)
         if spelling in layer
@@ -226,19 +243,21 @@ def _shown(setting: Setting, text: str | None) -> str | None:
     return None if setting.sensitive else text
 
 
-def _source(synonyms: list[Message]) -> int:
+def _source(synonyms: list[DescribeConfigsResponse.Synonym]) -> int:
     return int(synonyms[0].source) if synonyms else DEFAULT
 
 
 def _topic_message(
-    broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue, decoded: Any
-) -> Message:
+    broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue, decoded: DescribeConfigsRequest
+) -> DescribeConfigsResponse.ResourceResult:
     synonyms = _topic_synonyms(broker, topic, entry)
     text = entry.setting.text(entry.value)
     return _message(entry.setting, entry.setting.name, text, synonyms, decoded, read_only=False)
 
 
-def _broker_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
+def _broker_message(
+    config: BrokerConfig, name: str, decoded: DescribeConfigsRequest
+) -> DescribeConfigsResponse.ResourceResult:
     setting = broker_setting(name)
     if name in SETTINGS and not setting.internal and not setting.dynamic_only:
         text = setting.text(config.value(name))
@@ -249,21 +268,26 @@ def _broker_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
     return _message(setting, name, text, synonyms, decoded, read_only=read_only)
 
 
-def _default_message(config: BrokerConfig, name: str, decoded: Any) -> Message:
+def _default_message(
+    config: BrokerConfig, name: str, decoded: DescribeConfigsRequest
+) -> DescribeConfigsResponse.ResourceResult:
     """What is set for all brokers, whatever this one has of its own."""
     setting, text = broker_setting(name), config.dynamic_default[name]
-    synonyms = [Message(name=name, value=_shown(setting, text), source=DYNAMIC_DEFAULT)]
+    synonyms = [
+        DescribeConfigsResponse.Synonym(
+            name=name, value=_shown(setting, text), source=DYNAMIC_DEFAULT
+        )
+    ]
     read_only = name not in SETTINGS or setting.dynamic_only
     return _message(setting, name, text, synonyms, decoded, read_only=read_only)
 
 
-def _logger_message(name: str, level: str) -> Message:
-    return Message(
+def _logger_message(name: str, level: str) -> DescribeConfigsResponse.ResourceResult:
+    return DescribeConfigsResponse.ResourceResult(
         name=name,
         value=level,
         read_only=False,
         config_source=LOGGER,
-        is_default=False,
         is_sensitive=False,
         synonyms=[],
         config_type=0,
@@ -275,21 +299,20 @@ def _message(
     setting: Setting,
     name: str,
     text: str | None,
-    synonyms: list[Message],
-    decoded: Any,
+    synonyms: list[DescribeConfigsResponse.Synonym],
+    decoded: DescribeConfigsRequest,
     *,
     read_only: bool,
-) -> Message:
+) -> DescribeConfigsResponse.ResourceResult:
     source = _source(synonyms)
-    documented = getattr(decoded, "include_documentation", False) and setting.doc
-    return Message(
+    documented = decoded.include_documentation and setting.doc
+    return DescribeConfigsResponse.ResourceResult(
         name=name,
         value=_shown(setting, text),
         read_only=read_only,
         config_source=source,
-        is_default=source == DEFAULT,
         is_sensitive=setting.sensitive,
-        synonyms=synonyms if getattr(decoded, "include_synonyms", False) else [],
+        synonyms=synonyms if decoded.include_synonyms else [],
         config_type=int(setting.type),
         documentation=setting.doc if documented else None,
     )

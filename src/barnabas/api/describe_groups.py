@@ -13,7 +13,7 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import GroupView
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
 
 
 @serves(ApiKey.DESCRIBE_GROUPS, of_each((ResourceType.GROUP, AclOperation.DESCRIBE)))
@@ -23,11 +23,11 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    decoded = request.decode()
-    asked = getattr(decoded, "include_authorized_operations", False)
+    decoded = request.decode(DescribeGroupsRequest)
+    asked = decoded.include_authorized_operations
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP)
 
-    def group(name: str) -> Message:
+    def group(name: str) -> DescribeGroupsResponse.DescribedGroup:
         if name not in described:
             return _group(GroupView(id=name, error=ErrorCode.GROUP_AUTHORIZATION_FAILED), NOT_ASKED)
         view, may = services.groups.describe(name), NOT_ASKED
@@ -36,18 +36,20 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
         return _group(view, may)
 
     groups = yield from each(decoded.groups, group)
-    return (yield from request.answer_in_steps(Message(throttle_time=0, groups=groups)))
+    return (
+        yield from request.answer_in_steps(DescribeGroupsResponse(throttle_time=0, groups=groups))
+    )
 
 
-def _group(group: GroupView, may: int) -> Message:
-    return Message(
+def _group(group: GroupView, may: int) -> DescribeGroupsResponse.DescribedGroup:
+    return DescribeGroupsResponse.DescribedGroup(
         error_code=group.error,
         group_id=group.id,
         group_state=group.state,
         protocol_type=group.protocol_type,
         protocol_data=group.protocol,
         members=[
-            Message(
+            DescribeGroupsResponse.DescribedGroupMember(
                 member_id=m.id,
                 group_instance_id=m.instance_id,
                 client_id=m.client_id,

@@ -11,7 +11,10 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+)
 from barnabas.storage.producers.state import ProducerEntry
 from barnabas.types import NO_OFFSET, TopicPartition
 
@@ -26,19 +29,27 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     """A partition may have had many thousands of producers."""
     topics = []
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
-    for topic in request.decode().topics:
+    for topic in request.decode(DescribeProducersRequest).topics:
         partitions = []
         may_read = topic.name in readable
         for number in topic.partition_indexes:
             answer = yield from _partition(services, TopicPartition(topic.name, number), may_read)
             partitions.append(answer)
-        topics.append(Message(name=topic.name, partitions=partitions))
+        topics.append(
+            DescribeProducersResponse.TopicResponse(name=topic.name, partitions=partitions)
+        )
         yield 1
-    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+    return (
+        yield from request.answer_in_steps(
+            DescribeProducersResponse(throttle_time=0, topics=topics)
+        )
+    )
 
 
-def _partition(services: Services, name: TopicPartition, may_read: bool) -> Steps[Message]:
-    answer = Message(
+def _partition(
+    services: Services, name: TopicPartition, may_read: bool
+) -> Steps[DescribeProducersResponse.PartitionResponse]:
+    answer = DescribeProducersResponse.PartitionResponse(
         partition_index=name.partition,
         error_code=ErrorCode.NONE,
         error_message=None,
@@ -57,9 +68,9 @@ def _partition(services: Services, name: TopicPartition, may_read: bool) -> Step
     return answer
 
 
-def _producer(entry: ProducerEntry) -> Message:
+def _producer(entry: ProducerEntry) -> DescribeProducersResponse.ProducerState:
     first = entry.current_txn_first_offset
-    return Message(
+    return DescribeProducersResponse.ProducerState(
         producer_id=entry.producer_id,
         producer_epoch=entry.epoch,
         last_sequence=entry.last_sequence,

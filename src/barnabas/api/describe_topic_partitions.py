@@ -6,6 +6,8 @@ replicas in ZooKeeper mode: those lists are empty, as in a KRaft cluster without
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from barnabas.api.access import NOT_ASKED, allowed, operations
 from barnabas.api.metadata import partition_message, unknown_topic_error
 from barnabas.api.registry import of_each, serves
@@ -14,8 +16,12 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode
+from barnabas.metadata_cache import PartitionMetadata
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.describe_topic_partitions import (
+    DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse,
+)
 
 
 @serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.DESCRIBE)))
@@ -26,10 +32,12 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
     """Topics that do not exist take no room of the limit, so there may be very many."""
-    decoded = request.decode()
+    decoded = request.decode(DescribeTopicPartitionsRequest)
     cursor = decoded.cursor
     if cursor is not None and cursor.partition_index < 0:
-        return request.answer(Message(throttle_time=0, topics=[], next_cursor=None))
+        return request.answer(
+            DescribeTopicPartitionsResponse(throttle_time=0, topics=[], next_cursor=None)
+        )
     named = sorted({t.name for t in decoded.topics})
     described = allowed(
         services, request, AclOperation.DESCRIBE, ResourceType.TOPIC, quiet=not named
@@ -41,7 +49,7 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
         first_partition = cursor.partition_index
     limit = services.config.integer("max.request.partition.size.limit")
     left = min(max(1, decoded.response_partition_limit), limit)
-    topics: list[Message] = []
+    topics: list[DescribeTopicPartitionsResponse.Topic] = []
     next_cursor = None
     for index, name in enumerate(names):
         start = first_partition if cursor is not None and name == cursor.topic_name else 0
@@ -54,17 +62,23 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
         yield 1
         left -= len(topic.partitions)
         if more_at is not None:
-            next_cursor = Message(topic_name=name, partition_index=more_at)
+            next_cursor = DescribeTopicPartitionsResponse.Cursor(
+                topic_name=name, partition_index=more_at
+            )
             break
         if left == 0 and index + 1 < len(names):
-            next_cursor = Message(topic_name=names[index + 1], partition_index=0)
+            next_cursor = DescribeTopicPartitionsResponse.Cursor(
+                topic_name=names[index + 1], partition_index=0
+            )
             break
-    message = Message(throttle_time=0, topics=topics, next_cursor=next_cursor)
+    message = DescribeTopicPartitionsResponse(
+        throttle_time=0, topics=topics, next_cursor=next_cursor
+    )
     return (yield from request.answer_in_steps(message))
 
 
-def _denied(name: str) -> Message:
-    return Message(
+def _denied(name: str) -> DescribeTopicPartitionsResponse.Topic:
+    return DescribeTopicPartitionsResponse.Topic(
         error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED,
         name=name,
         topic_id=None,
@@ -76,18 +90,29 @@ def _denied(name: str) -> Message:
 
 def _topic(
     services: Services, request: Request, name: str, start: int, limit: int
-) -> tuple[Message, int | None]:
+) -> tuple[DescribeTopicPartitionsResponse.Topic, int | None]:
     """A topic's message, and the first partition that found no room (None: all did)."""
     listener = request.listener
     partitions = services.metadata.partitions(name)
     numbers = sorted(n for n in partitions or {} if n >= start)
     shown, rest = numbers[:limit], numbers[limit:]
-    message = Message(
+    message = DescribeTopicPartitionsResponse.Topic(
         error_code=ErrorCode.NONE if partitions is not None else unknown_topic_error(name),
         name=name,
         topic_id=services.metadata.topic_id(name),
         is_internal=name in INTERNAL_TOPICS,
-        partitions=[partition_message(services, (partitions or {})[n], listener) for n in shown],
+        partitions=[_partition(services, (partitions or {})[n], listener) for n in shown],
         topic_authorized_operations=operations(services, request, ResourceType.TOPIC, name),
     )
     return message, rest[0] if rest else None
+
+
+def _partition(
+    services: Services, partition: PartitionMetadata, listener: str
+) -> DescribeTopicPartitionsResponse.Partition:
+    return DescribeTopicPartitionsResponse.Partition(
+        **asdict(partition_message(services, partition, listener)),
+        # Empty, not null: the original's own clients fall over a null.
+        eligible_leader_replicas=[],
+        last_known_elr=[],
+    )

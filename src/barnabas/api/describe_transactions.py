@@ -12,7 +12,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.records import by_topic
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.describe_transactions import (
+    DescribeTransactionsRequest,
+    DescribeTransactionsResponse,
+)
 
 
 @serves(
@@ -28,22 +31,26 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    ids = request.decode().transactional_ids
+    ids = request.decode(DescribeTransactionsRequest).transactional_ids
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TRANSACTIONAL_ID)
     shown = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC, quiet=True)
     found = yield from each(ids, lambda name: _describe(services, name, described, shown))
-    return (yield from request.answer_in_steps(Message(throttle_time=0, transaction_states=found)))
+    return (
+        yield from request.answer_in_steps(
+            DescribeTransactionsResponse(throttle_time=0, transaction_states=found)
+        )
+    )
 
 
 def _describe(
     services: Services, transactional_id: str, described: Container[str], shown: Container[str]
-) -> Message:
+) -> DescribeTransactionsResponse.TransactionState:
     try:
         if transactional_id not in described:
             raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         value = services.transactions.describe(transactional_id)
     except KafkaError as error:
-        return Message(
+        return DescribeTransactionsResponse.TransactionState(
             error_code=error.code,
             transactional_id=transactional_id,
             transaction_state="",
@@ -53,7 +60,7 @@ def _describe(
             producer_epoch=0,
             topics=[],
         )
-    return Message(
+    return DescribeTransactionsResponse.TransactionState(
         error_code=ErrorCode.NONE,
         transactional_id=transactional_id,
         transaction_state=value.state.label,
@@ -62,7 +69,7 @@ def _describe(
         producer_id=value.producer_id,
         producer_epoch=value.producer_epoch,
         topics=[
-            Message(topic=topic, partitions=numbers)
+            DescribeTransactionsResponse.TopicData(topic=topic, partitions=numbers)
             for topic, numbers in by_topic(value.partitions).items()
             if topic in shown
         ],

@@ -8,17 +8,17 @@ show in time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.controller.requested_elections import ElectionResults, RequestedElection
+from barnabas.controller.requests import ReplicaLeaderElection
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
 from barnabas.types import TopicPartition
 
 PREFERRED: Final = 0
@@ -32,23 +32,23 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _elect(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
-    kind = getattr(decoded, "election_type", PREFERRED)
+    decoded = request.decode(ElectLeadersRequest)
+    kind = decoded.election_type
     asked = _partitions(services, decoded)
     if kind not in (PREFERRED, UNCLEAN):
         error = KafkaError(ErrorCode.INVALID_REQUEST, f"There is no election type {kind}.")
         return _answer(request, dict.fromkeys(asked, error), ErrorCode.INVALID_REQUEST)
     election = RequestedElection(partitions=asked, unclean=kind == UNCLEAN)
-    results = await services.controller.elect_leaders(election)
+    results = await services.controller.ask(ReplicaLeaderElection(election))
     if results is None:
         error = KafkaError(ErrorCode.NOT_CONTROLLER)
         return _answer(request, dict.fromkeys(asked, error))
     if decoded.topic_partitions is None:
         results = {tp: result for tp, result in results.items() if not _is_unneeded(result)}
-    return _answer(request, await _shown(services, results, milliseconds(decoded.timeout)))
+    return _answer(request, await _shown(services, results, decoded.timeout))
 
 
-def _partitions(services: Services, decoded: Any) -> tuple[TopicPartition, ...]:
+def _partitions(services: Services, decoded: ElectLeadersRequest) -> tuple[TopicPartition, ...]:
     """What is asked about; no list means all partitions that there are."""
     metadata = services.metadata
     if decoded.topic_partitions is None:
@@ -91,20 +91,21 @@ def _answer(
     results: Mapping[TopicPartition, KafkaError | None],
     error: ErrorCode = ErrorCode.NONE,
 ) -> Pieces:
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[ElectLeadersResponse.PartitionResult]] = {}
     for tp, refused in results.items():
-        result = Message(
+        result = ElectLeadersResponse.PartitionResult(
             partition_id=tp.partition,
             error_code=ErrorCode.NONE if refused is None else refused.code,
             error_message=(refused.message or None) if refused is not None else None,
         )
         topics.setdefault(tp.topic, []).append(result)
     return request.answer(
-        Message(
+        ElectLeadersResponse(
             throttle_time=0,
             error_code=error,
             replica_election_results=[
-                Message(topic=topic, partition_result=listed) for topic, listed in topics.items()
+                ElectLeadersResponse.ReplicaElectionResult(topic=topic, partition_result=listed)
+                for topic, listed in topics.items()
             ],
         )
     )

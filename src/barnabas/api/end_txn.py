@@ -11,17 +11,17 @@ from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.end_txn import EndTxnRequest, EndTxnResponse
 
 
 @serves(ApiKey.END_TXN, of_each((ResourceType.TRANSACTIONAL_ID, AclOperation.WRITE)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the transactional id's partition."""
-    decoded = request.decode()
+    decoded = request.decode(EndTxnRequest)
     kind, name = ResourceType.TRANSACTIONAL_ID, decoded.transactional_id
     if not is_allowed(services, request, AclOperation.WRITE, kind, name):
         refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        return request.answer(Message(throttle_time=0, error_code=refused))
+        return request.answer(EndTxnResponse(throttle_time=0, error_code=refused))
     result = services.transactions.end(
         decoded.transactional_id,
         decoded.producer_id,
@@ -30,6 +30,6 @@ def handle(services: Services, request: Request) -> Answer:
     )
 
     def answer(error: ErrorCode) -> Pieces:
-        return request.answer(Message(throttle_time=0, error_code=fenced(request, error)))
+        return request.answer(EndTxnResponse(throttle_time=0, error_code=fenced(request, error)))
 
     return when(result, answer)

@@ -21,7 +21,10 @@ from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.find_coordinator import (
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
 from barnabas.replication.neighbours import Standing
 from barnabas.types import TopicPartition
 
@@ -44,8 +47,8 @@ SHARE_FROM = 6
 )
 def handle(services: Services, request: Request) -> Answer:
     """At once where the topic has leaders."""
-    decoded = request.decode()
-    key_type = getattr(decoded, "key_type", GROUP)
+    decoded = request.decode(FindCoordinatorRequest)
+    key_type = decoded.key_type
     keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
     if key_type in _TOPICS:
         kind = ResourceType.GROUP if key_type == GROUP else ResourceType.TRANSACTIONAL_ID
@@ -139,20 +142,33 @@ def _answer(
             # Texts came back with the batch, but the original has one only for types unheard of.
             if key_type in (GROUP, TRANSACTION, SHARE):
                 coordinator.error_message = ""
-        return request.answer(Message(throttle_time=0, coordinators=coordinators))
-    coordinators[0].throttle_time = 0
-    return request.answer(coordinators[0])
+        return request.answer(FindCoordinatorResponse(throttle_time=0, coordinators=coordinators))
+    only = coordinators[0]
+    return request.answer(
+        FindCoordinatorResponse(
+            throttle_time=0,
+            error_code=only.error_code,
+            error_message=only.error_message,
+            node_id=only.node_id,
+            host=only.host,
+            port=only.port,
+        )
+    )
 
 
-def _denied(key_type: int, key: str) -> Message:
+def _denied(key_type: int, key: str) -> FindCoordinatorResponse.Coordinator:
     error = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     if key_type == GROUP:
         error = ErrorCode.GROUP_AUTHORIZATION_FAILED
     text = TEXTS.get(error, error.name)
-    return Message(key=key, error_code=error, error_message=text, node_id=-1, host="", port=-1)
+    return FindCoordinatorResponse.Coordinator(
+        key=key, error_code=error, error_message=text, node_id=-1, host="", port=-1
+    )
 
 
-def _coordinator(services: Services, request: Request, key_type: int, key: str) -> Message:
+def _coordinator(
+    services: Services, request: Request, key_type: int, key: str
+) -> FindCoordinatorResponse.Coordinator:
     found, error = None, ErrorCode.COORDINATOR_NOT_AVAILABLE
     if key_type in _TOPICS:
         found = _leader(services, request, key_type, key)
@@ -161,7 +177,7 @@ def _coordinator(services: Services, request: Request, key_type: int, key: str) 
     if found is not None:
         error = ErrorCode.NONE
     node_id, host, port = found or (-1, "", -1)
-    return Message(
+    return FindCoordinatorResponse.Coordinator(
         key=key,
         error_code=error,
         error_message=TEXTS.get(error, error.name),

@@ -9,21 +9,21 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 
 
 @serves(ApiKey.HEARTBEAT, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
-    decoded = request.decode()
+    decoded = request.decode(HeartbeatRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return request.answer(
-            Message(throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+            HeartbeatResponse(throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
         )
     error = services.groups.heartbeat(
         decoded.group_id,
         decoded.member_id,
-        getattr(decoded, "group_instance_id", None),
+        decoded.group_instance_id,
         decoded.generation_id,
     )
-    return request.answer(Message(throttle_time=0, error_code=error))
+    return request.answer(HeartbeatResponse(throttle_time=0, error_code=error))

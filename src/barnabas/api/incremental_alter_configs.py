@@ -7,7 +7,6 @@ As in the original, the last of two writers at the same time wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from barnabas.api import loggers
 from barnabas.api.config_alteration import (
@@ -19,12 +18,16 @@ from barnabas.api.config_alteration import (
     refuse_nulls,
 )
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Request
+from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
 from barnabas.config.dynamic import Operation, OpType, apply_operations
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.incremental_alter_configs import (
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 
 
 @serves(
@@ -36,23 +39,39 @@ from barnabas.protocol.api import ApiKey
 )
 def handle(services: Services, request: Request) -> Answer:
     """Each resource on its own."""
+    return _alter(services, request)
 
-    async def alter_one(resource: Any, validate_only: bool) -> None:
+
+async def _alter(services: Services, request: Request) -> Pieces:
+    decoded = request.decode(IncrementalAlterConfigsRequest)
+
+    async def alter_one(resource: IncrementalAlterConfigsRequest.AlterConfigsResource) -> None:
         operations = _operations(resource)
         if resource.resource_type == ConfigResourceType.BROKER_LOGGER:
             loggers.check_broker(services.broker_id, resource.resource_name)
-            loggers.alter(operations, validate_only=validate_only)
+            loggers.alter(operations, validate_only=decoded.validate_only)
             return
 
         async def change(before: Before, known: Mapping[str, Setting]) -> dict[str, str]:
             return apply_operations(await before(), operations, known)
 
-        await alter_persistent(services, resource, change, validate_only=validate_only)
+        await alter_persistent(services, resource, change, validate_only=decoded.validate_only)
 
-    return alter_each(services, request, alter_one)
+    results = await alter_each(services, request, decoded.resources, alter_one)
+    responses = [
+        IncrementalAlterConfigsResponse.AlterConfigsResourceResponse(
+            error_code=result.error,
+            error_message=result.message,
+            resource_type=result.resource.resource_type,
+            resource_name=result.resource.resource_name,
+        )
+        for result in results
+    ]
+    message = IncrementalAlterConfigsResponse(throttle_time=0, responses=responses)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
-def _operations(resource: Any) -> list[Operation]:
+def _operations(resource: IncrementalAlterConfigsRequest.AlterConfigsResource) -> list[Operation]:
     refuse_nulls(
         [
             c.name

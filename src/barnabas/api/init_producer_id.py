@@ -15,8 +15,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.decisions import Expected
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.init_producer_id import (
+    InitProducerIdRequest,
+    InitProducerIdResponse,
+)
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 
 FENCED_FROM = 4
@@ -48,12 +50,12 @@ def _check_allowed(services: Services, request: Request, transactional_id: str |
 
 
 async def _init(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(InitProducerIdRequest)
     given = Expected(
-        getattr(decoded, "producer_id", NO_PRODUCER_ID),
-        getattr(decoded, "producer_epoch", NO_PRODUCER_EPOCH),
+        decoded.producer_id,
+        decoded.producer_epoch,
     )
-    answer = Message(
+    answer = InitProducerIdResponse(
         throttle_time=0,
         error_code=ErrorCode.NONE,
         producer_id=NO_PRODUCER_ID,
@@ -68,7 +70,7 @@ async def _init(services: Services, request: Request) -> Pieces:
         else:
             identity = await services.transactions.init_producer(
                 decoded.transactional_id,
-                milliseconds(decoded.transaction_timeout),
+                decoded.transaction_timeout,
                 None if given.producer_id < 0 else given,
             )
             answer.producer_id, answer.producer_epoch = identity

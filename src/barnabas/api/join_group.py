@@ -16,10 +16,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import JoinRequest, JoinResult
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 
 MEMBER_ID_REQUIRED_FROM = 4
+REBALANCE_TIMEOUT_FROM = 1
 NULLABLE_PROTOCOL_FROM = 7
 SKIP_ASSIGNMENT_FROM = 9
 
@@ -27,13 +27,15 @@ SKIP_ASSIGNMENT_FROM = 9
 @serves(ApiKey.JOIN_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the others, up to the rebalance timeout."""
-    decoded = request.decode()
+    decoded = request.decode(JoinGroupRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return _answer(request, JoinResult(error=ErrorCode.GROUP_AUTHORIZATION_FAILED))
     version = request.api_version
-    session_timeout_ms = milliseconds(decoded.session_timeout)
-    rebalance_timeout_ms = milliseconds(getattr(decoded, "rebalance_timeout", session_timeout_ms))
-    instance_id = getattr(decoded, "group_instance_id", None)
+    session_timeout_ms = decoded.session_timeout
+    rebalance_timeout_ms = (
+        decoded.rebalance_timeout if version >= REBALANCE_TIMEOUT_FROM else session_timeout_ms
+    )
+    instance_id = decoded.group_instance_id
     client_id = request.client_id or ""
     new_id = services.groups.new_member_id(instance_id or client_id)
     result = services.groups.join(
@@ -64,7 +66,7 @@ def _answer(request: Request, joined: JoinResult) -> Pieces:
     if protocol is None and request.api_version < NULLABLE_PROTOCOL_FROM:
         protocol = ""
     return request.answer(
-        Message(
+        JoinGroupResponse(
             throttle_time=0,
             error_code=joined.error,
             generation_id=joined.generation,
@@ -74,7 +76,9 @@ def _answer(request: Request, joined: JoinResult) -> Pieces:
             skip_assignment=joined.skip_assignment,
             member_id=joined.member_id,
             members=[
-                Message(member_id=member_id, group_instance_id=instance_id, metadata=metadata)
+                JoinGroupResponse.Member(
+                    member_id=member_id, group_instance_id=instance_id, metadata=metadata
+                )
                 for member_id, instance_id, metadata in joined.members
             ],
         )

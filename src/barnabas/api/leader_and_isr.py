@@ -10,6 +10,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.types import ZERO_UUID
 
 
@@ -20,14 +21,14 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _apply(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
-    topics = list(getattr(decoded, "topic_states", None) or ())
+    decoded = request.decode(LeaderAndIsrRequest)
+    topics = list(decoded.topic_states)
     names = [t.topic_name for t in topics]
-    names += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
+    names += [p.topic_name for p in decoded.ungrouped_partition_states]
 
     async def read_settings() -> None:
         for topic in topics:
-            topic_id = getattr(topic, "topic_id", None)
+            topic_id = topic.topic_id
             known = services.metadata.topic_id(topic.topic_name)
             if known is not None and topic_id not in (None, ZERO_UUID, known):
                 # Nobody told us that its predecessor was deleted.

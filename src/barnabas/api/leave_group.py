@@ -12,7 +12,7 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
 
 BATCHED_FROM = 3
 
@@ -20,24 +20,28 @@ BATCHED_FROM = 3
 @serves(ApiKey.LEAVE_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
-    decoded = request.decode()
+    decoded = request.decode(LeaveGroupRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return request.answer(
-            Message(throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED, members=[])
+            LeaveGroupResponse(
+                throttle_time=0, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED, members=[]
+            )
         )
     if request.api_version < BATCHED_FROM:
         error, errors = services.groups.leave(decoded.group_id, [(decoded.member_id, None)])
         if error == ErrorCode.NONE:
             error = errors[0]
-        return request.answer(Message(throttle_time=0, error_code=error))
+        return request.answer(LeaveGroupResponse(throttle_time=0, error_code=error))
     members = [(m.member_id, m.group_instance_id) for m in decoded.members]
     error, errors = services.groups.leave(decoded.group_id, members)
     return request.answer(
-        Message(
+        LeaveGroupResponse(
             throttle_time=0,
             error_code=error,
             members=[
-                Message(member_id=member_id, group_instance_id=instance_id, error_code=code)
+                LeaveGroupResponse.MemberResponse(
+                    member_id=member_id, group_instance_id=instance_id, error_code=code
+                )
                 for (member_id, instance_id), code in zip(members, errors, strict=False)
             ],
         )

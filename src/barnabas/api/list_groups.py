@@ -10,7 +10,7 @@ from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.list_groups import ListGroupsRequest, ListGroupsResponse
 
 
 @serves(
@@ -21,21 +21,19 @@ from barnabas.protocol.message import Message
 )
 def handle(services: Services, request: Request) -> Answer:
     """At once; COORDINATOR_LOAD_IN_PROGRESS while some groups are not known yet."""
-    decoded = request.decode()
-    error, groups = services.groups.list(
-        getattr(decoded, "states_filter", ()), getattr(decoded, "types_filter", ())
-    )
+    decoded = request.decode(ListGroupsRequest)
+    error, groups = services.groups.list(decoded.states_filter, decoded.types_filter)
     described: Container[str] = EVERYTHING
     if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE, quiet=True):
         described = allowed(
             services, request, AclOperation.DESCRIBE, ResourceType.GROUP, quiet=True
         )
     return request.answer(
-        Message(
+        ListGroupsResponse(
             throttle_time=0,
             error_code=error,
             groups=[
-                Message(
+                ListGroupsResponse.ListedGroup(
                     group_id=group.id,
                     protocol_type=group.protocol_type or "",
                     group_state=group.state.value,

@@ -16,7 +16,7 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.list_offsets import ListOffsetsRequest, ListOffsetsResponse
 from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
 
@@ -31,13 +31,13 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    decoded = request.decode()
+    decoded = request.decode(ListOffsetsRequest)
     asked: Counter[tuple[str, int]] = Counter()
     for topic in decoded.topics:
         for p in topic.partitions:
             asked[topic.name, p.partition_index] += 1
             yield 1
-    is_known = getattr(decoded, "isolation_level", 0) in ISOLATION_LEVELS
+    is_known = decoded.isolation_level in ISOLATION_LEVELS
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     topics = []
     for topic in sorted(decoded.topics, key=lambda t: t.name not in described):
@@ -51,12 +51,12 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
                 answer = _partition(services, request.api_version, decoded, topic.name, p)
             partitions.append(answer)
             yield 1
-        topics.append(Message(name=topic.name, partitions=partitions))
-    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+        topics.append(ListOffsetsResponse.TopicResponse(name=topic.name, partitions=partitions))
+    return (yield from request.answer_in_steps(ListOffsetsResponse(throttle_time=0, topics=topics)))
 
 
-def _refused(wanted: Any, error: ErrorCode) -> Message:
-    return Message(
+def _refused(wanted: Any, error: ErrorCode) -> ListOffsetsResponse.PartitionResponse:
+    return ListOffsetsResponse.PartitionResponse(
         partition_index=wanted.partition_index,
         error_code=error,
         timestamp=NO_TIMESTAMP,
@@ -65,7 +65,9 @@ def _refused(wanted: Any, error: ErrorCode) -> Message:
     )
 
 
-def _partition(services: Services, version: int, decoded: Any, topic: str, wanted: Any) -> Message:
+def _partition(
+    services: Services, version: int, decoded: ListOffsetsRequest, topic: str, wanted: Any
+) -> ListOffsetsResponse.PartitionResponse:
     if wanted.timestamp < 0 and version < _LOWEST_VERSION_OF.get(wanted.timestamp, version + 1):
         return _refused(wanted, ErrorCode.UNSUPPORTED_VERSION)
     answer = _refused(wanted, ErrorCode.NONE)
@@ -74,8 +76,8 @@ def _partition(services: Services, version: int, decoded: Any, topic: str, wante
             TopicPartition(topic, wanted.partition_index),
             wanted.timestamp,
             version=version,
-            current_leader_epoch=getattr(wanted, "current_leader_epoch", NO_EPOCH),
-            read_committed=getattr(decoded, "isolation_level", 0) == READ_COMMITTED,
+            current_leader_epoch=wanted.current_leader_epoch,
+            read_committed=decoded.isolation_level == READ_COMMITTED,
             replica_id=decoded.replica_id,
         )
         answer.timestamp, answer.offset, answer.leader_epoch = found

@@ -9,24 +9,28 @@ from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
+from barnabas.controller.requests import ListPartitionReassignments
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+)
 
 
 def _refuse(services: Services, request: Request) -> Pieces:
     """The partitions come back, with nothing said of them."""
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     return request.answer(
-        Message(
+        ListPartitionReassignmentsResponse(
             throttle_time=0,
             error_code=refused.code,
             error_message=refused.message,
             topics=[
-                Message(
+                ListPartitionReassignmentsResponse.OngoingTopicReassignment(
                     name=topic.name,
                     partitions=[
-                        Message(
+                        ListPartitionReassignmentsResponse.OngoingPartitionReassignment(
                             partition_index=number,
                             replicas=[],
                             adding_replicas=[],
@@ -35,7 +39,7 @@ def _refuse(services: Services, request: Request) -> Pieces:
                         for number in topic.partition_indexes
                     ],
                 )
-                for topic in request.decode().topics or ()
+                for topic in request.decode(ListPartitionReassignmentsRequest).topics or ()
             ],
         )
     )
@@ -48,5 +52,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    answer = await services.controller.list_partition_reassignments(request.decode())
+    answer = await services.controller.ask(
+        ListPartitionReassignments(request.decode(ListPartitionReassignmentsRequest))
+    )
     return request.answer(answer)

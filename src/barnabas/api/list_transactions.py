@@ -11,7 +11,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.states import BY_LABEL, TransactionState
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.list_transactions import (
+    ListTransactionsRequest,
+    ListTransactionsResponse,
+)
 
 NO_DURATION = -1
 
@@ -19,16 +22,16 @@ NO_DURATION = -1
 @serves(ApiKey.LIST_TRANSACTIONS, of_each((ResourceType.TRANSACTIONAL_ID, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
     """At once."""
-    decoded = request.decode()
+    decoded = request.decode(ListTransactionsRequest)
     wanted = [name for name in decoded.state_filters if name in BY_LABEL]
     unknown = [name for name in decoded.state_filters if name not in BY_LABEL]
-    duration_ms = getattr(decoded, "duration_filter", NO_DURATION)
+    duration_ms = decoded.duration_filter
     now_ms = services.env.clock.wall_ms()
     try:
         everything = list(services.transactions.all())
     except KafkaError as error:
         return request.answer(
-            Message(
+            ListTransactionsResponse(
                 throttle_time=0,
                 error_code=error.code,
                 unknown_state_filters=[],
@@ -39,7 +42,7 @@ def handle(services: Services, request: Request) -> Answer:
         services, request, AclOperation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, quiet=True
     )
     found = [
-        Message(
+        ListTransactionsResponse.TransactionState(
             transactional_id=transaction.id,
             producer_id=transaction.value.producer_id,
             transaction_state=transaction.state.label,
@@ -55,7 +58,7 @@ def handle(services: Services, request: Request) -> Answer:
         and (duration_ms < 0 or now_ms - transaction.value.start_ms > duration_ms)
     ]
     return request.answer(
-        Message(
+        ListTransactionsResponse(
             throttle_time=0,
             error_code=ErrorCode.NONE,
             unknown_state_filters=unknown,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Container, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from barnabas.api.access import (
     EVERYTHING,
@@ -33,7 +33,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import PartitionMetadata
 from barnabas.names import check_topic
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from barnabas.replication.neighbours import Standing
 from barnabas.types import NO_LEADER
 
@@ -56,7 +56,7 @@ _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 )
 def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
-    decoded = request.decode()
+    decoded = request.decode(MetadataRequest)
     listener, version = request.listener, request.api_version
     if not _is_sound(decoded, version):
         return request.answer_in_steps(_refusal(decoded))
@@ -91,7 +91,7 @@ def _is_small(services: Services, wanted: _Wanted) -> bool:
     return count <= 2 * SMALL
 
 
-async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
+async def _later(services: Services, request: Request, decoded: MetadataRequest) -> Pieces:
     await services.metadata_shows(
         lambda: services.metadata.controller_id is not None, FIRST_UPDATE_TIMEOUT_MS
     )
@@ -111,13 +111,13 @@ async def _later(services: Services, request: Request, decoded: Any) -> Pieces:
     return await request.in_turns(_answer(services, request, decoded, wanted, errors))
 
 
-def _is_sound(decoded: Any, version: int) -> bool:
+def _is_sound(decoded: MetadataRequest, version: int) -> bool:
     """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only. There
     each has an id or a name."""
     topics = decoded.topics or ()
     if version >= IDS_FROM_VERSION:
         return all(topic.name is not None or topic.topic_id is not None for topic in topics)
-    return all(t.name is not None and getattr(t, "topic_id", None) is None for t in topics)
+    return all(t.name is not None and t.topic_id is None for t in topics)
 
 
 class _Wanted(NamedTuple):
@@ -129,7 +129,7 @@ class _Wanted(NamedTuple):
     """Named, but not to be described, or not to be created; of all topics they are left out."""
 
 
-def _wanted(services: Services, request: Request, decoded: Any) -> _Wanted:
+def _wanted(services: Services, request: Request, decoded: MetadataRequest) -> _Wanted:
     """What is asked for, as far as its sender may have it described."""
     asked = _asked(services, decoded, request.api_version)
     if services.authorizer is None:
@@ -147,12 +147,12 @@ def _wanted(services: Services, request: Request, decoded: Any) -> _Wanted:
     return wanted if asked.is_all else wanted._replace(denied=denied)
 
 
-def _asked(services: Services, decoded: Any, version: int) -> _Wanted:
+def _asked(services: Services, decoded: MetadataRequest, version: int) -> _Wanted:
     """Each topic once. If one is asked for by id, those asked for by name are passed over."""
     cache = services.metadata
     if decoded.topics is None or (version == 0 and not decoded.topics):
         return _Wanted(cache.topics(), [], False, True, [])
-    ids = [i for t in decoded.topics if (i := getattr(t, "topic_id", None)) is not None]
+    ids = [i for t in decoded.topics if (i := t.topic_id) is not None]
     if not ids:
         names = dict.fromkeys(t.name for t in decoded.topics if t.name is not None)
         return _Wanted(list(names), [], False, False, [])
@@ -166,8 +166,8 @@ def _asked(services: Services, decoded: Any, version: int) -> _Wanted:
     )
 
 
-def _to_create(services: Services, decoded: Any, wanted: _Wanted) -> list[str]:
-    allowed = getattr(decoded, "allow_auto_topic_creation", True)
+def _to_create(services: Services, decoded: MetadataRequest, wanted: _Wanted) -> list[str]:
+    allowed = decoded.allow_auto_topic_creation
     if wanted.is_all or wanted.by_id or not allowed:
         return []
     if not services.config.flag("auto.create.topics.enable"):
@@ -197,18 +197,18 @@ def _asked_leaders(services: Services, wanted: _Wanted) -> Iterator[int]:
 def _answer(
     services: Services,
     request: Request,
-    decoded: Any,
+    decoded: MetadataRequest,
     wanted: _Wanted,
     errors: dict[str, ErrorCode],
 ) -> Steps[Pieces]:
     """It may be of every partition of the cluster."""
     listener, version = request.listener, request.api_version
-    topics: list[Message] = []
+    topics: list[MetadataResponse.Topic] = []
     for topic_id in wanted.unknown_ids:
         topics.append(_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, topic_id))
         yield 1
     for name in wanted.names:
-        partitions: list[Message] | None = None
+        partitions: list[MetadataResponse.Partition] | None = None
         known = _sorted_partitions(services, name)
         if known is not None:
             partitions = yield from each(
@@ -220,21 +220,26 @@ def _answer(
     return (yield from request.answer_in_steps(_body(services, request, decoded, topics)))
 
 
-def _body(services: Services, request: Request, decoded: Any, topics: list[Message]) -> Message:
+def _body(
+    services: Services,
+    request: Request,
+    decoded: MetadataRequest,
+    topics: list[MetadataResponse.Topic],
+) -> MetadataResponse:
     controller_id = services.metadata.controller_id
-    return Message(
+    return MetadataResponse(
         throttle_time=0,
         brokers=broker_messages(services, request.listener),
         cluster_id=services.cluster_id,
         controller_id=-1 if controller_id is None else controller_id,
         topics=topics,
         cluster_authorized_operations=cluster_operations(services, request)
-        if getattr(decoded, "include_cluster_authorized_operations", False)
+        if decoded.include_cluster_authorized_operations
         else NOT_ASKED,
     )
 
 
-def _denied(services: Services, wanted: _Wanted) -> list[Message]:
+def _denied(services: Services, wanted: _Wanted) -> list[MetadataResponse.Topic]:
     """Topics that may not be described: without a name if they were found by their ids, else
     without an id, whether or not they exist."""
     error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
@@ -243,22 +248,22 @@ def _denied(services: Services, wanted: _Wanted) -> list[Message]:
     return [_unknown(error, None, services.metadata.topic_id(name)) for name in wanted.denied]
 
 
-def _refusal(decoded: Any) -> Message:
+def _refusal(decoded: MetadataRequest) -> MetadataResponse:
     """Every topic refused, as the original does with a request that it cannot make sense of."""
-    return Message(
+    return MetadataResponse(
         throttle_time=0,
         brokers=[],
         cluster_id=None,
         controller_id=-1,
         topics=[
-            _unknown(ErrorCode.INVALID_REQUEST, t.name or "", getattr(t, "topic_id", None))
-            for t in decoded.topics
+            _unknown(ErrorCode.INVALID_REQUEST, t.name or "", t.topic_id)
+            for t in decoded.topics or ()
         ],
         cluster_authorized_operations=NOT_ASKED,
     )
 
 
-def broker_messages(services: Services, listener: str) -> list[Message]:
+def broker_messages(services: Services, listener: str) -> list[MetadataResponse.Broker]:
     """Brokers that have the listener through which the client came; those that have just gone are
     named for a few seconds more."""
     messages = []
@@ -266,13 +271,17 @@ def broker_messages(services: Services, listener: str) -> list[Message]:
         endpoint = broker.endpoint(listener)
         if endpoint is not None:
             messages.append(
-                Message(node_id=broker.id, host=endpoint.host, port=endpoint.port, rack=broker.rack)
+                MetadataResponse.Broker(
+                    node_id=broker.id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                )
             )
     return messages
 
 
-def _unknown(error: ErrorCode, name: str | None, topic_id: uuid.UUID | None) -> Message:
-    return Message(
+def _unknown(
+    error: ErrorCode, name: str | None, topic_id: uuid.UUID | None
+) -> MetadataResponse.Topic:
+    return MetadataResponse.Topic(
         error_code=error,
         name=name,
         topic_id=topic_id,
@@ -290,17 +299,17 @@ def _sorted_partitions(services: Services, name: str) -> list[PartitionMetadata]
 def _topic(
     services: Services,
     request: Request,
-    decoded: Any,
+    decoded: MetadataRequest,
     name: str,
     errors: dict[str, ErrorCode],
-    partitions: list[Message] | None,
-) -> Message:
+    partitions: list[MetadataResponse.Partition] | None,
+) -> MetadataResponse.Topic:
     """A topic that was asked for by its name, or found by its id."""
     if partitions is None:
         error = errors.get(name) or unknown_topic_error(name)
         topic = _unknown(error, name, services.metadata.topic_id(name))
     else:
-        topic = Message(
+        topic = MetadataResponse.Topic(
             error_code=ErrorCode.NONE,
             name=name,
             topic_id=services.metadata.topic_id(name),
@@ -308,7 +317,7 @@ def _topic(
             partitions=partitions,
             topic_authorized_operations=NOT_ASKED,
         )
-    if getattr(decoded, "include_topic_authorized_operations", False):
+    if decoded.include_topic_authorized_operations:
         may = operations(services, request, ResourceType.TOPIC, name)
         topic.topic_authorized_operations = may
     return topic
@@ -332,7 +341,7 @@ def unknown_topic_error(name: str) -> ErrorCode:
 
 def partition_message(
     services: Services, partition: PartitionMetadata, listener: str, version: int = 12
-) -> Message:
+) -> MetadataResponse.Partition:
     """One partition; an unreachable leader is said as an error (reference 5.9).
 
     Unreachable is also a leader whose connection to this broker broke and that has no successor
@@ -354,7 +363,7 @@ def partition_message(
         isr = [r for r in isr if r in replicas]
         if error is ErrorCode.NONE and len(replicas) < len(partition.replicas):
             error = ErrorCode.REPLICA_NOT_AVAILABLE
-    return Message(
+    return MetadataResponse.Partition(
         error_code=error,
         partition_index=partition.partition,
         leader_id=leader,
@@ -362,7 +371,4 @@ def partition_message(
         replica_nodes=replicas,
         isr_nodes=isr,
         offline_replicas=list(partition.offline_replicas),
-        # Empty, not null: the original's own clients fall over a null.
-        eligible_leader_replicas=[],
-        last_known_elr=[],
     )

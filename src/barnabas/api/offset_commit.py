@@ -8,7 +8,6 @@ too, which bring their member epoch as the generation.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import answered, to_commit
@@ -20,10 +19,8 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import milliseconds
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
 
-DEFAULT_RETENTION_MS = -1
 MEMBER_EPOCHS_FROM = 9
 
 
@@ -37,15 +34,22 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
-    decoded = request.decode()
+    decoded = request.decode(OffsetCommitRequest)
     group_id = decoded.group_id
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, group_id):
         refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
-        topics = yield from answered(decoded.topics, lambda _: refused)
-        return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+        topics = yield from answered(
+            decoded.topics,
+            lambda _: refused,
+            OffsetCommitResponse.Topic,
+            OffsetCommitResponse.Partition,
+        )
+        return (
+            yield from request.answer_in_steps(OffsetCommitResponse(throttle_time=0, topics=topics))
+        )
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     now_ms = services.env.clock.wall_ms()
-    retention_ms = milliseconds(getattr(decoded, "retention_time", DEFAULT_RETENTION_MS))
+    retention_ms = decoded.retention_time
     expire_ms = None if retention_ms < 0 else now_ms + retention_ms
     offsets, errors = yield from to_commit(services, decoded.topics, readable, now_ms, expire_ms)
     if not offsets:
@@ -54,7 +58,7 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Futu
         CommitRequest(
             group_id=decoded.group_id,
             member_id=decoded.member_id,
-            instance_id=getattr(decoded, "group_instance_id", None),
+            instance_id=decoded.group_instance_id,
             generation=decoded.generation_id_or_member_epoch,
             offsets=offsets,
             knows_member_epochs=request.api_version >= MEMBER_EPOCHS_FROM,
@@ -63,6 +67,13 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Futu
     return when(result, lambda codes: at_once(_answer(request, decoded, {**errors, **codes})))
 
 
-def _answer(request: Request, decoded: Any, errors: Errors) -> Steps[Pieces]:
-    topics = yield from answered(decoded.topics, errors.__getitem__)
-    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+def _answer(request: Request, decoded: OffsetCommitRequest, errors: Errors) -> Steps[Pieces]:
+    topics = yield from answered(
+        decoded.topics,
+        errors.__getitem__,
+        OffsetCommitResponse.Topic,
+        OffsetCommitResponse.Partition,
+    )
+    return (
+        yield from request.answer_in_steps(OffsetCommitResponse(throttle_time=0, topics=topics))
+    )

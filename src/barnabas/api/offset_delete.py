@@ -14,7 +14,7 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import Errors
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from barnabas.types import TopicPartition
 
 
@@ -28,11 +28,13 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _delete(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(OffsetDeleteRequest)
     kind, group_id = ResourceType.GROUP, decoded.group_id
     if not is_allowed(services, request, AclOperation.DELETE, kind, group_id):
         error_code = ErrorCode.GROUP_AUTHORIZATION_FAILED
-        return request.answer(Message(error_code=error_code, throttle_time=0, topics=[]))
+        return request.answer(
+            OffsetDeleteResponse(error_code=error_code, throttle_time=0, topics=[])
+        )
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     errors: Errors = {}
     for topic in decoded.topics:
@@ -47,8 +49,15 @@ async def _delete(services: Services, request: Request) -> Pieces:
     try:
         errors.update(await services.groups.offsets.delete(decoded.group_id, known))
     except KafkaError as error:
-        return request.answer(Message(error_code=error.code, throttle_time=0, topics=[]))
-    answers = answered(decoded.topics, errors.__getitem__)
+        return request.answer(
+            OffsetDeleteResponse(error_code=error.code, throttle_time=0, topics=[])
+        )
+    answers = answered(
+        decoded.topics,
+        errors.__getitem__,
+        OffsetDeleteResponse.Topic,
+        OffsetDeleteResponse.Partition,
+    )
     topics = await request.in_turns_if_long(answers)
-    message = Message(error_code=ErrorCode.NONE, throttle_time=0, topics=topics)
+    message = OffsetDeleteResponse(error_code=ErrorCode.NONE, throttle_time=0, topics=topics)
     return await request.in_turns_if_long(request.answer_in_steps(message))

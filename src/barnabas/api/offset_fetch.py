@@ -8,11 +8,11 @@ epoch with v9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol, TypeVar
 
 from barnabas.api.access import allowed, is_allowed
+from barnabas.api.positions import MakeTopic
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
@@ -21,8 +21,12 @@ from barnabas.coordinator.group.offset_manager import FetchedOffset
 from barnabas.coordinator.group.records.group_metadata import CommittedOffset
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
-from barnabas.types import NO_EPOCH, TopicPartition
+from barnabas.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchResponse
+from barnabas.types import TopicPartition
+
+T = TypeVar("T")
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
 
 GROUP_ERROR_FROM = 2
 BATCHED_FROM = 8
@@ -41,49 +45,71 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    decoded = request.decode()
-    stable = getattr(decoded, "require_stable", False)
+    decoded = request.decode(OffsetFetchRequest)
+    stable = decoded.require_stable
     if request.api_version >= BATCHED_FROM:
         groups = []
         for asked in decoded.groups:
             groups.append((yield from _group(services, request, asked, stable)))
             yield 1
-        return (yield from request.answer_in_steps(Message(throttle_time=0, groups=groups)))
-    group = yield from _group(services, request, decoded, stable)
-    if group.error_code != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
-        if group.error_code == ErrorCode.GROUP_AUTHORIZATION_FAILED:
-            return request.answer(Message(topics=[]))  # as the original does, who says nothing
-        names = _names(decoded.topics) or ()
-        nothing = CommittedOffset(-1)
-        group.topics = yield from _topics(
-            [FetchedOffset(partition=n, value=nothing, error=group.error_code) for n in names]
+        return (
+            yield from request.answer_in_steps(OffsetFetchResponse(throttle_time=0, groups=groups))
         )
-    message = Message(throttle_time=0, topics=group.topics, error_code=group.error_code)
+    asked = OffsetFetchRequest.Group(
+        group_id=decoded.group_id,
+        topics=None
+        if decoded.topics is None
+        else [
+            OffsetFetchRequest.Topics(name=t.name, partition_indexes=t.partition_indexes)
+            for t in decoded.topics
+        ],
+    )
+    error, found = yield from _fetch(services, request, asked, stable)
+    if error != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
+        if error == ErrorCode.GROUP_AUTHORIZATION_FAILED:
+            # as the original does, who says nothing
+            return request.answer(OffsetFetchResponse(topics=[]))
+        nothing = CommittedOffset(-1)
+        found = [
+            FetchedOffset(partition=n, value=nothing, error=error) for n in _names(asked) or ()
+        ]
+    topics = yield from _topics(found, OffsetFetchResponse.Topic, OffsetFetchResponse.Partition)
+    message = OffsetFetchResponse(throttle_time=0, topics=topics, error_code=error)
     return (yield from request.answer_in_steps(message))
 
 
-def _names(topics: Sequence[Any] | None) -> list[TopicPartition] | None:
-    if topics is None:
+def _names(asked: OffsetFetchRequest.Group) -> list[TopicPartition] | None:
+    if asked.topics is None:
         return None
-    return [TopicPartition(t.name, index) for t in topics for index in t.partition_indexes]
+    return [TopicPartition(t.name, index) for t in asked.topics for index in t.partition_indexes]
 
 
-def _group(services: Services, request: Request, asked: Any, stable: bool) -> Steps[Message]:
-    """What is denied comes last; of all positions it is left out."""
+def _group(
+    services: Services, request: Request, asked: OffsetFetchRequest.Group, stable: bool
+) -> Steps[OffsetFetchResponse.Group]:
+    error, found = yield from _fetch(services, request, asked, stable)
+    topics = yield from _topics(found, OffsetFetchResponse.Topics, OffsetFetchResponse.Partitions)
+    return OffsetFetchResponse.Group(group_id=asked.group_id, topics=topics, error_code=error)
+
+
+def _fetch(
+    services: Services, request: Request, asked: OffsetFetchRequest.Group, stable: bool
+) -> Steps[tuple[ErrorCode, list[FetchedOffset]]]:
+    """The positions of a group, or its error. What is denied comes last; of all positions it is
+    left out."""
     group_id = asked.group_id
     if not is_allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP, group_id):
-        refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
-        return Message(group_id=group_id, topics=[], error_code=refused)
+        return ErrorCode.GROUP_AUTHORIZATION_FAILED, []
     quiet = asked.topics is None
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC, quiet=quiet)
     fetch = partial(
         services.groups.offsets.fetch,
         group_id,
         require_stable=stable,
-        member_id=getattr(asked, "member_id", None),
-        member_epoch=getattr(asked, "member_epoch", NO_EPOCH),
+        member_id=asked.member_id,
+        member_epoch=asked.member_epoch,
     )
-    names = _names(asked.topics)
+    names = _names(asked)
     hidden: list[FetchedOffset] = []
     if names is not None:
         nothing, error_code = CommittedOffset(-1), ErrorCode.TOPIC_AUTHORIZATION_FAILED
@@ -99,17 +125,30 @@ def _group(services: Services, request: Request, asked: Any, stable: bool) -> St
             yield 1
             found += fetch((names or [])[start : start + NAMES_AT_ONCE])
     except KafkaError as error:
-        return Message(group_id=group_id, topics=[], error_code=error.code)
-    topics = yield from _topics([f for f in found if f.partition.topic in described] + hidden)
-    return Message(group_id=group_id, topics=topics, error_code=ErrorCode.NONE)
+        return error.code, []
+    return ErrorCode.NONE, [f for f in found if f.partition.topic in described] + hidden
 
 
-def _topics(found: list[FetchedOffset]) -> Steps[list[Message]]:
-    topics: dict[str, list[Message]] = {}
+class _MakePartition(Protocol[P_co]):
+    def __call__(
+        self,
+        *,
+        partition_index: int,
+        committed_offset: int,
+        committed_leader_epoch: int,
+        metadata: str | None,
+        error_code: int,
+    ) -> P_co: ...
+
+
+def _topics(
+    found: list[FetchedOffset], make_topic: MakeTopic[P, T], make_partition: _MakePartition[P]
+) -> Steps[list[T]]:
+    topics: dict[str, list[P]] = {}
     for position in found:
         value = position.value
         topics.setdefault(position.partition.topic, []).append(
-            Message(
+            make_partition(
                 partition_index=position.partition.partition,
                 committed_offset=value.offset,
                 committed_leader_epoch=value.leader_epoch,
@@ -118,4 +157,4 @@ def _topics(found: list[FetchedOffset]) -> Steps[list[Message]]:
             )
         )
         yield 1
-    return [Message(name=name, partitions=partitions) for name, partitions in topics.items()]
+    return [make_topic(name=name, partitions=parts) for name, parts in topics.items()]

@@ -15,7 +15,10 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+)
 from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
 
 
@@ -36,18 +39,28 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     described: Container[str] = EVERYTHING
     if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION, quiet=True):
         described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
-    for topic in request.decode().topics:
-        describe: Callable[[Any], Message] = partial(_partition, services, topic.topic)
+    for topic in request.decode(OffsetForLeaderEpochRequest).topics:
+        describe: Callable[[Any], OffsetForLeaderEpochResponse.EpochEndOffset] = partial(
+            _partition, services, topic.topic
+        )
         if topic.topic not in described:
             describe = _denied
         partitions = yield from each(topic.partitions, describe)
-        topics.append(Message(topic=topic.topic, partitions=partitions))
+        topics.append(
+            OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult(
+                topic=topic.topic, partitions=partitions
+            )
+        )
         yield 1
-    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+    return (
+        yield from request.answer_in_steps(
+            OffsetForLeaderEpochResponse(throttle_time=0, topics=topics)
+        )
+    )
 
 
-def _nothing(wanted: Any, error: ErrorCode) -> Message:
-    return Message(
+def _nothing(wanted: Any, error: ErrorCode) -> OffsetForLeaderEpochResponse.EpochEndOffset:
+    return OffsetForLeaderEpochResponse.EpochEndOffset(
         error_code=error,
         partition=wanted.partition,
         leader_epoch=NO_EPOCH,
@@ -55,16 +68,18 @@ def _nothing(wanted: Any, error: ErrorCode) -> Message:
     )
 
 
-def _denied(wanted: Any) -> Message:
+def _denied(wanted: Any) -> OffsetForLeaderEpochResponse.EpochEndOffset:
     return _nothing(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
 
 
-def _partition(services: Services, topic: str, wanted: Any) -> Message:
+def _partition(
+    services: Services, topic: str, wanted: Any
+) -> OffsetForLeaderEpochResponse.EpochEndOffset:
     answer = _nothing(wanted, ErrorCode.NONE)
     try:
         found = services.replicas.end_of_epoch(
             TopicPartition(topic, wanted.partition),
-            getattr(wanted, "current_leader_epoch", NO_EPOCH),
+            wanted.current_leader_epoch,
             wanted.leader_epoch,
         )
         answer.leader_epoch, answer.end_offset = found

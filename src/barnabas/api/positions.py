@@ -3,23 +3,29 @@ and an answer of the same form with an error code for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Callable, Container, Sequence
+from typing import Protocol, TypeVar
 
 from barnabas.api.request import Steps
 from barnabas.api.services import Services
 from barnabas.coordinator.group.offset_manager import Errors
 from barnabas.coordinator.group.records.group_metadata import CommittedOffset
 from barnabas.errors import ErrorCode
-from barnabas.protocol.message import Message
-from barnabas.types import NO_EPOCH, TopicPartition
+from barnabas.protocol.messages.offset_commit import OffsetCommitRequest
+from barnabas.protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
+from barnabas.types import TopicPartition
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = TypeVar("P")
+P_contra = TypeVar("P_contra", contravariant=True)
 
 Positions = list[tuple[TopicPartition, CommittedOffset]]
 
 
 def to_commit(
     services: Services,
-    topics: list[Any],
+    topics: Sequence[OffsetCommitRequest.Topic] | Sequence[TxnOffsetCommitRequest.Topic],
     readable: Container[str],
     now_ms: int,
     expire_ms: int | None = None,
@@ -40,7 +46,7 @@ def to_commit(
                 continue
             position = CommittedOffset(
                 partition.committed_offset,
-                getattr(partition, "committed_leader_epoch", NO_EPOCH),
+                partition.committed_leader_epoch,
                 partition.committed_metadata or "",
                 now_ms,
                 expire_ms,
@@ -49,17 +55,42 @@ def to_commit(
     return positions, errors
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def partitions(self) -> Sequence[_Numbered]: ...
+
+
+class _Numbered(Protocol):
+    @property
+    def partition_index(self) -> int: ...
+
+
+class MakeTopic(Protocol[P_contra, T_co]):
+    """The class of an answer's topics."""
+
+    def __call__(self, *, name: str, partitions: Sequence[P_contra]) -> T_co: ...
+
+
+class _MakePartition(Protocol[T_co]):
+    def __call__(self, *, partition_index: int, error_code: int) -> T_co: ...
+
+
 def answered(
-    topics: list[Any], error_of: Callable[[TopicPartition], ErrorCode]
-) -> Steps[list[Message]]:
+    topics: Sequence[_Named],
+    error_of: Callable[[TopicPartition], ErrorCode],
+    make_topic: MakeTopic[P, T],
+    make_partition: _MakePartition[P],
+) -> Steps[list[T]]:
     """The answer's topics, in the order of the request's."""
     answers = []
     for topic in topics:
         partitions = []
         for p in topic.partitions:
             code = error_of(TopicPartition(topic.name, p.partition_index))
-            partitions.append(Message(partition_index=p.partition_index, error_code=code))
+            partitions.append(make_partition(partition_index=p.partition_index, error_code=code))
             yield 1
         if partitions:
-            answers.append(Message(name=topic.name, partitions=partitions))
+            answers.append(make_topic(name=topic.name, partitions=partitions))
     return answers

@@ -15,12 +15,13 @@ from barnabas.protocol.codec import (
     encode_response,
     encode_response_in_steps,
 )
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import ApiMessage, ResponseMessage
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 from barnabas.types import Buffer
 
 T = TypeVar("T")
 V = TypeVar("V")
+M = TypeVar("M", bound=ApiMessage)
 
 ITEMS_AT_ONCE = 32
 """Of a long request, that a coroutine looks at before it gives way."""
@@ -86,15 +87,21 @@ class Request:
     """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     principal: KafkaPrincipal = ANONYMOUS
     """Who asks, as the listener has authenticated him."""
-    decoded: Any = None
+    decoded: ApiMessage | None = None
     """The body, if it has been decoded in steps already."""
     from_broker: bool = False
     """Whether it says that another broker has sent it: then it does not wait for clients."""
     line: Runner | None = None
     """The connection, in whose turns long work is carried out."""
 
-    def decode(self) -> Any:
-        """The body as kio describes it. Raises InvalidRequest."""
+    def decode(self, kind: type[M]) -> M:
+        """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""
+        message = self.body()
+        assert isinstance(message, kind)
+        return message
+
+    def body(self) -> ApiMessage:
+        """The same of any API."""
         if self.decoded is not None:
             return self.decoded
         return decode_request(self.api_key, self.api_version, self.frame, self.body_offset)
@@ -139,11 +146,11 @@ class Request:
         if position % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
             await self.give_way()
 
-    def answer(self, message: Message) -> Pieces:
+    def answer(self, message: ResponseMessage) -> Pieces:
         """``message`` as the response frame of this request."""
         return [encode_response(self.api_key, self.api_version, self.correlation_id, message)]
 
-    def answer_in_steps(self, message: Message) -> Steps[Pieces]:
+    def answer_in_steps(self, message: ResponseMessage) -> Steps[Pieces]:
         """The same for a message that may be long."""
         frame = yield from encode_response_in_steps(
             self.api_key, self.api_version, self.correlation_id, message

@@ -11,22 +11,28 @@ from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.sasl_authenticate import (
+    SaslAuthenticateRequest,
+    SaslAuthenticateResponse,
+)
+from barnabas.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 
 
 @serves(ApiKey.SASL_HANDSHAKE, ANYBODY)
 def handle_handshake(services: Services, request: Request) -> Answer:
     """No mechanism is on offer."""
-    request.decode()
-    return request.answer(Message(error_code=ErrorCode.ILLEGAL_SASL_STATE, mechanisms=[]))
+    request.decode(SaslHandshakeRequest)
+    return request.answer(
+        SaslHandshakeResponse(error_code=ErrorCode.ILLEGAL_SASL_STATE, mechanisms=[])
+    )
 
 
 @serves(ApiKey.SASL_AUTHENTICATE, ANYBODY)
 def handle_authenticate(services: Services, request: Request) -> Answer:
     """Whatever the bytes say."""
-    request.decode()
+    request.decode(SaslAuthenticateRequest)
     return request.answer(
-        Message(
+        SaslAuthenticateResponse(
             error_code=ErrorCode.ILLEGAL_SASL_STATE,
             error_message="SaslAuthenticate request received after successful authentication",
             auth_bytes=b"",

@@ -7,6 +7,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 
 
 @serves(ApiKey.STOP_REPLICA, on_cluster(AclOperation.CLUSTER_ACTION))
@@ -16,5 +17,5 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _apply(services: Services, request: Request) -> Pieces:
-    message = await services.replicas.stop_replica(request.decode())
+    message = await services.replicas.stop_replica(request.decode(StopReplicaRequest))
     return await request.in_turns_if_long(request.answer_in_steps(message))

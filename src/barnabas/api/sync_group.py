@@ -14,7 +14,7 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.classic.member import SyncRequest, SyncResult
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 PROTOCOL_FROM = 5
 
@@ -22,9 +22,9 @@ PROTOCOL_FROM = 5
 @serves(ApiKey.SYNC_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the leader of the group."""
-    decoded = request.decode()
-    protocol_type = getattr(decoded, "protocol_type", None)
-    protocol = getattr(decoded, "protocol_name", None)
+    decoded = request.decode(SyncGroupRequest)
+    protocol_type = decoded.protocol_type
+    protocol = decoded.protocol_name
     if request.api_version >= PROTOCOL_FROM and (protocol_type is None or protocol is None):
         refused = SyncResult(error=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         return _answer(request, refused)
@@ -34,7 +34,7 @@ def handle(services: Services, request: Request) -> Answer:
         decoded.group_id,
         SyncRequest(
             member_id=decoded.member_id,
-            instance_id=getattr(decoded, "group_instance_id", None),
+            instance_id=decoded.group_instance_id,
             generation=decoded.generation_id,
             protocol_type=protocol_type,
             protocol=protocol,
@@ -50,7 +50,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _answer(request: Request, synced: SyncResult) -> Pieces:
     return request.answer(
-        Message(
+        SyncGroupResponse(
             throttle_time=0,
             error_code=synced.error,
             protocol_type=synced.protocol_type,

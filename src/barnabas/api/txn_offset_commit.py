@@ -7,8 +7,6 @@ COORDINATOR_LOAD_IN_PROGRESS is called COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
 
 from __future__ import annotations
 
-from typing import Any
-
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import Positions, answered, to_commit
 from barnabas.api.registry import of_each, serves
@@ -22,7 +20,10 @@ from barnabas.coordinator.group.writing import OFFSET_ERRORS
 from barnabas.coordinator.transaction.verification import told_to_client
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+)
 from barnabas.types import NO_SEQUENCE, TopicPartition
 
 ABORTABLE_FROM = 4
@@ -43,11 +44,18 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _commit(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(TxnOffsetCommitRequest)
     refused = _refusal(services, request, decoded)
     if refused != ErrorCode.NONE:
-        topics = await request.in_turns_if_long(answered(decoded.topics, lambda _: refused))
-        return request.answer(Message(throttle_time=0, topics=topics))
+        topics = await request.in_turns_if_long(
+            answered(
+                decoded.topics,
+                lambda _: refused,
+                TxnOffsetCommitResponse.Topic,
+                TxnOffsetCommitResponse.Partition,
+            )
+        )
+        return request.answer(TxnOffsetCommitResponse(throttle_time=0, topics=topics))
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     now_ms = services.env.clock.wall_ms()
     offsets, errors = await request.in_turns_if_long(
@@ -58,7 +66,7 @@ async def _commit(services: Services, request: Request) -> Pieces:
     return await request.in_turns_if_long(_answer(request, decoded, errors))
 
 
-def _refusal(services: Services, request: Request, decoded: Any) -> ErrorCode:
+def _refusal(services: Services, request: Request, decoded: TxnOffsetCommitRequest) -> ErrorCode:
     """The id is asked about first."""
     kind = ResourceType.TRANSACTIONAL_ID
     if not is_allowed(services, request, AclOperation.WRITE, kind, decoded.transactional_id):
@@ -71,7 +79,7 @@ def _refusal(services: Services, request: Request, decoded: Any) -> ErrorCode:
 async def _append(
     services: Services,
     request: Request,
-    decoded: Any,
+    decoded: TxnOffsetCommitRequest,
     offsets: Positions,
 ) -> Errors:
     if not decoded.group_id:
@@ -92,9 +100,9 @@ async def _append(
     result = services.groups.offsets.commit(
         CommitRequest(
             group_id=decoded.group_id,
-            member_id=getattr(decoded, "member_id", ""),
-            instance_id=getattr(decoded, "group_instance_id", None),
-            generation=getattr(decoded, "generation_id", -1),
+            member_id=decoded.member_id,
+            instance_id=decoded.group_instance_id,
+            generation=decoded.generation_id,
             offsets=offsets,
             producer_id=decoded.producer_id,
             producer_epoch=decoded.producer_epoch,
@@ -104,12 +112,16 @@ async def _append(
     return result if isinstance(result, dict) else await result
 
 
-def _answer(request: Request, decoded: Any, errors: Errors) -> Steps[Pieces]:
+def _answer(request: Request, decoded: TxnOffsetCommitRequest, errors: Errors) -> Steps[Pieces]:
     def code(name: TopicPartition) -> ErrorCode:
         error = errors[name]
         if error == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and request.api_version < LOADING_FROM:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         return error
 
-    topics = yield from answered(decoded.topics, code)
-    return (yield from request.answer_in_steps(Message(throttle_time=0, topics=topics)))
+    topics = yield from answered(
+        decoded.topics, code, TxnOffsetCommitResponse.Topic, TxnOffsetCommitResponse.Partition
+    )
+    return (
+        yield from request.answer_in_steps(TxnOffsetCommitResponse(throttle_time=0, topics=topics))
+    )

@@ -8,16 +8,15 @@ resource). Other arrays are empty, other fields have their defaults.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from barnabas.api.request import Pieces, Request
 from barnabas.errors import ErrorCode
 from barnabas.protocol.codec import message_schema
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import ApiMessage, message_class, struct_class
 from barnabas.protocol.schema import Field, Struct
 
 TEXT: Final = "The server experienced an unexpected error when processing the request."
-_Refusal: TypeAlias = tuple[ErrorCode, str]
 _SAME: Final = {
     "topic": "name",
     "name": "topic",
@@ -36,30 +35,44 @@ _NAMES_OF_KEYS: Final = (
 _OTHER_ERRORS: Final = ("topic_config_error_code",)
 
 
+class _Refusal(NamedTuple):
+    answer: type[ApiMessage]
+    error: ErrorCode
+    text: str
+
+
 def error_answer(
     request: Request, error: ErrorCode = ErrorCode.UNKNOWN_SERVER_ERROR, text: str = TEXT
 ) -> Pieces | None:
     """The whole response, or None if the API has no room for an error. Raises InvalidRequest if the
     request cannot be decoded."""
-    question = request.decode()
+    question = request.body()
     asked = message_schema(request.api_key, request.api_version, response=False)
     given = message_schema(request.api_key, request.api_version, response=True)
-    message, has_room = _fill(given, asked, question, (error, text))
+    refusal = _Refusal(message_class(request.api_key, response=True), error, text)
+    message, has_room = _fill(given, asked, question, refusal)
     return request.answer(message) if has_room else None
+
+
+def short_answer(request: Request, error: ErrorCode, text: str) -> Pieces:
+    """A response that says nothing of what was asked for."""
+    given = message_schema(request.api_key, request.api_version, response=True)
+    refusal = _Refusal(message_class(request.api_key, response=True), error, text)
+    return request.answer(_fill(given, None, None, refusal)[0])
 
 
 def _fill(
     given: Struct, asked: Field | Struct | None, question: Any, refusal: _Refusal
-) -> tuple[Message, bool]:
+) -> tuple[Any, bool]:
     """A struct of the answer, and whether an error code stands in it."""
     values: dict[str, Any] = {}
     has_room = False
     for field in given.fields:
         if field.name.endswith("error_code") and field.name not in _OTHER_ERRORS:
-            values[field.name] = int(refusal[0])
+            values[field.name] = int(refusal.error)
             has_room = True
         elif field.name == "error_message" and field.nullable:
-            values[field.name] = refusal[1]
+            values[field.name] = refusal.text
         elif field.array and field.struct is not None:
             values[field.name], inside = _elements(field, asked, question, refusal)
             has_room = has_room or inside
@@ -67,7 +80,8 @@ def _fill(
             values[field.name], _ = _fill(field.struct, None, None, refusal)
         else:
             _copy(field, asked, question, values)
-    return Message(**values), has_room
+    missing = {field.name: field.default for field in given.fields if field.name not in values}
+    return struct_class(refusal.answer, given.name)(**missing, **values), has_room
 
 
 def _copy(
@@ -91,7 +105,7 @@ def _is_position(name: str) -> bool:
 
 def _elements(
     field: Field, asked: Field | Struct | None, question: Any, refusal: _Refusal
-) -> tuple[list[Message], bool]:
+) -> tuple[list[Any], bool]:
     """One element for each of the question's."""
     assert field.struct is not None
     if not isinstance(asked, Struct):

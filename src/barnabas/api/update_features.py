@@ -15,7 +15,7 @@ from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import TEXTS, ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE = 1, 2, 3
 KINDS_FROM = 1
@@ -25,8 +25,10 @@ KINDS_FROM = 1
 @serves(ApiKey.UPDATE_FEATURES, on_cluster(AclOperation.ALTER, refuse_in_one_word))
 def handle(services: Services, request: Request) -> Answer:
     """The reason for each feature, once."""
-    decoded = request.decode()
-    answer = Message(throttle_time=0, error_code=ErrorCode.NONE, error_message=None, results=[])
+    decoded = request.decode(UpdateFeaturesRequest)
+    answer = UpdateFeaturesResponse(
+        throttle_time=0, error_code=ErrorCode.NONE, error_message=None, results=[]
+    )
     if not services.controller.is_active:
         answer.error_code = ErrorCode.NOT_CONTROLLER
         answer.error_message = TEXTS[ErrorCode.NOT_CONTROLLER]
@@ -35,7 +37,7 @@ def handle(services: Services, request: Request) -> Answer:
     for update in decoded.feature_updates:
         first.setdefault(update.feature, update)
     answer.results = [
-        Message(
+        UpdateFeaturesResponse.UpdatableFeatureResult(
             feature=name,
             error_code=ErrorCode.INVALID_REQUEST,
             error_message=_reason(update, _kind(update, request.api_version)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 
 
 @serves(ApiKey.UPDATE_METADATA, on_cluster(AclOperation.CLUSTER_ACTION))
@@ -19,7 +19,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _apply(services: Services, request: Request) -> Pieces:
-    decoded = request.decode()
+    decoded = request.decode(UpdateMetadataRequest)
     await services.replicas.registered()
     before = {topic: services.metadata.topic_id(topic) for topic in _known(services, decoded)}
     answer = await services.replicas.update_metadata(decoded)
@@ -33,8 +33,8 @@ async def _apply(services: Services, request: Request) -> Pieces:
     return request.answer(answer)
 
 
-def _known(services: Services, decoded: Any) -> Iterator[str]:
+def _known(services: Services, decoded: UpdateMetadataRequest) -> Iterator[str]:
     """The topics of a request that this broker has heard of before."""
-    names = [t.topic_name for t in getattr(decoded, "topic_states", None) or ()]
-    names += [p.topic_name for p in getattr(decoded, "ungrouped_partition_states", None) or ()]
+    names = [t.topic_name for t in decoded.topic_states]
+    names += [p.topic_name for p in decoded.ungrouped_partition_states]
     return (name for name in names if services.metadata.partitions(name) is not None)

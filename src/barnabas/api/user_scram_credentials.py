@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from barnabas.api.access import is_allowed_on_cluster
 from barnabas.api.registry import of_each, serves
@@ -19,7 +19,14 @@ from barnabas.api.unexpected import TEXT
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_user_scram_credentials import (
+    AlterUserScramCredentialsRequest,
+    AlterUserScramCredentialsResponse,
+)
+from barnabas.protocol.messages.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse,
+)
 from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512
 from barnabas.security.sasl.scram import ITERATIONS_MAX, ITERATIONS_MIN, credential_of
 from barnabas.zk import paths
@@ -29,10 +36,6 @@ from barnabas.zk.scram import Credentials, read_users
 MECHANISMS: Final[Mapping[int, str]] = {1: SCRAM_SHA_256, 2: SCRAM_SHA_512}
 _NO_NAME = "Username must not be empty"
 _NOT_THERE = "Attempt to delete a user credential that does not exist"
-
-
-def _result(user: str, error: ErrorCode, message: str | None) -> Message:
-    return Message(user=user, error_code=error, error_message=message, credential_infos=[])
 
 
 @serves(
@@ -46,9 +49,10 @@ def handle_describe(services: Services, request: Request) -> Answer:
 
 
 async def _describe(services: Services, request: Request) -> Pieces:
-    users = request.decode().users
+    users = request.decode(DescribeUserScramCredentialsRequest).users
     named = Counter(user.name for user in users or ())
-    error, text, results = ErrorCode.NONE, "", []
+    error, text = ErrorCode.NONE, ""
+    results: list[DescribeUserScramCredentialsResponse.Result] = []
     try:
         found = await services.in_zookeeper(
             read_users(services.zookeeper, [n for n in named if n] if named else None)
@@ -59,55 +63,52 @@ async def _describe(services: Services, request: Request) -> Pieces:
     except KafkaError as failure:
         error, text = failure.code, failure.message
     return request.answer(
-        Message(throttle_time=0, error_code=error, error_message=text, results=results)
-    )
-
-
-def _denied(user: str) -> Message:
-    return Message(
-        user=user,
-        error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
-        error_message=None,
-        credential_infos=[],
+        DescribeUserScramCredentialsResponse(
+            throttle_time=0, error_code=error, error_message=text, results=results
+        )
     )
 
 
 def _refusal(request: Request) -> Answer:
     """For each who was asked about one answer that does not name him. The original has none at all
     for all users; its client waits until it gives up."""
-    refused = _denied("")
+    code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    refused = DescribeUserScramCredentialsResponse.Result(
+        user="", error_code=code, error_message=None, credential_infos=[]
+    )
+    users = request.decode(DescribeUserScramCredentialsRequest).users or ()
     return request.answer(
-        Message(
-            throttle_time=0,
-            error_code=refused.error_code,
-            error_message=None,
-            results=[refused for _ in request.decode().users or ()],
+        DescribeUserScramCredentialsResponse(
+            throttle_time=0, error_code=code, error_message=None, results=[refused for _ in users]
         )
     )
 
 
-def _described(name: str, times: int, found: Mapping[str, Credentials]) -> Message:
+def _described(
+    name: str, times: int, found: Mapping[str, Credentials]
+) -> DescribeUserScramCredentialsResponse.Result:
+    error, text = ErrorCode.NONE, ""
     if not name:
-        return _result(name, ErrorCode.RESOURCE_NOT_FOUND, _NO_NAME)
-    if times > 1:
-        return _result(
-            name,
-            ErrorCode.DUPLICATE_RESOURCE,
-            "Cannot describe SCRAM credentials for the same user twice in a single request:"
-            f" {name}",
+        error, text = ErrorCode.RESOURCE_NOT_FOUND, _NO_NAME
+    elif times > 1:
+        error = ErrorCode.DUPLICATE_RESOURCE
+        text = (
+            f"Cannot describe SCRAM credentials for the same user twice in a single request: {name}"
         )
-    if name not in found:
-        return _result(
-            name,
-            ErrorCode.RESOURCE_NOT_FOUND,
-            f"Attempt to describe a user credential that does not exist: {name}",
-        )
-    result = _result(name, ErrorCode.NONE, "")
-    result.credential_infos = [
-        Message(mechanism=number, iterations=found[name][mechanism].iterations)
-        for number, mechanism in MECHANISMS.items()
-        if mechanism in found[name]
-    ]
+    elif name not in found:
+        error = ErrorCode.RESOURCE_NOT_FOUND
+        text = f"Attempt to describe a user credential that does not exist: {name}"
+    result = DescribeUserScramCredentialsResponse.Result(
+        user=name, error_code=error, error_message=text, credential_infos=[]
+    )
+    if error == ErrorCode.NONE:
+        result.credential_infos = [
+            DescribeUserScramCredentialsResponse.CredentialInfo(
+                mechanism=number, iterations=found[name][mechanism].iterations
+            )
+            for number, mechanism in MECHANISMS.items()
+            if mechanism in found[name]
+        ]
     return result
 
 
@@ -118,25 +119,48 @@ def _once(found: Mapping[str, Credentials]) -> Iterable[tuple[str, int]]:
 @serves(ApiKey.ALTER_USER_SCRAM_CREDENTIALS, of_each((ResourceType.CLUSTER, AclOperation.ALTER)))
 def handle_alter(services: Services, request: Request) -> Answer:
     """One result for each user."""
-    decoded = request.decode()
-    users = dict.fromkeys(entry.name for entry in (*decoded.deletions, *decoded.upsertions))
+    decoded = request.decode(AlterUserScramCredentialsRequest)
+    users = dict.fromkeys(
+        [*(d.name for d in decoded.deletions), *(u.name for u in decoded.upsertions)]
+    )
     if not services.controller.is_active:
         results = [_result(name, ErrorCode.NOT_CONTROLLER, None) for name in users]
-        return request.answer(Message(throttle_time=0, results=results))
+        return request.answer(AlterUserScramCredentialsResponse(throttle_time=0, results=results))
     if not is_allowed_on_cluster(services, request, AclOperation.ALTER):
-        return request.answer(Message(throttle_time=0, results=[_denied(n) for n in users]))
+        return request.answer(
+            AlterUserScramCredentialsResponse(throttle_time=0, results=[_denied(n) for n in users])
+        )
     return _altered(services, request, list(users), decoded)
 
 
-async def _altered(services: Services, request: Request, users: list[str], decoded: Any) -> Pieces:
+def _result(
+    user: str, error: ErrorCode, message: str | None
+) -> AlterUserScramCredentialsResponse.Result:
+    return AlterUserScramCredentialsResponse.Result(
+        user=user, error_code=error, error_message=message
+    )
+
+
+def _denied(user: str) -> AlterUserScramCredentialsResponse.Result:
+    return _result(user, ErrorCode.CLUSTER_AUTHORIZATION_FAILED, None)
+
+
+async def _altered(
+    services: Services,
+    request: Request,
+    users: list[str],
+    decoded: AlterUserScramCredentialsRequest,
+) -> Pieces:
     results = []
     for name in users:
         refusal = _refused(name, decoded)
         results.append(refusal or await _alter(services, name, decoded))
-    return request.answer(Message(throttle_time=0, results=results))
+    return request.answer(AlterUserScramCredentialsResponse(throttle_time=0, results=results))
 
 
-async def _alter(services: Services, name: str, decoded: Any) -> Message:
+async def _alter(
+    services: Services, name: str, decoded: AlterUserScramCredentialsRequest
+) -> AlterUserScramCredentialsResponse.Result:
     deletions = [MECHANISMS[d.mechanism] for d in decoded.deletions if d.name == name]
     upsertions = {
         mechanism: credential_of(
@@ -162,19 +186,21 @@ async def _alter(services: Services, name: str, decoded: Any) -> Message:
     return _result(name, ErrorCode.NONE, "")
 
 
-def _refused(name: str, decoded: Any) -> Message | None:
+def _refused(
+    name: str, decoded: AlterUserScramCredentialsRequest
+) -> AlterUserScramCredentialsResponse.Result | None:
     """What speaks against the changes of one user, before they are tried."""
     deletions = [d for d in decoded.deletions if d.name == name]
     upsertions = [u for u in decoded.upsertions if u.name == name]
     if not name:
         return _result(name, ErrorCode.UNACCEPTABLE_CREDENTIAL, _NO_NAME)
-    if any(entry.mechanism not in MECHANISMS for entry in (*deletions, *upsertions)):
+    mechanisms = Counter([*(d.mechanism for d in deletions), *(u.mechanism for u in upsertions)])
+    if any(mechanism not in MECHANISMS for mechanism in mechanisms):
         return _result(name, ErrorCode.UNSUPPORTED_SASL_MECHANISM, "Unknown SCRAM mechanism")
     for entry in upsertions:
         if not ITERATIONS_MIN <= entry.iterations <= ITERATIONS_MAX:
             amount = "few" if entry.iterations < ITERATIONS_MIN else "many"
             return _result(name, ErrorCode.UNACCEPTABLE_CREDENTIAL, f"Too {amount} iterations")
-    mechanisms = Counter(entry.mechanism for entry in (*deletions, *upsertions))
     if any(times > 1 for times in mechanisms.values()):
         return _result(
             name,

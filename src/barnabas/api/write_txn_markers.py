@@ -18,7 +18,10 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.write_txn_markers import (
+    WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
+)
 from barnabas.records.batch import ControlType, EndTransactionMarker, build_marker
 from barnabas.replication.append_request import ACKS_ALL, AppendRequest, ProduceEntry
 from barnabas.replication.results import ProduceResult
@@ -38,7 +41,7 @@ def handle(services: Services, request: Request) -> Answer:
         services, request, AclOperation.ALTER, quiet=True
     ) and not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
         return refuse_as_a_whole(services, request)
-    markers = request.decode().markers
+    markers = request.decode(WriteTxnMarkersRequest).markers
     now_ms = services.env.clock.wall_ms()
     entries = [entry for marker in markers for entry in _entries(marker, now_ms)]
     timeout_ms = services.config.integer("request.timeout.ms")
@@ -79,15 +82,25 @@ def _answer(
         topics = []
         for topic in marker.topics:
             found = [next(left) for _ in topic.partition_indexes]
-            topics.append(Message(name=topic.name, partitions=[_partition(r) for r in found]))
+            topics.append(
+                WriteTxnMarkersResponse.WritableTxnMarkerTopicResult(
+                    name=topic.name, partitions=[_partition(r) for r in found]
+                )
+            )
             if topic.name == OFFSETS_TOPIC:
                 written = [r.partition for r in found if r.error == ErrorCode.NONE]
                 services.groups.offsets.end_transaction(
                     marker.producer_id, written, commit=marker.transaction_result
                 )
-        answers.append(Message(producer_id=marker.producer_id, topics=topics))
-    return request.answer(Message(markers=answers))
+        answers.append(
+            WriteTxnMarkersResponse.WritableTxnMarkerResult(
+                producer_id=marker.producer_id, topics=topics
+            )
+        )
+    return request.answer(WriteTxnMarkersResponse(markers=answers))
 
 
-def _partition(result: ProduceResult) -> Message:
-    return Message(partition_index=result.partition, error_code=result.error)
+def _partition(result: ProduceResult) -> WriteTxnMarkersResponse.WritableTxnMarkerPartitionResult:
+    return WriteTxnMarkersResponse.WritableTxnMarkerPartitionResult(
+        partition_index=result.partition, error_code=result.error
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.controlled_shutdown import ControlledShutdownRequest
 from barnabas.replication.controller_channel import ControllerChannel
 from barnabas.types import Broker
 
@@ -34,7 +34,7 @@ async def hand_over(
         broker = registered()  # maybe anew, since the last attempt
         if broker is None:
             break
-        request = Message(broker_id=broker.id, broker_epoch=broker.epoch)
+        request = ControlledShutdownRequest(broker_id=broker.id, broker_epoch=broker.epoch)
         try:
             answer = await channel.send(
                 ApiKey.CONTROLLED_SHUTDOWN, CONTROLLED_SHUTDOWN_VERSION, request

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.allocate_producer_ids import AllocateProducerIdsRequest
 from barnabas.replication.controller_channel import ControllerChannel
 
 log = logging.getLogger("kafka.server")
@@ -84,7 +84,7 @@ class ProducerIds:
         epoch = self._broker_epoch()
         if epoch is None:
             return None
-        request = Message(broker_id=self._broker_id, broker_epoch=epoch)
+        request = AllocateProducerIdsRequest(broker_id=self._broker_id, broker_epoch=epoch)
         try:
             answer = await self._channel.send(
                 ApiKey.ALLOCATE_PRODUCER_IDS, ALLOCATE_VERSION, request

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
+from msgspec.structs import asdict
 
 from barnabas.authorizer.acl import (
     CLUSTER_NAME,
@@ -26,7 +27,9 @@ from barnabas.cli.output import print_json, print_table
 from barnabas.client.acls import create_acls, delete_acls, describe_acls
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.logs import visible
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_acls import CreateAclsRequest
+from barnabas.protocol.messages.delete_acls import DeleteAclsRequest
+from barnabas.protocol.messages.describe_acls import DescribeAclsRequest
 from barnabas.security.principal import USER, KafkaPrincipal
 
 CLIENT_ID = "barnabas-acl"
@@ -250,7 +253,7 @@ def delete(
     if not everything and filters == _filters(principal, _nothing(), (), False):
         raise click.UsageError("name resources or operations, or give --all")
 
-    async def run() -> list[Message]:
+    async def run() -> list[CreateAclsRequest.AclCreation]:
         async with ClusterClient(bootstrap_server, CLIENT_ID) as client:
             return await delete_acls(client, [_filter(wanted) for wanted in filters])
 
@@ -343,14 +346,16 @@ async def _described(bootstrap: Bootstrap, filters: Iterable[AclBindingFilter]) 
     found: dict[AclBinding, None] = {}
     async with ClusterClient(bootstrap, CLIENT_ID) as client:
         for wanted in filters:
-            for message in await describe_acls(client, _filter(wanted)):
+            for message in await describe_acls(
+                client, DescribeAclsRequest(**asdict(_filter(wanted)))
+            ):
                 found[_binding(message)] = None
     return sorted(found)
 
 
-def _creation(binding: AclBinding) -> Message:
+def _creation(binding: AclBinding) -> CreateAclsRequest.AclCreation:
     pattern, entry = binding
-    return Message(
+    return CreateAclsRequest.AclCreation(
         resource_type=int(pattern.resource_type),
         resource_name=pattern.name,
         resource_pattern_type=int(pattern.pattern_type),
@@ -361,8 +366,8 @@ def _creation(binding: AclBinding) -> Message:
     )
 
 
-def _filter(wanted: AclBindingFilter) -> Message:
-    return Message(
+def _filter(wanted: AclBindingFilter) -> DeleteAclsRequest.Filter:
+    return DeleteAclsRequest.Filter(
         resource_type_filter=int(wanted.resource_type),
         resource_name_filter=wanted.name,
         pattern_type_filter=int(wanted.pattern_type),
@@ -373,7 +378,7 @@ def _filter(wanted: AclBindingFilter) -> Message:
     )
 
 
-def _binding(message: Message) -> AclBinding:
+def _binding(message: CreateAclsRequest.AclCreation) -> AclBinding:
     """What a broker says. Numbers that are new to us are UNKNOWN."""
 
     def known(kind: Any, number: int) -> Any:

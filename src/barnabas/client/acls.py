@@ -1,4 +1,4 @@
-"""ACLs, seen and changed by a client. An ACL is a Message with the fields of CreateAcls."""
+"""ACLs, seen and changed by a client. An ACL is an entry of CreateAcls."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_acls import CreateAclsRequest
+from barnabas.protocol.messages.delete_acls import DeleteAclsRequest
+from barnabas.protocol.messages.describe_acls import DescribeAclsRequest
 
 VERSION = 3
 
 
-async def create_acls(client: ClusterClient, creations: Sequence[Message]) -> None:
+async def create_acls(
+    client: ClusterClient, creations: Sequence[CreateAclsRequest.AclCreation]
+) -> None:
     """Add ACLs; adding one that is there does nothing. Raises ClientError for the first that was
     refused, Unreachable."""
-    message = Message(creations=list(creations))
+    message = CreateAclsRequest(creations=list(creations))
     answer = await client.any_broker(ApiKey.CREATE_ACLS, VERSION, message)
     for asked, result in zip(creations, answer.results, strict=False):
         if result.error_code:
@@ -23,13 +27,15 @@ async def create_acls(client: ClusterClient, creations: Sequence[Message]) -> No
             raise ClientError(what, result.error_code, result.error_message)
 
 
-async def describe_acls(client: ClusterClient, wanted: Message) -> list[Message]:
+async def describe_acls(
+    client: ClusterClient, wanted: DescribeAclsRequest
+) -> list[CreateAclsRequest.AclCreation]:
     """The ACLs that a filter finds. Raises ClientError, Unreachable."""
     answer = await client.any_broker(ApiKey.DESCRIBE_ACLS, VERSION, wanted)
     if answer.error_code:
         raise ClientError("ACLs", answer.error_code, answer.error_message)
     return [
-        Message(
+        CreateAclsRequest.AclCreation(
             resource_type=resource.resource_type,
             resource_name=resource.resource_name,
             resource_pattern_type=resource.pattern_type,
@@ -43,10 +49,12 @@ async def describe_acls(client: ClusterClient, wanted: Message) -> list[Message]
     ]
 
 
-async def delete_acls(client: ClusterClient, filters: Sequence[Message]) -> list[Message]:
+async def delete_acls(
+    client: ClusterClient, filters: Sequence[DeleteAclsRequest.Filter]
+) -> list[CreateAclsRequest.AclCreation]:
     """Delete what filters find; what was deleted. Raises ClientError for the first that was
     refused, Unreachable."""
-    message = Message(filters=list(filters))
+    message = DeleteAclsRequest(filters=list(filters))
     answer = await client.any_broker(ApiKey.DELETE_ACLS, VERSION, message)
     deleted = []
     for result in answer.filter_results:
@@ -56,6 +64,15 @@ async def delete_acls(client: ClusterClient, filters: Sequence[Message]) -> list
             if acl.error_code:
                 what = f"ACL for {acl.principal}"
                 raise ClientError(what, acl.error_code, acl.error_message)
-            acl.resource_pattern_type = acl.pattern_type
-            deleted.append(acl)
+            deleted.append(
+                CreateAclsRequest.AclCreation(
+                    resource_type=acl.resource_type,
+                    resource_name=acl.resource_name,
+                    resource_pattern_type=acl.pattern_type,
+                    principal=acl.principal,
+                    host=acl.host,
+                    operation=acl.operation,
+                    permission_type=acl.permission_type,
+                )
+            )
     return deleted

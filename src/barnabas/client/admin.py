@@ -10,7 +10,9 @@ from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller,
 from barnabas.client.errors import ClientError, Unanswered, Unfinished
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.create_topics import CreateTopicsRequest
+from barnabas.protocol.messages.delete_topics import DeleteTopicsRequest
+from barnabas.protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 
 CREATE_TOPICS_VERSION = 7
 DELETE_TOPICS_VERSION = 6
@@ -39,17 +41,22 @@ async def create_topic(
     """Create a topic, and wait until its partitions have leaders; -1 takes the cluster's default.
     Raises ClientError, Unreachable; Unfinished (a ClientError) if the controller has begun and
     nothing more happens."""
-    request = Message(
+    request = CreateTopicsRequest(
         topics=[
-            Message(
+            CreateTopicsRequest.CreatableTopic(
                 name=name,
                 num_partitions=-1 if assignments else partitions,
                 replication_factor=-1 if assignments else replication_factor,
                 assignments=[
-                    Message(partition_index=p, broker_ids=list(ids))
+                    CreateTopicsRequest.CreatableReplicaAssignment(
+                        partition_index=p, broker_ids=list(ids)
+                    )
                     for p, ids in (assignments or {}).items()
                 ],
-                configs=[Message(name=k, value=v) for k, v in (configs or {}).items()],
+                configs=[
+                    CreateTopicsRequest.CreatableTopicConfig(name=k, value=v)
+                    for k, v in (configs or {}).items()
+                ],
             )
         ],
         timeout=AT_ONCE_MS,
@@ -68,7 +75,9 @@ async def create_topic(
 
 async def delete_topic(client: ClusterClient, name: str) -> None:
     """Delete a topic, and wait until it is gone. Raises ClientError, Unreachable."""
-    request = Message(topics=[Message(name=name, topic_id=None)], timeout=AT_ONCE_MS)
+    request = DeleteTopicsRequest(
+        topics=[DeleteTopicsRequest.DeleteTopicState(name=name, topic_id=None)], timeout=AT_ONCE_MS
+    )
     code = await _asked(
         client,
         lambda: client.ask_controller(ApiKey.DELETE_TOPICS, DELETE_TOPICS_VERSION, request),
@@ -119,13 +128,21 @@ async def alter_topic(
     client: ClusterClient, name: str, configs: Mapping[str, str], deleted: Sequence[str] = ()
 ) -> None:
     """Set and delete a topic's own settings, all or none. Raises ClientError."""
-    changes = [Message(name=k, config_operation=SET, value=v) for k, v in configs.items()]
-    changes += [Message(name=k, config_operation=DELETE, value=None) for k in deleted]
-    resource = Message(resource_type=TOPIC_RESOURCE, resource_name=name, configs=changes)
+    changes = [
+        IncrementalAlterConfigsRequest.AlterableConfig(name=k, config_operation=SET, value=v)
+        for k, v in configs.items()
+    ]
+    changes += [
+        IncrementalAlterConfigsRequest.AlterableConfig(name=k, config_operation=DELETE, value=None)
+        for k in deleted
+    ]
+    resource = IncrementalAlterConfigsRequest.AlterConfigsResource(
+        resource_type=TOPIC_RESOURCE, resource_name=name, configs=changes
+    )
     response = await client.controller(
         ApiKey.INCREMENTAL_ALTER_CONFIGS,
         INCREMENTAL_ALTER_CONFIGS_VERSION,
-        Message(resources=[resource], validate_only=False),
+        IncrementalAlterConfigsRequest(resources=[resource], validate_only=False),
     )
     result = response.responses[0]
     if int(result.error_code):

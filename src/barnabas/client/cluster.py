@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from barnabas.client.errors import ClientError, Unanswered, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView, cluster_view
@@ -16,7 +16,9 @@ from barnabas.errors import ConfigError, ErrorCode
 from barnabas.names import number_in
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection, RequestTimedOut
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import ApiMessage, RequestMessage, ResponseT
+from barnabas.protocol.messages.describe_cluster import DescribeClusterRequest
+from barnabas.protocol.messages.metadata import MetadataRequest
 from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, AuthenticationRefused, ClientSecurity
 
@@ -97,8 +99,10 @@ class ClusterClient:
         self, topics: Sequence[str] | None = None, *, auto_create: bool = False
     ) -> ClusterView:
         """Metadata of all topics, or of those named; kept in ``view``."""
-        message = Message(
-            topics=None if topics is None else [Message(topic_id=None, name=t) for t in topics],
+        message = MetadataRequest(
+            topics=None
+            if topics is None
+            else [MetadataRequest.Topic(topic_id=None, name=t) for t in topics],
             allow_auto_topic_creation=auto_create,
             include_topic_authorized_operations=False,
         )
@@ -112,12 +116,14 @@ class ClusterClient:
         answer = await self.any_broker(
             ApiKey.DESCRIBE_CLUSTER,
             DESCRIBE_CLUSTER_VERSION,
-            Message(include_cluster_authorized_operations=False),
+            DescribeClusterRequest(include_cluster_authorized_operations=False),
         )
         alive = {int(b.broker_id) for b in answer.brokers}
         return replace(view, brokers={i: b for i, b in view.brokers.items() if i in alive})
 
-    async def any_broker(self, api: ApiKey, version: int, message: Message) -> Any:
+    async def any_broker(
+        self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The response of the first broker that answers. Known brokers are asked before the
         bootstrap addresses."""
         loop = asyncio.get_running_loop()
@@ -138,14 +144,18 @@ class ClusterClient:
                 raise Unreachable(f"no broker of {hosts} answers ({last})")
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def broker(self, broker_id: int, api: ApiKey, version: int, message: Message) -> Any:
+    async def broker(
+        self, broker_id: int, api: ApiKey, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The response of one broker. ConnectionError if it is not known or cannot be reached."""
         broker = self.view.brokers.get(broker_id)
         if broker is None:
             raise ConnectionError(f"broker {broker_id} is not in the cluster")
         return await self.send((broker.host, broker.port), api, version, message)
 
-    async def controller(self, api: ApiKey, version: int, message: Message) -> Any:
+    async def controller(
+        self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The response of the controller. It may get the request twice if its connection is lost.
         Raises Unreachable if nobody is controller for ``timeout_ms``, Unfinished if it works on the
         request for more than ``ANSWER_MS``."""
@@ -161,7 +171,9 @@ class ClusterClient:
                     raise no_controller() from None
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def ask_controller(self, api: ApiKey, version: int, message: Message) -> Any:
+    async def ask_controller(
+        self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The response of the controller, which gets the request once at most. Raises Unreachable
         if nobody is controller for ``timeout_ms``, Unanswered once the request is sent."""
         loop = asyncio.get_running_loop()
@@ -185,7 +197,7 @@ class ClusterClient:
             is_late = isinstance(error, RequestTimedOut)
             raise Unanswered(broker.id, error, is_late=is_late) from error
 
-    async def post(self, broker_id: int, api: ApiKey, version: int, message: Message) -> None:
+    async def post(self, broker_id: int, api: ApiKey, version: int, message: ApiMessage) -> None:
         """Send a request that is not answered. ConnectionError if it cannot be sent."""
         broker = self.view.brokers.get(broker_id)
         if broker is None:
@@ -206,7 +218,13 @@ class ClusterClient:
             self._connections[address] = connection
         return connection
 
-    async def send(self, address: Address, api: ApiKey, version: int, message: Message) -> Any:
+    async def send(
+        self,
+        address: Address,
+        api: ApiKey,
+        version: int,
+        message: RequestMessage[ResponseT],
+    ) -> ResponseT:
         """Send to one address, over the connection kept for it."""
         connection = await self._connection(address)
         try:

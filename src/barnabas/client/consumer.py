@@ -10,7 +10,8 @@ from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
 from barnabas.client.errors import RETRIABLE, ClientError, Unreachable
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.fetch import FetchRequest
+from barnabas.protocol.messages.list_offsets import ListOffsetsRequest
 from barnabas.records.batch import Record, iterate_batches, iterate_records
 from barnabas.types import CONSUMER_REPLICA_ID, TopicPartition
 
@@ -34,14 +35,14 @@ async def list_offset(client: ClusterClient, tp: TopicPartition, timestamp: int)
     every record is older. Raises ClientError, Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
-    request = Message(
+    request = ListOffsetsRequest(
         replica_id=CONSUMER_REPLICA_ID,
         isolation_level=0,
         topics=[
-            Message(
+            ListOffsetsRequest.Topic(
                 name=tp.topic,
                 partitions=[
-                    Message(
+                    ListOffsetsRequest.Partition(
                         partition_index=tp.partition, current_leader_epoch=-1, timestamp=timestamp
                     )
                 ],
@@ -122,10 +123,10 @@ def _fetch_request(
     max_bytes: int,
     max_wait_ms: int,
     read_committed: bool,
-) -> Message:
+) -> FetchRequest:
     """The request names the leader epoch that this client knows. A broker that has become a
     follower then answers with an error about its role, not with OFFSET_OUT_OF_RANGE."""
-    return Message(
+    return FetchRequest(
         replica_id=CONSUMER_REPLICA_ID,
         max_wait=max_wait_ms,
         min_bytes=1,
@@ -134,10 +135,10 @@ def _fetch_request(
         session_id=0,
         session_epoch=-1,
         topics=[
-            Message(
+            FetchRequest.Topic(
                 topic=tp.topic,
                 partitions=[
-                    Message(
+                    FetchRequest.Partition(
                         partition=tp.partition,
                         current_leader_epoch=leader_epoch,
                         fetch_offset=offset,

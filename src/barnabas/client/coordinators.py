@@ -4,15 +4,18 @@ moves."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import RequestTimedOut
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import RequestMessage, ResponseT
+from barnabas.protocol.messages.find_coordinator import FindCoordinatorRequest
+
+T = TypeVar("T")
 
 FIND_COORDINATOR_VERSION = 4
 GROUP, TRANSACTION = 0, 1
@@ -36,16 +39,16 @@ async def ask_coordinator(
     key: str,
     api: ApiKey,
     version: int,
-    request: Message,
-    error: Callable[[Any], int],
+    request: RequestMessage[ResponseT],
+    error: Callable[[ResponseT], int],
     *,
     again: Collection[ErrorCode] = ASK_AGAIN,
-) -> tuple[int, Any]:
+) -> tuple[int, ResponseT]:
     """(broker id, response) of a key's coordinator. Looks it up again when it has moved; asks once
     more after an error in ``again``. Raises ClientError, Unreachable."""
     asked = -1
 
-    async def ask() -> Any:
+    async def ask() -> ResponseT:
         nonlocal asked
         asked = await find_coordinator(client, kind, key)
         return await client.broker(asked, api, version, request)
@@ -56,7 +59,7 @@ async def ask_coordinator(
 
 async def find_coordinator(client: ClusterClient, kind: int, key: str) -> int:
     """The broker that coordinates a key just now. Raises ClientError, Unreachable."""
-    request = Message(key_type=kind, coordinator_keys=[key])
+    request = FindCoordinatorRequest(key_type=kind, coordinator_keys=[key])
     response = await client.any_broker(ApiKey.FIND_COORDINATOR, FIND_COORDINATOR_VERSION, request)
     found = response.coordinators[0]
     if int(found.error_code):
@@ -70,12 +73,12 @@ async def find_coordinator(client: ClusterClient, kind: int, key: str) -> int:
 
 async def retried(
     client: ClusterClient,
-    ask: Callable[[], Any],
-    error: Callable[[Any], int],
+    ask: Callable[[], Awaitable[T]],
+    error: Callable[[T], int],
     what: str,
     *,
     again: Collection[ErrorCode] = ASK_AGAIN,
-) -> Any:
+) -> T:
     """The response of ``ask()``, asked until ``error(response)`` is NONE. Raises ClientError,
     Unreachable."""
     loop = asyncio.get_running_loop()

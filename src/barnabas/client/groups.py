@@ -5,12 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.coordinators import GROUP, ask_coordinator, retried
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+from barnabas.protocol.messages.delete_groups import DeleteGroupsRequest
+from barnabas.protocol.messages.describe_groups import DescribeGroupsRequest
+from barnabas.protocol.messages.list_groups import ListGroupsRequest
+from barnabas.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from barnabas.protocol.messages.offset_fetch import OffsetFetchRequest
 from barnabas.types import NO_EPOCH, TopicPartition
 
 LIST_GROUPS_VERSION = 5
@@ -69,7 +73,7 @@ async def list_groups(client: ClusterClient) -> list[GroupListing]:
     """All groups of all brokers that are there, by name. Raises ClientError, Unreachable."""
     alive = (await client.status([])).brokers
     found: dict[str, GroupListing] = {}
-    request = Message(states_filter=[], types_filter=[])
+    request = ListGroupsRequest(states_filter=[], types_filter=[])
     for broker in sorted(alive):
         response = await retried(
             client,
@@ -98,7 +102,7 @@ async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
         group,
         ApiKey.DESCRIBE_GROUPS,
         DESCRIBE_GROUPS_VERSION,
-        Message(groups=[group], include_authorized_operations=False),
+        DescribeGroupsRequest(groups=[group], include_authorized_operations=False),
         lambda response: int(response.groups[0].error_code),
     )
     found = response.groups[0]
@@ -134,7 +138,7 @@ async def _consumer_group(
             coordinator,
             ApiKey.CONSUMER_GROUP_DESCRIBE,
             CONSUMER_GROUP_DESCRIBE_VERSION,
-            Message(group_ids=[group], include_authorized_operations=False),
+            ConsumerGroupDescribeRequest(group_ids=[group], include_authorized_operations=False),
         )
     except OSError:
         return None  # a broker that does not know the request closes the connection
@@ -176,7 +180,9 @@ async def committed_offsets(client: ClusterClient, group: str) -> dict[TopicPart
         group,
         ApiKey.OFFSET_FETCH,
         OFFSET_FETCH_VERSION,
-        Message(groups=[Message(group_id=group, topics=None)], require_stable=False),
+        OffsetFetchRequest(
+            groups=[OffsetFetchRequest.Group(group_id=group, topics=None)], require_stable=False
+        ),
         lambda response: int(response.groups[0].error_code),
     )
     return {
@@ -190,25 +196,27 @@ async def commit_offsets(
     client: ClusterClient, group: str, offsets: Mapping[TopicPartition, int]
 ) -> None:
     """Set positions of a group without members. Raises ClientError, Unreachable."""
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[OffsetCommitRequest.Partition]] = {}
     for partition, offset in offsets.items():
         topics.setdefault(partition.topic, []).append(
-            Message(
+            OffsetCommitRequest.Partition(
                 partition_index=partition.partition,
                 committed_offset=offset,
                 committed_leader_epoch=NO_EPOCH,
                 committed_metadata="",
             )
         )
-    request = Message(
+    request = OffsetCommitRequest(
         group_id=group,
         generation_id_or_member_epoch=NO_GENERATION,
         member_id="",
         group_instance_id=None,
-        topics=[Message(name=name, partitions=parts) for name, parts in topics.items()],
+        topics=[
+            OffsetCommitRequest.Topic(name=name, partitions=parts) for name, parts in topics.items()
+        ],
     )
 
-    def error(response: Any) -> int:
+    def error(response: OffsetCommitResponse) -> int:
         codes = (int(p.error_code) for t in response.topics for p in t.partitions)
         return next((code for code in codes if code), 0)
 
@@ -225,7 +233,7 @@ async def delete_group(client: ClusterClient, group: str) -> None:
         group,
         ApiKey.DELETE_GROUPS,
         DELETE_GROUPS_VERSION,
-        Message(groups_names=[group]),
+        DeleteGroupsRequest(groups_names=[group]),
         lambda response: int(response.results[0].error_code),
     )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from barnabas.errors import ErrorCode
+from barnabas.protocol.messages.metadata import MetadataResponse
 from barnabas.types import NO_EPOCH
 
 
@@ -93,7 +92,7 @@ class ClusterView:
         return view.partitions[partition].leader_epoch
 
 
-def cluster_view(response: Any) -> ClusterView:
+def cluster_view(response: MetadataResponse) -> ClusterView:
     """From a decoded Metadata response, version 10 or newer."""
     return ClusterView(
         cluster_id=response.cluster_id,
@@ -108,9 +107,7 @@ def cluster_view(response: Any) -> ClusterView:
             str(t.name): TopicView(
                 name=str(t.name),
                 topic_id=t.topic_id,
-                error=int(
-                    t.error_code.value if isinstance(t.error_code, ErrorCode) else t.error_code
-                ),
+                error=int(t.error_code),
                 internal=bool(t.is_internal),
                 partitions=tuple(
                     PartitionView(

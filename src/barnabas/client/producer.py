@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
 from barnabas.client.errors import RETRIABLE, ClientError, Unreachable
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.init_producer_id import InitProducerIdRequest
+from barnabas.protocol.messages.produce import ProduceRequest, ProduceResponse
 from barnabas.records.batch import Record, build_batch
 from barnabas.records.compression import Codec
 from barnabas.types import NO_PRODUCER_ID, TopicPartition
@@ -70,7 +70,7 @@ class Producer:
             self._producer_id, self._producer_epoch = await self._new_producer_id()
 
     async def _new_producer_id(self) -> tuple[int, int]:
-        request = Message(
+        request = InitProducerIdRequest(
             transactional_id=None,
             transaction_timeout=-1,
             producer_id=NO_PRODUCER_ID,
@@ -118,14 +118,18 @@ class Producer:
 
     async def _deliver(self, tp: TopicPartition, batch: bytearray) -> int:
         deadline = asyncio.get_running_loop().time() + self._delivery_timeout_s
-        request = Message(
+        request = ProduceRequest(
             transactional_id=self._transactional_id,
             acks=self._acks,
             timeout=self._request_timeout_ms,
             topic_data=[
-                Message(
+                ProduceRequest.TopicProduceData(
                     name=tp.topic,
-                    partition_data=[Message(index=tp.partition, records=bytes(batch))],
+                    partition_data=[
+                        ProduceRequest.PartitionProduceData(
+                            index=tp.partition, records=bytes(batch)
+                        )
+                    ],
                 )
             ],
         )
@@ -144,7 +148,9 @@ class Producer:
             await asyncio.sleep(RETRY_PAUSE_S)
             await self._client.metadata([tp.topic])
 
-    async def _attempt(self, tp: TopicPartition, request: Message) -> Any:
+    async def _attempt(
+        self, tp: TopicPartition, request: ProduceRequest
+    ) -> ProduceResponse.PartitionProduceResponse | int:
         """The partition's result, or an error code when there is none."""
         leader = self._client.view.leader(tp.topic, tp.partition)
         if leader is None:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller
 from barnabas.client.errors import ClientError
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import RequestMessage
+from barnabas.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+)
+from barnabas.protocol.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
+from barnabas.protocol.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+)
 from barnabas.types import TopicPartition
+
+A = TypeVar(
+    "A",
+    AlterPartitionReassignmentsResponse,
+    ListPartitionReassignmentsResponse,
+    ElectLeadersResponse,
+)
 
 ELECT_LEADERS_VERSION = 2
 REASSIGNMENTS_VERSION = 0
@@ -39,14 +55,19 @@ async def reassign(
 ) -> Outcomes:
     """Begin to move partitions to other replicas, or (None) cancel their moves. Returns when the
     moves have begun. Raises ClientError, Unreachable."""
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[AlterPartitionReassignmentsRequest.ReassignablePartition]] = {}
     for tp, target in targets.items():
         replicas = None if target is None else list(target)
-        asked = Message(partition_index=tp.partition, replicas=replicas)
+        asked = AlterPartitionReassignmentsRequest.ReassignablePartition(
+            partition_index=tp.partition, replicas=replicas
+        )
         topics.setdefault(tp.topic, []).append(asked)
-    request = Message(
+    request = AlterPartitionReassignmentsRequest(
         timeout=client.timeout_ms,
-        topics=[Message(name=name, partitions=asked) for name, asked in topics.items()],
+        topics=[
+            AlterPartitionReassignmentsRequest.ReassignableTopic(name=name, partitions=asked)
+            for name, asked in topics.items()
+        ],
     )
     api = ApiKey.ALTER_PARTITION_REASSIGNMENTS
     answer = await _ask(client, api, REASSIGNMENTS_VERSION, request, lambda a: [a.error_code])
@@ -60,7 +81,7 @@ async def reassign(
 
 async def list_moves(client: ClusterClient) -> list[Move]:
     """Partitions that are on the move. Raises ClientError, Unreachable."""
-    request = Message(timeout=client.timeout_ms, topics=None)
+    request = ListPartitionReassignmentsRequest(timeout=client.timeout_ms, topics=None)
     api = ApiKey.LIST_PARTITION_REASSIGNMENTS
     answer = await _ask(client, api, REASSIGNMENTS_VERSION, request, lambda a: [a.error_code])
     return sorted(
@@ -86,14 +107,17 @@ async def elect_leaders(
     topics: dict[str, list[int]] = {}
     for tp in partitions or ():
         topics.setdefault(tp.topic, []).append(tp.partition)
-    asked = [Message(topic=topic, partitions=numbers) for topic, numbers in topics.items()]
-    request = Message(
+    asked = [
+        ElectLeadersRequest.TopicPartitions(topic=topic, partitions=numbers)
+        for topic, numbers in topics.items()
+    ]
+    request = ElectLeadersRequest(
         election_type=UNCLEAN if unclean else PREFERRED,
         topic_partitions=None if partitions is None else asked,
         timeout=client.timeout_ms,
     )
 
-    def codes(answer: Any) -> list[int]:
+    def codes(answer: ElectLeadersResponse) -> list[int]:
         results = [p for t in answer.replica_election_results for p in t.partition_result]
         return [answer.error_code, *(p.error_code for p in results)]
 
@@ -107,8 +131,12 @@ async def elect_leaders(
 
 
 async def _ask(
-    client: ClusterClient, api: ApiKey, version: int, request: Message, codes: Any
-) -> Any:
+    client: ClusterClient,
+    api: ApiKey,
+    version: int,
+    request: RequestMessage[A],
+    codes: Callable[[A], list[int]],
+) -> A:
     """The controller's answer, asked again while it moves; ``codes`` finds the errors in it, the
     one of the whole answer first."""
     deadline = asyncio.get_running_loop().time() + client.timeout_ms / 1000
@@ -121,11 +149,19 @@ async def _ask(
             raise no_controller()
         await asyncio.sleep(RETRY_PAUSE_S)
     if errors[0]:
-        raise ClientError(api.name.lower(), errors[0], getattr(answer, "error_message", None))
+        raise ClientError(
+            api.name.lower(),
+            errors[0],
+            None if isinstance(answer, ElectLeadersResponse) else answer.error_message,
+        )
     return answer
 
 
-def _outcome(tp: TopicPartition, result: Any) -> ClientError | None:
+def _outcome(
+    tp: TopicPartition,
+    result: AlterPartitionReassignmentsResponse.ReassignablePartitionResponse
+    | ElectLeadersResponse.PartitionResult,
+) -> ClientError | None:
     if not result.error_code:
         return None
     return ClientError(str(tp), int(result.error_code), result.error_message)

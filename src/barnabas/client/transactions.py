@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.coordinators import ASK_AGAIN, GROUP, TRANSACTION, ask_coordinator
@@ -11,7 +10,12 @@ from barnabas.client.errors import ClientError
 from barnabas.client.producer import Producer
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import RequestMessage, ResponseT
+from barnabas.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
+from barnabas.protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
+from barnabas.protocol.messages.end_txn import EndTxnRequest
+from barnabas.protocol.messages.init_producer_id import InitProducerIdRequest
+from barnabas.protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
 from barnabas.records.batch import Record
 from barnabas.types import NO_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
 
@@ -49,6 +53,10 @@ class TransactionalProducer(Producer):
         self._open = False
 
     @property
+    def _id(self) -> str:
+        return self._transactional_id or ""
+
+    @property
     def identity(self) -> tuple[int, int]:
         """(producer id, epoch)."""
         return self._producer_id, self._producer_epoch
@@ -58,12 +66,13 @@ class TransactionalProducer(Producer):
         response = await self._ask(
             ApiKey.INIT_PRODUCER_ID,
             INIT_PRODUCER_ID_VERSION,
-            Message(
+            InitProducerIdRequest(
                 transactional_id=self._transactional_id,
                 transaction_timeout=self._timeout_ms,
                 producer_id=NO_PRODUCER_ID,
                 producer_epoch=NO_PRODUCER_EPOCH,
             ),
+            lambda response: response.error_code,
         )
         self._producer_id = int(response.producer_id)
         self._producer_epoch = int(response.producer_epoch)
@@ -85,11 +94,13 @@ class TransactionalProducer(Producer):
         await self._ask(
             ApiKey.ADD_PARTITIONS_TO_TXN,
             ADD_PARTITIONS_TO_TXN_VERSION,
-            Message(
-                v3_and_below_transactional_id=self._transactional_id,
+            AddPartitionsToTxnRequest(
+                v3_and_below_transactional_id=self._id,
                 v3_and_below_producer_id=self._producer_id,
                 v3_and_below_producer_epoch=self._producer_epoch,
-                v3_and_below_topics=[Message(name=tp.topic, partitions=[tp.partition])],
+                v3_and_below_topics=[
+                    AddPartitionsToTxnRequest.Topic(name=tp.topic, partitions=[tp.partition])
+                ],
             ),
             lambda response: _first(
                 p.partition_error_code
@@ -102,19 +113,23 @@ class TransactionalProducer(Producer):
 
     async def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Let positions of a group without members be part of the transaction."""
-        producer = {
-            "transactional_id": self._transactional_id,
-            "producer_id": self._producer_id,
-            "producer_epoch": self._producer_epoch,
-            "group_id": group,
-        }
-        await self._ask(ApiKey.ADD_OFFSETS_TO_TXN, ADD_OFFSETS_TO_TXN_VERSION, Message(**producer))
+        await self._ask(
+            ApiKey.ADD_OFFSETS_TO_TXN,
+            ADD_OFFSETS_TO_TXN_VERSION,
+            AddOffsetsToTxnRequest(
+                transactional_id=self._id,
+                producer_id=self._producer_id,
+                producer_epoch=self._producer_epoch,
+                group_id=group,
+            ),
+            lambda response: response.error_code,
+        )
         self._open = True
         topics = [
-            Message(
+            TxnOffsetCommitRequest.Topic(
                 name=tp.topic,
                 partitions=[
-                    Message(
+                    TxnOffsetCommitRequest.Partition(
                         partition_index=tp.partition,
                         committed_offset=offset,
                         committed_leader_epoch=NO_EPOCH,
@@ -130,8 +145,12 @@ class TransactionalProducer(Producer):
             group,
             ApiKey.TXN_OFFSET_COMMIT,
             TXN_OFFSET_COMMIT_VERSION,
-            Message(
-                **producer, generation_id=-1, member_id="", group_instance_id=None, topics=topics
+            TxnOffsetCommitRequest(
+                transactional_id=self._id,
+                group_id=group,
+                producer_id=self._producer_id,
+                producer_epoch=self._producer_epoch,
+                topics=topics,
             ),
             lambda response: _first(p.error_code for t in response.topics for p in t.partitions),
             again=_AGAIN,
@@ -150,12 +169,13 @@ class TransactionalProducer(Producer):
             await self._ask(
                 ApiKey.END_TXN,
                 END_TXN_VERSION,
-                Message(
-                    transactional_id=self._transactional_id,
+                EndTxnRequest(
+                    transactional_id=self._id,
                     producer_id=self._producer_id,
                     producer_epoch=self._producer_epoch,
                     committed=commit,
                 ),
+                lambda response: response.error_code,
             )
         self._added.clear()
         self._open = False
@@ -164,13 +184,13 @@ class TransactionalProducer(Producer):
         self,
         api: ApiKey,
         version: int,
-        request: Message,
-        error: Callable[[Any], int] = lambda response: int(response.error_code),
-    ) -> Any:
+        request: RequestMessage[ResponseT],
+        error: Callable[[ResponseT], int],
+    ) -> ResponseT:
         _, response = await ask_coordinator(
             self._client,
             TRANSACTION,
-            self._transactional_id or "",
+            self._id,
             api,
             version,
             request,
@@ -180,6 +200,6 @@ class TransactionalProducer(Producer):
         return response
 
 
-def _first(codes: Any) -> int:
+def _first(codes: Iterable[int]) -> int:
     """The first error, none if there is none."""
     return next((int(code) for code in codes if code), 0)

@@ -12,7 +12,10 @@ from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_user_scram_credentials import AlterUserScramCredentialsRequest
+from barnabas.protocol.messages.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+)
 from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512
 from barnabas.security.sasl.scram import salted_password
 
@@ -25,23 +28,26 @@ async def set_password(
 ) -> None:
     """Let ``user`` log in with this password. Raises ClientError."""
     salted = salted_password(mechanism, password.encode(), salt, iterations)
-    entry = Message(
+    entry = AlterUserScramCredentialsRequest.ScramCredentialUpsertion(
         name=user,
         mechanism=NUMBERS[mechanism],
         iterations=iterations,
         salt=salt,
         salted_password=salted,
     )
-    await _alter(client, Message(deletions=[], upsertions=[entry]))
+    await _alter(client, AlterUserScramCredentialsRequest(deletions=[], upsertions=[entry]))
 
 
 async def delete_user(client: ClusterClient, user: str, mechanisms: Sequence[str]) -> None:
     """Let ``user`` log in no more with any of these mechanisms. Raises ClientError."""
-    entries = [Message(name=user, mechanism=NUMBERS[m]) for m in mechanisms]
-    await _alter(client, Message(deletions=entries, upsertions=[]))
+    entries = [
+        AlterUserScramCredentialsRequest.ScramCredentialDeletion(name=user, mechanism=NUMBERS[m])
+        for m in mechanisms
+    ]
+    await _alter(client, AlterUserScramCredentialsRequest(deletions=entries, upsertions=[]))
 
 
-async def _alter(client: ClusterClient, message: Message) -> None:
+async def _alter(client: ClusterClient, message: AlterUserScramCredentialsRequest) -> None:
     answer = await client.controller(ApiKey.ALTER_USER_SCRAM_CREDENTIALS, 0, message)
     for result in answer.results:
         if result.error_code != ErrorCode.NONE:
@@ -52,9 +58,13 @@ async def list_users(
     client: ClusterClient, users: Sequence[str] | None = None
 ) -> dict[str, dict[str, int]]:
     """By user and mechanism, the number of iterations. Raises ClientError."""
-    named = None if users is None else [Message(name=user) for user in users]
+    named = (
+        None
+        if users is None
+        else [DescribeUserScramCredentialsRequest.UserName(name=user) for user in users]
+    )
     answer = await client.any_broker(
-        ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, 0, Message(users=named)
+        ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, 0, DescribeUserScramCredentialsRequest(users=named)
     )
     if answer.error_code != ErrorCode.NONE:
         raise ClientError("users", answer.error_code, answer.error_message)

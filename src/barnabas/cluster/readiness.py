@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.cluster.plan import ClusterPlan
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.metadata import MetadataRequest
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 PAUSE_S = 0.01
@@ -33,7 +33,7 @@ async def wait_until_ready(
 
 
 async def _serves(client: ClusterClient, plan: ClusterPlan, broker_id: int) -> bool:
-    request = Message(
+    request = MetadataRequest(
         topics=[], allow_auto_topic_creation=False, include_topic_authorized_operations=False
     )
     try:

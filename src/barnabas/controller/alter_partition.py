@@ -40,7 +40,6 @@ def judge(
     proposal: Proposal,
     current: LeaderAndIsr,
     *,
-    version: int,
     controller_epoch: int,
     is_live: Callable[[int], bool],
     broker_epoch: Callable[[int], int | None],
@@ -55,10 +54,7 @@ def judge(
     if error is None:
         error = _illegal(proposal, current)
     if error is None and not _eligible(proposal, is_live, broker_epoch):
-        eligible_since_v2 = version >= 2
-        error = (
-            ErrorCode.INELIGIBLE_REPLICA if eligible_since_v2 else ErrorCode.OPERATION_NOT_ATTEMPTED
-        )
+        error = ErrorCode.INELIGIBLE_REPLICA
     if error is not None:
         return Verdict(error=error)
     return Verdict(

@@ -1,39 +1,20 @@
-"""What the controller reads in answers of brokers, and what it answers while inactive. Pure."""
+"""What the controller reads in answers of brokers. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from barnabas.controller.context import ControllerContext
-from barnabas.errors import TEXTS, ErrorCode
-from barnabas.protocol.message import Message
-from barnabas.types import TopicPartition
+from barnabas.errors import ErrorCode
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrResponse
+from barnabas.protocol.messages.stop_replica import StopReplicaResponse
+from barnabas.types import ZERO_UUID, TopicPartition
 
 Partitions = tuple[TopicPartition, ...]
 
 
-def not_controller(api: str) -> Message | None:
-    """The answer to a request that only an active controller can serve."""
-    if api == "elect_leaders":
-        return None  # its API answers partition by partition
-    if api == "controlled_shutdown":
-        return Message(error_code=ErrorCode.NOT_CONTROLLER, remaining_partitions=[])
-    if api in ("alter_partition_reassignments", "list_partition_reassignments"):
-        return Message(
-            throttle_time=0,
-            error_code=ErrorCode.NOT_CONTROLLER,
-            error_message=TEXTS[ErrorCode.NOT_CONTROLLER],
-            responses=[],
-            topics=[],
-        )
-    if api == "alter_partition":
-        return Message(error_code=ErrorCode.NOT_CONTROLLER, topics=[])
-    return Message(error_code=ErrorCode.NOT_CONTROLLER)
-
-
 def answered_directories(
-    context: ControllerContext, broker_id: int, response: Any
+    context: ControllerContext, broker_id: int, response: LeaderAndIsrResponse
 ) -> tuple[Partitions, Partitions]:
     """Of a LeaderAndIsr answer: replicas on failed directories, and replicas that work again.
 
@@ -51,7 +32,7 @@ def answered_directories(
             if p.error_code not in (ErrorCode.NONE, ErrorCode.KAFKA_STORAGE_ERROR):
                 continue
             names = context.topic_ids() if names is None else names
-            name = names.get(topic.topic_id)
+            name = names.get(topic.topic_id or ZERO_UUID)
             if name is None:
                 continue
             tp = TopicPartition(name, p.partition_index)
@@ -62,7 +43,9 @@ def answered_directories(
     return tuple(failed), tuple(working)
 
 
-def answered_deletions(asked: Sequence[TopicPartition], response: Any) -> dict[TopicPartition, int]:
+def answered_deletions(
+    asked: Sequence[TopicPartition], response: StopReplicaResponse
+) -> dict[TopicPartition, int]:
     """Of a StopReplica answer: the error of every replica it was to delete."""
     if response.error_code != ErrorCode.NONE:
         return dict.fromkeys(asked, int(response.error_code))

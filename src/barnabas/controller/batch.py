@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from barnabas.controller.context import ControllerContext, PartitionInfo
-from barnabas.protocol.message import Message
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.types import (
     EPOCH_DURING_DELETE,
     LEADER_DURING_DELETE,
@@ -24,10 +27,7 @@ from barnabas.types import (
     TopicPartition,
 )
 
-LEADER_AND_ISR: Final = 4
-STOP_REPLICA: Final = 5
-UPDATE_METADATA: Final = 6
-VERSIONS: Final = {LEADER_AND_ISR: 7, STOP_REPLICA: 4, UPDATE_METADATA: 8}
+VERSIONS: Final = {ApiKey.LEADER_AND_ISR: 7, ApiKey.STOP_REPLICA: 4, ApiKey.UPDATE_METADATA: 8}
 """The controller does not negotiate these (reference 4)."""
 
 SECURITY_PROTOCOL_IDS: Final = {"PLAINTEXT": 0, "SSL": 1, "SASL_PLAINTEXT": 2, "SASL_SSL": 3}
@@ -38,10 +38,14 @@ class ControlRequest:
     """One request for one broker."""
 
     broker_id: int
-    api_key: int
-    message: Message
+    message: LeaderAndIsrRequest | UpdateMetadataRequest | StopReplicaRequest
     deletes: tuple[TopicPartition, ...] = ()
     """Replicas that a StopReplica deletes: its answer matters to the topics' deletion."""
+
+    @property
+    def api_key(self) -> ApiKey:
+        """Which of the three it is."""
+        return self.message.API_KEY
 
     @property
     def version(self) -> int:
@@ -101,14 +105,23 @@ class ControlBatch:
     def requests(self) -> list[ControlRequest]:
         """In the order in which they are to be queued. Empties the batch."""
         out: list[ControlRequest] = []
-        states: dict[tuple[TopicPartition, bool], Message] = {}
+        states: dict[tuple[TopicPartition, bool], LeaderAndIsrRequest.PartitionState] = {}
         for broker_id, told in sorted(self._leader_and_isr.items()):
             out.append(self._leader_and_isr_request(broker_id, told, states))
         if self._metadata_brokers:
             topics = self._metadata_topics()
             brokers = [_metadata_broker(b) for b in self._brokers()]
             out += [
-                self._request(b, UPDATE_METADATA, topic_states=topics, live_brokers=brokers)
+                ControlRequest(
+                    broker_id=b,
+                    message=UpdateMetadataRequest(
+                        controller_id=self._controller_id,
+                        controller_epoch=self._context.epoch,
+                        broker_epoch=self._context.brokers[b].epoch,
+                        topic_states=topics,
+                        live_brokers=brokers,
+                    ),
+                )
                 for b in sorted(self._metadata_brokers)
                 if b in self._context.brokers
             ]
@@ -121,31 +134,13 @@ class ControlBatch:
     def _brokers(self) -> list[Broker]:
         return [self._context.brokers[b] for b in sorted(self._context.brokers)]
 
-    def _request(
-        self,
-        broker_id: int,
-        api_key: int,
-        *,
-        deletes: tuple[TopicPartition, ...] = (),
-        **fields: object,
-    ) -> ControlRequest:
-        message = Message(
-            controller_id=self._controller_id,
-            controller_epoch=self._context.epoch,
-            broker_epoch=self._context.brokers[broker_id].epoch,
-            **fields,
-        )
-        return ControlRequest(
-            broker_id=broker_id, api_key=api_key, message=message, deletes=deletes
-        )
-
     def _leader_and_isr_request(
         self,
         broker_id: int,
         told: dict[TopicPartition, bool],
-        states: dict[tuple[TopicPartition, bool], Message],
+        states: dict[tuple[TopicPartition, bool], LeaderAndIsrRequest.PartitionState],
     ) -> ControlRequest:
-        topics: dict[str, list[Message]] = {}
+        topics: dict[str, list[LeaderAndIsrRequest.PartitionState]] = {}
         leaders: dict[int, None] = {}
         for tp, is_new in told.items():
             p = self._context.partitions.get(tp)
@@ -156,46 +151,60 @@ class ControlBatch:
                 state = states[tp, is_new] = _leader_and_isr_state(p, p.leadership, is_new)
             topics.setdefault(tp.topic, []).append(state)
             leaders[p.leadership.leader] = None
-        return self._request(
-            broker_id,
-            LEADER_AND_ISR,
+        message = LeaderAndIsrRequest(
+            controller_id=self._controller_id,
+            controller_epoch=self._context.epoch,
+            broker_epoch=self._context.brokers[broker_id].epoch,
             topic_states=[
-                Message(topic_name=name, topic_id=self._topic_id(name), partition_states=listed)
+                LeaderAndIsrRequest.TopicState(
+                    topic_name=name, topic_id=self._topic_id(name), partition_states=listed
+                )
                 for name, listed in topics.items()
             ],
             live_leaders=[
-                Message(broker_id=b.id, host_name=e.host, port=e.port)
+                LeaderAndIsrRequest.LiveLeader(broker_id=b.id, host_name=e.host, port=e.port)
                 for b in self._brokers()
                 if b.id in leaders and (e := b.endpoint(self._listener)) is not None
             ],
         )
+        return ControlRequest(broker_id=broker_id, message=message)
 
-    def _metadata_topics(self) -> list[Message]:
-        topics: dict[str, list[Message]] = {}
+    def _metadata_topics(self) -> list[UpdateMetadataRequest.TopicState]:
+        topics: dict[str, list[UpdateMetadataRequest.PartitionState]] = {}
         for tp, p in self._metadata.items():
             deleted = self._context.is_being_deleted(tp.topic)
             state = _metadata_state(p, self._context.offline_replicas(p), deleted)
             topics.setdefault(tp.topic, []).append(state)
         return [
-            Message(topic_name=name, topic_id=self._topic_id(name), partition_states=listed)
+            UpdateMetadataRequest.TopicState(
+                topic_name=name, topic_id=self._topic_id(name), partition_states=listed
+            )
             for name, listed in topics.items()
         ]
 
     def _stop_request(
         self, broker_id: int, stopped: dict[TopicPartition, tuple[int, bool]]
     ) -> ControlRequest:
-        topics: dict[str, list[Message]] = {}
+        topics: dict[str, list[StopReplicaRequest.PartitionState]] = {}
         for tp, (epoch, delete) in stopped.items():
             topics.setdefault(tp.topic, []).append(
-                Message(partition_index=tp.partition, leader_epoch=epoch, delete_partition=delete)
+                StopReplicaRequest.PartitionState(
+                    partition_index=tp.partition, leader_epoch=epoch, delete_partition=delete
+                )
             )
-        return self._request(
-            broker_id,
-            STOP_REPLICA,
-            deletes=tuple(tp for tp, (_, delete) in stopped.items() if delete),
+        message = StopReplicaRequest(
+            controller_id=self._controller_id,
+            controller_epoch=self._context.epoch,
+            broker_epoch=self._context.brokers[broker_id].epoch,
             topic_states=[
-                Message(topic_name=name, partition_states=listed) for name, listed in topics.items()
+                StopReplicaRequest.TopicState(topic_name=name, partition_states=listed)
+                for name, listed in topics.items()
             ],
+        )
+        return ControlRequest(
+            broker_id=broker_id,
+            message=message,
+            deletes=tuple(tp for tp, (_, delete) in stopped.items() if delete),
         )
 
     def _topic_id(self, topic: str) -> uuid.UUID:
@@ -203,8 +212,10 @@ class ControlBatch:
         return ZERO_UUID if info is None or info.topic_id is None else info.topic_id
 
 
-def _leader_and_isr_state(p: PartitionInfo, leadership: LeaderAndIsr, is_new: bool) -> Message:
-    return Message(
+def _leader_and_isr_state(
+    p: PartitionInfo, leadership: LeaderAndIsr, is_new: bool
+) -> LeaderAndIsrRequest.PartitionState:
+    return LeaderAndIsrRequest.PartitionState(
         partition_index=p.topic_partition.partition,
         controller_epoch=leadership.controller_epoch,
         leader=leadership.leader,
@@ -219,10 +230,12 @@ def _leader_and_isr_state(p: PartitionInfo, leadership: LeaderAndIsr, is_new: bo
     )
 
 
-def _metadata_state(p: PartitionInfo, offline: tuple[int, ...], deleted: bool) -> Message:
+def _metadata_state(
+    p: PartitionInfo, offline: tuple[int, ...], deleted: bool
+) -> UpdateMetadataRequest.PartitionState:
     leadership = p.leadership
     assert leadership is not None
-    return Message(
+    return UpdateMetadataRequest.PartitionState(
         partition_index=p.topic_partition.partition,
         controller_epoch=leadership.controller_epoch,
         leader=LEADER_DURING_DELETE if deleted else leadership.leader,
@@ -234,11 +247,11 @@ def _metadata_state(p: PartitionInfo, offline: tuple[int, ...], deleted: bool) -
     )
 
 
-def _metadata_broker(broker: Broker) -> Message:
-    return Message(
+def _metadata_broker(broker: Broker) -> UpdateMetadataRequest.Broker:
+    return UpdateMetadataRequest.Broker(
         id=broker.id,
         endpoints=[
-            Message(
+            UpdateMetadataRequest.Endpoint(
                 port=e.port,
                 host=e.host,
                 listener=e.listener,

@@ -17,13 +17,16 @@ from barnabas.controller.batch import ControlRequest
 from barnabas.controller.reachability import Refusals
 from barnabas.controller.settings import ControllerSettings
 from barnabas.errors import InvalidRequest
+from barnabas.protocol.message import RequestMessage, ResponseMessage, ResponseT
 from barnabas.types import Broker
 
 
 class ControlConnection(Protocol):
     """A connection to a broker (``protocol.connection.KafkaConnection``)."""
 
-    async def send(self, api_key: int, version: int, message: Any) -> Any:
+    async def send(
+        self, api_key: int, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The decoded response. Raises ConnectionError when the connection is lost."""
         ...
 
@@ -44,7 +47,9 @@ Connect = Callable[[str, int, str], Awaitable[ControlConnection]]
 class ChannelOwner(Protocol):
     """Is told what happens to a channel. Called from the channel's task; must not block."""
 
-    def on_response(self, broker: Broker, request: ControlRequest, response: Any) -> None: ...
+    def on_response(
+        self, broker: Broker, request: ControlRequest, response: ResponseMessage
+    ) -> None: ...
     def on_unreachable(self, broker: Broker) -> None: ...
     def on_reachable(self, broker: Broker) -> None: ...
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from barnabas.controller import (
     broker_changes,
@@ -25,13 +25,11 @@ from barnabas.controller import (
     notifications,
     partition_reassignment,
     partitions,
-    requested_elections,
-    rpc,
     topic_changes,
     topic_deletion,
 )
-from barnabas.controller.answers import answered_deletions, answered_directories, not_controller
-from barnabas.controller.batch import LEADER_AND_ISR, STOP_REPLICA, ControlRequest
+from barnabas.controller.answers import answered_deletions, answered_directories
+from barnabas.controller.batch import ControlRequest
 from barnabas.controller.channels import BrokerChannel, Channels, Connect
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.elector import NOBODY, Elected, Elector
@@ -50,7 +48,6 @@ from barnabas.controller.events import (
     PreferredElectionRequested,
     ReassignmentRequested,
     Reelect,
-    Rpc,
     StopReplicaAnswered,
     TermEvent,
     TopicChange,
@@ -60,19 +57,23 @@ from barnabas.controller.events import (
 )
 from barnabas.controller.journal import Journal
 from barnabas.controller.preferred import imbalanced_partitions
-from barnabas.controller.requested_elections import ElectionResults, RequestedElection
+from barnabas.controller.requests import ControllerRequest
 from barnabas.controller.settings import ControllerSettings
 from barnabas.controller.store import ControllerMoved, FencedStore
 from barnabas.controller.tcp import connect_over_tcp
 from barnabas.controller.term import Term
 from barnabas.errors import FatalError
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import ResponseMessage
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrResponse
+from barnabas.protocol.messages.stop_replica import StopReplicaResponse
 from barnabas.seams import Env
 from barnabas.types import Broker
 from barnabas.zk import paths
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import DeleteOp, WatchEvent
 from barnabas.zookeeper.errors import MalformedZNode, SessionExpired, ZooKeeperError
+
+R = TypeVar("R")
 
 
 class Controller:
@@ -166,35 +167,12 @@ class Controller:
         if settings.unclean_leader_election_enable:
             self.on_unclean_election_setting()
 
-    async def alter_partition(self, request: Any) -> Message:
-        """Answer an AlterPartition request."""
-        answer: Message = await self._rpc("alter_partition", request)
-        return answer
-
-    async def controlled_shutdown(self, request: Any) -> Message:
-        """Answer a ControlledShutdown request."""
-        answer: Message = await self._rpc("controlled_shutdown", request)
-        return answer
-
-    async def allocate_producer_ids(self, request: Any) -> Message:
-        """Answer an AllocateProducerIds request."""
-        answer: Message = await self._rpc("allocate_producer_ids", request)
-        return answer
-
-    async def elect_leaders(self, asked: RequestedElection) -> ElectionResults | None:
-        """Hold elections for an administrator; None if this is not the controller."""
-        results: ElectionResults | None = await self._rpc("elect_leaders", asked)
-        return results
-
-    async def alter_partition_reassignments(self, request: Any) -> Message:
-        """Answer an AlterPartitionReassignments request."""
-        answer: Message = await self._rpc("alter_partition_reassignments", request)
-        return answer
-
-    async def list_partition_reassignments(self, request: Any) -> Message:
-        """Answer a ListPartitionReassignments request."""
-        answer: Message = await self._rpc("list_partition_reassignments", request)
-        return answer
+    async def ask(self, request: ControllerRequest[R]) -> R:
+        """The answer to a request of a broker or a client."""
+        if self._term is None:
+            return request.not_controller()
+        self._put(request)
+        return await request.answer
 
     # --- the queue
 
@@ -208,19 +186,12 @@ class Controller:
             await self._queued.wait()
         return self._queue.popleft()
 
-    async def _rpc(self, name: str, request: Any) -> Any:
-        if self._term is None:
-            return not_controller(name)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(Rpc(name, request, answer))
-        return await answer
-
     def _clear_queue(self) -> None:
         """Drop everything; requests that wait get NOT_CONTROLLER (KAFKA-10193)."""
         while self._queue:
             event = self._queue.popleft()
-            if isinstance(event, Rpc):
-                _refuse(event)
+            if isinstance(event, ControllerRequest):
+                event.refuse()
 
     async def _process(self, event: Event) -> None:
         try:
@@ -234,8 +205,8 @@ class Controller:
         except (ZooKeeperError, MalformedZNode) as error:
             await self._give_up(event, error)
         finally:
-            if isinstance(event, Rpc):
-                _refuse(event)
+            if isinstance(event, ControllerRequest):
+                event.refuse()
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, Reelect | ControllerChange):
@@ -244,7 +215,10 @@ class Controller:
         term = self._term
         if term is None or (isinstance(event, TermEvent) and event.term is not term):
             return
-        await _HANDLERS[type(event)](self, term, event)
+        if isinstance(event, ControllerRequest):
+            await _serve(term, event)
+        else:
+            await _HANDLERS[type(event)](self, term, event)
 
     # --- becoming controller, and ceasing to be
 
@@ -299,9 +273,9 @@ class Controller:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for event in [e for e in self._queue if isinstance(e, Rpc)]:
+        for event in [e for e in self._queue if isinstance(e, ControllerRequest)]:
             self._queue.remove(event)
-            _refuse(event)
+            event.refuse()
         self._journal.note(
             "controller_resigned", broker=self._broker_id, epoch=term.context.epoch, reason=reason
         )
@@ -370,13 +344,15 @@ class _Owner:
         self._put = put
         self._term = term
 
-    def on_response(self, broker: Broker, request: ControlRequest, response: Any) -> None:
+    def on_response(
+        self, broker: Broker, request: ControlRequest, response: ResponseMessage
+    ) -> None:
         term = self._term
-        if request.api_key == LEADER_AND_ISR:
+        if isinstance(response, LeaderAndIsrResponse):
             failed, working = answered_directories(term.context, broker.id, response)
             if failed or working:
                 self._put(LeaderAndIsrAnswered(term, broker.id, failed, working))
-        elif request.api_key == STOP_REPLICA and request.deletes:
+        elif isinstance(response, StopReplicaResponse) and request.deletes:
             errors = answered_deletions(request.deletes, response)
             self._put(StopReplicaAnswered(term, broker.id, errors))
 
@@ -387,27 +363,13 @@ class _Owner:
         self._put(BrokerReachable(self._term, broker))
 
 
-def _refuse(event: Rpc) -> None:
-    if not event.answer.done():
-        event.answer.set_result(not_controller(event.name))
-
-
-async def _answer(_: Controller, term: Term, event: Any) -> None:
-    handlers: Mapping[str, Callable[[Term, Any], Awaitable[Any]]] = {
-        "alter_partition": rpc.alter_partition,
-        "controlled_shutdown": rpc.controlled_shutdown,
-        "allocate_producer_ids": rpc.allocate_producer_ids,
-        "elect_leaders": requested_elections.elect_leaders,
-        "alter_partition_reassignments": partition_reassignment.alter,
-        "list_partition_reassignments": partition_reassignment.list_running,
-    }
+async def _serve(term: Term, event: ControllerRequest[Any]) -> None:
     if event.answer.done():  # whoever asked has gone
         return
-    answer = await handlers[event.name](term, event.request)
+    answer = await event.serve(term)
     if not event.answer.done():
         event.answer.set_result(answer)
-    if event.name == "alter_partition":
-        await partition_reassignment.finish_complete(term)
+    await event.after(term)
 
 
 async def _unclean_allowed(_: Controller, term: Term, event: Any) -> None:
@@ -434,5 +396,4 @@ _HANDLERS: Mapping[type[Event], _Handler] = {
     ReassignmentRequested: lambda _, t, e: partition_reassignment.requested_by_tools(t),
     AutoPreferredLeaderElection: Controller.look_at_balance,
     UncleanElectionEnabled: _unclean_allowed,
-    Rpc: _answer,
 }

@@ -8,9 +8,7 @@ events of one kind are alike, and one that is queued already need not be queued 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 from barnabas.controller.term import Term
 from barnabas.names import is_topic, number_in
@@ -136,16 +134,6 @@ class StopReplicaAnswered(TermEvent):
 @dataclass(frozen=True, slots=True)
 class AutoPreferredLeaderElection(TermEvent):
     """Time to look at the balance of leaders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rpc(Event):
-    """A request of a broker or a client. ``answer`` always gets a result, if need be what
-    ``answers.not_controller`` says."""
-
-    name: str
-    request: Any
-    answer: asyncio.Future[Any]
 
 
 def event_for(watch: WatchEvent) -> Event | None:

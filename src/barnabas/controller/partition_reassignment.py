@@ -13,7 +13,6 @@ is to be deleted moves no further (``topic_deletion`` deletes all replicas there
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
 
 from barnabas.controller import partitions, replicas, topic_changes
 from barnabas.controller.context import ControllerContext, PartitionInfo, ReplicaAssignment
@@ -22,7 +21,14 @@ from barnabas.controller.reassignment import check_target, is_complete, planned,
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+)
+from barnabas.protocol.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+)
 from barnabas.types import TopicPartition
 from barnabas.zk import paths
 from barnabas.zk.znodes import (
@@ -37,7 +43,9 @@ from barnabas.zookeeper.errors import BadVersion, MalformedZNode, NoNode, ZooKee
 # --- who asks -------------------------------------------------------------------------------------
 
 
-async def alter(term: Term, request: Any) -> Message:
+async def alter(
+    term: Term, request: AlterPartitionReassignmentsRequest
+) -> AlterPartitionReassignmentsResponse:
     """Answer AlterPartitionReassignments: begin, replace or cancel moves, each on its own."""
     targets: dict[TopicPartition, Sequence[int] | None] = {
         TopicPartition(topic.name, asked.partition_index): asked.replicas
@@ -55,43 +63,55 @@ async def alter(term: Term, request: Any) -> Message:
     for tp, plan in plans.items():
         if (p := term.context.partitions.get(tp)) is not None:
             await _begin(term, p, plan)
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[AlterPartitionReassignmentsResponse.ReassignablePartitionResponse]] = {}
     for tp in targets:
         refused = errors.get(tp)
-        answer = Message(
+        answer = AlterPartitionReassignmentsResponse.ReassignablePartitionResponse(
             partition_index=tp.partition,
             error_code=ErrorCode.NONE if refused is None else refused.code,
             error_message=None if refused is None else refused.message,
         )
         topics.setdefault(tp.topic, []).append(answer)
-    return Message(
+    return AlterPartitionReassignmentsResponse(
         throttle_time=0,
         error_code=ErrorCode.NONE,
         error_message="",
-        responses=[Message(name=name, partitions=listed) for name, listed in topics.items()],
+        responses=[
+            AlterPartitionReassignmentsResponse.ReassignableTopicResponse(
+                name=name, partitions=listed
+            )
+            for name, listed in topics.items()
+        ],
     )
 
 
-async def list_running(term: Term, request: Any) -> Message:
+async def list_running(
+    term: Term, request: ListPartitionReassignmentsRequest
+) -> ListPartitionReassignmentsResponse:
     """Answer ListPartitionReassignments: moves that are under way, of all or of some partitions."""
     asked = list(term.context.reassigning)
     if request.topics is not None:
         asked = [TopicPartition(t.name, n) for t in request.topics for n in t.partition_indexes]
-    topics: dict[str, list[Message]] = {}
+    topics: dict[str, list[ListPartitionReassignmentsResponse.OngoingPartitionReassignment]] = {}
     for p in _running(term.context, dict.fromkeys(asked)):
         tp, assignment = p.topic_partition, p.assignment
-        answer = Message(
+        answer = ListPartitionReassignmentsResponse.OngoingPartitionReassignment(
             partition_index=tp.partition,
             replicas=assignment.replicas,
             adding_replicas=assignment.adding,
             removing_replicas=assignment.removing,
         )
         topics.setdefault(tp.topic, []).append(answer)
-    return Message(
+    return ListPartitionReassignmentsResponse(
         throttle_time=0,
         error_code=ErrorCode.NONE,
         error_message="",
-        topics=[Message(name=name, partitions=listed) for name, listed in topics.items()],
+        topics=[
+            ListPartitionReassignmentsResponse.OngoingTopicReassignment(
+                name=name, partitions=listed
+            )
+            for name, listed in topics.items()
+        ],
     )
 
 

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from barnabas.controller import partitions, replicas, shutdown
 from barnabas.controller.alter_partition import Proposal, judge
@@ -14,9 +13,16 @@ from barnabas.controller.context import PartitionInfo
 from barnabas.controller.election import Strategy
 from barnabas.controller.term import Term
 from barnabas.errors import ErrorCode, FatalError
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.allocate_producer_ids import (
+    AllocateProducerIdsRequest,
+    AllocateProducerIdsResponse,
+)
+from barnabas.protocol.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
+from barnabas.protocol.messages.controlled_shutdown import (
+    ControlledShutdownRequest,
+    ControlledShutdownResponse,
+)
 from barnabas.types import (
-    UNKNOWN_BROKER_EPOCH,
     ZERO_UUID,
     LeaderAndIsr,
     TopicPartition,
@@ -47,34 +53,37 @@ class _Item:
     write: LeaderAndIsr | None = None
 
 
-async def alter_partition(term: Term, request: Any) -> Message:
+async def alter_partition(term: Term, request: AlterPartitionRequest) -> AlterPartitionResponse:
     """Judge every partition, write all accepted ISRs in one batch, tell all brokers, answer.
 
     No LeaderAndIsr is sent, and the leader epoch stays."""
     context = term.context
     known = context.broker_epoch(request.broker_id)
     if known is None or known != request.broker_epoch:
-        return Message(error_code=ErrorCode.STALE_BROKER_EPOCH, topics=[])
+        return AlterPartitionResponse(
+            throttle_time=0, error_code=ErrorCode.STALE_BROKER_EPOCH, topics=[]
+        )
     names = context.topic_ids()
-    topics: list[tuple[Any, list[_Item]]] = []
+    topics: list[tuple[uuid.UUID, list[_Item]]] = []
     for topic in request.topics:
-        items = [_judged(term, _name_of(topic, names), topic, p) for p in topic.partitions]
-        topics.append((topic, items))
+        topic_id = topic.topic_id or ZERO_UUID
+        name = names.get(topic_id)
+        topics.append((topic_id, [_judged(term, name, p) for p in topic.partitions]))
     await _write(term, [item for _, items in topics for item in items])
-    return Message(error_code=ErrorCode.NONE, topics=[_topic_answer(*entry) for entry in topics])
+    return AlterPartitionResponse(
+        throttle_time=0,
+        error_code=ErrorCode.NONE,
+        topics=[
+            AlterPartitionResponse.TopicData(
+                topic_id=topic_id, partitions=[_partition_answer(item) for item in items]
+            )
+            for topic_id, items in topics
+        ],
+    )
 
 
-def _name_of(topic: Any, names: Mapping[Any, str]) -> str | None:
-    """The topic's name: by id from v2 on. None if the id is unknown."""
-    if hasattr(topic, "topic_id"):
-        return names.get(topic.topic_id or ZERO_UUID)
-    name: str = topic.topic_name
-    return name
-
-
-def _judged(term: Term, name: str | None, topic: Any, asked: Any) -> _Item:
+def _judged(term: Term, name: str | None, asked: AlterPartitionRequest.PartitionData) -> _Item:
     item = _Item(index=asked.partition_index)
-    by_id = hasattr(topic, "topic_id")
     if name is None:
         item.error = ErrorCode.UNKNOWN_TOPIC_ID
         return item
@@ -86,7 +95,6 @@ def _judged(term: Term, name: str | None, topic: Any, asked: Any) -> _Item:
     verdict = judge(
         _proposal(asked),
         p.leadership,
-        version=2 if by_id else 1,
         controller_epoch=term.context.epoch,
         is_live=term.context.is_live,
         broker_epoch=term.context.broker_epoch,
@@ -95,20 +103,14 @@ def _judged(term: Term, name: str | None, topic: Any, asked: Any) -> _Item:
     return item
 
 
-def _proposal(asked: Any) -> Proposal:
-    members = getattr(asked, "new_isr_with_epochs", None)
-    if members is None:
-        isr = tuple(asked.new_isr)
-        epochs = {}
-    else:
-        isr = tuple(m.broker_id for m in members)
-        epochs = {m.broker_id: m.broker_epoch for m in members}
+def _proposal(asked: AlterPartitionRequest.PartitionData) -> Proposal:
+    members = asked.new_isr_with_epochs
     return Proposal(
         leader_epoch=asked.leader_epoch,
         partition_epoch=asked.partition_epoch,
-        isr=isr,
-        member_epochs=epochs,
-        recovering=getattr(asked, "leader_recovery_state", 0) == 1,
+        isr=tuple(m.broker_id for m in members) or tuple(asked.new_isr),
+        member_epochs={m.broker_id: m.broker_epoch for m in members},
+        recovering=asked.leader_recovery_state == 1,
     )
 
 
@@ -130,19 +132,18 @@ async def _write(term: Term, items: list[_Item]) -> None:
         term.send_metadata(changed)
 
 
-def _topic_answer(topic: Any, items: list[_Item]) -> Message:
-    return Message(
-        topic_id=getattr(topic, "topic_id", None) or ZERO_UUID,
-        topic_name=getattr(topic, "topic_name", ""),
-        partitions=[_partition_answer(item) for item in items],
-    )
-
-
-def _partition_answer(item: _Item) -> Message:
+def _partition_answer(item: _Item) -> AlterPartitionResponse.PartitionData:
     if item.error or item.partition is None or item.partition.leadership is None:
-        return Message(partition_index=item.index, error_code=item.error)
+        return AlterPartitionResponse.PartitionData(
+            partition_index=item.index,
+            error_code=item.error,
+            leader_id=0,
+            leader_epoch=0,
+            isr=(),
+            partition_epoch=0,
+        )
     state = item.partition.leadership
-    return Message(
+    return AlterPartitionResponse.PartitionData(
         partition_index=item.index,
         error_code=ErrorCode.NONE,
         leader_id=state.leader,
@@ -156,13 +157,14 @@ def _partition_answer(item: _Item) -> Message:
 # --- ControlledShutdown
 
 
-async def controlled_shutdown(term: Term, request: Any) -> Message:
+async def controlled_shutdown(
+    term: Term, request: ControlledShutdownRequest
+) -> ControlledShutdownResponse:
     """Move leadership away from a broker, take it out of its ISRs, and answer with what it still
     leads."""
     broker_id = request.broker_id
-    epoch = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
-    if error := shutdown.refusal(term.context, broker_id, epoch):
-        return Message(error_code=error, remaining_partitions=[])
+    if error := shutdown.refusal(term.context, broker_id, request.broker_epoch):
+        return ControlledShutdownResponse(error_code=error, remaining_partitions=[])
     term.context.shutting_down[broker_id] = None
     term.observer.note("broker_shutting_down", broker=broker_id)
     plan = shutdown.plan(term.context, broker_id)
@@ -173,10 +175,12 @@ async def controlled_shutdown(term: Term, request: Any) -> Message:
             batch.stop((broker_id,), p, delete=False)
         term.send(batch)
         await replicas.take_offline(term, [(p, broker_id) for p in plan.followed])
-    return Message(
+    return ControlledShutdownResponse(
         error_code=ErrorCode.NONE,
         remaining_partitions=[
-            Message(topic_name=tp.topic, partition_index=tp.partition)
+            ControlledShutdownResponse.RemainingPartition(
+                topic_name=tp.topic, partition_index=tp.partition
+            )
             for p in shutdown.remaining(term.context, broker_id)
             for tp in (p.topic_partition,)
         ],
@@ -186,34 +190,46 @@ async def controlled_shutdown(term: Term, request: Any) -> Message:
 # --- AllocateProducerIds
 
 
-async def allocate_producer_ids(term: Term, request: Any) -> Message:
+async def allocate_producer_ids(
+    term: Term, request: AllocateProducerIdsRequest
+) -> AllocateProducerIdsResponse:
     """Give the next block of producer ids to a live broker. Writes with the version read, and again
     until that succeeds."""
     known = term.context.broker_epoch(request.broker_id)
     if known is None:
-        return Message(error_code=ErrorCode.BROKER_ID_NOT_REGISTERED)
+        return no_producer_ids(ErrorCode.BROKER_ID_NOT_REGISTERED)
     if known != request.broker_epoch:
-        return Message(error_code=ErrorCode.STALE_BROKER_EPOCH)
+        return no_producer_ids(ErrorCode.STALE_BROKER_EPOCH)
     while True:
         data, stat = await term.store.submit(GetOp(paths.PRODUCER_ID_BLOCK))
-        block = next_block(decode_producer_id_block(paths.PRODUCER_ID_BLOCK, data), request)
+        block = next_block(
+            decode_producer_id_block(paths.PRODUCER_ID_BLOCK, data), request.broker_id
+        )
         body = encode_producer_id_block(block)
         try:
             await term.store.submit(SetOp(paths.PRODUCER_ID_BLOCK, body, stat.version))
         except BadVersion:
             continue  # somebody else's, or our own with a lost answer: that block is wasted
-        return Message(
+        return AllocateProducerIdsResponse(
+            throttle_time=0,
             error_code=ErrorCode.NONE,
             producer_id_start=block.first,
             producer_id_len=PRODUCER_ID_BLOCK_SIZE,
         )
 
 
-def next_block(latest: ProducerIdBlock | None, request: Any) -> ProducerIdBlock:
+def no_producer_ids(error: ErrorCode) -> AllocateProducerIdsResponse:
+    """A refusal."""
+    return AllocateProducerIdsResponse(
+        throttle_time=0, error_code=error, producer_id_start=0, producer_id_len=0
+    )
+
+
+def next_block(latest: ProducerIdBlock | None, broker_id: int) -> ProducerIdBlock:
     """The block after the latest one. Pure."""
     first = 0 if latest is None else latest.last + 1
     if first > I64_MAX - PRODUCER_ID_BLOCK_SIZE:
         raise FatalError("producer ids are exhausted")
     return ProducerIdBlock(
-        broker_id=request.broker_id, first=first, last=first + PRODUCER_ID_BLOCK_SIZE - 1
+        broker_id=broker_id, first=first, last=first + PRODUCER_ID_BLOCK_SIZE - 1
     )

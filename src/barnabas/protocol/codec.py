@@ -11,8 +11,7 @@ are pure, so keeping them is the only state here.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from functools import cache
 from typing import Any
 
@@ -32,7 +31,14 @@ from barnabas.protocol.encoder import (
     compile_stepped_encoder,
 )
 from barnabas.protocol.header import request_start, response_start
-from barnabas.protocol.message import Message, milliseconds, plain
+from barnabas.protocol.message import (
+    ApiMessage,
+    Message,  # noqa: TID251
+    message_class,
+    milliseconds,
+    plain,
+    struct_class,
+)
 from barnabas.protocol.wire import MALFORMED
 from barnabas.types import Buffer
 
@@ -47,7 +53,6 @@ __all__ = [
     "encode_response",
     "encode_response_in_steps",
     "milliseconds",
-    "unknown_fields",
 ]
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
@@ -67,25 +72,33 @@ def message_schema(api_key: int, version: int, *, response: bool) -> schema.Stru
 
 @cache
 def _decoder(api_key: int, version: int, response: bool) -> Decoder:
-    return compile_decoder(message_schema(api_key, version, response=response))
+    struct = message_schema(api_key, version, response=response)
+    return compile_decoder(struct, message_class(api_key, response=response))
 
 
 @cache
-def _encoder(api_key: int, version: int, response: bool) -> Encoder:
-    return compile_encoder(message_schema(api_key, version, response=response))
+def _encoder(
+    api_key: int, version: int, response: bool
+) -> tuple[Encoder, type[ApiMessage], schema.Struct]:
+    struct = message_schema(api_key, version, response=response)
+    return compile_encoder(struct), message_class(api_key, response=response), struct
 
 
 @cache
 def _stepped_decoder(api_key: int, version: int) -> SteppedDecoder:
-    return compile_stepped_decoder(message_schema(api_key, version, response=False))
+    struct = message_schema(api_key, version, response=False)
+    return compile_stepped_decoder(struct, message_class(api_key, response=False))
 
 
 @cache
-def _stepped_encoder(api_key: int, version: int) -> SteppedEncoder:
-    return compile_stepped_encoder(message_schema(api_key, version, response=True))
+def _stepped_encoder(
+    api_key: int, version: int
+) -> tuple[SteppedEncoder, type[ApiMessage], schema.Struct]:
+    struct = message_schema(api_key, version, response=True)
+    return compile_stepped_encoder(struct), message_class(api_key, response=True), struct
 
 
-def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
+def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> ApiMessage:
     """The request body from ``offset``; a copy, nothing refers to ``buffer``.
 
     Bytes after the body are passed over, as in the original: librdkafka's request for all topics
@@ -96,7 +109,7 @@ def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) 
 
 def decode_request_in_steps(
     api_key: int, version: int, buffer: Buffer, offset: int = 0, *, elements_max: int
-) -> Generator[int, None, Any]:
+) -> Generator[int, None, ApiMessage]:
     """``decode_request`` as a generator that pauses after each element of an array.
 
     Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all."""
@@ -117,18 +130,20 @@ def decode_request_in_steps(
                 )
             yield 1
     except StopIteration as end:
-        message, _ = end.value
+        message: ApiMessage = end.value[0]
         return message
     except MALFORMED as error:
         raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
 
 
-def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> Any:
+def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> ApiMessage:
     """The response body from ``offset`` to the end, to its last byte; as ``decode_request``."""
     return _decode(api_key, version, buffer, offset, response=True)
 
 
-def _decode(api_key: int, version: int, buffer: Buffer, offset: int, *, response: bool) -> Message:
+def _decode(
+    api_key: int, version: int, buffer: Buffer, offset: int, *, response: bool
+) -> ApiMessage:
     size = len(buffer) - offset
     if size > BODY_BYTES_MAX and api_key not in (ApiKey.PRODUCE, ApiKey.FETCH):
         raise InvalidRequest(f"body of {size} bytes, at most {BODY_BYTES_MAX}")
@@ -154,66 +169,90 @@ def _title(api_key: int, version: int) -> str:
     return f"{API_TABLE[api_key].name} v{version}"
 
 
-def encode_body(api_key: int, version: int, message: Any, *, response: bool) -> bytes:
+def encode_body(
+    api_key: int, version: int, message: ApiMessage | Message, *, response: bool
+) -> bytes:
     """The body alone. A value that does not fit its field is our fault: struct.error, TypeError."""
-    encode = _encoder(api_key, version, response)
+    encode, kind, struct = _encoder(api_key, version, response)
+    if message.__class__ is not kind:
+        message = _typed(kind, struct, message)
     pieces: list[bytes] = []
-    try:
-        encode(message, pieces.append)
-    except struct.error:
-        pieces.clear()
-        encode(plain(message), pieces.append)
+    encode(message, pieces.append)
     return b"".join(pieces)
 
 
 def encode_request(
-    api_key: int, version: int, correlation_id: int, client_id: str | None, message: Any
+    api_key: int,
+    version: int,
+    correlation_id: int,
+    client_id: str | None,
+    message: ApiMessage | Message,
 ) -> bytes:
     """A whole request frame with its size."""
     body = encode_body(api_key, version, message, response=False)
     return request_start(api_key, version, correlation_id, client_id, len(body)) + body
 
 
-def encode_response(api_key: int, version: int, correlation_id: int, message: Any) -> bytes:
+def encode_response(
+    api_key: int, version: int, correlation_id: int, message: ApiMessage | Message
+) -> bytes:
     """A whole response frame with its size."""
     body = encode_body(api_key, version, message, response=True)
     return response_start(api_key, version, correlation_id, len(body)) + body
 
 
 def encode_response_in_steps(
-    api_key: int, version: int, correlation_id: int, message: Any
+    api_key: int, version: int, correlation_id: int, message: ApiMessage | Message
 ) -> Generator[int, None, bytes]:
     """``encode_response`` as a generator that pauses after each element of an array."""
-    encode = _stepped_encoder(api_key, version)
+    encode, kind, struct = _stepped_encoder(api_key, version)
+    if message.__class__ is not kind:
+        message = _typed(kind, struct, message)
     pieces: list[bytes] = []
-    try:
-        yield from encode(message, pieces.append)
-    except struct.error:
-        pieces.clear()
-        yield from encode(plain(message), pieces.append)
+    yield from encode(message, pieces.append)
     body = b"".join(pieces)
     return response_start(api_key, version, correlation_id, len(body)) + body
 
 
-def unknown_fields(api_key: int, message: Any, *, response: bool) -> list[str]:
-    """Attribute paths of ``message`` that no version of the API has: for tests of handlers, since
-    an encoder ignores what it does not know. Loads every version."""
-    api = API_TABLE[api_key]
-    versions = range(api.min_version, api.max_version + 1)
-    schemas = [message_schema(api_key, version, response=response) for version in versions]
-    return sorted(set(_unknown(message, schemas, "")))
+def _typed(kind: type[ApiMessage], struct: schema.Struct, value: object) -> Any:
+    """A ``Message``, or an entity of kio, as what it stands for in one version.
+
+    Fields of other messages are passed over. Raises TypeError for one that no message has."""
+    made = struct_class(kind, struct.name)
+    value = plain(value)
+    if not isinstance(value, Message):
+        if isinstance(value, made):
+            return value
+        raise TypeError(f"not a {made.__qualname__}: {value!r}")
+    given = vars(value)
+    strange = given.keys() - set(made.__struct_fields__)
+    if strange and (unknown := sorted(strange - _all_names())):
+        raise TypeError(f"{made.__qualname__} has no {', '.join(unknown)}")
+    values = {}
+    for field in struct.fields:
+        inner = field.struct
+        item = given.get(field.name, _default(field))
+        if inner is not None and field.array and item is not None:
+            item = [_typed(kind, inner, element) for element in item]
+        elif inner is not None and item is not None:
+            item = _typed(kind, inner, item)
+        values[field.name] = item
+    return made(**values)
 
 
-def _unknown(message: Any, schemas: list[schema.Struct], path: str) -> Iterable[str]:
-    if not isinstance(message, Message):
-        return
-    known: dict[str, list[schema.Struct]] = {}
-    for struct_ in schemas:
-        for field in struct_.fields:
-            known.setdefault(field.name, []).extend([field.struct] if field.struct else [])
-    for name, value in message.__dict__.items():
-        if name not in known:
-            yield path + name
-            continue
-        for item in value if isinstance(value, list | tuple) else (value,):
-            yield from _unknown(item, known[name], f"{path}{name}.")
+@cache
+def _all_names() -> frozenset[str]:
+    """The names of all fields of all messages."""
+    found: set[str] = set()
+    for api_key in API_TABLE:
+        for response in (False, True):
+            kind = message_class(api_key, response=response)
+            for one in (kind, *vars(kind).values()):
+                found.update(getattr(one, "__struct_fields__", ()))
+    return frozenset(found)
+
+
+def _default(field: schema.Field) -> Any:
+    if field.struct is not None and not field.array and not field.nullable:
+        return Message()
+    return field.default

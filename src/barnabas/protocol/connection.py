@@ -13,7 +13,7 @@ import errno
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from barnabas import addresses
 from barnabas.errors import InvalidRequest
@@ -21,6 +21,7 @@ from barnabas.limits import REQUEST_BYTES_MAX
 from barnabas.protocol import codec
 from barnabas.protocol.framing import FrameBuffer
 from barnabas.protocol.header import correlation_id_of, parse_response_header
+from barnabas.protocol.message import ApiMessage, RequestMessage, ResponseT
 from barnabas.types import Buffer
 
 
@@ -98,8 +99,13 @@ class KafkaConnection(asyncio.BufferedProtocol):
         return value
 
     async def send(
-        self, api_key: int, version: int, message: Any, *, timeout_ms: int | None = None
-    ) -> Any:
+        self,
+        api_key: int,
+        version: int,
+        message: RequestMessage[ResponseT],
+        *,
+        timeout_ms: int | None = None,
+    ) -> ResponseT:
         """Send a request and wait for its decoded answer. Several may wait at once; they are
         written in the order of the calls. Without ``timeout_ms`` it waits for as long as the
         connection lives.
@@ -111,7 +117,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         answer = await self.wait(self.send_frame(frame), timeout_ms)
         try:
             _, offset = parse_response_header(api_key, version, answer)
-            return codec.decode_response(api_key, version, answer, offset)
+            return cast("ResponseT", codec.decode_response(api_key, version, answer, offset))
         except InvalidRequest as error:
             lost = ConnectionError(f"malformed answer: {error}")
             self._fail(lost)
@@ -134,7 +140,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
             self._transport.writelines(frame)
         return future
 
-    def post(self, api_key: int, version: int, message: Any) -> None:
+    def post(self, api_key: int, version: int, message: ApiMessage) -> None:
         """Send a request that has no answer (Produce with acks=0). Raises ConnectionError."""
         if self._transport is None or self._lost is not None:
             raise self._lost or ConnectionError("not connected")

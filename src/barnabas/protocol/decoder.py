@@ -3,7 +3,7 @@
 kio's native decoder is not used on bytes from the network: 0.6.5 reserves room for as many elements
 as an array claims to have and, when that fails, aborts the process (five bytes suffice).
 
-The function takes ``(data: bytes, position)`` and returns ``(Message, next position)``. Strings may
+The function takes ``(data: bytes, position)`` and returns ``(message, next position)``. Strings may
 run past the end (a slice is just shorter): the position then lies beyond ``len(data)``, any later
 read fails, and the caller checks the position last. An array is refused before its first element
 when its elements could not fit in the remaining bytes. Raises InvalidRequest and ``MALFORMED``.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from barnabas.errors import InvalidRequest
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import ApiMessage, struct_class
 from barnabas.protocol.schema import FIXED_KINDS, Field, Struct, least_element_size
 from barnabas.protocol.source import Source
 from barnabas.protocol.wire import (
@@ -29,8 +29,8 @@ from barnabas.protocol.wire import (
     uuid_or_none,
 )
 
-Decoder = Callable[[bytes, int], tuple[Message, int]]
-SteppedDecoder = Callable[[bytes, int], Generator[int, None, tuple[Message, int]]]
+Decoder = Callable[[bytes, int], tuple[ApiMessage, int]]
+SteppedDecoder = Callable[[bytes, int], Generator[int, None, tuple[ApiMessage, int]]]
 
 
 def _bad(what: str, value: object) -> InvalidRequest:
@@ -38,7 +38,6 @@ def _bad(what: str, value: object) -> InvalidRequest:
 
 
 _NAMES: Final = {
-    "Message": Message,
     "UUID": uuid.UUID,
     "big": int.from_bytes,
     "ZERO": ZERO_UUID_BYTES,
@@ -53,20 +52,22 @@ _NAMES: Final = {
 }
 
 
-def compile_decoder(schema: Struct) -> Decoder:
-    """The decoder of one message in one version."""
-    decoder: Decoder = _compile(schema, in_steps=False)
+def compile_decoder(schema: Struct, kind: type[ApiMessage]) -> Decoder:
+    """The decoder of one message in one version; ``kind`` is the message's class."""
+    decoder: Decoder = _compile(schema, kind, in_steps=False)
     return decoder
 
 
-def compile_stepped_decoder(schema: Struct) -> SteppedDecoder:
+def compile_stepped_decoder(schema: Struct, kind: type[ApiMessage]) -> SteppedDecoder:
     """The same as a generator, which yields the number of elements read since it did so before."""
-    decoder: SteppedDecoder = _compile(schema, in_steps=True)
+    decoder: SteppedDecoder = _compile(schema, kind, in_steps=True)
     return decoder
 
 
-def _compile(schema: Struct, *, in_steps: bool) -> Any:
+def _compile(schema: Struct, kind: type[ApiMessage], *, in_steps: bool) -> Any:
     source = Source("def decode(b, p):", _NAMES, in_steps=in_steps)
+    for one in schema.walk():
+        source.names[one.name] = struct_class(kind, one.name)
     source.line("end = len(b)")
     source.step("0")
     result = _struct(source, schema)
@@ -75,7 +76,7 @@ def _compile(schema: Struct, *, in_steps: bool) -> Any:
 
 
 def _struct(source: Source, schema: Struct) -> str:
-    """Read one struct; the expression that builds its Message."""
+    """Read one struct; the expression that makes it."""
     values: dict[str, str] = {}
     run: list[Field] = []
     for field in schema.fields:
@@ -91,7 +92,7 @@ def _struct(source: Source, schema: Struct) -> str:
     if schema.flexible:
         _tags(source, [field for field in schema.fields if field.tag is not None], values)
     arguments = ", ".join(f"{field.name}={values[field.name]}" for field in schema.fields)
-    return f"Message({arguments})"
+    return f"{schema.name}({arguments})"
 
 
 def _fixed_run(source: Source, run: Sequence[Field], values: dict[str, str]) -> None:
@@ -197,7 +198,7 @@ def default_expression(source: Source, field: Field) -> str:
         arguments = ", ".join(
             f"{inner.name}={default_expression(source, inner)}" for inner in field.struct.fields
         )
-        return f"Message({arguments})"
+        return f"{field.struct.name}({arguments})"
     if isinstance(field.default, int | str | bytes | NoneType | tuple | float):
         return repr(field.default)
     return source.constant(field.default, "D")

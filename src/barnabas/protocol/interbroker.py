@@ -218,4 +218,5 @@ def _field(table: _Table, row: list[str], version: int, *, flexible: bool) -> Fi
         tag=int(tag) if tag else None,
         default=default,
         struct=struct,
+        required=len(row) < 4,
     )

@@ -1,26 +1,95 @@
-"""The neutral value that travels between handlers and the codec."""
+"""Messages as the code sees them: typed, with the fields of every version.
+
+The classes stand in ``messages/``, one module for each API. Attribute names are kio's field names:
+Kafka's names in snake case, without the unit (``throttle_time``, ``max_wait``, ``timeout``: always
+plain int milliseconds here; -1 stands for an absent timestamp). Values are int, bool, float, str,
+bytes, ``uuid.UUID`` or None (the zero uuid), lists or tuples, and structs. An error code is an int,
+hence ``ErrorCode`` too.
+
+A field that no version has is an error where the message is made, and so is a missing one that the
+schema has no default for. Encoding takes the fields that the version has and ignores the others, so
+one message with the union of all fields serves every version. Decoding gives defaults to the fields
+that the version lacks, and arrays as tuples.
+"""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cache
+from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import msgspec
+
+from barnabas.protocol.api import ApiKey
+
+ResponseT = TypeVar("ResponseT", bound="ResponseMessage")
+R_co = TypeVar("R_co", bound="ResponseMessage", covariant=True)
 
 
-class Message(SimpleNamespace):
-    """A Kafka message, or a struct nested in one: ``Message(error_code=0, topics=[Message(...)])``.
+class MessageStruct(msgspec.Struct, gc=False):
+    """A struct inside a message. None refers back to itself, so there is nothing to collect."""
 
-    Attribute names are kio's field names: Kafka's names in snake case, without the unit
-    (``throttle_time``, ``max_wait``, ``timeout``: always plain int milliseconds here; -1 stands for
-    an absent timestamp). Values are int, bool, float, str, bytes, ``uuid.UUID`` or None (the zero
-    uuid), lists or tuples, and Messages. An error code is an int, hence ``ErrorCode`` too.
 
-    Encoding takes the attributes that the version has and ignores the others, so one Message with
-    the union of all fields serves every version. A missing attribute takes the schema's default,
-    else None where the field is nullable, else zero, "", b"" or no elements.
-    Decoding gives Messages with every field of the version, arrays as tuples.
+class ApiMessage(MessageStruct):
+    """ApiMessage: a request or a response as a whole."""
+
+    API_KEY: ClassVar[ApiKey]
+
+
+class ResponseMessage(ApiMessage):
+    """A response."""
+
+
+class RequestMessage(ApiMessage, Generic[R_co]):
+    """A request that is answered with an ``R_co``."""
+
+
+class Message(SimpleNamespace, Any):  # type: ignore[misc]  # stands for whatever is wanted
+    """A message with any fields, for tests: ``Message(error_code=0, topics=[Message(...)])``.
+
+    Encoding makes it a typed one first: a field that no message has is an error, and a missing one
+    takes the schema's default, else None where the field is nullable, else zero, "", b"" or no
+    elements.
+    It equals a typed one that has the same in each of its fields.
     """
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, MessageStruct):
+            return all(getattr(other, name) == value for name, value in vars(self).items())
+        return super().__eq__(other)
+
+
+def class_name(message: str, struct: str) -> str:
+    """The class of a struct inside a message: Kafka's name for it, without that of the message."""
+    for prefix in (message, message.removesuffix("Response").removesuffix("Request")):
+        short = struct.removeprefix(prefix)
+        if short != struct and short[:1].isupper():
+            return short
+    return struct
+
+
+@cache
+def message_class(api_key: int, *, response: bool) -> type[ApiMessage]:
+    """The class of an API's request or response."""
+    module = import_module(f"barnabas.protocol.messages.{ApiKey(api_key).name.lower()}")
+    ending = "Response" if response else "Request"
+    (found,) = (
+        one
+        for name, one in vars(module).items()
+        if name.endswith(ending) and issubclass(one, ApiMessage)
+    )
+    return cast("type[ApiMessage]", found)
+
+
+def struct_class(message: type[ApiMessage], struct: str) -> type[MessageStruct]:
+    """The class of a struct of a message, or of the message itself, by its name in the schema."""
+    if struct == message.__name__:
+        return message
+    return cast("type[MessageStruct]", getattr(message, class_name(message.__name__, struct)))
 
 
 def milliseconds(value: Any) -> int:
@@ -49,7 +118,6 @@ def plain(value: Any) -> Any:
         return tuple(plain(item) for item in value)
     if isinstance(value, Message):
         return Message(**{name: plain(item) for name, item in value.__dict__.items()})
-    names = getattr(value, "__dataclass_fields__", None)
-    if names is None:
+    if not is_dataclass(value) or isinstance(value, type):
         return value
-    return Message(**{name: plain(getattr(value, name)) for name in names})
+    return Message(**{field.name: plain(getattr(value, field.name)) for field in fields(value)})

@@ -7,11 +7,13 @@ An entry that cannot be right is refused alone, the others of its order are carr
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import check_partition, is_number
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.types import (
     EPOCH_DURING_DELETE,
     LEADER_DURING_DELETE,
@@ -20,30 +22,70 @@ from barnabas.types import (
     TopicPartition,
 )
 
+S = TypeVar("S", bound="_State")
+S_co = TypeVar("S_co", bound="_State", covariant=True)
 
-def topics_of(request: Any) -> Iterable[tuple[str, uuid.UUID | None, Iterable[Any]]]:
+
+class _Topic(Protocol[S_co]):
+    @property
+    def topic_name(self) -> str: ...
+    @property
+    def topic_id(self) -> uuid.UUID | None: ...
+    @property
+    def partition_states(self) -> Sequence[S_co]: ...
+
+
+class _State(Protocol):
+    @property
+    def topic_name(self) -> str: ...
+
+
+class _Order(Protocol[S_co]):
+    @property
+    def topic_states(self) -> Sequence[_Topic[S_co]]: ...
+    @property
+    def ungrouped_partition_states(self) -> Sequence[S_co]: ...
+
+
+def topics_of(request: _Order[S]) -> Iterable[tuple[str, uuid.UUID | None, Iterable[S]]]:
     """Name, id (None: not told) and states of each topic in a LeaderAndIsr or UpdateMetadata:
     grouped, as later versions have them, and flat."""
-    for topic in getattr(request, "topic_states", None) or ():
-        topic_id = getattr(topic, "topic_id", None)
-        known = None if topic_id in (None, ZERO_UUID) else topic_id
+    for topic in request.topic_states:
+        known = None if topic.topic_id == ZERO_UUID else topic.topic_id
         yield topic.topic_name, known, topic.partition_states
-    for state in getattr(request, "ungrouped_partition_states", None) or ():
+    for state in request.ungrouped_partition_states:
         yield state.topic_name, None, (state,)
 
 
-def role_problem(name: TopicPartition, state: Any) -> KafkaError | None:
+def role_problem(
+    name: TopicPartition, state: LeaderAndIsrRequest.PartitionState
+) -> KafkaError | None:
     """Why an entry of a LeaderAndIsr is refused; None if nothing speaks against it."""
-    return _problem(name, state, leader_min=NO_LEADER, epoch_min=0)
+    problem = _problem(name, state, leader_min=NO_LEADER, epoch_min=0) or _negative(
+        adding_replicas=state.adding_replicas, removing_replicas=state.removing_replicas
+    )
+    if problem is None and state.leader_recovery_state not in (0, 1):
+        return KafkaError(
+            ErrorCode.INVALID_REQUEST, f"leader recovery state {state.leader_recovery_state}"
+        )
+    return problem
 
 
-def announced_problem(name: TopicPartition, state: Any) -> KafkaError | None:
+def announced_problem(
+    name: TopicPartition, state: UpdateMetadataRequest.PartitionState
+) -> KafkaError | None:
     """The same for UpdateMetadata, where a leader of -2 says that the partition is deleted."""
-    return _problem(name, state, leader_min=LEADER_DURING_DELETE, epoch_min=EPOCH_DURING_DELETE)
+    return _problem(
+        name, state, leader_min=LEADER_DURING_DELETE, epoch_min=EPOCH_DURING_DELETE
+    ) or _negative(offline_replicas=state.offline_replicas)
 
 
 def _problem(
-    name: TopicPartition, state: Any, *, leader_min: int, epoch_min: int
+    name: TopicPartition,
+    state: LeaderAndIsrRequest.PartitionState | UpdateMetadataRequest.PartitionState,
+    *,
+    leader_min: int,
+    epoch_min: int,
 ) -> KafkaError | None:
     try:
         check_partition(name)
@@ -53,11 +95,11 @@ def _problem(
         return KafkaError(
             ErrorCode.INVALID_REQUEST, f"leader {state.leader} in epoch {state.leader_epoch}"
         )
-    for field in ("replicas", "isr", "adding_replicas", "removing_replicas", "offline_replicas"):
-        if not all(map(is_number, getattr(state, field, None) or ())):
+    return _negative(replicas=state.replicas, isr=state.isr)
+
+
+def _negative(**fields: Iterable[int]) -> KafkaError | None:
+    for field, ids in fields.items():
+        if not all(map(is_number, ids)):
             return KafkaError(ErrorCode.INVALID_REQUEST, f"{field} names a negative broker")
-    if getattr(state, "leader_recovery_state", 0) not in (0, 1):
-        return KafkaError(
-            ErrorCode.INVALID_REQUEST, f"leader recovery state {state.leader_recovery_state}"
-        )
     return None

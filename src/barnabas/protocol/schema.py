@@ -3,7 +3,7 @@ generated from. Read off kio's dataclasses, or declared by us (``interbroker.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
@@ -47,6 +47,8 @@ class Field:
     """What a missing attribute or an absent tag stands for. For a struct: None if nullable, else
     the struct of its defaults."""
     struct: Struct | None = None
+    required: bool = False
+    """Whether the schema names no default."""
 
     @property
     def is_fixed(self) -> bool:
@@ -61,6 +63,13 @@ class Struct:
     name: str
     flexible: bool
     fields: tuple[Field, ...]
+
+    def walk(self) -> Iterator[Struct]:
+        """This struct and all inside it."""
+        yield self
+        for field in self.fields:
+            if field.struct is not None:
+                yield from field.struct.walk()
 
     @property
     def least_size(self) -> int:
@@ -136,6 +145,8 @@ def _field(field: Any) -> Field:
         tag=field.metadata.get("tag"),
         default=_default(field, kind, kio_kind, array=array, nullable=nullable),
         struct=struct,
+        required=field.metadata.get("tag") is None
+        and (field.default is MISSING or field.default == ()),  # kio gives most arrays an empty one
     )
 
 

@@ -12,11 +12,10 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
 from barnabas.replication.isr import AlterPartitionAnswer, IsrProposal
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
@@ -25,7 +24,7 @@ VERSION = 3
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[int, int, Any], Awaitable[Any]]
+Send = Callable[[int, int, AlterPartitionRequest], Awaitable[AlterPartitionResponse]]
 
 
 class AlterPartitionManager:
@@ -94,31 +93,37 @@ class AlterPartitionManager:
                 batch[topic_id, partition.partition] = proposal
         return batch
 
-    def _request(self, batch: dict[tuple[uuid.UUID, int], IsrProposal], epoch: int) -> Message:
-        topics: dict[uuid.UUID, list[Message]] = {}
+    def _request(
+        self, batch: dict[tuple[uuid.UUID, int], IsrProposal], epoch: int
+    ) -> AlterPartitionRequest:
+        topics: dict[uuid.UUID, list[AlterPartitionRequest.PartitionData]] = {}
         for (topic_id, index), proposal in batch.items():
             topics.setdefault(topic_id, []).append(
-                Message(
+                AlterPartitionRequest.PartitionData(
                     partition_index=index,
                     leader_epoch=proposal.leader_epoch,
                     new_isr_with_epochs=[
-                        Message(broker_id=member, broker_epoch=member_epoch)
+                        AlterPartitionRequest.BrokerState(
+                            broker_id=member, broker_epoch=member_epoch
+                        )
                         for member, member_epoch in proposal.isr_with_epochs
                     ],
                     leader_recovery_state=0,
                     partition_epoch=proposal.partition_epoch,
                 )
             )
-        return Message(
+        return AlterPartitionRequest(
             broker_id=self._broker_id,
             broker_epoch=UNKNOWN_BROKER_EPOCH if epoch is None else epoch,
             topics=[
-                Message(topic_id=topic_id, partitions=partitions)
+                AlterPartitionRequest.TopicData(topic_id=topic_id, partitions=partitions)
                 for topic_id, partitions in topics.items()
             ],
         )
 
-    def _deliver(self, batch: dict[tuple[uuid.UUID, int], IsrProposal], answer: Any) -> bool:
+    def _deliver(
+        self, batch: dict[tuple[uuid.UUID, int], IsrProposal], answer: AlterPartitionResponse
+    ) -> bool:
         """Give each partition its answer, and end the round. A partition without an answer gets an
         error that says that the outcome is unknown."""
         answers = {

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from barnabas.errors import ErrorCode
+from barnabas.protocol.message import RequestMessage
+from barnabas.protocol.messages.allocate_producer_ids import AllocateProducerIdsResponse
+from barnabas.protocol.messages.alter_partition import AlterPartitionResponse
+from barnabas.protocol.messages.controlled_shutdown import ControlledShutdownResponse
 from barnabas.types import Endpoint
+
+A = TypeVar("A", AlterPartitionResponse, AllocateProducerIdsResponse, ControlledShutdownResponse)
 
 
 class Connection(Protocol):
     """A broker-to-broker connection (``protocol.connection.KafkaConnection``)."""
 
-    async def send(self, api_key: int, version: int, message: Any) -> Any:
+    async def send(self, api_key: int, version: int, message: RequestMessage[A]) -> A:
         """The decoded answer. Raises ConnectionError when the connection is lost."""
         ...
 
@@ -43,7 +49,7 @@ class ControllerChannel:
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
-    async def send(self, api_key: int, version: int, message: Any) -> Any:
+    async def send(self, api_key: int, version: int, message: RequestMessage[A]) -> A:
         """The controller's decoded answer. After NOT_CONTROLLER the request goes to the next
         controller once. Raises ConnectionError, also if there is no controller or time is up.
         """
@@ -58,7 +64,7 @@ class ControllerChannel:
         if connection is not None:
             connection.close()
 
-    async def _send_once(self, api_key: int, version: int, message: Any) -> Any:
+    async def _send_once(self, api_key: int, version: int, message: RequestMessage[A]) -> A:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):

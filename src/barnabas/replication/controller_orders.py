@@ -17,13 +17,15 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import PartitionMetadata, announced
 from barnabas.names import is_partition, is_topic
 from barnabas.pace import Pace
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest, LeaderAndIsrResponse
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest, StopReplicaResponse
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest, UpdateMetadataResponse
 from barnabas.protocol.order_entries import role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.orders import Orders
@@ -40,6 +42,8 @@ from barnabas.types import (
     ZERO_UUID,
     TopicPartition,
 )
+
+Order: TypeAlias = LeaderAndIsrRequest | StopReplicaRequest | UpdateMetadataRequest
 
 REGISTRATION_POLL_S = 0.01
 
@@ -100,11 +104,11 @@ class ControllerOrders:
             while self._context.broker_epoch() is None:  # noqa: ASYNC110  (only while starting)
                 await asyncio.sleep(REGISTRATION_POLL_S)
 
-    def _stale(self, request: Any) -> ErrorCode:
+    def _stale(self, request: Order) -> ErrorCode:
         """NONE, or why the order is not for this incarnation of the broker, or not from the present
         controller."""
         own = self._context.broker_epoch()
-        meant_for = getattr(request, "broker_epoch", UNKNOWN_BROKER_EPOCH)
+        meant_for = request.broker_epoch
         if own is None or (meant_for != UNKNOWN_BROKER_EPOCH and meant_for < own):
             return ErrorCode.STALE_BROKER_EPOCH
         if request.controller_epoch < self.controller_epoch:
@@ -112,7 +116,7 @@ class ControllerOrders:
         self.controller_epoch = request.controller_epoch
         return ErrorCode.NONE
 
-    def _note_order(self, kind: str, request: Any) -> None:
+    def _note_order(self, kind: str, request: Order) -> None:
         self._context.note("controller_order", kind=kind, controller_epoch=request.controller_epoch)
 
     def _pace(self) -> Pace:
@@ -120,7 +124,9 @@ class ControllerOrders:
 
     # LeaderAndIsr
 
-    async def leader_and_isr(self, request: Any, number: int) -> Message:
+    async def leader_and_isr(
+        self, request: LeaderAndIsrRequest, number: int
+    ) -> LeaderAndIsrResponse:
         """Become leader and follower; the response. ``number``: of ``orders``."""
         stale = self._stale(request)  # now, too: it may end an order that is being carried out
         if stale == ErrorCode.NONE:
@@ -128,9 +134,9 @@ class ControllerOrders:
                 stale = self._stale(request)
                 if stale == ErrorCode.NONE:
                     return await self._take_roles(request, number)
-        return Message(error_code=stale, topics=[], partition_errors=[])
+        return LeaderAndIsrResponse(error_code=stale)
 
-    async def _take_roles(self, request: Any, number: int) -> Message:
+    async def _take_roles(self, request: LeaderAndIsrRequest, number: int) -> LeaderAndIsrResponse:
         """Leaders first: clients wait for them."""
         self._note_order("LeaderAndIsr", request)
         pace = self._pace()
@@ -158,7 +164,7 @@ class ControllerOrders:
         self._fetchers.stop_idle()
         return await _role_response(results, ids, pace)
 
-    def _carry_out(self, request: Any, number: int, order: _Order) -> ErrorCode:
+    def _carry_out(self, request: LeaderAndIsrRequest, number: int, order: _Order) -> ErrorCode:
         """One partition, if the order still counts for it."""
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
@@ -264,14 +270,14 @@ class ControllerOrders:
 
     # StopReplica
 
-    async def stop_replica(self, request: Any, number: int) -> Message:
+    async def stop_replica(self, request: StopReplicaRequest, number: int) -> StopReplicaResponse:
         """Stop copying or leading, and delete where the order says so; the response. ``number``: of
         ``orders``. Deleting waits for the disk, and many partitions give way to other work. What is
         left then counts only if there was no newer controller and no newer order in between.
         """
         stale = self._stale(request)
         if stale != ErrorCode.NONE:
-            return Message(error_code=stale, partition_errors=[])
+            return StopReplicaResponse(error_code=stale, partition_errors=[])
         self._note_order("StopReplica", request)
         errors = []
         pace = self._pace()
@@ -285,11 +291,13 @@ class ControllerOrders:
                 self.orders.carried_out(number, name)
                 error = await self._stop(name, leader_epoch, delete)
             errors.append(
-                Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
+                StopReplicaResponse.PartitionError(
+                    topic_name=name.topic, partition_index=name.partition, error_code=error
+                )
             )
         self._fetchers.stop_idle()
         await self._logs.checkpoint_deletions()
-        return Message(error_code=ErrorCode.NONE, partition_errors=errors)
+        return StopReplicaResponse(error_code=ErrorCode.NONE, partition_errors=errors)
 
     async def _stop(self, name: TopicPartition, leader_epoch: int, delete: bool) -> ErrorCode:
         partition = self._hosted.get(name)
@@ -317,16 +325,16 @@ class ControllerOrders:
 
     # UpdateMetadata
 
-    async def update_metadata(self, request: Any) -> Message:
+    async def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
         """Replace what this broker knows of the cluster; the response. Roles do not change, except
         where this broker is not assigned any more."""
         stale = self._stale(request)
         if stale == ErrorCode.NONE:
             async with self._applying:
                 stale = await self._learn(request)
-        return Message(error_code=stale)
+        return UpdateMetadataResponse(error_code=stale)
 
-    async def _learn(self, request: Any) -> ErrorCode:
+    async def _learn(self, request: UpdateMetadataRequest) -> ErrorCode:
         """Read all of it, then take it over at once, so that no request sees half of it."""
         pace = self._pace()
         entries = []
@@ -372,7 +380,7 @@ class ControllerOrders:
             self._fetchers.stop_idle()
 
 
-def _role(state: Any) -> RoleState:
+def _role(state: LeaderAndIsrRequest.PartitionState) -> RoleState:
     return RoleState(
         leader=state.leader,
         leader_epoch=state.leader_epoch,
@@ -380,43 +388,45 @@ def _role(state: Any) -> RoleState:
         partition_epoch=state.partition_epoch,
         controller_epoch=state.controller_epoch,
         replicas=tuple(state.replicas),
-        adding=tuple(getattr(state, "adding_replicas", None) or ()),
-        removing=tuple(getattr(state, "removing_replicas", None) or ()),
-        is_new=getattr(state, "is_new", False),
-        recovering=getattr(state, "leader_recovery_state", 0) == 1,
+        adding=tuple(state.adding_replicas),
+        removing=tuple(state.removing_replicas),
+        is_new=state.is_new,
+        recovering=state.leader_recovery_state == 1,
     )
 
 
 async def _role_response(
     results: dict[TopicPartition, ErrorCode], ids: dict[str, uuid.UUID], pace: Pace
-) -> Message:
+) -> LeaderAndIsrResponse:
     """Grouped by topic id for v5 and later, flat with names for the older ones."""
-    flat: list[Message] = []
-    grouped: dict[str, list[Message]] = {}
+    flat: list[LeaderAndIsrResponse.PartitionError] = []
+    grouped: dict[str, list[LeaderAndIsrResponse.PartitionError]] = {}
     for name, error in results.items():
-        entry = Message(topic_name=name.topic, partition_index=name.partition, error_code=error)
+        entry = LeaderAndIsrResponse.PartitionError(
+            topic_name=name.topic, partition_index=name.partition, error_code=error
+        )
         flat.append(entry)
         grouped.setdefault(name.topic, []).append(entry)
         await pace.step()
-    return Message(
+    return LeaderAndIsrResponse(
         error_code=ErrorCode.NONE,
         partition_errors=flat,
         topics=[
-            Message(topic_id=ids[topic], partition_errors=entries)
+            LeaderAndIsrResponse.TopicError(topic_id=ids[topic], partition_errors=entries)
             for topic, entries in grouped.items()
         ],
     )
 
 
-def _stops(request: Any) -> Iterable[tuple[TopicPartition, int, bool]]:
+def _stops(request: StopReplicaRequest) -> Iterable[tuple[TopicPartition, int, bool]]:
     """All layouts of StopReplica: (partition, leader epoch, delete)."""
-    for topic in getattr(request, "topic_states", None) or ():
+    for topic in request.topic_states:
         for state in topic.partition_states:
             name = TopicPartition(topic.topic_name, state.partition_index)
             yield name, state.leader_epoch, state.delete_partition
-    delete = getattr(request, "delete_partitions", False)
-    for topic in getattr(request, "topics", None) or ():
-        for index in topic.partition_indexes:
-            yield TopicPartition(topic.name, index), NO_EPOCH, delete
-    for entry in getattr(request, "ungrouped_partitions", None) or ():
+    delete = request.delete_partitions
+    for named in request.topics:
+        for index in named.partition_indexes:
+            yield TopicPartition(named.name, index), NO_EPOCH, delete
+    for entry in request.ungrouped_partitions:
         yield TopicPartition(entry.topic_name, entry.partition_index), NO_EPOCH, delete

@@ -15,7 +15,7 @@ from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.fetch import FetchPartition
 from barnabas.protocol.fetch_client import decode_fetch_response, encode_fetch_request
 from barnabas.protocol.header import parse_response_header
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.list_offsets import ListOffsetsRequest
 from barnabas.replication.fetch_session_client import SessionFetch, Wanted
 from barnabas.replication.fetcher import ConnectLeader, FetchedData, FetchReply, LeaderConnection
 from barnabas.replication.settings import ReplicationContext
@@ -57,14 +57,14 @@ class KafkaLeaderConnection:
 
     async def offset_for(self, partition: TopicPartition, leader_epoch: int, timestamp: int) -> int:
         """The leader's end (-1) or start (-2). Raises KafkaError, ConnectionError."""
-        message = Message(
+        message = ListOffsetsRequest(
             replica_id=self._context.settings.broker_id,
             isolation_level=0,
             topics=[
-                Message(
+                ListOffsetsRequest.Topic(
                     name=partition.topic,
                     partitions=[
-                        Message(
+                        ListOffsetsRequest.Partition(
                             partition_index=partition.partition,
                             current_leader_epoch=leader_epoch,
                             timestamp=timestamp,

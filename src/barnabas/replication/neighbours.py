@@ -24,7 +24,7 @@ from barnabas import addresses
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.api_versions import ApiVersionsRequest
 from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, ClientSecurity, SaslConnection
 from barnabas.types import Endpoint
@@ -47,7 +47,7 @@ PROVEN_S = 1.0
 """A connection that breaks sooner says nothing: a broker with ``max.connections`` closes it at
 once. If the broker has died, the next attempt tells."""
 
-_ANYBODY_THERE = codec.encode_request(ApiKey.API_VERSIONS, 0, 0, "neighbour", Message())
+_ANYBODY_THERE = codec.encode_request(ApiKey.API_VERSIONS, 0, 0, "neighbour", ApiVersionsRequest())
 _ANSWER_BYTES_MAX = 1 << 16
 _SIZE_BYTES = 4
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest, LeaderAndIsrResponse
+from barnabas.protocol.messages.stop_replica import StopReplicaRequest, StopReplicaResponse
+from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest, UpdateMetadataResponse
 from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.controller_orders import ControllerOrders, Logs
 from barnabas.replication.fetch import FetchPath
@@ -139,8 +140,8 @@ class ReplicaManager:
         await self._control.registered()
 
     async def become_leader_or_follower(
-        self, request: Any, prepare: Callable[[], Awaitable[None]] | None = None
-    ) -> Message:
+        self, request: LeaderAndIsrRequest, prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> LeaderAndIsrResponse:
         """LeaderAndIsr: held until we are registered and ``prepare`` has returned."""
         with self._control.orders.arrive() as number:
             if prepare is not None:
@@ -150,13 +151,13 @@ class ReplicaManager:
             self._fetch.roles_changed()
             return response
 
-    async def stop_replica(self, request: Any) -> Message:
+    async def stop_replica(self, request: StopReplicaRequest) -> StopReplicaResponse:
         """StopReplica."""
         with self._control.orders.arrive() as number:
             await self._control.registered()
             return await self._control.stop_replica(request, number)
 
-    async def update_metadata(self, request: Any) -> Message:
+    async def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
         """UpdateMetadata, once we are registered."""
         await self._control.registered()
         return await self._control.update_metadata(request)

@@ -16,7 +16,11 @@ from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.codec import decode_request, encode_response
 from barnabas.protocol.header import RequestHeader, parse_request_header
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.sasl_authenticate import (
+    SaslAuthenticateRequest,
+    SaslAuthenticateResponse,
+)
+from barnabas.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from barnabas.security.principal import ANONYMOUS, USER, KafkaPrincipal
 from barnabas.security.sasl.mechanism import AuthenticationFailed, ServerLogin, in_hash_order
 
@@ -155,7 +159,9 @@ class SaslAuthenticator:
                 None,
                 f"Unexpected Kafka request of type {ApiKey(key).name} during authentication.",
             )
-        token = bytes(decode_request(key, version, frame, offset).auth_bytes)
+        asked = decode_request(key, version, frame, offset)
+        assert isinstance(asked, SaslAuthenticateRequest)
+        token = bytes(asked.auth_bytes)
         return self._token(token, header, now, wall_ms)
 
     def _header(self, frame: memoryview) -> tuple[RequestHeader, int]:
@@ -173,7 +179,9 @@ class SaslAuthenticator:
         return header, offset
 
     def _handshake(self, header: RequestHeader, frame: memoryview, offset: int) -> Verdict:
-        name = decode_request(header.api_key, header.api_version, frame, offset).mechanism
+        asked = decode_request(header.api_key, header.api_version, frame, offset)
+        assert isinstance(asked, SaslHandshakeRequest)
+        name = asked.mechanism
         offered = in_hash_order(self._mechanisms)
         mechanism = self._mechanisms.get(name)
         error = ErrorCode.NONE if mechanism is not None else ErrorCode.UNSUPPORTED_SASL_MECHANISM
@@ -181,7 +189,7 @@ class SaslAuthenticator:
             header.api_key,
             header.api_version,
             header.correlation_id,
-            Message(error_code=error, mechanisms=offered),
+            SaslHandshakeResponse(error_code=error, mechanisms=offered),
         )
         if mechanism is None:
             self._state = _State.ENDED
@@ -261,7 +269,7 @@ def _answer(
         header.api_key,
         header.api_version,
         header.correlation_id,
-        Message(
+        SaslAuthenticateResponse(
             error_code=ErrorCode.SASL_AUTHENTICATION_FAILED if told else ErrorCode.NONE,
             error_message=told,
             auth_bytes=challenge,

@@ -16,7 +16,9 @@ from barnabas.errors import ErrorCode
 from barnabas.limits import REQUEST_BYTES_MAX
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import RequestMessage, ResponseT
+from barnabas.protocol.messages.sasl_authenticate import SaslAuthenticateRequest
+from barnabas.protocol.messages.sasl_handshake import SaslHandshakeRequest
 from barnabas.security.sasl.mechanism import AuthenticationFailed, ClientLogin
 
 HANDSHAKE_VERSION: Final = 1
@@ -106,11 +108,13 @@ class SaslConnection(KafkaConnection):
         self._security = security
         assert security.begin is not None
         login = security.begin()
-        answer = await self._ask(
-            ApiKey.SASL_HANDSHAKE, HANDSHAKE_VERSION, Message(mechanism=security.mechanism)
+        offer = await self._ask(
+            ApiKey.SASL_HANDSHAKE,
+            HANDSHAKE_VERSION,
+            SaslHandshakeRequest(mechanism=security.mechanism),
         )
-        if answer.error_code != ErrorCode.NONE:
-            offered = ", ".join(answer.mechanisms)
+        if offer.error_code != ErrorCode.NONE:
+            offered = ", ".join(offer.mechanisms)
             raise AuthenticationRefused(
                 f"the broker does not offer {security.mechanism}, but {offered or 'nothing'}"
             )
@@ -118,7 +122,9 @@ class SaslConnection(KafkaConnection):
         for _ in range(STEPS_MAX):
             assert token is not None
             answer = await self._ask(
-                ApiKey.SASL_AUTHENTICATE, AUTHENTICATE_VERSION, Message(auth_bytes=token)
+                ApiKey.SASL_AUTHENTICATE,
+                AUTHENTICATE_VERSION,
+                SaslAuthenticateRequest(auth_bytes=token),
             )
             if answer.error_code != ErrorCode.NONE:
                 raise AuthenticationRefused(answer.error_message or "authentication failed")
@@ -143,7 +149,9 @@ class SaslConnection(KafkaConnection):
         """How long the session may be used before it has to be renewed; None: for ever."""
         return None if self._renew_at is None else self._renew_at - self._loop.time()
 
-    async def _ask(self, api: ApiKey, version: int, message: Message) -> Any:
+    async def _ask(
+        self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """Past those that wait."""
         return await super().send(api, version, message)
 

@@ -105,7 +105,7 @@ class SimulatedMember:
     async def _find(self) -> None:
         await self.client.metadata([TOPIC])
         message = Message(key_type=0, coordinator_keys=[self.book.group])
-        answer = await self.client.any_broker(ApiKey.FIND_COORDINATOR, 4, message)
+        answer: Any = await self.client.any_broker(ApiKey.FIND_COORDINATOR, 4, message)
         check_code(answer.coordinators[0].error_code)
         self.coordinator = answer.coordinators[0].node_id
 

@@ -213,6 +213,7 @@ class Drama:
         await self.simulation.ended(self.simulation.start("last", read))
 
     async def _state(self, client: ClusterClient, transactional_id: str) -> str:
+        answer: Any
         _, answer = await ask_coordinator(
             client,
             TRANSACTION,

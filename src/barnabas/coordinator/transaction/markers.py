@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from barnabas.coordinator.ownership import OwnedPartition
 from barnabas.coordinator.transaction.peers import Peers
@@ -21,7 +20,10 @@ from barnabas.coordinator.transaction.transaction import Transaction, Transactio
 from barnabas.errors import ErrorCode
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.write_txn_markers import (
+    WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
+)
 from barnabas.replication.tasks import TaskOwner
 from barnabas.types import TopicPartition
 
@@ -137,7 +139,7 @@ class MarkerSender:
             self._busy.pop(broker_id, None)
 
     async def _send(self, broker_id: int, batch: dict[Delivery, list[TopicPartition]]) -> None:
-        request = Message(markers=[_marker(d, parts) for d, parts in batch.items()])
+        request = WriteTxnMarkersRequest(markers=[_marker(d, parts) for d, parts in batch.items()])
         try:
             answer = await self._peers.send(
                 broker_id, ApiKey.WRITE_TXN_MARKERS, WRITE_TXN_MARKERS_VERSION, request
@@ -178,20 +180,24 @@ class MarkerSender:
         self._finish_if_done(delivery)
 
 
-def _marker(delivery: Delivery, partitions: list[TopicPartition]) -> Message:
-    return Message(
+def _marker(
+    delivery: Delivery, partitions: list[TopicPartition]
+) -> WriteTxnMarkersRequest.WritableTxnMarker:
+    return WriteTxnMarkersRequest.WritableTxnMarker(
         producer_id=delivery.completion.producer_id,
         producer_epoch=delivery.completion.producer_epoch,
         transaction_result=delivery.commit,
         topics=[
-            Message(name=topic, partition_indexes=numbers)
+            WriteTxnMarkersRequest.WritableTxnMarkerTopic(name=topic, partition_indexes=numbers)
             for topic, numbers in by_topic(tuple(partitions)).items()
         ],
         coordinator_epoch=delivery.owned.partition.leader_epoch,
     )
 
 
-def _results(marker: Any) -> Iterator[tuple[TopicPartition, ErrorCode]]:
+def _results(
+    marker: WriteTxnMarkersResponse.WritableTxnMarkerResult,
+) -> Iterator[tuple[TopicPartition, ErrorCode]]:
     for topic in marker.topics:
         for partition in topic.partitions:
             name = TopicPartition(topic.name, partition.partition_index)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.connection import KafkaConnection
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import RequestMessage, ResponseT
 from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.types import Endpoint
@@ -36,7 +34,9 @@ class Peers:
         """Whether the broker is alive and can be reached at our listener."""
         return self._metadata.endpoint(broker_id, self._listener) is not None
 
-    async def send(self, broker_id: int, api_key: int, version: int, message: Message) -> Any:
+    async def send(
+        self, broker_id: int, api_key: int, version: int, message: RequestMessage[ResponseT]
+    ) -> ResponseT:
         """The decoded answer. Raises ConnectionError; the request may have been carried out then.
 
         At most one request to a broker at a time."""

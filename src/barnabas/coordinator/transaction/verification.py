@@ -11,14 +11,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from barnabas.coordinator.transaction.peers import Peers
 from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC, by_topic
 from barnabas.errors import ErrorCode
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.message import Message
+from barnabas.protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse,
+)
 from barnabas.replication.tasks import TaskOwner
 from barnabas.types import TopicPartition
 
@@ -116,7 +119,9 @@ class Verifier:
                 question.fail(ErrorCode.NETWORK_EXCEPTION)
 
     async def _ask(self, broker_id: int, questions: dict[str, _Question]) -> None:
-        request = Message(transactions=[_transaction(q) for q in questions.values()])
+        request = AddPartitionsToTxnRequest(
+            transactions=[_transaction(q) for q in questions.values()]
+        )
         try:
             answer = await self._peers.send(
                 broker_id, ApiKey.ADD_PARTITIONS_TO_TXN, VERIFY_VERSION, request
@@ -137,20 +142,20 @@ class Verifier:
         self._peers.close()
 
 
-def _transaction(question: _Question) -> Message:
-    return Message(
+def _transaction(question: _Question) -> AddPartitionsToTxnRequest.Transaction:
+    return AddPartitionsToTxnRequest.Transaction(
         transactional_id=question.transactional_id,
         producer_id=question.producer_id,
         producer_epoch=question.epoch,
         verify_only=True,
         topics=[
-            Message(name=topic, partitions=numbers)
+            AddPartitionsToTxnRequest.Topic(name=topic, partitions=numbers)
             for topic, numbers in by_topic(tuple(question.partitions)).items()
         ],
     )
 
 
-def _verdicts(result: Any) -> Verdicts:
+def _verdicts(result: AddPartitionsToTxnResponse.Result) -> Verdicts:
     return {
         TopicPartition(topic.name, p.partition_index): ErrorCode(p.partition_error_code)
         for topic in result.topic_results
