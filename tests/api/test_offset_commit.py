@@ -69,3 +69,14 @@ def test_positions_in_every_version() -> None:
         assert (await position(client, "simple")).metadata == ""
 
     kit.run(scenario, settings=SETTINGS)
+
+
+def test_a_retention_beyond_all_time_is_for_ever() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        await find(client, "any")
+        for retention in (2**63 - 1, 2**62):
+            assert await commit(client, "g", 5, 2, retention_time=retention) == 0
+            assert (await position(client, "g")).committed_offset == 5
+
+    kit.run(scenario, settings=SETTINGS)

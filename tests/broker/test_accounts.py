@@ -385,6 +385,26 @@ def test_what_waits_for_its_turn_to_be_answered_may_be_refused() -> None:
     run.play(steps)
 
 
+def test_what_is_soon_done_does_not_wait_for_long_work() -> None:
+    def handle(request: Request) -> Answer:
+        is_short = request.api_key == ApiKey.METADATA
+        return _steps(_large, 200 if is_short else 10**9)
+
+    run = Run(handle)
+
+    async def steps(run: Run) -> None:
+        for _ in range(LONG_AT_ONCE + 2):
+            run.connect(_questions(1), reads=True)
+        await asyncio.sleep(1.0)
+        message = Message(topics=[], allow_auto_topic_creation=False)
+        run.connect(_question(ApiKey.METADATA, 4, message), reads=True)
+        await asyncio.sleep(1.0)
+        assert [client.received for client in run.clients] == [0] * (LONG_AT_ONCE + 2) + [LARGE]
+        await run.end("server aborts")
+
+    run.play(steps)
+
+
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL", "kafka.network")

@@ -133,6 +133,19 @@ def test_few_go_on_with_long_work_and_the_next_is_told() -> None:
     assert not world.turns.may_go_on(lines[-2])
 
 
+def test_who_goes_before_its_turn_to_go_on_leaves_it_to_another() -> None:
+    world = World()
+    lines = [Worker(world, f"long{n}", 0.0) for n in range(LONG_AT_ONCE + 3)]
+    for line in lines:
+        world.turns.may_go_on(line)
+    world.turn()
+    told, next_told, last = lines[LONG_AT_ONCE:]
+    for line in lines[:LONG_AT_ONCE]:
+        world.turns.long_done(line)
+    world.turns.long_done(told)  # its client has gone
+    assert {next_told.name, last.name} <= {*world.turn()}
+
+
 def test_where_no_time_passes_counts_end_a_turn() -> None:
     world = World()
     lines = [Worker(world, f"endless{n}", 1.0, piece_s=0.0) for n in range(3)]

@@ -53,6 +53,8 @@ class Known:
     """What really is there, so that some requests get past the first check."""
 
     strings: Sequence[str] = ()
+    only: bool = False
+    """No other strings than these are used."""
     ids: Sequence[uuid.UUID] = ()
     numbers: list[int] = field(default_factory=list)
 
@@ -122,7 +124,7 @@ class Hostile:
             assert wanted.struct is not None
             return self._struct(wanted.struct, depth + 1)
         if kind == "string":
-            if self.known.strings and chance.random() < 0.5:
+            if self.known.strings and (self.known.only or chance.random() < 0.5):
                 return chance.choice(self.known.strings)
             return chance.choice(_STRINGS)
         if kind == "bytes":

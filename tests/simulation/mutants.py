@@ -304,6 +304,24 @@ MUTANTS: tuple[Mutant, ...] = (
         kinds=("kill", "bounce"),
         fixed=ACLS,
     ),
+    Mutant(
+        name="turn-without-end",
+        about="a broker serves all that has come before it looks at anything else",
+        kinds=("greedy",),
+        fixed={"kinds": ("greedy",)},
+    ),
+    Mutant(
+        name="answers-unbounded",
+        about="requests are answered however much their client has not taken yet",
+        kinds=("greedy",),
+        fixed={"kinds": ("greedy",)},
+    ),
+    Mutant(
+        name="memory-not-given-back",
+        about="what a connection owed when it ended stays counted",
+        kinds=("greedy",),
+        fixed={"kinds": ("greedy",)},
+    ),
 )
 
 

@@ -15,10 +15,8 @@ from typing import Any
 from tests.simulation.invariants import Invariants
 from tests.simulation.network import SLOW
 from tests.simulation.nodes import Process, Simulation
-from tests.simulation.options import Options
+from tests.simulation.options import LONE, Options
 
-LONE = (("outage",), ("silent",))
-"""Faults that are judged by what they alone have done: one after the other."""
 Fault = Callable[["Nemesis"], Coroutine[Any, Any, None]]
 
 

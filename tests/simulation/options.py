@@ -10,6 +10,10 @@ from typing import Any
 
 LOSES_UNFLUSHED = ("power", "power_all")
 """Faults that are drawn with log.flush.before.ack: without it no promise covers them."""
+HOSTILE = ("greedy", "malicious")
+"""Clients that come as faults (``hostile_clients``)."""
+LONE = (("outage",), ("silent",))
+"""Faults that are judged by what they alone have done: one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +69,14 @@ def draw_options(
     processes share a machine."""
     stream = random.Random(f"{seed}/options")
     shared = bool(together) and stream.random() < 0.15
-    pool = sorted(kind for kind in kinds if not shared or kind in together) or sorted(kinds)
+    usual = [kind for kind in kinds if kind not in HOSTILE] or kinds
+    pool = sorted(kind for kind in usual if not shared or kind in together) or sorted(usual)
     shared = shared and all(kind in together for kind in pool)
     chosen = stream.sample(pool, min(len(pool), stream.randint(1, 4)))
     flush = stream.random() < 0.2 and "power_one" not in chosen
     return Options(
         seed=seed,
-        kinds=tuple(sorted(chosen)),
+        kinds=tuple(sorted(_with_hostile(seed, kinds, chosen))),
         gap_s=stream.choice((0.7, 1.5, 3.0)),
         length_s=stream.choice((0.3, 1.5, 6.0)),
         seconds=seconds,
@@ -84,6 +89,17 @@ def draw_options(
         acls=random.Random(f"{seed}/acls").random() < 0.25,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
+
+
+def _with_hostile(seed: int, kinds: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
+    """Hostile clients come to one seed in four, to some alone. They are drawn apart: what else a
+    seed draws stays as it was before there were any."""
+    stream = random.Random(f"{seed}/hostile")
+    drawn = [kind for kind in HOSTILE if stream.random() < 0.15 and kind in kinds]
+    alone = stream.random() < 0.3
+    if not drawn or tuple(chosen) in LONE or set(chosen) & {*HOSTILE}:
+        return chosen
+    return drawn if alone else [*chosen, *drawn]
 
 
 def force(drawn: Options, wanted: Sequence[str], kinds: Sequence[str]) -> Options:

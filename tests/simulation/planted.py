@@ -9,7 +9,11 @@ from barnabas.api import fetch as fetch_api
 from barnabas.authorizer.acl import ResourcePattern
 from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.authorizer.znodes import encode_entries, store_of
+from barnabas.broker import connection as connection_module
+from barnabas.broker import turns as turns_module
+from barnabas.broker.connection import ClientConnection
 from barnabas.broker.exchange import Exchange
+from barnabas.broker.network import NetworkServer
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
@@ -356,6 +360,29 @@ def _acl_change_untold(patches: Patches) -> None:
     patches.set(AclAuthorizer, "_write", write)
 
 
+def _turn_without_end(patches: Patches) -> None:
+    """As it was: what has come is served before anything else is looked at."""
+    for name in ("TURN_S", "SHARE_S", "ARRIVALS_S", "LINES_PER_TURN"):
+        patches.set(turns_module, name, 10**9)
+    for name in ("REQUESTS_PER_SHARE", "BYTES_PER_SHARE"):
+        patches.set(connection_module, name, 10**9)
+
+
+def _answers_unbounded(patches: Patches) -> None:
+    patches.set(ClientConnection, "_owes_too_much", lambda self: False)
+    patches.set(NetworkServer, "_relieve", lambda self: None)
+
+
+def _memory_not_given_back(patches: Patches) -> None:
+    """Of answers that were not taken when their connection ended."""
+
+    def closed(self: NetworkServer, connection: ClientConnection) -> None:
+        connection.debt = 0
+        before(self, connection)
+
+    before = patches.set(NetworkServer, "closed", closed)
+
+
 PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "truncate-to-watermark": _truncate_to_watermark,
     "end-of-next-epoch": _end_of_next_epoch,
@@ -396,4 +423,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "fetch-not-asked": _fetch_not_asked,
     "decisions-kept": _decisions_kept,
     "acl-change-untold": _acl_change_untold,
+    "turn-without-end": _turn_without_end,
+    "answers-unbounded": _answers_unbounded,
+    "memory-not-given-back": _memory_not_given_back,
 }

@@ -19,12 +19,15 @@ from tests.simulation.checker import check
 from tests.simulation.group_life import GroupLife
 from tests.simulation.guarded import GUARDED, Guarded, principals
 from tests.simulation.guarded import SETTINGS as GUARDED_SETTINGS
+from tests.simulation.hostile_clients import HOST_PREFIX
 from tests.simulation.invariants import Invariants, WatchedStore
+from tests.simulation.kernel import MICROSECOND
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
+from tests.simulation.ledger import Ledger
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
-from tests.simulation.options import Options, draw_options
+from tests.simulation.options import HOSTILE, Options, draw_options
 from tests.simulation.shadow import Shadows
 from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
 from tests.simulation.witness import Witness
@@ -56,6 +59,10 @@ THREE = {0: (1, 2, 3), 1: (2, 3, 1)}
 """Replicas of each partition where the fourth broker is a bystander."""
 KINDS = tuple(kind for kind in ALL_FAULTS if kind not in NAMED_ONLY)
 CONVERGE_S = 90.0
+FORGOTTEN_S = 40.0
+"""After it nothing is held for a client that has gone: a connection that is dead is known to be."""
+LOOK_NS = 200 * MICROSECOND
+"""What a request costs a broker where clients are hostile: enough for many of them to be felt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +133,10 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         more |= _between_brokers(layout.listener(broker), layout.inside(broker))
     return {
         "broker.id": str(broker),
-        "listeners": f"PLAINTEXT://{layout.listener(broker)}",
+        "zookeeper.session.timeout.ms": "6000",
+        **_bounds(broker, layout, options),
         "log.dirs": data_directory(broker),
         "zookeeper.connect": layout.coordinator,
-        "zookeeper.session.timeout.ms": "6000",
         "replica.lag.time.max.ms": "8000",
         "min.insync.replicas": "2",
         "default.replication.factor": "3",
@@ -161,6 +168,31 @@ async def _add_user(env: Env, servers: str) -> None:
     await zookeeper.connect()
     await change_config(zookeeper, user_entity("broker"), lambda _: {SCRAM_SHA_256: text})
     await zookeeper.close()
+
+
+def _bounds(broker: int, layout: Layout, options: Options) -> dict[str, str]:
+    """Listeners, and where clients are hostile bounds that these reach. What orders would do that
+    are right in all but who gives them is no question: brokers have a listener of their own."""
+    found = {"listeners": f"PLAINTEXT://{layout.listener(broker)}"}
+    if any(kind in HOSTILE for kind in options.kinds):
+        found |= {
+            "socket.request.max.bytes": "1048576",
+            "queued.max.request.bytes": "1048576",
+            "barnabas.queued.max.answer.bytes": "1048576",
+            "barnabas.unfinished.request.timeout.ms": "3000",
+            "offsets.topic.num.partitions": "2",
+            "transaction.state.log.num.partitions": "2",
+        }
+    if all(kind in HOSTILE for kind in options.kinds):
+        found["zookeeper.session.timeout.ms"] = "2000"
+    if "malicious" in options.kinds:
+        clients, inside = layout.listener(broker), layout.inside(broker)
+        found |= {
+            "listeners": f"CLIENTS://{clients},BROKERS://{inside}",
+            "listener.security.protocol.map": "CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT",
+            "inter.broker.listener.name": "BROKERS",
+        }
+    return found
 
 
 def topic_settings(options: Options) -> dict[str, str]:
@@ -207,12 +239,17 @@ class Scenario:
     ) -> None:
         self._settle_s = settle_s
         self.options = options
+        hostile = any(kind in HOSTILE for kind in options.kinds)
         self.simulation = Simulation(
             options.seed,
             cpu_delay=options.cpu_delay,
+            look_ns=LOOK_NS if hostile else 0,
             long_work=options.long_work,
             timeline=timeline,
         )
+        self._only_hostile = all(kind in HOSTILE for kind in options.kinds)
+        """Nobody is to lose anything: neither sessions nor leaderships."""
+        self.ledger = Ledger(self._violated)
         self.layout = Layout(together=options.together, brokers=options.brokers)
         bootstrap = self.layout.bootstrap
         self.workload = Workload(
@@ -247,12 +284,15 @@ class Scenario:
         self.witness.on_note(process, event, fields)
         self.guarded.on_note(process, event, fields)
         self.invariants.on_note(process.name, process.incarnation, event, fields)
+        if self._only_hostile and event == "zookeeper_session" and fields["state"] == "expired":
+            self._violated("SessionKept", f"the session of {process.name} has expired")
 
     def run(self) -> Result:
         """Raises SimulationFailure."""
         with (
             late_answers(self.options.late_answers, self.simulation.kernel),
             principals(self.options.acls),
+            self.ledger.watched(),
         ):
             digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)
         return Result(
@@ -272,19 +312,52 @@ class Scenario:
         self._start_clients()
         await asyncio.sleep(3)
         simulation.life("phase", "faults")
+        watching = asyncio.create_task(self.ledger.watch())
+        led = self._led()
         disturbing = asyncio.create_task(self._disturb_group())
         await self.nemesis.run()
         disturbing.cancel()
         self.group.heal()
         simulation.life("phase", "converge")
         await asyncio.sleep(self._settle_s)
+        if self._only_hostile:
+            self._check_kept(led)
         await self._converge()
+        await self._wait_until_forgotten()
+        watching.cancel()
         keeper.cancel()
         simulation.life("phase", "check")
         if self.options.witness:
             self.witness.check()
         for anomaly in check(workload.history):
             simulation.fail("checker", str(anomaly))
+
+    def _led(self) -> dict[TopicPartition, tuple[int, int]]:
+        """Leaders and their epochs."""
+        states = self.invariants.states
+        return {tp: (states[tp].leader, states[tp].leader_epoch) for tp in sorted(states)}
+
+    def _check_kept(self, led: Mapping[TopicPartition, tuple[int, int]]) -> None:
+        after = self._led()
+        moved = {tp: (before, after.get(tp)) for tp, before in led.items() if after[tp] != before}
+        if moved:
+            self._violated("LeadershipKept", f"leaders and epochs have changed: {moved}")
+        for name in ("zk", *self.nemesis.targets):
+            process = self.simulation.processes[name]
+            if process.incarnation != 1 or not process.alive:
+                self._violated("ProcessKept", f"{name} has ended")
+
+    async def _wait_until_forgotten(self) -> None:
+        """The hostile clients have gone, and all that was held for them."""
+        simulation = self.simulation
+        hosts = [h for h in simulation.hosts.values() if h.name.startswith(HOST_PREFIX)]
+        addresses = {host.address for host in hosts}
+        deadline = simulation.now_s + FORGOTTEN_S
+        while remains := self.ledger.remains(lambda peer: peer in addresses):
+            if simulation.now_s >= deadline:
+                self._violated("MemoryGivenBack", remains)
+                return
+            await asyncio.sleep(0.1)
 
     def _start_clients(self) -> None:
         simulation, workload = self.simulation, self.workload

@@ -187,6 +187,21 @@ class SimSocket:
         if self.out is not None:
             self.out.cut()
         self._inbox.clear()
+        if self.peer is not None:
+            self.peer.probe()
+
+    def probe(self) -> None:
+        """Who waits for room at a machine that is gone asks for it in vain, until that has taken
+        too long."""
+        if self.writer is None or self.peer is None or not self.peer.vanished:
+            return
+        if self.out is not None and self.out.room() <= 0:
+            network = self.host.network
+            network.kernel.after(network.settings.tcp_timeout_ns, self._give_up)
+
+    def _give_up(self, _: None) -> None:
+        if self.out is not None and self.out.room() <= 0:
+            self.fail(errno.ETIMEDOUT)
 
     # -- readiness -------------------------------------------------------------------------------
 
@@ -200,6 +215,8 @@ class SimSocket:
         """Register or forget who wants to write."""
         before, self.writer = self.writer, handle
         self.poke_writer()
+        if before is None:
+            self.probe()
         return before is not None
 
     def poke_reader(self) -> None:

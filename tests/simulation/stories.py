@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tests.simulation.controller_stories import CONTROLLER_STORIES
 from tests.simulation.disk_faults import DISK_FAULTS
+from tests.simulation.hostile_clients import HOSTILE_CLIENTS
 from tests.simulation.nemesis import FAULTS, Fault
 from tests.simulation.replication_stories import REPLICATION_STORIES
 from tests.simulation.topic_stories import TOPIC_STORIES
@@ -16,12 +17,13 @@ ALL_FAULTS: dict[str, Fault] = {
     **CONTROLLER_STORIES,
     **DISK_FAULTS,
     **TOPIC_STORIES,
+    **HOSTILE_CLIENTS,
 }
 NAMED_ONLY = tuple(TOPIC_STORIES)
 """Drawn only where they are asked for by name: what a seed draws stays as it was."""
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
     "disk_error", "disk_full", "slow_disk", "bit_flip", "reassign", "elect",
-    "create_topic",
+    "create_topic", "greedy", "malicious",
 )  # fmt: skip
 """What can happen when all processes are on one machine."""

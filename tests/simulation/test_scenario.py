@@ -12,10 +12,10 @@ from tests.simulation import coordination
 from tests.simulation.bombs import arm
 from tests.simulation.mutants import MUTANTS, Mutant, hunt, planted
 from tests.simulation.nemesis import FAULTS
-from tests.simulation.options import draw_options, force
+from tests.simulation.options import HOSTILE, LONE, draw_options, force
 from tests.simulation.planted import PLANTED
 from tests.simulation.run import CORPUS, load
-from tests.simulation.scenario import Scenario, options_of
+from tests.simulation.scenario import KINDS, Scenario, options_of
 from tests.simulation.stories import ALL_FAULTS
 
 
@@ -46,10 +46,11 @@ def test_brokers_keep_what_they_acknowledged(seed: int) -> None:
     assert result.acknowledged > 100
 
 
+@pytest.mark.parametrize("kinds", [("kill", "bounce", "slow"), HOSTILE])
 def test_real_brokers_repeat_themselves_and_reach_for_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]
 ) -> None:
-    options = options_of(9, 3.0, ("kill", "bounce", "slow"))
+    options = options_of(9, 3.0, kinds)
     first = Scenario(options, settle_s=5.0).run()
     arm(monkeypatch)
     try:
@@ -95,6 +96,20 @@ def test_options_depend_on_the_seed_alone_and_name_known_faults() -> None:
     assert drawn == [draw_options(seed, tuple(FAULTS), 10.0) for seed in range(200)]
     assert {kind for options in drawn for kind in options.kinds} == set(FAULTS)
     assert {len(options.kinds) for options in drawn} == {1, 2, 3, 4}
+
+
+def test_hostile_clients_change_nothing_else_that_a_seed_draws() -> None:
+    others = tuple(kind for kind in KINDS if kind not in HOSTILE)
+    alone = 0
+    for seed in range(300):
+        drawn, before = options_of(seed, 10.0), options_of(seed, 10.0, others)
+        usual = tuple(kind for kind in drawn.kinds if kind not in HOSTILE)
+        alone += not usual
+        assert usual in ((), before.kinds)
+        assert replace(drawn, kinds=before.kinds) == before
+        if before.kinds in LONE:
+            assert drawn == before
+    assert alone
 
 
 def test_what_is_forced_comes_on_top_of_what_is_drawn() -> None:

@@ -21,6 +21,7 @@ from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
 
+TIMESTAMP_MAX = 2**63 - 1
 MEMBER_EPOCHS_FROM = 9
 
 
@@ -50,7 +51,7 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Futu
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     now_ms = services.env.clock.wall_ms()
     retention_ms = decoded.retention_time
-    expire_ms = None if retention_ms < 0 else now_ms + retention_ms
+    expire_ms = None if retention_ms < 0 else min(now_ms + retention_ms, TIMESTAMP_MAX)
     offsets, errors = yield from to_commit(services, decoded.topics, readable, now_ms, expire_ms)
     if not offsets:
         return (yield from _answer(request, decoded, errors))

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, cast
 from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Request, Steps, api_name
 from barnabas.api.unexpected import error_answer
-from barnabas.broker.turns import STEPS_PER_LOOK, STEPS_PER_SHARE, TASK_COST_S, Line
+from barnabas.broker.turns import (
+    SHARES_BEFORE_LONG,
+    STEPS_PER_LOOK,
+    STEPS_PER_SHARE,
+    TASK_COST_S,
+    Line,
+)
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.header import parse_request_header
@@ -65,7 +71,7 @@ class _Slot:
 class _Work:
     """Steps that this connection has begun, and who hears how they end."""
 
-    __slots__ = ("begun", "done", "future", "is_long", "steps")
+    __slots__ = ("begun", "done", "future", "is_long", "shares", "steps")
 
     def __init__(
         self,
@@ -80,8 +86,10 @@ class _Work:
         """Whether its request holds more memory than its bytes."""
         self.steps = steps
         self.done = done
+        self.shares = 0
+        """Used so far."""
         self.is_long = is_long
-        """Whether it goes on only when few others do: after its first share, always."""
+        """Whether it goes on only when few others do: after some shares, always."""
         self.future = future
         """Cancelled if the steps are given up."""
 
@@ -213,7 +221,8 @@ class Exchange(Line):
             else:
                 self._failed(request, slot, error)
 
-        self._works.append(_Work(cast("Steps[Pieces]", answer), worked))
+        is_long = len(request.frame) > limits.LARGE_FRAME_BYTES
+        self._works.append(_Work(cast("Steps[Pieces]", answer), worked, is_long=is_long))
         return False
 
     def _wait(self, slot: _Slot, request: Request) -> None:
@@ -275,7 +284,8 @@ class Exchange(Line):
                 next(work.steps)
                 if step % STEPS_PER_LOOK == 0 and clock() >= until:
                     break
-            work.is_long = True
+            work.shares += 1
+            work.is_long = work.is_long or work.shares >= SHARES_BEFORE_LONG
             return False
         except StopIteration as end:
             result = end.value

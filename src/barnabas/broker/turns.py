@@ -8,7 +8,7 @@ the ZooKeeper session). So whoever asks for little is answered soon, however man
 
 Lines of other brokers come first, in a part of the turn of their own: a flood of clients does not
 hold up replication, and whoever only claims to be a broker cannot take the clients' part. Long work
-holds memory while it is under way, so few lines at a time go on with it after their first share.
+holds memory while it is under way, so few lines at a time go on with it after their first shares.
 
 Time is measured with the stopwatch of the world, which stands still in the simulator; there counts
 of requests and steps end a turn.
@@ -40,6 +40,9 @@ SERVED_COST_S: Final = 0.00001
 TASK_COST_S: Final = 0.0001
 """Charged for a request that goes on in a task of its own, where its time is not seen."""
 READ_BYTES_PER_TURN: Final = 4 * 1024 * 1024
+SHARES_BEFORE_LONG: Final = 32
+"""Work that ends within so many is no long work: an answer about some hundred topics does not wait
+for those about many thousands."""
 LONG_AT_ONCE: Final = 4
 """Lines that go on with long work at the same time; the others wait for them."""
 
@@ -162,13 +165,15 @@ class Turns:
         return False
 
     def long_done(self, line: Line) -> None:
-        """It has ended its long work, or is gone."""
+        """It has ended its long work, or is gone: also before its turn came, to which it was told
+        that it might go on."""
         self._long_waiting.pop(line, None)
-        if line in self._long:
-            del self._long[line]
-            if self._long_waiting:
-                waiting = self._long_waiting
-                self.later(min(waiting, key=lambda line: (not waiting[line], line.used_s)))
+        self._long.pop(line, None)
+        waiting = self._long_waiting
+        if waiting and len(self._long) < LONG_AT_ONCE:
+            untold = [line for line in waiting if not line.ticket]
+            if untold:
+                self.later(min(untold, key=lambda line: (not waiting[line], line.used_s)))
 
     # The turn
 

@@ -1,0 +1,80 @@
+"""What brokers hold in memory for their clients, as the judge of a run sees it.
+
+At any time no account is below zero or above its bound by more than one answer and one read of each
+connection. Once hostile clients have gone nothing of theirs is held: the sums are those of the
+connections that are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.simulation.loop import SimLoop
+
+from barnabas.broker.network import NetworkServer
+
+SLACK_BYTES = 1024 * 1024
+"""Above a bound: what is counted before somebody is asked to make room."""
+LOOK_S = 0.02
+
+
+class Ledger:
+    """The networks of all brokers that live; ``fail(invariant, text)`` hears of violations."""
+
+    def __init__(self, fail: Callable[[str, str], None]) -> None:
+        self._fail = fail
+        self._servers: dict[SimLoop, NetworkServer] = {}
+        self.most_held = 0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Every server that is made in this process belongs to this run, for the context."""
+        before = NetworkServer.__init__
+        servers = self._servers
+
+        def init(self: NetworkServer, *args: Any, **rest: Any) -> None:
+            before(self, *args, **rest)
+            servers[asyncio.get_running_loop()] = self  # type: ignore[index]
+
+        NetworkServer.__init__ = init  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            NetworkServer.__init__ = before  # type: ignore[method-assign]
+
+    def _alive(self) -> Iterator[tuple[str, NetworkServer]]:
+        for loop, server in self._servers.items():
+            if not loop.dead:
+                yield loop.name, server
+
+    async def watch(self) -> None:
+        """Look at the bounds, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for name, server in self._alive():
+                for what, account in (("requests", server.requests), ("answers", server.answers)):
+                    self.most_held = max(self.most_held, account.held)
+                    if not 0 <= account.held <= account.bytes_max + SLACK_BYTES:
+                        text = f"{what} of {name} hold {account.held} of {account.bytes_max} bytes"
+                        self._fail("BoundedMemory", text)
+
+    def remains(self, is_hostile: Callable[[str], bool]) -> str:
+        """What is still held for clients at hostile addresses, or counted for nobody; empty if
+        nothing is."""
+        found = []
+        for name, server in self._alive():
+            connections = server._connections
+            sums = {
+                "requests": server.requests.held - sum(c.held for c in connections),
+                "answers": server.answers.held - sum(c.debt for c in connections),
+                "turns": sum(line not in connections for line in server.turns._long),
+                "connections": server.counts._taken - len(connections),
+            }
+            for connection in connections:
+                if is_hostile(connection.peer):
+                    sums["hostile"] = connection.held + connection.debt + sums.get("hostile", 0)
+            found += [f"{what} of {name}: {left}" for what, left in sums.items() if left]
+        return ", ".join(found)
