@@ -276,7 +276,7 @@ class Session:
             topics=[Message(topic=GUARDED, partitions=[wanted])],
             rack_id="",
         )
-        answer = await connection.send(ApiKey.FETCH, 12, message, timeout_ms=5000)
+        answer: Any = await connection.send(ApiKey.FETCH, 12, message, timeout_ms=5000)
         if answer.error_code:
             self._id, self._epoch = 0, 0
             return None
@@ -300,7 +300,7 @@ async def _produce(connection: KafkaConnection) -> int:
         timeout=1000,
         topic_data=[Message(name=GUARDED, partition_data=[part])],
     )
-    answer = await connection.send(ApiKey.PRODUCE, 9, message, timeout_ms=5000)
+    answer: Any = await connection.send(ApiKey.PRODUCE, 9, message, timeout_ms=5000)
     return int(answer.responses[0].partition_responses[0].error_code)
 
 

@@ -22,12 +22,12 @@ from barnabas.controller.context import PartitionInfo
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replicas import Replicas
 from barnabas.controller.term import CHUNK, Term, together
-from barnabas.names import number_in
 from barnabas.types import Broker
 from barnabas.zk import paths
+from barnabas.zk.startup import decode_brokers, listed_broker_ids
 from barnabas.zk.znodes import decode_broker
 from barnabas.zookeeper.client.operations import ChildrenOp, ExistsOp, GetOp
-from barnabas.zookeeper.errors import MalformedZNode, NoNode, ZooKeeperError
+from barnabas.zookeeper.errors import MalformedZNode, NoNode
 
 
 @dataclass(slots=True)
@@ -55,19 +55,15 @@ def difference(known: dict[int, Broker], registered: dict[int, Broker]) -> Broke
 async def read_brokers(term: Term) -> dict[int, Broker]:
     """All registrations, with their epochs; arms the watch on the list of ids."""
     names, _ = await term.store.submit(ChildrenOp(paths.BROKER_IDS, watch=True))
-    ids = sorted(number for name in names if (number := number_in(name)) is not None)
+    ids = listed_broker_ids(names)
     found = await term.store.data(paths.broker_id_path(b) for b in ids)
-    brokers = {}
-    for broker_id, outcome in zip(ids, found, strict=True):
-        if isinstance(outcome, ZooKeeperError):
-            continue  # gone since it was listed: the watch tells
-        try:
-            data, stat = outcome
-            path = paths.broker_id_path(broker_id)
-            brokers[broker_id] = decode_broker(path, data, stat.czxid)
-        except MalformedZNode as error:
-            term.observer.note("broker_unreadable", broker=broker_id, reason=str(error))
-    return brokers
+    return decode_brokers(
+        ids,
+        found,
+        lambda broker_id, error: term.observer.note(
+            "broker_unreadable", broker=broker_id, reason=str(error)
+        ),
+    )
 
 
 async def watch_endpoints(term: Term, broker_ids: Sequence[int]) -> None:

@@ -7,7 +7,6 @@ watch on it tells the controller.
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,17 +19,10 @@ from barnabas.controller.term import Term
 from barnabas.names import is_number, is_partition, is_topic, topic_problem
 from barnabas.types import TopicPartition, topic_id_text
 from barnabas.zk import paths
+from barnabas.zk.startup import generate_id
 from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoAuth, NoNode, ZooKeeperError
-
-
-def new_topic_id(rng: random.Random) -> uuid.UUID:
-    """A random id that does not start with ``-``, which a shell would take for an option."""
-    while True:
-        topic_id = uuid.UUID(int=rng.getrandbits(128), version=4)
-        if not topic_id_text(topic_id).startswith("-"):
-            return topic_id
 
 
 async def topics_changed(term: Term, rng: random.Random) -> None:
@@ -65,7 +57,7 @@ async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> l
         if znode is None:
             continue
         if znode.topic_id is None:
-            znode = replace(znode, topic_id=new_topic_id(rng))
+            znode = replace(znode, topic_id=generate_id(rng))
             version = outcome[1].version
             writes.append(SetOp(paths.topic_path(name), encode_topic(znode), version))
         topic = term.context.add_topic(name, znode.topic_id)

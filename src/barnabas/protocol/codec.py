@@ -35,7 +35,6 @@ from barnabas.protocol.message import (
     ApiMessage,
     Message,  # noqa: TID251
     message_class,
-    milliseconds,
     plain,
     struct_class,
 )
@@ -44,7 +43,6 @@ from barnabas.types import Buffer
 
 __all__ = [
     "BODY_BYTES_MAX",
-    "Message",
     "decode_request",
     "decode_request_in_steps",
     "decode_response",
@@ -52,7 +50,6 @@ __all__ = [
     "encode_request",
     "encode_response",
     "encode_response_in_steps",
-    "milliseconds",
 ]
 
 BODY_BYTES_MAX = 32 * 1024 * 1024

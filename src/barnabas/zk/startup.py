@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from barnabas.names import number_in
@@ -126,16 +126,35 @@ async def read_brokers(zookeeper: ZooKeeperClient) -> dict[int, Broker]:
         names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.BROKER_IDS))
     except NoNode:
         return {}
-    ids = sorted(number for name in names if (number := number_in(name)) is not None)
+    ids = listed_broker_ids(names)
     ops: list[Operation[tuple[bytes, Stat]]] = [GetOp(paths.broker_id_path(one)) for one in ids]
+    found = await read_all(zookeeper, ops)
+    return decode_brokers(
+        ids, found, lambda _, error: log.error("a registration is ignored: %s", error)
+    )
+
+
+def listed_broker_ids(names: Iterable[str]) -> list[int]:
+    """The brokers among the children of ``/brokers/ids``, in numerical order. Pure."""
+    return sorted(number for name in names if (number := number_in(name)) is not None)
+
+
+def decode_brokers(
+    ids: Iterable[int],
+    found: Iterable[tuple[bytes, Stat] | ZooKeeperError],
+    unreadable: Callable[[int, MalformedZNode], object],
+) -> dict[int, Broker]:
+    """Registrations with their epochs. A broker that has gone since it was listed is left out, and
+    so is one whose registration is ``unreadable``, which is told. Pure."""
     brokers = {}
-    for one, outcome in zip(ids, await read_all(zookeeper, ops), strict=True):
-        if not isinstance(outcome, NoNode):
-            data, stat = outcome
-            try:
-                brokers[one] = decode_broker(paths.broker_id_path(one), data, stat.czxid)
-            except MalformedZNode as error:
-                log.error("a registration is ignored: %s", error)
+    for broker_id, outcome in zip(ids, found, strict=True):
+        if isinstance(outcome, ZooKeeperError):
+            continue
+        data, stat = outcome
+        try:
+            brokers[broker_id] = decode_broker(paths.broker_id_path(broker_id), data, stat.czxid)
+        except MalformedZNode as error:
+            unreadable(broker_id, error)
     return brokers
 
 
