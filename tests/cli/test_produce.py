@@ -29,3 +29,12 @@ def test_records_go_round(cluster: Cluster, codec: str) -> None:
     for key in range(7):
         of_key = [line for line in back if line.startswith(f"key{key}:")]
         assert of_key == [line for line in lines if line.startswith(f"key{key}:")]
+
+
+def test_long_lines_go_in_several_batches(cluster: Cluster) -> None:
+    """Together they are more than a broker takes in one; one is nearly as much alone."""
+    ok(cluster, "topic", "create", "long-lines", "-p", "1")
+    lines = [str(n) * 100_000 for n in range(10)] + ["x" * 1_000_000, "last"]
+    ok(cluster, "produce", "long-lines", stdin="\n".join(lines) + "\n")
+    read = ok(cluster, "consume", "long-lines", "-e", "-f", "%s\\n")
+    assert read.splitlines() == lines

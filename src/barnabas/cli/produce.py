@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import click
 
@@ -22,6 +21,8 @@ from barnabas.records.compression import Codec
 from barnabas.types import TopicPartition
 
 LINES_AT_ONCE = 500
+BYTES_AT_ONCE = 512 * 1024
+"""Half of what a broker takes in one batch by default."""
 CODECS = {codec.name.lower(): codec for codec in Codec}
 
 
@@ -95,19 +96,33 @@ async def _run(
         producer = Producer(client, acks=acks, idempotent=acks == -1, codec=codec)
         await producer.start()
         count = 0
-        while True:
+        for some in _portions(records):
             batches: dict[int, list[Record]] = {}
             now = _now_ms()
-            for record in islice(records, LINES_AT_ONCE):
+            for record in some:
                 number = partitioner.partition(record.key) if partition is None else partition
                 batches.setdefault(number, []).append(record._replace(timestamp=now))
-            if not batches:
-                return count
             partitioner.next_batch()
             async with asyncio.TaskGroup() as group:
                 for number, batch in batches.items():
                     group.create_task(producer.send(TopicPartition(topic, number), batch))
-            count += sum(map(len, batches.values()))
+            count += len(some)
+        return count
+
+
+def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """What is sent at once; a record of more than its share of bytes goes alone."""
+    some: list[Record] = []
+    size = 0
+    for record in records:
+        length = len(record.key or b"") + len(record.value or b"")
+        if some and (len(some) == LINES_AT_ONCE or size + length > BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(record)
+        size += length
+    if some:
+        yield some
 
 
 def _now_ms() -> int:
