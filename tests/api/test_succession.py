@@ -62,17 +62,17 @@ def test_the_first_question_after_a_leaders_death_is_answered_with_its_successor
 def test_a_broker_that_follows_nothing_of_it_knows_of_the_death() -> None:
     async def scenario(client: kit.Client) -> None:
         controller = await client.controller()
-        victim, heir, stranger = (b for b in (1, 2, 3, 4) if b != controller)
-        await _topic(client, victim, heir)
+        victim, successor, stranger = (b for b in (1, 2, 3, 4) if b != controller)
+        await _topic(client, victim, successor)
         await _kill_seen(client, victim)
         error, leader, took = await _leader(client, stranger)
-        assert (error, leader) == (0, heir)
+        assert (error, leader) == (0, successor)
         assert LOOP_TICK_S < took < SUCCESSOR_S
 
     kit.run(scenario, brokers=4)
 
 
-def test_without_an_heir_the_controllers_word_is_enough() -> None:
+def test_without_another_replica_the_controllers_answer_is_enough() -> None:
     async def scenario(client: kit.Client) -> None:
         controller = await client.controller()
         victim, other = (b for b in (1, 2, 3) if b != controller)

@@ -348,7 +348,7 @@ async def _play(steps: list[tuple[str, int]]) -> None:
         ("crash", 1),
     ]
 )
-@example(  # an ISR shrinks while its recorded leader is away: nobody vouches for who stays in it
+@example(  # an ISR shrinks while its recorded leader is away: who stays may lack records
     [
         ("kill", 1),
         ("bounce_unclean", 3),

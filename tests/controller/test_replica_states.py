@@ -27,7 +27,7 @@ def test_shrinking() -> None:
     assert shrunk(state(-1, 1, recovering=True), 1, doubtful=(1,)) is None
     assert shrunk(state(2, 1, 2), 2, doubtful=(1,)) is None
     assert shrunk(state(2, 1, 2), 1, 2, doubtful=(1,)) == (-1, (2,), 6, False)
-    # nobody vouches for a doubtful one that stays: a leader that is recorded still is not alive
+    # a doubtful member that stays leads nothing: the leader that is still recorded is not alive
     assert shrunk(state(1, 1, 2, 3), 2, doubtful=(3,)) == (-1, (1, 3), 6, False)
     # an unclean leader that dies unconfirmed is not held: what it lost had been accepted
     assert shrunk(state(1, 1, recovering=True), 1) == (-1, (1,), 6, False)

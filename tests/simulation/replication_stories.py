@@ -70,30 +70,31 @@ async def _early(nemesis: Nemesis) -> None:
     others = [broker_process(nemesis, r) for r in judge.assignments[tp] if r != state.leader]
     if len(others) < 2:
         return
-    heir, late = others[:2]
-    if not (leader.alive and heir.alive and late.alive):
+    successor, late = others[:2]
+    if not (leader.alive and successor.alive and late.alive):
         return
     network, stream = nemesis.simulation.network, nemesis.stream
-    nemesis.simulation.life("early", f"{tp}: {leader.name}, {heir.name}; {late.name} is late")
+    nemesis.simulation.life("early", f"{tp}: {leader.name}, {successor.name}; {late.name} is late")
     number = int(late.name[1:])
     registered = judge.registered.get(number, 0)
     late.kill()
     # While it was level within the lag time, the watermark waits for it.
     await asyncio.sleep(LAG_S + 0.5)
-    network.set_link(leader.host.name, heir.host.name, LAGGING)
+    network.set_link(leader.host.name, successor.host.name, LAGGING)
     network.set_link(late.host.name, leader.host.name, LATE)
     nemesis.revive(late)
     await until(lambda: judge.registered.get(number, 0) > registered, 9)
-    # It has its first answer, and has not asked again; the heir must not hear the last watermark.
+    # It has its first answer, and has not asked again; the last watermark must not reach the
+    # successor.
     await asyncio.sleep(stream.uniform(3.8, 4.5))
-    network.reset_connections(leader.host.name, heir.host.name)
+    network.reset_connections(leader.host.name, successor.host.name)
     leader.kill()
-    network.set_link(leader.host.name, heir.host.name, None)
+    network.set_link(leader.host.name, successor.host.name, None)
     network.set_link(late.host.name, leader.host.name, None)
     # What it still lacks comes late, too.
-    network.set_link(heir.host.name, late.host.name, LAGGING)
+    network.set_link(successor.host.name, late.host.name, LAGGING)
     await asyncio.sleep(stream.uniform(2.0, 5.0))
-    network.set_link(heir.host.name, late.host.name, None)
+    network.set_link(successor.host.name, late.host.name, None)
     nemesis.revive(leader)
 
 
@@ -250,24 +251,24 @@ async def _told(nemesis: Nemesis) -> None:
     rest = [r for r in judge.assignments.get(tp, ()) if r in judge.isr(tp) and r != leader]
     if len(rest) < 2 or judge.controller in (leader, rest[1]):
         return
-    first, heir, other = (broker_process(nemesis, r) for r in (leader, *rest[:2]))
+    first, successor, other = (broker_process(nemesis, r) for r in (leader, *rest[:2]))
     network, stream = nemesis.simulation.network, nemesis.stream
-    about = f"{tp}: {first.name}, {heir.name}; {other.name} lacks the end"
+    about = f"{tp}: {first.name}, {successor.name}; {other.name} lacks the end"
     nemesis.simulation.life("told", about)
     network.set_link(first.host.name, other.host.name, LAGGING)
     await asyncio.sleep(stream.uniform(0.7, 1.5))
-    network.cut(heir.host.name, other.host.name)
+    network.cut(successor.host.name, other.host.name)
     first.kill()
     network.set_link(first.host.name, other.host.name, None)
     await until(lambda: judge.states[tp].leader == rest[0], 8)
     await asyncio.sleep(stream.uniform(1.0, 5.0))
     epoch = judge.states[tp].leader_epoch
-    heir.kill()
-    network.mend(heir.host.name, other.host.name)
+    successor.kill()
+    network.mend(successor.host.name, other.host.name)
     await until(lambda: judge.states[tp].leader_epoch > epoch, 8)
     await asyncio.sleep(stream.uniform(0.0, 1.0))
     nemesis.revive(first)
-    nemesis.revive(heir)
+    nemesis.revive(successor)
 
 
 def _home_of_the_group(states: Mapping[TopicPartition, LeaderAndIsr]) -> TopicPartition | None:

@@ -1,4 +1,4 @@
-"""Three replicas on real logs: acks=all, failover with an unreplicated tail, ISR shrink, expand."""
+"""Partition: three replicas on real logs: acks=all, a failover with an unreplicated tail, ISRs."""
 
 from __future__ import annotations
 
