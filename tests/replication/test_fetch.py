@@ -225,6 +225,23 @@ def test_min_bytes_is_waited_for() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("session_epoch", [-1, 0], ids=["alone", "in a session"])
+def test_what_is_too_little_is_told_when_time_is_up(session_epoch: int) -> None:
+    async def main() -> None:
+        async with Cluster(1) as cluster:
+            await cluster.announce()
+            await cluster.produced("a")
+            outcome = cluster.consume(
+                0, min_bytes=1000, max_wait_ms=300, session_epoch=session_epoch
+            )
+            assert isinstance(outcome, asyncio.Future)
+            answer = only(await outcome)
+            assert 0 < answer.size < 1000
+            assert sum(map(len, answer.records)) == answer.size
+
+    run(main())
+
+
 def test_a_waiting_fetch_ends_when_time_is_up() -> None:
     async def main() -> None:
         async with Cluster(1) as cluster:
