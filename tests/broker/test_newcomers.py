@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,19 @@ def test_the_first_makes_room() -> None:
         newcomers.add(stranger, 0.0)
     assert [s.ended for s in strangers] == [True, False, False]
     assert len(newcomers) == 2
+
+
+def test_a_flood_is_told_in_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    newcomers, strangers = Newcomers(2, 10.0), [Stranger() for _ in range(50)]
+    for stranger in strangers:
+        newcomers.add(stranger, 0.0)
+    newcomers.check(0.1)
+    newcomers.check(0.2)
+    assert caplog.messages == [
+        "closing connection from 10.0.0.1: too many others wait to authenticate as well",
+        "closed 47 more: too many others wait to authenticate as well",
+    ]
+    assert [s.ended for s in strangers] == [True] * 48 + [False] * 2
 
 
 def test_who_holds_most_makes_room() -> None:

@@ -42,6 +42,8 @@ class Newcomers:
         """In the order in which they came."""
         self._held: dict[Newcomer, int] = {}
         self._account = Account(bytes_max)
+        self._gave_way = 0
+        """To those who came later, since the last check: a flood of them is not one of lines."""
 
     def __len__(self) -> int:
         return len(self._since)
@@ -54,7 +56,13 @@ class Newcomers:
     def add(self, newcomer: Newcomer, now: float) -> None:
         """One more, which may cost the first its place."""
         if len(self._since) >= self._count_max:
-            self._end(next(iter(self._since)), "too many others wait to authenticate as well")
+            first = next(iter(self._since))
+            if self._gave_way:
+                self.remove(first)
+                first.abort()  # told with the others at the next check
+            else:
+                self._end(first, "too many others wait to authenticate as well")
+            self._gave_way += 1
         self._since[newcomer] = now
 
     def count(self, newcomer: Newcomer, held: int) -> None:
@@ -75,7 +83,12 @@ class Newcomers:
         self._account.held -= self._held.pop(newcomer, 0)
 
     def check(self, now: float) -> None:
-        """End those who have taken too long."""
+        """Several times a second: end those who have taken too long."""
+        if self._gave_way > 1:
+            log.warning(
+                "closed %d more: too many others wait to authenticate as well", self._gave_way - 1
+            )
+        self._gave_way = 0
         while self._since:
             newcomer, since = next(iter(self._since.items()))
             if now - since < self._timeout_s:
