@@ -19,6 +19,7 @@ from barnabas.zookeeper.errors import NoNode, SessionExpired
 from barnabas.zookeeper.path_names import child_name, parent_of
 
 CHANGE_EXPIRATION_MS: Final = 15 * 60 * 1000
+REST_MAX_S: Final = 0.5
 
 
 class ChangeNotifications:
@@ -38,6 +39,8 @@ class ChangeNotifications:
         self._parent = parent_of(prefix)
         self._process_body = process
         self._last_change = -1
+        self._made_ms: dict[int, int] = {}
+        """When those that have been read were made: none is read twice."""
         self._wake = asyncio.Event()
 
     def on_event(self, event: WatchEvent) -> None:
@@ -55,15 +58,24 @@ class ChangeNotifications:
             self._last_change = max(self._last_change, number)
 
     async def run(self) -> None:
-        """Follow the notifications, for ever."""
+        """Follow the notifications, for ever. A list of many takes long to read: it rests between
+        two lists for as long as one took."""
+        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
+            begun = loop.time()
             try:
-                for number in sorted(await self._numbers(watch=True)):
-                    await self._process(number, f"{self._prefix}{number:010d}")
+                await self._follow()
             except SessionExpired:
                 pass  # ``on_new_session`` wakes us again
+            await asyncio.sleep(min(loop.time() - begun, REST_MAX_S))
             await self._wake.wait()
+
+    async def _follow(self) -> None:
+        numbers = sorted(await self._numbers(watch=True))
+        self._made_ms = {n: self._made_ms[n] for n in numbers if n in self._made_ms}
+        for number in numbers:
+            await self._process(number, f"{self._prefix}{number:010d}")
 
     async def _numbers(self, *, watch: bool = False) -> list[int]:
         try:
@@ -75,14 +87,17 @@ class ChangeNotifications:
         return list(_numbers(child_name(self._prefix), names))
 
     async def _process(self, number: int, path: str) -> None:
-        try:
-            data, stat = await persist(self._zookeeper, lambda: self._zookeeper.get(path))
-        except NoNode:
-            return
-        if number > self._last_change:
-            await self._process_body(path, data)
-            self._last_change = number
-        if self._clock.wall_ms() - stat.ctime > CHANGE_EXPIRATION_MS:
+        made_ms = self._made_ms.get(number)
+        if made_ms is None:
+            try:
+                data, stat = await persist(self._zookeeper, lambda: self._zookeeper.get(path))
+            except NoNode:
+                return
+            if number > self._last_change:
+                await self._process_body(path, data)
+                self._last_change = number
+            made_ms = self._made_ms[number] = stat.ctime
+        if self._clock.wall_ms() - made_ms > CHANGE_EXPIRATION_MS:
             try:
                 await persist(self._zookeeper, lambda: self._zookeeper.delete(path))
             except NoNode:
