@@ -308,6 +308,11 @@ ATTACKS: dict[str, Callable[[int, int, Event], None]] = {
     "60 fetches on one, unread": deaf(fetch() * 60, of=1),
     "a fetch on each, unread": deaf(fetch()),
     "waiting fetches": deaf(fetch(max_wait=5000, min_bytes=2**31 - 1) * 200),
+    "fetch of 20,000 partitions": again_and_again(fetch(partitions=20_000)),
+    "20,000 partitions, waiting": deaf(
+        fetch(partitions=20_000, max_wait=2000, min_bytes=2**31 - 1) * 20
+    ),
+    "produce to 20,000 partitions": again_and_again(produce(20_000)),
     "fetch of 50,000 partitions": again_and_again(fetch(partitions=50_000)),
     "produce to 50,000 partitions": again_and_again(produce(50_000)),
     "list offsets of 90,000": again_and_again(list_offsets(90_000)),

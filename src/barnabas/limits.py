@@ -31,7 +31,7 @@ WAITING_REQUEST_BYTES_MAX = 32 * 1024 * 1024
 """Requests of one connection that wait for their answers; one always may."""
 
 STEPPED_FRAME_BYTES = 8 * 1024
-"""A request (but Produce and Fetch) that is longer is decoded in steps."""
+"""A request (but Produce) that is longer is decoded in steps."""
 
 LARGE_FRAME_BYTES = 64 * 1024
 """One that is longer than this is decoded and worked on only when few others are."""
@@ -42,6 +42,19 @@ bytes of memory once it is decoded, however few it takes on the wire."""
 
 CONTROLLER_REQUEST_ELEMENTS_MAX = 2_000_000
 """The same for what a controller sends: it may name every partition of a cluster."""
+
+REQUEST_PARTITIONS_MAX = 20_000
+"""Partitions in one Produce or Fetch, and as many that a Fetch forgets. A producer's largest
+request (1 MB, unless it is told otherwise) has room for 13,000 batches."""
+
+PARTITIONS_AT_ONCE = 128
+"""A Produce or Fetch of more partitions is worked on in steps."""
+
+DECODED_ELEMENT_BYTES = 600
+"""Memory of a struct or a partition of a request, once it is decoded: about."""
+
+SESSION_PARTITIONS_MAX = 200_000
+"""In the fetch sessions of all consumers together."""
 
 UNFINISHED_BYTES_PER_S_MIN = 1024
 """A frame that comes more slowly than this, over ``barnabas.unfinished.request.timeout.ms``, is not

@@ -16,7 +16,7 @@ import pytest
 from tests.simulation.kernel import MICROSECOND
 from tests.simulation.nodes import Simulation
 
-from barnabas.api.request import Answer, Pieces, Request, Steps
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.broker.connection_limits import ConnectionLimits
 from barnabas.broker.network import ListenerPlan, NetworkServer, NetworkSettings
 from barnabas.broker.turns import LONG_AT_ONCE
@@ -148,7 +148,7 @@ def _later(request: Request, settle: Callable[[asyncio.Future[Pieces]], object])
             settle(answer)
 
     loop.call_later(LATER_S, come)
-    return answer
+    return Promise(answer, lambda pieces: pieces, answer.cancel)
 
 
 def _large() -> Pieces:

@@ -182,6 +182,48 @@ def test_nothing_is_done_for_clients_that_have_gone(cluster: Cluster) -> None:
     wait_for(lambda: len(os.listdir(files)) <= before, 5, "the connections end")
 
 
+@pytest.mark.usefixtures("peak")
+def test_many_partitions_are_fetched_and_too_many_refused(cluster: Cluster) -> None:
+    with hostile.connect(cluster.port) as connection:
+        for count in (20_000, 20_001):
+            connection.sendall(hostile.fetch(partitions=count))
+            _still_served(cluster)
+            frame = hostile.receive(connection)
+            answer = decode_response(ApiKey.FETCH, 12, frame, 5)
+            if count > 20_000:
+                assert answer.error_code == ErrorCode.INVALID_REQUEST
+                assert not answer.responses
+            else:
+                assert sum(len(topic.partitions) for topic in answer.responses) == count
+
+
+@pytest.mark.usefixtures("peak")
+def test_many_partitions_are_produced_to_and_too_many_refused(cluster: Cluster) -> None:
+    with hostile.connect(cluster.port) as connection:
+        connection.sendall(hostile.produce(20_000))
+        _still_served(cluster)
+        answer = decode_response(ApiKey.PRODUCE, 9, hostile.receive(connection), 5)
+        codes = [p.error_code for topic in answer.responses for p in topic.partition_responses]
+        assert codes.count(ErrorCode.NONE) == 1
+        assert codes.count(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) == 19_999
+    with RawConnection(cluster.port, timeout_s=30) as raw:
+        raw.send(hostile.produce(20_001))
+        assert raw.is_closed()
+    _still_served(cluster)
+
+
+@pytest.mark.usefixtures("peak")
+def test_nobody_waits_for_the_fetches_of_who_has_gone(cluster: Cluster) -> None:
+    pid = cluster.pid("broker:1")
+    data = hostile.fetch(max_wait=2**31 - 1, min_bytes=2**31 - 1, partitions=5000)
+    before = hostile.memory_mb(pid, "VmRSS")
+    for _ in range(60):
+        with hostile.connect(cluster.port) as connection:
+            connection.sendall(data)
+            _still_served(cluster)
+    assert hostile.memory_mb(pid, "VmRSS") <= before + 64
+
+
 LONG = {
     ApiKey.LIST_OFFSETS: (hostile.list_offsets, 7),
     ApiKey.OFFSET_FETCH: (hostile.offset_fetch, 7),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.protocol import generated, recorded
 
 from barnabas.errors import InvalidRequest
+from barnabas.limits import REQUEST_PARTITIONS_MAX
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
@@ -19,6 +20,7 @@ from barnabas.protocol.fetch import (
     FetchPartitionData,
     FetchRequest,
     FetchTopicData,
+    TooManyPartitions,
     encode_fetch_response,
     parse_fetch_request,
 )
@@ -287,3 +289,50 @@ def test_random_bytes_are_refused_or_understood(version: int, body: bytes) -> No
             parse()
         except InvalidRequest:
             pass
+
+
+def _asked(version: int, topics: list[int], forgotten: list[int]) -> bytes:
+    """A fetch that names so many partitions of each topic, and forgets so many of each."""
+    names = {"topic": "t", "topic_id": ID}
+    partition = Message(
+        partition=0,
+        current_leader_epoch=-1,
+        fetch_offset=0,
+        last_fetched_epoch=-1,
+        log_start_offset=-1,
+        partition_max_bytes=1,
+    )
+    message = Message(
+        cluster_id=None,
+        replica_id=-1,
+        replica_state=Message(replica_id=-1, replica_epoch=-1),
+        max_wait=0,
+        min_bytes=1,
+        max_bytes=1,
+        isolation_level=0,
+        session_id=0,
+        session_epoch=-1,
+        topics=[Message(**names, partitions=[partition] * count) for count in topics],
+        forgotten_topics_data=[
+            Message(**names, partitions=list(range(count))) for count in forgotten
+        ],
+        rack_id="",
+    )
+    return codec.encode_body(ApiKey.FETCH, version, message, response=False)
+
+
+MOST = REQUEST_PARTITIONS_MAX
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_more_partitions_than_a_fetch_may_have(version: int) -> None:
+    assert parse_fetch_request(version, _asked(version, [MOST - 1, 1], [])).partition_count == MOST
+    for topics in ([MOST + 1], [1, MOST], [0] * (MOST + 1)):
+        with pytest.raises(TooManyPartitions):
+            parse_fetch_request(version, _asked(version, topics, []))
+    if version < 7:
+        return
+    assert parse_fetch_request(version, _asked(version, [1], [MOST])).partition_count == MOST
+    for forgotten in ([MOST + 1], [MOST, 1], [0] * (MOST + 1)):
+        with pytest.raises(TooManyPartitions):
+            parse_fetch_request(version, _asked(version, [1], forgotten))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.protocol import recorded
 
 from barnabas.errors import ErrorCode, InvalidRequest
+from barnabas.limits import REQUEST_PARTITIONS_MAX
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
@@ -38,7 +39,7 @@ def test_recorded_requests_parse_to_their_last_byte() -> None:
         frame = memoryview(bytearray(row.frame))
         _, offset = parse_request_header(frame)
         request = parse_produce(row.version, frame, offset)
-        assert encode_produce_request(row.version, *request) == frame[offset:]
+        assert encode_produce_request(row.version, *request[:4]) == frame[offset:]
         records = request.topics[0][1][0][1]
         assert records is not None
         assert records[16] == 2
@@ -90,7 +91,8 @@ def test_requests_equal_the_generated_codec(version: int, transactional_id: str 
     decoded = codec.decode_request(ApiKey.PRODUCE, version, body)
     assert codec.encode_body(ApiKey.PRODUCE, version, decoded, response=False) == body
     request = parse_produce(version, memoryview(bytearray(b"head" + body)), 4)
-    assert request == (transactional_id, -1, 1500, TOPICS)
+    assert request[:4] == (transactional_id, -1, 1500, TOPICS)
+    assert request.partition_count == sum(len(partitions) for _, partitions in TOPICS)
 
 
 def test_records_are_a_writable_view_of_the_frame() -> None:
@@ -211,3 +213,18 @@ def test_random_requests_are_refused_or_understood(version: int, body: bytes) ->
         parse_produce(version, memoryview(bytearray(body)))
     except InvalidRequest:
         pass
+
+
+@pytest.mark.parametrize("version", [3, 9])
+@pytest.mark.parametrize("topics", [1, 2, REQUEST_PARTITIONS_MAX + 1])
+def test_more_partitions_than_a_request_may_have(version: int, topics: int) -> None:
+    each = (REQUEST_PARTITIONS_MAX + topics) // topics if topics < 3 else 0
+    asked = [(f"t{number}", [(p, b"") for p in range(each)]) for number in range(topics)]
+    body = encode_produce_request(version, None, -1, 1500, asked)
+    with pytest.raises(InvalidRequest, match=f"{REQUEST_PARTITIONS_MAX}"):
+        parse_produce(version, memoryview(bytearray(body)))
+    if topics < 3:
+        del asked[0][1][each - topics :]
+        body = encode_produce_request(version, None, -1, 1500, asked)
+        parsed = parse_produce(version, memoryview(bytearray(body)))
+        assert parsed.partition_count == REQUEST_PARTITIONS_MAX

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode
+from barnabas.limits import REQUEST_PARTITIONS_MAX, SESSION_PARTITIONS_MAX
 from barnabas.replication.fetch_session import (
     EPOCH_MAX,
     EVICTION_IDLE_MS,
@@ -158,3 +159,16 @@ def test_eviction_prefers_idle_then_consumers_for_followers() -> None:
 
 def test_no_slots_grants_nothing() -> None:
     assert Server(slots=0).begin(0, 0, [entry(0)], follower=True).kind is Kind.SESSIONLESS
+
+
+def test_sessions_of_consumers_hold_so_many_partitions_together() -> None:
+    server = Server(slots=100)
+    for _ in range(SESSION_PARTITIONS_MAX // REQUEST_PARTITIONS_MAX):
+        server.full(REQUEST_PARTITIONS_MAX)
+    assert server.begin(0, 0, [entry(0)]).kind is Kind.SESSIONLESS
+    session = server.full(1, follower=True)
+    more = [entry(p) for p in range(REQUEST_PARTITIONS_MAX)]
+    assert server.begin(session.id, 1, more).kind is Kind.INCREMENTAL
+    more = [entry(p) for p in range(REQUEST_PARTITIONS_MAX, 2 * REQUEST_PARTITIONS_MAX + 1)]
+    assert server.begin(session.id, 2, more).error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert server.closed == [session.id]

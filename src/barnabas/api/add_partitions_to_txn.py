@@ -20,7 +20,7 @@ from barnabas.api.access import (
 )
 from barnabas.api.fenced import fenced
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -57,7 +57,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _single(
     services: Services, request: Request, decoded: AddPartitionsToTxnRequest
-) -> Steps[Pieces | asyncio.Future[Pieces]]:
+) -> Steps[Pieces | Promise]:
     partitions = _partitions(decoded.v3_and_below_topics)
     transactional_id = decoded.v3_and_below_transactional_id
     write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID

@@ -7,11 +7,9 @@ to the last offset given, as in the original.
 
 from __future__ import annotations
 
-import asyncio
-
 from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request, Steps
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -28,7 +26,7 @@ def handle(services: Services, request: Request) -> Answer:
     return request.worked_out(_delete(services, request))
 
 
-def _delete(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
+def _delete(services: Services, request: Request) -> Steps[Pieces | Promise]:
     decoded = request.decode(DeleteRecordsRequest)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     targets: dict[TopicPartition, int] = {}

@@ -7,21 +7,24 @@ none, so consumers are never sent elsewhere, but followers do serve v11+ consume
 
 from __future__ import annotations
 
+import asyncio
+
 from barnabas.api.access import is_allowed, is_allowed_on_cluster
 from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
-from barnabas.authorizer.authorizer import AclAuthorizer
-from barnabas.errors import ErrorCode
+from barnabas.errors import ErrorCode, InvalidRequest
+from barnabas.limits import PARTITIONS_AT_ONCE
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
     TOPIC_IDS_FROM,
     FetchPartitionData,
     FetchRequest,
     FetchTopicData,
+    TooManyPartitions,
     encode_fetch_response,
     parse_fetch_request,
 )
@@ -32,6 +35,7 @@ from barnabas.replication.results import FetchedPartition, FetchResult
 from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
 NODE_ENDPOINTS_FROM_VERSION = 16
+TOP_LEVEL_ERROR_FROM = 7
 ZSTD_FROM_VERSION = 10
 """Older consumers cannot read zstd (KIP-110)."""
 STORAGE_ERROR_FROM_VERSION = 6
@@ -46,24 +50,37 @@ STORAGE_ERROR_FROM_VERSION = 6
 )
 def handle(services: Services, request: Request) -> Answer:
     """Answer now if there is enough, else when there is or time is up."""
-    parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
+    try:
+        parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
+    except TooManyPartitions:
+        return _refuse_all(request)
     if parsed.replica_id >= 0 and services.metadata.is_alive(parsed.replica_id):
         request.from_broker = True
+    if parsed.partition_count > PARTITIONS_AT_ONCE:
+        request.elements = parsed.partition_count
+        return _in_steps(services, request, parsed)
     if parsed.isolation_level not in ISOLATION_LEVELS:
         return _answer(services, request, _refused(request.api_version, parsed))
     params = _params(request.api_version, parsed)
-    if services.authorizer is not None:
-        _restrict(services, services.authorizer, request, params)
-    outcome = services.replicas.fetch(params)
+    _restrict(services, request, params)
+    return _when(services, request, services.replicas.fetch(params))
+
+
+def _when(
+    services: Services, request: Request, outcome: FetchResult | asyncio.Future[FetchResult]
+) -> Pieces | Promise:
     return when(
-        outcome, lambda result: _answer(services, request, _for_old(services, request, result))
+        outcome,
+        lambda result: _answer(services, request, _for_old(services, request, result)),
+        given_up=outcome.cancel if isinstance(outcome, asyncio.Future) else None,
     )
 
 
-def _restrict(
-    services: Services, authorizer: AclAuthorizer, request: Request, params: FetchParams
-) -> None:
+def _restrict(services: Services, request: Request, params: FetchParams) -> None:
     """Let it read only what its sender may. It may wait for long, so it is asked at each look."""
+    authorizer = services.authorizer
+    if authorizer is None:
+        return
     params.acl_generation = authorizer.generation
     if params.from_follower:
         if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
@@ -78,6 +95,43 @@ def _restrict(
 
 def _nothing(topic: str) -> bool:
     return False
+
+
+def _in_steps(
+    services: Services, request: Request, parsed: FetchRequest
+) -> Steps[Pieces | Promise]:
+    """For very many partitions."""
+    yield 1
+    if parsed.isolation_level not in ISOLATION_LEVELS:
+        return _answer(services, request, _refused(request.api_version, parsed))
+    params = _params(request.api_version, parsed._replace(topics=[]))
+    for topic in parsed.topics:
+        for start in range(0, len(topic.partitions), PARTITIONS_AT_ONCE):
+            some = topic._replace(partitions=topic.partitions[start : start + PARTITIONS_AT_ONCE])
+            params.partitions += _params(
+                request.api_version, parsed._replace(topics=[some], forgotten=[])
+            ).partitions
+            yield 1
+    _restrict(services, request, params)
+    outcome = yield from services.replicas.fetch_in_steps(params)
+    if isinstance(outcome, asyncio.Future):
+        return _when(services, request, outcome)
+    answers, size = services.replicas.context.answers, sum(f.size for f in outcome.partitions)
+    answers.held += size
+    try:
+        return (
+            yield from _answer_in_steps(services, request, _for_old(services, request, outcome))
+        )
+    finally:
+        answers.held -= size
+
+
+def _refuse_all(request: Request) -> Pieces:
+    """More partitions than one request may have. Old versions have no place for that."""
+    if request.api_version < TOP_LEVEL_ERROR_FROM:
+        raise InvalidRequest(f"Fetch v{request.api_version} of too many partitions")
+    error = int(ErrorCode.INVALID_REQUEST)
+    return encode_fetch_response(request.api_version, request.correlation_id, (), error_code=error)
 
 
 def _params(version: int, parsed: FetchRequest) -> FetchParams:
@@ -160,17 +214,33 @@ def _without_zstd(services: Services, fetched: FetchedPartition) -> FetchedParti
     )
 
 
-def _answer(services: Services, request: Request, result: FetchResult) -> Pieces:
-    """Neighbouring partitions of one topic share its entry, as in the original."""
+def _answer_in_steps(services: Services, request: Request, result: FetchResult) -> Steps[Pieces]:
     topics: list[FetchTopicData] = []
-    group: list[FetchPartitionData] = []
-    last: FetchedPartition | None = None
-    for fetched in result.partitions:
-        if last is None or (fetched.topic, fetched.topic_id) != (last.topic, last.topic_id):
-            group = []
-            topics.append(FetchTopicData(fetched.topic or "", fetched.topic_id, group))
-        group.append(_partition(fetched))
-        last = fetched
+    for start in range(0, len(result.partitions), PARTITIONS_AT_ONCE):
+        _add(topics, result.partitions[start : start + PARTITIONS_AT_ONCE])
+        yield 1
+    return _answer(services, request, result, topics)
+
+
+def _add(topics: list[FetchTopicData], partitions: list[FetchedPartition]) -> None:
+    """Neighbouring partitions of one topic share its entry, as in the original."""
+    last = topics[-1] if topics else None
+    for fetched in partitions:
+        if last is None or (fetched.topic or "", fetched.topic_id) != last[:2]:
+            last = FetchTopicData(fetched.topic or "", fetched.topic_id, [])
+            topics.append(last)
+        last.partitions.append(_partition(fetched))
+
+
+def _answer(
+    services: Services,
+    request: Request,
+    result: FetchResult,
+    topics: list[FetchTopicData] | None = None,
+) -> Pieces:
+    if topics is None:
+        topics = []
+        _add(topics, result.partitions)
     endpoints: tuple[NodeEndpoint, ...] = ()
     if request.api_version >= NODE_ENDPOINTS_FROM_VERSION:
         endpoints = node_endpoints(services, request, (f.current_leader for f in result.partitions))

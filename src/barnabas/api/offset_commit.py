@@ -7,12 +7,10 @@ too, which bring their member epoch as the generation.
 
 from __future__ import annotations
 
-import asyncio
-
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import answered, to_commit
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request, Steps, at_once
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -34,7 +32,7 @@ def handle(services: Services, request: Request) -> Answer:
     return request.worked_out(_commit(services, request))
 
 
-def _commit(services: Services, request: Request) -> Steps[Pieces | asyncio.Future[Pieces]]:
+def _commit(services: Services, request: Request) -> Steps[Pieces | Promise]:
     decoded = request.decode(OffsetCommitRequest)
     group_id = decoded.group_id
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, group_id):

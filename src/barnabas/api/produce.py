@@ -16,13 +16,14 @@ from typing import TypeAlias
 from barnabas.api.access import is_allowed
 from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.verification import Batch, ask, begin
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.verification import Verdicts, told_to_producer
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
+from barnabas.limits import PARTITIONS_AT_ONCE
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.produce import (
     NodeEndpoint,
@@ -70,6 +71,10 @@ def handle(services: Services, request: Request) -> Answer:
     parsed = parse_produce(version, request.frame, request.body_offset)
     if services.authorizer is not None and not _may_be_transactional(services, request, parsed):
         return _refuse(services, request, parsed)
+    if parsed.partition_count > PARTITIONS_AT_ONCE:
+        request.elements = parsed.partition_count
+        if parsed.transactional_id is None:
+            return _in_steps(services, request, parsed)
     if parsed.transactional_id is not None:
         return _in_transaction(services, request, parsed, parsed.transactional_id)
     outcome = _append(services, request, parsed)
@@ -137,7 +142,32 @@ def _append(
     parsed: ProduceRequest,
     transaction: InTransaction | None = None,
 ) -> Outcome:
-    append = AppendRequest(
+    return services.replicas.append(_append_request(services, request, parsed, transaction))
+
+
+def _in_steps(
+    services: Services,
+    request: Request,
+    parsed: ProduceRequest,
+    transaction: InTransaction | None = None,
+) -> Steps[Pieces | Promise | None]:
+    """For very many partitions."""
+    yield 1
+    append = _append_request(services, request, parsed, transaction)
+    outcome = yield from services.replicas.append_in_steps(append)
+    if parsed.acks == 0:
+        _close_on_error(outcome)
+        return None
+    return when(outcome, lambda results: _answer(services, request, parsed, results))
+
+
+def _append_request(
+    services: Services,
+    request: Request,
+    parsed: ProduceRequest,
+    transaction: InTransaction | None,
+) -> AppendRequest:
+    return AppendRequest(
         acks=parsed.acks,
         timeout_ms=parsed.timeout_ms,
         entries=[
@@ -150,7 +180,6 @@ def _append(
         transaction=transaction,
         denied=_denied(services, request, parsed),
     )
-    return services.replicas.append(append)
 
 
 def _in_transaction(
@@ -178,6 +207,8 @@ def _in_transaction(
 def _finish(
     services: Services, request: Request, parsed: ProduceRequest, transaction: InTransaction
 ) -> Answer:
+    if parsed.partition_count > PARTITIONS_AT_ONCE:
+        return _in_steps(services, request, parsed, transaction)
     outcome = _append(services, request, parsed, transaction)
     return when(outcome, lambda results: _answer(services, request, parsed, results))
 
@@ -195,9 +226,13 @@ async def _verified(
         if verdict != ErrorCode.NONE and name in transaction.guards:
             code, message = told_to_producer(verdict, abortable=abortable)
             refused[name] = KafkaError(code, message or "")
-    outcome = _append(
-        services, request, parsed, InTransaction(guards=transaction.guards, refused=refused)
-    )
+    transaction = InTransaction(guards=transaction.guards, refused=refused)
+    outcome: Outcome
+    if parsed.partition_count > PARTITIONS_AT_ONCE:
+        append = _append_request(services, request, parsed, transaction)
+        outcome = await request.in_turns(services.replicas.append_in_steps(append))
+    else:
+        outcome = _append(services, request, parsed, transaction)
     results = outcome if isinstance(outcome, list) else await outcome
     return _answer(services, request, parsed, results)
 

@@ -33,9 +33,27 @@ Steps: TypeAlias = Generator[int, None, T]
 """Work that may take more than a few milliseconds, as a generator. Where it yields (any number) it
 may be left for a while: the connection's share of a turn is used, others are served meanwhile."""
 
+
+class Promise:
+    """An answer that is made when something has been decided."""
+
+    __slots__ = ("decision", "given_up", "to_pieces")
+
+    def __init__(
+        self,
+        decision: asyncio.Future[Any],
+        to_pieces: Callable[[Any], Pieces],
+        given_up: Callable[[], Any] | None = None,
+    ) -> None:
+        self.decision = decision
+        self.to_pieces = to_pieces
+        self.given_up = given_up
+        """To be called if nobody waits for it any more."""
+
+
 Answer: TypeAlias = (
-    "Pieces | asyncio.Future[Pieces] | Coroutine[Any, Any, Pieces]"
-    " | Steps[Pieces] | Steps[Pieces | asyncio.Future[Pieces]] | None"
+    "Pieces | Promise | Coroutine[Any, Any, Pieces]"
+    " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Promise | None] | None"
 )
 """What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
 (acks=0). Steps may also end with a promise. Answers leave a connection in the order of its
@@ -93,6 +111,9 @@ class Request:
     """Whether it says that another broker has sent it: then it does not wait for clients."""
     line: Runner | None = None
     """The connection, in whose turns long work is carried out."""
+    elements: int = 0
+    """Structs and partitions that it was decoded to, if they are many: they take memory while it
+    waits."""
 
     def decode(self, kind: type[M]) -> M:
         """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""
@@ -107,8 +128,11 @@ class Request:
         return decode_request(self.api_key, self.api_version, self.frame, self.body_offset)
 
     def decode_in_steps(self) -> Steps[None]:
-        """Decode a large body for ``decode`` to find. Raises InvalidRequest."""
-        self.decoded = yield from decode_request_in_steps(
+        """Decode a large body for ``decode`` to find. Raises InvalidRequest. A Fetch is read by its
+        handler; it only waits until it may begin."""
+        if self.api_key == ApiKey.FETCH:
+            return
+        self.decoded, self.elements = yield from decode_request_in_steps(
             self.api_key,
             self.api_version,
             self.frame,

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from barnabas.api.request import Pieces
+from barnabas.api.request import Pieces, Promise
 
 T = TypeVar("T")
 
 
 def when(
-    result: T | asyncio.Future[T], to_pieces: Callable[[T], Pieces]
-) -> Pieces | asyncio.Future[Pieces]:
-    """``to_pieces(result)``, now if the result is there, without a task for it if it is not."""
+    result: T | asyncio.Future[T],
+    to_pieces: Callable[[T], Pieces],
+    *,
+    given_up: Callable[[], Any] | None = None,
+) -> Pieces | Promise:
+    """``to_pieces(result)``, now if the result is there, without a task for it if it is not.
+    ``given_up``: called if the connection ends before."""
     if not isinstance(result, asyncio.Future):
         return to_pieces(result)
     if result.done():
         return to_pieces(result.result())
-    answer: asyncio.Future[Pieces] = result.get_loop().create_future()
-
-    def decided(done: asyncio.Future[T]) -> None:
-        if answer.cancelled():
-            return
-        if done.cancelled():
-            answer.cancel()
-            return
-        try:
-            answer.set_result(to_pieces(done.result()))
-        except Exception as error:
-            answer.set_exception(error)
-
-    result.add_done_callback(decided)
-    return answer
+    return Promise(result, to_pieces, given_up)

@@ -33,18 +33,18 @@ log = logging.getLogger("kafka.network")
 COUNTED_READ_BYTES = 16 * 1024
 """Shorter reads are not worth counting."""
 
-_LINUX_TCP, _LINUX_TCP_INFO, _LINUX_CLOSED = 6, 11, 7
+_LINUX_TCP, _LINUX_TCP_INFO = 6, 11
+_LINUX_CLOSED, _LINUX_CLOSE_WAIT = 7, 8
 
 
-def _is_reset(peer: Any) -> bool:
-    """Whether the other end of a socket is gone (on Linux; elsewhere a write will tell)."""
+def _state(peer: Any) -> int | None:
+    """Of a TCP connection, as Linux names it; None elsewhere, where a write will tell."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        state: int = peer.getsockopt(_LINUX_TCP, _LINUX_TCP_INFO, 1)[0]
+        return int(peer.getsockopt(_LINUX_TCP, _LINUX_TCP_INFO, 1)[0])
     except OSError:
-        return True
-    return state == _LINUX_CLOSED
+        return _LINUX_CLOSED
 
 
 class ClientConnection(Exchange, asyncio.BufferedProtocol):
@@ -164,7 +164,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if self._closing:
             return Outcome.IDLE
         self.flush()
-        if self._reading_paused or self.held:
+        if self._reading_paused or self.held or self._request_bytes >= STAGING_BYTES:
             self._update_reading()
         if self._works:
             work = self._works[0]
@@ -254,10 +254,14 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             self.go_on()
 
     def end_if_gone(self) -> None:
-        """The end of a connection that is not read is not told; the system knows it."""
+        """The end of a connection that is not read is not told; the system knows it. If its client
+        has only closed its side, what it sent is still served, but for long work."""
         if self._reading_paused and self._transport is not None:
             peer = self._transport.get_extra_info("socket")
-            if peer is not None and _is_reset(peer):
+            state = None if peer is None else _state(peer)
+            work = self._works[0] if self._works else None
+            in_vain = work is not None and work.is_long and not work.is_needed
+            if state == _LINUX_CLOSED or (state == _LINUX_CLOSE_WAIT and in_vain):
                 self.abort()
 
     # Endings
@@ -288,11 +292,13 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
     def _forget(self) -> None:
         """Nothing of this connection will be served any more."""
         self._closing = True
-        self._slots.clear()
+        slots, self._slots = self._slots, deque()
+        for slot in slots:
+            if slot.given_up is not None:
+                slot.given_up()
         works, self._works = self._works, deque()
         for work in works:
-            if work.future is not None:
-                work.future.cancel()
+            work.give_up()
         self._turns.long_done(self)
         self._request_bytes = self._ready_bytes = 0
         self._frames = FrameBuffer(0, self._server.staging)

@@ -13,11 +13,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
 from barnabas import limits
-from barnabas.api.request import Answer, Pieces, Request, Steps, api_name
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, api_name
 from barnabas.api.unexpected import error_answer
 from barnabas.broker.turns import (
     SHARES_BEFORE_LONG,
@@ -50,13 +51,12 @@ IN_TURN = frozenset(
     }
 )
 """Handled when everything that came before them on their connection is answered."""
-_DECODED_BY_HAND = (ApiKey.PRODUCE, ApiKey.FETCH)
 
 
 class _Slot:
     """The place of one request's answer in the order of its connection."""
 
-    __slots__ = ("answer_bytes", "pieces", "ready", "request", "request_bytes")
+    __slots__ = ("answer_bytes", "given_up", "pieces", "ready", "request", "request_bytes")
 
     def __init__(self) -> None:
         self.ready = False
@@ -66,12 +66,14 @@ class _Slot:
         self.answer_bytes = 0
         self.request_bytes = 0
         """Counted while the request waits; 0 if it was answered at once."""
+        self.given_up: Callable[[], Any] | None = None
+        """To be called if the answer is not waited for any more."""
 
 
 class _Work:
     """Steps that this connection has begun, and who hears how they end."""
 
-    __slots__ = ("begun", "done", "future", "is_long", "shares", "steps")
+    __slots__ = ("begun", "done", "future", "is_long", "is_needed", "shares", "steps")
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class _Work:
         *,
         is_long: bool = False,
         begun: bool = True,
+        is_needed: bool = False,
         future: asyncio.Future[Any] | None = None,
     ) -> None:
         self.begun = begun
@@ -92,6 +95,15 @@ class _Work:
         """Whether it goes on only when few others do: after some shares, always."""
         self.future = future
         """Cancelled if the steps are given up."""
+        self.is_needed = is_needed
+        """Even if nobody waits for the answer."""
+
+    def give_up(self) -> None:
+        """Nobody waits for the end of it."""
+        if self.future is not None:
+            self.future.cancel()
+        with suppress(ValueError):  # it is what ends the connection
+            self.steps.close()
 
 
 class Exchange(Line):
@@ -136,7 +148,7 @@ class Exchange(Line):
         request = self._read(frame)
         slot = self._new_slot()
         size = len(frame)
-        if size > limits.STEPPED_FRAME_BYTES and request.api_key not in _DECODED_BY_HAND:
+        if size > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE:
             self._decode(request, slot)
             return True
         return self._handle(request, slot)
@@ -204,8 +216,12 @@ class Exchange(Line):
             self._put(slot, answer)
             return False
         self._wait(slot, request)
-        if isinstance(answer, asyncio.Future):
-            answer.add_done_callback(lambda done: self._answered(request, slot, done))
+        if isinstance(answer, Promise):
+            slot.given_up = answer.given_up
+            to_pieces = answer.to_pieces
+            answer.decision.add_done_callback(
+                lambda decision: self._decided(request, slot, decision, to_pieces)
+            )
             return False
         if isinstance(answer, CoroutineType):
             self._turns.charge(self, TASK_COST_S)
@@ -222,22 +238,43 @@ class Exchange(Line):
                 self._failed(request, slot, error)
 
         is_long = len(request.frame) > limits.LARGE_FRAME_BYTES
-        self._works.append(_Work(cast("Steps[Pieces]", answer), worked, is_long=is_long))
+        self._works.append(
+            _Work(
+                cast("Steps[Pieces]", answer),
+                worked,
+                is_long=is_long,
+                is_needed=request.api_key == ApiKey.PRODUCE,
+            )
+        )
         return False
 
     def _wait(self, slot: _Slot, request: Request) -> None:
         """The request goes on waiting in memory."""
-        if not slot.request_bytes:
-            slot.request_bytes = len(request.frame)
-            self._request_bytes += slot.request_bytes
+        size = len(request.frame) + request.elements * limits.DECODED_ELEMENT_BYTES
+        if slot.request_bytes != size:
+            self._request_bytes += size - slot.request_bytes
+            slot.request_bytes = size
 
-    def _answered(self, request: Request, slot: _Slot, done: asyncio.Future[Pieces]) -> None:
-        if done.cancelled():
+    def _decided(
+        self,
+        request: Request,
+        slot: _Slot,
+        decision: asyncio.Future[Any],
+        to_pieces: Callable[[Any], Pieces],
+    ) -> None:
+        if self._closing:
+            return
+        if decision.cancelled():
             self.close()
-        elif (error := done.exception()) is not None:
+            return
+        error = decision.exception()
+        if error is None:
+            try:
+                self._fill(slot, to_pieces(decision.result()))
+            except Exception as failed:
+                error = failed
+        if error is not None:
             self._failed(request, slot, error)
-        else:
-            self._fill(slot, done.result())
 
     async def _await(
         self, request: Request, slot: _Slot, answer: Coroutine[Any, Any, Pieces | None]
@@ -294,9 +331,14 @@ class Exchange(Line):
         if self._closing:
             return False
         self._works.popleft()
-        if work.is_long:
-            self._turns.long_done(self)
-        work.done(result, failed)
+        try:
+            work.done(result, failed)
+        finally:
+            if work.is_long:
+                if self._works:
+                    self._works[0].is_long = True  # the next part of the same, in its place
+                else:
+                    self._turns.long_done(self)
         return True
 
     # Answers

@@ -313,6 +313,7 @@ class Node:
             network_settings(config),
             services.replicas.context.answers,
         )
+        services.replicas.context.requests = self._network.requests
         for name in connection_limits(config).names():
             log.warning("max.connections.per.ip.overrides: %a is not an address: no effect", name)
         ports: dict[str, int] = {}

@@ -43,7 +43,7 @@ READ_BYTES_PER_TURN: Final = 4 * 1024 * 1024
 SHARES_BEFORE_LONG: Final = 32
 """Work that ends within so many is no long work: an answer about some hundred topics does not wait
 for those about many thousands."""
-LONG_AT_ONCE: Final = 4
+LONG_AT_ONCE: Final = 2
 """Lines that go on with long work at the same time; the others wait for them."""
 
 

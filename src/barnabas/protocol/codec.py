@@ -106,8 +106,9 @@ def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) 
 
 def decode_request_in_steps(
     api_key: int, version: int, buffer: Buffer, offset: int = 0, *, elements_max: int
-) -> Generator[int, None, ApiMessage]:
-    """``decode_request`` as a generator that pauses after each element of an array.
+) -> Generator[int, None, tuple[ApiMessage, int]]:
+    """``decode_request`` as a generator that pauses after each element of an array; the body, and
+    the number of elements in it.
 
     Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all."""
     size = len(buffer) - offset
@@ -128,7 +129,7 @@ def decode_request_in_steps(
             yield 1
     except StopIteration as end:
         message: ApiMessage = end.value[0]
-        return message
+        return message, count
     except MALFORMED as error:
         raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from barnabas.errors import InvalidRequest
+from barnabas.limits import REQUEST_PARTITIONS_MAX
 from barnabas.protocol.produce import NodeEndpoint, node_endpoints_tag, pair_tag
 from barnabas.protocol.wire import (
     MALFORMED,
@@ -36,6 +37,10 @@ _START = struct.Struct(">iiib")
 _START_WITH_REPLICA = struct.Struct(">iiiib")
 _SESSION = struct.Struct(">ii")
 _REPLICA_STATE = struct.Struct(">iq")
+
+
+class TooManyPartitions(InvalidRequest):
+    """A fetch of more partitions than one may have."""
 
 
 class FetchPartition(NamedTuple):
@@ -86,6 +91,8 @@ class FetchRequest(NamedTuple):
     topics: list[FetchTopic]
     forgotten: list[ForgottenTopic]
     rack_id: str
+    partition_count: int
+    """Of topics and partitions that are asked for or forgotten, whichever is most."""
 
 
 _PARTITION_V4 = struct.Struct(">iqi")
@@ -97,7 +104,7 @@ _PARTITION_V12 = struct.Struct(">iiqiqi")
 def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchRequest:
     """The body of a Fetch request, v4 to v17, from ``offset`` to the end of the frame.
 
-    Raises InvalidRequest unless it is exactly one well-formed body."""
+    Raises TooManyPartitions, and InvalidRequest unless it is exactly one well-formed body."""
     try:
         return _parse(version, bytes(buffer), offset)
     except MALFORMED as error:
@@ -118,10 +125,12 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     if version >= 7:
         session_id, session_epoch = _SESSION.unpack_from(buffer, position)
         position += 8
-    topics, position = _parse_topics(version, buffer, position)
+    topics, count, position = _parse_topics(version, buffer, position)
     forgotten: list[ForgottenTopic] = []
     if version >= 7:
         forgotten, position = _parse_forgotten(version, buffer, position)
+        if forgotten:
+            count = max(count, len(forgotten), sum(len(topic.partitions) for topic in forgotten))
     rack_id = ""
     if version >= 11:
         rack_id, position = read_string(buffer, position, flexible=flexible)
@@ -143,7 +152,12 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
         topics=topics,
         forgotten=forgotten,
         rack_id=rack_id,
+        partition_count=count,
     )
+
+
+def _too_many(count: int) -> TooManyPartitions:
+    return TooManyPartitions(f"{count} partitions, at most {REQUEST_PARTITIONS_MAX}")
 
 
 def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.UUID | None, int]:
@@ -154,10 +168,13 @@ def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.
     return name, None, position
 
 
-def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[FetchTopic], int]:
+def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[FetchTopic], int, int]:
     flexible = version >= FLEXIBLE_FROM
     count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
+    if count > REQUEST_PARTITIONS_MAX:
+        raise _too_many(count)
     topics = []
+    total = 0
     for _ in range(count):
         if version >= TOPIC_IDS_FROM:
             name, topic_id = "", uuid_or_none(buffer[position : position + 16])
@@ -169,7 +186,10 @@ def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[Fetc
         else:
             partitions, position = _parse_partitions(version, buffer, position)
         topics.append(FetchTopic(name, topic_id, partitions))
-    return topics, position
+        total += len(partitions)
+        if total > REQUEST_PARTITIONS_MAX:
+            raise _too_many(total)
+    return topics, max(count, total), position
 
 
 def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchPartition], int]:
@@ -178,6 +198,8 @@ def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchParti
         count, position = 1, position + 1
     else:
         count, position = read_count(buffer, position, size + 1, flexible=True)
+        if count > REQUEST_PARTITIONS_MAX:
+            raise _too_many(count)
     partitions = []
     for _ in range(count):
         partitions.append(make_partition(unpack(buffer, position)))
@@ -191,6 +213,8 @@ def _parse_partitions(
 ) -> tuple[list[FetchPartition], int]:
     layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V4
     count, position = read_count(buffer, position, layout.size, flexible=False)
+    if count > REQUEST_PARTITIONS_MAX:
+        raise _too_many(count)
     partitions = []
     for _ in range(count):
         partition, *values = layout.unpack_from(buffer, position)
@@ -207,10 +231,16 @@ def _parse_forgotten(
 ) -> tuple[list[ForgottenTopic], int]:
     flexible = version >= FLEXIBLE_FROM
     count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
+    if count > REQUEST_PARTITIONS_MAX:
+        raise _too_many(count)
     topics = []
+    total = 0
     for _ in range(count):
         name, topic_id, position = _parse_topic(version, buffer, position)
         length, position = read_count(buffer, position, 4, flexible=flexible)
+        total += length
+        if total > REQUEST_PARTITIONS_MAX:
+            raise _too_many(total)
         partitions = struct.unpack_from(f">{length}i", buffer, position)
         position += 4 * length
         if flexible:
@@ -260,7 +290,7 @@ class FetchTopicData(NamedTuple):
 
     topic: str
     topic_id: uuid.UUID | None
-    partitions: Sequence[FetchPartitionData]
+    partitions: list[FetchPartitionData]
 
 
 _RESPONSE_V4 = struct.Struct(">iii")

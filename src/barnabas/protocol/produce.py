@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from barnabas.errors import InvalidRequest
+from barnabas.limits import REQUEST_PARTITIONS_MAX
 from barnabas.protocol.wire import (
     MALFORMED,
     array_length_bytes,
@@ -52,6 +53,8 @@ class ProduceRequest(NamedTuple):
     timeout_ms: int
     topics: list[tuple[str, list[tuple[int, memoryview | None]]]]
     """(name, [(partition, records)]): ``records`` is a writable view of the frame."""
+    partition_count: int = 1
+    """Of topics and partitions, whichever is more."""
 
 
 class RecordError(NamedTuple):
@@ -87,7 +90,7 @@ class NodeEndpoint(NamedTuple):
 def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceRequest:
     """The body of a Produce request from ``offset`` to the end of the frame.
 
-    Raises InvalidRequest unless it is exactly one well-formed body."""
+    Raises InvalidRequest unless it is exactly one well-formed body of not too many partitions."""
     flexible = version >= FLEXIBLE_FROM
     try:
         usual = _parse_usual(buffer, offset) if flexible else None
@@ -96,18 +99,28 @@ def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceR
         transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
         acks, timeout_ms = _ACKS_AND_TIMEOUT.unpack_from(buffer, position)
         count, position = read_count(buffer, position + 6, 3 if flexible else 6, flexible=flexible)
+        _check_count(version, count)
         topics = []
+        total = 0
         for _ in range(count):
             name, position = read_string(buffer, position, flexible=flexible)
             partitions, position = _parse_partitions(buffer, position, flexible)
             topics.append((name, partitions))
+            total += len(partitions)
+            if total > REQUEST_PARTITIONS_MAX:
+                _check_count(version, total)
         if flexible:
             position = read_tags(buffer, position)
     except MALFORMED as error:
         raise InvalidRequest(f"Produce v{version}: {error}") from error
     if position != len(buffer):
         raise InvalidRequest(f"Produce v{version}: body ends at {position} of {len(buffer)} bytes")
-    return ProduceRequest(transactional_id, acks, timeout_ms, topics)
+    return ProduceRequest(transactional_id, acks, timeout_ms, topics, max(count, total))
+
+
+def _check_count(version: int, count: int) -> None:
+    if count > REQUEST_PARTITIONS_MAX:
+        raise InvalidRequest(f"Produce v{version}: more than {REQUEST_PARTITIONS_MAX} partitions")
 
 
 _USUAL_START = struct.Struct(">BhiBB")
@@ -140,6 +153,8 @@ def _parse_partitions(
     buffer: memoryview, position: int, flexible: bool
 ) -> tuple[list[tuple[int, memoryview | None]], int]:
     count, position = read_count(buffer, position, 6 if flexible else 8, flexible=flexible)
+    if count > REQUEST_PARTITIONS_MAX:
+        raise InvalidRequest(f"{count} partitions, at most {REQUEST_PARTITIONS_MAX}")
     partitions: list[tuple[int, memoryview | None]] = []
     size = len(buffer)
     for _ in range(count):

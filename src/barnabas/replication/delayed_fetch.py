@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.limits import PARTITIONS_AT_ONCE
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_reader import FetchReader
@@ -48,6 +50,15 @@ class DelayedFetch:
         self._future: asyncio.Future[FetchResult] | None = None
         self._wheel: DeadlineWheel | None = None
         self._expired = False
+        self._aside: dict[SessionPartition, None] = {}
+        """Of a fetch of very many partitions that waits: those that nobody would tell of."""
+        self._is_looking = False
+        self._woken = False
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it has looked at very many partitions."""
+        return len(self._answers) > PARTITIONS_AT_ONCE
 
     @property
     def complete(self) -> bool:
@@ -76,6 +87,35 @@ class DelayedFetch:
             self._answers[entry] = answer
             tally.add(answer)
         self._watch.bytes_seen = max(tally.read, tally.ahead)
+
+    def look_in_steps(self) -> Generator[int, None, None]:
+        """The first look where there is much to look at, with pauses. What is not looked at yet
+        stays dirty: the fetch may be given up in a pause. What was forgotten in one, with its
+        session, is not dirty any more."""
+        watch, dirty, tally = self._watch, self._watch.dirty, self._tally
+        entries = list(dirty)
+        if self._start.session is not None:
+            entries.sort(key=_rank)
+        self._room = self._reader.room(self._params)
+        watch.parked, watch.bytes_seen = self, 0  # to hear of what changes in the pauses
+        self._is_looking = True
+        counted = 0
+        try:
+            for entry in entries:
+                if entry in dirty:
+                    answer = self._look_at(entry, True)
+                    self._answers[entry] = answer
+                    tally.add(answer)
+                    self._reader.count(answer.size)
+                    counted += answer.size
+                yield 1
+        finally:
+            self._reader.count(-counted)
+            self._is_looking = False
+            if watch.parked is self:
+                watch.parked = None
+        self._reader.holds(tally.read)
+        watch.bytes_seen += max(tally.read, tally.ahead)
 
     def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
         reader, params, watch = self._reader, self._params, self._watch
@@ -142,6 +182,7 @@ class DelayedFetch:
         """Wait for changes until ``deadline_ms``."""
         self._let_go()
         self._future = loop.create_future()
+        self._future.add_done_callback(self._decided)
         self._wheel = wheel
         self._watch.parked = self
         wheel.add(self, deadline_ms)
@@ -155,10 +196,41 @@ class DelayedFetch:
                     )
                 except KafkaError:
                     continue
+        if self._woken:
+            self._watch.wake(force=True)
         return self._future
+
+    def _decided(self, future: asyncio.Future[FetchResult]) -> None:
+        """Given up: who asked is not there any more."""
+        if future.cancelled() and self._future is future:
+            self._future = None
+            self._leave()
+            self._unwatch()
+
+    def _leave(self) -> None:
+        """Wait no longer."""
+        if self._wheel is not None:
+            self._wheel.discard(self)
+        if self._watch.parked is self:
+            self._watch.parked = None
+        self._ahead.pop(self._watch, None)
+        self.look_at_all()
+
+    def _unwatch(self) -> None:
+        if self._start.session is None:
+            for entry in self._start.named:
+                self._watch.forget(entry)
+
+    def look_at_all(self) -> None:
+        """At the next look, also at what was put aside."""
+        self._watch.dirty.update(self._aside)
+        self._aside.clear()
 
     def wake(self) -> None:
         """A watched partition changed: look again, answer if that is enough."""
+        if self._is_looking:
+            self._woken = True
+            return
         self.look()
         if self.complete:
             self.finish(looked=True)
@@ -166,29 +238,34 @@ class DelayedFetch:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Hold no records while waiting: what has some is looked at again at the end."""
+        """Hold no records while waiting: what has some is looked at again at the end. So is what
+        this broker does not know, if that is much."""
         if self._tally.read:
             for answer in self._answers.values():
                 answer.records = []
+        if self._tally.refused > PARTITIONS_AT_ONCE:
+            for entry, answer in self._answers.items():
+                if answer.refused:
+                    self._watch.dirty.pop(entry, None)
+                    self._aside[entry] = None
 
     def expire(self) -> None:
         """``max_wait_ms`` is over: answer with what there is."""
         self._expired = True
-        self.finish()
+        if self.is_large:
+            self._reader.in_turn(self.finish)
+        else:
+            self.finish()
 
     def finish(self, *, looked: bool = False) -> None:
         """Answer now."""
         future, self._future = self._future, None
         if future is None or self._wheel is None:
             return
-        self._wheel.discard(self)
-        self._watch.parked = None
-        self._ahead.pop(self._watch, None)
+        self._leave()
         if not looked:
             self.look()
-        if self._start.session is None:
-            for entry in self._start.named:
-                self._watch.forget(entry)
+        self._unwatch()
         if not future.done():
             future.set_result(self.result())
             self._reader.holds(self._tally.read)

@@ -14,7 +14,7 @@ has heard of a new leader epoch before its leader has is not told so: it waits (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 from barnabas.replication.delayed_fetch import DelayedFetch
 from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams
@@ -55,8 +55,32 @@ class FetchPath:
         )
 
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
-        """The answer, or a future that completes within ``max_wait_ms``."""
+        """The answer, or a future that completes within ``max_wait_ms``; cancel it where nobody
+        waits for it any more."""
         now_ms = self._context.now_ms()
+        start = self._begin(params, now_ms)
+        if start.kind is Kind.ERROR:
+            return FetchResult(error=start.error, session_id=0, partitions=[])
+        watch = self._watch(params, start)
+        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
+        fetch.look(first=True)
+        return self._looked(fetch, params, start, watch, now_ms)
+
+    def fetch_in_steps(
+        self, params: FetchParams
+    ) -> Generator[int, None, FetchResult | asyncio.Future[FetchResult]]:
+        """``fetch`` for very many partitions, with pauses."""
+        now_ms = self._context.now_ms()
+        start = self._begin(params, now_ms)
+        if start.kind is Kind.ERROR:
+            return FetchResult(error=start.error, session_id=0, partitions=[])
+        watch = self._watch(params, start)
+        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
+        yield 1
+        yield from fetch.look_in_steps()
+        return self._looked(fetch, params, start, watch, now_ms)
+
+    def _begin(self, params: FetchParams, now_ms: int) -> SessionStart:
         earlier = self._watches.get(params.session_id)
         start = self.sessions.begin(
             session_id=params.session_id,
@@ -70,13 +94,22 @@ class FetchPath:
         if earlier is not None:
             for gone in start.forgotten:
                 earlier.forget(gone)
-        if start.kind is Kind.ERROR:
-            return FetchResult(error=start.error, session_id=0, partitions=[])
-        watch = self._watch(params, start)
-        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
-        fetch.look(first=True)
+        return start
+
+    def _looked(
+        self,
+        fetch: DelayedFetch,
+        params: FetchParams,
+        start: SessionStart,
+        watch: FetchWatch,
+        now_ms: int,
+    ) -> FetchResult | asyncio.Future[FetchResult]:
         watch.last_fetch_ms = now_ms
-        if fetch.complete or params.max_wait_ms <= 0:
+        if (
+            fetch.complete
+            or params.max_wait_ms <= 0
+            or not self._reader.may_wait(fetch_is_large=fetch.is_large)
+        ):
             return fetch.result()
         wait_ms = params.max_wait_ms
         if params.from_follower and start.kind is Kind.FULL:
@@ -86,6 +119,8 @@ class FetchPath:
     def roles_changed(self) -> None:
         """A LeaderAndIsr was carried out: followers that knew of it first look again."""
         for watch in self._ahead:
+            if watch.parked is not None:
+                watch.parked.look_at_all()
             watch.wake(force=True)
 
     def _watch(self, params: FetchParams, start: SessionStart) -> FetchWatch:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -29,6 +30,7 @@ class FetchReader:
     ) -> None:
         self._context = context
         self._hosted = hosted
+        self._finishing: deque[Callable[[], None]] = deque()
 
     def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
         """Raises PreReadError unless the reader may read the topic, whether it exists or not. A
@@ -203,11 +205,29 @@ class FetchReader:
     def holds(self, size: int) -> None:
         """Records were read for an answer, which the network does not count yet."""
         if size >= COUNTED_BYTES_MIN:
-            self._context.answers.held += size
-            self._context.loop.call_soon(self._counted, size)
+            self.count(size)
+            self._context.loop.call_soon(self.count, -size)
 
-    def _counted(self, size: int) -> None:
-        self._context.answers.held -= size
+    def count(self, size: int) -> None:
+        """Bytes of records that answers in the making hold, or hold no more."""
+        self._context.answers.held += size
+
+    def may_wait(self, fetch_is_large: bool) -> bool:
+        """A fetch of very many partitions takes memory while it waits: when half of what there is
+        for requests is taken, it is answered with what there is, as after its wait."""
+        return not (fetch_is_large and self._context.requests.is_short)
+
+    def in_turn(self, finish: Callable[[], None]) -> None:
+        """The time of a fetch with very much to look at is up: one in each turn of the loop."""
+        if not self._finishing:
+            self._context.loop.call_soon(self._finish_next)
+        self._finishing.append(finish)
+
+    def _finish_next(self) -> None:
+        finish = self._finishing.popleft()
+        if self._finishing:
+            self._context.loop.call_soon(self._finish_next)
+        finish()
 
 
 def _limit(log: Log, params: FetchParams) -> int:

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from barnabas.errors import ErrorCode
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX, SESSION_PARTITIONS_MAX
 from barnabas.types import TopicPartition
 
 NO_SESSION = 0
@@ -258,6 +259,8 @@ class FetchSessionCache:
         uses_topic_ids: bool,
         now_ms: int,
     ) -> SessionStart:
+        if not privileged and self._consumers_hold(len(named)) > SESSION_PARTITIONS_MAX:
+            return SessionStart(kind=Kind.SESSIONLESS, named=named)
         if not self._make_room(privileged, len(named), now_ms):
             return SessionStart(kind=Kind.SESSIONLESS, named=named)
         session = FetchSession(
@@ -284,6 +287,9 @@ class FetchSessionCache:
         if session.uses_topic_ids != uses_topic_ids:
             return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
         asked = {entry.key: entry for entry in wanted}
+        if len(asked) > PARTITIONS_AT_ONCE and self._is_too_much(session, len(asked)):
+            self.close(session_id)
+            return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         named = {key: session.put(entry) for key, entry in asked.items()}
         dropped = []
         for key in forgotten:
@@ -305,6 +311,15 @@ class FetchSessionCache:
             named=tuple(named.values()),
             forgotten=tuple(dropped),
         )
+
+    def _consumers_hold(self, more: int) -> int:
+        return more + sum(len(s.partitions) for s in self._sessions.values() if not s.privileged)
+
+    def _is_too_much(self, session: FetchSession, more: int) -> bool:
+        """Whether a session may not take in so many partitions: its reader begins anew then."""
+        if len(session.partitions) + more > 2 * REQUEST_PARTITIONS_MAX:
+            return True
+        return not session.privileged and self._consumers_hold(more) > SESSION_PARTITIONS_MAX
 
     def _make_room(self, privileged: bool, size: int, now_ms: int) -> bool:
         """Whether a new session fits, evicting at most one: an idle one, else the least worthy."""

@@ -1,15 +1,15 @@
 """ReplicaManager.appendRecords: append now, answer when it is safe enough for ``acks``
 (reference 5.5).
 
-Synchronous up to the parked answer. acks=1 waits for nothing, or with ``log.flush.before.ack`` for
-the flush; acks=all waits until the high watermark has passed the batch. What was appended stays in
-the log even if the answer is an error.
+Synchronous up to the parked answer, but for a request of very many partitions. acks=1 waits for
+nothing, or with ``log.flush.before.ack`` for the flush; acks=all waits until the high watermark has
+passed the batch. What was appended stays in the log even if the answer is an error.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
@@ -26,6 +26,9 @@ from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import NotLeader, ProduceResult
 from barnabas.replication.settings import ReplicationContext
 from barnabas.types import TopicPartition
+
+_NOT_ALL_YET = -1
+"""A part of a request that goes on being appended."""
 
 _LOG_START_UNTOLD = frozenset(
     {
@@ -66,9 +69,7 @@ class ProducePath:
                 continue
             name = TopicPartition(topic, number)
             if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
-                result.fail(
-                    ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic}"
-                )
+                self._refuse_internal(result)
                 continue
             placed = self._append_one(name, records, result, request)
             if placed is not None and not self._is_safe(*placed, request.acks, result):
@@ -76,6 +77,42 @@ class ProducePath:
         if not waiting:
             return results
         return self._park(results, waiting, request)
+
+    def append_in_steps(
+        self, request: AppendRequest
+    ) -> Generator[int, None, list[ProduceResult] | asyncio.Future[list[ProduceResult]]]:
+        """``append`` for very many entries, with pauses. Each part waits from its append on, so
+        that it is told if its partition changes roles in a pause."""
+        if request.acks not in (ACKS_ALL, ACKS_NONE, ACKS_LEADER):
+            return [self._refused(entry) for entry in request.entries]
+        deadline_ms = self._context.now_ms() + max(request.timeout_ms, 0)
+        results: list[ProduceResult] = []
+        produce = DelayedProduce(results, self._context.loop.create_future(), self._wheel)
+        produce.wait(_NOT_ALL_YET)
+        for topic, number, records in request.entries:
+            yield 1
+            result = ProduceResult(topic, number)
+            results.append(result)
+            if topic in request.denied:
+                result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+                continue
+            name = TopicPartition(topic, number)
+            if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
+                self._refuse_internal(result)
+                continue
+            placed = self._append_one(name, records, result, request)
+            if placed is not None and not self._is_safe(*placed, request.acks, result):
+                self._wait(produce, len(results) - 1, *placed, request.acks)
+        produce.decide(_NOT_ALL_YET, ErrorCode.NONE)
+        if produce.future.done():
+            return results
+        self._wheel.add(produce, deadline_ms)
+        return produce.future
+
+    def _refuse_internal(self, result: ProduceResult) -> None:
+        result.fail(
+            ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {result.topic}"
+        )
 
     def _exists(self, name: TopicPartition) -> bool:
         try:
@@ -147,15 +184,16 @@ class ProducePath:
         future: asyncio.Future[list[ProduceResult]] = self._context.loop.create_future()
         produce = DelayedProduce(results, future, self._wheel)
         for index, partition, required in waiting:
-            produce.wait(index)
-            queue = (
-                partition.awaiting_replication
-                if request.acks == ACKS_ALL
-                else partition.awaiting_flush
-            )
-            queue.add(required, produce, index)
+            self._wait(produce, index, partition, required, request.acks)
         self._wheel.add(produce, self._context.now_ms() + max(request.timeout_ms, 0))
         return future
+
+    def _wait(
+        self, produce: DelayedProduce, index: int, partition: Partition, required: int, acks: int
+    ) -> None:
+        produce.wait(index)
+        queue = partition.awaiting_replication if acks == ACKS_ALL else partition.awaiting_flush
+        queue.add(required, produce, index)
 
 
 def _log_start_is_told(error: KafkaError) -> bool:

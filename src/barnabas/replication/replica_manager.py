@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
@@ -187,6 +187,12 @@ class ReplicaManager:
         """Append records; see ``ProducePath.append``."""
         return self._produce.append(request)
 
+    def append_in_steps(
+        self, request: AppendRequest
+    ) -> Generator[int, None, list[ProduceResult] | asyncio.Future[list[ProduceResult]]]:
+        """The same for very many partitions; see ``ProducePath.append_in_steps``."""
+        return self._produce.append_in_steps(request)
+
     def begin_verification(
         self, name: TopicPartition, producer_id: int, epoch: int, sequence: int
     ) -> VerificationGuard | None:
@@ -201,6 +207,12 @@ class ReplicaManager:
     def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
         """Serve a fetch; see ``FetchPath.fetch``."""
         return self._fetch.fetch(params)
+
+    def fetch_in_steps(
+        self, params: FetchParams
+    ) -> Generator[int, None, FetchResult | asyncio.Future[FetchResult]]:
+        """Serve a fetch of very many partitions; see ``FetchPath.fetch_in_steps``."""
+        return self._fetch.fetch_in_steps(params)
 
     @property
     def fetch_session_count(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from barnabas.limits import ANSWER_BYTES_MAX
+from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.isr import IsrProposal
@@ -92,6 +92,8 @@ class ReplicationContext:
         """Whether there is an observer: asked before an event is put together on a hot path."""
         self.answers = answers or Account(ANSWER_BYTES_MAX)
         """The memory of answers on this broker: a fetch takes no more than is left."""
+        self.requests = Account(QUEUED_REQUEST_BYTES_MAX)
+        """The memory that requests hold, which the network counts."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

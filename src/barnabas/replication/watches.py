@@ -29,6 +29,10 @@ class Parked(Protocol):
         """Its reader wants the answer now."""
         ...
 
+    def look_at_all(self) -> None:
+        """What nobody tells of may have changed too."""
+        ...
+
 
 class Watched(Protocol):
     """A partition, as far as its readers' watches need it."""
