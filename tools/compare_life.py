@@ -25,7 +25,8 @@ from typing import Any
 from barnabas.protocol import codec
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
-from barnabas.protocol.message import Message, plain
+from barnabas.protocol.message import MessageStruct
+from barnabas.protocol.schema import Struct
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import OpCode
 
@@ -50,17 +51,21 @@ def decode(row: Row) -> Any:
     frame, api, version = bytes.fromhex(row["hex"]), row["api"], row["version"]
     if row["dir"] == "request":
         _, offset = parse_request_header(frame)
-        return as_dict(codec.decode_request(api, version, frame, offset))
+        schema = codec.message_schema(api, version, response=False)
+        return as_dict(codec.decode_request(api, version, frame, offset), schema)
     _, offset = parse_response_header(api, version, frame)
-    return as_dict(codec.decode_response(api, version, frame, offset))
+    schema = codec.message_schema(api, version, response=True)
+    return as_dict(codec.decode_response(api, version, frame, offset), schema)
 
 
-def as_dict(value: Any) -> Any:
-    """Messages as dicts."""
+def as_dict(value: Any, struct: Struct | None) -> Any:
+    """Messages as dicts, with the fields that their version has."""
     if isinstance(value, (list, tuple)):
-        return [as_dict(item) for item in value]
-    value = plain(value)
-    return {k: as_dict(v) for k, v in vars(value).items()} if isinstance(value, Message) else value
+        return [as_dict(item, struct) for item in value]
+    if not isinstance(value, MessageStruct):
+        return value
+    assert struct is not None
+    return {f.name: as_dict(getattr(value, f.name), f.struct) for f in struct.fields}
 
 
 # Who is who

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.connection import KafkaConnection
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import Message, MessageStruct
+from barnabas.protocol.schema import Struct
 
 STRANGER = uuid.UUID(int=77)
 """A topic id that nobody has."""
@@ -113,16 +114,18 @@ _UNORDERED = {
 }
 
 
-def plain(value: Any) -> Any:
-    """An answer as JSON, without what differs from run to run."""
-    if isinstance(value, Message):
+def plain(value: Any, struct: Struct | None) -> Any:
+    """An answer as JSON, with the fields that its version has, without what differs from run to
+    run."""
+    if isinstance(value, MessageStruct):
+        assert struct is not None
         return {
-            name: _stable(name, plain(item))
-            for name, item in value.__dict__.items()
-            if name not in _DROPPED
+            field.name: _stable(field.name, plain(getattr(value, field.name), field.struct))
+            for field in struct.fields
+            if field.name not in _DROPPED
         }
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item, struct) for item in value]
     if isinstance(value, uuid.UUID):
         return "STRANGER" if value == STRANGER else "ID"
     if isinstance(value, bytes):

@@ -118,7 +118,6 @@ def _offsets(*names: str, partition: int = 0, offset: int = 5, metadata: str | N
                     partition_index=partition,
                     committed_offset=offset,
                     committed_leader_epoch=-1,
-                    commit_timestamp=-1,
                     committed_metadata=metadata,
                 )
             ],

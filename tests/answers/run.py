@@ -20,7 +20,7 @@ from tests.answers.case import (
 )
 
 from barnabas.protocol.api import ApiKey
-from barnabas.protocol.codec import encode_request
+from barnabas.protocol.codec import encode_request, message_schema
 from barnabas.protocol.connection import RequestTimedOut
 from barnabas.protocol.message import Message
 
@@ -89,9 +89,8 @@ ANSWER_MS = 12_000
 async def _answer(asker: Asker, asked: Case, known: Known) -> Any:
     message = asked.message if isinstance(asked.message, Message) else asked.message(known)
     try:
-        return plain(
-            await asker.ask(asked.api, asked.version, message, broker=_target(asked.to, known))
-        )
+        answer = await asker.ask(asked.api, asked.version, message, broker=_target(asked.to, known))
+        return plain(answer, message_schema(asked.api, asked.version, response=True))
     except RequestTimedOut:
         return NOTHING
     except ConnectionError:

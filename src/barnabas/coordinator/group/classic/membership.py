@@ -1,6 +1,12 @@
 """GroupCoordinator, rules: what changes when members join, sync, send heartbeats, leave or fall
 silent. Pure. Reference 8.3 and 8.4, after the original's ``GroupCoordinator``.
 
+Why there are generations: members read partitions that others read before them. Each rebalance has
+all members meet once, at the join, and begins a generation that one of them, the leader, assigns.
+Who comes with an older generation may own what others have by now, so it is refused and joins
+again. A member that falls silent is waited for until its session ends, and only then does the
+group meet without it.
+
 Each decision changes the group and leaves answers and writes in it. It takes the time as an
 argument; ``Group.next_deadline_ms`` says when ``expire`` has something to do. Callers have made
 sure that the group is not loading.
