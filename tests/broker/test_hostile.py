@@ -189,7 +189,7 @@ def test_many_partitions_are_fetched_and_too_many_refused(cluster: Cluster) -> N
             connection.sendall(hostile.fetch(partitions=count))
             _still_served(cluster)
             frame = hostile.receive(connection)
-            answer = decode_response(ApiKey.FETCH, 12, frame, 5)
+            answer: Any = decode_response(ApiKey.FETCH, 12, frame, 5)
             if count > 20_000:
                 assert answer.error_code == ErrorCode.INVALID_REQUEST
                 assert not answer.responses
