@@ -35,8 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put each test into one of the groups that pyproject.toml lists: by what it needs."""
     simulated: dict[object, bool] = {}
     for item in items:
-        if item.get_closest_marker("process"):
-            item.add_marker("processes")
         if item.get_closest_marker("foreign") or item.get_closest_marker("processes"):
             continue
         module = getattr(item, "module", None)

@@ -54,7 +54,7 @@ async def _with_users(env: Env) -> None:
     await zookeeper.close()
 
 
-def _run(scenario: Any, brokers: int = 1, **settings: str) -> None:
+def _run(scenario: Any, brokers: int = 1, /, **settings: str) -> None:
     kit.run(
         scenario,
         brokers=brokers,
@@ -225,7 +225,7 @@ def test_scram_users_by_the_api() -> None:
         with pytest.raises(AuthenticationRefused):
             await _connect(carol, controller)
 
-    _run(scenario, brokers=2)
+    _run(scenario, 2)
 
 
 def test_brokers_log_in_to_each_other_and_renew_their_sessions() -> None:
@@ -245,7 +245,7 @@ def test_brokers_log_in_to_each_other_and_renew_their_sessions() -> None:
 
     _run(
         scenario,
-        brokers=3,
+        3,
         **{"listener.name.inside.scram-sha-256.connections.max.reauth.ms": "2000"},
     )
 

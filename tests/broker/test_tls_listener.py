@@ -76,7 +76,7 @@ def _alice(password: str = "alice-secret") -> ClientSecurity:
     return ClientSecurity(tls=_context(), mechanism="PLAIN", begin=begin)
 
 
-def _run(scenario: Any, brokers: int = 1, **settings: str) -> None:
+def _run(scenario: Any, brokers: int = 1, /, **settings: str) -> None:
     kit.run(scenario, brokers=brokers, settings={**SETTINGS, **settings})
 
 
@@ -127,7 +127,7 @@ def test_a_replicated_cluster_over_sasl_ssl() -> None:
         records = bytes(fetched.responses[0].partitions[0].records)
         assert all(value in records for value in values)
 
-    _run(scenario, brokers=3)
+    _run(scenario, 3)
 
 
 def test_certificates_of_clients() -> None:

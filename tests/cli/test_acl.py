@@ -9,7 +9,7 @@ import pytest
 from tests.cli.kit import fails, ok
 from tests.cluster_kit import Cluster, barnabas
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,13 @@ def described(cluster: Cluster, broker: int) -> list[tuple[Any, ...]]:
 
 
 def test_an_acl_written_at_one_is_obeyed_at_the_other(cluster: Cluster, tmp_path: Path) -> None:
-    settings = {name.replace(".", "_"): value for name, value in SETTINGS.items()}
+    settings: dict[str, Any] = {name.replace(".", "_"): value for name, value in SETTINGS.items()}
     with java_broker(cluster, tmp_path / "java", **settings) as java:
         both = (1, java.broker_id)
+
+        def says(broker: int, expected: int) -> bool:
+            return code(cluster, broker, "secret") == expected
+
         cluster.create_topic("secret", 1, 1)
         wait_for(lambda: all(code(cluster, b, "secret") == 0 for b in both), 30, "it is known")
         for writer, remover in (both, both[::-1]):
@@ -107,15 +112,13 @@ def test_an_acl_written_at_one_is_obeyed_at_the_other(cluster: Cluster, tmp_path
                 assert [r.error_code for r in done.results] == [0]
                 assert code(cluster, writer, "secret") == DENIED
                 for broker in both:
-                    wait_for(
-                        lambda b=broker: code(cluster, b, "secret") == DENIED, 10, "it is obeyed"
-                    )
+                    wait_for(partial(says, broker, DENIED), 10, "it is obeyed")
                 assert described(cluster, 1) == described(cluster, java.broker_id) != []
                 filters = Message(filters=[filter_(name, pattern)])
                 done = ask(cluster, remover, ApiKey.DELETE_ACLS, 3, filters)
                 assert len(done.filter_results[0].matching_acls) == 1
                 for broker in both:
-                    wait_for(lambda b=broker: code(cluster, b, "secret") == 0, 10, "it is gone")
+                    wait_for(partial(says, broker, 0), 10, "it is gone")
                 assert described(cluster, 1) == described(cluster, java.broker_id) == []
 
 

@@ -103,7 +103,7 @@ class Guarded:
             self.states.append(frozenset())
         for node in batch.nodes:
             if node.path == NODE:
-                self.states.append(_allowed(json.loads(node.data)["acls"]))
+                self.states.append(_allowed(json.loads(node.data or b"")["acls"]))
 
     def on_note(self, process: Process, event: str, fields: Mapping[str, object]) -> None:
         """A process noted something."""
