@@ -139,16 +139,20 @@ class Client(asyncio.Protocol):
 # What a handler does
 
 
-def _later(request: Request, settle: Callable[[asyncio.Future[Pieces]], object]) -> Answer:
+def _later(
+    request: Request,
+    settle: Callable[[asyncio.Future[Any]], object],
+    to_pieces: Callable[[Any], Pieces | Steps[Pieces]] = lambda pieces: pieces,
+) -> Answer:
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Pieces] = loop.create_future()
+    answer: asyncio.Future[Any] = loop.create_future()
 
     def come() -> None:
         if not answer.done():
             settle(answer)
 
     loop.call_later(LATER_S, come)
-    return Promise(answer, lambda pieces: pieces, answer.cancel)
+    return Promise(answer, to_pieces, answer.cancel)
 
 
 def _large() -> Pieces:
@@ -188,6 +192,9 @@ HANDLERS: dict[str, Callable[[Request], Answer]] = {
     "a failure": lambda _: _raise(ValueError("ours")),
     "a refusal": lambda _: _raise(InvalidRequest("theirs")),
     "a promise kept": lambda r: _later(r, lambda answer: answer.set_result(_large())),
+    "a promise kept in steps": lambda r: _later(
+        r, lambda answer: answer.set_result(None), lambda _: _steps(_large)
+    ),
     "a promise failed": lambda r: _later(r, lambda answer: answer.set_exception(ValueError("x"))),
     "a promise cancelled": lambda r: _later(r, lambda answer: answer.cancel()),
     "no ZooKeeper": lambda r: _later(r, lambda answer: answer.set_exception(ConnectionLoss("/"))),

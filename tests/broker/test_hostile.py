@@ -202,7 +202,7 @@ def test_many_partitions_are_produced_to_and_too_many_refused(cluster: Cluster) 
     with hostile.connect(cluster.port) as connection:
         connection.sendall(hostile.produce(20_000))
         _still_served(cluster)
-        answer = decode_response(ApiKey.PRODUCE, 9, hostile.receive(connection), 5)
+        answer: Any = decode_response(ApiKey.PRODUCE, 9, hostile.receive(connection), 5)
         codes = [p.error_code for topic in answer.responses for p in topic.partition_responses]
         assert codes.count(ErrorCode.NONE) == 1
         assert codes.count(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) == 19_999

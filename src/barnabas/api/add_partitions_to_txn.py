@@ -20,7 +20,7 @@ from barnabas.api.access import (
 )
 from barnabas.api.fenced import fenced
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -57,8 +57,8 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _single(
     services: Services, request: Request, decoded: AddPartitionsToTxnRequest
-) -> Steps[Pieces | Promise]:
-    partitions = _partitions(decoded.v3_and_below_topics)
+) -> Steps[Pieces | Steps[Pieces] | Promise]:
+    partitions = yield from _partitions(decoded.v3_and_below_topics)
     transactional_id = decoded.v3_and_below_transactional_id
     write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID
     result: ErrorCode | Errors | asyncio.Future[ErrorCode]
@@ -82,7 +82,8 @@ def _single(
     if isinstance(result, Mapping):
         return (yield from answer(result))
     return when(
-        result, lambda error: at_once(answer(dict.fromkeys(partitions, fenced(request, error))))
+        result,
+        lambda error: request.worked_out(answer(dict.fromkeys(partitions, fenced(request, error)))),
     )
 
 
@@ -91,7 +92,7 @@ async def _batched(
 ) -> Pieces:
     results = []
     for transaction in decoded.transactions:
-        partitions = _partitions(transaction.topics)
+        partitions = await request.in_turns_if_long(_partitions(transaction.topics))
         producer = (
             transaction.transactional_id,
             transaction.producer_id,
@@ -140,8 +141,13 @@ def _add(
     return services.transactions.add_partitions(transactional_id, producer_id, epoch, partitions)
 
 
-def _partitions(topics: Any) -> list[TopicPartition]:
-    return [TopicPartition(topic.name, number) for topic in topics for number in topic.partitions]
+def _partitions(topics: Any) -> Steps[list[TopicPartition]]:
+    partitions = []
+    for topic in topics:
+        for number in topic.partitions:
+            partitions.append(TopicPartition(topic.name, number))
+            yield 1
+    return partitions
 
 
 def _topics(topics: Any, errors: Errors) -> Steps[list[AddPartitionsToTxnResponse.TopicResult]]:

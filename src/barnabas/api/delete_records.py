@@ -26,7 +26,7 @@ def handle(services: Services, request: Request) -> Answer:
     return request.worked_out(_delete(services, request))
 
 
-def _delete(services: Services, request: Request) -> Steps[Pieces | Promise]:
+def _delete(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces] | Promise]:
     decoded = request.decode(DeleteRecordsRequest)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     targets: dict[TopicPartition, int] = {}
@@ -42,13 +42,13 @@ def _delete(services: Services, request: Request) -> Steps[Pieces | Promise]:
             yield 1
     outcome = services.replicas.delete_records(list(targets.items()), decoded.timeout)
 
-    def answer(results: list[DeleteRecordsResult]) -> Pieces:
-        return _answer(request, [*results, *refused])
+    def answer(results: list[DeleteRecordsResult]) -> Pieces | Steps[Pieces]:
+        return request.worked_out(_answer(request, [*results, *refused]))
 
     return when(outcome, answer)
 
 
-def _answer(request: Request, results: list[DeleteRecordsResult]) -> Pieces:
+def _answer(request: Request, results: list[DeleteRecordsResult]) -> Steps[Pieces]:
     topics: dict[str, list[DeleteRecordsResponse.PartitionResult]] = {}
     for name, error, low_watermark in results:
         topics.setdefault(name.topic, []).append(
@@ -56,12 +56,12 @@ def _answer(request: Request, results: list[DeleteRecordsResult]) -> Pieces:
                 partition_index=name.partition, low_watermark=low_watermark, error_code=error
             )
         )
-    return request.answer(
-        DeleteRecordsResponse(
-            throttle_time=0,
-            topics=[
-                DeleteRecordsResponse.TopicResult(name=name, partitions=parts)
-                for name, parts in topics.items()
-            ],
-        )
+        yield 1
+    message = DeleteRecordsResponse(
+        throttle_time=0,
+        topics=[
+            DeleteRecordsResponse.TopicResult(name=name, partitions=parts)
+            for name, parts in topics.items()
+        ],
     )
+    return (yield from request.answer_in_steps(message))

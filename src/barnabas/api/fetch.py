@@ -68,7 +68,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 def _when(
     services: Services, request: Request, outcome: FetchResult | asyncio.Future[FetchResult]
-) -> Pieces | Promise:
+) -> Pieces | Steps[Pieces] | Promise:
     return when(
         outcome,
         lambda result: _answer(services, request, _for_old(services, request, result)),
@@ -99,7 +99,7 @@ def _nothing(topic: str) -> bool:
 
 def _in_steps(
     services: Services, request: Request, parsed: FetchRequest
-) -> Steps[Pieces | Promise]:
+) -> Steps[Pieces | Steps[Pieces] | Promise]:
     """For very many partitions."""
     yield 1
     if parsed.isolation_level not in ISOLATION_LEVELS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.positions import answered, to_commit
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -32,7 +32,7 @@ def handle(services: Services, request: Request) -> Answer:
     return request.worked_out(_commit(services, request))
 
 
-def _commit(services: Services, request: Request) -> Steps[Pieces | Promise]:
+def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces] | Promise]:
     decoded = request.decode(OffsetCommitRequest)
     group_id = decoded.group_id
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, group_id):
@@ -63,7 +63,9 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | Promise]:
             knows_member_epochs=request.api_version >= MEMBER_EPOCHS_FROM,
         )
     )
-    return when(result, lambda codes: at_once(_answer(request, decoded, {**errors, **codes})))
+    return when(
+        result, lambda codes: request.worked_out(_answer(request, decoded, {**errors, **codes}))
+    )
 
 
 def _answer(request: Request, decoded: OffsetCommitRequest, errors: Errors) -> Steps[Pieces]:

@@ -70,18 +70,22 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
             # as the original does, who says nothing
             return request.answer(OffsetFetchResponse(topics=[]))
         nothing = CommittedOffset(-1)
-        found = [
-            FetchedOffset(partition=n, value=nothing, error=error) for n in _names(asked) or ()
-        ]
+        names = (yield from _names(asked)) or ()
+        found = [FetchedOffset(partition=n, value=nothing, error=error) for n in names]
     topics = yield from _topics(found, OffsetFetchResponse.Topic, OffsetFetchResponse.Partition)
     message = OffsetFetchResponse(throttle_time=0, topics=topics, error_code=error)
     return (yield from request.answer_in_steps(message))
 
 
-def _names(asked: OffsetFetchRequest.Group) -> list[TopicPartition] | None:
+def _names(asked: OffsetFetchRequest.Group) -> Steps[list[TopicPartition] | None]:
     if asked.topics is None:
         return None
-    return [TopicPartition(t.name, index) for t in asked.topics for index in t.partition_indexes]
+    names = []
+    for topic in asked.topics:
+        for index in topic.partition_indexes:
+            names.append(TopicPartition(topic.name, index))
+            yield 1
+    return names
 
 
 def _group(
@@ -109,7 +113,7 @@ def _fetch(
         member_id=asked.member_id,
         member_epoch=asked.member_epoch,
     )
-    names = _names(asked)
+    names = yield from _names(asked)
     hidden: list[FetchedOffset] = []
     if names is not None:
         nothing, error_code = CommittedOffset(-1), ErrorCode.TOPIC_AUTHORIZATION_FAILED

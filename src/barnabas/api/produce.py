@@ -150,7 +150,7 @@ def _in_steps(
     request: Request,
     parsed: ProduceRequest,
     transaction: InTransaction | None = None,
-) -> Steps[Pieces | Promise | None]:
+) -> Steps[Pieces | Steps[Pieces] | Promise | None]:
     """For very many partitions."""
     yield 1
     append = _append_request(services, request, parsed, transaction)

@@ -42,7 +42,7 @@ class Promise:
     def __init__(
         self,
         decision: asyncio.Future[Any],
-        to_pieces: Callable[[Any], Pieces],
+        to_pieces: Callable[[Any], Pieces | Steps[Pieces]],
         given_up: Callable[[], Any] | None = None,
     ) -> None:
         self.decision = decision
@@ -53,7 +53,8 @@ class Promise:
 
 Answer: TypeAlias = (
     "Pieces | Promise | Coroutine[Any, Any, Pieces]"
-    " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Promise | None] | None"
+    " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Steps[Pieces] | Promise]"
+    " | Steps[Pieces | Steps[Pieces] | Promise | None] | None"
 )
 """What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
 (acks=0). Steps may also end with a promise. Answers leave a connection in the order of its

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from barnabas.api.request import Pieces, Promise
+from barnabas.api.request import Pieces, Promise, Steps
 
 T = TypeVar("T")
 
 
 def when(
     result: T | asyncio.Future[T],
-    to_pieces: Callable[[T], Pieces],
+    to_pieces: Callable[[T], Pieces | Steps[Pieces]],
     *,
     given_up: Callable[[], Any] | None = None,
-) -> Pieces | Promise:
+) -> Pieces | Steps[Pieces] | Promise:
     """``to_pieces(result)``, now if the result is there, without a task for it if it is not.
     ``given_up``: called if the connection ends before."""
     if not isinstance(result, asyncio.Future):

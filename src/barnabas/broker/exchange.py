@@ -260,7 +260,7 @@ class Exchange(Line):
         request: Request,
         slot: _Slot,
         decision: asyncio.Future[Any],
-        to_pieces: Callable[[Any], Pieces],
+        to_pieces: Callable[[Any], Pieces | Steps[Pieces]],
     ) -> None:
         if self._closing:
             return
@@ -270,7 +270,12 @@ class Exchange(Line):
         error = decision.exception()
         if error is None:
             try:
-                self._fill(slot, to_pieces(decision.result()))
+                made = to_pieces(decision.result())
+                if isinstance(made, list):
+                    self._fill(slot, made)
+                else:
+                    self._take_answer(request, slot, made)
+                    self._turns.arrived(self)
             except Exception as failed:
                 error = failed
         if error is not None:
