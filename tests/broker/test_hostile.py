@@ -257,3 +257,14 @@ def test_long_requests_give_way_and_are_answered_in_full(cluster: Cluster, api: 
         for p in topic.partitions
     ]
     assert numbers == list(range(90_000))
+
+
+def test_refused_requests_leave_nothing_behind(cluster: Cluster) -> None:
+    pid = cluster.pid("broker:1")
+    data = hostile.metadata([f"n{number}" for number in range(500_000)])
+    before = hostile.memory_mb(pid, "VmRSS")
+    for _ in range(15):
+        with RawConnection(cluster.port, timeout_s=30) as raw:
+            raw.send(data)
+            assert raw.is_closed()
+    assert hostile.memory_mb(pid, "VmRSS") <= before + 128

@@ -184,7 +184,7 @@ class Exchange(Line):
             if error is None:
                 self._handle(request, slot)
             elif isinstance(error, InvalidRequest):
-                raise error
+                raise InvalidRequest(str(error))
             else:
                 self._failed(request, slot, error)
 
@@ -320,7 +320,8 @@ class Exchange(Line):
         if work.is_long and not self._turns.may_go_on(self, begun=work.begun):
             return False
         work.begun = True
-        result, failed = None, None
+        result: Any = None
+        failed: Exception | None = None
         try:
             for step in range(STEPS_PER_SHARE):
                 next(work.steps)
@@ -331,6 +332,10 @@ class Exchange(Line):
             return False
         except StopIteration as end:
             result = end.value
+        except InvalidRequest as error:
+            # Its traceback holds what was decoded, in a circle with this call: for how long, only
+            # the collector knows.
+            failed = InvalidRequest(str(error))
         except Exception as error:
             failed = error
         if self._closing:
