@@ -127,7 +127,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         if not self.reads:
-            self.transport.pause_reading()
+            # asyncio of Python 3.11.2 begins to read only after this, whatever was asked for here.
+            asyncio.get_running_loop().call_soon(self.transport.pause_reading)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)

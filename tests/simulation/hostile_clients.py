@@ -78,7 +78,8 @@ class _Socket(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         if not self._reads:
-            transport.pause_reading()
+            # asyncio of Python 3.11.2 begins to read only after this, whatever was asked for here.
+            asyncio.get_running_loop().call_soon(transport.pause_reading)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
