@@ -64,14 +64,7 @@ class ProducePath:
         for topic, number, records in request.entries:
             result = ProduceResult(topic, number)
             results.append(result)
-            if topic in request.denied:
-                result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-                continue
-            name = TopicPartition(topic, number)
-            if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
-                self._refuse_internal(result)
-                continue
-            placed = self._append_one(name, records, result, request)
+            placed = self._append_if_allowed(topic, number, records, result, request)
             if placed is not None and not self._is_safe(*placed, request.acks, result):
                 waiting.append((len(results) - 1, *placed))
         if not waiting:
@@ -93,14 +86,7 @@ class ProducePath:
             yield 1
             result = ProduceResult(topic, number)
             results.append(result)
-            if topic in request.denied:
-                result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-                continue
-            name = TopicPartition(topic, number)
-            if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
-                self._refuse_internal(result)
-                continue
-            placed = self._append_one(name, records, result, request)
+            placed = self._append_if_allowed(topic, number, records, result, request)
             if placed is not None and not self._is_safe(*placed, request.acks, result):
                 self._wait(produce, len(results) - 1, *placed, request.acks)
         produce.decide(_NOT_ALL_YET, ErrorCode.NONE)
@@ -125,6 +111,25 @@ class ProducePath:
         result = ProduceResult(entry[0], entry[1])
         result.fail(ErrorCode.INVALID_REQUIRED_ACKS)
         return result
+
+    def _append_if_allowed(
+        self,
+        topic: str,
+        number: int,
+        records: memoryview | None,
+        result: ProduceResult,
+        request: AppendRequest,
+    ) -> tuple[Partition, int] | None:
+        """What ``_append_one`` says; None, with the error in ``result``, for a topic that this
+        client may not write to."""
+        if topic in request.denied:
+            result.fail(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            return None
+        name = TopicPartition(topic, number)
+        if topic in INTERNAL_TOPICS and not request.internal_topics and self._exists(name):
+            self._refuse_internal(result)
+            return None
+        return self._append_one(name, records, result, request)
 
     def _append_one(
         self,
