@@ -136,6 +136,7 @@ def test_who_writes_sees_it_at_once_and_others_when_they_are_told() -> None:
             await other.update(FOO, without(READ))
             assert not may_read(other, "foo")
             await until(lambda: not may_read(authorizer, "foo"))
+            assert len(server.tree.nodes["/kafka-acl-changes"].children) == 2  # kept for others
 
     run(test)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
@@ -28,6 +28,8 @@ from barnabas.zookeeper.server.node import Refused
 from barnabas.zookeeper.server.tree import Request, ZTree
 
 Fault = Callable[[int, Any], str | None]
+NOW_MS: Final = 1_700_000_000_000
+"""When everything is written: the clients' clock stands here too."""
 
 
 class PuppetServer:
@@ -94,7 +96,7 @@ class PuppetServer:
     def write(self, op: int, record: Any, session_id: int = 0) -> Any:
         """Apply a write of nobody in particular; the outcome."""
         self.zxid += 1
-        outcome = self.tree.apply(op, record, Request(self.zxid, 0, session_id))
+        outcome = self.tree.apply(op, record, Request(self.zxid, NOW_MS, session_id))
         self.fire(outcome.events)
         return outcome
 
