@@ -25,6 +25,7 @@ from barnabas.demo.progress import Progress
 from barnabas.demo.stream import Stream
 from barnabas.demo.timeline import Timeline
 from barnabas.demo.verify import compare, read_back
+from barnabas.errors import ConfigError
 
 TOPIC = "flights"
 PARTITIONS = 6
@@ -255,6 +256,9 @@ def main() -> int:
             if not line.startswith("ready"):
                 return 1
             return asyncio.run(run(arguments, port, zookeeper))
+        except ConfigError as error:
+            print(f"barnabas.demo: {error}", file=sys.stderr)
+            return 1
         finally:
             cluster.terminate()
 
