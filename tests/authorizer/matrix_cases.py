@@ -43,6 +43,8 @@ class World:
 
     client: Client
     ids: dict[str, uuid.UUID] = field(default_factory=dict)
+    hmac: bytes = b""
+    """Of a token that ``User:owner`` has."""
 
     async def admin(self, api: Api, version: int, message: M) -> Any:
         return await self.client.ask(api, version, message, client_id=ADMIN)
@@ -742,6 +744,27 @@ def of_others() -> Iterator[Case]:
     yield Case("group g", Api.CONSUMER_GROUP_DESCRIBE, 0, lambda w, i: M(group_ids=["g"]))
 
 
+def of_tokens() -> Iterator[Case]:
+    create, renew = Api.CREATE_DELEGATION_TOKEN, Api.RENEW_DELEGATION_TOKEN
+    describe = Api.DESCRIBE_DELEGATION_TOKEN
+    owner = {"principal_type": "User", "principal_name": "owner"}
+    of_another = {f"owner_{name}": value for name, value in owner.items()}
+    yield Case("for oneself", create, 3, lambda w, i: M(renewers=[], max_lifetime=-1))
+    yield Case(
+        "for another owner", create, 3, lambda w, i: M(renewers=[], max_lifetime=-1, **of_another)
+    )
+    yield Case("somebody else's token", renew, 2, lambda w, i: M(hmac=w.hmac, renew_period=1000))
+    yield Case("unknown token", renew, 2, lambda w, i: M(hmac=b"unknown", renew_period=1000))
+    yield Case(
+        "somebody else's token",
+        Api.EXPIRE_DELEGATION_TOKEN,
+        2,
+        lambda w, i: M(hmac=w.hmac, expiry_time_period=1000),
+    )
+    yield Case("all owners (null)", describe, 3, lambda w, i: M(owners=None))
+    yield Case("owner owner", describe, 3, lambda w, i: M(owners=[M(**owner)]))
+
+
 CASES = [
     *of_topic("existing", T),
     *of_topic("missing", MISSING),
@@ -754,4 +777,5 @@ CASES = [
     *of_settings(),
     *of_disks(),
     *of_others(),
+    *of_tokens(),
 ]

@@ -26,6 +26,7 @@ SETTINGS = {
     "transaction.state.log.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "auto.create.topics.enable": "true",
+    "delegation.token.secret.key": "token-secret",
 }
 
 
@@ -39,6 +40,7 @@ def principals_by_client_id() -> Iterator[None]:
         name = (request.client_id or "").removeprefix("as ")
         if name != request.client_id:
             request.principal = KafkaPrincipal("User", name)
+            request.security_protocol = "SASL_PLAINTEXT"
         return request
 
     with pytest.MonkeyPatch.context() as patch:

@@ -24,10 +24,8 @@ OPEN_TO_ALL = {
     ApiKey.SASL_HANDSHAKE: "it is how somebody says who he is",
     ApiKey.SASL_AUTHENTICATE: "the same",
     ApiKey.ENVELOPE: "it closes the connection, whoever sends it",
-    ApiKey.CREATE_DELEGATION_TOKEN: "there are none, and the answer says so",
-    ApiKey.RENEW_DELEGATION_TOKEN: "the same",
+    ApiKey.RENEW_DELEGATION_TOKEN: "the token says who may, and no ACL does",
     ApiKey.EXPIRE_DELEGATION_TOKEN: "the same",
-    ApiKey.DESCRIBE_DELEGATION_TOKEN: "the same",
 }
 
 

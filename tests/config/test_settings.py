@@ -148,7 +148,6 @@ SECURITY = {
     "zookeeper.set.acl": "true",
     "zookeeper.ssl.client.enable": "true",
     "password.encoder.secret": "s",
-    "delegation.token.secret.key": "k",
     "create.topic.policy.class.name": "org.example.Policy",
     "alter.config.policy.class.name": "org.example.Policy",
     "client.quota.callback.class": "org.example.Quotas",

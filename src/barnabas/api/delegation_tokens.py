@@ -1,16 +1,19 @@
 """CreateDelegationToken v1-3, RenewDelegationToken v1-2, ExpireDelegationToken v1-2 and
-DescribeDelegationToken v1-3 on a listener without authentication.
+DescribeDelegationToken v1-3 (KIP-48, KIP-373), at any broker.
 
-There a client is nobody in particular, and tokens belong to somebody:
-DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as the original answers on PLAINTEXT.
+Tokens belong to somebody: who is nobody in particular (PLAINTEXT, TLS without a certificate) or
+here by a token himself is told DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, whatever he asks. Without
+``delegation.token.secret.key`` there are none: DELEGATION_TOKEN_AUTH_DISABLED.
 """
 
 from __future__ import annotations
 
-from barnabas.api.registry import ANYBODY, serves
-from barnabas.api.request import Answer, Request
-from barnabas.api.services import Services
-from barnabas.errors import ErrorCode
+from barnabas.api.access import allowed, is_allowed
+from barnabas.api.registry import ANYBODY, of_each, serves
+from barnabas.api.request import Answer, Pieces, Request, Steps
+from barnabas.api.services import Services, TokenSource
+from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.create_delegation_token import (
     CreateDelegationTokenRequest,
@@ -28,60 +31,206 @@ from barnabas.protocol.messages.renew_delegation_token import (
     RenewDelegationTokenRequest,
     RenewDelegationTokenResponse,
 )
+from barnabas.security.principal import ANONYMOUS, USER, KafkaPrincipal
+from barnabas.security.tokens import DelegationToken, is_usable
 
 _NO_TIME = -1
-_ANONYMOUS = ("User", "ANONYMOUS")
-_REFUSED = ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
+_OTHERS = (ResourceType.USER, AclOperation.DESCRIBE_TOKENS)
+_TOKEN = (ResourceType.DELEGATION_TOKEN, AclOperation.DESCRIBE)
 
 
-@serves(ApiKey.CREATE_DELEGATION_TOKEN, ANYBODY)
+def _is_refused(request: Request) -> bool:
+    """KafkaApis.allowTokenRequests, the other way round."""
+    if request.by_token or request.security_protocol == "PLAINTEXT":
+        return True
+    return request.security_protocol == "SSL" and request.principal == ANONYMOUS
+
+
+def _tokens(services: Services, request: Request) -> TokenSource:
+    """KafkaError if the sender may not ask about tokens, or there are none."""
+    if _is_refused(request):
+        raise KafkaError(ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
+    if services.tokens is None:
+        raise KafkaError(ErrorCode.DELEGATION_TOKEN_AUTH_DISABLED)
+    return services.tokens
+
+
+@serves(ApiKey.CREATE_DELEGATION_TOKEN, of_each((ResourceType.USER, AclOperation.CREATE_TOKENS)))
 def handle_create(services: Services, request: Request) -> Answer:
-    """The answer names the owner asked for, if any, and who asks."""
+    """For oneself without an ACL. A refusal names owner and requester too."""
     decoded = request.decode(CreateDelegationTokenRequest)
-    kind, name = _ANONYMOUS
+    owner = _owner(request, decoded)
+    error = _problem(services, request, owner, decoded)
+    if error is not None:
+        return _created(request, owner, error)
+    return _create(services, request, owner, decoded)
+
+
+def _owner(request: Request, decoded: CreateDelegationTokenRequest) -> KafkaPrincipal:
+    if not decoded.owner_principal_name:
+        return request.principal
+    return KafkaPrincipal(decoded.owner_principal_type or "", decoded.owner_principal_name)
+
+
+def _problem(
+    services: Services,
+    request: Request,
+    owner: KafkaPrincipal,
+    decoded: CreateDelegationTokenRequest,
+) -> ErrorCode | None:
+    if _is_refused(request):
+        return ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
+    if owner != request.principal and not is_allowed(
+        services, request, AclOperation.CREATE_TOKENS, ResourceType.USER, str(owner)
+    ):
+        return ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED
+    if any(r.principal_type != USER for r in decoded.renewers) or not is_usable(owner):
+        return ErrorCode.INVALID_PRINCIPAL_TYPE
+    return None
+
+
+async def _create(
+    services: Services,
+    request: Request,
+    owner: KafkaPrincipal,
+    decoded: CreateDelegationTokenRequest,
+) -> Pieces:
+    renewers = [KafkaPrincipal(r.principal_type, r.principal_name) for r in decoded.renewers]
+    try:
+        tokens = _tokens(services, request)
+        made = await services.in_zookeeper(
+            tokens.create(owner, request.principal, renewers, decoded.max_lifetime)
+        )
+    except KafkaError as error:
+        return _created(request, owner, error.code)
+    return _created(request, owner, ErrorCode.NONE, made)
+
+
+def _created(
+    request: Request, owner: KafkaPrincipal, error: ErrorCode, made: DelegationToken | None = None
+) -> Pieces:
+    token = None if made is None else made.information
+    requester = request.principal
     return request.answer(
         CreateDelegationTokenResponse(
-            error_code=_REFUSED,
+            error_code=error,
             throttle_time=0,
-            principal_type=decoded.owner_principal_type or kind,
-            principal_name=decoded.owner_principal_name or name,
-            token_requester_principal_type=kind,
-            token_requester_principal_name=name,
-            issue_timestamp=_NO_TIME,
-            expiry_timestamp=_NO_TIME,
-            max_timestamp=_NO_TIME,
-            token_id="",
-            hmac=b"",
+            principal_type=owner.type,
+            principal_name=owner.name,
+            token_requester_principal_type=requester.type,
+            token_requester_principal_name=requester.name,
+            issue_timestamp=_NO_TIME if token is None else token.issued_ms,
+            expiry_timestamp=_NO_TIME if token is None else token.expires_ms,
+            max_timestamp=_NO_TIME if token is None else token.latest_ms,
+            token_id="" if token is None else token.id,
+            hmac=b"" if made is None else made.hmac,
         )
     )
 
 
 @serves(ApiKey.RENEW_DELEGATION_TOKEN, ANYBODY)
 def handle_renew(services: Services, request: Request) -> Answer:
-    """Whether or not there is such a token."""
-    request.decode(RenewDelegationTokenRequest)
-    return request.answer(
-        RenewDelegationTokenResponse(
-            error_code=_REFUSED, throttle_time=0, expiry_timestamp=_NO_TIME
+    """Owner and renewers only, whatever ACLs say; super users are no exception."""
+    return _renew(services, request)
+
+
+async def _renew(services: Services, request: Request) -> Pieces:
+    decoded = request.decode(RenewDelegationTokenRequest)
+    error, expires_ms = ErrorCode.NONE, _NO_TIME
+    try:
+        tokens = _tokens(services, request)
+        expires_ms = await services.in_zookeeper(
+            tokens.renew(bytes(decoded.hmac), request.principal, decoded.renew_period)
         )
+    except KafkaError as failure:
+        error = failure.code
+    return request.answer(
+        RenewDelegationTokenResponse(error_code=error, throttle_time=0, expiry_timestamp=expires_ms)
     )
 
 
 @serves(ApiKey.EXPIRE_DELEGATION_TOKEN, ANYBODY)
 def handle_expire(services: Services, request: Request) -> Answer:
-    """Whether or not there is such a token."""
-    request.decode(ExpireDelegationTokenRequest)
+    """As renewing. A negative period removes the token at once, also one that has expired."""
+    return _expire(services, request)
+
+
+async def _expire(services: Services, request: Request) -> Pieces:
+    decoded = request.decode(ExpireDelegationTokenRequest)
+    error, expires_ms = ErrorCode.NONE, _NO_TIME
+    try:
+        tokens = _tokens(services, request)
+        expires_ms = await services.in_zookeeper(
+            tokens.expire(bytes(decoded.hmac), request.principal, decoded.expiry_time_period)
+        )
+    except KafkaError as failure:
+        error = failure.code
     return request.answer(
         ExpireDelegationTokenResponse(
-            error_code=_REFUSED, throttle_time=0, expiry_timestamp=_NO_TIME
+            error_code=error, throttle_time=0, expiry_timestamp=expires_ms
         )
     )
 
 
-@serves(ApiKey.DESCRIBE_DELEGATION_TOKEN, ANYBODY)
+@serves(ApiKey.DESCRIBE_DELEGATION_TOKEN, of_each(_TOKEN, _OTHERS))
 def handle_describe(services: Services, request: Request) -> Answer:
-    """No tokens."""
-    request.decode(DescribeDelegationTokenRequest)
-    return request.answer(
-        DescribeDelegationTokenResponse(error_code=_REFUSED, throttle_time=0, tokens=[])
+    """Those of the owners named, or all, that the sender may see: his own in any role, and what
+    ACLs on the token or on its owner let him. Others are left out."""
+    decoded = request.decode(DescribeDelegationTokenRequest)
+    try:
+        tokens = _tokens(services, request)
+    except KafkaError as error:
+        return request.answer(
+            DescribeDelegationTokenResponse(error_code=error.code, throttle_time=0, tokens=[])
+        )
+    owners = None
+    if decoded.owners is not None:
+        owners = {KafkaPrincipal(o.principal_type, o.principal_name) for o in decoded.owners}
+    return _described(services, request, [] if owners == set() else list(tokens), owners)
+
+
+def _described(
+    services: Services,
+    request: Request,
+    tokens: list[DelegationToken],
+    owners: set[KafkaPrincipal] | None,
+) -> Steps[Pieces]:
+    by_id = allowed(services, request, _TOKEN[1], _TOKEN[0])
+    by_owner = allowed(services, request, _OTHERS[1], _OTHERS[0])
+    found = []
+    for token in tokens:
+        information = token.information
+        if (owners is None or any(map(information.is_known_to, owners))) and (
+            information.is_known_to(request.principal)
+            or information.id in by_id
+            or str(information.owner) in by_owner
+        ):
+            found.append(_description(token))
+        yield 1
+    frame = yield from request.answer_in_steps(
+        DescribeDelegationTokenResponse(error_code=ErrorCode.NONE, throttle_time=0, tokens=found)
+    )
+    return frame
+
+
+def _description(
+    token: DelegationToken,
+) -> DescribeDelegationTokenResponse.DescribedDelegationToken:
+    found = token.information
+    return DescribeDelegationTokenResponse.DescribedDelegationToken(
+        principal_type=found.owner.type,
+        principal_name=found.owner.name,
+        token_requester_principal_type=found.requester.type,
+        token_requester_principal_name=found.requester.name,
+        issue_timestamp=found.issued_ms,
+        expiry_timestamp=found.expires_ms,
+        max_timestamp=found.latest_ms,
+        token_id=found.id,
+        hmac=token.hmac,
+        renewers=[
+            DescribeDelegationTokenResponse.DescribedDelegationTokenRenewer(
+                principal_type=renewer.type, principal_name=renewer.name
+            )
+            for renewer in found.renewers
+        ],
     )

@@ -106,6 +106,8 @@ class Request:
     """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     principal: KafkaPrincipal = ANONYMOUS
     """Who asks, as the listener has authenticated him."""
+    by_token: bool = False
+    """Whether he has logged in with a delegation token."""
     decoded: ApiMessage | None = None
     """The body, if it has been decoded in steps already."""
     from_broker: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -18,6 +18,8 @@ from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
+from barnabas.security.principal import KafkaPrincipal
+from barnabas.security.tokens import DelegationToken
 from barnabas.storage.log_manager import LogManager
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExpired
@@ -72,6 +74,30 @@ class UserSource(Protocol):
         ...
 
 
+class TokenSource(Protocol):
+    """The delegation tokens of the cluster."""
+
+    def __iter__(self) -> Iterator[DelegationToken]: ...
+
+    async def create(
+        self,
+        owner: KafkaPrincipal,
+        requester: KafkaPrincipal,
+        renewers: Iterable[KafkaPrincipal],
+        lifetime_ms: int,
+    ) -> DelegationToken:
+        """A new one. Raises KafkaError."""
+        ...
+
+    async def renew(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
+        """When it ends now. Raises KafkaError."""
+        ...
+
+    async def expire(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
+        """When it ends, or has ended just now. Raises KafkaError."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """One broker, as its handlers see it."""
@@ -95,6 +121,8 @@ class Services:
     users: UserSource
     authorizer: AclAuthorizer | None = None
     """None: everybody may do everything."""
+    tokens: TokenSource | None = None
+    """None: there are no delegation tokens."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Topics that are being written to ZooKeeper right now."""
     creating_topics: dict[str, None] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.network import ListenerPlan
@@ -20,22 +20,30 @@ from barnabas.security.sasl import oauthbearer, plain
 from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, ServerLogin
 from barnabas.security.sasl.oauthbearer import BearerToken, OAuthBearerServer, UnsecuredRules
 from barnabas.security.sasl.plain import PlainServer
-from barnabas.security.sasl.scram import ScramServer, secure_text
+from barnabas.security.sasl.scram import ScramServer, TokenLogin, no_tokens, secure_text
 from barnabas.security.tls import BadTls, client_context, server_context
 
 log = logging.getLogger("kafka.server")
 
+TokenLogins = Callable[[str, str], "TokenLogin | None"]
+"""By mechanism and token id."""
+
 
 def listener_plan(
-    env: Env, config: BrokerConfig, listener: str, users: ScramCredentials, stores: KeyStores
+    env: Env,
+    config: BrokerConfig,
+    listener: str,
+    users: ScramCredentials,
+    stores: KeyStores,
+    tokens: TokenLogins | None = None,
 ) -> ListenerPlan:
-    """What a listener asks of those who come."""
+    """What a listener asks of those who come. ``tokens``: what delegation tokens log in with."""
     security = config.security[listener]
     return ListenerPlan(
         name=listener,
         protocol=security.protocol,
         mechanisms={
-            name: _mechanism(env, name, settings, users)
+            name: _mechanism(env, name, settings, users, tokens)
             for name, settings in security.mechanisms.items()
         },
         receive_bytes_max=security.receive_bytes_max,
@@ -70,7 +78,11 @@ def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) 
 
 
 def _mechanism(
-    env: Env, name: str, settings: MechanismSettings, users: ScramCredentials
+    env: Env,
+    name: str,
+    settings: MechanismSettings,
+    users: ScramCredentials,
+    tokens: TokenLogins | None,
 ) -> Mechanism:
     if name == PLAIN:
         passwords: Mapping[str, str] = plain.users_of(settings.entry)
@@ -95,6 +107,7 @@ def _mechanism(
                 secure_text(env.secret),
                 lambda user: users.find(name, user),
                 lambda user: users.decoy(name, user),
+                no_tokens if tokens is None else lambda token_id: tokens(name, token_id),
             )
 
     return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -32,6 +32,7 @@ from barnabas.broker.room_settings import (
     log_manager_settings,
     network_settings,
     replication_settings,
+    token_settings,
     transaction_settings,
 )
 from barnabas.broker.scram_credentials import ScramCredentials
@@ -65,6 +66,9 @@ from barnabas.zk.startup import (
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
+
+if TYPE_CHECKING:
+    from barnabas.broker.delegation_tokens import DelegationTokens
 
 log = logging.getLogger("kafka.server")
 
@@ -166,6 +170,12 @@ class Node:
         self._authorizer: AclAuthorizer | None = None
         if policy is not None:
             self._authorizer = AclAuthorizer(env, self._zookeeper, policy)
+        self._tokens: DelegationTokens | None = None
+        tokens = token_settings(config)
+        if tokens is not None:
+            from barnabas.broker.delegation_tokens import DelegationTokens
+
+            self._tokens = DelegationTokens(env, self._zookeeper, tokens, self._is_controller)
         self._network: NetworkServer | None = None
         self._ports: dict[str, int] = {}
         """By listener: the ports in use."""
@@ -194,6 +204,8 @@ class Node:
         await self._features.load()
         if self._authorizer is not None:
             await self._authorizer.load()
+        if self._tokens is not None:
+            await self._tokens.load()
         if any(security.has_sasl for security in self._config.security.values()):
             await self._users.load(cluster_id)
         await self._logs.load(
@@ -300,6 +312,7 @@ class Node:
             ),
             features=self._features,
             authorizer=self._authorizer,
+            tokens=self._tokens,
             users=self._users,
         )
         return self.services
@@ -320,7 +333,8 @@ class Node:
         for endpoint in config.listeners:
             try:
                 plan = listener_plan(
-                    self._env, config, endpoint.listener, self._users, self._stores
+                    *(self._env, config, endpoint.listener, self._users, self._stores),
+                    tokens=None if self._tokens is None else self._tokens.login,
                 )
                 ports[endpoint.listener] = await self._network.listen(
                     plan, endpoint.host, endpoint.port
@@ -353,6 +367,7 @@ class Node:
             ("settings", self._changes.run()),
             ("features", self._features.run()),
             *(() if self._authorizer is None else (("acls", self._authorizer.run()),)),
+            *(() if self._tokens is None else (("tokens", self._tokens.run()),)),
             ("producer ids", self._producer_ids.run()),
             ("connections", self._network.watch()),
             ("key stores", self._stores.run()),
@@ -380,11 +395,16 @@ class Node:
     def _broker_epoch(self) -> int | None:
         return self._membership.epoch
 
+    def _is_controller(self) -> bool:
+        return self._controller is not None and self._controller.is_active
+
     def _watch_again(self) -> None:
         self._changes.on_new_session()
         self._features.on_new_session()
         if self._authorizer is not None:
             self._authorizer.on_new_session()
+        if self._tokens is not None:
+            self._tokens.on_new_session()
 
     def _on_event(self, event: WatchEvent) -> None:
         if self._controller is not None:
@@ -393,6 +413,8 @@ class Node:
         self._features.on_event(event)
         if self._authorizer is not None:
             self._authorizer.on_event(event)
+        if self._tokens is not None:
+            self._tokens.on_event(event)
 
     def _on_session(self, state: SessionState) -> None:
         log.info("ZooKeeper session %s", state.value)

@@ -13,6 +13,7 @@ from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
 from barnabas.replication.settings import ReplicationSettings
+from barnabas.security.tokens import TokenSettings
 from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log_manager import LogManagerSettings
 
@@ -159,3 +160,18 @@ def authorizer_policy(config: BrokerConfig) -> Policy | None:
     if found is None:
         return None
     return Policy(super_users=found.super_users, allow_if_no_acl=found.allow_if_no_acl)
+
+
+def token_settings(config: BrokerConfig) -> TokenSettings | None:
+    """None without a key: there are no delegation tokens."""
+    key = config.text("delegation.token.secret.key")
+    if key is None:
+        key = config.text("delegation.token.master.key")
+    if not key:
+        return None
+    return TokenSettings(
+        key=key.encode(),
+        lifetime_ms_max=config.integer("delegation.token.max.lifetime.ms"),
+        expiry_ms=config.integer("delegation.token.expiry.time.ms"),
+        check_interval_ms=config.integer("delegation.token.expiry.check.interval.ms"),
+    )

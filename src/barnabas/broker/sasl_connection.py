@@ -83,6 +83,7 @@ class SaslConnection(ClientConnection):
     def _read(self, frame: memoryview) -> Request:
         request = super()._read(frame)
         request.principal = self._authenticator.principal
+        request.by_token = self._authenticator.by_token
         request.security_protocol = self._plan.protocol
         return request
 

@@ -28,6 +28,7 @@ _COMMANDS = {
     "group": ("barnabas.cli.group", "List, describe, reset and delete consumer groups."),
     "user": ("barnabas.cli.user", "Add, list and delete users who log in with SCRAM."),
     "acl": ("barnabas.cli.acl", "Add, list, delete and check ACLs."),
+    "token": ("barnabas.cli.token", "Create, renew, expire and list delegation tokens."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }

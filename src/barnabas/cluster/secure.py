@@ -23,6 +23,7 @@ from barnabas.security.sasl.scram import DEFAULT_ITERATIONS, secure_text
 ADMIN: Final = "admin"
 _BROKER: Final = "broker"
 _PASSWORD_BYTES: Final = 18
+_KEY_BYTES: Final = 32
 PROTOCOL: Final = "SASL_SSL"
 
 
@@ -36,6 +37,7 @@ class SecurePlan:
     certificate: str
     broker_password: str = field(repr=False)
     admin_password: str = field(repr=False)
+    token_key: str = field(repr=False)
 
     @classmethod
     def fresh(cls, data: str, host: str) -> SecurePlan:
@@ -49,6 +51,7 @@ class SecurePlan:
             certificate=certificate.decode(),
             broker_password=secrets.token_urlsafe(_PASSWORD_BYTES),
             admin_password=secrets.token_urlsafe(_PASSWORD_BYTES),
+            token_key=secrets.token_urlsafe(_KEY_BYTES),
         )
         os.makedirs(made.directory, mode=0o700, exist_ok=True)
         _write(made.ca_path, made.ca)
@@ -75,6 +78,7 @@ class SecurePlan:
             f' user_{_BROKER}="{self.broker_password}";',
             f"{prefix}scram-sha-256.sasl.jaas.config": f"{scram.MODULE} required;",
             f"{prefix}scram-sha-512.sasl.jaas.config": f"{scram.MODULE} required;",
+            "delegation.token.secret.key": self.token_key,
             "ssl.keystore.type": "PEM",
             "ssl.keystore.key": self.key,
             "ssl.keystore.certificate.chain": self.certificate,

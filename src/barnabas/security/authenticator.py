@@ -90,6 +90,8 @@ class SaslAuthenticator:
         self._next_reauthentication = 0.0
         self._wrong_mechanism = False
         self.principal: KafkaPrincipal = ANONYMOUS
+        self.by_token = False
+        """Whether the last login was one by delegation token."""
         self.is_known = False
         """Whether a login has succeeded, now or before."""
 
@@ -250,6 +252,7 @@ class SaslAuthenticator:
             lives.append(login.expires_ms - wall_ms)
         self._expires_at = now + min(lives) / 1000 if lives else None
         self.principal = KafkaPrincipal(USER, login.authorization_id)
+        self.by_token = login.by_token
         self.is_known = True
         self._login = None
         self._state = _State.COMPLETE

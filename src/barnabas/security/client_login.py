@@ -42,10 +42,13 @@ def client_login(
         lifetime_ms = 1000 * int(lifetime)
         return lambda: OAuthBearerClient(token=unsecured_token(subject, wall_ms(), lifetime_ms))
     username, password = _option(entry, "username"), _option(entry, "password")
+    by_token = entry.options.get(scram.TOKEN_OPTION, "").lower() == "true"
     if mechanism == PLAIN:
         return lambda: PlainClient(username=username, password=password)
     salted: dict[tuple[str, bytes, int], bytes] = {}
-    return lambda: ScramClient(mechanism, username, password, secure_text(secret), salted)
+    return lambda: ScramClient(
+        mechanism, username, password, secure_text(secret), salted, by_token=by_token
+    )
 
 
 def _option(entry: JaasEntry, name: str) -> str:

@@ -18,15 +18,15 @@ create.topic.policy.class.name  CLASS  -  LOW  refused
     Class that may refuse new topics.
 client.quota.callback.class  CLASS  -  LOW  refused
     Class that decides on client quotas.
-delegation.token.master.key  PASSWORD  -  MEDIUM  refused
+delegation.token.master.key  PASSWORD  -  MEDIUM
     Older name of delegation.token.secret.key.
-delegation.token.secret.key  PASSWORD  -  MEDIUM  refused
+delegation.token.secret.key  PASSWORD  -  MEDIUM
     Key with which delegation tokens are signed.
-delegation.token.max.lifetime.ms  LONG  604800000  1..  MEDIUM  unused
+delegation.token.max.lifetime.ms  LONG  604800000  1..  MEDIUM
     How long a token may be renewed.
-delegation.token.expiry.time.ms  LONG  86400000  1..  MEDIUM  unused
+delegation.token.expiry.time.ms  LONG  86400000  1..  MEDIUM
     How long a token lasts.
-delegation.token.expiry.check.interval.ms  LONG  3600000  1..  LOW  unused
+delegation.token.expiry.check.interval.ms  LONG  3600000  1..  LOW
     How often expired tokens are removed.
 password.encoder.secret  PASSWORD  -  MEDIUM  refused
     Secret with which dynamic passwords are encrypted in ZooKeeper.

@@ -37,6 +37,11 @@ class ServerLogin(Protocol):
         """Wall time at which the credential ends, if it does."""
         ...
 
+    @property
+    def by_token(self) -> bool:
+        """Whether the credential is a delegation token: who has it may not ask for others."""
+        ...
+
     def step(self, token: bytes) -> bytes:
         """The next challenge, or what is told with success. Raises AuthenticationFailed."""
         ...

@@ -93,6 +93,7 @@ class OAuthBearerServer:
         self._refusal: bytes | None = None
         self.authorization_id: str | None = None
         self.expires_ms: int | None = None
+        self.by_token = False
 
     def step(self, token: bytes) -> bytes:
         """Success, or why not. Raises AuthenticationFailed."""

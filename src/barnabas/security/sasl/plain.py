@@ -34,6 +34,7 @@ class PlainServer:
         self._users = users
         self.authorization_id: str | None = None
         self.expires_ms: int | None = None
+        self.by_token = False
 
     def step(self, token: bytes) -> bytes:
         """One message is all. Raises AuthenticationFailed."""

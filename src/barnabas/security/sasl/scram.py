@@ -17,12 +17,14 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from barnabas.names import number_in
 from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512, AuthenticationFailed
 
 MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
+TOKEN_OPTION: Final = "tokenauth"
+"""Of a client's JAAS entry: its user is a delegation token."""
 HASHES: Final = {SCRAM_SHA_256: "sha256", SCRAM_SHA_512: "sha512"}
 ITERATIONS_MIN: Final = 4096
 ITERATIONS_MAX: Final = 16384
@@ -94,8 +96,19 @@ class ScramCredential:
             raise ValueError("SCRAM credentials that are not base64") from None
 
 
+class TokenLogin(NamedTuple):
+    """What a delegation token logs in with."""
+
+    credential: ScramCredential
+    owner: str
+    """The user whom it makes of who has it."""
+    expires_ms: int
+
+
 Lookup = Callable[[str], "ScramCredential | None"]
 """A user's credential for the mechanism, or None."""
+Tokens = Callable[[str], "TokenLogin | None"]
+"""The same of a delegation token, by its id."""
 Decoys = Callable[[str], ScramCredential]
 """What a user is challenged with who has none."""
 
@@ -134,16 +147,32 @@ def decoy(mechanism: str, key: bytes, user: str, iterations: int) -> ScramCreden
     return ScramCredential(salt=salt, stored_key=stored, server_key=stored, iterations=iterations)
 
 
-class ScramServer:
-    """One login. ``nonce`` is fresh; ``lookup`` knows the users, ``decoy_of`` challenges others."""
+def no_tokens(token_id: str) -> TokenLogin | None:
+    """Where there are none."""
+    return None
 
-    def __init__(self, mechanism: str, nonce: str, lookup: Lookup, decoy_of: Decoys) -> None:
+
+class ScramServer:
+    """One login. ``nonce`` is fresh; ``lookup`` knows the users, ``tokens`` the delegation tokens,
+    ``decoy_of`` challenges others. With the extension ``tokenauth=true`` the name is a token's id,
+    and who logs in is its owner (KIP-48)."""
+
+    def __init__(
+        self,
+        mechanism: str,
+        nonce: str,
+        lookup: Lookup,
+        decoy_of: Decoys,
+        tokens: Tokens = no_tokens,
+    ) -> None:
         self._mechanism = mechanism
         self._nonce = nonce
         self._lookup = lookup
         self._decoy_of = decoy_of
+        self._tokens = tokens
         self.authorization_id: str | None = None
         self.expires_ms: int | None = None
+        self.by_token = False
         self._user = ""
         self._signed = ""
         """What has been said so far and the proof covers."""
@@ -173,13 +202,10 @@ class ScramServer:
             raise AuthenticationFailed(why, told=why)
         by_token = any(v.lower() == "true" for k, v in extensions.items() if k == "tokenauth")
         instead = self._decoy_of(user)  # also where it is not needed: it takes its time
-        found = None if by_token else self._lookup(user)
-        if found is not None and found.iterations < ITERATIONS_MIN:
-            found = None
+        found = self._found_token(user) if by_token else self._found_user(user)
         credential = instead if found is None else found
         self._is_real = found is not None
         self._credential = credential
-        self._user = user
         self._challenge_nonce = match["nonce"] + self._nonce
         challenge = (
             f"r={self._challenge_nonce},s={_encoded(credential.salt)},i={credential.iterations}"
@@ -189,6 +215,18 @@ class ScramServer:
         )
         self._signed = f"{bare},{challenge}"
         return challenge.encode()
+
+    def _found_user(self, user: str) -> ScramCredential | None:
+        self._user = user
+        found = self._lookup(user)
+        return None if found is None or found.iterations < ITERATIONS_MIN else found
+
+    def _found_token(self, token_id: str) -> ScramCredential | None:
+        found = self._tokens(token_id)
+        if found is None:
+            return None
+        self._user, self.expires_ms, self.by_token = found.owner, found.expires_ms, True
+        return found.credential
 
     def _final(self, text: str) -> bytes:
         match = _CLIENT_FINAL.fullmatch(text)
@@ -220,15 +258,18 @@ class ScramClient:
         password: str,
         nonce: str,
         salted: dict[tuple[str, bytes, int], bytes] | None = None,
+        *,
+        by_token: bool = False,
     ) -> None:
-        """``salted``: kept by the caller for its next login, which then costs no time."""
+        """``salted``: kept by the caller for its next login, which then costs no time.
+        ``by_token``: the name is a delegation token's id, the password its HMAC in base64."""
         self._mechanism = mechanism
         self._password = password
         self._salted = {} if salted is None else salted
         self.is_complete = False
         name = username.replace("=", "=3D").replace(",", "=2C")
         self._nonce = nonce
-        self._bare = f"n={name},r={nonce}"
+        self._bare = f"n={name},r={nonce}" + ",tokenauth=true" * by_token
         self._expected: bytes | None = None
 
     def first(self) -> bytes:

@@ -1,0 +1,360 @@
+"""DelegationTokenManager, DelegationTokenCache: the tokens in ZooKeeper, kept in memory, changed,
+and in time removed.
+
+Every broker holds all of them and reads again what a notification names. A change and its
+notification are one multi, on the version that was decided about: a token that somebody removes
+meanwhile does not come back, as it may in the original. The controller removes expired ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.logs import visible
+from barnabas.seams import Env
+from barnabas.security.principal import KafkaPrincipal
+from barnabas.security.sasl.scram import TokenLogin
+from barnabas.security.tokens import (
+    DelegationToken,
+    TokenInformation,
+    TokenSettings,
+    expired,
+    is_usable,
+    issued,
+    renewed,
+)
+from barnabas.types import topic_id_text
+from barnabas.zk.notifications import ChangeNotifications
+from barnabas.zk.startup import generate_id, persist
+from barnabas.zk.tokens import (
+    TOKEN_CHANGE_PREFIX,
+    decode_token,
+    encode_token,
+    ensure_token_paths,
+    is_token_id,
+    read_token,
+    read_tokens,
+    token_path,
+)
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import CreateOp, DeleteOp, MultiPart, SetOp, WatchEvent
+from barnabas.zookeeper.errors import (
+    BadVersion,
+    ConnectionLoss,
+    MalformedZNode,
+    NodeExists,
+    NoNode,
+    SessionExpired,
+)
+
+log = logging.getLogger("kafka.server")
+
+BODY_BYTES_MAX: Final = 64 * 1024
+"""Of one token, as ZooKeeper holds it: more than a thousand renewers."""
+BYTES_MAX: Final = 30 * 1024 * 1024
+"""Of all tokens, each taken for ``TOKEN_BYTES`` at least: so many names ZooKeeper can list."""
+BYTES_OF_ONE_MAX: Final = BYTES_MAX // 3
+"""Of those that one principal has asked for."""
+TOKEN_BYTES: Final = 1024
+
+_NOTIFICATION: Final = 1
+"""Its place in a multi."""
+
+
+class DelegationTokens:
+    """``load`` before the first login, ``run`` as a task."""
+
+    def __init__(
+        self,
+        env: Env,
+        zookeeper: ZooKeeperClient,
+        settings: TokenSettings,
+        is_controller: Callable[[], bool],
+    ) -> None:
+        self._env = env
+        self._zookeeper = zookeeper
+        self._settings = settings
+        self._is_controller = is_controller
+        self._tokens: dict[str, DelegationToken] = {}
+        self._ids: dict[bytes, str] = {}
+        """By HMAC."""
+        self._weights: dict[str, int] = {}
+        self._weight = 0
+        self._asked_for: dict[KafkaPrincipal, int] = {}
+        """Weight of the tokens of each requester."""
+        self._changing = asyncio.Lock()
+        """One read or write after the other: what is kept last is what was read last."""
+        self._stale = asyncio.Event()
+        self._notifications = ChangeNotifications(
+            env.clock, zookeeper, TOKEN_CHANGE_PREFIX, self._notified
+        )
+
+    # Questions
+
+    def __iter__(self) -> Iterator[DelegationToken]:
+        return iter(self._tokens.values())
+
+    def login(self, mechanism: str, token_id: str) -> TokenLogin | None:
+        """What a token's owner logs in with. One that has expired lets nobody do anything: its
+        session has ended when it begins."""
+        token = self._tokens.get(token_id)
+        if token is None or not is_usable(token.information.owner):
+            return None
+        found = token.information
+        return TokenLogin(
+            token.credential(mechanism, self._env.secret), found.owner.name, found.expires_ms
+        )
+
+    # Changes that clients ask for
+
+    async def create(
+        self,
+        owner: KafkaPrincipal,
+        requester: KafkaPrincipal,
+        renewers: Iterable[KafkaPrincipal],
+        lifetime_ms: int,
+    ) -> DelegationToken:
+        """A new token. Raises KafkaError: INVALID_REQUEST for too many renewers, POLICY_VIOLATION
+        if there are too many tokens."""
+        token = issued(
+            topic_id_text(generate_id(self._env.random)),
+            owner=owner,
+            requester=requester,
+            renewers=tuple(renewers),
+            lifetime_ms=lifetime_ms,
+            settings=self._settings,
+            now_ms=self._env.clock.wall_ms(),
+        )
+        body = encode_token(token)
+        async with self._changing:
+            self._check_room(requester, body)
+            await self._create(token, body)
+            self._take(token.id, token, len(body))
+        log.info("Created a delegation token: %s for owner: %s", token.id, visible(str(owner)))
+        return self._tokens[token.id]
+
+    def _check_room(self, requester: KafkaPrincipal, body: bytes) -> None:
+        if len(body) > BODY_BYTES_MAX:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "too many renewers")
+        weight = max(len(body), TOKEN_BYTES)
+        held = self._asked_for.get(requester, 0)
+        if self._weight + weight > BYTES_MAX or held + weight > BYTES_OF_ONE_MAX:
+            raise KafkaError(ErrorCode.POLICY_VIOLATION, "too many delegation tokens")
+
+    async def _create(self, token: TokenInformation, body: bytes) -> None:
+        was_sent = False
+        while True:
+            try:
+                await self._write(CreateOp(token_path(token.id), body), token.id)
+                return
+            except NodeExists:
+                if was_sent:
+                    return  # our own, whose reply was lost
+                raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR) from None
+            except NoNode:
+                await persist(self._zookeeper, self._ensure_paths)
+            except ConnectionLoss as loss:
+                was_sent = was_sent or loss.sent
+                await self._zookeeper.connected()
+
+    async def renew(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
+        """When the token ends now. Raises KafkaError."""
+
+        def decide(token: TokenInformation) -> TokenInformation:
+            now_ms = self._env.clock.wall_ms()
+            return renewed(token, by, period_ms, self._settings.expiry_ms, now_ms)
+
+        token = await self._change(self._id_of(hmac), decide)
+        assert token is not None
+        log.info(
+            "Delegation token renewed for token: %s for owner: %s",
+            *(token.id, visible(str(token.owner))),
+        )
+        return token.expires_ms
+
+    async def expire(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
+        """When the token ends or has ended. Raises KafkaError."""
+        token_id, now_ms = self._id_of(hmac), self._env.clock.wall_ms()
+
+        def decide(token: TokenInformation) -> TokenInformation | None:
+            return expired(token, by, period_ms, self._env.clock.wall_ms())
+
+        token = await self._change(token_id, decide)
+        if token is None:
+            log.info("Token expired for token: %s", token_id)
+            return now_ms
+        log.info(
+            "Updated expiry time for token: %s for owner: %s",
+            *(token.id, visible(str(token.owner))),
+        )
+        return token.expires_ms
+
+    def _id_of(self, hmac: bytes) -> str:
+        token_id = self._ids.get(hmac)
+        if token_id is None:
+            raise KafkaError(ErrorCode.DELEGATION_TOKEN_NOT_FOUND)
+        return token_id
+
+    async def _change(
+        self, token_id: str, decide: Callable[[TokenInformation], TokenInformation | None]
+    ) -> TokenInformation | None:
+        """Write what ``decide`` makes of a token as ZooKeeper holds it; None removes it. It is
+        asked again if somebody else was first. Raises DELEGATION_TOKEN_NOT_FOUND."""
+        was_removed = False
+        async with self._changing:
+            while True:
+                removing = False
+                try:
+                    data, stat = await self._zookeeper.get(token_path(token_id))
+                    before = decode_token(token_path(token_id), data)
+                    after = decide(before)
+                    removing = after is None
+                    if after != before:
+                        await self._write(_part(token_id, after, stat.version), token_id)
+                    self._take(token_id, after)
+                    return after
+                except BadVersion:
+                    continue
+                except NoNode as error:
+                    if error.op_index == _NOTIFICATION:
+                        await persist(self._zookeeper, self._ensure_paths)
+                        continue
+                    self._take(token_id, None)
+                    if was_removed:
+                        return None  # by us: the reply was lost
+                    raise KafkaError(ErrorCode.DELEGATION_TOKEN_NOT_FOUND) from None
+                except ConnectionLoss as loss:
+                    was_removed = was_removed or (loss.sent and removing)
+                    await self._zookeeper.connected()
+
+    async def _write(self, part: MultiPart, token_id: str) -> None:
+        notification = CreateOp(TOKEN_CHANGE_PREFIX, token_id.encode(), sequential=True)
+        await self._zookeeper.multi([part, notification])
+
+    # What is kept
+
+    def _take(self, token_id: str, token: TokenInformation | None, size: int = 0) -> None:
+        known = self._tokens.get(token_id)
+        if known is not None:
+            self._count(known.information.requester, -self._weights.pop(token_id))
+        if token is None:
+            if known is not None:
+                del self._tokens[token_id], self._ids[known.hmac]
+            return
+        if known is not None:
+            made = known.with_information(token)
+        else:
+            made = DelegationToken(token, self._settings.key)
+            self._ids[made.hmac] = token_id
+        self._tokens[token_id] = made
+        self._weights[token_id] = max(size or len(encode_token(token)), TOKEN_BYTES)
+        self._count(token.requester, self._weights[token_id])
+
+    def _count(self, requester: KafkaPrincipal, weight: int) -> None:
+        self._weight += weight
+        held = self._asked_for.get(requester, 0) + weight
+        if held:
+            self._asked_for[requester] = held
+        else:
+            self._asked_for.pop(requester, None)
+
+    # Following
+
+    async def load(self) -> None:
+        """Make sure of the nodes that there must be, and read every token."""
+        await persist(self._zookeeper, self._ensure_paths)
+        await self._notifications.pass_over()
+        await self._read_all()
+
+    async def _ensure_paths(self) -> None:
+        await ensure_token_paths(self._zookeeper)
+
+    def on_event(self, event: WatchEvent) -> None:
+        """Told of every watch event of the session."""
+        self._notifications.on_event(event)
+
+    def on_new_session(self) -> None:
+        """Watches are gone with the old session, and notifications may be: read everything."""
+        self._stale.set()
+        self._notifications.on_new_session()
+
+    async def run(self) -> None:
+        """Follow changes, and remove what has expired while this broker is the controller."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._notifications.run())
+            tasks.create_task(self._sweep_in_time())
+            while True:
+                await self._stale.wait()
+                self._stale.clear()
+                try:
+                    await self._read_all()
+                except SessionExpired:
+                    continue  # ``on_new_session`` wakes us again
+
+    async def _read_all(self) -> None:
+        async with self._changing:
+            bodies = await read_tokens(self._zookeeper)
+            for gone in [token_id for token_id in self._tokens if token_id not in bodies]:
+                self._take(gone, None)
+            for token_id, body in bodies.items():
+                self._take(token_id, _readable(token_id, body), len(body))
+
+    async def _notified(self, path: str, data: bytes) -> None:
+        token_id = (data or b"").decode("utf-8", "replace")
+        if not is_token_id(token_id):
+            log.error("a change of delegation tokens is ignored: %s names none", path)
+            return
+        async with self._changing:
+            body = await read_token(self._zookeeper, token_id)
+            if body is None:
+                self._take(token_id, None)
+            else:
+                self._take(token_id, _readable(token_id, body), len(body))
+
+    async def _sweep_in_time(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.check_interval_ms / 1000)
+            if self._is_controller():
+                try:
+                    await self.sweep()
+                except SessionExpired:
+                    continue
+
+    async def sweep(self) -> None:
+        """Remove the tokens that have expired."""
+
+        def decide(token: TokenInformation) -> TokenInformation | None:
+            return None if token.has_expired(self._env.clock.wall_ms()) else token
+
+        now_ms = self._env.clock.wall_ms()
+        for token in [t.information for t in self._tokens.values()]:
+            if not token.has_expired(now_ms):
+                continue
+            try:
+                removed = await self._change(token.id, decide) is None
+            except (KafkaError, MalformedZNode):
+                continue  # somebody was first, or it cannot be read: the log has said so
+            if removed:
+                log.info(
+                    "Delegation token expired for token: %s for owner: %s",
+                    *(token.id, visible(str(token.owner))),
+                )
+
+
+def _part(token_id: str, after: TokenInformation | None, version: int) -> MultiPart:
+    if after is None:
+        return DeleteOp(token_path(token_id), version)
+    return SetOp(token_path(token_id), encode_token(after), version)
+
+
+def _readable(token_id: str, body: bytes) -> TokenInformation | None:
+    """None, with a line in the log, for what cannot be read: nobody logs in with it."""
+    try:
+        return decode_token(token_path(token_id), body)
+    except MalformedZNode as error:
+        log.error("a delegation token is ignored: %s", visible(str(error)))
+        return None
