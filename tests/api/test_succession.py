@@ -198,11 +198,13 @@ def test_a_dead_coordinator_is_not_named() -> None:
     }
 
     async def scenario(client: kit.Client) -> None:
-        for key_type in (0, 1):
+        for key_type, topic in enumerate(("__consumer_offsets", "__transaction_state")):
             controller = await client.controller()
+            victim, other = (b for b in (1, 2, 3) if b != controller)
+            await client.place(topic, (victim, other, controller))
             before = await _coordinator(client, key_type, controller)
             await asyncio.sleep(2)
-            victim = int(before.node_id)
+            assert before.node_id == victim
             await _kill_seen(client, victim)
             for broker in sorted({1, 2, 3} - {victim}):
                 after = await _coordinator(client, key_type, broker)
