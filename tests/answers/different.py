@@ -69,13 +69,6 @@ _PLACEMENTS = {
     ],
 }
 
-# Quotas are not enforced here.
-_QUOTAS = {
-    f"AlterClientQuotas v{version}: {what}": ["entries 35 'This broker does not enforce quotas.'"]
-    for version in (0, 1)
-    for what in ("a user, only validated", "an unknown address")
-}
-
 # A code or a text that says more.
 _CLEARER = {
     "DeleteTopics v6: neither name nor id": ["responses 100"],
@@ -123,7 +116,6 @@ _ORDER = {
 DIFFERENT: Mapping[str, list[str]] = {
     **_UNFORESEEN,
     **_PLACEMENTS,
-    **_QUOTAS,
     **_CLEARER,
     **_SETTINGS,
     **_ORDER,

@@ -1,14 +1,13 @@
-"""DescribeClientQuotas v0-1 and AlterClientQuotas v0-1 (KIP-546), where quotas are not enforced.
+"""DescribeClientQuotas v0-1 and AlterClientQuotas v0-1 (KIP-546, KIP-612).
 
-There are none to describe. Whoever sets one is told that it would have no effect: nothing is stored
-(SKIPPED.md). Wrong requests are refused as the original refuses them, but for filters that make no
-sense at all, which are INVALID_REQUEST here and UNKNOWN_SERVER_ERROR there.
+Any broker serves them. An alteration is answered entity by entity, once ZooKeeper has it and this
+broker obeys it; the others follow when they are notified.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import ipaddress
+from collections.abc import Sequence
 
 from barnabas.api.access import denied
 from barnabas.api.registry import on_cluster, serves
@@ -25,25 +24,21 @@ from barnabas.protocol.messages.describe_client_quotas import (
     DescribeClientQuotasRequest,
     DescribeClientQuotasResponse,
 )
+from barnabas.quotas.entities import (
+    ABSENT,
+    CLIENT_ID,
+    USER,
+    Entity,
+    Filter,
+    checked_value,
+    entity_of,
+    filter_of,
+)
+from barnabas.security.sasl.scram import HASHES
+from barnabas.zk import paths
+from barnabas.zk.quotas import change_quotas, read_quotas, text_of
 
-USER, CLIENT_ID, IP = "user", "client-id", "ip"
-_FILTER_NAMES = {USER: "user", CLIENT_ID: "client", IP: "ip"}
-_KEYS_OF_CLIENTS = {
-    "producer_byte_rate": "LONG",
-    "consumer_byte_rate": "LONG",
-    "request_percentage": "DOUBLE",
-    "controller_mutation_rate": "DOUBLE",
-}
-_KEYS_OF_ADDRESSES = {"connection_creation_rate": "INT"}
-_GREATEST = {"LONG": 2**63 - 1, "INT": 2**31 - 1}
-_EPSILON = 1e-6
-"""A whole number may be off by as much."""
-EXACT, DEFAULT, ANY = range(3)
-"""How a filter matches an entity's name."""
-
-
-def _invalid(message: str) -> KafkaError:
-    return KafkaError(ErrorCode.INVALID_REQUEST, message)
+Operations = Sequence[AlterClientQuotasRequest.OpData]
 
 
 def _refuse_description(services: Services, request: Request) -> Pieces:
@@ -58,7 +53,17 @@ def _refuse_description(services: Services, request: Request) -> Pieces:
 def _refuse_alteration(services: Services, request: Request) -> Pieces:
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     entries = [
-        _answer(entry, refused) for entry in request.decode(AlterClientQuotasRequest).entries
+        AlterClientQuotasResponse.EntryData(
+            error_code=refused.code,
+            error_message=refused.message,
+            entity=[
+                AlterClientQuotasResponse.EntityData(
+                    entity_type=part.entity_type, entity_name=part.entity_name
+                )
+                for part in entry.entity
+            ],
+        )
+        for entry in request.decode(AlterClientQuotasRequest).entries
     ]
     return request.answer(AlterClientQuotasResponse(throttle_time=0, entries=entries))
 
@@ -67,104 +72,127 @@ def _refuse_alteration(services: Services, request: Request) -> Pieces:
     ApiKey.DESCRIBE_CLIENT_QUOTAS, on_cluster(AclOperation.DESCRIBE_CONFIGS, _refuse_description)
 )
 def handle_describe(services: Services, request: Request) -> Answer:
-    """An empty list, if the filter is one."""
-    answer = DescribeClientQuotasResponse(
-        throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=[]
-    )
+    """The quotas that a filter finds, by entity."""
+    decoded = request.decode(DescribeClientQuotasRequest)
+    components = [(c.entity_type, c.match_type, c.match) for c in decoded.components]
     try:
-        _check_filter(request.decode(DescribeClientQuotasRequest).components)
+        wanted = filter_of(components, strict=decoded.strict)
     except KafkaError as error:
-        answer.error_code, answer.error_message = error.code, error.message
-        answer.entries = None
-    return request.answer(answer)
+        return request.answer(_not_described(error))
+    return _describe(services, request, wanted)
 
 
-def _check_filter(components: Sequence[DescribeClientQuotasRequest.ComponentData]) -> None:
-    seen: set[str] = set()
-    for component in components:
-        if component.match_type not in (EXACT, DEFAULT, ANY):
-            raise _invalid(f"There is no match type {component.match_type}.")
-        if component.match_type == EXACT and component.match is None:
-            raise _invalid("A filter for one entity has to name it.")
-    for component in components:
-        kind = component.entity_type
-        if not kind:
-            raise _invalid("Unexpected empty filter component entity type")
-        if kind not in _FILTER_NAMES:
-            raise KafkaError(
-                ErrorCode.UNSUPPORTED_VERSION, f"Custom entity type '{kind}' not supported"
-            )
-        if kind in seen:
-            raise _invalid(f"Duplicate {_FILTER_NAMES[kind]} filter component entity type")
-        seen.add(kind)
-    if IP in seen and len(seen) > 1:
-        raise _invalid(
-            "Invalid entity filter component combination, IP filter component should not be used"
-            " with user or clientId filter component."
+async def _describe(services: Services, request: Request, wanted: Filter) -> Pieces:
+    try:
+        found = await services.in_zookeeper(read_quotas(services.zookeeper, wanted))
+    except KafkaError as error:
+        return request.answer(_not_described(error))
+    entries = [
+        DescribeClientQuotasResponse.EntryData(
+            entity=[
+                DescribeClientQuotasResponse.EntityData(entity_type=kind, entity_name=name)
+                for kind, name in entity.parts()
+            ],
+            values=[
+                DescribeClientQuotasResponse.ValueData(key=key, value=value)
+                for key, value in quotas.items()
+            ],
         )
+        for entity, quotas in found.items()
+    ]
+    message = DescribeClientQuotasResponse(
+        throttle_time=0, error_code=ErrorCode.NONE, error_message="", entries=entries
+    )
+    return await request.in_turns(request.answer_in_steps(message))
+
+
+def _not_described(error: KafkaError) -> DescribeClientQuotasResponse:
+    return DescribeClientQuotasResponse(
+        throttle_time=0, error_code=error.code, error_message=error.message, entries=None
+    )
 
 
 @serves(ApiKey.ALTER_CLIENT_QUOTAS, on_cluster(AclOperation.ALTER_CONFIGS, _refuse_alteration))
 def handle_alter(services: Services, request: Request) -> Answer:
-    """A refusal for each entity."""
+    """One result for each entity."""
+    return _alter_all(services, request)
+
+
+async def _alter_all(services: Services, request: Request) -> Pieces:
+    decoded = request.decode(AlterClientQuotasRequest)
+    results: dict[tuple[tuple[str, str | None], ...], KafkaError | None] = {}
+    for position, entry in enumerate(decoded.entries):
+        await request.give_way_at(position)
+        parts = {part.entity_type: part.entity_name for part in entry.entity}
+        try:
+            entity = entity_of(parts.items())
+            await _alter(services, entity, entry.ops, validate_only=decoded.validate_only)
+            results[_in_order(parts)] = None
+        except KafkaError as error:
+            results[_in_order(parts)] = error
     entries = [
-        _answer(entry, _refusal(entry))
-        for entry in request.decode(AlterClientQuotasRequest).entries
+        AlterClientQuotasResponse.EntryData(
+            error_code=ErrorCode.NONE if error is None else error.code,
+            error_message=None if error is None else error.message or None,
+            entity=[
+                AlterClientQuotasResponse.EntityData(entity_type=kind, entity_name=name)
+                for kind, name in parts
+            ],
+        )
+        for parts, error in results.items()
     ]
-    return request.answer(AlterClientQuotasResponse(throttle_time=0, entries=entries))
+    message = AlterClientQuotasResponse(throttle_time=0, entries=entries)
+    return await request.in_turns_if_long(request.answer_in_steps(message))
 
 
-def _answer(
-    entry: AlterClientQuotasRequest.EntryData, refused: KafkaError
-) -> AlterClientQuotasResponse.EntryData:
-    return AlterClientQuotasResponse.EntryData(
-        error_code=refused.code,
-        error_message=refused.message,
-        entity=[
-            AlterClientQuotasResponse.EntityData(
-                entity_type=part.entity_type, entity_name=part.entity_name
-            )
-            for part in entry.entity
-        ],
-    )
+def _in_order(parts: dict[str, str | None]) -> tuple[tuple[str, str | None], ...]:
+    """An entity as it is answered: a client id before its user."""
+    order = {CLIENT_ID: 0, USER: 1}
+    return tuple(sorted(parts.items(), key=lambda part: order.get(part[0], 2)))
 
 
-def _refusal(entry: AlterClientQuotasRequest.EntryData) -> KafkaError:
-    try:
-        keys = _settable({e.entity_type: e.entity_name for e in entry.entity})
-    except KafkaError as error:
-        return error
-    for op in entry.ops:
-        if op.remove:
-            continue
-        if op.key not in keys:
-            return _invalid(f"Invalid configuration key {op.key}")
-        if not _fits(op.value, keys[op.key]):
-            return _invalid(f"Configuration {op.key} must be a {keys[op.key]} value")
-    return KafkaError(ErrorCode.UNSUPPORTED_VERSION, "This broker does not enforce quotas.")
+async def _alter(
+    services: Services, entity: Entity, operations: Operations, *, validate_only: bool
+) -> None:
+    """Raises KafkaError."""
+    if entity.is_address and entity.ip is not None and not _is_host(entity.ip):
+        name = paths.sanitize(entity.ip)
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} is not a valid IP or resolvable host.")
+    changes = [(op.key, _text(entity, op)) for op in operations]
+
+    def change(config: dict[str, str]) -> dict[str, str]:
+        for key, text in changes:
+            if text is None:
+                config.pop(key, None)
+            else:
+                config[key] = text
+        return config
+
+    if not validate_only:
+        await services.in_zookeeper(change_quotas(services.zookeeper, entity, change))
+        await services.in_zookeeper(services.quota_configs.refresh(entity))
 
 
-def _fits(value: float, kind: str) -> bool:
-    greatest = _GREATEST.get(kind)
-    if greatest is None:
+def _text(entity: Entity, operation: AlterClientQuotasRequest.OpData) -> str | None:
+    """What is stored; None for what is removed. Raises INVALID_REQUEST. Credentials are no quotas:
+    the original fails on them as on a fault of its own."""
+    key = operation.key
+    if key in HASHES and entity.user != ABSENT:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST, f"{key} is a credential, which is not altered here."
+        )
+    if operation.remove:
+        return None
+    return text_of(key, checked_value(entity, key, operation.value))
+
+
+def _is_host(name: str) -> bool:
+    """An IPv4 address, or this machine. Other names are not looked up; the original looks an IPv6
+    address up as a name that it has encoded, and so knows none."""
+    if name == "localhost":
         return True
-    return abs(value) <= greatest and abs(math.floor(value + _EPSILON) - value) <= _EPSILON
-
-
-def _settable(entity: dict[str, str | None]) -> Mapping[str, str]:
-    """The quotas that an entity can have, and the types of their values. Raises INVALID_REQUEST."""
-    if not entity:
-        raise _invalid("Invalid empty client quota entity")
-    for kind, name in entity.items():
-        if kind not in _FILTER_NAMES:
-            raise _invalid(f"Unhandled client quota entity type: {kind}")
-        if name == "":
-            raise _invalid(f"Empty {kind} not supported")
-    if IP in entity:
-        if len(entity) > 1:
-            raise _invalid(
-                "Invalid quota entity combination, IP entity should not be used with"
-                " user/client ID entity."
-            )
-        return _KEYS_OF_ADDRESSES
-    return _KEYS_OF_CLIENTS
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.throttling import Charge, mutation_charge
 from barnabas.api.topic_creation import shown_late
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
@@ -24,6 +25,9 @@ from barnabas.protocol.messages.create_partitions import (
 )
 from barnabas.zk.admin import add_partitions, read_topic
 from barnabas.zk.paths import delete_topic_path
+
+STRICT_FROM = 3
+"""Clients of this version know THROTTLING_QUOTA_EXCEEDED (KIP-599)."""
 
 
 @serves(ApiKey.CREATE_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.ALTER)))
@@ -39,6 +43,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
     created = 0
     asked = Counter(topic.name for topic in decoded.topics)
     alterable = allowed(services, request, AclOperation.ALTER, ResourceType.TOPIC)
+    charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
     for position, topic in enumerate({t.name: t for t in decoded.topics}.values()):
         await request.give_way_at(position)
         result = CreatePartitionsResponse.TopicResult(
@@ -53,7 +58,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
             if topic.name not in alterable:
                 code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
                 raise KafkaError(code, "The topic authorization is failed.")
-            growing = _grow_one(services, topic, decoded.validate_only, created)
+            growing = _grow_one(services, topic, decoded.validate_only, created, charge)
             added = await services.in_zookeeper(growing)
             created += len(added)
             if not decoded.validate_only:
@@ -67,7 +72,11 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
 
 
 async def _grow_one(
-    services: Services, topic: CreatePartitionsRequest.Topic, validate_only: bool, created: int
+    services: Services,
+    topic: CreatePartitionsRequest.Topic,
+    validate_only: bool,
+    created: int,
+    charge: Charge,
 ) -> Assignment:
     """``created``: partitions that this request has added to other topics."""
     marker = delete_topic_path(topic.name)
@@ -103,6 +112,7 @@ async def _grow_one(
         placement=placement,
     )
     if not validate_only:
+        charge(len(added))
         await add_partitions(services.zookeeper, topic.name, added)
     return added
 

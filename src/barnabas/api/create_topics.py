@@ -16,6 +16,7 @@ from barnabas.api.describe_configs import topic_messages
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
+from barnabas.api.throttling import Charge, mutation_charge
 from barnabas.api.topic_creation import create, place, shown_late
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.topic_config import TopicConfig
@@ -23,6 +24,8 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 
+STRICT_FROM = 6
+"""Clients of this version know THROTTLING_QUOTA_EXCEEDED (KIP-599)."""
 CLUSTER_METADATA_TOPIC = "__cluster_metadata"
 """KRaft's own log, so no ordinary topic may have its name."""
 
@@ -48,10 +51,13 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     )
     results = await request.in_turns(_sort_out(services, request, decoded.topics))
     _hide_settings(shown, (r for r in results if r and r.error_code != ErrorCode.NOT_CONTROLLER))
+    charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
     for place_in_answer, topic in enumerate(decoded.topics):
         if results[place_in_answer] is None:
             try:
-                result = await _create_one(services, request, topic, decoded.validate_only, placed)
+                result = await _create_one(
+                    services, request, topic, decoded.validate_only, placed, charge
+                )
             except KafkaError as error:
                 result = _failure(topic.name, error)
             results[place_in_answer] = result
@@ -125,6 +131,7 @@ async def _create_one(
     topic: CreateTopicsRequest.CreatableTopic,
     validate_only: bool,
     placed: dict[str, Assignment],
+    charge: Charge,
 ) -> CreateTopicsResponse.CreatableTopicResult:
     if services.metadata.partitions(topic.name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
@@ -142,7 +149,7 @@ async def _create_one(
         manual=manual,
     )
     topic_id = await create(
-        services, topic.name, assignment, overrides, validate_only=validate_only
+        services, topic.name, assignment, overrides, validate_only=validate_only, charge=charge
     )
     placed[topic.name] = assignment
     config = TopicConfig(services.config, overrides)

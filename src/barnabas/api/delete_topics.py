@@ -13,6 +13,7 @@ from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.throttling import mutation_charge
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
@@ -20,6 +21,8 @@ from barnabas.protocol.messages.delete_topics import DeleteTopicsRequest, Delete
 from barnabas.zk.admin import mark_for_deletion, mark_for_deletion_by_id
 
 DELETION_DISABLED_FROM_VERSION = 3
+STRICT_FROM = 5
+"""Clients of this version know THROTTLING_QUOTA_EXCEEDED (KIP-599)."""
 TOPICS_FROM_VERSION = 6
 
 
@@ -38,6 +41,7 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
     wanted = _wanted(decoded, request.api_version)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
+    charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
     both = any(name is not None and topic_id is not None for name, topic_id in wanted)
     for position, (name, topic_id) in enumerate(wanted):
         await request.give_way_at(position)
@@ -58,6 +62,7 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             if name is not None and services.metadata.partitions(name) is None:
                 raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             result.topic_id = known_id
+            charge(len(services.metadata.partitions(known) or ()))
             if name is None:
                 marking = mark_for_deletion_by_id(services.zookeeper, result.name, topic_id)
             else:

@@ -11,6 +11,7 @@ from barnabas.api.listener_rules import is_misplaced
 from barnabas.api.registry import HANDLERS, NEEDS, Handler
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
+from barnabas.api.throttling import metered
 from barnabas.api.unexpected import error_answer
 from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, InvalidRequest
@@ -40,6 +41,8 @@ def _guard(handler: Handler, key: int, operation: AclOperation) -> Handler:
     def guard(services: Services, request: Request) -> Answer:
         if is_allowed_on_cluster(services, request, operation):
             return handler(services, request)
+        if request.meter is not None:
+            request.meter.is_exempt = False
         refused = refuse(services, request)
         if refused is None:
             raise InvalidRequest(f"{api_name(key)} is not allowed to {request.principal}")
@@ -73,6 +76,8 @@ class Dispatcher:
                 ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
                 f"Listener {request.listener} is not for requests of brokers.",
             )
+        if self.services.quotas.in_force and request.line is not None:
+            return metered(self.services, request, handler)
         return handler(self.services, request)
 
     def check(self, request: Request) -> None:

@@ -14,12 +14,14 @@ from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
+from barnabas.api.throttling import fetch_throttle_ms
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.limits import PARTITIONS_AT_ONCE
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
+    FLEXIBLE_FROM,
     TOPIC_IDS_FROM,
     FetchPartitionData,
     FetchRequest,
@@ -63,6 +65,7 @@ def handle(services: Services, request: Request) -> Answer:
         return _answer(services, request, _refused(request.api_version, parsed))
     params = _params(request.api_version, parsed)
     _restrict(services, request, params)
+    _meter(request, params)
     return _when(services, request, services.replicas.fetch(params))
 
 
@@ -71,7 +74,12 @@ def _when(
 ) -> Pieces | Steps[Pieces] | Promise:
     return when(
         outcome,
-        lambda result: _answer(services, request, _for_old(services, request, result)),
+        lambda result: _sent(
+            services,
+            request,
+            result,
+            _answer(services, request, _for_old(services, request, result)),
+        ),
         given_up=outcome.cancel if isinstance(outcome, asyncio.Future) else None,
     )
 
@@ -91,6 +99,37 @@ def _restrict(services: Services, request: Request, params: FetchParams) -> None
         return is_allowed(services, request, AclOperation.READ, ResourceType.TOPIC, topic)
 
     params.may_read = may_read
+
+
+def _meter(request: Request, params: FetchParams) -> None:
+    """A consumer is not read more than its quota lets through at once: it would never be sent."""
+    meter = request.meter
+    if meter is None:
+        return
+    meter.is_exempt = params.from_follower
+    most = None if params.from_follower else meter.most_to_fetch()
+    if most is not None and most < params.max_bytes:
+        params.max_bytes = max(int(most), 0)
+
+
+def _sent(services: Services, request: Request, result: FetchResult, pieces: Pieces) -> Pieces:
+    """The answer, or an empty one if its reader has to wait for it. Followers do not."""
+    meter = request.meter
+    if meter is None or meter.is_exempt:
+        return pieces
+    version = request.api_version
+    size = sum(map(len, pieces)) - (5 if version >= FLEXIBLE_FROM else 4)
+    wait_ms = fetch_throttle_ms(services, request, size)
+    if not wait_ms:
+        return pieces
+    return encode_fetch_response(
+        version,
+        request.correlation_id,
+        (),
+        error_code=int(result.error),
+        session_id=services.replicas.fetch_unsent(result),
+        throttle_ms=wait_ms,
+    )
 
 
 def _nothing(topic: str) -> bool:
@@ -113,15 +152,16 @@ def _in_steps(
             ).partitions
             yield 1
     _restrict(services, request, params)
+    _meter(request, params)
     outcome = yield from services.replicas.fetch_in_steps(params)
     if isinstance(outcome, asyncio.Future):
         return _when(services, request, outcome)
     answers, size = services.replicas.context.answers, sum(f.size for f in outcome.partitions)
     answers.held += size
     try:
-        return (
-            yield from _answer_in_steps(services, request, _for_old(services, request, outcome))
-        )
+        old = _for_old(services, request, outcome)
+        pieces = yield from _answer_in_steps(services, request, old)
+        return _sent(services, request, outcome, pieces)
     finally:
         answers.held -= size
 

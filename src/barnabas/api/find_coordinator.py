@@ -15,6 +15,7 @@ from barnabas.api.access import EVERYTHING, allowed
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
+from barnabas.api.throttling import mutation_charge
 from barnabas.api.topic_creation import auto_create
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
@@ -71,7 +72,7 @@ async def _later(
 ) -> Pieces:
     topic = _TOPICS[key_type]
     keys = [key for key in asked if key in described]
-    await _create(services, topic)
+    await _create(services, request, topic)
     await services.neighbours.confirm(_announced(services, key_type, keys))
     await services.neighbours.successors(lambda: _announced(services, key_type, keys))
     await services.metadata_shows(
@@ -81,13 +82,14 @@ async def _later(
     return _answer(services, request, key_type, asked, described)
 
 
-async def _create(services: Services, topic: str) -> None:
+async def _create(services: Services, request: Request, topic: str) -> None:
     """Have the topic, as far as that is possible with the brokers that live."""
     creating = services.creating_topics
     if services.metadata.partitions(topic) is None and topic not in creating:
         creating[topic] = None
         try:
-            await auto_create(services, topic)
+            charge = mutation_charge(services, request, strict=False, told=False)
+            await auto_create(services, topic, charge)
         except KafkaError as error:
             if error.code != ErrorCode.TOPIC_ALREADY_EXISTS:
                 log.error("%s cannot be created: %s", topic, error)

@@ -26,6 +26,7 @@ from barnabas.api.access import (
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
 from barnabas.api.services import Services
+from barnabas.api.throttling import mutation_charge
 from barnabas.api.topic_creation import auto_create
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.broker_config import INTERNAL_TOPICS
@@ -97,9 +98,10 @@ async def _later(services: Services, request: Request, decoded: MetadataRequest)
     )
     errors: dict[str, ErrorCode] = {}
     wanted = _wanted(services, request, decoded)
+    charge = mutation_charge(services, request, strict=False, told=False)
     for name in _to_create(services, decoded, wanted):
         try:
-            await auto_create(services, name)
+            await auto_create(services, name, charge)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
         except KafkaError as error:
             errors[name] = error.code

@@ -18,6 +18,7 @@ from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
+from barnabas.api.throttling import throttle_ms
 from barnabas.api.verification import Batch, ask, begin
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
@@ -286,7 +287,9 @@ def _answer(
     endpoints: tuple[NodeEndpoint, ...] = ()
     if request.api_version >= CURRENT_LEADER_FROM_VERSION:
         endpoints = node_endpoints(services, request, (r.current_leader for r in results))
-    return [encode_produce_response(request.api_version, request.correlation_id, topics, endpoints)]
+    throttled = throttle_ms(services, request)
+    version, correlation_id = request.api_version, request.correlation_id
+    return [encode_produce_response(version, correlation_id, topics, endpoints, throttled)]
 
 
 def _partition(result: ProduceResult) -> PartitionProduceResult:

@@ -16,6 +16,7 @@ from barnabas.protocol.codec import (
     encode_response_in_steps,
 )
 from barnabas.protocol.message import ApiMessage, ResponseMessage
+from barnabas.quotas.meter import Meter
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 from barnabas.types import Buffer
 
@@ -85,6 +86,10 @@ class Runner(Protocol):
 
     def run(self, steps: Steps[Any], /) -> asyncio.Future[Any]: ...
 
+    def mute(self, seconds: float, /) -> None:
+        """Serve nothing that follows for so long."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Request:
@@ -114,6 +119,8 @@ class Request:
     """Whether it says that another broker has sent it: then it does not wait for clients."""
     line: Runner | None = None
     """The connection, in whose turns long work is carried out."""
+    meter: Meter | None = None
+    """What its sender is charged; None while nobody has a quota."""
     elements: int = 0
     """Structs and partitions that it was decoded to, if they are many: they take memory while it
     waits."""

@@ -15,6 +15,8 @@ from barnabas.coordinator.group.coordinator import GroupCoordinator
 from barnabas.coordinator.transaction.coordinator import TransactionCoordinator
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
+from barnabas.quotas.client_quotas import ClientQuotas
+from barnabas.quotas.entities import Entity
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
@@ -98,6 +100,14 @@ class TokenSource(Protocol):
         ...
 
 
+class QuotaSource(Protocol):
+    """The quotas that this broker obeys."""
+
+    async def refresh(self, entity: Entity) -> None:
+        """Read an entity's again: they have changed."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """One broker, as its handlers see it."""
@@ -119,6 +129,8 @@ class Services:
     transactions: TransactionCoordinator
     features: FeatureSource
     users: UserSource
+    quotas: ClientQuotas
+    quota_configs: QuotaSource
     authorizer: AclAuthorizer | None = None
     """None: everybody may do everything."""
     tokens: TokenSource | None = None

@@ -12,6 +12,7 @@ from barnabas.admin.topics import (
     check_assignment,
 )
 from barnabas.api.services import Services
+from barnabas.api.throttling import Charge
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import check_topic
@@ -54,8 +55,10 @@ async def create(
     overrides: Mapping[str, str | None],
     *,
     validate_only: bool = False,
+    charge: Charge | None = None,
 ) -> uuid.UUID:
-    """Write a topic's settings and assignment; its id. Raises KafkaError."""
+    """Write a topic's settings and assignment; its id. ``charge`` is called with the number of
+    partitions before. Raises KafkaError."""
     check_topic(name)
     check_assignment(assignment, services.metadata.brokers)
     checked = check_topic_overrides(services.config, overrides)
@@ -65,6 +68,8 @@ async def create(
     if validate_only:
         flow = check_new_topic(services.zookeeper, name)
     else:
+        if charge is not None:
+            charge(len(assignment))
         flow = _create_alone(services, name, assignment, topic_id, checked)
     await services.in_zookeeper(flow)
     return topic_id
@@ -100,7 +105,7 @@ async def shown_late(services: Services, counts: Mapping[str, int], timeout_ms: 
     return await services.metadata_late(counts, is_shown, timeout_ms)
 
 
-async def auto_create(services: Services, name: str) -> None:
+async def auto_create(services: Services, name: str, charge: Charge) -> None:
     """Create a topic on first use, with the cluster's defaults. Raises KafkaError."""
     config = services.config
     overrides: dict[str, str | None] = {}
@@ -125,4 +130,4 @@ async def auto_create(services: Services, name: str) -> None:
         }
     check_topic(name)
     assignment = place(services, partitions=partitions, replication_factor=replicas)
-    await create(services, name, assignment, overrides)
+    await create(services, name, assignment, overrides, charge=charge)

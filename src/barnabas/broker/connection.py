@@ -120,6 +120,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             or self._slots
             or self._works
             or self._writing_paused
+            or self._muted is not None
             or self._closing
         )
 
@@ -209,6 +210,8 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     def _is_blocked(self) -> bool:
         """Whether too much waits already for another request to be served."""
+        if self._muted is not None:
+            return True
         if self._slots or self._writing_paused:
             return (
                 len(self._slots) >= limits.PARKED_REQUESTS_MAX
@@ -239,7 +242,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         )
         if self._is_ahead and not self.ticket and not frames.has_more:
             self._is_ahead = False
-        pause = self._is_ahead or self._server.must_wait(self)
+        pause = self._is_ahead or self._muted is not None or self._server.must_wait(self)
         if pause and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -292,6 +295,9 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
     def _forget(self) -> None:
         """Nothing of this connection will be served any more."""
         self._closing = True
+        if self._muted is not None:
+            self._muted.cancel()
+            self._muted = None
         slots, self._slots = self._slots, deque()
         for slot in slots:
             if slot.given_up is not None:

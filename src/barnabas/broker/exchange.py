@@ -130,6 +130,8 @@ class Exchange(Line):
         """Bytes of requests in memory, as the server counts them."""
         self.debt = 0
         """Bytes of answers in memory, as the server counts them."""
+        self._muted: asyncio.TimerHandle | None = None
+        """Until it ends nothing is read and nothing that came is handled."""
         self.stalled = 0
         """How many seconds long nothing of the debt was taken."""
 
@@ -140,6 +142,28 @@ class Exchange(Line):
     def _update_reading(self) -> None:
         """Read on, or stop reading, as what waits here allows."""
         raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Something that stood in the way may be gone."""
+        raise NotImplementedError
+
+    def mute(self, seconds: float) -> None:
+        """Its client has used too much: handle nothing more for so long. What is answered is sent
+        all the same."""
+        if self._closing:
+            return
+        loop = self._server.loop
+        if self._muted is not None:
+            if self._muted.when() >= loop.time() + seconds:
+                return
+            self._muted.cancel()
+        self._server.note("connection_muted", seconds=seconds)
+        self._muted = loop.call_later(seconds, self._unmute)
+        self._update_reading()
+
+    def _unmute(self) -> None:
+        self._muted = None
+        self.go_on()
 
     # Requests
 

@@ -24,8 +24,10 @@ from barnabas.broker.listener_plans import client_security, listener_plan
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
+from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.room_settings import (
     authorizer_policy,
+    client_quotas,
     connection_limits,
     controller_settings,
     group_settings,
@@ -155,6 +157,8 @@ class Node:
         )
         self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._users = ScramCredentials(self._zookeeper)
+        self._quotas = client_quotas(config)
+        self._quota_configs = QuotaConfigs(self._zookeeper, self._quotas)
         self._stores = KeyStores(env)
         self._changes = ConfigChanges(
             env.clock,
@@ -162,7 +166,9 @@ class Node:
             {
                 "topics": self._topic_notified,
                 "brokers": self._dynamic.on_notification,
-                "users": self._users.on_notification,
+                "users": self._user_notified,
+                "clients": lambda name: self._quota_configs.on_notification(f"clients/{name}"),
+                "ips": lambda name: self._quota_configs.on_notification(f"ips/{name}"),
             },
         )
         self._features = FinalizedFeatures(self._zookeeper)
@@ -208,6 +214,7 @@ class Node:
             await self._tokens.load()
         if any(security.has_sasl for security in self._config.security.values()):
             await self._users.load(cluster_id)
+        await self._quota_configs.load()
         await self._logs.load(
             broker_id=broker_id,
             cluster_id=cluster_id,
@@ -314,6 +321,8 @@ class Node:
             authorizer=self._authorizer,
             tokens=self._tokens,
             users=self._users,
+            quotas=self._quotas,
+            quota_configs=self._quota_configs,
         )
         return self.services
 
@@ -440,6 +449,10 @@ class Node:
         allowed = self._configs.get(topic).unclean_leader_election
         if allowed and self._controller is not None:
             self._controller.on_unclean_election_setting(topic)
+
+    async def _user_notified(self, entity: str) -> None:
+        await self._users.on_notification(entity)
+        await self._quota_configs.on_notification(f"users/{entity}")
 
     def _follow_settings(self) -> None:
         """Who is told of settings that change; all else reads ``BrokerConfig`` each time."""

@@ -12,6 +12,8 @@ from barnabas.config.settings import ASSIGNOR_CLASSES
 from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
+from barnabas.quotas.client_quotas import ClientQuotas
+from barnabas.quotas.rate import Window
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.security.tokens import TokenSettings
 from barnabas.storage.config import CleanerSettings
@@ -45,6 +47,19 @@ def connection_limits(config: BrokerConfig) -> ConnectionLimits:
         total=config.integer("max.connections"),
         per_address=config.integer("max.connections.per.ip"),
         overrides=connections_per_address(config.text("max.connections.per.ip.overrides") or ""),
+    )
+
+
+def client_quotas(config: BrokerConfig) -> ClientQuotas:
+    return ClientQuotas(
+        Window(
+            samples=config.integer("quota.window.num"),
+            sample_ms=1000 * config.integer("quota.window.size.seconds"),
+        ),
+        Window(
+            samples=config.integer("controller.quota.window.num"),
+            sample_ms=1000 * config.integer("controller.quota.window.size.seconds"),
+        ),
     )
 
 

@@ -111,6 +111,7 @@ class SaslConnection(ClientConnection):
         """ApiVersions, the one request that is served before a login. Raises InvalidRequest."""
         request = self._read(frame)
         assert request.api_key == ApiKey.API_VERSIONS
+        request.line = None  # nobody is charged who is not known
         answer: Answer = self._server.dispatcher.handle(request)
         assert isinstance(answer, list)
         self._put(self._new_slot(), answer)

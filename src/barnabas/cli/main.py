@@ -29,6 +29,7 @@ _COMMANDS = {
     "user": ("barnabas.cli.user", "Add, list and delete users who log in with SCRAM."),
     "acl": ("barnabas.cli.acl", "Add, list, delete and check ACLs."),
     "token": ("barnabas.cli.token", "Create, renew, expire and list delegation tokens."),
+    "quota": ("barnabas.cli.quota", "Set, list and delete quotas."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }

@@ -19,7 +19,14 @@ from collections.abc import Generator, Mapping
 from barnabas.replication.delayed_fetch import DelayedFetch
 from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams
 from barnabas.replication.fetch_reader import FetchReader
-from barnabas.replication.fetch_session import FetchSession, FetchSessionCache, Kind, SessionStart
+from barnabas.replication.fetch_session import (
+    FIRST_EPOCH,
+    NO_SESSION,
+    FetchSession,
+    FetchSessionCache,
+    Kind,
+    SessionStart,
+)
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import FetchResult
@@ -115,6 +122,25 @@ class FetchPath:
         if params.from_follower and start.kind is Kind.FULL:
             wait_ms = min(wait_ms, EARLY_WAIT_MS)
         return fetch.park(self._context.loop, self._wheel, now_ms + wait_ms)
+
+    def unsent(self, result: FetchResult) -> int:
+        """Nothing of an answer is sent, because its reader has to wait: what it would have told is
+        news still. The session to answer with: one that was about to begin does not."""
+        session = self.sessions.get(result.session_id)
+        if session is None:
+            return result.session_id
+        if session.epoch == FIRST_EPOCH:
+            self.sessions.close(session.id)
+            return NO_SESSION
+        watch = self._watches.get(session.id)
+        for told in result.partitions:
+            by = told.topic_id if told.topic_id is not None else told.topic
+            entry = session.partitions.get((by, told.partition))
+            if entry is not None:
+                entry.sent_high_watermark = entry.sent_log_start = -1
+                if watch is not None:
+                    watch.dirty[entry] = None
+        return session.id
 
     def roles_changed(self) -> None:
         """A LeaderAndIsr was carried out: followers that knew of it first look again."""

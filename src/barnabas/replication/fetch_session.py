@@ -20,6 +20,8 @@ from barnabas.types import TopicPartition
 
 NO_SESSION = 0
 INITIAL_EPOCH = 0
+FIRST_EPOCH = 1
+"""Of the first request after that which began the session."""
 FINAL_EPOCH = -1
 EPOCH_MAX = 2**31 - 1
 EVICTION_IDLE_MS = 120_000
@@ -138,7 +140,7 @@ class FetchSession:
         self.uses_topic_ids = uses_topic_ids
         self.created_ms = now_ms
         self.last_used_ms = now_ms
-        self.epoch = 1
+        self.epoch = FIRST_EPOCH
         """The epoch that the next request must carry."""
         self.partitions: dict[tuple[Hashable, int], SessionPartition] = {}
         self.next_rank = 0

@@ -214,6 +214,10 @@ class ReplicaManager:
         """Serve a fetch of very many partitions; see ``FetchPath.fetch_in_steps``."""
         return self._fetch.fetch_in_steps(params)
 
+    def fetch_unsent(self, result: FetchResult) -> int:
+        """An answer that is not sent; see ``FetchPath.unsent``."""
+        return self._fetch.unsent(result)
+
     @property
     def fetch_session_count(self) -> int:
         """Fetch sessions held for readers."""

@@ -261,7 +261,8 @@ async def change_config(
             after = change(dict(before))
             try:
                 if stat is None:
-                    await zookeeper.create(path, encode_config(after), make_parents=True)
+                    if after:
+                        await zookeeper.create(path, encode_config(after), make_parents=True)
                 elif after or stat.numChildren:
                     await zookeeper.set(path, encode_config(after), stat.version)
                 else:

@@ -47,9 +47,9 @@ controller.socket.timeout.ms  INT  30000  MEDIUM
     How long a request of the controller may take.
 inter.broker.protocol.version  STRING  3.9-IV0  version  MEDIUM  unused
     Version of the protocol between brokers; 3.9 is spoken.
-quota.window.num  INT  11  1..  LOW  unused
+quota.window.num  INT  11  1..  LOW
     Samples kept for client quotas.
-quota.window.size.seconds  INT  1  1..  LOW  unused
+quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
 replication.quota.window.num  INT  11  1..  LOW  unused
     Samples kept for replication throttles.
@@ -59,9 +59,9 @@ alter.log.dirs.replication.quota.window.num  INT  11  1..  LOW  unused
     Samples kept for throttles of directory moves.
 alter.log.dirs.replication.quota.window.size.seconds  INT  1  1..  LOW  unused
     Length of such a sample.
-controller.quota.window.num  INT  11  1..  LOW  unused
+controller.quota.window.num  INT  11  1..  LOW
     Samples kept for quotas of topic changes.
-controller.quota.window.size.seconds  INT  1  1..  LOW  unused
+controller.quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
 leader.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only  unused
     Bytes a second that a leader sends of throttled partitions.

@@ -1,0 +1,236 @@
+"""ClientQuotaManager, ClientRequestQuotaManager, ControllerMutationQuotaManager: who has used how
+much of his quota (KIP-13, KIP-55, KIP-124, KIP-599). Pure; times are in ms of the loop's clock.
+
+What is counted is kept for those only who have a quota: it costs nothing where there is none. Their
+names come from clients, so there is a bound to their number, and who has done nothing for an hour
+is forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Generic, TypeVar
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.quotas.entities import (
+    ABSENT,
+    CONSUMER_BYTE_RATE,
+    CONTROLLER_MUTATION_RATE,
+    DEFAULT,
+    PRODUCER_BYTE_RATE,
+    REQUEST_PERCENTAGE,
+    Entity,
+)
+from barnabas.quotas.rate import (
+    THROTTLE_MS_MAX,
+    Rate,
+    TokenBucket,
+    Window,
+    rounded_ms,
+    throttle_ms,
+)
+
+IDLE_MS_MAX: Final = 3_600_000
+"""Who has recorded nothing for so long begins anew."""
+KEPT_MAX: Final = 10_000
+"""How many are kept account of; who recorded least lately gives way."""
+
+S = TypeVar("S", Rate, TokenBucket)
+
+
+class Limits:
+    """The quotas of one kind by entity, and which of them counts for whom."""
+
+    def __init__(self) -> None:
+        self._quotas: dict[tuple[str | None, str | None], float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._quotas)
+
+    def set(self, entity: Entity, quota: float | None) -> None:
+        """Set, or with None remove, an entity's quota."""
+        if quota is None:
+            self._quotas.pop(entity[:2], None)
+        else:
+            self._quotas[entity[:2]] = quota
+
+    def of(self, user: str, client_id: str) -> tuple[tuple[str, str], float] | None:
+        """(who shares it, quota a second) for a request, None if there is none. A user's is one
+        budget for all his client ids, a client id's one for all its users; a default gives each
+        user, client id or pair a budget of its own."""
+        get = self._quotas.get
+        for entity, key in _levels(user, client_id):
+            quota = get(entity)
+            if quota is not None:
+                return key, quota
+        return None
+
+
+def _levels(
+    user: str, client_id: str
+) -> Iterator[tuple[tuple[str | None, str | None], tuple[str, str]]]:
+    """The entities whose quota may count, strongest first, and who shares it."""
+    pair, alone, client = (user, client_id), (user, ABSENT), (ABSENT, client_id)
+    if client_id != ABSENT:
+        yield pair, pair
+        yield (user, DEFAULT), pair
+    yield alone, alone
+    if client_id != ABSENT:
+        yield (DEFAULT, client_id), pair
+        yield (DEFAULT, DEFAULT), pair
+    yield (DEFAULT, ABSENT), alone
+    if client_id != ABSENT:
+        yield client, client
+        yield (ABSENT, DEFAULT), client
+
+
+class Kept(Generic[S]):
+    """Who has recorded something lately, and what; the last one stands last."""
+
+    def __init__(self, make: Callable[[Window], S], window: Window) -> None:
+        self._make: Callable[[Window], S] = make
+        self._window = window
+        self._stats: OrderedDict[tuple[str, str], tuple[S, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._stats)
+
+    def at(self, key: tuple[str, str], now_ms: int) -> S:
+        """What ``key`` has recorded, which is about to record more."""
+        found = self._stats.get(key)
+        if found is None or now_ms - found[1] >= IDLE_MS_MAX:
+            self._make_room(now_ms)
+            stat = self._make(self._window)
+        else:
+            stat = found[0]
+        self._stats[key] = stat, now_ms
+        self._stats.move_to_end(key)
+        return stat
+
+    def _make_room(self, now_ms: int) -> None:
+        stats = self._stats
+        while stats:
+            key, (_, last_ms) = next(iter(stats.items()))
+            if len(stats) < KEPT_MAX and now_ms - last_ms < IDLE_MS_MAX:
+                return
+            del stats[key]
+
+
+class RateQuotas:
+    """A kind of quota that is a rate: of bytes, or of percents of a processor's time."""
+
+    def __init__(self, window: Window, most_ms: int = THROTTLE_MS_MAX) -> None:
+        """``most_ms``: nobody is told to wait longer."""
+        self.limits = Limits()
+        self._window = window
+        self._most_ms = most_ms
+        self._kept: Kept[Rate] = Kept(Rate, window)
+
+    def __len__(self) -> int:
+        """How many are kept account of."""
+        return len(self._kept)
+
+    def record(self, user: str, client_id: str, value: float, now_ms: int) -> int:
+        """Record what was used; how long to wait for it, in ms."""
+        limit = self.limits.of(user, client_id)
+        if limit is None:
+            return 0
+        rate = self._kept.at(limit[0], now_ms)
+        rate.record(value, now_ms)
+        return throttle_ms(rate.measure(now_ms), limit[1], rate.window_ms(now_ms), self._most_ms)
+
+    def unrecord(self, user: str, client_id: str, value: float, now_ms: int) -> None:
+        """Take back what was recorded: it is not used after all."""
+        limit = self.limits.of(user, client_id)
+        if limit is not None:
+            self._kept.at(limit[0], now_ms).record(-value, now_ms)
+
+    def most_at_once(self, user: str, client_id: str) -> float | None:
+        """What can be used at once, after a long rest, without a wait; None: anything."""
+        limit = self.limits.of(user, client_id)
+        if limit is None:
+            return None
+        return limit[1] * (self._window.samples - 1) * (self._window.sample_ms / 1000)
+
+
+class MutationQuotas:
+    """Partitions that a user may have created or deleted a second, from a bucket of tokens."""
+
+    def __init__(self, window: Window) -> None:
+        self.limits = Limits()
+        self._kept: Kept[TokenBucket] = Kept(TokenBucket, window)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def take(self, user: str, client_id: str, count: float, now_ms: int, *, strict: bool) -> int:
+        """Charge ``count`` partitions; how long to wait for them, in ms. ``strict``: only if there
+        is no debt before; they are not to be done then."""
+        limit = self.limits.of(user, client_id)
+        if limit is None:
+            return 0
+        key, quota = limit
+        if not math.isfinite(quota):
+            return 0
+        bucket = self._kept.at(key, now_ms)
+        if not strict:
+            bucket.take(count, quota, now_ms)
+        debt = -bucket.tokens(quota, now_ms)
+        if debt > 0:
+            return rounded_ms(debt / quota * 1000 if quota > 0 else THROTTLE_MS_MAX)
+        if strict:
+            bucket.take(count, quota, now_ms)
+        return 0
+
+
+class MutationQuota:
+    """The charges of one request. ``strict``: what exceeds the quota is refused, not delayed."""
+
+    def __init__(self, quotas: MutationQuotas, user: str, client_id: str, *, strict: bool) -> None:
+        self._quotas = quotas
+        self._user, self._client_id = user, client_id
+        self._strict = strict
+        self._until_ms = 0
+
+    def record(self, partitions: float, now_ms: int) -> None:
+        """Charge partitions that are about to be created or deleted. Raises
+        THROTTLING_QUOTA_EXCEEDED if they must not be."""
+        wait_ms = self._quotas.take(
+            self._user, self._client_id, partitions, now_ms, strict=self._strict
+        )
+        if wait_ms:
+            self._until_ms = now_ms + wait_ms
+            if self._strict:
+                raise KafkaError(ErrorCode.THROTTLING_QUOTA_EXCEEDED)
+
+    def throttle_ms(self, now_ms: int) -> int:
+        """How long the sender has to wait from now."""
+        return min(max(self._until_ms - now_ms, 0), THROTTLE_MS_MAX)
+
+
+class ClientQuotas:
+    """QuotaManagers: all kinds of quotas of users and client ids, on one broker."""
+
+    def __init__(self, window: Window, mutation_window: Window) -> None:
+        self.produce = RateQuotas(window)
+        self.fetch = RateQuotas(window)
+        self.request = RateQuotas(window, most_ms=window.sample_ms)
+        self.mutation = MutationQuotas(mutation_window)
+        self.exempt_time = Rate(window)
+        """Percents of a processor's time for brokers' requests, while requests are metered."""
+        self.in_force = False
+        """Whether anybody has a quota: asked for every request."""
+        self._by_key = {
+            PRODUCER_BYTE_RATE: self.produce.limits,
+            CONSUMER_BYTE_RATE: self.fetch.limits,
+            REQUEST_PERCENTAGE: self.request.limits,
+            CONTROLLER_MUTATION_RATE: self.mutation.limits,
+        }
+
+    def update(self, entity: Entity, quotas: Mapping[str, float]) -> None:
+        """Everything that an entity has now, by Kafka's name."""
+        for key, limits in self._by_key.items():
+            limits.set(entity, quotas.get(key))
+        self.in_force = any(self._by_key.values())

@@ -1,0 +1,129 @@
+"""Rate, SampledStat, TokenBucket: how much there was lately, and how long to wait for less. Pure.
+
+The arithmetic is Kafka's, since clients see its results as ``throttle_time_ms``. Times are in ms of
+any clock that does not go back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+THROTTLE_MS_MAX: Final = 2**31 - 1
+"""The longest that an answer can tell. The original wraps around here, so that a rate of 0 does not
+throttle at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``quota.window.num`` samples of ``quota.window.size.seconds``."""
+
+    samples: int = 11
+    sample_ms: int = 1000
+
+    @property
+    def expire_ms(self) -> int:
+        """What happened so long ago does not count."""
+        return self.samples * self.sample_ms
+
+
+class _Sample:
+    __slots__ = ("last_ms", "start_ms", "value")
+
+    def __init__(self, now_ms: int) -> None:
+        self.start_ms = self.last_ms = now_ms
+        self.value = 0.0
+
+
+class Rate:
+    """What was recorded in the last samples, a second.
+
+    As long as fewer than all samples but one have passed, those that are missing count as passed
+    without anything: so a burst of ten seconds' quota is free."""
+
+    __slots__ = ("_samples", "_window")
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._samples: deque[_Sample] = deque(maxlen=window.samples + 1)
+
+    def record(self, value: float, now_ms: int) -> None:
+        """Add what happened now; a negative value takes back what was recorded."""
+        samples = self._samples
+        if not samples or now_ms - samples[-1].start_ms >= self._window.sample_ms:
+            samples.append(_Sample(now_ms))
+        current = samples[-1]
+        current.value += value
+        current.last_ms = now_ms
+
+    def measure(self, now_ms: int) -> float:
+        """Per second."""
+        self._purge(now_ms)
+        total: float = sum(sample.value for sample in self._samples)
+        return total / (self.window_ms(now_ms) / 1000)
+
+    def window_ms(self, now_ms: int) -> int:
+        """The time that counts."""
+        self._purge(now_ms)
+        return self._window_ms(now_ms - self._samples[0].start_ms)
+
+    def _window_ms(self, elapsed_ms: int) -> int:
+        window = self._window
+        full = elapsed_ms // window.sample_ms
+        missing = window.samples - 1 - full
+        if missing > 0:
+            elapsed_ms += missing * window.sample_ms
+        return max(elapsed_ms, 1)
+
+    def _purge(self, now_ms: int) -> None:
+        samples = self._samples
+        while samples and now_ms - samples[0].last_ms >= self._window.expire_ms:
+            samples.popleft()
+        if not samples:
+            samples.append(_Sample(now_ms))
+
+
+class SimpleRate(Rate):
+    """A rate over the time since the oldest sample, one sample at least: no burst is free."""
+
+    __slots__ = ()
+
+    def _window_ms(self, elapsed_ms: int) -> int:
+        return max(elapsed_ms, self._window.sample_ms)
+
+
+class TokenBucket:
+    """``Window.samples`` of quota at most, refilled all the time; it may go below zero."""
+
+    __slots__ = ("_samples_s", "_tokens", "_updated_ms")
+
+    def __init__(self, window: Window) -> None:
+        self._samples_s = window.expire_ms / 1000
+        self._tokens = math.inf
+        """A new one is full."""
+        self._updated_ms = 0
+
+    def tokens(self, quota: float, now_ms: int) -> float:
+        """What is left; ``quota`` is what comes in a second."""
+        refilled = self._tokens + quota * (now_ms - self._updated_ms) / 1000
+        self._tokens = min(self._samples_s * quota, refilled)
+        self._updated_ms = now_ms
+        return self._tokens
+
+    def take(self, count: float, quota: float, now_ms: int) -> None:
+        """Take so many out, whether they are there or not."""
+        self._tokens = min(self._samples_s * quota, self.tokens(quota, now_ms) - count)
+
+
+def throttle_ms(rate: float, quota: float, window_ms: int, most_ms: int = THROTTLE_MS_MAX) -> int:
+    """How long to wait until the rate has fallen to the quota; 0 if it is not above."""
+    if not rate > quota:
+        return 0
+    return rounded_ms((rate - quota) / quota * window_ms if quota > 0 else math.inf, most_ms)
+
+
+def rounded_ms(exact_ms: float, most_ms: int = THROTTLE_MS_MAX) -> int:
+    """``Math.round``, which rounds halves up."""
+    return most_ms if exact_ms >= most_ms else math.floor(exact_ms + 0.5)
