@@ -120,7 +120,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             or self._slots
             or self._works
             or self._writing_paused
-            or self._muted is not None
+            or self._is_silent
             or self._closing
         )
 
@@ -210,7 +210,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     def _is_blocked(self) -> bool:
         """Whether too much waits already for another request to be served."""
-        if self._muted is not None:
+        if self._is_silent:
             return True
         if self._slots or self._writing_paused:
             return (
@@ -242,7 +242,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         )
         if self._is_ahead and not self.ticket and not frames.has_more:
             self._is_ahead = False
-        pause = self._is_ahead or self._muted is not None or self._server.must_wait(self)
+        pause = self._is_ahead or self._is_silent or self._server.must_wait(self)
         if pause and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -264,6 +264,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             state = None if peer is None else _state(peer)
             work = self._works[0] if self._works else None
             in_vain = work is not None and work.is_long and not work.is_needed
+            in_vain = in_vain or self._is_held
             if state == _LINUX_CLOSED or (state == _LINUX_CLOSE_WAIT and in_vain):
                 self.abort()
 
@@ -284,6 +285,11 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         return not self._reading_paused
 
     @property
+    def listener(self) -> str:
+        """The name of that to which it came."""
+        return self._listener
+
+    @property
     def peer(self) -> str:
         """For logs."""
         return self._client_host
@@ -297,7 +303,6 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         self._closing = True
         if self._muted is not None:
             self._muted.cancel()
-            self._muted = None
         slots, self._slots = self._slots, deque()
         for slot in slots:
             if slot.given_up is not None:

@@ -130,8 +130,12 @@ class Exchange(Line):
         """Bytes of requests in memory, as the server counts them."""
         self.debt = 0
         """Bytes of answers in memory, as the server counts them."""
+        self._is_silent = False
+        """Nothing is read, and nothing that came is handled: it is muted or held."""
+        self._is_held = False
+        """It has not been accepted yet."""
         self._muted: asyncio.TimerHandle | None = None
-        """Until it ends nothing is read and nothing that came is handled."""
+        """Until when it is muted."""
         self.stalled = 0
         """How many seconds long nothing of the debt was taken."""
 
@@ -159,11 +163,24 @@ class Exchange(Line):
             self._muted.cancel()
         self._server.note("connection_muted", seconds=seconds)
         self._muted = loop.call_later(seconds, self._unmute)
+        self._is_silent = True
         self._update_reading()
 
     def _unmute(self) -> None:
         self._muted = None
+        self._is_silent = False
         self.go_on()
+
+    def hold(self) -> None:
+        """It has just come, and waits to be accepted."""
+        self._is_held = self._is_silent = True
+        self._server.loop.call_soon(self._update_reading)  # uvloop begins to read only now
+
+    def let_go(self) -> None:
+        """It is accepted."""
+        if self._is_held:
+            self._is_held = self._is_silent = False
+            self.go_on()
 
     # Requests
 

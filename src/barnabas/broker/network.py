@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.request import Request, api_name
+from barnabas.broker.acceptors import Acceptors
 from barnabas.broker.connection import ClientConnection
 from barnabas.broker.connection_limits import ConnectionCounts, ConnectionLimits
 from barnabas.broker.newcomers import Newcomers
@@ -92,6 +93,9 @@ class NetworkServer:
         self.spawn = spawn
         self.request_bytes_max = settings.request_bytes_max
         self.counts = ConnectionCounts(settings.connections)
+        self.acceptors: Acceptors[ClientConnection] = Acceptors(
+            self.loop, self.counts, self._accepted
+        )
         self._settings = settings
         self._env = dispatcher.services.env
         self.turns = Turns(self.loop.call_soon, self._env.stopwatch)
@@ -148,12 +152,15 @@ class NetworkServer:
     # Connections
 
     def opened(self, connection: ClientConnection) -> None:
-        refusal = self.counts.take(connection.peer)
-        if refusal is not None:
-            log.warning("%s: connection closed", refusal)
-            connection.close()
-            return
+        self.acceptors.arrived(connection)
+
+    def _accepted(self, connection: ClientConnection) -> None:
         self._connections[connection] = None
+        if self.counts.is_exceeded:
+            protected = self.counts.limits.protected
+            others = [c for c in self._connections if c.listener != protected]
+            if others:
+                min(others, key=lambda c: c.last_active).close()
 
     def ends(self, connection: ClientConnection) -> None:
         """It has been closed, but may still have something to send."""
@@ -164,7 +171,10 @@ class NetworkServer:
         self.count_request_bytes(connection, 0, begun=False)
         if connection in self._connections:
             del self._connections[connection]
-            self.counts.give_back(connection.peer)
+            self.counts.give_back(connection.listener, connection.peer)
+            self.acceptors.look_again()
+        else:
+            self.acceptors.gone(connection)
         self._to_flush.pop(connection, None)
         self._waiting.pop(connection, None)
         self._closing.pop(connection, None)
@@ -313,7 +323,7 @@ class NetworkServer:
             checks += 1
             self.newcomers.check(now)
             if checks % 10 == 0:
-                for connection in list(self._connections):
+                for connection in (*self._connections, *self.acceptors.held):
                     connection.end_if_gone()
                 self._check_debtors()
                 self._end_stuck_frames(now)
@@ -344,7 +354,7 @@ class NetworkServer:
     def close(self) -> None:
         """Stop accepting and close every connection; who owes is not waited for."""
         self.stop_accepting()
-        for connection in list(self._connections):
+        for connection in (*self.acceptors.held, *self._connections):
             if connection.debt:
                 connection.abort()
             else:

@@ -336,6 +336,7 @@ class Node:
             services.replicas.context.answers,
         )
         services.replicas.context.requests = self._network.requests
+        self._quota_configs.follow_addresses(self._network.counts.set_address_rate)
         for name in connection_limits(config).names():
             log.warning("max.connections.per.ip.overrides: %a is not an address: no effect", name)
         ports: dict[str, int] = {}
@@ -458,12 +459,7 @@ class Node:
         """Who is told of settings that change; all else reads ``BrokerConfig`` each time."""
         follow = self._config.follow
         follow(self._log_settings_changed)
-        follow(
-            self._connection_settings_changed,
-            "max.connections",
-            "max.connections.per.ip",
-            "max.connections.per.ip.overrides",
-        )
+        follow(self._connection_settings_changed)
         follow(self._verification_changed, "transaction.partition.verification.enable")
         follow(self._unclean_election_changed, "unclean.leader.election.enable")
         follow(self._address_changed, "advertised.listeners")
@@ -478,6 +474,7 @@ class Node:
     def _connection_settings_changed(self) -> None:
         if self._network is not None:
             self._network.counts.limits = connection_limits(self._config)
+            self._network.acceptors.look_again()
 
     def _verification_changed(self) -> None:
         if self.services is not None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from barnabas.logs import visible
 from barnabas.quotas.client_quotas import ClientQuotas
-from barnabas.quotas.entities import Entity
+from barnabas.quotas.entities import CONNECTION_CREATION_RATE, Entity, Name
 from barnabas.zk.quotas import entity_at, read_quota, read_quotas
 from barnabas.zookeeper.client.client import ZooKeeperClient
 
@@ -24,6 +25,15 @@ class QuotaConfigs:
         self._zookeeper = zookeeper
         self._quotas = quotas
         self._reading = asyncio.Lock()
+        self._address_rates: dict[Name, int] = {}
+        """``connection_creation_rate`` by address."""
+        self._set_rate: Callable[[Name, int | None], None] = lambda address, rate: None
+
+    def follow_addresses(self, set_rate: Callable[[Name, int | None], None]) -> None:
+        """``set_rate`` is told the rate of each address that has one, and of changes."""
+        self._set_rate = set_rate
+        for address, rate in self._address_rates.items():
+            set_rate(address, rate)
 
     async def load(self) -> None:
         """Read everybody's. At the start of a broker."""
@@ -47,3 +57,10 @@ class QuotaConfigs:
     def _take(self, entity: Entity, found: dict[str, float]) -> None:
         if not entity.is_address:
             self._quotas.update(entity, found)
+            return
+        rate = found.get(CONNECTION_CREATION_RATE)
+        if rate is None:
+            self._address_rates.pop(entity.ip, None)
+        else:
+            self._address_rates[entity.ip] = int(rate)
+        self._set_rate(entity.ip, None if rate is None else int(rate))

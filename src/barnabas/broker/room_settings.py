@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from barnabas import limits
 from barnabas.authorizer.decision import Policy
-from barnabas.broker.connection_limits import ConnectionLimits
+from barnabas.broker.connection_limits import ConnectionLimits, ListenerLimits
 from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.relations import connections_per_address
-from barnabas.config.settings import ASSIGNOR_CLASSES
+from barnabas.config.settings import ASSIGNOR_CLASSES, SETTINGS
 from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
@@ -47,15 +47,37 @@ def connection_limits(config: BrokerConfig) -> ConnectionLimits:
         total=config.integer("max.connections"),
         per_address=config.integer("max.connections.per.ip"),
         overrides=connections_per_address(config.text("max.connections.per.ip.overrides") or ""),
+        creation_rate=config.integer("max.connection.creation.rate"),
+        listeners={e.listener: _listener_limits(config, e.listener) for e in config.listeners},
+        protected=config.inter_broker_listener if len(config.listeners) > 1 else None,
+        window=_client_window(config),
+    )
+
+
+def _listener_limits(config: BrokerConfig, listener: str) -> ListenerLimits:
+    """The broker's own limits are each listener's as well, where it has none of its own."""
+
+    def own(name: str) -> int:
+        text = config.texts.get(f"listener.name.{listener.lower()}.{name}")
+        found = config.value(name) if text is None else SETTINGS[name].parse(text)
+        assert isinstance(found, int)
+        return found
+
+    return ListenerLimits(
+        connections=own("max.connections"), creation_rate=own("max.connection.creation.rate")
+    )
+
+
+def _client_window(config: BrokerConfig) -> Window:
+    return Window(
+        samples=config.integer("quota.window.num"),
+        sample_ms=1000 * config.integer("quota.window.size.seconds"),
     )
 
 
 def client_quotas(config: BrokerConfig) -> ClientQuotas:
     return ClientQuotas(
-        Window(
-            samples=config.integer("quota.window.num"),
-            sample_ms=1000 * config.integer("quota.window.size.seconds"),
-        ),
+        _client_window(config),
         Window(
             samples=config.integer("controller.quota.window.num"),
             sample_ms=1000 * config.integer("controller.quota.window.size.seconds"),

@@ -19,7 +19,13 @@ from barnabas.config.listeners import Listeners, read_listeners
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import check_protection
 from barnabas.config.relations import check_relations, complete
-from barnabas.config.settings import SETTINGS, broker_setting, spellings
+from barnabas.config.settings import (
+    LISTENER_LIMITS,
+    SETTINGS,
+    broker_setting,
+    of_listener,
+    spellings,
+)
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.types import Endpoint
@@ -78,6 +84,7 @@ class Snapshot:
             if name in OWN_SETTINGS and self.authorization is not None:
                 continue
             known = name in SETTINGS or setting.restart  # a listener's own, of security
+            known = known or of_listener(name) in LISTENER_LIMITS
             if not known or (not setting.effect and not setting.is_default(setting.parse(text))):
                 found.append(name)
         return found

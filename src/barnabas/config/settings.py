@@ -58,6 +58,9 @@ _FAMILIES = {
     "log.flush.interval.ms": ("log.flush.interval.ms", "log.flush.scheduler.interval.ms"),
 }
 
+LISTENER_LIMITS = ("max.connections", "max.connection.creation.rate")
+"""Not of security, and obeyed for one listener as well."""
+
 
 def spellings(name: str) -> tuple[str, ...]:
     """The settings that a broker's setting can come from, strongest first, itself among them: its

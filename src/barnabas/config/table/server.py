@@ -48,7 +48,7 @@ max.connections.per.ip  INT  2147483647  0..  MEDIUM  dynamic
     Connections from one address.
 max.connections.per.ip.overrides  STRING  ""  MEDIUM  dynamic
     Other limits for some addresses: address:count, separated by commas.
-max.connection.creation.rate  INT  2147483647  0..  MEDIUM  dynamic  unused
+max.connection.creation.rate  INT  2147483647  0..  MEDIUM  dynamic
     New connections a second.
 queued.max.requests  INT  500  1..  HIGH  unused
     Requests that wait for a thread before the network is read no further.
