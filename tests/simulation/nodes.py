@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
+from asyncio import events
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -217,12 +218,14 @@ class Process:
         try:
             await self.main(env)
         finally:
-            mine = asyncio.current_task()
-            left = [t for t in asyncio.all_tasks(loop) if t is not mine]
-            left.sort(key=lambda t: t.identity if isinstance(t, SimTask) else 0)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            # Without a loop the whole run is over, and the collector ends this.
+            if events._get_running_loop() is not None:
+                mine = asyncio.current_task()
+                left = [t for t in asyncio.all_tasks(loop) if t is not mine]
+                left.sort(key=lambda t: t.identity if isinstance(t, SimTask) else 0)
+                for task in left:
+                    task.cancel()
+                await asyncio.gather(*left, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running, self.gave_up = False, True
