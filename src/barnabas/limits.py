@@ -20,8 +20,12 @@ WRITE_BUFFER_BYTES_FREE = 64 * 1024
 """Unsent answers of one connection that nobody counts; its bound while memory is short."""
 
 ANSWER_BYTES_MAX = 128 * 1024 * 1024
-"""Of the whole broker: answers made and not sent. From half of it on fetches are answered with
-less, at the whole the connections that owe most are closed."""
+"""Of the whole broker: answers made and not sent. The fuller it is, the less is a fetch answered
+with; a quarter is for replicas alone. At the whole the connections that owe most are closed."""
+
+FETCH_BYTES_AT_ONCE = 8 * 1024 * 1024
+"""Records in one answer to a Fetch, whatever that allows, but one batch at least. To read and send
+so many takes the loop some 10 ms."""
 
 QUEUED_REQUEST_BYTES_MAX = 128 * 1024 * 1024
 """Of the whole broker: requests received, in part or whole, and not answered. Stands for

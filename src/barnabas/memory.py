@@ -25,8 +25,15 @@ class Account:
         """Half of it is gone: time to be careful."""
         return 2 * self.held >= self.bytes_max
 
-    def room(self) -> int:
+    @property
+    def reserve(self) -> int:
+        """The quarter that is for those only who must not wait for others."""
+        return self.bytes_max // 4
+
+    def room(self, *, reserved: bool = False) -> int:
         """How many bytes one more may take: half of what is left, so that there is always some for
-        the next; -1 if there is nothing left."""
+        the next; -1 if there is nothing left. ``reserved``: for one that may use the reserve."""
         left = self.bytes_max - self.held
+        if not reserved:
+            left -= self.reserve
         return left // 2 if left > 0 else -1

@@ -174,7 +174,7 @@ class Env:
     entropy: Callable[[int], bytes] | None = None
     """So many bytes that nobody can guess; without it, those of ``random``."""
     give_memory_back: Callable[[], None] = keep_memory
-    """Called every few seconds: return freed memory to the system if there is much of it."""
+    """Called every second: return freed memory to the system if there is much of it."""
 
     def secret(self, count: int) -> bytes:
         """``count`` bytes for nonces, salts and keys."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from barnabas.broker import main
-from barnabas.broker.main import TRIM_BYTES_MIN, TRIM_WAIT_MAX, FreedMemory
+from barnabas.broker.main import IDLE_CALLS, TRIM_BYTES_MIN, TRIM_WAIT_MAX, FreedMemory
 
 MB = 1024 * 1024
 START = 50 * MB
@@ -21,7 +21,9 @@ class Process:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.resident = START
         self.trims = 0
+        self.is_idle = False
         monkeypatch.setattr(main, "resident_bytes", lambda: self.resident)
+        monkeypatch.setattr(FreedMemory, "_is_idle", lambda _: self.is_idle)
         self.memory = FreedMemory()
         self.memory._trim = self._count
 
@@ -51,7 +53,7 @@ def test_much_is_given_back_at_once_and_then_more_and_more_rarely(
 ) -> None:
     process = Process(monkeypatch)
     process.resident = START + TRIM_BYTES_MIN
-    trimming = process.calls_with_trim(100)
+    trimming = process.calls_with_trim(500)
     pauses = [after - before for before, after in pairwise(trimming)]
     assert trimming[0] == 0
     assert pauses == sorted(pauses)
@@ -62,7 +64,7 @@ def test_much_is_given_back_at_once_and_then_more_and_more_rarely(
 def test_after_a_flood_the_next_is_given_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(monkeypatch)
     process.resident = START + 100 * MB
-    process.calls_with_trim(100)
+    process.calls_with_trim(500)
     process.resident = START
     assert process.calls_with_trim(2 * TRIM_WAIT_MAX) == []
     process.resident = START + 100 * MB
@@ -75,6 +77,16 @@ def test_the_least_that_it_ever_was_is_the_measure(monkeypatch: pytest.MonkeyPat
     assert process.calls_with_trim(1) == []
     process.resident = START - 20 * MB + TRIM_BYTES_MIN
     assert process.calls_with_trim(1) == [0]
+
+
+def test_once_a_flood_is_over_it_is_given_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch)
+    process.resident = START + 100 * MB
+    process.calls_with_trim(200)
+    process.is_idle = True
+    trimming = process.calls_with_trim(40)
+    assert trimming[:3] == [IDLE_CALLS - 1, IDLE_CALLS + 1, IDLE_CALLS + 5]
+    assert len(process.calls_with_trim(1000)) <= 1000 // TRIM_WAIT_MAX + 2
 
 
 def test_where_the_system_cannot_be_asked_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

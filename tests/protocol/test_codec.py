@@ -17,6 +17,7 @@ from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
 from tests.protocol import generated, recorded
 
+from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol import codec
 from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
@@ -228,3 +229,18 @@ def test_mutated_frames_are_refused_or_understood(
 @given(st.sampled_from(recorded.kinds()), st.binary(max_size=200))
 def test_random_bodies_are_refused_or_understood(row: recorded.Recorded, tail: bytes) -> None:
     _decode(row, row.frame[:8] + tail)
+
+
+@pytest.mark.parametrize("names", [["n"] * 5000, [f"topic-{number}" for number in range(5000)]])
+def test_more_elements_than_allowed_are_refused_before_they_are_read(names: list[str]) -> None:
+    message = Message(topics=[Message(name=name) for name in names])
+    body = codec.encode_body(ApiKey.METADATA, 9, message, response=False)
+    steps = codec.decode_request_in_steps(ApiKey.METADATA, 9, body, elements_max=4999)
+    with pytest.raises(InvalidRequest, match="more than 4999 elements"):
+        assert len(list(steps)) <= 2
+    allowed = codec.decode_request_in_steps(ApiKey.METADATA, 9, body, elements_max=5000)
+    for _ in range(5000):
+        next(allowed)
+    found, count = at_once(allowed)
+    assert count == 5000
+    assert [topic.name for topic in found.topics] == names

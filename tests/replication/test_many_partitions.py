@@ -209,7 +209,8 @@ def test_unknown_partitions_are_looked_at_again_at_the_end_of_the_wait() -> None
             cluster.partitions = list(range(COUNT))
             await cluster.announce()
             assert not outcome.done()
-            result = await outcome
+            result = _finish(await outcome)
             assert {p.error for p in result.partitions} == {ErrorCode.NONE}
+            assert sum(p.size > 0 for p in result.partitions) == 1
 
     run(main())

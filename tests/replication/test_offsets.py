@@ -7,6 +7,7 @@ import asyncio
 from tests.replication.support import T0, WALL_MS, Cluster, code, settle
 from tests.virtual_time import run
 
+from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode
 from barnabas.replication.truncation import EpochEnd
 from barnabas.storage.config import LogConfig
@@ -93,20 +94,20 @@ def test_delete_records_checks() -> None:
             await cluster.announce()
             await cluster.produced("a")
             manager = cluster.nodes[1].manager
-            assert (await manager.delete_records([(T0, -2)], 10))[0].error == (
+            assert (await at_once(manager.delete_records([(T0, -2)], 10)))[0].error == (
                 ErrorCode.OFFSET_OUT_OF_RANGE
             )
             cluster.isolate(2)
-            slow = await manager.delete_records([(T0, -1)], 100)
+            slow = await at_once(manager.delete_records([(T0, -1)], 100))
             assert slow[0].error == ErrorCode.REQUEST_TIMED_OUT
             cluster.configs.config = LogConfig(cleanup_policy=("compact",))
             log = cluster.nodes[1].partition.log
             assert log is not None
             log.config = cluster.configs.config
-            assert (await manager.delete_records([(T0, 1)], 10))[0].error == (
+            assert (await at_once(manager.delete_records([(T0, 1)], 10)))[0].error == (
                 ErrorCode.POLICY_VIOLATION
             )
-            other = await cluster.nodes[2].manager.delete_records([(T0, 1)], 10)
+            other = await at_once(cluster.nodes[2].manager.delete_records([(T0, 1)], 10))
             assert other[0].error == ErrorCode.NOT_LEADER_OR_FOLLOWER
             await settle()
 

@@ -7,6 +7,7 @@ import asyncio
 from tests.replication.support import T0, Cluster, records, settle
 from tests.virtual_time import run
 
+from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode
 from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink
@@ -346,13 +347,13 @@ def test_deleted_records_reach_followers() -> None:
             for i in range(4):
                 await cluster.produced(f"v{i}")
             leader = cluster.nodes[1].manager
-            results = await leader.delete_records([(T0, 3)], 5000)
+            results = await at_once(leader.delete_records([(T0, 3)], 5000))
             assert results[0].error == ErrorCode.NONE
             assert results[0].low_watermark == 3
             for node in cluster.nodes.values():
                 assert node.partition.log is not None
                 assert node.partition.log.log_start_offset == 3
-            bad = await leader.delete_records([(T0, 9)], 5000)
+            bad = await at_once(leader.delete_records([(T0, 9)], 5000))
             assert bad[0].error == ErrorCode.OFFSET_OUT_OF_RANGE
 
     run(main())
@@ -370,7 +371,7 @@ def test_a_follower_below_the_leaders_start_begins_anew() -> None:
             await cluster.announce(1, 2)
             for i in range(4):
                 await cluster.produced(f"v{i}")
-            results = await cluster.nodes[1].manager.delete_records([(T0, 4)], 5000)
+            results = await at_once(cluster.nodes[1].manager.delete_records([(T0, 4)], 5000))
             assert results[0].error == ErrorCode.NONE
             cluster.heal()
             cluster.alive[3] = None

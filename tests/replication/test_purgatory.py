@@ -7,8 +7,10 @@ import asyncio
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.pace import PacedCalls
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce, OffsetQueue
 from barnabas.replication.results import ProduceResult
+from barnabas.seams import no_time_passes
 
 
 class Item:
@@ -24,7 +26,7 @@ class Item:
 def test_deadlines_expire_in_order_and_never_early() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        wheel = DeadlineWheel(loop)
+        wheel = DeadlineWheel(loop, PacedCalls(loop.call_soon, no_time_passes))
         expired: list[tuple[float, int]] = []
         start_ms = int(loop.time() * 1000)
         items = {}
@@ -48,7 +50,7 @@ def test_deadlines_expire_in_order_and_never_early() -> None:
 def test_finished_items_cost_no_wake_up() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        wheel = DeadlineWheel(loop)
+        wheel = DeadlineWheel(loop, PacedCalls(loop.call_soon, no_time_passes))
         expired: list[tuple[float, int]] = []
         now_ms = int(loop.time() * 1000)
         for i in range(10_000):
@@ -76,7 +78,7 @@ def produce(loop: asyncio.AbstractEventLoop, wheel: DeadlineWheel, parts: int) -
 def test_a_produce_is_complete_with_its_last_part() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        wheel = DeadlineWheel(loop)
+        wheel = DeadlineWheel(loop, PacedCalls(loop.call_soon, no_time_passes))
         one = produce(loop, wheel, 3)
         one.decide(1, ErrorCode.NONE)
         one.decide(1, ErrorCode.NONE)
@@ -97,7 +99,7 @@ def test_a_produce_is_complete_with_its_last_part() -> None:
 def test_queues_complete_in_offset_order_whatever_the_order_of_arrival() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        wheel = DeadlineWheel(loop)
+        wheel = DeadlineWheel(loop, PacedCalls(loop.call_soon, no_time_passes))
         queue = OffsetQueue()
         made = {offset: produce(loop, wheel, 1) for offset in (5, 9, 7, 9, 3)}
         for offset in (5, 9, 7, 3):
@@ -112,7 +114,7 @@ def test_queues_complete_in_offset_order_whatever_the_order_of_arrival() -> None
 def test_what_timed_out_does_not_pile_up() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        wheel = DeadlineWheel(loop)
+        wheel = DeadlineWheel(loop, PacedCalls(loop.call_soon, no_time_passes))
         queue = OffsetQueue()
         for offset in range(100):
             one = produce(loop, wheel, 1)

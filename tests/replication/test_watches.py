@@ -7,8 +7,10 @@ import asyncio
 from tests.replication.support import settle
 from tests.virtual_time import run
 
+from barnabas.pace import PacedCalls
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.watches import FetchWatch, PartitionWatches
+from barnabas.seams import no_time_passes
 from barnabas.types import TopicPartition
 
 
@@ -19,6 +21,10 @@ class Place:
         self.topic_partition = TopicPartition("t", number)
         self.silent: list[tuple[int, int]] = []
         self.watches = PartitionWatches(lambda *fetch: self.silent.append(fetch))
+
+
+def wakes() -> PacedCalls:
+    return PacedCalls(asyncio.get_running_loop().call_soon, no_time_passes)
 
 
 def position() -> SessionPartition:
@@ -41,7 +47,7 @@ def test_one_wake_up_a_turn_and_only_when_it_may_be_enough() -> None:
             raise AssertionError
 
     async def main() -> None:
-        watch = FetchWatch(asyncio.get_running_loop(), 2)
+        watch = FetchWatch(wakes(), 2)
         watch.wake(force=True)
         watch.parked = Parked()
         watch.bytes_seen = 50
@@ -64,7 +70,7 @@ def test_one_wake_up_a_turn_and_only_when_it_may_be_enough() -> None:
 
 def test_a_position_is_watched_where_its_partition_is_and_nowhere_else() -> None:
     async def main() -> None:
-        watch, mine = FetchWatch(asyncio.get_running_loop(), -1), position()
+        watch, mine = FetchWatch(wakes(), -1), position()
         here, there = Place(0), Place(1)
         watch.move(mine, here, to_log_end=False)
         watch.move(mine, there, to_log_end=False)
@@ -84,8 +90,8 @@ def test_a_position_is_watched_where_its_partition_is_and_nowhere_else() -> None
 
 def test_a_follower_that_was_silent_is_told_of_once() -> None:
     async def main() -> None:
-        watch, place = FetchWatch(asyncio.get_running_loop(), 2), Place(0)
-        consumer = FetchWatch(asyncio.get_running_loop(), -1)
+        watch, place = FetchWatch(wakes(), 2), Place(0)
+        consumer = FetchWatch(wakes(), -1)
         watch.move(position(), place, to_log_end=True)
         consumer.move(position(), place, to_log_end=True)
         watch.last_fetch_ms = 40

@@ -63,7 +63,7 @@ def _single(
     write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID
     result: ErrorCode | Errors | asyncio.Future[ErrorCode]
     if is_allowed(services, request, write, kind, transactional_id):
-        result = _add(
+        result = yield from _add(
             services,
             transactional_id,
             decoded.v3_and_below_producer_id,
@@ -102,7 +102,9 @@ async def _batched(
         if transaction.verify_only:
             found = services.transactions.verify(*producer, partitions)
         else:
-            found = _add(services, *producer, partitions, EVERYTHING)
+            found = await request.in_turns_if_long(
+                _add(services, *producer, partitions, EVERYTHING)
+            )
         results.append((transaction, partitions, found))
     answers = []
     for transaction, partitions, found in results:
@@ -129,25 +131,32 @@ def _add(
     epoch: int,
     partitions: list[TopicPartition],
     writable: Container[str],
-) -> ErrorCode | Errors | asyncio.Future[ErrorCode]:
+) -> Steps[ErrorCode | Errors | asyncio.Future[ErrorCode]]:
     """One error for all partitions, or one for each."""
-    denied = [p for p in partitions if p.topic not in writable]
-    unknown = [p for p in partitions if p.topic in writable and p not in services.metadata]
-    if denied or unknown:
-        errors = dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED)
-        errors.update(dict.fromkeys(denied, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
-        errors.update(dict.fromkeys(unknown, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+    errors: dict[TopicPartition, ErrorCode] = {}
+    are_good = True
+    for partition in partitions:
+        yield 1
+        error = ErrorCode.OPERATION_NOT_ATTEMPTED
+        if partition.topic not in writable:
+            error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        elif partition not in services.metadata:
+            error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        errors[partition] = error
+        are_good = are_good and error is ErrorCode.OPERATION_NOT_ATTEMPTED
+    if not are_good:
         return errors
     return services.transactions.add_partitions(transactional_id, producer_id, epoch, partitions)
 
 
 def _partitions(topics: Any) -> Steps[list[TopicPartition]]:
-    partitions = []
+    """Each once."""
+    partitions: dict[TopicPartition, None] = {}
     for topic in topics:
         for number in topic.partitions:
-            partitions.append(TopicPartition(topic.name, number))
+            partitions[TopicPartition(topic.name, number)] = None
             yield 1
-    return partitions
+    return list(partitions)
 
 
 def _topics(topics: Any, errors: Errors) -> Steps[list[AddPartitionsToTxnResponse.TopicResult]]:

@@ -66,7 +66,7 @@ async def _grow_all(services: Services, request: Request) -> Pieces:
         except KafkaError as error:
             result.error_code = error.code
             result.error_message = error.message or None
-    await _wait(services, totals, results, decoded.timeout)
+    await request.while_asked(_wait(services, totals, results, decoded.timeout))
     message = CreatePartitionsResponse(throttle_time=0, results=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
 

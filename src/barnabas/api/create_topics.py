@@ -63,7 +63,7 @@ async def _create_all(services: Services, request: Request) -> Pieces:
             results[place_in_answer] = result
     answered = [result for result in results if result is not None]
     if placed and not decoded.validate_only:
-        await _wait(services, placed, answered, decoded.timeout)
+        await request.while_asked(_wait(services, placed, answered, decoded.timeout))
     _hide_settings(shown, (r for r in answered if r.error_code == ErrorCode.NONE))
     return await request.in_turns(
         request.answer_in_steps(CreateTopicsResponse(throttle_time=0, topics=answered))

@@ -40,7 +40,7 @@ def _delete(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
                 error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
                 refused.append(DeleteRecordsResult(name, error, NO_OFFSET))
             yield 1
-    outcome = services.replicas.delete_records(list(targets.items()), decoded.timeout)
+    outcome = yield from services.replicas.delete_records(list(targets.items()), decoded.timeout)
 
     def answer(results: list[DeleteRecordsResult]) -> Pieces | Steps[Pieces]:
         return request.worked_out(_answer(request, [*results, *refused]))

@@ -70,7 +70,7 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             await services.in_zookeeper(marking)
         except KafkaError as error:
             result.error_code = error.code
-    await _wait(services, results, decoded.timeout)
+    await request.while_asked(_wait(services, results, decoded.timeout))
     message = DeleteTopicsResponse(throttle_time=0, responses=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
 

@@ -45,7 +45,7 @@ async def _elect(services: Services, request: Request) -> Pieces:
         return _answer(request, dict.fromkeys(asked, error))
     if decoded.topic_partitions is None:
         results = {tp: result for tp, result in results.items() if not _is_unneeded(result)}
-    return _answer(request, await _shown(services, results, decoded.timeout))
+    return _answer(request, await request.while_asked(_shown(services, results, decoded.timeout)))
 
 
 def _partitions(services: Services, decoded: ElectLeadersRequest) -> tuple[TopicPartition, ...]:

@@ -15,7 +15,6 @@ from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.throttling import fetch_throttle_ms
-from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.limits import PARTITIONS_AT_ONCE
@@ -33,7 +32,7 @@ from barnabas.protocol.fetch import (
 from barnabas.protocol.produce import NodeEndpoint
 from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED, FetchParams
 from barnabas.replication.fetch_session import SessionPartition
-from barnabas.replication.results import FetchedPartition, FetchResult
+from barnabas.replication.results import Fetched, FetchedPartition, FetchResult
 from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
 NODE_ENDPOINTS_FROM_VERSION = 16
@@ -70,18 +69,32 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _when(
-    services: Services, request: Request, outcome: FetchResult | asyncio.Future[FetchResult]
+    services: Services, request: Request, outcome: Fetched | asyncio.Future[Fetched]
 ) -> Pieces | Steps[Pieces] | Promise:
-    return when(
-        outcome,
-        lambda result: _sent(
-            services,
-            request,
-            result,
-            _answer(services, request, _for_old(services, request, result)),
-        ),
-        given_up=outcome.cancel if isinstance(outcome, asyncio.Future) else None,
-    )
+    if not isinstance(outcome, asyncio.Future):
+        return _made(services, request, outcome)
+    return Promise(outcome, lambda result: _made(services, request, result), outcome.cancel)
+
+
+def _made(services: Services, request: Request, result: Fetched) -> Pieces | Steps[Pieces]:
+    """The answer of a fetch that did not wait any longer, or not at all."""
+    if isinstance(result, FetchResult) and len(result.partitions) <= PARTITIONS_AT_ONCE:
+        old = _for_old(services, request, result)
+        return _sent(services, request, old, _answer(services, request, old))
+    return _made_in_steps(services, request, result)
+
+
+def _made_in_steps(services: Services, request: Request, result: Fetched) -> Steps[Pieces]:
+    if not isinstance(result, FetchResult):
+        result = yield from result
+    answers, size = services.replicas.context.answers, sum(f.size for f in result.partitions)
+    answers.held += size
+    try:
+        old = _for_old(services, request, result)
+        pieces = yield from _answer_in_steps(services, request, old)
+        return _sent(services, request, old, pieces)
+    finally:
+        answers.held -= size
 
 
 def _restrict(services: Services, request: Request, params: FetchParams) -> None:
@@ -156,14 +169,7 @@ def _in_steps(
     outcome = yield from services.replicas.fetch_in_steps(params)
     if isinstance(outcome, asyncio.Future):
         return _when(services, request, outcome)
-    answers, size = services.replicas.context.answers, sum(f.size for f in outcome.partitions)
-    answers.held += size
-    try:
-        old = _for_old(services, request, outcome)
-        pieces = yield from _answer_in_steps(services, request, old)
-        return _sent(services, request, outcome, pieces)
-    finally:
-        answers.held -= size
+    return (yield from _made_in_steps(services, request, outcome))
 
 
 def _refuse_all(request: Request) -> Pieces:

@@ -12,8 +12,8 @@ Who may not describe a topic is not told whether there is one of its name; of an
 from __future__ import annotations
 
 import uuid
-from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Container, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from barnabas.api.access import (
     EVERYTHING,
@@ -24,7 +24,7 @@ from barnabas.api.access import (
     operations,
 )
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Request, Steps, each
+from barnabas.api.request import Answer, Pieces, Request, Steps, at_once, each
 from barnabas.api.services import Services
 from barnabas.api.throttling import mutation_charge
 from barnabas.api.topic_creation import auto_create
@@ -41,9 +41,13 @@ from barnabas.types import NO_LEADER
 FIRST_UPDATE_TIMEOUT_MS = 10_000
 SMALL = 32
 """So many topics, and as many partitions of them, are answered at once."""
+MANY = 512
+"""More names or ids than these are looked at in steps, so many in each."""
 IDS_FROM_VERSION = 12
 _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
 """Refusals of a creation whose client does well to ask again."""
+
+Topics: TypeAlias = "Sequence[MetadataRequest.Topic]"
 
 
 @serves(
@@ -59,9 +63,11 @@ def handle(services: Services, request: Request) -> Answer:
     """At once when nothing has to be created or waited for."""
     decoded = request.decode(MetadataRequest)
     listener, version = request.listener, request.api_version
-    if not _is_sound(decoded, version):
-        return request.answer_in_steps(_refusal(decoded))
-    wanted = _wanted(services, request, decoded)
+    if decoded.topics is not None and len(decoded.topics) > MANY:
+        return _many(services, request, decoded)
+    if not _is_sound(decoded.topics or (), version):
+        return request.answer(_refusal(at_once(_refused_topics(decoded.topics or ()))))
+    wanted = _wanted(services, request, decoded, decoded.topics)
     if (
         services.metadata.controller_id is None
         or _to_create(services, decoded, wanted)
@@ -92,14 +98,37 @@ def _is_small(services: Services, wanted: _Wanted) -> bool:
     return count <= 2 * SMALL
 
 
+def _many(
+    services: Services, request: Request, decoded: MetadataRequest
+) -> Steps[Pieces | Coroutine[Any, Any, Pieces]]:
+    topics = decoded.topics or ()
+    if not (yield from _are_sound(topics, request.api_version)):
+        refused = yield from _refused_topics(topics)
+        return (yield from request.answer_in_steps(_refusal(refused)))
+    wanted = yield from _all_wanted(services, request, decoded)
+    missing = yield from _all_to_create(services, decoded, wanted)
+    there = yield from _there(services, wanted.names)
+    if (
+        services.metadata.controller_id is None
+        or missing
+        or services.neighbours.awaited(_leaders(services, there))
+        or services.neighbours.unconfirmed(_leaders(services, there))
+    ):
+        return _later(services, request, decoded)
+    return (yield from _answer(services, request, decoded, wanted, {}))
+
+
 async def _later(services: Services, request: Request, decoded: MetadataRequest) -> Pieces:
     await services.metadata_shows(
         lambda: services.metadata.controller_id is not None, FIRST_UPDATE_TIMEOUT_MS
     )
     errors: dict[str, ErrorCode] = {}
-    wanted = _wanted(services, request, decoded)
+    wanted = await request.in_turns(_all_wanted(services, request, decoded))
     charge = mutation_charge(services, request, strict=False, told=False)
-    for name in _to_create(services, decoded, wanted):
+    missing = await request.in_turns(_all_to_create(services, decoded, wanted))
+    for position, name in enumerate(missing):
+        if position:
+            await request.give_way()  # and no more of them once who asks has gone
         try:
             await auto_create(services, name, charge)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
@@ -107,19 +136,28 @@ async def _later(services: Services, request: Request, decoded: MetadataRequest)
             errors[name] = error.code
             if error.code in _SHORTLY_THERE:
                 errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
-    await services.neighbours.confirm(_asked_leaders(services, wanted))
-    await services.neighbours.successors(lambda: _leaders(services, wanted.names))
-    wanted = _wanted(services, request, decoded)
+    there = await request.in_turns(_there(services, wanted.names))
+    if not wanted.is_all:
+        await services.neighbours.confirm(_leaders(services, there))
+    await services.neighbours.successors(lambda: _leaders(services, there))
+    wanted = await request.in_turns(_all_wanted(services, request, decoded))
     return await request.in_turns(_answer(services, request, decoded, wanted, errors))
 
 
-def _is_sound(decoded: MetadataRequest, version: int) -> bool:
+def _is_sound(topics: Topics, version: int) -> bool:
     """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only. There
     each has an id or a name."""
-    topics = decoded.topics or ()
     if version >= IDS_FROM_VERSION:
         return all(topic.name is not None or topic.topic_id is not None for topic in topics)
     return all(t.name is not None and t.topic_id is None for t in topics)
+
+
+def _are_sound(topics: Topics, version: int) -> Steps[bool]:
+    for start in range(0, len(topics), MANY):
+        yield 1
+        if not _is_sound(topics[start : start + MANY], version):
+            return False
+    return True
 
 
 class _Wanted(NamedTuple):
@@ -131,9 +169,11 @@ class _Wanted(NamedTuple):
     """Named, but not to be described, or not to be created; of all topics they are left out."""
 
 
-def _wanted(services: Services, request: Request, decoded: MetadataRequest) -> _Wanted:
+def _wanted(
+    services: Services, request: Request, decoded: MetadataRequest, topics: Topics | None
+) -> _Wanted:
     """What is asked for, as far as its sender may have it described."""
-    asked = _asked(services, decoded, request.api_version)
+    asked = _asked(services, topics, request.api_version)
     if services.authorizer is None:
         return asked
     operation, kind = AclOperation.DESCRIBE, ResourceType.TOPIC
@@ -149,14 +189,37 @@ def _wanted(services: Services, request: Request, decoded: MetadataRequest) -> _
     return wanted if asked.is_all else wanted._replace(denied=denied)
 
 
-def _asked(services: Services, decoded: MetadataRequest, version: int) -> _Wanted:
+def _all_wanted(services: Services, request: Request, decoded: MetadataRequest) -> Steps[_Wanted]:
+    """The same, in steps."""
+    topics = decoded.topics
+    if topics is None or len(topics) <= MANY:
+        return _wanted(services, request, decoded, topics)
+    by_id = False
+    names: dict[str, None] = {}
+    unknown_ids: dict[uuid.UUID, None] = {}
+    denied: dict[str, None] = {}
+    for start in range(0, len(topics), MANY):
+        yield 1
+        part = _wanted(services, request, decoded, topics[start : start + MANY])
+        if by_id and not part.by_id:
+            continue
+        if part.by_id and not by_id:
+            by_id = True
+            names, denied = {}, {}
+        names.update(dict.fromkeys(part.names))
+        unknown_ids.update(dict.fromkeys(part.unknown_ids))
+        denied.update(dict.fromkeys(part.denied))
+    return _Wanted(list(names), list(unknown_ids), by_id, False, list(denied))
+
+
+def _asked(services: Services, topics: Topics | None, version: int) -> _Wanted:
     """Each topic once. If one is asked for by id, those asked for by name are passed over."""
     cache = services.metadata
-    if decoded.topics is None or (version == 0 and not decoded.topics):
+    if topics is None or (version == 0 and not topics):
         return _Wanted(cache.topics(), [], False, True, [])
-    ids = [i for t in decoded.topics if (i := t.topic_id) is not None]
+    ids = [i for t in topics if (i := t.topic_id) is not None]
     if not ids:
-        names = dict.fromkeys(t.name for t in decoded.topics if t.name is not None)
+        names = dict.fromkeys(t.name for t in topics if t.name is not None)
         return _Wanted(list(names), [], False, False, [])
     found = {topic_id: cache.topic_name(topic_id) for topic_id in ids}
     return _Wanted(
@@ -175,6 +238,27 @@ def _to_create(services: Services, decoded: MetadataRequest, wanted: _Wanted) ->
     if not services.config.flag("auto.create.topics.enable"):
         return []
     return [name for name in wanted.names if services.metadata.partitions(name) is None]
+
+
+def _all_to_create(
+    services: Services, decoded: MetadataRequest, wanted: _Wanted
+) -> Steps[list[str]]:
+    found: list[str] = []
+    for start in range(0, len(wanted.names), MANY):
+        some = wanted._replace(names=wanted.names[start : start + MANY])
+        found += _to_create(services, decoded, some)
+        yield 1
+    return found
+
+
+def _there(services: Services, names: list[str]) -> Steps[list[str]]:
+    """Those that are topics."""
+    found: list[str] = []
+    for start in range(0, len(names), MANY):
+        some = names[start : start + MANY]
+        found += [name for name in some if services.metadata.partitions(name) is not None]
+        yield 1
+    return found
 
 
 def _creatable(services: Services, request: Request) -> Container[str]:
@@ -250,17 +334,18 @@ def _denied(services: Services, wanted: _Wanted) -> list[MetadataResponse.Topic]
     return [_unknown(error, None, services.metadata.topic_id(name)) for name in wanted.denied]
 
 
-def _refusal(decoded: MetadataRequest) -> MetadataResponse:
+def _refused_topics(topics: Topics) -> Steps[list[MetadataResponse.Topic]]:
+    return each(topics, lambda t: _unknown(ErrorCode.INVALID_REQUEST, t.name or "", t.topic_id))
+
+
+def _refusal(topics: list[MetadataResponse.Topic]) -> MetadataResponse:
     """Every topic refused, as the original does with a request that it cannot make sense of."""
     return MetadataResponse(
         throttle_time=0,
         brokers=[],
         cluster_id=None,
         controller_id=-1,
-        topics=[
-            _unknown(ErrorCode.INVALID_REQUEST, t.name or "", t.topic_id)
-            for t in decoded.topics or ()
-        ],
+        topics=topics,
         cluster_authorized_operations=NOT_ASKED,
     )
 

@@ -53,7 +53,7 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
     offsets, errors = yield from to_commit(services, decoded.topics, readable, now_ms, expire_ms)
     if not offsets:
         return (yield from _answer(request, decoded, errors))
-    result = services.groups.offsets.commit(
+    result = yield from services.groups.offsets.commit(
         CommitRequest(
             group_id=decoded.group_id,
             member_id=decoded.member_id,

@@ -113,24 +113,27 @@ def _fetch(
         member_id=asked.member_id,
         member_epoch=asked.member_epoch,
     )
-    names = yield from _names(asked)
+    named = yield from _names(asked)
+    nothing, denied = CommittedOffset(-1), ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    found: list[FetchedOffset] = []
     hidden: list[FetchedOffset] = []
-    if names is not None:
-        nothing, error_code = CommittedOffset(-1), ErrorCode.TOPIC_AUTHORIZATION_FAILED
-        hidden = [
-            FetchedOffset(partition=name, value=nothing, error=error_code)
-            for name in names
-            if name.topic not in described
-        ]
-        names = [name for name in names if name.topic in described]
     try:
-        found = fetch(names[:NAMES_AT_ONCE] if names is not None else None)
-        for start in range(NAMES_AT_ONCE, len(names or ()), NAMES_AT_ONCE):
-            yield 1
-            found += fetch((names or [])[start : start + NAMES_AT_ONCE])
+        found += fetch(())
+        names = services.groups.offsets.committed(group_id) if named is None else named
+        for start in range(0, len(names), NAMES_AT_ONCE):
+            if start:
+                yield 1
+            some = names[start : start + NAMES_AT_ONCE]
+            found += fetch([name for name in some if name.topic in described])
+            if named is not None:
+                hidden += [
+                    FetchedOffset(partition=name, value=nothing, error=denied)
+                    for name in some
+                    if name.topic not in described
+                ]
     except KafkaError as error:
         return error.code, []
-    return ErrorCode.NONE, [f for f in found if f.partition.topic in described] + hidden
+    return ErrorCode.NONE, found + hidden
 
 
 class _MakePartition(Protocol[P_co]):

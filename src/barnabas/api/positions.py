@@ -30,9 +30,9 @@ def to_commit(
     now_ms: int,
     expire_ms: int | None = None,
 ) -> Steps[tuple[Positions, Errors]]:
-    """The positions that a request brings, and the partitions among them that may not be read, or
-    do not exist."""
-    positions: Positions = []
+    """The positions that a request brings, the last of each partition, and the partitions among
+    them that may not be read, or do not exist."""
+    positions: dict[TopicPartition, CommittedOffset] = {}
     errors: Errors = {}
     for topic in topics:
         for partition in topic.partitions:
@@ -44,15 +44,14 @@ def to_commit(
             if name not in services.metadata:
                 errors[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
                 continue
-            position = CommittedOffset(
+            positions[name] = CommittedOffset(
                 partition.committed_offset,
                 partition.committed_leader_epoch,
                 partition.committed_metadata or "",
                 now_ms,
                 expire_ms,
             )
-            positions.append((name, position))
-    return positions, errors
+    return list(positions.items()), errors
 
 
 class _Named(Protocol):

@@ -55,10 +55,10 @@ class Promise:
 Answer: TypeAlias = (
     "Pieces | Promise | Coroutine[Any, Any, Pieces]"
     " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Steps[Pieces] | Promise]"
-    " | Steps[Pieces | Steps[Pieces] | Promise | None] | None"
+    " | Steps[Pieces | Steps[Pieces] | Promise | Coroutine[Any, Any, Pieces] | None] | None"
 )
 """What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
-(acks=0). Steps may also end with a promise. Answers leave a connection in the order of its
+(acks=0). Steps may also end with any of these. Answers leave a connection in the order of its
 requests, whatever their form."""
 
 
@@ -88,6 +88,10 @@ class Runner(Protocol):
 
     def mute(self, seconds: float, /) -> None:
         """Serve nothing that follows for so long."""
+        ...
+
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the client is not there any more."""
         ...
 
 
@@ -170,6 +174,21 @@ class Request:
         if len(self.frame) <= limits.STEPPED_FRAME_BYTES:
             return at_once(steps)
         return await self.in_turns(steps)
+
+    async def while_asked(self, wait: Coroutine[Any, Any, T]) -> T:
+        """For coroutines: what is waited for, as long as the client is there; then CancelledError,
+        as ``in_turns``. Only for what has no effect if it is left."""
+        if self.line is None:
+            return await wait
+        gone = self.line.gone()
+        waiting = asyncio.get_running_loop().create_task(wait)
+        try:
+            await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise asyncio.CancelledError
+            return waiting.result()
+        finally:
+            waiting.cancel()
 
     async def give_way(self) -> None:
         """For coroutines: let other connections be served."""

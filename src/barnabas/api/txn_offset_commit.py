@@ -97,18 +97,17 @@ async def _append(
             # Clients repeat this one without looking for another coordinator.
             code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         return {name: OFFSET_ERRORS.get(code, code) for name, _ in offsets}
-    result = services.groups.offsets.commit(
-        CommitRequest(
-            group_id=decoded.group_id,
-            member_id=decoded.member_id,
-            instance_id=decoded.group_instance_id,
-            generation=decoded.generation_id,
-            offsets=offsets,
-            producer_id=decoded.producer_id,
-            producer_epoch=decoded.producer_epoch,
-            transaction=transaction,
-        )
+    commit = CommitRequest(
+        group_id=decoded.group_id,
+        member_id=decoded.member_id,
+        instance_id=decoded.group_instance_id,
+        generation=decoded.generation_id,
+        offsets=offsets,
+        producer_id=decoded.producer_id,
+        producer_epoch=decoded.producer_epoch,
+        transaction=transaction,
     )
+    result = await request.in_turns_if_long(services.groups.offsets.commit(commit))
     return result if isinstance(result, dict) else await result
 
 

@@ -103,6 +103,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
+        self._unsent_bytes = 0
         self._count_debt()
         self.go_on()
 
@@ -310,8 +311,10 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         works, self._works = self._works, deque()
         for work in works:
             work.give_up()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         self._turns.long_done(self)
-        self._request_bytes = self._ready_bytes = 0
+        self._request_bytes = self._ready_bytes = self._unsent_bytes = 0
         self._frames = FrameBuffer(0, self._server.staging)
 
     def close(self) -> None:

@@ -122,10 +122,15 @@ class Exchange(Line):
         self._client_host = ""
         self._writing_paused = False
         self._closing = False
+        self._gone: asyncio.Future[None] | None = None
+        """Of those who wait for something else and want to hear of the end."""
         self._request_bytes = 0
         """Of requests that wait for their answers."""
         self._ready_bytes = 0
         """Of answers that are ready and not written yet."""
+        self._unsent_bytes = 0
+        """Of answers that the transport has taken since it was last nearly empty: however much of
+        them is sent, it may hold all of them until their last byte is."""
         self.held = 0
         """Bytes of requests in memory, as the server counts them."""
         self.debt = 0
@@ -138,6 +143,8 @@ class Exchange(Line):
         """Until when it is muted."""
         self.stalled = 0
         """How many seconds long nothing of the debt was taken."""
+        self._seen_unsent = 0
+        """What the transport had to send when that was last looked at."""
 
     def close(self) -> None:
         """Send what is buffered, then close."""
@@ -355,6 +362,14 @@ class Exchange(Line):
         self._turns.arrived(self)
         return future
 
+    def gone(self) -> asyncio.Future[None]:
+        """Done when this connection has ended."""
+        if self._gone is None:
+            self._gone = self._server.loop.create_future()
+            if self._closing:
+                self._gone.set_result(None)
+        return self._gone
+
     def _work(self, until: float) -> bool:
         """Go on with the first of the long work; whether it has come to its end."""
         work, clock = self._works[0], self._turns.clock
@@ -447,6 +462,8 @@ class Exchange(Line):
             self._transport.write(b"".join(pieces))
         else:
             self._transport.writelines(pieces)
+        if self._writing_paused:
+            self._unsent_bytes += sum(map(len, pieces))
 
     def _is_next_ready(self) -> bool:
         """Whether the oldest request has its answer; it is handled if it waited for its turn.
@@ -460,16 +477,19 @@ class Exchange(Line):
     def _count_debt(self) -> None:
         """Tell the server what this connection owes, if it is more than a little."""
         debt = self._ready_bytes
-        if self._writing_paused and self._transport is not None:
-            debt += self._transport.get_write_buffer_size()
+        if self._writing_paused:
+            debt += self._unsent_bytes
         if debt != self.debt:
             self._server.count_debt(cast("ClientConnection", self), debt)
 
     def check_debt(self) -> None:
         """Once a second: is what it owes being taken?"""
-        before = self.debt
+        before = self._seen_unsent
         self._count_debt()
-        self.stalled = self.stalled + 1 if self.debt >= before > 0 else 0
+        self._seen_unsent = self._ready_bytes
+        if self._writing_paused and self._transport is not None:
+            self._seen_unsent += self._transport.get_write_buffer_size()
+        self.stalled = self.stalled + 1 if self._seen_unsent >= before > 0 else 0
 
     # Faults
 

@@ -29,8 +29,12 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
 TRIM_BYTES_MIN = 8 * 1024 * 1024
-TRIM_WAIT_MAX = 16
+TRIM_WAIT_MAX = 80
 """In calls of ``give_back``."""
+IDLE_CPU_SHARE = 0.25
+"""A process that uses less of a core has time to give memory back."""
+IDLE_CALLS = 2
+"""In a row, after something else: then the flood is over."""
 
 
 class SystemClock:
@@ -62,21 +66,32 @@ class FreedMemory:
     def __init__(self) -> None:
         self._wait = 0
         self._waited = 0
+        self._seen = (time.monotonic(), time.process_time())
+        self._idle = 0
+        """Calls in a row between which the process did little."""
         self._least = resident_bytes()
         libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
         self._trim = getattr(libc, "malloc_trim", None)
 
     def give_back(self) -> None:
-        """Trim if there is much more than there was once; more and more rarely while it stays: what
-        is trimmed amidst a flood is not yet what can be given back after it."""
+        """Every second. Trim if there is much more than there was once; more and more rarely while
+        it stays: what is trimmed amidst a flood is not yet what can be given back after it. So
+        when the flood is over it begins anew."""
         resident = resident_bytes()
         self._least = min(self._least, resident)
         self._waited += 1
+        self._idle = self._idle + 1 if self._is_idle() else 0
+        if self._idle == IDLE_CALLS:
+            self._wait = 0
         if self._trim is None or resident < self._least + TRIM_BYTES_MIN:
             self._wait = max(0, self._wait - 1)
         elif self._waited > self._wait:
             self._trim(0)
             self._wait, self._waited = min(2 * self._wait + 1, TRIM_WAIT_MAX), 0
+
+    def _is_idle(self) -> bool:
+        seen, self._seen = self._seen, (time.monotonic(), time.process_time())
+        return self._seen[1] - seen[1] < IDLE_CPU_SHARE * (self._seen[0] - seen[0])
 
 
 def resident_bytes() -> int:

@@ -215,8 +215,11 @@ class NetworkServer:
     def must_wait(self, connection: ClientConnection) -> bool:
         """Whether the connection may not be read because requests hold too much memory. The oldest
         unfinished frames are always read on, so that there is an end to them; also to those whose
-        client has gone, which only a read tells."""
-        if not self.requests.is_full or not connection.held:
+        client has gone, which only a read tells. Other brokers have a reserve beyond the bound."""
+        requests = self.requests
+        if not requests.is_full or not connection.held:
+            return False
+        if connection.is_first and requests.held < requests.bytes_max + requests.reserve:
             return False
         if connection in islice(self._unfinished, READ_ON):
             return False
@@ -328,8 +331,8 @@ class NetworkServer:
                 self._check_debtors()
                 self._end_stuck_frames(now)
                 self._end_closing(now)
-            if checks % 50 == 0:
                 self._env.give_memory_back()
+            if checks % 50 == 0:
                 self._close_idle(now)
 
     def _end_closing(self, now: float) -> None:

@@ -110,7 +110,8 @@ def decode_request_in_steps(
     """``decode_request`` as a generator that pauses after each element of an array; the body, and
     the number of elements in it.
 
-    Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all."""
+    Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all, before
+    those that are too many are read."""
     size = len(buffer) - offset
     if size > BODY_BYTES_MAX:
         raise InvalidRequest(f"body of {size} bytes, at most {BODY_BYTES_MAX}")

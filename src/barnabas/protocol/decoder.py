@@ -59,7 +59,8 @@ def compile_decoder(schema: Struct, kind: type[ApiMessage]) -> Decoder:
 
 
 def compile_stepped_decoder(schema: Struct, kind: type[ApiMessage]) -> SteppedDecoder:
-    """The same as a generator, which yields the number of elements read since it did so before."""
+    """The same as a generator, which yields after each element of an array; before an array the
+    number of elements that follow, else 0."""
     decoder: SteppedDecoder = _compile(schema, kind, in_steps=True)
     return decoder
 
@@ -170,10 +171,11 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
         unpack = f"unpack('>%d{FIXED_KINDS[field.kind][0]}' % {length}, b, p)"
         if field.kind == "int32":
             unpack = f"ints[{length}](b, p) if {length} < 16 else {unpack}"
+        source.step(f"{length} >> 3")
         source.line(f"{value} = {unpack}")
         source.line(f"p += {least} * {length}")
-        source.step(f"{length} >> 3")
         return
+    source.step(length)
     items = source.fresh()
     source.line(f"{items} = []")
     with source.block(f"for _ in range({length}):"):
@@ -187,7 +189,7 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
             single = Field(name=field.name, kind=field.kind)
             element = _variable(source, single, flexible)
         source.line(f"{items}.append({element})")
-        source.step()
+        source.step("0")
     source.line(f"{value} = tuple({items})")
 
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Generator
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.limits import PARTITIONS_AT_ONCE
+from barnabas.limits import FETCH_BYTES_AT_ONCE, PARTITIONS_AT_ONCE
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.fetch_session import Kind, SessionPartition, SessionStart
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel
-from barnabas.replication.results import FetchedPartition, FetchResult
+from barnabas.replication.results import Fetched, FetchedPartition, FetchResult
 from barnabas.replication.watches import FetchWatch
 
 
@@ -47,7 +47,7 @@ class DelayedFetch:
         )
         self._room = 0
         self._answers: dict[SessionPartition, FetchedPartition] = {}
-        self._future: asyncio.Future[FetchResult] | None = None
+        self._future: asyncio.Future[Fetched] | None = None
         self._wheel: DeadlineWheel | None = None
         self._expired = False
         self._aside: dict[SessionPartition, None] = {}
@@ -63,7 +63,12 @@ class DelayedFetch:
     @property
     def complete(self) -> bool:
         """Whether waiting longer has no point."""
-        return self._tally.is_complete
+        return self._tally.is_complete and not self._is_starved
+
+    @property
+    def _is_starved(self) -> bool:
+        """Whether there is something to read, and no memory for any of it."""
+        return self._room < 0 and not self._tally.read and self._tally.ahead > 0
 
     @property
     def is_ahead(self) -> bool:
@@ -92,18 +97,34 @@ class DelayedFetch:
         """The first look where there is much to look at, with pauses. What is not looked at yet
         stays dirty: the fetch may be given up in a pause. What was forgotten in one, with its
         session, is not dirty any more."""
-        watch, dirty, tally = self._watch, self._watch.dirty, self._tally
-        entries = list(dirty)
-        if self._start.session is not None:
-            entries.sort(key=_rank)
-        self._room = self._reader.room(self._params)
+        watch = self._watch
         watch.parked, watch.bytes_seen = self, 0  # to hear of what changes in the pauses
+        try:
+            yield from self._look_at_each(list(watch.dirty), first=True)
+        finally:
+            if watch.parked is self:
+                watch.parked = None
+        self._reader.holds(self._tally.read)
+        watch.bytes_seen += max(self._tally.read, self._tally.ahead)
+
+    def _look_at_each(
+        self, entries: list[SessionPartition], *, first: bool
+    ) -> Generator[int, None, None]:
+        dirty, tally = self._watch.dirty, self._tally
+        session = self._start.session
+        if session is not None:
+            entries.sort(key=_rank)
+        for entry in entries:
+            known = self._answers.get(entry)
+            if known is not None:
+                tally.remove(known)
         self._is_looking = True
         counted = 0
         try:
             for entry in entries:
-                if entry in dirty:
-                    answer = self._look_at(entry, True)
+                if entry in dirty or session is None:
+                    self._room = self._room_beside(counted)
+                    answer = self._look_at(entry, first)
                     self._answers[entry] = answer
                     tally.add(answer)
                     self._reader.count(answer.size)
@@ -112,10 +133,13 @@ class DelayedFetch:
         finally:
             self._reader.count(-counted)
             self._is_looking = False
-            if watch.parked is self:
-                watch.parked = None
-        self._reader.holds(tally.read)
-        watch.bytes_seen += max(tally.read, tally.ahead)
+
+    def _room_beside(self, counted: int) -> int:
+        """What there is room for now, with what this fetch has taken of it."""
+        room = self._reader.room(self._params)
+        if counted:
+            return min(counted + max(room, 0), FETCH_BYTES_AT_ONCE)
+        return room
 
     def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
         reader, params, watch = self._reader, self._params, self._watch
@@ -178,7 +202,7 @@ class DelayedFetch:
 
     def park(
         self, loop: asyncio.AbstractEventLoop, wheel: DeadlineWheel, deadline_ms: int
-    ) -> asyncio.Future[FetchResult]:
+    ) -> asyncio.Future[Fetched]:
         """Wait for changes until ``deadline_ms``."""
         self._let_go()
         self._future = loop.create_future()
@@ -190,6 +214,8 @@ class DelayedFetch:
             self._ahead[self._watch] = None
         if self._start.session is None:
             for entry in self._start.named:
+                if entry in self._answers and self._answers[entry].refused:
+                    continue
                 try:
                     self._place(
                         entry, self._reader.partition_for(entry, self._watch.places.get(entry))
@@ -200,7 +226,7 @@ class DelayedFetch:
             self._watch.wake(force=True)
         return self._future
 
-    def _decided(self, future: asyncio.Future[FetchResult]) -> None:
+    def _decided(self, future: asyncio.Future[Fetched]) -> None:
         """Given up: who asked is not there any more."""
         if future.cancelled() and self._future is future:
             self._future = None
@@ -214,6 +240,7 @@ class DelayedFetch:
         if self._watch.parked is self:
             self._watch.parked = None
         self._ahead.pop(self._watch, None)
+        self._reader.no_longer_waits(self)
         self.look_at_all()
 
     def _unwatch(self) -> None:
@@ -231,6 +258,10 @@ class DelayedFetch:
         if self._is_looking:
             self._woken = True
             return
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Answer if what there is to be read now is enough."""
         self.look()
         if self.complete:
             self.finish(looked=True)
@@ -240,6 +271,8 @@ class DelayedFetch:
     def _let_go(self) -> None:
         """Hold no records while waiting: what has some is looked at again at the end. So is what
         this broker does not know, if that is much."""
+        if self._is_starved:
+            self._reader.wait_for_room(self)
         if self._tally.read:
             for answer in self._answers.values():
                 answer.records = []
@@ -252,10 +285,7 @@ class DelayedFetch:
     def expire(self) -> None:
         """``max_wait_ms`` is over: answer with what there is."""
         self._expired = True
-        if self.is_large:
-            self._reader.in_turn(self.finish)
-        else:
-            self.finish()
+        self.finish()
 
     def finish(self, *, looked: bool = False) -> None:
         """Answer now."""
@@ -263,12 +293,25 @@ class DelayedFetch:
         if future is None or self._wheel is None:
             return
         self._leave()
+        if self.is_large and not looked:
+            entries = list(self._watch.dirty)
+            self._unwatch()
+            if not future.done():
+                future.set_result(self._finish_in_steps(entries))
+            return
         if not looked:
             self.look()
         self._unwatch()
         if not future.done():
             future.set_result(self.result())
             self._reader.holds(self._tally.read)
+
+    def _finish_in_steps(
+        self, entries: list[SessionPartition]
+    ) -> Generator[int, None, FetchResult]:
+        yield from self._look_at_each(entries, first=False)
+        self._reader.holds(self._tally.read)
+        return self.result()
 
     def result(self) -> FetchResult:
         """The answer; an incremental one lists only what its session does not know yet. Refusals

@@ -29,7 +29,7 @@ from barnabas.replication.fetch_session import (
 )
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel
-from barnabas.replication.results import FetchResult
+from barnabas.replication.results import Fetched, FetchResult
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.watches import FetchWatch
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
@@ -61,7 +61,7 @@ class FetchPath:
             self._session_closed,
         )
 
-    def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
+    def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[Fetched]:
         """The answer, or a future that completes within ``max_wait_ms``; cancel it where nobody
         waits for it any more."""
         now_ms = self._context.now_ms()
@@ -75,7 +75,7 @@ class FetchPath:
 
     def fetch_in_steps(
         self, params: FetchParams
-    ) -> Generator[int, None, FetchResult | asyncio.Future[FetchResult]]:
+    ) -> Generator[int, None, FetchResult | asyncio.Future[Fetched]]:
         """``fetch`` for very many partitions, with pauses."""
         now_ms = self._context.now_ms()
         start = self._begin(params, now_ms)
@@ -110,7 +110,7 @@ class FetchPath:
         start: SessionStart,
         watch: FetchWatch,
         now_ms: int,
-    ) -> FetchResult | asyncio.Future[FetchResult]:
+    ) -> FetchResult | asyncio.Future[Fetched]:
         watch.last_fetch_ms = now_ms
         if (
             fetch.complete
@@ -154,7 +154,7 @@ class FetchPath:
         session = start.session
         watch = None if session is None else self._watches.get(session.id)
         if watch is None:
-            watch = FetchWatch(self._context.loop, params.replica_id)
+            watch = FetchWatch(self._context.wakes, params.replica_id)
             watch.broker_epoch = params.broker_epoch
             if session is not None:
                 self._watches[session.id] = watch

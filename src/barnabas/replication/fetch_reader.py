@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.limits import FETCH_BYTES_AT_ONCE
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.partition import Partition
@@ -21,6 +22,17 @@ from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
 COUNTED_BYTES_MIN = 64 * 1024
 """Smaller answers are not counted on their way to the network."""
 
+ROOM_LOOK_S = 0.02
+"""How often it is looked whether there is memory again."""
+
+
+class Hungry(Protocol):
+    """A fetch that waits for memory alone."""
+
+    def look_again(self) -> None:
+        """Perhaps there is some now."""
+        ...
+
 
 class FetchReader:
     """Reads for all fetches of one broker."""
@@ -30,7 +42,9 @@ class FetchReader:
     ) -> None:
         self._context = context
         self._hosted = hosted
-        self._finishing: deque[Callable[[], None]] = deque()
+        self._hungry: dict[Hungry, None] = {}
+        """In the order in which they came."""
+        self._looks_for_room = False
 
     def check_allowed(self, entry: SessionPartition, may_read: Callable[[str], bool]) -> None:
         """Raises PreReadError unless the reader may read the topic, whether it exists or not. A
@@ -197,10 +211,33 @@ class FetchReader:
         return self._context.settings.fetch_max_bytes
 
     def room(self, params: FetchParams) -> int:
-        """Bytes of records for which there is memory. -1: none at all, not even for the one batch
+        """Bytes of records that there is memory for. -1: none at all, not even for the one batch
         that a fetch gets whatever its limits; a follower always gets that."""
-        room = self._context.answers.room()
+        room = min(self._context.answers.room(reserved=params.from_follower), FETCH_BYTES_AT_ONCE)
         return max(room, 0) if params.from_follower else room
+
+    def wait_for_room(self, fetch: Hungry) -> None:
+        """Let it look again when there is memory for consumers."""
+        self._hungry[fetch] = None
+        if not self._looks_for_room:
+            self._looks_for_room = True
+            self._context.loop.call_later(ROOM_LOOK_S, self._feed)
+
+    def no_longer_waits(self, fetch: Hungry) -> None:
+        """It has its answer, or nobody wants one."""
+        self._hungry.pop(fetch, None)
+
+    def _feed(self) -> None:
+        """One after the other, as long as there is room: what one has read counts for the next."""
+        if self._hungry and self._context.answers.room() >= 0:
+            fetch = next(iter(self._hungry))
+            del self._hungry[fetch]
+            self._context.loop.call_soon(self._feed)
+            fetch.look_again()
+        elif self._hungry:
+            self._context.loop.call_later(ROOM_LOOK_S, self._feed)
+        else:
+            self._looks_for_room = False
 
     def holds(self, size: int) -> None:
         """Records were read for an answer, which the network does not count yet."""
@@ -216,18 +253,6 @@ class FetchReader:
         """A fetch of very many partitions takes memory while it waits: when half of what there is
         for requests is taken, it is answered with what there is, as after its wait."""
         return not (fetch_is_large and self._context.requests.is_short)
-
-    def in_turn(self, finish: Callable[[], None]) -> None:
-        """The time of a fetch with very much to look at is up: one in each turn of the loop."""
-        if not self._finishing:
-            self._context.loop.call_soon(self._finish_next)
-        self._finishing.append(finish)
-
-    def _finish_next(self) -> None:
-        finish = self._finishing.popleft()
-        if self._finishing:
-            self._context.loop.call_soon(self._finish_next)
-        finish()
 
 
 def _limit(log: Log, params: FetchParams) -> int:

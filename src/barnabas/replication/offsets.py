@@ -4,7 +4,7 @@ says of offsets, and how it forgets records (reference 4.9, 4.10, 5.12)."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
@@ -32,6 +32,8 @@ LATEST_TIERED_TIMESTAMP = -5
 
 NOT_FOUND = OffsetResult(NO_TIMESTAMP, NO_OFFSET, NO_EPOCH)
 OFFSET_NOT_AVAILABLE_FROM_VERSION = 5
+_NOT_ALL_YET = -1
+"""A target that stands for those that have not begun."""
 
 Host = Callable[[TopicPartition], Partition]
 
@@ -107,7 +109,7 @@ class DelayedDelete:
         self._partitions: dict[int, Partition] = {}
         self._future = future
         self._wheel = wheel
-        self._open: dict[int, None] = {}
+        self._open: dict[int, None] = {_NOT_ALL_YET: None}
         self._errors = [ErrorCode.NONE] * len(targets)
 
     def begun(self, index: int, partition: Partition, target: int) -> None:
@@ -129,11 +131,18 @@ class DelayedDelete:
     def decide(self, index: int, error: ErrorCode, leader: tuple[int, int] | None = None) -> None:
         """Decide one target; the last one completes the request."""
         if index in self._open:
-            del self._open[index]
             self._errors[index] = error
-            if not self._open:
-                self._wheel.discard(self)
-                self.finish()
+            self._done(index)
+
+    def all_begun(self) -> None:
+        """No target follows."""
+        self._done(_NOT_ALL_YET)
+
+    def _done(self, index: int) -> None:
+        del self._open[index]
+        if not self._open:
+            self._wheel.discard(self)
+            self.finish()
 
     def expire(self) -> None:
         """The log start has moved here; whether everywhere, nobody knows."""
@@ -141,11 +150,6 @@ class DelayedDelete:
             self._errors[index] = ErrorCode.REQUEST_TIMED_OUT
         self._open.clear()
         self.finish()
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing waits."""
-        return not self._open
 
     def finish(self) -> None:
         """Answer."""
@@ -168,11 +172,14 @@ def delete_records(
     wheel: DeadlineWheel,
     targets: Sequence[tuple[TopicPartition, int]],
     timeout_ms: int,
-) -> asyncio.Future[list[DeleteRecordsResult]]:
-    """Raise log starts; done when every live follower has fetched with the new one."""
+) -> Generator[int, None, asyncio.Future[list[DeleteRecordsResult]]]:
+    """Raise log starts, in steps; done when every live follower has fetched with the new ones.
+    Each target waits from its own beginning on, so that it is told of what happens in a pause."""
     future: asyncio.Future[list[DeleteRecordsResult]] = context.loop.create_future()
     delayed = DelayedDelete([name for name, _ in targets], future, wheel)
+    deadline_ms = context.now_ms() + max(timeout_ms, 0)
     for index, (name, offset) in enumerate(targets):
+        yield 1
         try:
             if name.topic in INTERNAL_TOPICS:
                 raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{name.topic} is internal")
@@ -182,8 +189,7 @@ def delete_records(
             delayed.refuse(index, error.code)
         else:
             delayed.begun(index, partition, target)
-    if delayed.complete:
-        delayed.finish()
-    else:
-        wheel.add(delayed, context.now_ms() + max(timeout_ms, 0))
+    delayed.all_begun()
+    if not future.done():
+        wheel.add(delayed, deadline_ms)
     return future

@@ -7,6 +7,7 @@ role is a plain call, so what reads a role and acts on it in one go never races 
 from __future__ import annotations
 
 import uuid
+from itertools import islice
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import HEADER_BYTES
@@ -38,6 +39,9 @@ from barnabas.types import (
     TopicPartition,
 )
 
+COMPLETED_AT_ONCE = 256
+"""Parts of produce requests; the others follow in the next turns of the loop."""
+
 
 class Partition:
     """A partition hosted by this broker; ``log`` is None until a role needs it."""
@@ -61,6 +65,8 @@ class Partition:
         self.leadership: Leadership | None = None
         """Present exactly while this broker leads."""
         self.awaiting_replication = OffsetQueue()
+        self._completes_more = False
+        """Of what waits for replication, in another turn of the loop."""
         self.awaiting_flush = OffsetQueue()
         self.awaiting_low_watermark = OffsetQueue()
         self.watches = PartitionWatches(self._note_silent_fetch)
@@ -310,12 +316,22 @@ class Partition:
         return True
 
     def _complete_produces(self, leadership: Leadership, log: Log) -> None:
-        if self.awaiting_replication:
-            error = ErrorCode.NONE
-            if len(leadership.state.maximal) < self.min_isr:
-                error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-            for request, index in self.awaiting_replication.reached(log.high_watermark):
-                request.decide(index, error)
+        if not self.awaiting_replication or self._completes_more:
+            return
+        error = ErrorCode.NONE
+        if len(leadership.state.maximal) < self.min_isr:
+            error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        reached = self.awaiting_replication.reached(log.high_watermark)
+        for request, index in islice(reached, COMPLETED_AT_ONCE):
+            request.decide(index, error)
+        if self.awaiting_replication.is_reached(log.high_watermark):
+            self._completes_more = True
+            self.context.wakes.add(self._complete_more_produces)
+
+    def _complete_more_produces(self) -> None:
+        self._completes_more = False
+        if self.leadership is not None and self.log is not None:
+            self._complete_produces(self.leadership, self.log)
 
     # ISR
 

@@ -11,9 +11,11 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
 from barnabas.errors import ErrorCode
+from barnabas.pace import PacedCalls
 from barnabas.replication.results import ProduceResult
 
 
@@ -23,7 +25,7 @@ class Expires(Protocol):
     bucket: int
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """The deadline has passed. It may have finished since."""
         ...
 
 
@@ -31,14 +33,15 @@ class DeadlineWheel:
     """Deadlines in buckets of ``TICK_MS``; one loop timer for the earliest bucket.
 
     Adding and discarding cost a dictionary operation each. An item expires at its deadline or up
-    to one tick later, never before.
+    to one tick later, never before; of very many some turns of the loop later.
     """
 
     TICK_MS = 10
     NOWHERE = -1
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, calls: PacedCalls) -> None:
         self._loop = loop
+        self._calls = calls
         self._buckets: dict[int, dict[Expires, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -96,8 +99,12 @@ class DeadlineWheel:
             items = self._buckets.pop(heapq.heappop(self._order))
             for item in items:
                 item.bucket = self.NOWHERE
-                item.expire()
+                self._calls.add(partial(self._expire, item))
         self._arm()
+
+    def _expire(self, item: Expires) -> None:
+        if not self._closed:
+            item.expire()
 
 
 class DelayedProduce:
@@ -182,6 +189,10 @@ class OffsetQueue:
         while place and waiting[place - 1][0] > required_offset:
             place -= 1
         waiting.insert(place, (required_offset, request, index))
+
+    def is_reached(self, offset: int) -> bool:
+        """Whether something is done at ``offset``."""
+        return bool(self._waiting) and self._waiting[0][0] <= offset
 
     def reached(self, offset: int) -> Iterator[tuple[Waits, int]]:
         """Take out, in offset order, what is done at ``offset``."""

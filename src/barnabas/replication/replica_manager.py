@@ -24,6 +24,7 @@ from barnabas.replication.produce import ProducePath
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import (
     DeleteRecordsResult,
+    Fetched,
     FetchResult,
     NotLeader,
     OffsetResult,
@@ -71,7 +72,7 @@ class ReplicaManager:
         self._logs = logs
         self._on_offline = on_offline
         self._listeners: list[RoleListener] = []
-        self._wheel = DeadlineWheel(self.context.loop)
+        self._wheel = DeadlineWheel(self.context.loop, self.context.wakes)
         self.fetchers = FetcherManager(self.context, connect_leader)
         self._control = ControllerOrders(
             self.context, self.partitions, logs, self.fetchers, self._listeners
@@ -204,13 +205,13 @@ class ReplicaManager:
         producers = partition.log_or_raise().producers
         return producers.begin_verification(producer_id, epoch, sequence, now_ms)
 
-    def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[FetchResult]:
+    def fetch(self, params: FetchParams) -> FetchResult | asyncio.Future[Fetched]:
         """Serve a fetch; see ``FetchPath.fetch``."""
         return self._fetch.fetch(params)
 
     def fetch_in_steps(
         self, params: FetchParams
-    ) -> Generator[int, None, FetchResult | asyncio.Future[FetchResult]]:
+    ) -> Generator[int, None, FetchResult | asyncio.Future[Fetched]]:
         """Serve a fetch of very many partitions; see ``FetchPath.fetch_in_steps``."""
         return self._fetch.fetch_in_steps(params)
 
@@ -249,8 +250,8 @@ class ReplicaManager:
 
     def delete_records(
         self, targets: Sequence[tuple[TopicPartition, int]], timeout_ms: int
-    ) -> asyncio.Future[list[DeleteRecordsResult]]:
-        """Raise log starts; an offset of -1 means the high watermark."""
+    ) -> Generator[int, None, asyncio.Future[list[DeleteRecordsResult]]]:
+        """Raise log starts, in steps; an offset of -1 means the high watermark."""
         return delete_records(self.context, self.host, self._wheel, targets, timeout_ms)
 
     # Disks

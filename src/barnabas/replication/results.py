@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.replication.truncation import EpochEnd
@@ -91,6 +92,10 @@ class FetchResult:
     error: ErrorCode
     session_id: int
     partitions: list[FetchedPartition]
+
+
+Fetched: TypeAlias = FetchResult | Generator[int, None, FetchResult]
+"""How the wait of a fetch ends: with its answer or, of very many partitions, steps to it."""
 
 
 class OffsetResult(NamedTuple):

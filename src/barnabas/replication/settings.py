@@ -11,6 +11,7 @@ from typing import Protocol
 from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
+from barnabas.pace import PacedCalls
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
@@ -88,6 +89,8 @@ class ReplicationContext:
         self.storage_failed = storage_failed
         self.loop = asyncio.get_running_loop()
         self.tasks = TaskOwner(self.loop)
+        self.wakes = PacedCalls(self.loop.call_soon, env.stopwatch)
+        """What became due for requests that wait."""
         self.observed = type(env.observer) is not SilentObserver
         """Whether there is an observer: asked before an event is put together on a hot path."""
         self.answers = answers or Account(ANSWER_BYTES_MAX)

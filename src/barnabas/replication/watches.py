@@ -8,10 +8,10 @@ partition is (``move``), the partition says that it has changed, and the watch w
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from barnabas.pace import PacedCalls
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
@@ -49,8 +49,8 @@ class FetchWatch:
     """
 
     __slots__ = (
-        "_loop",
         "_scheduled",
+        "_wakes",
         "acl_generation",
         "broker_epoch",
         "bytes_seen",
@@ -61,8 +61,9 @@ class FetchWatch:
         "replica_id",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, replica_id: int) -> None:
-        self._loop = loop
+    def __init__(self, wakes: PacedCalls, replica_id: int) -> None:
+        """``wakes``: those of the broker."""
+        self._wakes = wakes
         self._scheduled = False
         self.replica_id = replica_id
         self.dirty: dict[SessionPartition, None] = {}
@@ -96,14 +97,14 @@ class FetchWatch:
             place.watches.remove(position)
 
     def wake(self, *, force: bool = False) -> None:
-        """Let the parked fetch look again, later in this loop turn and only once. ``force``: also
-        if ``min_bytes`` cannot be there yet."""
+        """Let the parked fetch look again, soon and only once. ``force``: also if ``min_bytes``
+        cannot be there yet."""
         parked = self.parked
         if parked is None or self._scheduled:
             return
         if force or self.bytes_seen >= parked.min_bytes:
             self._scheduled = True
-            self._loop.call_soon(self._run)
+            self._wakes.add(self._run, first=self.replica_id >= 0)
 
     def _run(self) -> None:
         self._scheduled = False

@@ -357,9 +357,8 @@ class LogManager(LogOwner):
 
     def update_config(self, topic: str, config: LogConfig) -> None:
         """Give all logs of a topic new settings."""
-        for topic_partition, log in self._directories.logs.items():
-            if topic_partition.topic == topic:
-                log.config = config
+        for log in self._directories.logs.of_topic(topic):
+            log.config = config
 
     # What logs tell
 

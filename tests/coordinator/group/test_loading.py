@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.coordinator.group.offset_kit import GOLDEN, NOW, T0, T1, at
+from tests.coordinator.group.offset_kit import GOLDEN, NOW, T0, T1, at, offsets_batch
 
 from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.classic.states import GroupState
 from barnabas.coordinator.group.loading import Loading
-from barnabas.coordinator.group.writing import group_batch, offsets_batch, tombstones_batch
+from barnabas.coordinator.group.writing import group_batch, tombstones_batch
 from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,

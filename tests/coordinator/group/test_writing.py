@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.coordinator.group.offset_kit import GOLDEN, NOW
+from tests.coordinator.group.offset_kit import GOLDEN, NOW, offsets_batch
 
 from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.loading import Loading
-from barnabas.coordinator.group.writing import group_batch, offsets_batch
+from barnabas.coordinator.group.writing import group_batch
 from barnabas.records.batch import (
     iterate_batches,
     iterate_records,

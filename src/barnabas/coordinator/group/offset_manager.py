@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from barnabas.coordinator.group.classic.checks import check_commit
@@ -87,8 +87,27 @@ class OffsetManager:
 
     # Commit
 
-    def commit(self, request: CommitRequest) -> Errors | asyncio.Future[Errors]:
-        """An error for each partition, now or once the commit is replicated."""
+    def commit(
+        self, request: CommitRequest
+    ) -> Generator[int, None, Errors | asyncio.Future[Errors]]:
+        """An error for each partition, now or once the commit is replicated; in steps. Who may
+        commit is asked when everything is ready to be appended."""
+        errors: Errors = {}
+        accepted: list[tuple[TopicPartition, CommittedOffset]] = []
+        for partition, value in request.offsets:
+            yield 1
+            if len(value.metadata) > self._settings.offset_metadata_max_bytes:
+                errors[partition] = ErrorCode.OFFSET_METADATA_TOO_LARGE
+            else:
+                errors[partition] = ErrorCode.NONE
+                accepted.append((partition, value))
+        batch = yield from offsets_batch(
+            request.group_id,
+            accepted,
+            self._now().wall_ms,
+            producer_id=request.producer_id,
+            producer_epoch=request.producer_epoch,
+        )
         try:
             owned = self._ownership.find(request.group_id, allow_empty=True)
             group = self._group_for(owned, request)
@@ -96,17 +115,9 @@ class OffsetManager:
             return {partition: error.code for partition, _ in request.offsets}
         if isinstance(group, Group):
             self._membership.committed(group, request.member_id, self._now())
-        errors: Errors = {}
-        accepted: list[tuple[TopicPartition, CommittedOffset]] = []
-        for partition, value in request.offsets:
-            if len(value.metadata) > self._settings.offset_metadata_max_bytes:
-                errors[partition] = ErrorCode.OFFSET_METADATA_TOO_LARGE
-            else:
-                errors[partition] = ErrorCode.NONE
-                accepted.append((partition, value))
         if not accepted:
             return errors
-        return self._append(owned, group, request, accepted, errors)
+        return self._append(owned, group, request, accepted, errors, batch)
 
     def _group_for(self, owned: OffsetsPartition, request: CommitRequest) -> AnyGroup:
         group = owned.entries.get(request.group_id)
@@ -143,6 +154,7 @@ class OffsetManager:
         request: CommitRequest,
         accepted: list[tuple[TopicPartition, CommittedOffset]],
         errors: Errors,
+        batch: bytearray,
     ) -> Errors | asyncio.Future[Errors]:
         future: asyncio.Future[Errors] = self._loop.create_future()
         producer_id = request.producer_id
@@ -159,13 +171,6 @@ class OffsetManager:
             if not future.done():
                 future.set_result(errors)
 
-        batch = offsets_batch(
-            group.id,
-            accepted,
-            self._now().wall_ms,
-            producer_id=producer_id,
-            producer_epoch=request.producer_epoch,
-        )
         timeout_ms = self._settings.offsets_commit_timeout_ms
         self._log.append(owned, batch, done, timeout_ms, transaction=request.transaction)
         return errors if future.done() else future
@@ -208,25 +213,30 @@ class OffsetManager:
 
     # Fetch
 
+    def committed(self, group_id: str) -> list[TopicPartition]:
+        """The partitions of which there are positions. Raises KafkaError."""
+        group = self._ownership.find(group_id, allow_empty=True).entries.get(group_id)
+        return [] if group is None else list(group.offsets.committed)
+
     def fetch(
         self,
         group_id: str,
-        partitions: Iterable[TopicPartition] | None,
+        partitions: Iterable[TopicPartition],
         *,
         require_stable: bool = False,
         member_id: str | None = None,
         member_epoch: int = -1,
     ) -> list[FetchedOffset]:
-        """Positions of these partitions, or (None) all there are. Raises KafkaError."""
+        """Positions of these partitions. Raises KafkaError."""
         owned = self._ownership.find(group_id, allow_empty=True)
         group = owned.entries.get(group_id)
         if group is None:
-            return [FetchedOffset(partition=p, value=_NOTHING) for p in partitions or ()]
+            return [FetchedOffset(partition=p, value=_NOTHING) for p in partitions]
         if isinstance(group, ConsumerGroup):
             consumer_checks.check_fetch(group, member_id, member_epoch)
         offsets = group.offsets
         found = []
-        for partition in offsets.committed if partitions is None else partitions:
+        for partition in partitions:
             if require_stable and offsets.is_unstable(partition):
                 error = ErrorCode.UNSTABLE_OFFSET_COMMIT
                 found.append(FetchedOffset(partition=partition, value=_NOTHING, error=error))

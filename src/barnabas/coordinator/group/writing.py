@@ -6,7 +6,7 @@ positions and -1 for groups and tombstones. One commit is one batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Final
 
 from barnabas.coordinator.group.consumer.group import Change
@@ -61,16 +61,17 @@ def offsets_batch(
     *,
     producer_id: int = NO_PRODUCER_ID,
     producer_epoch: int = NO_PRODUCER_EPOCH,
-) -> bytearray:
-    """One commit; with a producer id it is part of that producer's transaction."""
-    records = [
-        Record(
+) -> Generator[int, None, bytearray]:
+    """One commit, in steps; with a producer id it is part of that producer's transaction."""
+    records = []
+    for partition, value in offsets:
+        yield 1
+        record = Record(
             timestamp=now_ms,
             key=encode_offset_key(group, partition.topic, partition.partition),
             value=encode_offset_value(value),
         )
-        for partition, value in offsets
-    ]
+        records.append(record)
     return build_batch(
         records,
         producer_id=producer_id,

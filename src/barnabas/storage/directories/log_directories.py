@@ -4,6 +4,7 @@ with a disk that fails (reference 6.1)."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env
@@ -11,6 +12,31 @@ from barnabas.storage.directories.log_dir import LogDirectory, directory_for_new
 from barnabas.storage.log import Log
 from barnabas.storage.paths import is_inside
 from barnabas.types import TopicPartition
+
+
+class OnlineLogs(dict[TopicPartition, Log]):
+    """By partition; also those of one topic, without a look at all others. Entries are set and
+    popped in no other way than here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_topic: dict[str, dict[TopicPartition, None]] = {}
+
+    def __setitem__(self, name: TopicPartition, log: Log) -> None:
+        super().__setitem__(name, log)
+        self._of_topic.setdefault(name.topic, {})[name] = None
+
+    def pop(self, name: TopicPartition, default: Any = None) -> Any:
+        names = self._of_topic.get(name.topic)
+        if names is not None:
+            names.pop(name, None)
+            if not names:
+                del self._of_topic[name.topic]
+        return super().pop(name, default)
+
+    def of_topic(self, topic: str) -> list[Log]:
+        """The logs of its partitions."""
+        return [self[name] for name in self._of_topic.get(topic, ())]
 
 
 class LogDirectories:
@@ -31,8 +57,7 @@ class LogDirectories:
         self._on_failure = on_failure
         self._on_all_failed = on_all_failed
         self.all = [LogDirectory(env, path) for path in paths]
-        self.logs: dict[TopicPartition, Log] = {}
-        """The logs that are online."""
+        self.logs = OnlineLogs()
         self.dir_of: dict[TopicPartition, LogDirectory] = {}
         """Where each log is, or was when its directory failed."""
         self.lost: dict[TopicPartition, None] = {}
