@@ -24,7 +24,7 @@ from barnabas.replication.fetch_session_client import SessionFetch
 from barnabas.replication.fetcher import FetchedData, FetchReply
 from barnabas.replication.partition import Partition
 from barnabas.replication.replica_manager import ReplicaManager
-from barnabas.replication.results import FetchResult, ProduceResult
+from barnabas.replication.results import Fetched, FetchResult, ProduceResult
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
@@ -133,7 +133,8 @@ class Direct:
             outcome.add_done_callback(lambda done: self._answer(reply, done.result()))
         return reply
 
-    def _answer(self, reply: asyncio.Future[FetchReply], result: FetchResult) -> None:
+    def _answer(self, reply: asyncio.Future[FetchReply], result: Fetched) -> None:
+        assert isinstance(result, FetchResult), "of so few partitions there are no steps"
         self._pending.pop(reply, None)
         if reply.done():
             return
@@ -461,7 +462,7 @@ class Cluster:
 
     def consume(
         self, offset: int, *, broker: int | None = None, **fields: Any
-    ) -> FetchResult | asyncio.Future[FetchResult]:
+    ) -> FetchResult | asyncio.Future[Fetched]:
         node = self.nodes[self.leader if broker is None else broker]
         entry = SessionPartition(
             topic=None,

@@ -126,8 +126,8 @@ class Request:
     meter: Meter | None = None
     """What its sender is charged; None while nobody has a quota."""
     elements: int = 0
-    """Structs and partitions that it was decoded to, if they are many: they take memory while it
-    waits."""
+    """Structs and partitions that it was decoded to, or is being, if they are many: they take
+    memory while it waits."""
 
     def decode(self, kind: type[M]) -> M:
         """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""
@@ -146,7 +146,7 @@ class Request:
         handler; it only waits until it may begin."""
         if self.api_key == ApiKey.FETCH:
             return
-        self.decoded, self.elements = yield from decode_request_in_steps(
+        steps = decode_request_in_steps(
             self.api_key,
             self.api_version,
             self.frame,
@@ -155,6 +155,12 @@ class Request:
             if self.api_key in CONTROLLER_APIS
             else limits.REQUEST_ELEMENTS_MAX,
         )
+        try:
+            while True:
+                self.elements += next(steps)
+                yield 1
+        except StopIteration as end:
+            self.decoded, self.elements = end.value
 
     async def in_turns(self, steps: Steps[T]) -> T:
         """For coroutines: the result of long work that gives way to other connections."""

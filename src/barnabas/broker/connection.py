@@ -169,8 +169,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if self._reading_paused or self.held or self._request_bytes >= STAGING_BYTES:
             self._update_reading()
         if self._works:
-            work = self._works[0]
-            more = not work.is_long or self._turns.may_go_on(self, begun=work.begun)
+            more = self._may_work(self._works[0])
         elif self._frames.has_more:
             more = not self._is_blocked()
         else:
@@ -314,7 +313,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         self._turns.long_done(self)
-        self._request_bytes = self._ready_bytes = self._unsent_bytes = 0
+        self._request_bytes = self._ready_bytes = self._unsent_bytes = self.decoded_bytes = 0
         self._frames = FrameBuffer(0, self._server.staging)
 
     def close(self) -> None:

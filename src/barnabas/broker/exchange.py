@@ -53,10 +53,22 @@ IN_TURN = frozenset(
 """Handled when everything that came before them on their connection is answered."""
 
 
+def _nothing() -> None:
+    """Nobody wants to hear."""
+
+
 class _Slot:
     """The place of one request's answer in the order of its connection."""
 
-    __slots__ = ("answer_bytes", "given_up", "pieces", "ready", "request", "request_bytes")
+    __slots__ = (
+        "answer_bytes",
+        "decoded_bytes",
+        "given_up",
+        "pieces",
+        "ready",
+        "request",
+        "request_bytes",
+    )
 
     def __init__(self) -> None:
         self.ready = False
@@ -66,6 +78,8 @@ class _Slot:
         self.answer_bytes = 0
         self.request_bytes = 0
         """Counted while the request waits; 0 if it was answered at once."""
+        self.decoded_bytes = 0
+        """Of them, for what the request was decoded to."""
         self.given_up: Callable[[], Any] | None = None
         """To be called if the answer is not waited for any more."""
 
@@ -73,7 +87,7 @@ class _Slot:
 class _Work:
     """Steps that this connection has begun, and who hears how they end."""
 
-    __slots__ = ("begun", "done", "future", "is_long", "is_needed", "shares", "steps")
+    __slots__ = ("begun", "done", "future", "is_long", "is_needed", "paused", "shares", "steps")
 
     def __init__(
         self,
@@ -97,6 +111,8 @@ class _Work:
         """Cancelled if the steps are given up."""
         self.is_needed = is_needed
         """Even if nobody waits for the answer."""
+        self.paused: Callable[[], None] = _nothing
+        """Called after each share."""
 
     def give_up(self) -> None:
         """Nobody waits for the end of it."""
@@ -131,6 +147,10 @@ class Exchange(Line):
         self._unsent_bytes = 0
         """Of answers that the transport has taken since it was last nearly empty: however much of
         them is sent, it may hold all of them until their last byte is."""
+        self.decoded_bytes = 0
+        """Of them, for what requests were decoded to."""
+        self.decoded_held = 0
+        """The same as the server counts it."""
         self.held = 0
         """Bytes of requests in memory, as the server counts them."""
         self.debt = 0
@@ -239,7 +259,9 @@ class Exchange(Line):
         self._server.dispatcher.check(request)
         self._wait(slot, request)
         is_long = len(request.frame) > limits.LARGE_FRAME_BYTES or self._turns.has_long
-        self._works.append(_Work(request.decode_in_steps(), decoded, is_long=is_long, begun=False))
+        work = _Work(request.decode_in_steps(), decoded, is_long=is_long, begun=False)
+        work.paused = lambda: self._wait(slot, request)
+        self._works.append(work)
 
     def _handle(self, request: Request, slot: _Slot) -> bool:
         """As ``_receive``. Raises InvalidRequest."""
@@ -298,7 +320,10 @@ class Exchange(Line):
 
     def _wait(self, slot: _Slot, request: Request) -> None:
         """The request goes on waiting in memory."""
-        size = len(request.frame) + request.elements * limits.DECODED_ELEMENT_BYTES
+        decoded = request.elements * limits.DECODED_ELEMENT_BYTES
+        self.decoded_bytes += decoded - slot.decoded_bytes
+        slot.decoded_bytes = decoded
+        size = len(request.frame) + decoded
         if slot.request_bytes != size:
             self._request_bytes += size - slot.request_bytes
             slot.request_bytes = size
@@ -370,10 +395,17 @@ class Exchange(Line):
                 self._gone.set_result(None)
         return self._gone
 
+    def _may_work(self, work: _Work) -> bool:
+        """Whether there is room for it now; else it gets a turn when there is."""
+        if not work.begun and self._server.must_not_begin(cast("ClientConnection", self)):
+            self._turns.long_done(self)
+            return False
+        return not work.is_long or self._turns.may_go_on(self, begun=work.begun)
+
     def _work(self, until: float) -> bool:
         """Go on with the first of the long work; whether it has come to its end."""
         work, clock = self._works[0], self._turns.clock
-        if work.is_long and not self._turns.may_go_on(self, begun=work.begun):
+        if not self._may_work(work):
             return False
         work.begun = True
         result: Any = None
@@ -383,6 +415,7 @@ class Exchange(Line):
                 next(work.steps)
                 if step % STEPS_PER_LOOK == 0 and clock() >= until:
                     break
+            work.paused()
             work.shares += 1
             work.is_long = work.is_long or work.shares >= SHARES_BEFORE_LONG
             return False
@@ -441,6 +474,7 @@ class Exchange(Line):
                     out += slot.pieces
                     size += slot.answer_bytes
                 self._request_bytes -= slot.request_bytes
+                self.decoded_bytes -= slot.decoded_bytes
         except InvalidRequest as error:
             refusal = str(error)
         self._ready_bytes -= size

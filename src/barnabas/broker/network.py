@@ -114,6 +114,10 @@ class NetworkServer:
         """Connections in the midst of a frame, in the order in which those began."""
         self._waiting: dict[ClientConnection, None] = {}
         """Not read until requests hold less memory."""
+        self._held_back: dict[ClientConnection, None] = {}
+        """With a long request that is not decoded until then."""
+        self._decoded = 0
+        """Bytes of requests that are for what they were decoded to."""
         self._closing: dict[ClientConnection, float] = {}
         self._failures_seen: set[tuple[object, ...]] = set()
         self._relieving = False
@@ -177,6 +181,7 @@ class NetworkServer:
             self.acceptors.gone(connection)
         self._to_flush.pop(connection, None)
         self._waiting.pop(connection, None)
+        self._held_back.pop(connection, None)
         self._closing.pop(connection, None)
 
     def flush_soon(self, connection: ClientConnection) -> None:
@@ -197,6 +202,8 @@ class NetworkServer:
         """The memory that a connection's requests take; ``begun``: its last one is not whole."""
         self.requests.held += held - connection.held
         connection.held = held
+        self._decoded += connection.decoded_bytes - connection.decoded_held
+        connection.decoded_held = connection.decoded_bytes
         if not begun:
             self._unfinished.pop(connection, None)
         elif connection not in self._unfinished:
@@ -205,6 +212,10 @@ class NetworkServer:
             waiting, self._waiting = self._waiting, {}
             for each in waiting:
                 self.loop.call_soon(self._read_again, each)
+        if self._held_back and self._may_begin():
+            held_back, self._held_back = self._held_back, {}
+            for each in held_back:
+                self.loop.call_soon(each.go_on)
 
     def _read_again(self, connection: ClientConnection) -> None:
         progress = self._unfinished.get(connection)
@@ -225,6 +236,18 @@ class NetworkServer:
             return False
         self._waiting[connection] = None
         return True
+
+    def must_not_begin(self, connection: ClientConnection) -> bool:
+        """Whether the connection may not begin to decode a long request yet, which takes far more
+        memory than its bytes."""
+        if connection.is_first or self._may_begin():
+            return False
+        self._held_back[connection] = None
+        return True
+
+    def _may_begin(self) -> bool:
+        """While requests fill their account, what they are decoded to has the reserve."""
+        return not self.requests.is_full or self._decoded < self.requests.reserve
 
     def _end_slow_frames(self, now: float) -> None:
         """Requests fill their account: frames that come slowly make room, the slowest first."""

@@ -107,8 +107,8 @@ def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) 
 def decode_request_in_steps(
     api_key: int, version: int, buffer: Buffer, offset: int = 0, *, elements_max: int
 ) -> Generator[int, None, tuple[ApiMessage, int]]:
-    """``decode_request`` as a generator that pauses after each element of an array; the body, and
-    the number of elements in it.
+    """``decode_request`` as a generator that pauses after each element of an array, and before an
+    array with the number of its elements; the body, and the number of all elements in it.
 
     Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all, before
     those that are too many are read."""
@@ -122,12 +122,13 @@ def decode_request_in_steps(
     count = 0
     try:
         while True:
-            count += next(steps)
+            follow = next(steps)
+            count += follow
             if count > elements_max:
                 raise InvalidRequest(
                     f"{_title(api_key, version)}: more than {elements_max} elements"
                 )
-            yield 1
+            yield follow
     except StopIteration as end:
         message: ApiMessage = end.value[0]
         return message, count
