@@ -174,7 +174,9 @@ def run(
     stops: dict[int, asyncio.Event] = {}
 
     async def coordinator(env: Env) -> None:
-        await serve(env, CoordinatorConfig(host="zk", tick_ms=1000), MemoryStore())
+        await serve(
+            env, CoordinatorConfig(host="zk", tick_ms=1000, allow_strangers=True), MemoryStore()
+        )
 
     async def client(env: Env) -> None:
         asking = Client(env, simulation, stops)

@@ -76,14 +76,36 @@ def test_no_secret_is_on_the_disk_but_for_its_owner(secure: Cluster) -> None:
     properties = parse_properties(secure.client_properties.read_text())
     password = properties["sasl.jaas.config"].partition('password="')[2].partition('"')[0]
     assert len(password) >= 20
+    of_zookeeper = secure.client_properties.with_name("zookeeper.properties")
     for path in secure.directory.rglob("*"):
-        if path.is_file() and path != secure.client_properties:
-            assert password.encode() not in path.read_bytes(), path
+        if path.is_file() and path.parent != secure.client_properties.parent:
+            for secret in (password, _zookeeper_password(of_zookeeper)):
+                assert secret.encode() not in path.read_bytes(), path
+
+
+def _zookeeper_password(path: Path) -> str:
+    jaas = parse_properties(path.read_text())["barnabas.zookeeper.sasl.jaas.config"]
+    return jaas.partition('password="')[2].partition('"')[0]
 
 
 def test_the_brokers_own_user_by_zookeeper(secure: Cluster, tmp_path: Path) -> None:
     servers = f"127.0.0.1:{secure.zookeeper_port}"
-    added = secure.cli("user", "add", "b, c", "--zookeeper", servers, stdin="pw-secret\n")
+    add = ("user", "add", "b, c", "--zookeeper", servers)
+    properties = secure.client_properties.with_name("zookeeper.properties")
+    assert properties.stat().st_mode & 0o077 == 0
+    stranger = tmp_path / "stranger.properties"
+    password = _zookeeper_password(properties)
+    stranger.write_text(properties.read_text().replace(password, "no-such-secret"))
+    for arguments, why in (
+        (add, "--zookeeper: no ZooKeeper at "),
+        ((*add, "--zk-tls-config-file", str(stranger)), "AuthFailed"),
+        ((*add, "--zk-tls-config-file", "/nowhere"), "cannot read /nowhere"),
+    ):
+        refused = secure.cli(*arguments, stdin="pw-secret\n")
+        assert refused.returncode == 1, refused.stderr
+        assert why in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    added = secure.cli(*add, "--zk-tls-config-file", str(properties), stdin="pw-secret\n")
     assert added.returncode == 0, added.stderr
     listed = ok(secure, "user", "list")
     assert "b, c" in listed

@@ -16,7 +16,7 @@ import pytest
 
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.dynamic import check_change
-from barnabas.config.protection import check_java_options
+from barnabas.config.protection import java_settings
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS, broker_setting, of_listener
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, KafkaError
@@ -145,8 +145,7 @@ SECURITY = {
     "listener.name.plaintext.sasl.enabled.mechanisms": "PLAIN",
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
     "listener.name.plaintext.ssl.client.auth": "required",
-    "zookeeper.set.acl": "true",
-    "zookeeper.ssl.client.enable": "true",
+    "zookeeper.ssl.crl.enable": "true",
     "password.encoder.secret": "s",
     "create.topic.policy.class.name": "org.example.Policy",
     "alter.config.policy.class.name": "org.example.Policy",
@@ -158,7 +157,6 @@ SECURITY = {
     "authorizer_class_name": "org.example.Authorizer",
     "Authorizer.Class.Name": "org.example.Authorizer",
     "cfg.authorizer.class.name": "org.example.Authorizer",
-    "zookeeper_set_acl": "true",
     "SASL-enabled-mechanisms": "PLAIN",
     "Super_Users": "User:admin",
 }
@@ -174,10 +172,15 @@ def test_what_would_leave_a_broker_open_is_refused(name: str) -> None:
 
 
 def test_security_by_options_of_java() -> None:
-    check_java_options("-Xmx1G -Dlog4j.configuration=x")
-    for option in ("-Djava.security.auth.login.config=/jaas", "-Dzookeeper.client.secure=true"):
+    assert java_settings("-Xmx1G -Dlog4j.configuration=x") == {}
+    of_zookeeper = '-Djava.security.auth.login.config=/jaas "-Dzookeeper.client.secure=true"'
+    assert java_settings(f"-Xmx1G {of_zookeeper}") == {
+        "java.security.auth.login.config": "/jaas",
+        "zookeeper.ssl.client.enable": "true",
+    }
+    for option in ("-Djavax.net.ssl.keyStore=/keys", "-Dzookeeper.ssl.crl=true"):
         with pytest.raises(ConfigError, match=f"KAFKA_OPTS: '{option.partition('=')[0]}'"):
-            check_java_options(f"-Xmx1G {option}")
+            java_settings(f"-Xmx1G {option}")
 
 
 def test_a_default_spelled_out_asks_for_nothing() -> None:

@@ -23,7 +23,7 @@ from barnabas.seams import Env
 from barnabas.types import Broker, Endpoint
 from barnabas.zk import paths
 from barnabas.zk.znodes import TopicZNode, encode_broker, encode_topic
-from barnabas.zookeeper.client.operations import WatchEvent
+from barnabas.zookeeper.client.operations import Root, WatchEvent
 from barnabas.zookeeper.errors import (
     ConnectionLoss,
     SessionExpired,
@@ -177,7 +177,7 @@ class FakeClient:
     def _apply(self, op: Any) -> Any:
         if self.expired:
             raise SessionExpired(op.path)
-        code, record = op.request("")
+        code, record = op.request(Root())
         if code in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.GET_CHILDREN2):
             return op.result(self._read(code, record), "")
         if self.before_write is not None:

@@ -11,6 +11,7 @@ from tests.cluster_kit import Cluster, free_ports, no_traceback, wait_for
 from tests.interop.original import JavaBroker, output, tool
 
 from barnabas.cluster.certificates import Authority
+from barnabas.config.sources import parse_properties
 from barnabas.security.sasl import plain, scram
 
 pytestmark = [
@@ -20,7 +21,18 @@ pytestmark = [
 ]
 
 
-def test_its_tools_over_sasl_ssl(tmp_path: Path) -> None:
+def _zookeeper_properties(cluster: Cluster) -> Path:
+    return cluster.client_properties.with_name("zookeeper.properties")
+
+
+def _zookeeper_login(cluster: Cluster, jaas: Path) -> str:
+    """The options by which Java's tools log in to the coordinator of ``up --secure``."""
+    given = parse_properties(_zookeeper_properties(cluster).read_text())
+    jaas.write_text(f"Client {{ {given['barnabas.zookeeper.sasl.jaas.config']} }};")
+    return f"-Djava.security.auth.login.config={jaas}"
+
+
+def test_its_tools_over_sasl_ssl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Cluster(directory=tmp_path / "ours", brokers=1, secure=True) as cluster:
         ours = ("--bootstrap-server", cluster.bootstrap)
         config = ("--command-config", str(cluster.client_properties))
@@ -35,11 +47,14 @@ def test_its_tools_over_sasl_ssl(tmp_path: Path) -> None:
             "--add-config",
             "SCRAM-SHA-256=[iterations=8192,password=carol-pw]",
         )
+        monkeypatch.setenv("JDK_JAVA_OPTIONS", _zookeeper_login(cluster, tmp_path / "zk.jaas"))
         dave = ("--entity-type", "users", "--entity-name", "dave")
         output(  # what the brokers' own user is made with, before they start
             *("kafka.admin.ConfigCommand", "--zookeeper", f"127.0.0.1:{cluster.zookeeper_port}"),
+            *("--zk-tls-config-file", str(_zookeeper_properties(cluster))),
             *("--alter", *dave, "--add-config", "SCRAM-SHA-256=[password=dave-pw]"),
         )
+        monkeypatch.delenv("JDK_JAVA_OPTIONS")
         listed = output("kafka.admin.ConfigCommand", *ours, *config, "--describe", *carol[:2])
         assert "'carol' are SCRAM-SHA-256=iterations=8192" in listed
         assert "'dave' are SCRAM-SHA-256=iterations=4096" in listed

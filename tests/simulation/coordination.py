@@ -169,7 +169,7 @@ def run(seed: int, *, seconds: float = 20.0, options: Options | None = None) -> 
     names = tuple(f"n{number}" for number in range(1, 5))
 
     async def coordinator(env: Env) -> None:
-        await serve(env, CoordinatorConfig(host="zk", tick_ms=500), store)
+        await serve(env, CoordinatorConfig(host="zk", tick_ms=500, allow_strangers=True), store)
 
     async def scenario() -> None:
         simulation.start("zk", coordinator)

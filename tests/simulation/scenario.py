@@ -392,7 +392,9 @@ class Scenario:
         address = "127.0.0.1" if layout.together else "zk"
 
         async def coordinator(env: Env) -> None:
-            await serve(env, CoordinatorConfig(host=address, tick_ms=1000), store)
+            await serve(
+                env, CoordinatorConfig(host=address, tick_ms=1000, allow_strangers=True), store
+            )
 
         self.simulation.start("zk", coordinator, host="m" if layout.together else None)
         if self.options.secure:

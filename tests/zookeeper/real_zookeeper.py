@@ -62,7 +62,15 @@ def free_port() -> int:
 class RealZooKeeper:
     """One server process on loopback; ``stop`` and ``start`` keep its data and its port."""
 
-    def __init__(self, directory: Path, *, tick_ms: int = 2000, properties: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        tick_ms: int = 2000,
+        properties: str = "",
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self._options = options
         self.directory = directory
         self.port = free_port()
         self.connect_string = f"127.0.0.1:{self.port}"
@@ -96,6 +104,7 @@ class RealZooKeeper:
                     "-Dzookeeper.extendedTypesEnabled=true",
                     "-Dzookeeper.admin.enableServer=false",
                     "-Djava.net.preferIPv4Stack=true",
+                    *self._options,
                     *("-cp", _class_path()),
                     "org.apache.zookeeper.server.quorum.QuorumPeerMain",
                     str(self.directory / "zoo.cfg"),

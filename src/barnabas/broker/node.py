@@ -67,6 +67,7 @@ from barnabas.zk.startup import (
 )
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
 
 if TYPE_CHECKING:
@@ -117,6 +118,21 @@ async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> 
         await asyncio.gather(working, stopped, return_exceptions=True)
 
 
+def _zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:
+    """TLS and logins are imported only for who asks for them."""
+    asked = (
+        "zookeeper.ssl.client.enable",
+        "zookeeper.set.acl",
+        "java.security.auth.login.config",
+        "barnabas.zookeeper.sasl.jaas.config",
+    )
+    if not any(map(config.value, asked)):
+        return OPEN
+    from barnabas.broker.zookeeper_security import zookeeper_security
+
+    return zookeeper_security(env, config, stores)
+
+
 class Node:
     """The parts of one broker and their order of life."""
 
@@ -130,6 +146,7 @@ class Node:
         self._stopping = False
         self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
+        self._stores = KeyStores(env)
         self._zookeeper = ZooKeeperClient(
             env,
             config.zookeeper_connect,
@@ -137,6 +154,7 @@ class Node:
             config.integer("barnabas.zookeeper.fast.expiry.ms") or None,
             on_event=self._on_event,
             on_session=self._on_session,
+            security=_zookeeper_security(env, config, self._stores),
         )
         self._membership = Membership(
             env,
@@ -159,7 +177,6 @@ class Node:
         self._users = ScramCredentials(self._zookeeper)
         self._quotas = client_quotas(config)
         self._quota_configs = QuotaConfigs(self._zookeeper, self._quotas)
-        self._stores = KeyStores(env)
         self._changes = ConfigChanges(
             env.clock,
             self._zookeeper,

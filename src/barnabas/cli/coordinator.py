@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from barnabas.cluster.processes import coordinator_process
+from barnabas.cluster.processes import coordinator_process, load_coordinator_settings
+from barnabas.config.sources import parse_overrides
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.zookeeper.messages import INT_MAX
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
@@ -23,10 +25,51 @@ from barnabas.zookeeper.server.coordinator import CoordinatorConfig
     type=click.IntRange(1024, INT_MAX),
     help="Longest request in bytes.",
 )
-def command(data: str, host: str, port: int, jute_maxbuffer: int) -> None:
+@click.option("--config", type=click.Path(dir_okay=False), help="File of such settings.")
+@click.option(
+    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of logins or TLS."
+)
+@click.option(
+    "--allow-strangers",
+    is_flag=True,
+    help="Listen beyond this machine though nobody is asked who he is.",
+)
+def command(
+    data: str,
+    host: str,
+    port: int,
+    jute_maxbuffer: int,
+    config: str | None,
+    override: tuple[str, ...],
+    allow_strangers: bool,
+) -> None:
     """A single node that speaks ZooKeeper's protocol and keeps its tree in SQLite.
 
     It is for one machine. Several machines use a ZooKeeper ensemble instead.
+
+    Who may log in (DIGEST-MD5) stands in the section Server of a JAAS file; TLS has zoo.cfg's
+    names. With users, or with certificates asked for, only those are served who show who they are,
+    unless sessionRequireClientSASLAuth=false.
+
+    \b
+    barnabas coordinator --data d -X java.security.auth.login.config=server.jaas
+    barnabas coordinator --data d -X ssl.keyStore.location=key.pem -X ssl.trustStore.location=ca.pem
     """
-    config = CoordinatorConfig(host=host, port=port, jute_maxbuffer=jute_maxbuffer)
-    sys.exit(coordinator_process(data, config))
+    given = load_coordinator_settings(config)
+    given.update(parse_overrides(override))
+    settings = {
+        "host": host,
+        "port": port,
+        "jute_maxbuffer": jute_maxbuffer,
+        "allow_strangers": allow_strangers,
+    }
+    sys.exit(coordinator_process(data, _config(given, settings)))
+
+
+def _config(given: dict[str, str], settings: dict[str, Any]) -> CoordinatorConfig:
+    if not given:
+        return CoordinatorConfig(**settings)
+    from barnabas.broker.main import system_env
+    from barnabas.cluster.coordinator_security import coordinator_config
+
+    return coordinator_config(given, system_env().files.read, **settings)

@@ -45,6 +45,12 @@ READY_TIMEOUT_S = 60.0
     help="Of the embedded coordinator.",
 )
 @click.option(
+    "--zookeeper-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The same; beyond this machine only with --secure.",
+)
+@click.option(
     "--zookeeper", metavar="HOST:PORT,...", help="Use this ZooKeeper; start no coordinator."
 )
 @click.option(
@@ -61,6 +67,7 @@ def command(
     host: str,
     port: int,
     zookeeper_port: int,
+    zookeeper_host: str,
     zookeeper: str | None,
     secure: bool,
     override: tuple[str, ...],
@@ -77,12 +84,15 @@ def command(
         brokers=brokers,
         host=host,
         port=port,
+        zookeeper_host=zookeeper_host,
         zookeeper_port=zookeeper_port,
         zookeeper=zookeeper,
         protocol="PLAINTEXT" if security is None else "SASL_SSL",
         security={} if security is None else security.broker_settings(),
         overrides=parse_overrides(override),
     )
+    if security is not None and zookeeper is None:
+        plan = security.with_coordinator(plan)
     supervisor = Supervisor(plan, run_process)
     code = 1
     try:

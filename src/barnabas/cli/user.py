@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import click
@@ -13,8 +14,13 @@ from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.users import NUMBERS, delete_user, list_users, set_password
+from barnabas.config.checks import Value
+from barnabas.config.protection import java_settings
+from barnabas.config.settings import SETTINGS
+from barnabas.config.sources import parse_properties
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
+from barnabas.seams import Env
 from barnabas.security.sasl.scram import (
     DEFAULT_ITERATIONS,
     ITERATIONS_MAX,
@@ -26,7 +32,8 @@ from barnabas.security.sasl.scram import (
 from barnabas.zk import paths
 from barnabas.zk.admin import change_config
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.errors import ConnectionLoss
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
+from barnabas.zookeeper.errors import AuthFailed, ConnectionLoss, NoAuth
 
 CLIENT_ID = "barnabas-user"
 SESSION_TIMEOUT_MS = 6000
@@ -59,12 +66,18 @@ def command() -> None:
     metavar="HOST:PORT,...",
     help="Write to ZooKeeper: for the brokers' own user, before the first of them starts.",
 )
+@click.option(
+    "--zk-tls-config-file",
+    type=click.Path(dir_okay=False),
+    help="How brokers reach ZooKeeper: zookeeper.ssl.* and logins, as in server.properties.",
+)
 @bootstrap_server
 def add(
     name: str,
     mechanism: tuple[str, ...],
     iterations: int,
     zookeeper: str | None,
+    zk_tls_config_file: str | None,
     bootstrap_server: Bootstrap,
 ) -> None:
     """Let NAME log in, or change the password. It is asked for, or read from standard input.
@@ -93,13 +106,16 @@ def add(
             ).text()
             for each, salt in salts.items()
         }
-        client = ZooKeeperClient(env, servers, SESSION_TIMEOUT_MS)
+        security = _zookeeper_security(env, zk_tls_config_file)
+        client = ZooKeeperClient(env, servers, SESSION_TIMEOUT_MS, security=security)
         try:
             await client.connect(timeout_ms=SESSION_TIMEOUT_MS)
-        except ConnectionLoss as error:
+        except (ConnectionLoss, AuthFailed) as error:
             raise ConfigError(f"--zookeeper: no ZooKeeper at {servers} ({error})") from None
         try:
             await change_config(client, paths.user_entity(name), lambda old: {**old, **texts})
+        except NoAuth as error:
+            raise ConfigError(f"--zookeeper: {error}") from None
         finally:
             await client.close()
 
@@ -107,6 +123,29 @@ def add(
         raise click.UsageError("a user has a name")
     asyncio.run(by_broker() if zookeeper is None else in_zookeeper(zookeeper))
     click.echo(f"user {visible(name)}: {', '.join(salts)}")
+
+
+def _zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:
+    """From a file and, as Kafka's tools have it, from ``KAFKA_OPTS``."""
+    given = java_settings(os.environ.get("KAFKA_OPTS", ""))
+    if path is not None:
+        try:
+            given.update(parse_properties(env.files.read(os.path.abspath(path)).decode()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--zk-tls-config-file: cannot read {path}: {error}") from None
+    if not given:
+        return OPEN
+    from barnabas.broker.zookeeper_security import security_of
+    from barnabas.zk.acls import secure_acls
+
+    def value(name: str) -> Value:
+        setting = SETTINGS[name]
+        return setting.parse(given[name]) if name in given else setting.default
+
+    security = security_of(env, value)
+    if security.begin is not None:
+        security.acls = secure_acls  # as kafka-configs.sh does
+    return security
 
 
 def _password() -> str:

@@ -16,6 +16,8 @@ class ClusterPlan:
     brokers: int = 3
     host: str = "127.0.0.1"
     port: int = 9092
+    zookeeper_host: str = "127.0.0.1"
+    """Of the embedded coordinator, which others than this machine reach only when told so."""
     zookeeper_port: int = 2181
     zookeeper: str | None = None
     """host:port[,host:port...][/chroot] of a ZooKeeper that runs already; None: embed one."""
@@ -23,6 +25,10 @@ class ClusterPlan:
     """Of the one listener that each broker has."""
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What this takes of every broker's settings."""
+    coordinator_users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passwords of those who log in to the embedded coordinator; none: nobody is asked."""
+    coordinator_identity: tuple[str, str] | None = field(default=None, repr=False)
+    """Its key and certificates in PEM, for TLS."""
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -31,7 +37,7 @@ class ClusterPlan:
 
     @property
     def zookeeper_connect(self) -> str:
-        return self.zookeeper or f"{self.host}:{self.zookeeper_port}"
+        return self.zookeeper or f"{self.zookeeper_host}:{self.zookeeper_port}"
 
     @property
     def bootstrap(self) -> str:

@@ -8,13 +8,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from barnabas.broker import node
 from barnabas.broker.main import run_node, system_env, tune_process
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.log_dirs import check_log_dirs
-from barnabas.config.protection import check_java_options
+from barnabas.config.protection import java_settings
 from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
@@ -23,19 +24,21 @@ from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
+if TYPE_CHECKING:
+    import ssl
+
 
 def load_config(
     path: str | None, environ: Mapping[str, str], overrides: Iterable[str]
 ) -> BrokerConfig:
     """Settings of one broker: file, then ``KAFKA_*`` variables, then overrides. ConfigError."""
-    given: dict[str, str] = {}
+    given = java_settings(environ.get("KAFKA_OPTS", ""))
     if path is not None:
         try:
             with open(path, encoding="utf-8") as file:
                 given.update(parse_properties(file.read()))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--config: {path}: {error}") from None
-    check_java_options(environ.get("KAFKA_OPTS", ""))
     given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
     return _with_reachable_address(given)
@@ -54,6 +57,17 @@ def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:
         ]
         config = BrokerConfig({**given, "advertised.listeners": ",".join(texts)})
     return config
+
+
+def load_coordinator_settings(path: str | None) -> dict[str, str]:
+    """Of the coordinator's file. ConfigError."""
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse_properties(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config: {path}: {error}") from None
 
 
 def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> int:
@@ -115,10 +129,32 @@ def run_process(plan: ClusterPlan, name: str) -> int:
     """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
     _log_to(plan.log_path(name))
     if name == COORDINATOR:
-        coordinator = CoordinatorConfig(host=plan.host, port=plan.zookeeper_port)
+        coordinator = CoordinatorConfig(
+            host=plan.zookeeper_host,
+            port=plan.zookeeper_port,
+            tls=_coordinator_tls(plan),
+            users=plan.coordinator_users,
+            login_required=bool(plan.coordinator_users),
+        )
         return coordinator_process(plan.coordinator_directory, coordinator, die_with_parent=True)
     config = BrokerConfig(plan.broker_settings(int(name.partition(":")[2])))
     return broker_process(config, die_with_parent=True)
+
+
+def _coordinator_tls(plan: ClusterPlan) -> ssl.SSLContext | None:
+    if plan.coordinator_identity is None:
+        return None
+    from barnabas.security.stores import PEM, StoreSettings
+    from barnabas.security.tls import TlsSettings, server_context
+
+    key, chain = plan.coordinator_identity
+    return server_context(
+        TlsSettings(
+            keystore=StoreSettings(name="keystore", type=PEM, key=key, certificates=chain),
+            truststore=StoreSettings(name="truststore", type=PEM),
+        ),
+        lambda path: b"",
+    )
 
 
 def _log_to(path: str) -> None:

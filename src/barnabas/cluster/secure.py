@@ -1,22 +1,23 @@
 """``up --secure``: a certificate authority that is thrown away, TLS and SCRAM users.
 
-The brokers log in to each other with a password that is in their memory only. What clients need is
-written to ``secure/`` below the data directory, for its owner alone.
+The brokers log in to each other with a password that is in their memory only. What clients need,
+and who writes to the coordinator, is in ``secure/`` below the data directory, for its owner alone.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from barnabas.broker.main import system_env
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.users import NUMBERS, set_password
 from barnabas.cluster.certificates import Authority
+from barnabas.cluster.plan import ClusterPlan
 from barnabas.config.client_config import client_security
-from barnabas.security.sasl import plain, scram
+from barnabas.security.sasl import digest_md5, plain, scram
 from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512
 from barnabas.security.sasl.scram import DEFAULT_ITERATIONS, secure_text
 
@@ -36,6 +37,7 @@ class SecurePlan:
     key: str = field(repr=False)
     certificate: str
     broker_password: str = field(repr=False)
+    zookeeper_password: str = field(repr=False)
     admin_password: str = field(repr=False)
     token_key: str = field(repr=False)
 
@@ -50,12 +52,14 @@ class SecurePlan:
             key=key.decode(),
             certificate=certificate.decode(),
             broker_password=secrets.token_urlsafe(_PASSWORD_BYTES),
+            zookeeper_password=secrets.token_urlsafe(_PASSWORD_BYTES),
             admin_password=secrets.token_urlsafe(_PASSWORD_BYTES),
             token_key=secrets.token_urlsafe(_KEY_BYTES),
         )
         os.makedirs(made.directory, mode=0o700, exist_ok=True)
         _write(made.ca_path, made.ca)
         _write(made.properties_path, made.properties())
+        _write(made.zookeeper_path, made.zookeeper_properties())
         return made
 
     @property
@@ -65,6 +69,32 @@ class SecurePlan:
     @property
     def properties_path(self) -> str:
         return os.path.join(self.directory, "client.properties")
+
+    @property
+    def zookeeper_path(self) -> str:
+        return os.path.join(self.directory, "zookeeper.properties")
+
+    @property
+    def coordinator_users(self) -> dict[str, str]:
+        """Who may log in to the coordinator."""
+        return {_BROKER: self.zookeeper_password}
+
+    def zookeeper_settings(self) -> dict[str, str]:
+        """How a broker, or who may do as much, reaches the coordinator."""
+        login = f'username="{_BROKER}" password="{self.zookeeper_password}"'
+        return {
+            "zookeeper.ssl.client.enable": "true",
+            "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+            "zookeeper.ssl.protocol": "TLSv1.3",
+            "zookeeper.ssl.truststore.location": self.ca_path,
+            "zookeeper.ssl.truststore.type": "PEM",
+            "barnabas.zookeeper.sasl.jaas.config": f"{digest_md5.MODULE} required {login};",
+            "zookeeper.set.acl": "true",
+        }
+
+    def zookeeper_properties(self) -> str:
+        """The same, for ``--zk-tls-config-file``, of Kafka's tools too but for the login."""
+        return "".join(f"{name}={value}\n" for name, value in self.zookeeper_settings().items())
 
     def broker_settings(self) -> dict[str, str]:
         """Of every broker, over those of a plain one."""
@@ -85,6 +115,15 @@ class SecurePlan:
             "ssl.truststore.type": "PEM",
             "ssl.truststore.certificates": self.ca,
         }
+
+    def with_coordinator(self, plan: ClusterPlan) -> ClusterPlan:
+        """TLS and a login between the brokers and an embedded coordinator too."""
+        return replace(
+            plan,
+            security={**plan.security, **self.zookeeper_settings()},
+            coordinator_users=self.coordinator_users,
+            coordinator_identity=(self.key, self.certificate),
+        )
 
     def bootstrap(self, servers: str) -> Bootstrap:
         """As a broker reaches others, for who looks after the cluster."""

@@ -29,15 +29,37 @@ _PREFIXES = (
 """Names that are not in the table, but mean security or hide values: those of plug-ins."""
 _JAVA_OPTIONS = ("-Djava.security.", "-Djavax.net.ssl.", "-Dzookeeper.")
 """Beginnings of the options in ``KAFKA_OPTS`` by which Java's brokers are given SASL and TLS."""
+_JAVA_SETTINGS = {
+    "java.security.auth.login.config": "java.security.auth.login.config",
+    "zookeeper.sasl.client": "zookeeper.sasl.client",
+    "zookeeper.sasl.clientconfig": "zookeeper.sasl.clientconfig",
+    "zookeeper.client.secure": "zookeeper.ssl.client.enable",
+    "zookeeper.clientCnxnSocket": "zookeeper.clientCnxnSocket",
+    "zookeeper.ssl.keyStore.location": "zookeeper.ssl.keystore.location",
+    "zookeeper.ssl.keyStore.password": "zookeeper.ssl.keystore.password",
+    "zookeeper.ssl.keyStore.type": "zookeeper.ssl.keystore.type",
+    "zookeeper.ssl.trustStore.location": "zookeeper.ssl.truststore.location",
+    "zookeeper.ssl.trustStore.password": "zookeeper.ssl.truststore.password",
+    "zookeeper.ssl.trustStore.type": "zookeeper.ssl.truststore.type",
+    "zookeeper.ssl.protocol": "zookeeper.ssl.protocol",
+    "zookeeper.ssl.enabledProtocols": "zookeeper.ssl.enabled.protocols",
+    "zookeeper.ssl.ciphersuites": "zookeeper.ssl.cipher.suites",
+}
+"""System properties that Kafka or ZooKeeper's client obeys, and the settings in their place."""
 
 
-def check_java_options(options: str) -> None:
-    """ConfigError if ``KAFKA_OPTS`` asks for security; its other options mean nothing here."""
+def java_settings(options: str) -> dict[str, str]:
+    """What ``KAFKA_OPTS`` says of the way to ZooKeeper. ConfigError if it asks for other security;
+    its other options mean nothing here."""
+    found = {}
     for option in options.split():
-        if option.strip("\"'").startswith(_JAVA_OPTIONS):
-            raise ConfigError(
-                f"KAFKA_OPTS: {option.partition('=')[0]!a} is not supported; remove it"
-            )
+        name, _, value = option.strip("\"'").partition("=")
+        setting = _JAVA_SETTINGS.get(name.removeprefix("-D"))
+        if name.startswith("-D") and setting is not None:
+            found[setting] = value
+        elif name.startswith(_JAVA_OPTIONS):
+            raise ConfigError(f"KAFKA_OPTS: {name!a} is not supported; remove it")
+    return found
 
 
 def check_protection(name: str, text: str, *, authorized: bool = False) -> None:

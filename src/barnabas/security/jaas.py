@@ -1,6 +1,7 @@
-"""JaasConfig: one entry of a JAAS configuration, as it stands in ``sasl.jaas.config``. Pure.
+"""JaasConfig: entries of a JAAS configuration, as in ``sasl.jaas.config`` and in JAAS files. Pure.
 
-``module flag key="value" ... ;`` Values are secrets: nothing here shows them.
+``module flag key="value" ... ;`` and, in a file, ``Section { entry ... };``. Values are secrets:
+nothing here shows them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 _FLAGS = ("required", "requisite", "sufficient", "optional")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _PUNCTUATION = ";="
+_BRACES = "{}"
 _END = ";"
 
 
@@ -45,6 +47,28 @@ def parse_jaas(text: str) -> JaasEntry:
     return entry
 
 
+def parse_jaas_file(text: str) -> dict[str, tuple[JaasEntry, ...]]:
+    """The entries of each section. ValueError as ``parse_jaas``."""
+    sections: dict[str, tuple[JaasEntry, ...]] = {}
+    rest = list(_tokens(text, _PUNCTUATION + _BRACES))
+    while rest:
+        if len(rest) < 2 or not _is_mark(rest[1], "{"):
+            raise ValueError("a section of the JAAS file does not begin with its name and {")
+        name, rest = str(rest[0]), rest[2:]
+        if name in sections:
+            raise ValueError(f"the JAAS file has two sections {name!a}")
+        entries = []
+        while rest and not _is_mark(rest[0], "}"):
+            entry, rest = _entry(rest)
+            entries.append(entry)
+        if len(rest) < 2 or not _is_mark(rest[1], _END):
+            raise ValueError(f"the section {name!a} of the JAAS file does not end in }};")
+        if not entries:
+            raise ValueError(f"the section {name!a} of the JAAS file is empty")
+        sections[name], rest = tuple(entries), rest[2:]
+    return sections
+
+
 def _entry(tokens: list[_Token]) -> tuple[JaasEntry, list[_Token]]:
     module = tokens[0]
     if _is_mark(module, _END):
@@ -76,13 +100,13 @@ def _is_mark(token: _Token, mark: str) -> bool:
     return token == mark and not token.is_quoted
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tokens(text: str, punctuation: str = _PUNCTUATION) -> Iterator[_Token]:
     position, end = 0, len(text)
     while position < end:
         character = text[position]
         if character.isspace():
             position += 1
-        elif character in _PUNCTUATION:
+        elif character in punctuation:
             yield _Token(character)
             position += 1
         elif character in "\"'":
@@ -97,7 +121,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         else:
             start = position
             while position < end and not (
-                text[position].isspace() or text[position] in _PUNCTUATION
+                text[position].isspace() or text[position] in punctuation
             ):
                 position += 1
             yield _Token(text[start:position])

@@ -139,6 +139,12 @@ class SessionMoved(ZooKeeperError):
     code = -118
 
 
+class LoginRequired(ZooKeeperError):
+    """The server serves only those who have logged in (SESSIONCLOSEDREQUIRESASLAUTH)."""
+
+    code = -124
+
+
 class NotReadOnly(ZooKeeperError):
     """A write sent to a read-only server."""
 
@@ -164,6 +170,7 @@ _CLASSES: tuple[type[ZooKeeperError], ...] = (
     AuthFailed,
     SessionMoved,
     NotReadOnly,
+    LoginRequired,
 )
 _BY_CODE = {cls.code: cls for cls in _CLASSES}
 

@@ -74,7 +74,9 @@ class Drama:
 
     async def setup(self) -> None:
         async def coordinator(env: Env) -> None:
-            await serve(env, CoordinatorConfig(host="zk", tick_ms=500), MemoryStore())
+            await serve(
+                env, CoordinatorConfig(host="zk", tick_ms=500, allow_strangers=True), MemoryStore()
+            )
 
         async def create(env: Env) -> None:
             async with ClusterClient(BOOTSTRAP, "setup", timeout_ms=30_000) as client:

@@ -13,12 +13,13 @@ from tests.zookeeper.server.kit import (
     break_stats,
     connect,
     coordinator,
+    environment,
     ephemeral,
     start,
     until,
 )
 
-from barnabas.errors import FatalError
+from barnabas.errors import ConfigError, FatalError
 from barnabas.zookeeper.messages import (
     EMPTY,
     OPEN_ACL_UNSAFE,
@@ -35,6 +36,8 @@ from barnabas.zookeeper.messages import (
     SetAclRequest,
     SetDataRequest,
 )
+from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+from barnabas.zookeeper.server.serve import serve
 from barnabas.zookeeper.server.store import Batch, MemoryStore
 from barnabas.zookeeper.server.tree import ZTree
 
@@ -414,5 +417,31 @@ def test_a_session_whose_end_breaks_is_ended_later(monkeypatch: pytest.MonkeyPat
             err, _ = await watcher.call(OpCode.EXISTS, ReadRequest("/e"))
             assert err == Code.NO_NODE
             assert next(faults, False) is False
+
+    run(main())
+
+
+def test_who_does_not_log_in_is_closed_where_it_is_required() -> None:
+    async def main() -> None:
+        async with coordinator(users={"a": "b"}, login_required=True) as server:
+            silent, pinging = await connect(server), await connect(server)
+            began = asyncio.get_running_loop().time()
+            assert await pinging.call(OpCode.PING) == (0, EMPTY)
+            assert await silent.receive() is None
+            assert await pinging.receive() is None
+            assert asyncio.get_running_loop().time() - began <= 10
+            reader = await connect(server)
+            err, _ = await reader.call(OpCode.GET_DATA, ReadRequest("/"))
+            assert err == Code.SESSION_CLOSED_REQUIRE_SASL_AUTH
+            assert await reader.receive() is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
+def test_strangers_are_not_let_in_by_accident(host: str) -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="--allow-strangers"):
+            await serve(environment(), CoordinatorConfig(host=host, port=0), MemoryStore())
 
     run(main())

@@ -42,11 +42,14 @@ from barnabas.zookeeper.client.operations import (
     MultiPart,
     MultiResult,
     Operation,
+    Root,
     SetOp,
     SyncOp,
     WatchEvent,
 )
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import (
+    AuthFailed,
     ConnectionLoss,
     NodeExists,
     NoNode,
@@ -112,9 +115,12 @@ class ZooKeeperClient:
         *,
         on_event: Callable[[WatchEvent], None] | None = None,
         on_session: Callable[[SessionState], None] | None = None,
+        security: ZooKeeperSecurity = OPEN,
     ) -> None:
         self._env = env
+        self._security = security
         hosts, self._chroot = parse_connect_string(connect_string)
+        self._root = Root(self._chroot, security.acls)
         self._hosts = list(hosts)
         env.random.shuffle(self._hosts)
         self._next_host = 0
@@ -136,6 +142,9 @@ class ZooKeeperClient:
         self._failure: BaseException | None = None
         self._finished = asyncio.Event()
         self._last_problem = "not tried yet"
+        self._has_been_connected = False
+        self._refusal: AuthFailed | None = None
+        """Why the last server that was tried did not believe us."""
 
     # --- state ------------------------------------------------------------------------------------
 
@@ -161,8 +170,9 @@ class ZooKeeperClient:
         return len(self._session.watches)
 
     async def connect(self, timeout_ms: int | None = None) -> None:
-        """Begin the first session and make sure of the chroot. Tries until it succeeds; with a
-        timeout it raises ConnectionLoss, which tells the last problem."""
+        """Begin the first session and make sure of the chroot. Tries until it succeeds, or until a
+        server refuses the login (AuthFailed); with a timeout it raises ConnectionLoss, which tells
+        the last problem."""
         if self._keeper is not None or self._state is not SessionState.CONNECTING:
             raise RuntimeError("connect is for a new client")
         self._start_keeper()
@@ -330,8 +340,10 @@ class ZooKeeperClient:
             except SessionRefused:
                 self._change(SessionState.EXPIRED)
                 return
-            except (OSError, ConnectionLoss, TimeoutError) as problem:
+            except (OSError, ConnectionLoss, AuthFailed, TimeoutError) as problem:
                 self._last_problem = str(problem) or type(problem).__name__
+                if isinstance(problem, AuthFailed):
+                    self._refused(problem)
                 round_left -= 1
                 if round_left == 0:
                     round_left = len(self._hosts)
@@ -346,19 +358,28 @@ class ZooKeeperClient:
         """A connection to the next server in turn, with the session accepted."""
         host, port = self._hosts[self._next_host]
         self._next_host = (self._next_host + 1) % len(self._hosts)
+        begin = self._security.begin
         connection = Connection(
             self._session,
-            self._chroot,
+            self._root,
+            None if begin is None else begin(),
             on_greeted=self._connection_made,
             on_event=self._deliver_event,
             on_lost=self._connection_lost,
         )
         try:
             async with asyncio.timeout(self._open_timeout_ms() / 1000):
-                await open_connection(connection, host, port)
+                await open_connection(connection, host, port, self._security.tls)
         except TimeoutError as problem:
             raise ConnectionLoss(None, f"({host}:{port} does not answer)") from problem
         return connection
+
+    def _refused(self, problem: AuthFailed) -> None:
+        """A start ends by that; later it is tried again, as after a lost connection."""
+        if self._has_been_connected:
+            log.error("the login to ZooKeeper failed: %s", problem)
+        self._refusal = problem
+        self._wait_is_over.set()
 
     def _open_timeout_ms(self) -> float:
         """How long one server may take: all servers are to be tried within the session timeout."""
@@ -367,6 +388,7 @@ class ZooKeeperClient:
     def _connection_made(self, connection: Connection) -> None:
         if self._state in (SessionState.CONNECTING, SessionState.DISCONNECTED):
             self._connection = connection
+            self._has_been_connected = True
             self._change(SessionState.CONNECTED)
 
     def _connection_lost(self, connection: Connection) -> None:
@@ -412,16 +434,21 @@ class ZooKeeperClient:
         except Exception as failure:
             self._break(failure)
 
-    async def _wait_connected(self) -> None:
+    async def _wait_connected(self, *, is_first: bool = False) -> None:
         while self._state is not SessionState.CONNECTED:
             if self._state in (SessionState.EXPIRED, SessionState.CLOSED):
                 raise SessionExpired
+            if self._refusal is not None:
+                if is_first:
+                    raise self._refusal
+                self._refusal = None
+                self._wait_is_over.clear()
             await self._wait_is_over.wait()
 
     async def _connect_and_create_chroot(self) -> None:
         parts = self._chroot.split("/")
         missing = deque("/".join(parts[:count]) for count in range(2, len(parts) + 1))
-        await self._wait_connected()
+        await self._wait_connected(is_first=True)
         while missing:
             try:
                 await self.submit(CreateChrootOp(missing[0]))

@@ -1,4 +1,4 @@
-"""One TCP connection of a ZooKeeper client: handshake, pipelined requests, watch events, pings.
+"""One connection of a ZooKeeper client: handshake, login, pipelined requests, events, pings.
 
 A connection lives from ``open_connection`` until it is lost, for whatever reason: then every
 request that waits for its reply fails with ``ConnectionLoss``, once, and ``closed`` resolves to the
@@ -12,14 +12,21 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from barnabas import addresses
 from barnabas.errors import InvalidRequest
+from barnabas.security.sasl.mechanism import AuthenticationFailed, ClientLogin
 from barnabas.zookeeper import jute
-from barnabas.zookeeper.client.operations import AnyOperation, ExistsOp, WatchEvent, relative
+from barnabas.zookeeper.client.operations import (
+    AnyOperation,
+    ExistsOp,
+    Root,
+    WatchEvent,
+    relative,
+)
 from barnabas.zookeeper.client.watches import WatchTable
-from barnabas.zookeeper.errors import ConnectionLoss, ZooKeeperError, error_for
+from barnabas.zookeeper.errors import AuthFailed, ConnectionLoss, ZooKeeperError, error_for
 from barnabas.zookeeper.messages import (
     EMPTY,
     FAST_EXPIRY_MAGIC,
@@ -32,7 +39,11 @@ from barnabas.zookeeper.messages import (
     EventType,
     OpCode,
     Record,
+    SaslRequest,
 )
+
+if TYPE_CHECKING:
+    import ssl
 
 _PING: Final = jute.encode_request(XID_PING, OpCode.PING)
 _XID_MAX: Final = 2**31 - 1
@@ -79,7 +90,8 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         session: Session,
-        chroot: str,
+        root: Root,
+        login: ClientLogin | None = None,
         *,
         on_greeted: Callable[[Connection], None],
         on_event: Callable[[WatchEvent], None],
@@ -87,7 +99,11 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session = session
-        self._chroot = chroot
+        self._root = root
+        self._chroot = root.chroot
+        self._login = login
+        """What is still to be done before the first request."""
+        self._login_xid = 0
         self._on_greeted = on_greeted
         self._on_event = on_event
         self._on_lost = on_lost
@@ -100,7 +116,8 @@ class Connection(asyncio.Protocol):
         self._last_sent = self._last_received = self._loop.time()
         self._lost = False
         self.greeted: asyncio.Future[None] = self._loop.create_future()
-        """Resolves when the server has accepted the session; SessionRefused, or ConnectionLoss."""
+        """Resolves when the server has accepted the session and the login; SessionRefused,
+        AuthFailed or ConnectionLoss."""
         self.closed: asyncio.Future[str] = self._loop.create_future()
         """Resolves to the reason when the connection is gone."""
 
@@ -113,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, op: AnyOperation) -> asyncio.Future[Any]:
         """Queue an operation; everything queued in one turn of the loop is one write."""
-        code, record = op.request(self._chroot)
+        code, record = op.request(self._root)
         return self._send(self._next_xid(), code, record, op)
 
     def send_close(self) -> asyncio.Future[Any]:
@@ -151,6 +168,8 @@ class Connection(asyncio.Protocol):
                     return
                 if self.greeted.done():
                     self._receive(frame)
+                elif self._login_xid:
+                    self._receive_login(frame)
                 else:
                     self._receive_greeting(frame)
         except InvalidRequest as problem:
@@ -198,6 +217,41 @@ class Connection(asyncio.Protocol):
         session.id = answer.session_id
         session.password = answer.password or bytes(PASSWORD_BYTES)
         session.timeout_ms = answer.timeout_ms
+        if self._login is None:
+            self._greeted()
+        else:
+            self._send_token(self._login.first())
+
+    def _send_token(self, token: bytes) -> None:
+        self._login_xid = self._next_xid()
+        self._write(jute.encode_request(self._login_xid, OpCode.SASL, SaslRequest(token)))
+
+    def _receive_login(self, frame: bytes) -> None:
+        """The server's part of the login. Nothing else is asked before it is complete: watches are
+        told of only to those who may read."""
+        login = self._login
+        assert login is not None
+        header = jute.decode_reply_header(frame)
+        if header.xid != self._login_xid:
+            raise InvalidRequest(f"a reply to request {header.xid} during the login")
+        try:
+            if header.err:
+                raise AuthenticationFailed(str(error_for(header.err)))
+            token = jute.decode_reply(OpCode.SASL, frame).token
+            if token is None:
+                raise AuthenticationFailed("the server does not take SASL logins")
+            answer = login.step(token)
+        except AuthenticationFailed as problem:
+            self.greeted.set_exception(AuthFailed(None, f"({problem})"))
+            self.drop("the login failed")
+            return
+        if answer is not None:
+            self._send_token(answer)
+        if login.is_complete:
+            self._greeted()
+
+    def _greeted(self) -> None:
+        session = self._session
         for request in session.watches.requests(session.last_zxid):
             waiter = self._send(XID_SET_WATCHES, OpCode.SET_WATCHES, request, None)
             waiter.add_done_callback(_ignore_outcome)
@@ -298,11 +352,13 @@ def _ignore_outcome(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-async def open_connection(connection: Connection, host: str, port: int) -> None:
-    """Connect and shake hands. Raises OSError, ConnectionLoss or SessionRefused; also when it is
-    cancelled the connection is dropped."""
+async def open_connection(
+    connection: Connection, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> None:
+    """Connect, shake hands and log in. Raises OSError, ConnectionLoss, SessionRefused or
+    AuthFailed; also when it is cancelled the connection is dropped."""
     try:
-        await addresses.connect(lambda: connection, host, port)
+        await addresses.connect(lambda: connection, host, port, tls)
         await asyncio.shield(connection.greeted)
     except BaseException:
         connection.drop("given up")

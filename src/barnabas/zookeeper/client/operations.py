@@ -1,19 +1,20 @@
 """What can be asked of ZooKeeper, and what comes back, as values. Pure.
 
 An operation knows its request record and how to read its reply; the client (``client.py``) knows
-sessions, connections and watches. Paths are the caller's; ``chroot`` is put in front on the way out
-and taken off on the way in.
+sessions, connections and watches. Paths are the caller's; the ``Root`` says what is put in front on
+the way out and taken off on the way in, and which ACL a new node gets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from barnabas.errors import InvalidRequest
 from barnabas.zookeeper.errors import RuntimeInconsistency, error_for
 from barnabas.zookeeper.messages import (
     OPEN_ACL_UNSAFE,
+    Acl,
     CheckVersionRequest,
     CreateFlag,
     CreateRequest,
@@ -31,6 +32,23 @@ from barnabas.zookeeper.messages import (
 T_co = TypeVar("T_co", covariant=True)
 
 
+Acls: TypeAlias = Callable[[str], tuple[Acl, ...]]
+"""The ACL of a new node, by its path below the chroot."""
+
+
+def open_acls(path: str) -> tuple[Acl, ...]:
+    """Everybody may do everything."""
+    return OPEN_ACL_UNSAFE
+
+
+class Root(NamedTuple):
+    """Where a client's paths begin."""
+
+    chroot: str = ""
+    """"" for the root itself."""
+    acls: Acls = open_acls
+
+
 class Operation(Protocol[T_co]):
     """One request. ``T`` is what its future resolves to."""
 
@@ -39,7 +57,7 @@ class Operation(Protocol[T_co]):
         """For error texts; None for a multi."""
         ...
 
-    def request(self, chroot: str) -> tuple[int, Record]:
+    def request(self, root: Root) -> tuple[int, Record]:
         """(operation code, record)."""
         ...
 
@@ -82,11 +100,11 @@ class CreateOp(NamedTuple):
     ephemeral: bool = False
     sequential: bool = False
 
-    def request(self, chroot: str) -> tuple[int, Record]:
+    def request(self, root: Root) -> tuple[int, Record]:
         flags = self.ephemeral * CreateFlag.EPHEMERAL
         flags += self.sequential * CreateFlag.PERSISTENT_SEQUENTIAL
-        path = absolute(chroot, self.path)
-        return OpCode.CREATE, CreateRequest(path, self.data, OPEN_ACL_UNSAFE, flags)
+        path = absolute(root.chroot, self.path)
+        return OpCode.CREATE, CreateRequest(path, self.data, root.acls(self.path), flags)
 
     def result(self, record: Record, chroot: str) -> Created:
         return Created(relative(chroot, record.path))
@@ -97,8 +115,8 @@ class CreateChrootOp(NamedTuple):
 
     path: str
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.CREATE, CreateRequest(self.path, None)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.CREATE, CreateRequest(self.path, None, root.acls(self.path))
 
     def result(self, record: Record, chroot: str) -> Created:
         return Created(record.path)
@@ -110,8 +128,8 @@ class DeleteOp(NamedTuple):
     path: str
     version: int = -1
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.DELETE, DeleteRequest(absolute(chroot, self.path), self.version)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.DELETE, DeleteRequest(absolute(root.chroot, self.path), self.version)
 
     def result(self, record: Record, chroot: str) -> None:
         return None
@@ -124,8 +142,8 @@ class SetOp(NamedTuple):
     data: bytes | None
     version: int = -1
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        path = absolute(chroot, self.path)
+    def request(self, root: Root) -> tuple[int, Record]:
+        path = absolute(root.chroot, self.path)
         return OpCode.SET_DATA, SetDataRequest(path, self.data, self.version)
 
     def result(self, record: Record, chroot: str) -> Stat:
@@ -139,8 +157,8 @@ class CheckOp(NamedTuple):
     path: str
     version: int
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.CHECK, CheckVersionRequest(absolute(chroot, self.path), self.version)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.CHECK, CheckVersionRequest(absolute(root.chroot, self.path), self.version)
 
     def result(self, record: Record, chroot: str) -> None:
         return None
@@ -152,8 +170,8 @@ class GetOp(NamedTuple):
     path: str
     watch: bool = False
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.GET_DATA, ReadRequest(absolute(chroot, self.path), self.watch)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.GET_DATA, ReadRequest(absolute(root.chroot, self.path), self.watch)
 
     def result(self, record: Record, chroot: str) -> tuple[bytes, Stat]:
         return record.data or b"", record.stat
@@ -165,8 +183,8 @@ class ExistsOp(NamedTuple):
     path: str
     watch: bool = False
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.EXISTS, ReadRequest(absolute(chroot, self.path), self.watch)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.EXISTS, ReadRequest(absolute(root.chroot, self.path), self.watch)
 
     def result(self, record: Record, chroot: str) -> Stat | None:
         return None if record is None else record.stat
@@ -178,8 +196,8 @@ class ChildrenOp(NamedTuple):
     path: str
     watch: bool = False
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.GET_CHILDREN2, ReadRequest(absolute(chroot, self.path), self.watch)
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.GET_CHILDREN2, ReadRequest(absolute(root.chroot, self.path), self.watch)
 
     def result(self, record: Record, chroot: str) -> tuple[list[str], Stat]:
         return sorted(record.children), record.stat
@@ -190,8 +208,8 @@ class SyncOp(NamedTuple):
 
     path: str = "/"
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.SYNC, PathRequest(absolute(chroot, self.path))
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.SYNC, PathRequest(absolute(root.chroot, self.path))
 
     def result(self, record: Record, chroot: str) -> None:
         return None
@@ -210,8 +228,8 @@ class MultiOp(NamedTuple):
     def path(self) -> str | None:
         return None
 
-    def request(self, chroot: str) -> tuple[int, Record]:
-        return OpCode.MULTI, MultiRequest(tuple(op.request(chroot) for op in self.ops))
+    def request(self, root: Root) -> tuple[int, Record]:
+        return OpCode.MULTI, MultiRequest(tuple(op.request(root) for op in self.ops))
 
     def result(self, record: Record, chroot: str) -> list[MultiResult]:
         """Created for a create, Stat for a set, None for a delete or a check."""

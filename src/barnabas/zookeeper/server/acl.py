@@ -1,7 +1,8 @@
-"""Who may do what to a znode: schemes world, auth, digest, ip and the super user. Pure.
+"""Who may do what to a znode: schemes world, auth, digest, ip, sasl, x509 and the super user. Pure.
 
-An identity is (scheme, id), as a connection has proved it: always its address ("ip"), and what
-``auth`` added. Rules of ``PrepRequestProcessor.fixupACL`` and ``ZooKeeperServer.checkACL``.
+An identity is (scheme, id), as a connection has proved it: always its address ("ip"), its
+certificate's name ("x509"), the user whom it logged in ("sasl"), and what ``auth`` added. Rules of
+``PrepRequestProcessor.fixupACL`` and ``ZooKeeperServer.checkACL``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ ADMIN = 16
 
 READ_ACL_UNSAFE: tuple[Acl, ...] = (Acl(READ, "world", "anyone"),)
 SUPER: Identity = ("super", "")
+SUPER_USER = "super"
+"""Who logs in with SASL under this name is the super user."""
+PROVED = ("digest", "sasl", "x509")
+"""Schemes of those whom ``auth`` in a new ACL stands for."""
+SCHEMES = frozenset(("world", "auth", "digest", "ip"))
+"""Those that every server has; sasl and x509 only one that asks for logins or certificates."""
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
@@ -81,18 +88,20 @@ def _number(text: str, most: int) -> int | None:
     return number if 0 <= number <= most else None
 
 
-def resolve(acl: Sequence[Acl], identities: Sequence[Identity]) -> tuple[Acl, ...] | None:
+def resolve(
+    acl: Sequence[Acl], identities: Sequence[Identity], schemes: frozenset[str] = SCHEMES
+) -> tuple[Acl, ...] | None:
     """The list to store: duplicates dropped, "auth" replaced by what the creator has proved.
 
     None if it is empty or has an entry that is not well formed (INVALID_ACL)."""
     resolved: list[Acl] = []
     for entry in dict.fromkeys(acl):
         if entry.scheme == "auth":
-            proved = [Acl(entry.perms, *who) for who in identities if who[0] == "digest"]
+            proved = [Acl(entry.perms, *who) for who in identities if who[0] in PROVED]
             if not proved:
                 return None
             resolved += proved
-        elif _well_formed(entry):
+        elif entry.scheme in schemes and _well_formed(entry):
             resolved.append(entry)
         else:
             return None
@@ -105,7 +114,9 @@ def _well_formed(entry: Acl) -> bool:
         return entry.id == "anyone"
     if entry.scheme == "digest":
         return entry.id.rstrip(":").count(":") == 1  # as Java splits: empty ends do not count
-    return entry.scheme == "ip" and _network_of(entry.id) is not None
+    if entry.scheme == "ip":
+        return _network_of(entry.id) is not None
+    return entry.scheme in PROVED and entry.id != ""
 
 
 def masked(acl: Sequence[Acl]) -> tuple[Acl, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from barnabas.errors import InvalidRequest
 from barnabas.limits import WRITE_BUFFER_BYTES_MAX
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.server.acl import Identity
 from barnabas.zookeeper.server.sessions import Session
+
+if TYPE_CHECKING:
+    from barnabas.security.sasl.mechanism import ServerLogin
 
 _TURN_REQUESTS_MAX = 128
 """Requests of one connection served before the others have their turn."""
@@ -60,6 +63,10 @@ class Connection(asyncio.Protocol):
         self._reason = "closed by the client"
         self.session: Session[Connection] | None = None
         self.identities: list[Identity] = []
+        self.login: ServerLogin | None = None
+        """With SASL, begun and perhaps complete."""
+        self.is_known = False
+        """Whether it has shown who it is, by a login or a certificate."""
         self.host = ""
         self.port = 0
         self.same_machine = False
@@ -78,7 +85,21 @@ class Connection(asyncio.Protocol):
         loopback = self.host.startswith("127.") or self.host == "::1"
         self.same_machine = loopback or (self.host != "" and peer[0] == own[0])
         self.identities.append(("ip", self.host))
+        tls = transport.get_extra_info("ssl_object")
+        certificate = None if tls is None else tls.getpeercert(binary_form=True)
+        if certificate is not None:
+            self._take_name(certificate)
         self._keeper.opened(self)
+
+    def _take_name(self, certificate: bytes) -> None:
+        """Of a certificate whose issuer is trusted; one that cannot be read proves nothing."""
+        from barnabas.security.tls import peer_name
+
+        try:
+            self.identities.append(("x509", peer_name(certificate)))
+        except ValueError:
+            return
+        self.is_known = True
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:

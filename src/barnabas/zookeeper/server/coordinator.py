@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from barnabas.errors import InvalidRequest
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
@@ -40,6 +40,9 @@ from barnabas.zookeeper.server.store import Batch, Store, Stored, StoredNode
 from barnabas.zookeeper.server.tree import CLIENT_WRITES, WRITES, Event, Outcome, Request, ZTree
 from barnabas.zookeeper.server.watches import Watches
 
+if TYPE_CHECKING:
+    import ssl
+
 log = logging.getLogger(__name__)
 
 _CHECK_S_MIN = 0.02
@@ -47,7 +50,8 @@ _CHECK_S_MIN = 0.02
 _LATE_S = 0.5
 """A timer this late says that we were stopped or starved, not that the clients were silent."""
 _SESSIONLESS_S = 10.0
-"""A connection that has not asked for a session by then is closed."""
+"""A connection without a session by then is closed; without a login too, where one is required."""
+_OPEN_TO_ALL = (OpCode.SASL, OpCode.AUTH, OpCode.PING, OpCode.CLOSE_SESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,24 @@ class CoordinatorConfig:
     """Longest frame of a client in bytes."""
     super_digest: str | None = None
     """``user:base64(sha1(user:password))`` who may do everything."""
+    tls: ssl.SSLContext | None = None
+    """For its one port; None: plain TCP."""
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passwords of those who may log in with SASL; ``super`` among them may do everything."""
+    login_required: bool = False
+    """Whether only those are served who have logged in or shown a certificate."""
+    allow_strangers: bool = False
+    """Whether others than this machine may reach it though no login is required."""
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """Of identities that an ACL may name."""
+        schemes = set(access.SCHEMES)
+        if self.users:
+            schemes.add("sasl")
+        if self.tls is not None:
+            schemes.add("x509")
+        return frozenset(schemes)
 
     @property
     def timeout_min_ms(self) -> int:
@@ -106,7 +128,7 @@ class Coordinator:
         self.zxid = max(stored.epoch, (highest >> 32) + 1) << 32
         """The last one used. The epoch in front spares us making failed writes durable; a life of
         more than 2^32 writes goes on into the next epochs."""
-        self.tree = ZTree()
+        self.tree = ZTree(config.schemes)
         self.tree.restore((node.path, _node(node)) for node in stored.nodes)
         self.watches: Watches[Connection] = Watches()
         self.sessions: Sessions[Connection] = Sessions(
@@ -135,6 +157,8 @@ class Coordinator:
     def _give_up_sessionless(self, connection: Connection) -> None:
         if connection.session is None:
             connection.close("no session was asked for")
+        elif self.config.login_required and not connection.is_known:
+            connection.close("nobody logged in")
 
     def failed(self, connection: Connection, problem: Exception) -> None:
         """A fault of ours in serving a connection ends that connection. The tree has taken back
@@ -222,6 +246,9 @@ class Coordinator:
         session.touch(self.loop.time())
         self.figures.received += 1
         xid, op = jute.decode_request_header(frame)
+        if self.config.login_required and not connection.is_known and op not in _OPEN_TO_ALL:
+            self.refuse_login(connection, xid)
+            return
         try:
             record = jute.decode_request_record(op, frame)
         except InvalidRequest:
@@ -242,6 +269,15 @@ class Coordinator:
             self.outbox.send(connection, None)
         else:
             self._handle_read(self, connection, xid, op, record)
+
+    def refuse_login(self, connection: Connection, xid: int) -> None:
+        """End the connection of somebody who has not shown who he is. His session stays: he may
+        come back and say so."""
+        required = self.config.login_required
+        code = Code.SESSION_CLOSED_REQUIRE_SASL_AUTH if required else Code.AUTH_FAILED
+        connection.stop_serving()
+        self.outbox.send(connection, jute.encode_error_reply(xid, 0, code))
+        self.outbox.send(connection, None)
 
     def closed(self, connection: Connection, reason: str) -> None:
         self.connections.pop(connection).cancel()

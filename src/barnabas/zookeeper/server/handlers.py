@@ -1,16 +1,19 @@
 """Operations that change no znode: reads, watches, auth. One function each, ``_HANDLERS`` below.
 
 A handler returns the reply's record or raises ``Refused``. Source: ``FinalRequestProcessor`` of
-ZooKeeper 3.8. Not done: SASL (answered without a token, as by a server that has it not configured),
-reconfig (refused as on a standalone server).
+ZooKeeper 3.8. Not done: reconfig (refused as on a standalone server), other SASL mechanisms than
+DIGEST-MD5. Without users SASL is answered without a token, as by a server without it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from barnabas.logs import visible
+from barnabas.security.sasl.mechanism import AuthenticationFailed, ServerLogin
 from barnabas.zookeeper import jute
 from barnabas.zookeeper.messages import (
     EMPTY,
@@ -49,11 +52,18 @@ from barnabas.zookeeper.server.node import Node, Refused
 if TYPE_CHECKING:
     from barnabas.zookeeper.server.coordinator import Coordinator
 
+log = logging.getLogger(__name__)
+
+NONCE_BYTES: Final = 20
+
 
 def handle(keeper: Coordinator, connection: Connection, xid: int, op: int, record: Record) -> None:
     """Answer one request that is not a write."""
     if op == OpCode.AUTH:
         _auth(keeper, connection, xid, record)
+        return
+    if op == OpCode.SASL:
+        _sasl(keeper, connection, xid, record)
         return
     handler = _HANDLERS.get(op)
     if handler is None:
@@ -94,6 +104,39 @@ def _prove(
     if digest == keeper.config.super_digest:
         return [access.SUPER, ("digest", digest)]
     return [("digest", digest)]
+
+
+def _sasl(keeper: Coordinator, connection: Connection, xid: int, record: SaslRequest) -> None:
+    """A step of a login. Its replies' zxid is always 0 as well; a failure ends the connection."""
+    token = None
+    if keeper.config.users:
+        try:
+            token = _login_of(keeper, connection).step(record.token or b"")
+        except AuthenticationFailed as problem:
+            log.warning("the login of %s failed: %s", connection.host, visible(str(problem)))
+            keeper.refuse_login(connection, xid)
+            return
+        _take_user(connection)
+    keeper.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.SASL, SaslResponse(token)))
+
+
+def _login_of(keeper: Coordinator, connection: Connection) -> ServerLogin:
+    if connection.login is None:
+        from barnabas.security.sasl.digest_md5 import DigestMd5Server
+
+        nonce = keeper.env.secret(NONCE_BYTES).hex()
+        connection.login = DigestMd5Server(keeper.config.users.get, nonce)
+    return connection.login
+
+
+def _take_user(connection: Connection) -> None:
+    user = None if connection.login is None else connection.login.authorization_id
+    if user is None:
+        return
+    connection.is_known = True
+    connection.identities.append(("sasl", user))
+    if user == access.SUPER_USER:
+        connection.identities.append(access.SUPER)
 
 
 def _ping(keeper: Coordinator, connection: Connection, record: Record) -> Record:
@@ -240,10 +283,6 @@ def _create_session(keeper: Coordinator, connection: Connection, record: Record)
     raise Refused(Code.MARSHALLING_ERROR)
 
 
-def _sasl(keeper: Coordinator, connection: Connection, record: SaslRequest) -> Record:
-    return SaslResponse(None)
-
-
 _Handler: TypeAlias = "Callable[[Coordinator, Connection, Record], Record]"
 
 _HANDLERS: Mapping[int, _Handler] = MappingProxyType(
@@ -267,6 +306,5 @@ _HANDLERS: Mapping[int, _Handler] = MappingProxyType(
         OpCode.RECONFIG: _reconfig,
         OpCode.DELETE_CONTAINER: _delete_container,
         OpCode.CREATE_SESSION: _create_session,
-        OpCode.SASL: _sasl,
     }
 )

@@ -52,6 +52,7 @@ def run() -> int:
     parser.add_argument("--session-timeout-min-ms", type=int)
     parser.add_argument("--session-timeout-max-ms", type=int)
     parser.add_argument("--jute-maxbuffer", type=int, default=ZOOKEEPER_SERVER_FRAME_BYTES_MAX)
+    parser.add_argument("--allow-strangers", action="store_true", help="nobody is asked who he is")
     parser.add_argument("--no-flush", action="store_true", help="leave syncing to the system")
     options = parser.parse_args()
     configure_logging()
@@ -62,6 +63,7 @@ def run() -> int:
         session_timeout_min_ms=options.session_timeout_min_ms,
         session_timeout_max_ms=options.session_timeout_max_ms,
         jute_maxbuffer=options.jute_maxbuffer,
+        allow_strangers=options.allow_strangers,
     )
     env = Env(
         clock=_SystemClock(),

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
+from typing import Final
 
 from barnabas.errors import ConfigError, FatalError
+from barnabas.logs import visible
 from barnabas.seams import Env
 from barnabas.zookeeper.server import four_letter, handlers
 from barnabas.zookeeper.server.connection import Connection
 from barnabas.zookeeper.server.coordinator import Coordinator, CoordinatorConfig
 from barnabas.zookeeper.server.store import Store
+
+HANDSHAKE_S: Final = 10.0
+"""A TLS handshake that takes longer is given up."""
 
 
 async def serve(
@@ -26,9 +32,29 @@ async def serve(
     """Serve until cancelled; ``ready`` hears host and port. Raises ConfigError if it cannot start,
     FatalError if the store fails (nothing that was not durable has been shown to anybody)."""
     try:
+        _check_exposure(config)
         await _serve(env, config, store, ready)
     finally:
         store.close()
+
+
+def _check_exposure(config: CoordinatorConfig) -> None:
+    """ConfigError for an address that others reach where nobody is asked who he is."""
+    if config.login_required or config.allow_strangers or _is_loopback(config.host):
+        return
+    raise ConfigError(
+        f"--host {visible(config.host)}: others than this machine would reach a coordinator that"
+        " asks nobody who he is; give it users (java.security.auth.login.config) or let it ask for"
+        " certificates (ssl.trustStore.location), or say --allow-strangers"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address. A name counts if it is localhost."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _serve(
@@ -44,7 +70,11 @@ async def _serve(
     )
     try:
         server = await coordinator.loop.create_server(
-            lambda: Connection(coordinator, config.jute_maxbuffer), config.host, config.port
+            lambda: Connection(coordinator, config.jute_maxbuffer),
+            config.host,
+            config.port,
+            ssl=config.tls,
+            ssl_handshake_timeout=None if config.tls is None else HANDSHAKE_S,
         )
     except OSError as problem:
         raise ConfigError(f"port {config.port}: {problem.strerror or problem}") from problem

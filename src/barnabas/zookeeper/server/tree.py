@@ -90,7 +90,9 @@ class _Undo:
 class ZTree:
     """All znodes of one coordinator."""
 
-    def __init__(self) -> None:
+    def __init__(self, schemes: frozenset[str] = access.SCHEMES) -> None:
+        self._schemes = schemes
+        """Of identities that a new ACL may name."""
         self.nodes: dict[str, Node] = {}
         self.ephemerals: dict[int, dict[str, None]] = {}
         """Paths each session owns, in the order of their creation."""
@@ -218,7 +220,7 @@ class ZTree:
         slash = path.rfind("/")
         if slash == -1 or "\0" in path:
             raise Refused(Code.BAD_ARGUMENTS)
-        acl = access.resolve(record.acl, who.identities)
+        acl = access.resolve(record.acl, who.identities, self._schemes)
         if acl is None:
             raise Refused(Code.INVALID_ACL)
         parent_path = path[:slash] or "/"
@@ -334,7 +336,7 @@ class ZTree:
 
     def _set_acl(self, op: int, record: SetAclRequest, who: Request) -> Record:
         check_path(record.path)
-        acl = access.resolve(record.acl, who.identities)
+        acl = access.resolve(record.acl, who.identities, self._schemes)
         if acl is None:
             raise Refused(Code.INVALID_ACL)
         node = self.get(record.path)

@@ -1,0 +1,61 @@
+"""KafkaServer.initZkClient: how this broker reaches ZooKeeper, and the ACLs of what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from barnabas.broker.key_stores import KeyStores
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.checks import Value
+from barnabas.config.zookeeper_security import check_set_acl, zookeeper_login, zookeeper_tls
+from barnabas.errors import ConfigError
+from barnabas.seams import Env
+from barnabas.security.jaas import JaasEntry
+from barnabas.security.sasl.digest_md5 import DigestMd5Client
+from barnabas.security.sasl.mechanism import ClientLogin
+from barnabas.security.tls import BadTls, client_context
+from barnabas.zk.acls import secure_acls
+from barnabas.zookeeper.client.security import ZooKeeperSecurity
+
+NONCE_BYTES: Final = 30
+
+
+def zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:
+    """ConfigError for what a start ends by. Keys and certificates are renewed by ``stores``."""
+    found = security_of(env, config.value)
+    settings = zookeeper_tls(config.value)
+    if settings is not None:
+
+        def renew() -> None:
+            found.tls = client_context(settings, env.files.read)
+
+        stores.watch("connections to ZooKeeper", settings, renew)
+    return found
+
+
+def security_of(env: Env, value: Callable[[str], Value]) -> ZooKeeperSecurity:
+    """The same for who does not stay long. ``value``: of a setting by its name. ConfigError."""
+    login = zookeeper_login(value, env.files.read)
+    check_set_acl(value, login)
+    found = ZooKeeperSecurity(begin=None if login is None else _logins(env, login))
+    if value("zookeeper.set.acl"):
+        found.acls = secure_acls
+    settings = zookeeper_tls(value)
+    if settings is not None:
+        try:
+            found.tls = client_context(settings, env.files.read)
+        except BadTls as error:
+            raise ConfigError(_named(str(error))) from None
+    return found
+
+
+def _named(text: str) -> str:
+    """Errors of TLS name the settings of listeners; these are called otherwise."""
+    text = text.replace("ssl.key.password", "ssl.keystore.password")
+    return text if text.startswith("zookeeper.") else f"zookeeper.{text}"
+
+
+def _logins(env: Env, entry: JaasEntry) -> Callable[[], ClientLogin]:
+    username, password = entry.options["username"], entry.options["password"]
+    return lambda: DigestMd5Client(username, password, env.secret(NONCE_BYTES).hex())
