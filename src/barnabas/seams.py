@@ -70,6 +70,10 @@ class Lock(Protocol):
         """Unlock and remove the lock file."""
         ...
 
+    def abandon(self) -> None:
+        """Unlock as the system does for a process that dies: the lock file stays."""
+        ...
+
 
 class Files(Protocol):
     """A file system. Paths are absolute strings; every method raises OSError as the system does."""

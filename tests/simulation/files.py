@@ -122,6 +122,10 @@ class SimLock:
         if self._files.disk.locks.pop(self._path, None) is not None:
             self._files.remove(self._path)
 
+    def abandon(self) -> None:
+        """Unlock; the file stays."""
+        self._files.disk.locks.pop(self._path, None)
+
 
 class SimFiles:
     """``seams.Files`` of one process."""

@@ -87,11 +87,13 @@ async def main(
     stop: asyncio.Event,
     *,
     on_ready: Callable[[], None] = lambda: None,
+    make: Callable[[Env, BrokerConfig, asyncio.TaskGroup], Node] | None = None,
 ) -> None:
     """Run a broker until ``stop`` is set. ConfigError for what it cannot start with; any other
-    exception is a fault that ends it. ``on_ready`` is called once it is registered and serves."""
+    exception is a fault that ends it. ``on_ready`` is called once it is registered and serves.
+    ``make`` makes another ``Node``, for tests."""
     async with asyncio.TaskGroup() as tasks:
-        node = Node(env, config, tasks)
+        node = (make or Node)(env, config, tasks)
         try:
             await node.start(stop)
             if not stop.is_set():
@@ -343,11 +345,15 @@ class Node:
         )
         return self.services
 
+    def make_dispatcher(self, services: Services) -> Dispatcher:
+        """What requests are given to."""
+        return Dispatcher(services)
+
     async def _listen(self, services: Services) -> tuple[Endpoint, ...]:
         """Open every listener; the endpoints to advertise, with the ports in use."""
         config = self._config
         self._network = NetworkServer(
-            Dispatcher(services),
+            self.make_dispatcher(services),
             self._spawn_request,
             network_settings(config),
             services.replicas.context.answers,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from barnabas.cluster.profiles import LOCAL, Profile
+
 COORDINATOR = "coordinator"
 
 
@@ -16,6 +18,8 @@ class ClusterPlan:
     brokers: int = 3
     host: str = "127.0.0.1"
     port: int = 9092
+    ports: tuple[int, ...] = ()
+    """Of the brokers, where they are not to be consecutive; ``port`` is the first of them."""
     zookeeper_host: str = "127.0.0.1"
     """Of the embedded coordinator, which others than this machine reach only when told so."""
     zookeeper_port: int = 2181
@@ -29,6 +33,7 @@ class ClusterPlan:
     """Passwords of those who log in to the embedded coordinator; none: nobody is asked."""
     coordinator_identity: tuple[str, str] | None = field(default=None, repr=False)
     """Its key and certificates in PEM, for TLS."""
+    profile: Profile = LOCAL
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -44,7 +49,7 @@ class ClusterPlan:
         return ",".join(f"{self.host}:{self.broker_port(i)}" for i in self.broker_ids)
 
     def broker_port(self, broker_id: int) -> int:
-        return self.port + broker_id - 1
+        return self.ports[broker_id - 1] if self.ports else self.port + broker_id - 1
 
     @property
     def coordinator_directory(self) -> str:
@@ -52,11 +57,7 @@ class ClusterPlan:
 
     def broker_settings(self, broker_id: int) -> dict[str, str]:
         """server.properties of one broker: Kafka's defaults, changed for a cluster on one machine,
-        then the overrides of the command line.
-
-        Internal topics are small and groups rebalance without delay. When all brokers stop
-        together, each waits only briefly for another to take over its leaderships.
-        """
+        then the overrides of the command line."""
         replicas = str(min(3, self.brokers))
         return {
             "broker.id": str(broker_id),
@@ -65,9 +66,7 @@ class ClusterPlan:
             "log.dirs": f"{self.directory}/broker-{broker_id}",
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
-            "transaction.state.log.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
-            "controlled.shutdown.retry.backoff.ms": "200",
+            **self.profile.settings,
             **self.security,
             **self.overrides,
         }

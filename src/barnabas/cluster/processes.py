@@ -127,7 +127,7 @@ def check_plan(plan: ClusterPlan) -> list[str]:
 
 def run_process(plan: ClusterPlan, name: str) -> int:
     """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
-    _log_to(plan.log_path(name))
+    log_to(plan.log_path(name))
     if name == COORDINATOR:
         coordinator = CoordinatorConfig(
             host=plan.zookeeper_host,
@@ -157,7 +157,7 @@ def _coordinator_tls(plan: ClusterPlan) -> ssl.SSLContext | None:
     )
 
 
-def _log_to(path: str) -> None:
+def log_to(path: str) -> None:
     """Send stderr of this process to a file, so that the terminal stays readable."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stderr.flush()

@@ -19,6 +19,8 @@ class FetcherManager:
         self._connect = connect
         self._fetchers: dict[int, tuple[ReplicaFetcher, asyncio.Task[None]]] = {}
         self._leader_of: dict[TopicPartition, int] = {}
+        self._withheld: dict[TopicPartition, tuple[Partition, uuid.UUID] | None] = {}
+        """Not copied, whatever the controller says; with what is to be copied later."""
 
     def fetcher(self, leader_id: int) -> ReplicaFetcher | None:
         """The fetcher for a leader broker."""
@@ -28,6 +30,9 @@ class FetcherManager:
     def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
         """Copy a partition from its leader, in its present epoch."""
         self.remove(partition.topic_partition)
+        if partition.topic_partition in self._withheld:
+            self._withheld[partition.topic_partition] = (partition, topic_id)
+            return
         leader_id = partition.leader_id
         entry = self._fetchers.get(leader_id)
         if entry is None:
@@ -39,9 +44,26 @@ class FetcherManager:
 
     def remove(self, name: TopicPartition) -> None:
         """Stop copying a partition."""
+        if name in self._withheld:
+            self._withheld[name] = None
         entry = self._fetchers.get(self._leader_of.pop(name, NO_LEADER))
         if entry is not None:  # else it has given the partition up by itself, and was idle
             entry[0].remove(name)
+
+    def withhold(self, name: TopicPartition) -> None:
+        """Do not copy a partition until ``release``: for tests of a follower that falls behind."""
+        if name in self._withheld:
+            return
+        fetcher = self.fetcher(self._leader_of.get(name, NO_LEADER))
+        state = None if fetcher is None else fetcher.following(name)
+        self.remove(name)
+        self._withheld[name] = None if state is None else (state.partition, state.topic_id)
+
+    def release(self, name: TopicPartition) -> None:
+        """Copy it again, if this broker still follows."""
+        following = self._withheld.pop(name, None)
+        if following is not None:
+            self.add(*following)
 
     def stop_idle(self) -> None:
         """End fetchers that have nothing left to copy."""

@@ -7,7 +7,7 @@ controller's answer arrives as a call and is matched against the very state that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -192,6 +192,14 @@ class Leadership:
             return None
         assert isinstance(self.state, Committed)
         return PendingShrink(last=self.state, out_of_sync=late)
+
+    def without(self, members: Collection[int]) -> PendingShrink | None:
+        """The change to propose so that these members leave; None if none is in the ISR, or a
+        change is on its way."""
+        if not isinstance(self.state, Committed):
+            return None
+        gone = tuple(m for m in self.state.committed if m in members and m != self._broker_id)
+        return PendingShrink(last=self.state, out_of_sync=gone) if gone else None
 
     def with_epochs(
         self, members: Iterable[int], own_epoch: int | None

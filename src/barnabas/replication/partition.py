@@ -7,6 +7,7 @@ role is a plain call, so what reads a role and acts on it in one go never races 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from itertools import islice
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -344,6 +345,12 @@ class Partition:
                 leader_end=self.log_or_raise().log_end_offset, now_ms=self.context.now_ms()
             )
             self._propose(leadership, shrinkage)
+
+    def drop_from_isr(self, members: Collection[int]) -> None:
+        """If we lead, propose that these leave the ISR, however well they follow: for tests."""
+        leadership = self.leadership
+        if leadership is not None and not self.offline:
+            self._propose(leadership, leadership.without(members))
 
     def _propose(self, leadership: Leadership, pending: Pending | None) -> None:
         """Hand an ISR change to the manager that talks to the controller."""

@@ -173,6 +173,10 @@ class OperatingSystemLock:
         if self._descriptor >= 0:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self._path)
+            self.abandon()
+
+    def abandon(self) -> None:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 

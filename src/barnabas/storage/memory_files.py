@@ -60,8 +60,11 @@ class MemoryLock:
         self._path = path
 
     def release(self) -> None:
-        self._files.locked.pop(self._path, None)
+        self.abandon()
         self._files.files.pop(self._path, None)
+
+    def abandon(self) -> None:
+        self._files.locked.pop(self._path, None)
 
 
 class MemoryFiles:

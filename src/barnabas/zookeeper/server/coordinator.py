@@ -352,6 +352,16 @@ class Coordinator:
             connection.stop_serving()
             self.outbox.send(connection, None)
 
+    def expire_owner(self, path: str) -> bool:
+        """Expire the session that an ephemeral znode belongs to, as if its client had been silent
+        for too long; False if there is none."""
+        node = self.tree.nodes.get(path)
+        session = None if node is None else self.sessions.live.get(node.owner)
+        if session is None:
+            return False
+        self._expire(session, "by request")
+        return True
+
     def _collect(self) -> Batch:
         """What has changed since the last batch, in its present state."""
         nodes, deleted = [], []

@@ -28,12 +28,14 @@ async def serve(
     store: Store,
     *,
     ready: Callable[[str, int], None] | None = None,
+    made: Callable[[Coordinator], None] | None = None,
 ) -> None:
-    """Serve until cancelled; ``ready`` hears host and port. Raises ConfigError if it cannot start,
-    FatalError if the store fails (nothing that was not durable has been shown to anybody)."""
+    """Serve until cancelled; ``ready`` hears host and port, ``made`` is given the state. Raises
+    ConfigError if it cannot start, FatalError if the store fails (nothing that was not durable has
+    been shown to anybody)."""
     try:
         _check_exposure(config)
-        await _serve(env, config, store, ready)
+        await _serve(env, config, store, ready, made)
     finally:
         store.close()
 
@@ -58,7 +60,11 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _serve(
-    env: Env, config: CoordinatorConfig, store: Store, ready: Callable[[str, int], None] | None
+    env: Env,
+    config: CoordinatorConfig,
+    store: Store,
+    ready: Callable[[str, int], None] | None,
+    made: Callable[[Coordinator], None] | None,
 ) -> None:
     coordinator = Coordinator(
         env,
@@ -68,6 +74,8 @@ async def _serve(
         handle_read=handlers.handle,
         answer_word=four_letter.answer,
     )
+    if made is not None:
+        made(coordinator)
     try:
         server = await coordinator.loop.create_server(
             lambda: Connection(coordinator, config.jute_maxbuffer),

@@ -1,0 +1,32 @@
+"""A Kafka-compatible cluster for tests: several brokers, and failures that you can call.
+
+See docs/testing.md. Nothing is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from barnabas.testing.cluster import AsyncCluster, Cluster
+    from barnabas.testing.events import Event, TimedOut
+    from barnabas.testing.records import TestRecord
+
+__all__ = ["AsyncCluster", "Cluster", "Event", "TestRecord", "TimedOut"]
+
+_HOME = {
+    "AsyncCluster": "cluster",
+    "Cluster": "cluster",
+    "Event": "events",
+    "TestRecord": "records",
+    "TimedOut": "events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

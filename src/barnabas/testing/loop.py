@@ -1,0 +1,352 @@
+"""The event loop of one node, when several share a thread or a test may stop one of them.
+
+A node sees a loop of its own. Its callbacks, timers, tasks, servers and connections pass through
+here to the real loop (``host``), so that it can be paused (nothing of it runs, what comes in waits)
+and killed (nothing of it ever runs again, its sockets close) as a process can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from barnabas.testing.links import CLIENTS, LOST, Directory, Links, address_of
+from barnabas.testing.wires import Factory, Wire
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_BURIAL_STEPS_MAX = 50_000
+_OURS = ("kafka", "barnabas", "state.change")
+"""Beginnings of the names of our loggers."""
+_unburied: list[asyncio.Task[Any]] = []
+"""Tasks of dead nodes that did not come to an end: were they freed, Python would complain."""
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer of the node, and that of the host behind it."""
+
+    behind: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        if self.behind is not None:
+            self.behind.cancel()
+            self.behind = None
+        super().cancel()
+
+
+class NodeLoop(asyncio.AbstractEventLoop):
+    """The loop of the node ``name`` in the thread of ``host``."""
+
+    def __init__(
+        self, host: asyncio.AbstractEventLoop, name: str, members: Directory, links: Links
+    ) -> None:
+        self.host = host
+        self.name = name
+        self.members = members
+        self.links = links
+        self.on_error: Callable[[dict[str, Any]], None] = _log_error
+        self.is_dead = False
+        self.is_paused = False
+        self._is_buried = False
+        self.wires: dict[Wire, None] = {}
+        self._ready: deque[asyncio.Handle] = deque()
+        self._is_scheduled = False
+        self._timers: dict[int, _Timer] = {}
+        self._servers: list[asyncio.AbstractServer] = []
+        self._foreign: dict[asyncio.Task[Any], None] = {}
+        """Work of the host for this node: connections that are being made."""
+        self._healed: list[asyncio.Future[None]] = []
+        self._executor: Executor | None = None
+        self._empty = contextvars.Context()
+
+    # Turns
+
+    def inside(self, callback: Callable[..., T], *args: Any) -> T:
+        """Call as this loop does."""
+        before = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            return callback(*args)
+        finally:
+            events._set_running_loop(before)
+
+    def deliver(self, callback: Callable[..., Any], *args: Any) -> None:
+        """An event from outside: now, or when the node runs again."""
+        if self.is_dead:
+            return
+        if self.is_paused:
+            self._ready.append(asyncio.Handle(callback, args, self))
+            return
+        try:
+            self.inside(callback, *args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            message = f"Exception in {callback!r}"
+            self.call_exception_handler({"message": message, "exception": error})
+
+    def _schedule(self) -> None:
+        if self._ready and not (self._is_scheduled or self.is_paused or self.is_dead):
+            self._is_scheduled = True
+            self.host.call_soon(self._turn, context=self._empty)
+
+    def _turn(self) -> None:
+        self._is_scheduled = False
+        before = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            for _ in range(len(self._ready)):
+                if self.is_paused or self.is_dead:
+                    return
+                handle = self._ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            events._set_running_loop(before)
+            self._schedule()
+
+    # asyncio's interface
+
+    def time(self) -> float:
+        return self.host.time()
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return self.is_dead
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._enqueue(handle)
+        return handle
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self.host.call_soon_threadsafe(self._enqueue, handle)
+        return handle
+
+    def _enqueue(self, handle: asyncio.Handle) -> None:
+        if self._is_buried or not self.is_dead:
+            self._ready.append(handle)
+            self._schedule()
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context)
+        if self._is_buried:
+            self._ready.append(timer)
+        elif not self.is_dead:
+            timer.behind = self.host.call_at(when, self._due, timer, context=self._empty)
+            self._timers[id(timer)] = timer
+        return timer
+
+    def _due(self, timer: _Timer) -> None:
+        timer.behind = None
+        self._timers.pop(id(timer), None)
+        self._enqueue(timer)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self._timers.pop(id(handle), None)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Any = None, **options: Any
+    ) -> asyncio.Task[Any]:
+        if self.is_dead and not self._is_buried:
+            coro.close()
+            raise RuntimeError(f"{self.name} is dead")
+        return asyncio.Task(coro, loop=self, name=name, context=context, **options)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self.is_dead:
+            self.on_error(context)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        if executor is None:
+            self._executor = self._executor or ThreadPoolExecutor(4)
+            executor = self._executor
+        return asyncio.wrap_future(executor.submit(func, *args), loop=self)
+
+    # Network
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Factory, host: Any = None, port: Any = None, **options: Any
+    ) -> asyncio.AbstractServer:
+        def accept() -> asyncio.BaseProtocol:
+            return Wire(self, protocol_factory, None).protocol()
+
+        server = await self._by_host(self.host.create_server(accept, host, port, **options))
+        self._servers.append(server)
+        return server
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Factory, host: Any = None, port: Any = None, **options: Any
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        peer = self.members.at_port(int(port))
+        while self.links.is_cut_off(self.name, peer):
+            healed = self.create_future()
+            self._healed.append(healed)
+            await healed
+        if (late := self.delay_to(peer)) > 0:
+            await asyncio.sleep(late)
+        wire = Wire(self, protocol_factory, peer)
+        address = address_of(self.name)
+        if address is not None:
+            options["local_addr"] = (address, 0)
+        await self._by_host(self.host.create_connection(wire.protocol, host, port, **options))
+        assert wire.first is not None
+        return wire, wire.first
+
+    async def _by_host(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the host do what only it can."""
+        if self.is_dead:
+            work.close()
+            raise ConnectionAbortedError(f"{self.name} is dead")
+        done: asyncio.Future[T] = self.create_future()
+        task = self.host.create_task(work)
+        self._foreign[task] = None
+        task.add_done_callback(partial(self._host_has_done, done))
+        try:
+            return await done
+        finally:
+            if not task.done():
+                task.cancel()
+
+    def _host_has_done(self, done: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
+        self._foreign.pop(task, None)
+        failed = None if task.cancelled() else task.exception()
+        if done.done() or self.is_dead:
+            if not task.cancelled() and failed is None:
+                _discard(task.result())
+        elif task.cancelled():
+            done.cancel()
+        elif failed is not None:
+            done.set_exception(failed)
+        else:
+            done.set_result(task.result())
+
+    def delay_to(self, peer: str | None) -> float:
+        """How late ``peer`` hears this node, in seconds."""
+        return self.links.delay(self.name, peer or CLIENTS)
+
+    def hears(self, peer: str | None) -> bool:
+        """Whether what has come from ``peer`` may be read. Other nodes hold back what they send."""
+        lost = peer == CLIENTS and self.links.delay(CLIENTS, self.name) == LOST
+        return not (lost or self.is_paused or self.is_dead)
+
+    # What a test does
+
+    def relink(self) -> None:
+        """The links have changed."""
+        for wire in list(self.wires):
+            wire.relink()
+        healed, self._healed = self._healed, []
+        for future in healed:
+            if not future.done():
+                future.set_result(None)
+
+    def pause(self) -> None:
+        """As SIGSTOP."""
+        self.is_paused = True
+        for wire in list(self.wires):
+            wire.relink()
+
+    def resume(self) -> None:
+        """As SIGCONT."""
+        self.is_paused = False
+        for wire in list(self.wires):
+            wire.relink()
+        self._schedule()
+
+    def kill(self) -> None:
+        """As SIGKILL: nothing of the node runs again, and the system closes its sockets."""
+        if self.is_dead:
+            return
+        tasks = asyncio.all_tasks(self)
+        self.is_dead = True
+        self._ready.clear()
+        for timer in list(self._timers.values()):
+            timer.cancel()
+        self._timers.clear()
+        for server in self._servers:
+            server.close()
+        for foreign in list(self._foreign):
+            foreign.cancel()
+        for wire in list(self.wires):
+            wire.vanish()
+        self._bury(tasks)
+        if isinstance(self._executor, ThreadPoolExecutor):
+            self._executor.shutdown(wait=False)
+
+    def _bury(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Let the coroutines of the dead come to their ends, so that Python need not end them when
+        it frees them. They can reach nobody: sockets, files and observer are dead, nobody connects,
+        and every wait is over at once."""
+        self._is_buried = True
+        with _unheard():
+            for task in tasks:
+                self.inside(task.cancel)
+            for _ in range(_BURIAL_STEPS_MAX):
+                if not self._ready:
+                    break
+                handle = self._ready.popleft()
+                if not handle.cancelled():
+                    self.inside(handle._run)
+        self._is_buried = False
+        self._ready.clear()
+        _unburied.extend(asyncio.all_tasks(self))
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """What is logged of the burial says nothing about the cluster."""
+    silenced = [
+        logger
+        for name, logger in logging.root.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger) and name.startswith(_OURS) and not logger.disabled
+    ]
+    for logger in silenced:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger in silenced:
+            logger.disabled = False
+
+
+def _discard(made: Any) -> None:
+    """A connection or server that nobody waits for any more."""
+    with contextlib.suppress(Exception):
+        (made[0].abort if isinstance(made, tuple) else made.close)()
+
+
+def _log_error(context: dict[str, Any]) -> None:
+    log.error("%s", context.get("message"), exc_info=context.get("exception"))
