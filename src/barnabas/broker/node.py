@@ -33,7 +33,10 @@ from barnabas.broker.room_settings import (
     group_settings,
     log_manager_settings,
     network_settings,
+    replication_quotas,
     replication_settings,
+    set_replication_rates,
+    set_throttled_replicas,
     token_settings,
     transaction_settings,
 )
@@ -173,8 +176,15 @@ class Node:
             on_all_dirs_failed=self._all_log_dirs_failed,
         )
         self._configs = TopicConfigRepository(
-            config, self._zookeeper, self._logs.update_config, env.stopwatch
+            config,
+            self._zookeeper,
+            self._logs.update_config,
+            env.stopwatch,
+            self._throttles_changed,
         )
+        self._copies = replication_quotas(config)
+        self._logs.moves.quota = self._copies.moves
+        self._broker_id = -1
         self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._users = ScramCredentials(self._zookeeper)
         self._quotas = client_quotas(config)
@@ -224,6 +234,7 @@ class Node:
         if identity is None:
             return
         cluster_id, broker_id = identity
+        self._broker_id = broker_id
         await self._dynamic.load(broker_id)
         await self._configs.load()
         await self._features.load()
@@ -300,6 +311,7 @@ class Node:
             connect_leader=leader_connector(lambda: replicas.context, security),
             submit_isr=isr_changes.submit,
         )
+        replicas.context.quotas = self._copies
         replicas.context.answers.bytes_max = config.integer("barnabas.queued.max.answer.bytes")
         self._replicas = replicas
         self._logs.on_moved = replicas.log_moved
@@ -493,6 +505,10 @@ class Node:
             log_manager_settings(config), TopicConfig(config, {}).log_config()
         )
         self._configs.broker_changed()
+        set_replication_rates(self._copies, config)
+
+    def _throttles_changed(self, topic: str, config: TopicConfig | None) -> None:
+        set_throttled_replicas(self._copies, topic, config, self._broker_id)
 
     def _connection_settings_changed(self) -> None:
         if self._network is not None:

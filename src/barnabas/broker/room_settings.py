@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from barnabas import limits
 from barnabas.authorizer.decision import Policy
 from barnabas.broker.connection_limits import ConnectionLimits, ListenerLimits
@@ -9,11 +11,17 @@ from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.relations import connections_per_address
 from barnabas.config.settings import ASSIGNOR_CLASSES, SETTINGS
+from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
 from barnabas.quotas.client_quotas import ClientQuotas
 from barnabas.quotas.rate import Window
+from barnabas.quotas.replication import (
+    ReplicationQuota,
+    ReplicationQuotas,
+    throttled_partitions,
+)
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.security.tokens import TokenSettings
 from barnabas.storage.config import CleanerSettings
@@ -83,6 +91,43 @@ def client_quotas(config: BrokerConfig) -> ClientQuotas:
             sample_ms=1000 * config.integer("controller.quota.window.size.seconds"),
         ),
     )
+
+
+def replication_quotas(config: BrokerConfig) -> ReplicationQuotas:
+    window = Window(
+        samples=config.integer("replication.quota.window.num"),
+        sample_ms=1000 * config.integer("replication.quota.window.size.seconds"),
+    )
+    of_moves = Window(
+        samples=config.integer("alter.log.dirs.replication.quota.window.num"),
+        sample_ms=1000 * config.integer("alter.log.dirs.replication.quota.window.size.seconds"),
+    )
+    quotas = ReplicationQuotas(
+        leader=ReplicationQuota(window),
+        follower=ReplicationQuota(window),
+        moves=ReplicationQuota(of_moves),
+    )
+    set_replication_rates(quotas, config)
+    return quotas
+
+
+def set_replication_rates(quotas: ReplicationQuotas, config: BrokerConfig) -> None:
+    """The rates may change while a broker runs."""
+    quotas.leader.limit = config.integer("leader.replication.throttled.rate")
+    quotas.follower.limit = config.integer("follower.replication.throttled.rate")
+    quotas.moves.limit = config.integer("replica.alter.log.dirs.io.max.bytes.per.second")
+
+
+def set_throttled_replicas(
+    quotas: ReplicationQuotas, topic: str, config: TopicConfig | None, broker_id: int
+) -> None:
+    """Those of a topic here; ``config`` None: it is gone."""
+    for quota, name in (
+        (quotas.leader, "leader.replication.throttled.replicas"),
+        (quotas.follower, "follower.replication.throttled.replicas"),
+    ):
+        replicas = () if config is None else cast("tuple[str, ...]", config.value(name))
+        quota.set_topic(topic, throttled_partitions(replicas, broker_id))
 
 
 def controller_settings(config: BrokerConfig) -> ControllerSettings:

@@ -36,11 +36,15 @@ class TopicConfigRepository:
         zookeeper: ZooKeeperClient,
         on_change: Callable[[str, LogConfig], None],
         stopwatch: Callable[[], float] = no_time_passes,
+        on_throttles: Callable[[str, TopicConfig | None], None] = lambda topic, config: None,
     ) -> None:
+        """``on_change`` and ``on_throttles`` are told of a topic's settings; the second of a topic
+        that is gone as well."""
         self._config = config
         self._stopwatch = stopwatch
         self._zookeeper = zookeeper
         self._on_change = on_change
+        self._on_throttles = on_throttles
         self._topics: dict[str, TopicConfig] = {}
         self._log_configs: dict[str, LogConfig] = {}
         self._reading = asyncio.Lock()
@@ -106,6 +110,7 @@ class TopicConfigRepository:
         """A deleted topic's settings must not outlive it: its name may come back."""
         self._topics.pop(topic, None)
         self._log_configs.pop(topic, None)
+        self._on_throttles(topic, None)
         for wanted in self._wanted:
             wanted.pop(topic, None)
 
@@ -134,6 +139,7 @@ class TopicConfigRepository:
                 log.warning("topic %s: %s", topic, warning)
         self._log_configs.pop(topic, None)
         self._on_change(topic, self.log_config(topic))
+        self._on_throttles(topic, found)
 
 
 def _warnings(config: TopicConfig) -> list[str]:

@@ -322,6 +322,7 @@ class DelayedFetch:
             chosen = [self._answers[e] for e in self._start.named if e in self._answers]
             if self._tally.refused:
                 chosen.sort(key=_is_refused)
+            self._reader.count_sent(chosen, self._params)
             return FetchResult(error=ErrorCode.NONE, session_id=0, partitions=chosen)
         chosen = []
         is_patient = self._params.from_follower and self._start.kind is Kind.INCREMENTAL
@@ -335,6 +336,7 @@ class DelayedFetch:
                 chosen.append(answer)
         if self._tally.refused:
             chosen.sort(key=_is_refused)
+        self._reader.count_sent(chosen, self._params)
         return FetchResult(error=ErrorCode.NONE, session_id=session.id, partitions=chosen)
 
 

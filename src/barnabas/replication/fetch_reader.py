@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -123,7 +123,7 @@ class FetchReader:
         )
         if diverging is None:
             limit = _limit(log, params)
-            if entry.fetch_offset < limit:
+            if entry.fetch_offset < limit and not self._is_throttled(partition, params):
                 self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
             answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
             if first and params.from_follower:
@@ -143,6 +143,29 @@ class FetchReader:
         if params.read_committed and answer.aborted_transactions is None:
             answer.aborted_transactions = []
         return answer
+
+    def _is_throttled(self, partition: Partition, params: FetchParams) -> bool:
+        """Whether a follower gets no records now, since too much was sent to those that are being
+        moved. One that is in sync always gets them."""
+        quota = self._context.quotas.leader
+        if not quota.topics or not params.from_follower:
+            return False
+        leadership, name = partition.leadership, partition.topic_partition
+        return (
+            leadership is not None
+            and params.replica_id not in leadership.state.committed
+            and quota.is_throttled(name.topic, name.partition)
+            and quota.wait_ms(self._context.now_ms()) > 0
+        )
+
+    def count_sent(self, answers: Iterable[FetchedPartition], params: FetchParams) -> None:
+        """These are sent to a reader: what of them is throttled counts."""
+        quota = self._context.quotas.leader
+        if not quota.topics or not params.from_follower:
+            return
+        size = sum(a.size for a in answers if quota.is_throttled(a.topic or "", a.partition))
+        if size:
+            quota.record(size, self._context.now_ms())
 
     def _read_records(
         self,

@@ -86,6 +86,7 @@ class Following:
         "delayed_until_ms",
         "failures",
         "leader_epoch",
+        "leader_high_watermark",
         "partition",
         "topic_id",
         "verified",
@@ -96,7 +97,9 @@ class Following:
         self.topic_id = topic_id
         self.leader_epoch = partition.leader_epoch
         self.delayed_until_ms = 0
-        """Back-off after an error; 0 if there is none."""
+        """Back-off after an error, or until more may be copied; 0 if there is none."""
+        self.leader_high_watermark: int | None = None
+        """As last told."""
         self.failures = 0
         """Errors in a row."""
         self.verified = False
@@ -172,6 +175,8 @@ class ReplicaFetcher:
 
     def _want(self, state: Following) -> None:
         own = state.partition.log_or_raise()
+        if self._put_off(state, own.log_end_offset):
+            return
         self._session.want(
             state.partition.topic_partition,
             Wanted(
@@ -183,6 +188,24 @@ class ReplicaFetcher:
                 self._settings.replica_fetch_max_bytes,
             ),
         )
+
+    def _put_off(self, state: Following, end: int) -> bool:
+        """Whether it is not asked for now: it is not in sync, and too much was fetched of those
+        that are being moved."""
+        name, quota = state.partition.topic_partition, self._context.quotas.follower
+        if not quota.topics or not quota.is_throttled(name.topic, name.partition):
+            return False
+        known = state.leader_high_watermark
+        if known is not None and end >= known:
+            return False
+        now_ms = self._context.now_ms()
+        wait_ms = min(quota.wait_ms(now_ms), self._settings.replica_fetch_backoff_ms)
+        if wait_ms <= 0:
+            return False
+        state.delayed_until_ms = now_ms + wait_ms
+        self._delayed[name] = None
+        self._session.forget(name)
+        return True
 
     def _delay(self, state: Following) -> None:
         name = state.partition.topic_partition
@@ -407,6 +430,7 @@ class ReplicaFetcher:
                 )
                 state.verified = True
                 state.failures = 0
+                self._count(state, data)
         except KafkaError as error:
             log.warning("copying %s: %s", partition.topic_partition, error)
             self._delay(state)
@@ -415,6 +439,13 @@ class ReplicaFetcher:
             self._context.storage_failed(partition, error)
         else:
             copied.append(state)
+
+    def _count(self, state: Following, data: FetchedData) -> None:
+        """What was copied of a throttled replica counts, in sync or not."""
+        state.leader_high_watermark = data.high_watermark
+        name, quota = state.partition.topic_partition, self._context.quotas.follower
+        if quota.topics and len(data.records) and quota.is_throttled(name.topic, name.partition):
+            quota.record(len(data.records), self._context.now_ms())
 
     def _adopt_high_watermark(self, state: Following, data: FetchedData) -> None:
         """The records were asked for twice, but the news of the watermark comes only once."""

@@ -12,6 +12,7 @@ from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
 from barnabas.pace import PacedCalls
+from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver
@@ -97,6 +98,8 @@ class ReplicationContext:
         """The memory of answers on this broker: a fetch takes no more than is left."""
         self.requests = Account(QUEUED_REQUEST_BYTES_MAX)
         """The memory that requests hold, which the network counts."""
+        self.quotas = ReplicationQuotas()
+        """Throttles for replicas that are being moved."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

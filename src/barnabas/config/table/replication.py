@@ -51,24 +51,24 @@ quota.window.num  INT  11  1..  LOW
     Samples kept for client quotas.
 quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
-replication.quota.window.num  INT  11  1..  LOW  unused
+replication.quota.window.num  INT  11  1..  LOW
     Samples kept for replication throttles.
-replication.quota.window.size.seconds  INT  1  1..  LOW  unused
+replication.quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
-alter.log.dirs.replication.quota.window.num  INT  11  1..  LOW  unused
+alter.log.dirs.replication.quota.window.num  INT  11  1..  LOW
     Samples kept for throttles of directory moves.
-alter.log.dirs.replication.quota.window.size.seconds  INT  1  1..  LOW  unused
+alter.log.dirs.replication.quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
 controller.quota.window.num  INT  11  1..  LOW
     Samples kept for quotas of topic changes.
 controller.quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
-leader.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only  unused
+leader.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only
     Bytes a second that a leader sends of throttled partitions.
-follower.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only  unused
+follower.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only
     Bytes a second that a follower fetches of throttled partitions.
 replica.alter.log.dirs.io.max.bytes.per.second  LONG  9223372036854775807  0..  MEDIUM
-    dynamic-only  unused
+    dynamic-only
     Bytes a second moved between log directories.
 barnabas.controller.refused.connections  INT  5  0..  MEDIUM  ours
     After so many refused connections a broker is elected around; 0: never.

@@ -21,11 +21,11 @@ flush.messages  LONG  9223372036854775807  1..  MEDIUM  behind=log.flush.interva
 flush.ms  LONG  9223372036854775807  0..  MEDIUM
     behind=log.flush.interval.ms,log.flush.scheduler.interval.ms
     Flush a partition to disk after this long.
-follower.replication.throttled.replicas  LIST  ""  replicas  MEDIUM  unused
+follower.replication.throttled.replicas  LIST  ""  replicas  MEDIUM
     Replicas whose fetching is throttled: partition:broker,... or *.
 index.interval.bytes  INT  4096  0..  MEDIUM  behind=log.index.interval.bytes
     Bytes of records between two entries of an index.
-leader.replication.throttled.replicas  LIST  ""  replicas  MEDIUM  unused
+leader.replication.throttled.replicas  LIST  ""  replicas  MEDIUM
     Replicas whose sending is throttled: partition:broker,... or *.
 local.retention.bytes  LONG  -2  -2..  MEDIUM  behind=log.local.retention.bytes  unused
     Tiered storage: how much of a partition stays on the broker's disk.

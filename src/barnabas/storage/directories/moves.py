@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.quotas.rate import Window
+from barnabas.quotas.replication import ReplicationQuota
 from barnabas.seams import Env, Files
 from barnabas.storage.directories.log_dir import (
     FUTURE_SUFFIX,
@@ -35,6 +37,8 @@ COPY_BYTES = 256 * 1024
 TURNS_TO_FLUSH = 3
 """After so many flushes in vain, because more was appended meanwhile, the last bit is flushed while
 nothing else happens."""
+QUOTA_LOOK_MS = 1000
+"""While the quota is exceeded it is looked at so often: it may be raised."""
 FILE_NAME_MAX = 255
 UNIQUE_LENGTH = 32
 """Hexadecimal digits between a log's name and the suffix of its copy."""
@@ -100,6 +104,8 @@ class ReplicaMoves(LogOwner):
         self._moved = moved
         self._checkpoint = checkpoint
         self._wanted = asyncio.Event()
+        self.quota = ReplicationQuota(Window())
+        """For all that is copied."""
 
     # Moves come and go
 
@@ -272,7 +278,13 @@ class ReplicaMoves(LogOwner):
         flushes = 0
         while (log := self._log_of(move)) is not None:
             began = loop.time()
+            wait_ms = self.quota.wait_ms(int(began * 1000))
+            if wait_ms:
+                await asyncio.sleep(min(wait_ms, QUOTA_LOOK_MS) / 1000)
+                continue
+            before = move.log.size_bytes
             if copy_some(log, move):
+                self.quota.record(max(move.log.size_bytes - before, 0), int(began * 1000))
                 await asyncio.sleep(loop.time() - began)
             elif flushes < TURNS_TO_FLUSH and move.log.flushed_offset < log.log_end_offset:
                 flushes += 1

@@ -1,0 +1,127 @@
+"""Throttles for replicas that are being moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from tests.api import kit
+
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import Message
+from barnabas.quotas.rate import Window
+from barnabas.quotas.replication import ALL, ReplicationQuota, throttled_partitions
+
+
+def test_lists() -> None:
+    assert throttled_partitions((), 1) == frozenset()
+    assert throttled_partitions(("*",), 1) is ALL
+    assert throttled_partitions(("0:1", " 3:1 ", "2:2"), 1) == {0, 3}
+
+
+def test_which_partitions_are_throttled() -> None:
+    quota = ReplicationQuota(Window())
+    quota.set_topic("t", {0, 2})
+    quota.set_topic("all", ALL)
+    assert [quota.is_throttled("t", n) for n in range(3)] == [True, False, True]
+    assert quota.is_throttled("all", 7)
+    assert not quota.is_throttled("other", 0)
+    quota.set_topic("t", ())
+    quota.set_topic("all", ())
+    assert not quota.topics
+
+
+def test_a_rate_without_a_free_burst() -> None:
+    quota = ReplicationQuota(Window())
+    quota.record(10_000, 0)
+    assert quota.wait_ms(0) == 0
+    quota.limit = 1000
+    assert quota.wait_ms(0) == 9000
+    assert quota.wait_ms(9999) > 0
+    assert quota.wait_ms(10_000) == 0
+    quota.limit = 0
+    assert quota.wait_ms(10_000) > 10**9
+
+
+BATCHES, BATCH_BYTES, RATE = 20, 10_000, 20_000
+SLOW = {"replica.fetch.max.bytes": str(BATCH_BYTES), "replica.fetch.response.max.bytes": "10000"}
+
+
+async def _alter(client: kit.Client, kind: int, name: str, settings: Mapping[str, str]) -> None:
+    configs = [Message(name=k, config_operation=0, value=v) for k, v in settings.items()]
+    resource = Message(resource_type=kind, resource_name=name, configs=configs)
+    broker = int(name) if kind == 4 else 1
+    answer = await client.ask(
+        ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        1,
+        Message(resources=[resource], validate_only=False),
+        broker=broker,
+    )
+    assert answer.responses[0].error_code == 0, answer.responses[0].error_message
+
+
+async def _moved(client: kit.Client, topic: str) -> float:
+    """How long it takes until a second replica is in sync."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    part = Message(partition_index=0, replicas=[1, 2])
+    asked = Message(timeout=10_000, topics=[Message(name=topic, partitions=[part])])
+    controller = await client.controller()
+    answer = await client.ask(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, asked, broker=controller)
+    assert answer.error_code == 0
+    question = Message(topics=[Message(name=topic, topic_id=None)], allow_auto_topic_creation=False)
+    while True:
+        view = await client.ask(ApiKey.METADATA, 12, question, broker=controller)
+        if len(view.topics[0].partitions[0].isr_nodes) == 2:
+            return loop.time() - began
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("rates", "lists"),
+    [
+        ({1: "leader"}, {"leader": "*"}),
+        ({1: "leader", 2: "leader"}, {"leader": "0:1"}),
+        ({2: "follower"}, {"follower": "*"}),
+        ({2: "follower"}, {"follower": "0:2,1:1"}),
+    ],
+)
+def test_a_replica_that_is_moved_is_copied_at_a_rate(
+    rates: dict[int, str], lists: dict[str, str]
+) -> None:
+    async def scenario(client: kit.Client) -> None:
+        for topic in ("free", "slow"):
+            await client.place(topic, (1,))
+            for _ in range(BATCHES):
+                await client.produce(topic, b"x" * (BATCH_BYTES - 200))
+        for broker, role in rates.items():
+            await _alter(client, 4, str(broker), {f"{role}.replication.throttled.rate": str(RATE)})
+        names = {f"{role}.replication.throttled.replicas": text for role, text in lists.items()}
+        await _alter(client, 2, "slow", names)
+        await asyncio.sleep(1)
+        assert await _moved(client, "free") < 2
+        took = await _moved(client, "slow")
+        assert 0.8 * BATCHES * BATCH_BYTES / RATE < took < 20
+        # In sync it is throttled no more, and nothing leaves the ISR.
+        for _ in range(20):
+            result = await client.produce("slow", b"x" * (BATCH_BYTES - 200))
+            assert result.error_code == 0
+
+    kit.run(scenario, brokers=2, settings=SLOW)
+
+
+def test_a_rate_of_zero_stops_it_until_the_throttle_goes() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.place("t", (1,))
+        await client.produce("t", b"x" * 1000)
+        await client.produce("t", b"x" * 1000)
+        await _alter(client, 4, "2", {"follower.replication.throttled.rate": "0"})
+        await _alter(client, 2, "t", {"follower.replication.throttled.replicas": "*"})
+        await asyncio.sleep(1)
+        moving = asyncio.get_running_loop().create_task(_moved(client, "t"))
+        await asyncio.sleep(10)
+        await _alter(client, 4, "2", {"follower.replication.throttled.rate": "1000000"})
+        await moving
+
+    kit.run(scenario, brokers=2)
