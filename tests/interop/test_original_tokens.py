@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 from tests.cli.kit import ok
+from tests.clients.test_oauth_clients import Served
 from tests.cluster_kit import Cluster, free_ports, no_traceback, wait_for
 from tests.interop.original import JavaBroker, output, tool
+from tests.security.oauth.provider import Provider
 
 from barnabas.security.sasl import plain, scram
 
@@ -123,3 +126,22 @@ def test_a_token_of_one_broker_logs_in_at_the_other(tmp_path: Path) -> None:
                 for port in (here, there):
                     wait_for(lambda p=port: not enters(p), 20, f"it is gone at {port}")  # type: ignore[misc]
         assert no_traceback(cluster.log("broker:1"))
+
+
+def test_its_tools_with_signed_tokens_of_a_provider(tmp_path: Path) -> None:
+    """Fetched by its own login handler, and taken by our broker."""
+    provider = Provider("a")
+    with provider.served(time.time) as url:
+        served = Served(tmp_path / "ours", provider, url)
+        with served.cluster:
+            ours = ("--bootstrap-server", f"127.0.0.1:{served.port}")
+            right = served.properties(tmp_path / "right", "alice-secret")
+            wait_for(lambda: provider.asked, 20, "keys are asked for")
+            output(TOPICS, *ours, "--command-config", right, "--create", "--topic", "t")
+            assert output(TOPICS, *ours, "--command-config", right, "--list") == "t\n"
+            provider.keys.pop()
+            provider.add("a")  # of the same name, and nobody has published it
+            refused = tool(TOPICS, *ours, "--command-config", right, "--list")
+            assert refused.returncode == 1
+            assert "invalid_token" in refused.stdout + refused.stderr
+            assert no_traceback(served.cluster.log("broker:1"))

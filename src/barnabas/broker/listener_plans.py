@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.network import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.tls_connection import TlsPlan
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.client_config import fetched_tokens, missing
 from barnabas.config.listener_security import ListenerSecurity, MechanismSettings
+from barnabas.config.oauth import SERVER_HANDLER
 from barnabas.errors import ConfigError
 from barnabas.seams import Env
 from barnabas.security.authenticator import Mechanism
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.security.client_login import client_login
+from barnabas.security.oauth_settings import ValidationSettings
 from barnabas.security.sasl import oauthbearer, plain
 from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, ServerLogin
-from barnabas.security.sasl.oauthbearer import BearerToken, OAuthBearerServer, UnsecuredRules
+from barnabas.security.sasl.oauthbearer import (
+    BearerToken,
+    OAuthBearerServer,
+    UnsecuredRules,
+    Validate,
+)
 from barnabas.security.sasl.plain import PlainServer
 from barnabas.security.sasl.scram import ScramServer, TokenLogin, no_tokens, secure_text
 from barnabas.security.tls import BadTls, client_context, server_context
@@ -27,6 +36,13 @@ log = logging.getLogger("kafka.server")
 
 TokenLogins = Callable[[str, str], "TokenLogin | None"]
 """By mechanism and token id."""
+Run = Callable[[str, Coroutine[Any, Any, None]], None]
+"""Makes a task of a coroutine; the name is for people."""
+
+
+def unwanted(name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Where nothing is to run beside the connections."""
+    coroutine.close()
 
 
 def listener_plan(
@@ -36,14 +52,16 @@ def listener_plan(
     users: ScramCredentials,
     stores: KeyStores,
     tokens: TokenLogins | None = None,
+    run: Run = unwanted,
 ) -> ListenerPlan:
-    """What a listener asks of those who come. ``tokens``: what delegation tokens log in with."""
+    """What a listener asks of those who come. ``tokens``: what delegation tokens log in with;
+    ``run``: carries out for ever what a mechanism needs beside its logins."""
     security = config.security[listener]
     return ListenerPlan(
         name=listener,
         protocol=security.protocol,
         mechanisms={
-            name: _mechanism(env, name, settings, users, tokens)
+            name: _mechanism(env, name, settings, users, tokens, run)
             for name, settings in security.mechanisms.items()
         },
         receive_bytes_max=security.receive_bytes_max,
@@ -83,6 +101,7 @@ def _mechanism(
     settings: MechanismSettings,
     users: ScramCredentials,
     tokens: TokenLogins | None,
+    run: Run,
 ) -> Mechanism:
     if name == PLAIN:
         passwords: Mapping[str, str] = plain.users_of(settings.entry)
@@ -91,10 +110,7 @@ def _mechanism(
             return PlainServer(passwords)
 
     elif name == OAUTHBEARER:
-        rules = UnsecuredRules.of(settings.entry)
-
-        def validate(token: str) -> BearerToken:
-            return oauthbearer.validate_unsecured(token, rules, env.clock.wall_ms())
+        validate = _validate(env, settings, run)
 
         def begin() -> ServerLogin:
             return OAuthBearerServer(validate)
@@ -111,6 +127,37 @@ def _mechanism(
             )
 
     return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)
+
+
+def _validate(env: Env, settings: MechanismSettings, run: Run) -> Validate:
+    if settings.validation is not None:
+        return _validate_signed(env, settings.validation, run)
+    rules = UnsecuredRules.of(settings.entry)
+
+    def validate(token: str) -> BearerToken:
+        return oauthbearer.validate_unsecured(token, rules, env.clock.wall_ms())
+
+    return validate
+
+
+def _validate_signed(env: Env, settings: ValidationSettings, run: Run) -> Validate:
+    """ConfigError if its library is not there, or a file with keys cannot be read."""
+    try:
+        from barnabas.security.oauth.endpoints import fetcher, is_file, read_file
+        from barnabas.security.oauth.keys import KeySet
+        from barnabas.security.oauth.tokens import BadKeys, parse_keys
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{SERVER_HANDLER}: {missing(error)}") from None
+    endpoint = settings.keys
+    try:
+        known = parse_keys(read_file(endpoint.url, env.files.read)) if is_file(endpoint) else ()
+        keys = KeySet(settings, fetcher(endpoint, env.files.read), env.clock.wall_ms, known)
+    except (OSError, BadKeys, BadTls) as error:
+        raise ConfigError(f"sasl.oauthbearer.jwks.endpoint.url: {error}") from None
+    if endpoint.url.startswith("http:"):
+        log.warning("sasl.oauthbearer.jwks.endpoint.url: keys come without TLS, from anybody")
+    run("keys of tokens", keys.run())
+    return keys.validate
 
 
 def client_security(
@@ -138,6 +185,9 @@ def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
     if not security.has_sasl:
         return PLAINTEXT if security.tls is None else ClientSecurity()
     mechanism = security.inter_broker_mechanism
+    login = security.mechanisms[mechanism].login
+    if login is not None:
+        return fetched_tokens(login, env.files.read, env.clock.wall_ms)
     return ClientSecurity(
         mechanism=mechanism,
         begin=client_login(

@@ -380,6 +380,7 @@ class Node:
                 plan = listener_plan(
                     *(self._env, config, endpoint.listener, self._users, self._stores),
                     tokens=None if self._tokens is None else self._tokens.login,
+                    run=self._run,
                 )
                 ports[endpoint.listener] = await self._network.listen(
                     plan, endpoint.host, endpoint.port
@@ -417,7 +418,7 @@ class Node:
             ("connections", self._network.watch()),
             ("key stores", self._stores.run()),
         ):
-            self._background.append(self._tasks.create_task(coroutine, name=name))
+            self._run(name, coroutine)
 
     async def _first_producer_ids(self, services: Services) -> None:
         """A block in hand before clients need one; not a condition, there may be no controller."""
@@ -552,6 +553,9 @@ class Node:
             )
 
         return connect
+
+    def _run(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._background.append(self._tasks.create_task(coroutine, name=name))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         try:

@@ -1,7 +1,8 @@
 """A client's properties, as Kafka's tools take them by ``--command-config``. Pure.
 
-``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config`` and ``ssl.*`` are obeyed. Others of
-``sasl.`` and ``ssl.`` are refused: to pass one over would be unsafe. The rest is not ours to judge.
+``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config``, ``ssl.*`` and what says where
+tokens of OAUTHBEARER come from are obeyed. Others of ``sasl.`` and ``ssl.`` are refused: to pass
+one over would be unsafe. The rest is not ours to judge.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from barnabas.config import oauth
 from barnabas.config.checks import Value
 from barnabas.config.listener_security import SASL_PROTOCOLS, TLS_PROTOCOLS
 from barnabas.config.settings import SETTINGS
@@ -18,12 +20,22 @@ from barnabas.logs import visible
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.security.client_login import client_login
 from barnabas.security.jaas import parse_jaas
+from barnabas.security.oauth_settings import LOGIN_HANDLER, LoginSettings
+from barnabas.security.sasl.mechanism import OAUTHBEARER
 from barnabas.security.stores import Read
 from barnabas.security.tls import BadTls, client_context
 
 _PROTOCOL: Final = "security.protocol"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISM, _JAAS = "sasl.mechanism", "sasl.jaas.config"
+_OF_LOGIN: Final = (
+    oauth.TOKEN_URL,
+    "sasl.login.connect.timeout.ms",
+    "sasl.login.read.timeout.ms",
+    "sasl.login.retry.backoff.ms",
+    "sasl.login.retry.backoff.max.ms",
+    "sasl.login.refresh.window.factor",
+)
 
 
 def client_security(
@@ -43,13 +55,13 @@ def client_security(
         _check(name, text)
     if protocol == "PLAINTEXT":
         return PLAINTEXT
+
+    def value(name: str) -> Value:
+        text = properties.get(name)
+        return SETTINGS[name].default if text is None else SETTINGS[name].parse(text)
+
     tls = None
     if protocol in TLS_PROTOCOLS:
-
-        def value(name: str) -> Value:
-            text = properties.get(name)
-            return SETTINGS[name].default if text is None else SETTINGS[name].parse(text)
-
         try:
             tls = client_context(tls_settings(value), read)
         except BadTls as error:
@@ -59,10 +71,34 @@ def client_security(
     mechanism = properties.get(_MECHANISM, "GSSAPI").strip()
     try:
         entry = parse_jaas(properties.get(_JAAS, ""))
+        if mechanism == OAUTHBEARER and properties.get(oauth.CLIENT_HANDLER):
+            found = fetched_tokens(oauth.read_login(value, entry), read, wall_ms)
+            found.tls = tls
+            return found
         begin = client_login(mechanism, entry, secret=secret, wall_ms=wall_ms)
     except ValueError as error:
         raise ConfigError(f"{_JAAS}: {error}") from None
     return ClientSecurity(tls=tls, mechanism=mechanism, begin=begin)
+
+
+def fetched_tokens(
+    settings: LoginSettings, read: Read, wall_ms: Callable[[], int]
+) -> ClientSecurity:
+    """A login with tokens of a provider. ConfigError."""
+    try:
+        from barnabas.security.oauth.login import AccessTokens
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{oauth.CLIENT_HANDLER}: {missing(error)}") from None
+    try:
+        tokens = AccessTokens(settings, read, wall_ms)
+    except BadTls as error:
+        raise ConfigError(f"{_JAAS}: {error}") from None
+    return ClientSecurity(mechanism=OAUTHBEARER, begin=tokens.begin, prepare=tokens.prepare)
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """What to install."""
+    return f"{error.name} is not installed: pip install 'barnabas[oauth]'"
 
 
 def _check(name: str, text: str) -> None:
@@ -70,6 +106,8 @@ def _check(name: str, text: str) -> None:
         return
     setting = SETTINGS.get(name)
     if setting is not None and setting.restart and name.startswith("ssl."):
+        return
+    if name in _OF_LOGIN or (name == oauth.CLIENT_HANDLER and text.strip() in ("", LOGIN_HANDLER)):
         return
     if setting is None or not setting.is_default(setting.parse(text)):
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")

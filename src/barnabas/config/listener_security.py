@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
+from barnabas.config import oauth
 from barnabas.config.checks import Value
 from barnabas.config.settings import SETTINGS, broker_setting
 from barnabas.config.tls import tls_settings
@@ -18,6 +20,7 @@ from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.security.client_login import MODULES, client_login
 from barnabas.security.jaas import JaasEntry, parse_jaas
+from barnabas.security.oauth_settings import LoginSettings, ValidationSettings
 from barnabas.security.principal_mapping import PrincipalMapping
 from barnabas.security.sasl import oauthbearer
 from barnabas.security.sasl.mechanism import OAUTHBEARER
@@ -28,7 +31,7 @@ SASL_PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
 TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 _LISTENER = "listener.name."
 _JAAS = "sasl.jaas.config"
-_OF_MECHANISM = (_JAAS, "connections.max.reauth.ms")
+_OF_MECHANISM = (_JAAS, "connections.max.reauth.ms", *oauth.HANDLERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,10 @@ class MechanismSettings:
 
     entry: JaasEntry = field(repr=False)
     reauthentication_ms_max: int
+    validation: ValidationSettings | None = None
+    """Of OAUTHBEARER, if tokens are signed."""
+    login: LoginSettings | None = None
+    """The same, if this broker fetches tokens to log in to others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,7 @@ def read_security(
         _check_between_brokers(found[listener], ListenerValues(listener, values, texts))
     for name in texts:
         _check_place(name, texts[name], found)
+    _check_oauth(texts, found)
     return found
 
 
@@ -165,7 +173,32 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
     if entry.module != MODULES[name]:
         raise ConfigError(f"{setting}: the login module of {name} is {MODULES[name]}")
     reauthentication = own.value("connections.max.reauth.ms", name)
-    return MechanismSettings(entry=entry, reauthentication_ms_max=cast("int", reauthentication))
+    chosen = {each: _handler(each, name, own) for each in oauth.HANDLERS}
+    try:
+        return MechanismSettings(
+            entry=entry,
+            reauthentication_ms_max=cast("int", reauthentication),
+            validation=oauth.read_validation(partial(own.value, mechanism=name), entry)
+            if chosen[oauth.SERVER_HANDLER]
+            else None,
+            login=oauth.read_login(partial(own.value, mechanism=name), entry)
+            if chosen[oauth.CLIENT_HANDLER]
+            else None,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}") from None
+
+
+def _handler(setting: str, mechanism: str, own: ListenerValues) -> bool:
+    """Whether the mechanism's own class is the one that there is."""
+    name = own.value(setting, mechanism)
+    if not name or own.spelled(setting, mechanism) == setting:
+        return False
+    if mechanism != OAUTHBEARER or name != oauth.HANDLERS[setting]:
+        raise ConfigError(
+            f"{own.spelled(setting, mechanism)}: not supported, and not safe to ignore; remove it"
+        )
+    return True
 
 
 def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> None:
@@ -180,6 +213,8 @@ def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> N
             f"{setting}: {name!a} must be included in sasl.enabled.mechanisms when SASL is used"
             " between brokers"
         )
+    if mechanism.login is not None:
+        return
     try:
         client_login(name, mechanism.entry, secret=bytes, wall_ms=int)
     except ValueError as error:
@@ -197,10 +232,10 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
         return
     if base != name:
         _check_prefix(name, base, listeners)
-    elif base == _JAAS:
+    elif base == _JAAS or (base in oauth.HANDLERS and text.strip()):
         raise ConfigError(
             f"{name}: nothing reads it without its listener and mechanism:"
-            f" listener.name.LISTENER.MECHANISM.{_JAAS}"
+            f" listener.name.LISTENER.MECHANISM.{base}"
         )
     if setting.is_default(setting.parse(text)):
         return
@@ -220,6 +255,24 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
         )
 
 
+def _check_oauth(texts: Mapping[str, str], listeners: Mapping[str, ListenerSecurity]) -> None:
+    """ConfigError for settings of signed tokens where tokens are taken unsigned."""
+    mechanisms = [m for security in listeners.values() for m in security.mechanisms.values()]
+    validating = any(mechanism.validation is not None for mechanism in mechanisms)
+    fetching = any(mechanism.login is not None for mechanism in mechanisms)
+    for name, text in texts.items():
+        setting = broker_setting(name)
+        if not setting.name.startswith(oauth.PREFIX) or setting.is_default(setting.parse(text)):
+            continue
+        is_of_login = setting.name == oauth.TOKEN_URL
+        if not (fetching if is_of_login else validating):
+            handler = oauth.CLIENT_HANDLER if is_of_login else oauth.SERVER_HANDLER
+            raise ConfigError(
+                f"{visible(name)}: nothing reads it unless"
+                f" listener.name.LISTENER.oauthbearer.{handler} is {oauth.HANDLERS[handler]}"
+            )
+
+
 def _check_prefix(name: str, base: str, listeners: Mapping[str, ListenerSecurity]) -> None:
     listener, _, rest = name.removeprefix(_LISTENER).partition(".")
     if listener not in {each.lower() for each in listeners}:
@@ -231,6 +284,8 @@ def _check_prefix(name: str, base: str, listeners: Mapping[str, ListenerSecurity
         return
     mechanism = rest.removesuffix(base).rstrip(".")
     if base in _OF_MECHANISM and mechanism in {known.lower() for known in MODULES}:
+        return
+    if base.startswith(oauth.PREFIX) and mechanism == OAUTHBEARER.lower():
         return
     raise ConfigError(
         f"{visible(name)}: nothing reads it; JAAS entries stand under"

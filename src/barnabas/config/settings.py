@@ -78,6 +78,8 @@ def of_listener(name: str) -> str | None:
     if match is None:
         return None
     base = match[1]
+    if base.startswith("oauthbearer.sasl.oauthbearer."):
+        return base.partition(".")[2]
     return next((m for m in _MECHANISM if base.endswith(m)), base)
 
 

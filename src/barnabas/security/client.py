@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class ClientSecurity:
     """Of SASL."""
     begin: Callable[[], ClientLogin] | None = None
     """A new login; None: no SASL."""
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Comes before ``begin``: fetches what the login needs, if that is not there yet."""
 
 
 PLAINTEXT: Final = ClientSecurity()
@@ -64,6 +66,8 @@ async def connect(
     """A connection on which requests are served. Raises as ``KafkaConnection.connect``, and
     AuthenticationRefused."""
     kind = KafkaConnection if security.begin is None else SaslConnection
+    if security.prepare is not None:  # before the broker waits for it
+        await _prepare(security.prepare, timeout_ms)
     try:
         connection = await kind.connect(
             host,
@@ -92,6 +96,14 @@ async def connect(
     return connection
 
 
+async def _prepare(prepare: Callable[[], Awaitable[None]], timeout_ms: int) -> None:
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            await prepare()
+    except TimeoutError:
+        raise ConnectionError(f"no token in {timeout_ms} ms") from None
+
+
 class SaslConnection(KafkaConnection):
     """A connection that logs in before it is used."""
 
@@ -107,6 +119,8 @@ class SaslConnection(KafkaConnection):
         """Authenticate. Raises AuthenticationRefused, ConnectionError."""
         self._security = security
         assert security.begin is not None
+        if security.prepare is not None:
+            await security.prepare()
         login = security.begin()
         offer = await self._ask(
             ApiKey.SASL_HANDSHAKE,

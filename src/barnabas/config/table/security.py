@@ -50,19 +50,19 @@ sasl.jaas.config  PASSWORD  -  MEDIUM  per-broker  restart
     JAAS login of a listener.
 sasl.client.callback.handler.class  CLASS  -  MEDIUM  refused
     Class that supplies a client's credentials.
-sasl.server.callback.handler.class  CLASS  -  MEDIUM  refused
+sasl.server.callback.handler.class  CLASS  -  MEDIUM  restart
     Class that checks a client's credentials.
 sasl.server.max.receive.size  INT  524288  MEDIUM  restart
     Largest token of a SASL client before it is authenticated.
 sasl.login.class  CLASS  -  MEDIUM  refused
     Class that logs in.
-sasl.login.callback.handler.class  CLASS  -  MEDIUM  refused
+sasl.login.callback.handler.class  CLASS  -  MEDIUM  restart
     Class that supplies the login's credentials.
-sasl.login.connect.timeout.ms  INT  -  LOW  refused
+sasl.login.connect.timeout.ms  INT  -  LOW  restart
     How long connecting to the token provider may take.
-sasl.login.read.timeout.ms  INT  -  LOW  refused
+sasl.login.read.timeout.ms  INT  -  LOW  restart
     How long the token provider may take to answer.
-sasl.login.refresh.window.factor  DOUBLE  0.8  MEDIUM  per-broker  refused
+sasl.login.refresh.window.factor  DOUBLE  0.8  MEDIUM  per-broker  restart
     Share of a credential's life after which it is refreshed.
 sasl.login.refresh.window.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
     Random share added to that.
@@ -70,9 +70,9 @@ sasl.login.refresh.min.period.seconds  SHORT  60  MEDIUM  per-broker  refused
     Least time before a credential is refreshed.
 sasl.login.refresh.buffer.seconds  SHORT  300  MEDIUM  per-broker  refused
     Time kept between a refresh and the credential's end.
-sasl.login.retry.backoff.ms  LONG  100  LOW  refused
+sasl.login.retry.backoff.ms  LONG  100  LOW  restart
     First pause between login attempts.
-sasl.login.retry.backoff.max.ms  LONG  10000  LOW  refused
+sasl.login.retry.backoff.max.ms  LONG  10000  LOW  restart
     Longest pause between login attempts.
 sasl.kerberos.service.name  STRING  -  MEDIUM  per-broker  refused
     Kerberos name of this broker.
@@ -86,25 +86,25 @@ sasl.kerberos.min.time.before.relogin  LONG  60000  MEDIUM  per-broker  refused
     Least time between two logins.
 sasl.kerberos.principal.to.local.rules  LIST  DEFAULT  MEDIUM  per-broker  refused
     How Kerberos principals become short names.
-sasl.oauthbearer.token.endpoint.url  STRING  -  MEDIUM  refused
+sasl.oauthbearer.token.endpoint.url  STRING  -  MEDIUM  restart
     Where tokens are asked for.
-sasl.oauthbearer.jwks.endpoint.url  STRING  -  MEDIUM  refused
+sasl.oauthbearer.jwks.endpoint.url  STRING  -  MEDIUM  restart
     Where the keys of the token provider are.
-sasl.oauthbearer.jwks.endpoint.refresh.ms  LONG  3600000  LOW  refused
+sasl.oauthbearer.jwks.endpoint.refresh.ms  LONG  3600000  LOW  restart
     How often these keys are read.
-sasl.oauthbearer.jwks.endpoint.retry.backoff.ms  LONG  100  LOW  refused
+sasl.oauthbearer.jwks.endpoint.retry.backoff.ms  LONG  100  LOW  restart
     First pause between attempts to read them.
-sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms  LONG  10000  LOW  refused
+sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms  LONG  10000  LOW  restart
     Longest pause between these attempts.
-sasl.oauthbearer.clock.skew.seconds  INT  30  LOW  refused
+sasl.oauthbearer.clock.skew.seconds  INT  30  LOW  restart
     Difference of clocks that is allowed.
-sasl.oauthbearer.expected.audience  LIST  -  LOW  refused
+sasl.oauthbearer.expected.audience  LIST  -  LOW  restart
     Audiences of which a token must name one.
-sasl.oauthbearer.expected.issuer  STRING  -  LOW  refused
+sasl.oauthbearer.expected.issuer  STRING  -  LOW  restart
     Issuer that a token must name.
-sasl.oauthbearer.scope.claim.name  STRING  scope  LOW  refused
+sasl.oauthbearer.scope.claim.name  STRING  scope  LOW  restart
     Claim that holds the scope.
-sasl.oauthbearer.sub.claim.name  STRING  sub  LOW  refused
+sasl.oauthbearer.sub.claim.name  STRING  sub  LOW  restart
     Claim that holds the subject.
 ssl.client.auth  STRING  none  in:required,requested,none  MEDIUM  per-broker  restart
     Whether clients must show a certificate.

@@ -1,0 +1,57 @@
+"""From an endpoint to what it has: a file, or what a provider answers."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from barnabas.security.oauth.http import BYTES_MAX, FetchFailed, fetch
+from barnabas.security.oauth_settings import Endpoint
+from barnabas.security.stores import Read
+from barnabas.security.tls import client_context
+
+_FILE: Final = "file"
+
+
+def read_file(url: str, read: Read) -> bytes:
+    """What the file of a ``file:`` URL holds. Raises OSError."""
+    path = unquote(urlsplit(url).path)
+    found = read(path)
+    if len(found) > BYTES_MAX:
+        raise FetchFailed(f"{path} has more than {BYTES_MAX} bytes", may_pass=False)
+    return found
+
+
+def is_file(endpoint: Endpoint) -> bool:
+    return urlsplit(endpoint.url).scheme == _FILE
+
+
+def fetcher(
+    endpoint: Endpoint,
+    read: Read,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Callable[[], Awaitable[bytes]]:
+    """Fetches it, one attempt a call, which raises OSError. Raises BadTls."""
+    context: ssl.SSLContext | None = None
+    if urlsplit(endpoint.url).scheme == "https":
+        if endpoint.tls is None:
+            context = ssl.create_default_context()
+        else:
+            context = client_context(endpoint.tls, read)
+
+    async def attempt() -> bytes:
+        if is_file(endpoint):
+            return read_file(endpoint.url, read)
+        return await fetch(
+            endpoint.url,
+            tls=context,
+            connect_timeout_s=endpoint.connect_timeout_ms / 1000,
+            read_timeout_s=endpoint.read_timeout_ms / 1000,
+            headers=headers,
+            body=body,
+        )
+
+    return attempt
