@@ -16,6 +16,8 @@ from tests.zookeeper.clients import Client, connected, make_env
 
 from barnabas.authorizer.acl import (
     AccessControlEntry,
+    AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     PatternType,
@@ -24,6 +26,7 @@ from barnabas.authorizer.acl import (
 )
 from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.authorizer.decision import Policy, Question
+from barnabas.authorizer.requests import AT_ONCE_MAX, create, delete
 from barnabas.authorizer.znodes import encode_entries
 from barnabas.errors import KafkaError
 from barnabas.security.principal import KafkaPrincipal
@@ -271,5 +274,52 @@ def test_more_than_a_node_can_hold_is_refused() -> None:
         with pytest.raises(NoNode):
             await client.get("/kafka-acl/Topic/foo")
         assert not authorizer.index.get(FOO)
+
+    run(test)
+
+
+def test_what_a_list_names_often_is_read_once() -> None:
+    async def test(server: PuppetServer, client: Client, authorizer: AclAuthorizer) -> None:
+        node = CreateRequest("/kafka-acl/Topic/foo", encode_entries([READ]))
+        server.write(OpCode.CREATE, node)
+        for number in range(300):
+            told = CreateRequest(f"/kafka-acl-changes/acl_changes_{number:010d}", b"TOPIC:foo")
+            server.write(OpCode.CREATE, told)
+        server.requests.clear()
+        await until(lambda: len(server.requests) >= 300 and may_read(authorizer, "foo"))
+        await asyncio.sleep(0)
+        read = [path for _, path in server.requests]
+        assert read.count("/kafka-acl/Topic/foo") <= 4  # one for each part of a long list
+        assert read.count("/kafka-acl-changes/acl_changes_0000000007") == 1
+
+    run(test)
+
+
+def test_many_patterns_are_written_side_by_side() -> None:
+    async def test(server: PuppetServer, client: Client, authorizer: AclAuthorizer) -> None:
+        patterns = [ResourcePattern(ResourceType.TOPIC, f"t{n}") for n in range(100)]
+        server.requests.clear()
+        errors = await create(authorizer.update, [AclBinding(p, READ) for p in patterns])
+        assert errors == [None] * 100
+        paths = [path for _, path in server.requests[:AT_ONCE_MAX]]
+        assert paths == [f"/kafka-acl/Topic/t{n}" for n in range(AT_ONCE_MAX)]
+        assert all(may_read(authorizer, pattern.name) for pattern in patterns)
+        changes = server.tree.nodes["/kafka-acl-changes"].children
+        assert [server.tree.get(f"/kafka-acl-changes/{c}").data for c in sorted(changes)] == [
+            f"TOPIC:{pattern.name}".encode() for pattern in patterns
+        ]
+        everything = AclBindingFilter(
+            resource_type=ResourceType.ANY,
+            name=None,
+            pattern_type=PatternType.ANY,
+            principal=None,
+            host=None,
+            operation=AclOperation.ANY,
+            permission=AclPermissionType.ANY,
+        )
+        (deleted,) = await delete(authorizer.update, authorizer, [everything])
+        assert list(deleted) == [AclBinding(pattern, READ) for pattern in patterns]
+        assert set(deleted.values()) == {None}
+        assert not any(may_read(authorizer, pattern.name) for pattern in patterns)
 
     run(test)

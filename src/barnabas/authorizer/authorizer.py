@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -26,6 +26,7 @@ from barnabas.authorizer.acl import (
     ResourceType,
 )
 from barnabas.authorizer.decision import AclIndex, Asked, Decision, Policy, Question
+from barnabas.authorizer.turns import Turns
 from barnabas.authorizer.znodes import (
     BODY_BYTES_MAX,
     STORES,
@@ -86,8 +87,9 @@ class AclAuthorizer:
         self._index = AclIndex()
         self._decisions: dict[Asked, Decision] = {}
         self._generation = 0
-        self._reading = asyncio.Lock()
-        """One read or write after the other: what is taken last is what was read last."""
+        self._turns = Turns()
+        """Changes of different patterns go side by side, reads of many alone: what is taken last is
+        what was read last."""
         self._stale = asyncio.Event()
         self._notifications = [
             ChangeNotifications(
@@ -149,7 +151,7 @@ class AclAuthorizer:
         write may be there already; None leaves them as they are. Raises MalformedZNode,
         INVALID_REQUEST if it would not fit."""
         before: dict[AccessControlEntry, None] = {}
-        async with self._reading:
+        async with self._turns.together():
             while True:
                 try:
                     data, version = await self._body(pattern)
@@ -242,14 +244,11 @@ class AclAuthorizer:
                     continue  # ``on_new_session`` wakes us again
 
     async def _read_all(self) -> None:
-        async with self._reading:
+        async with self._turns.alone():
             self._observer.note("acls_reading")
             patterns = await self._patterns()
-            where = [store_of(pattern).resource_path(pattern) for pattern in patterns]
-            reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for path in where]
-            outcomes = await read_all(self._zookeeper, reads)
             index = AclIndex()
-            for pattern, path, outcome in zip(patterns, where, outcomes, strict=True):
+            for pattern, path, outcome in await self._bodies(patterns):
                 if not isinstance(outcome, NoNode):
                     index.put(pattern, _readable(path, outcome[0]))
             self._index = index
@@ -270,21 +269,34 @@ class AclAuthorizer:
             for name in outcome[0]
         ]
 
-    async def _notified(self, store: AclStore, path: str, data: bytes) -> None:
-        try:
-            pattern = decode_change(store, path, data)
-        except MalformedZNode as error:
-            log.error("a change of ACLs is ignored: %s", error)
-            return
-        async with self._reading:
+    async def _notified(self, store: AclStore, changes: Sequence[tuple[str, bytes]]) -> None:
+        patterns: dict[ResourcePattern, None] = {}
+        for path, data in changes:
+            try:
+                patterns[decode_change(store, path, data)] = None
+            except MalformedZNode as error:
+                log.error("a change of ACLs is ignored: %s", error)
+        async with self._turns.alone():
             self._observer.note("acls_reading")
-            body, version = await persist(self._zookeeper, lambda: self._body(pattern))
-            entries = _readable(store.resource_path(pattern), body)
-            self._take(pattern, entries)
+            for pattern, path, outcome in await self._bodies(patterns):
+                entries: Entries = ()
+                version = None
+                if not isinstance(outcome, NoNode):
+                    entries, version = _readable(path, outcome[0]), outcome[1].version
+                self._index.put(pattern, entries)
+                shown = ", ".join(map(str, entries))
+                log.info("ACLs of %s are now %s (version %s)", pattern, shown, version)
+            self._changed()
             self._observer.note("acls_read")
-        log.info(
-            "ACLs of %s are now %s (version %s)", pattern, ", ".join(map(str, entries)), version
-        )
+
+    async def _bodies(
+        self, patterns: Iterable[ResourcePattern]
+    ) -> list[tuple[ResourcePattern, str, tuple[bytes, Stat] | NoNode]]:
+        """The nodes of patterns, read side by side, with their paths."""
+        where = [(pattern, store_of(pattern).resource_path(pattern)) for pattern in patterns]
+        reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for _, path in where]
+        outcomes = await read_all(self._zookeeper, reads)
+        return [(*place, outcome) for place, outcome in zip(where, outcomes, strict=True)]
 
 
 def _readable(path: str, data: bytes | None) -> Entries:

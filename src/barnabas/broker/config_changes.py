@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from barnabas.seams import Clock
 from barnabas.zk import paths
@@ -24,14 +24,21 @@ class ConfigChanges(ChangeNotifications):
         zookeeper: ZooKeeperClient,
         readers: Mapping[str, Callable[[str], Awaitable[None]]],
     ) -> None:
-        super().__init__(clock, zookeeper, paths.CONFIG_CHANGE_PREFIX, self._read)
+        super().__init__(clock, zookeeper, paths.CONFIG_CHANGE_PREFIX, self._read_entities)
         self._readers = readers
 
-    async def _read(self, path: str, data: bytes) -> None:
-        try:
-            kind, _, name = decode_config_change(path, data).partition("/")
+    async def _read_entities(self, changes: Sequence[tuple[str, bytes]]) -> None:
+        entities: dict[str, None] = {}
+        for path, data in changes:
+            try:
+                entities[decode_config_change(path, data)] = None
+            except MalformedZNode as error:
+                log.error("a change of settings is ignored: %s", error)
+        for entity in entities:
+            kind, _, name = entity.partition("/")
             reader = self._readers.get(kind)
-            if reader is not None:
-                await reader(name)
-        except MalformedZNode as error:
-            log.error("a change of settings is ignored: %s", error)
+            try:
+                if reader is not None:
+                    await reader(name)
+            except MalformedZNode as error:
+                log.error("a change of settings is ignored: %s", error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -303,7 +303,12 @@ class DelegationTokens:
             for token_id, body in bodies.items():
                 self._take(token_id, _readable(token_id, body), len(body))
 
-    async def _notified(self, path: str, data: bytes) -> None:
+    async def _notified(self, changes: Sequence[tuple[str, bytes]]) -> None:
+        last = {data: path for path, data in changes}
+        for data, path in last.items():
+            await self._token_changed(path, data)
+
+    async def _token_changed(self, path: str, data: bytes) -> None:
         token_id = (data or b"").decode("utf-8", "replace")
         if not is_token_id(token_id):
             log.error("a change of delegation tokens is ignored: %s names none", path)

@@ -1,43 +1,48 @@
 """ZkNodeChangeNotificationListener: follows a node whose children each announce one change.
 
-A notification only says what to read again, so handling one twice does no harm. Every broker
-deletes old ones, as in the original.
+A notification only says what to read again, so handling one twice does no harm, and those of one
+list that name the same thing are handled once. Every broker deletes old ones, as in the original.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 from barnabas.seams import Clock
 from barnabas.zk import paths
-from barnabas.zk.startup import persist
+from barnabas.zk.startup import persist, read_all
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.client.operations import WatchEvent
+from barnabas.zookeeper.client.operations import DeleteOp, GetOp, Operation, WatchEvent
 from barnabas.zookeeper.errors import NoNode, SessionExpired
+from barnabas.zookeeper.messages import Stat
 from barnabas.zookeeper.path_names import child_name, parent_of
 
 CHANGE_EXPIRATION_MS: Final = 15 * 60 * 1000
 REST_MAX_S: Final = 0.5
+AT_ONCE_MAX: Final = 100
+"""Notifications that are read, and handled, together."""
+
+Process: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
+"""Handles some of a list: the path and the body of each, in their order."""
 
 
 class ChangeNotifications:
-    """``run`` as a task. ``prefix``: path of the sequential nodes, without their number;
-    ``process``: given the path and the body of one."""
+    """``run`` as a task. ``prefix``: path of the sequential nodes, without their number."""
 
     def __init__(
         self,
         clock: Clock,
         zookeeper: ZooKeeperClient,
         prefix: str,
-        process: Callable[[str, bytes], Awaitable[None]],
+        process: Process,
     ) -> None:
         self._clock = clock
         self._zookeeper = zookeeper
         self._prefix = prefix
         self._parent = parent_of(prefix)
-        self._process_body = process
+        self._process = process
         self._last_change = -1
         self._made_ms: dict[int, int] = {}
         """When those that have been read were made: none is read twice."""
@@ -74,8 +79,39 @@ class ChangeNotifications:
     async def _follow(self) -> None:
         numbers = sorted(await self._numbers(watch=True))
         self._made_ms = {n: self._made_ms[n] for n in numbers if n in self._made_ms}
-        for number in numbers:
-            await self._process(number, f"{self._prefix}{number:010d}")
+        unread = [number for number in numbers if number not in self._made_ms]
+        for start in range(0, len(unread), AT_ONCE_MAX):
+            await self._read(unread[start : start + AT_ONCE_MAX])
+        now_ms = self._clock.wall_ms()
+        old = [n for n, made_ms in self._made_ms.items() if now_ms - made_ms > CHANGE_EXPIRATION_MS]
+        if old:
+            await self._delete(old)
+
+    async def _read(self, numbers: Sequence[int]) -> None:
+        """Read some and have those handled that are news."""
+        reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(self._path(n)) for n in numbers]
+        outcomes = await read_all(self._zookeeper, reads)
+        news, made_ms = [], {}
+        for number, outcome in zip(numbers, outcomes, strict=True):
+            if isinstance(outcome, NoNode):
+                continue  # another broker has deleted it
+            data, stat = outcome
+            made_ms[number] = stat.ctime
+            if number > self._last_change:
+                news.append((self._path(number), data))
+        if news:
+            await self._process(news)
+        self._made_ms |= made_ms
+        self._last_change = max([self._last_change, *made_ms])
+
+    def _path(self, number: int) -> str:
+        return f"{self._prefix}{number:010d}"
+
+    async def _delete(self, numbers: Sequence[int]) -> None:
+        """What is gone already another broker has deleted; what was not is tried another time."""
+        for outcome in await self._zookeeper.submit_all(DeleteOp(self._path(n)) for n in numbers):
+            if isinstance(outcome, SessionExpired):
+                raise outcome
 
     async def _numbers(self, *, watch: bool = False) -> list[int]:
         try:
@@ -85,23 +121,6 @@ class ChangeNotifications:
         except NoNode:
             return []
         return list(_numbers(child_name(self._prefix), names))
-
-    async def _process(self, number: int, path: str) -> None:
-        made_ms = self._made_ms.get(number)
-        if made_ms is None:
-            try:
-                data, stat = await persist(self._zookeeper, lambda: self._zookeeper.get(path))
-            except NoNode:
-                return
-            if number > self._last_change:
-                await self._process_body(path, data)
-                self._last_change = number
-            made_ms = self._made_ms[number] = stat.ctime
-        if self._clock.wall_ms() - made_ms > CHANGE_EXPIRATION_MS:
-            try:
-                await persist(self._zookeeper, lambda: self._zookeeper.delete(path))
-            except NoNode:
-                return  # another broker was first
 
 
 def _numbers(prefix: str, names: Iterable[str]) -> Iterator[int]:
