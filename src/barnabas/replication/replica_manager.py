@@ -15,6 +15,7 @@ from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.controller_orders import ControllerOrders, Logs
 from barnabas.replication.fetch import FetchPath
 from barnabas.replication.fetch_params import FetchParams
+from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.isr import IsrProposal
@@ -218,6 +219,11 @@ class ReplicaManager:
     def fetch_unsent(self, result: FetchResult) -> int:
         """An answer that is not sent; see ``FetchPath.unsent``."""
         return self._fetch.unsent(result)
+
+    def fetch_session(self, session_id: int) -> list[SessionPartition]:
+        """What a reader's fetch session holds; nothing if there is none."""
+        session = self._fetch.sessions.get(session_id)
+        return [] if session is None else list(session.partitions.values())
 
     @property
     def fetch_session_count(self) -> int:

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from barnabas.testing.cluster import AsyncCluster, Cluster
     from barnabas.testing.events import Event, TimedOut
+    from barnabas.testing.faults import Fault, Faults, Hit
     from barnabas.testing.records import TestRecord
 
-__all__ = ["AsyncCluster", "Cluster", "Event", "TestRecord", "TimedOut"]
+__all__ = ["AsyncCluster", "Cluster", "Event", "Fault", "Faults", "Hit", "TestRecord", "TimedOut"]
 
 _HOME = {
     "AsyncCluster": "cluster",
     "Cluster": "cluster",
     "Event": "events",
+    "Fault": "faults",
+    "Faults": "faults",
+    "Hit": "faults",
     "TestRecord": "records",
     "TimedOut": "events",
 }

@@ -19,6 +19,7 @@ from barnabas.cluster.profiles import TEST, Profile
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.testing.core import Core, Direction, Others, Target, as_setting
 from barnabas.testing.events import Event, EventLog
+from barnabas.testing.faults import Fault, Faults
 from barnabas.testing.in_process import InProcess
 from barnabas.testing.members import Members
 from barnabas.testing.ports import Ports
@@ -46,6 +47,7 @@ class _Run:
         directory: Path | None,
         start_timeout_s: float,
         wait_s: float,
+        faults_seed: int,
     ) -> None:
         self._own_directory = directory is None and not (in_process and profile.in_memory)
         in_memory = directory is None and in_process and profile.in_memory
@@ -72,6 +74,8 @@ class _Run:
             self.plan = plan
             self._thread = LoopThread("barnabas-testing")
             self.core: Core = self.call(self._make(in_process, in_memory, wait_s))
+            self.faults = Faults(faults_seed, self._publish, self._note_fault)
+            self.core.members.judge = self.faults.judge
             self.call(self.core.start(start_timeout_s))
         except BaseException:
             self.close()
@@ -86,6 +90,12 @@ class _Run:
 
             members = Processes(self.plan, self.log)
         return Core(self.plan, members, self.log, wait_s)
+
+    def _publish(self, apis: Sequence[int]) -> None:
+        self.call(self.core.members.watch(apis))
+
+    def _note_fault(self, broker: str, fields: Mapping[str, object]) -> None:
+        self.log.add(broker, "fault_done", fields)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         assert self._thread is not None
@@ -128,6 +138,7 @@ class _Options:
         directory: str | Path | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
         wait_s: float = WAIT_S,
+        faults_seed: int = 0,
     ) -> None:
         """Nothing is started before ``start``, or a ``with``.
 
@@ -137,7 +148,8 @@ class _Options:
         ``settings`` are Kafka's, of every broker, on top of those of ``profile``.
         ``directory`` is where their files go and stay; without it, they are in memory if the
         profile says so, and gone at the end.
-        ``wait_s`` is how long waits take at most whose caller does not say.
+        ``wait_s`` is how long waits take at most whose caller does not say; ``faults_seed`` is what
+        ``faults`` with a probability draw from.
         """
         self.brokers = range(1, brokers + 1)
         """Their ids."""
@@ -149,6 +161,7 @@ class _Options:
             "directory": None if directory is None else Path(directory).resolve(),
             "start_timeout_s": start_timeout_s,
             "wait_s": wait_s,
+            "faults_seed": faults_seed,
         }
         self._run: _Run | None = None
 
@@ -172,6 +185,11 @@ class _Options:
         """``host:port`` of one broker."""
         plan = self._running.plan
         return f"{plan.host}:{plan.broker_port(broker)}"
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong with requests of clients: ``faults.on("Produce").error(…).times(2)``."""
+        return self._running.faults
 
     def events(self) -> list[Event]:
         """What has happened so far: elections, changes of ISRs, sessions, and what the test did."""
@@ -346,6 +364,12 @@ class Cluster(_Options):
         """Wait until exactly these brokers count as alive; by default those that run."""
         self._do(self._core.wait_for_brokers(brokers, timeout_s))
 
+    def wait_for_hits(
+        self, fault: Fault, count: int = 1, *, timeout_s: float | None = None
+    ) -> None:
+        """Wait until a fault was done to so many requests."""
+        self._do(self._core.wait_for_hits(fault, count, timeout_s))
+
     # Failures
 
     def kill(self, target: Target) -> int | None:
@@ -477,6 +501,11 @@ class AsyncCluster:
         """As ``Cluster.address_of``."""
         return self._cluster.address_of(broker)
 
+    @property
+    def faults(self) -> Faults:
+        """As ``Cluster.faults``. Its methods are no coroutines."""
+        return self._cluster.faults
+
     def events(self) -> list[Event]:
         """As ``Cluster.events``."""
         return self._cluster.events()
@@ -596,6 +625,12 @@ class AsyncCluster:
     ) -> None:
         """As ``Cluster.wait_for_brokers``."""
         await self._do(self._core.wait_for_brokers(brokers, timeout_s))
+
+    async def wait_for_hits(
+        self, fault: Fault, count: int = 1, *, timeout_s: float | None = None
+    ) -> None:
+        """As ``Cluster.wait_for_hits``."""
+        await self._do(self._core.wait_for_hits(fault, count, timeout_s))
 
     # Failures
 

@@ -22,6 +22,8 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.describe_cluster import DescribeClusterRequest
 from barnabas.records.batch import Record
 from barnabas.testing.events import READY, EventLog, TimedOut
+from barnabas.testing.faults import Fault
+from barnabas.testing.faulty import OBSERVER_ID
 from barnabas.testing.links import CLIENTS, LOST, broker_name, broker_of
 from barnabas.testing.members import FAILED, PAUSED, RUNNING, Members
 from barnabas.testing.records import Expected, TestRecord, as_pair, difference
@@ -36,6 +38,7 @@ POLL_S = 0.005
 ASK_MS = 1000
 """For how long one broker is waited for when all are asked."""
 CLIENT_ID = "barnabas-testing"
+"""Of what a test asks for; faults are for it as for any client."""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,7 @@ class Core:
         client = self._clients.get(broker)
         if client is None:
             address = f"{self.plan.host}:{self.plan.broker_port(broker)}"
-            client = self._clients[broker] = ClusterClient(address, CLIENT_ID, timeout_ms=ASK_MS)
+            client = self._clients[broker] = ClusterClient(address, OBSERVER_ID, timeout_ms=ASK_MS)
         try:
             async with asyncio.timeout(ASK_MS / 1000):
                 client.view = ClusterView(cluster_id=None, controller_id=-1, brokers={}, topics={})
@@ -154,7 +157,7 @@ class Core:
         settings = {key.replace("_", "."): as_setting(value) for key, value in configs.items()}
         if min_isr is not None:
             settings["min.insync.replicas"] = str(min_isr)
-        async with self._client() as client:
+        async with self._client(OBSERVER_ID) as client:
             await create_topic(
                 client,
                 name,
@@ -176,11 +179,11 @@ class Core:
         await self._wait(known, f"topic {name} is not known to every broker", timeout_s)
         return name
 
-    def _client(self) -> ClusterClient:
+    def _client(self, client_id: str = CLIENT_ID) -> ClusterClient:
         """Asks those first who know how things are."""
         known = self._informed() or self.plan.broker_ids
         bootstrap = ",".join(f"{self.plan.host}:{self.plan.broker_port(b)}" for b in known)
-        return ClusterClient(bootstrap, CLIENT_ID)
+        return ClusterClient(bootstrap, client_id)
 
     def _informed(self) -> list[int]:
         """Brokers that run and are not isolated."""
@@ -304,6 +307,15 @@ class Core:
             same=lambda view: view.controller_id,
         )
         return views[0].controller_id
+
+    async def wait_for_hits(self, fault: Fault, count: int, timeout_s: float | None) -> None:
+        async def hit() -> bool:
+            return len(fault.hits) >= count
+
+        if not await self._until(hit, timeout_s):
+            raise self._late(
+                f"{len(fault.hits)} requests were hit by the fault on {fault.api.name}, not {count}"
+            )
 
     async def wait_for_brokers(
         self, brokers: Iterable[int] | None, timeout_s: float | None

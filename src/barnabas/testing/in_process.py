@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
@@ -13,6 +13,7 @@ from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.testing.disk import Disk
 from barnabas.testing.events import EventLog, Reporter
+from barnabas.testing.faults import Question, Verdict
 from barnabas.testing.life import BrokerLife, CoordinatorLife, Life
 from barnabas.testing.links import Directory, Links, broker_name, broker_of
 from barnabas.testing.members import FAILED, KILLED, PAUSED, RUNNING, STOPPED
@@ -37,6 +38,8 @@ class InProcess:
 
     def __init__(self, plan: ClusterPlan, log: EventLog, *, in_memory: bool) -> None:
         self.links = Links()
+        self.judge: Callable[[Question], Verdict | None] = lambda _: None
+        self.watched: frozenset[int] = frozenset()
         self._plan = plan
         self._log = log
         self._host = asyncio.get_running_loop()
@@ -76,6 +79,7 @@ class InProcess:
         if isinstance(life, CoordinatorLife):
             life.start(coordinator_config(self._plan), self._store)
         elif isinstance(life, BrokerLife) and broker is not None:
+            life.judge = self
             life.start(BrokerConfig(self._plan.broker_settings(broker)))
 
     def _ended(self, name: str, life: Life, error: BaseException | None) -> None:
@@ -123,6 +127,9 @@ class InProcess:
         life = self._lives[name]
         assert isinstance(life, BrokerLife)
         life.drop_from_isr(topic, partition, replicas)
+
+    async def watch(self, apis: Sequence[int]) -> None:
+        self.watched = frozenset(apis)
 
     async def expire(self, broker: int) -> bool:
         life = self._lives[COORDINATOR]

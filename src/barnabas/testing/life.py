@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
 from barnabas.broker import node
 from barnabas.broker.main import SystemClock
@@ -17,6 +18,7 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.seams import Env, Files, Observer
 from barnabas.testing.disk import Disk, NodeFiles
 from barnabas.testing.events import READY
+from barnabas.testing.faulty import FaultyDispatcher, Judge
 from barnabas.testing.links import Directory, Links
 from barnabas.testing.loop import NodeLoop
 from barnabas.types import TopicPartition
@@ -126,6 +128,8 @@ class BrokerLife(Life):
     """A broker."""
 
     services: Services | None = None
+    judge: Judge | None = None
+    """Of protocol faults, set before the start."""
 
     def start(self, config: BrokerConfig) -> None:
         async def main(stop: asyncio.Event) -> None:
@@ -163,6 +167,12 @@ class _Node(node.Node):
     ) -> None:
         super().__init__(env, config, tasks)
         self._life = life
+
+    def make_dispatcher(self, services: Services) -> Dispatcher:
+        judge = self._life.judge
+        if judge is None:
+            return super().make_dispatcher(services)
+        return FaultyDispatcher(services, judge, self._life.loop.members)
 
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         self._life.services = super()._assemble(broker_id, cluster_id)

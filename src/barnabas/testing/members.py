@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from barnabas.testing.faults import Question, Verdict
 from barnabas.testing.links import Links
 
 RUNNING: Final = "running"
@@ -20,6 +21,8 @@ class Members(Protocol):
     cluster's thread."""
 
     links: Links
+    judge: Callable[[Question], Verdict | None]
+    """Says what is to be done with a request."""
 
     @property
     def names(self) -> Sequence[str]: ...
@@ -56,6 +59,10 @@ class Members(Protocol):
         self, name: str, topic: str, partition: int, replicas: Sequence[int]
     ) -> None:
         """Let a leader propose an ISR without these."""
+        ...
+
+    async def watch(self, apis: Sequence[int]) -> None:
+        """Let brokers ask about requests of these APIs; returns when they do."""
         ...
 
     async def expire(self, broker: int) -> bool:

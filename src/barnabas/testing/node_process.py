@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable
+from dataclasses import asdict
 from typing import Any
 
 from barnabas.broker.main import run_node, tune_process
@@ -16,6 +18,7 @@ from barnabas.storage.files import OperatingSystemFiles
 from barnabas.testing.channel import Channel, Message, channel_path
 from barnabas.testing.disk import Disk
 from barnabas.testing.events import EVERYDAY
+from barnabas.testing.faults import Question, Verdict
 from barnabas.testing.in_process import coordinator_config, members_by_port
 from barnabas.testing.life import BrokerLife, CoordinatorLife
 from barnabas.testing.links import Links, broker_of
@@ -54,6 +57,7 @@ class NodeProcess:
             disk=self._disk,
             observer=self,
         )
+        self.watched: frozenset[int] = frozenset()
         self._channel = Channel(self._asked, lambda _: self._stop.set())
         self._stop = asyncio.Event()
 
@@ -61,6 +65,11 @@ class NodeProcess:
         """``seams.Observer``."""
         if event not in EVERYDAY:
             self._channel.send({"event": event, "fields": fields, "at": time.monotonic()})
+
+    def judge(self, question: Question) -> Awaitable[Verdict | None]:
+        """``faulty.Judge``: the rules are with the test."""
+        asked: Awaitable[Verdict | None] = self._channel.ask({"question": asdict(question)})
+        return asked
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set, the node ends, or the test is gone."""
@@ -77,6 +86,7 @@ class NodeProcess:
             store = SqliteStore(directory, flush=self._plan.profile.flush)
             life.start(coordinator_config(self._plan), store)
         elif isinstance(life, BrokerLife) and broker is not None:
+            life.judge = self
             life.start(BrokerConfig(self._plan.broker_settings(broker)))
         stopped = asyncio.ensure_future(stop.wait())
         either: list[asyncio.Future[Any]] = [stopped, life.ended]
@@ -98,6 +108,8 @@ class NodeProcess:
             case "links":
                 self._links.take_rows(message["rows"])
                 life.loop.relink()
+            case "watch":
+                self.watched = frozenset(message["apis"])
             case "disk":
                 self._disk.is_full = message["is_full"]
             case "withhold" if isinstance(life, BrokerLife):

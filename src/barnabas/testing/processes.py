@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from barnabas.cluster.control import ask, socket_path
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.testing.channel import Channel, Message, channel_path
 from barnabas.testing.events import EventLog
+from barnabas.testing.faults import Question, Verdict
 from barnabas.testing.links import Links
 from barnabas.testing.members import FAILED, KILLED, PAUSED, RUNNING, STOPPED
 from barnabas.testing.zygote import zygote
@@ -26,6 +27,8 @@ class Processes:
 
     def __init__(self, plan: ClusterPlan, log: EventLog) -> None:
         self.links = Links()
+        self.judge: Callable[[Question], Verdict | None] = lambda _: None
+        self._watched: list[int] = []
         self._plan = plan
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -82,11 +85,14 @@ class Processes:
             self._states[name] = RUNNING
             channel.ask({"do": "links", "rows": self.links.as_rows()})
             channel.ask({"do": "disk", "is_full": self._full.get(name, False)})
+            channel.ask({"do": "watch", "apis": self._watched})
             channel.ask({"do": "begin"})
             self._begun[name].set_result(None)
         elif "event" in message:
             at = message["at"]
             self._log.add(channel.name, message["event"], message["fields"], at=at)
+        elif "question" in message:
+            channel.answer(message, self.judge(Question(**message["question"])))
         elif "failed" in message:
             self._failure = self._failure or f"{channel.name}: {message['failed']}"
             self._log.add(channel.name, "failed", {"error": message["failed"]})
@@ -153,6 +159,12 @@ class Processes:
     ) -> None:
         fields = {"topic": topic, "partition": partition, "replicas": list(replicas)}
         await self._tell(name, {"do": "drop_from_isr", **fields})
+
+    async def watch(self, apis: Sequence[int]) -> None:
+        self._watched = list(apis)
+        await asyncio.gather(
+            *(self._tell(n, {"do": "watch", "apis": self._watched}) for n in list(self._channels))
+        )
 
     async def expire(self, broker: int) -> bool:
         return bool(await self._tell(COORDINATOR, {"do": "expire", "broker": broker}))
