@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from barnabas.api.access import is_allowed, is_allowed_on_cluster
-from barnabas.api.request import Request
+from barnabas.api.request import Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.definition import Setting
@@ -23,6 +23,7 @@ from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS
 from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.message import ResponseMessage
 from barnabas.protocol.messages.alter_configs import AlterConfigsRequest
 from barnabas.protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 from barnabas.zk import paths
@@ -53,6 +54,8 @@ Resource: TypeAlias = (
     AlterConfigsRequest.Resource | IncrementalAlterConfigsRequest.AlterConfigsResource
 )
 R = TypeVar("R", AlterConfigsRequest.Resource, IncrementalAlterConfigsRequest.AlterConfigsResource)
+One = TypeVar("One", covariant=True)
+One_contra = TypeVar("One_contra", contravariant=True)
 
 Before = Callable[[], Awaitable[Mapping[str, str]]]
 """Reads the overrides that are there."""
@@ -98,12 +101,20 @@ def _check_allowed(services: Services, request: Request, kind: int, name: str) -
         raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
 
 
-class Result(NamedTuple):
-    """What became of a resource."""
+class _ResourceResponse(Protocol[One]):
+    """Makes the answer about one resource."""
 
-    resource: Resource
-    error: ErrorCode = ErrorCode.NONE
-    message: str | None = None
+    def __call__(
+        self, *, error_code: int, error_message: str | None, resource_type: int, resource_name: str
+    ) -> One: ...
+
+
+class _Response(Protocol[One_contra]):
+    """Makes the whole answer."""
+
+    def __call__(
+        self, *, throttle_time: int, responses: Sequence[One_contra]
+    ) -> ResponseMessage: ...
 
 
 async def alter_each(
@@ -111,13 +122,16 @@ async def alter_each(
     request: Request,
     resources: Sequence[R],
     alter_one: Callable[[R], Awaitable[None]],
-) -> list[Result]:
-    """Every resource of a request on its own."""
+    response: _Response[One],
+    resource_response: _ResourceResponse[One],
+) -> Pieces:
+    """Alter every resource of a request on its own; the answer, made with the API's two classes."""
     named = Counter((r.resource_type, r.resource_name) for r in resources)
-    results = []
+    responses = []
     for index, resource in enumerate(resources, 1):
         if index % RESOURCES_AT_ONCE == 0:
             await request.give_way()  # what is refused at once waits for nothing
+        error, message = ErrorCode.NONE, None
         try:
             if named[resource.resource_type, resource.resource_name] > 1:
                 raise invalid("Each resource must appear at most once.")
@@ -125,10 +139,18 @@ async def alter_each(
                 raise invalid("Error due to duplicate config keys")
             _check_allowed(services, request, resource.resource_type, resource.resource_name)
             await alter_one(resource)
-            results.append(Result(resource))
-        except KafkaError as error:
-            results.append(Result(resource, error.code, error.message or None))
-    return results
+        except KafkaError as refused:
+            error, message = refused.code, refused.message or None
+        responses.append(
+            resource_response(
+                error_code=error,
+                error_message=message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+        )
+    answer = response(throttle_time=0, responses=responses)
+    return await request.in_turns_if_long(request.answer_in_steps(answer))
 
 
 def refuse_nulls(names: list[str]) -> None:

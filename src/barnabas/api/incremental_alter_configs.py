@@ -57,18 +57,14 @@ async def _alter(services: Services, request: Request) -> Pieces:
 
         await alter_persistent(services, resource, change, validate_only=decoded.validate_only)
 
-    results = await alter_each(services, request, decoded.resources, alter_one)
-    responses = [
-        IncrementalAlterConfigsResponse.AlterConfigsResourceResponse(
-            error_code=result.error,
-            error_message=result.message,
-            resource_type=result.resource.resource_type,
-            resource_name=result.resource.resource_name,
-        )
-        for result in results
-    ]
-    message = IncrementalAlterConfigsResponse(throttle_time=0, responses=responses)
-    return await request.in_turns_if_long(request.answer_in_steps(message))
+    return await alter_each(
+        services,
+        request,
+        decoded.resources,
+        alter_one,
+        IncrementalAlterConfigsResponse,
+        IncrementalAlterConfigsResponse.AlterConfigsResourceResponse,
+    )
 
 
 def _operations(resource: IncrementalAlterConfigsRequest.AlterConfigsResource) -> list[Operation]:
