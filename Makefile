@@ -42,7 +42,6 @@ check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check src tests bench tools
 	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy
-	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn; skips by name what is missing)
