@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 from barnabas.records.batch import Record, build_batch, stamp
 from barnabas.seams import Env
+from barnabas.storage.config import LogConfig
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.recovery import new_log
 from barnabas.types import TopicPartition
 

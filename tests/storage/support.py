@@ -11,7 +11,8 @@ from typing import Any
 
 from barnabas.records.batch import Record, build_batch, iterate_batches
 from barnabas.seams import Env, Files
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles

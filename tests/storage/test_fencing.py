@@ -19,7 +19,7 @@ from tests.storage.support import (
 )
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.storage.log import LogConfig
+from barnabas.storage.config import LogConfig
 from barnabas.storage.log_owner import LogOwner, OwnedLog
 
 

@@ -29,8 +29,9 @@ from barnabas.records.batch import (
     parse_header,
 )
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
+from barnabas.storage.config import LogConfig
 from barnabas.storage.index import AbortedTransaction
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.log_owner import LogOwner, OwnedLog
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.state import Origin

@@ -31,10 +31,10 @@ from tests.storage.support import (
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
 from barnabas.storage.checkpoints import decode_offsets
-from barnabas.storage.config import LogConfig
+from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.directories.log_dir import deleted_name, java_date, partition_of
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.storage.log_manager import LogManager, LogManagerSettings
+from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.producers.snapshot_format import decode_snapshot
 from barnabas.types import TopicPartition

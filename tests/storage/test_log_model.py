@@ -22,8 +22,8 @@ from tests.storage.support import (
     restored,
 )
 
+from barnabas.storage.config import LogConfig
 from barnabas.storage.epochs import LeaderEpochCache
-from barnabas.storage.log import LogConfig
 
 
 class Kept(NamedTuple):

@@ -18,7 +18,8 @@ from tests.storage.support import create, environment, memory_files
 from barnabas.errors import KafkaError
 from barnabas.records.batch import iterate_records, parse_header
 from barnabas.records.validate import MalformedProduce
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.producers.verification import NOT_NEEDED
 
 with gzip.open(GOLDEN / "produce-answers.json.gz", "rt") as _file:

@@ -22,8 +22,9 @@ from tests.storage.support import (
     restored,
 )
 
+from barnabas.storage.config import LogConfig
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.producers.snapshot_format import decode_snapshot
 

@@ -29,7 +29,8 @@ from barnabas.replication.role_state import RoleState
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
 from barnabas.replication.watches import PartitionWatches
-from barnabas.storage.log import AppendInfo, Log
+from barnabas.storage.log import Log
+from barnabas.storage.log_types import AppendInfo
 from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.types import (
     NO_EPOCH,

@@ -33,8 +33,6 @@ from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice, Segments, TimedRecord
 from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
 
-__all__ = ["AppendInfo", "LoadedLog", "Log", "LogConfig", "LogSlice"]
-
 
 class Log:
     """Owned by the ``LogManager``; every method runs on the loop and, unless it says async, to its

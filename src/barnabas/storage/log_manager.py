@@ -34,8 +34,6 @@ from barnabas.storage.paths import is_refused_name
 from barnabas.storage.recovery import Checkpointed, load_log, new_log
 from barnabas.types import TopicPartition
 
-__all__ = ["LogManager", "LogManagerSettings"]
-
 CREATIONS_PER_RELEASE = 500
 """New logs hold descriptors; after so many of them, those of logs unused since are given back, lest
 a topic of thousands of partitions exhausts them before the timer comes."""

@@ -11,7 +11,8 @@ from tests.storage.support import DIRECTORY, create, environment, memory_files, 
 
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.seams import Env
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
 
 RECORDED = GOLDEN / "storage" / "killed" / "compacted-0"
 CLEANED_AT_MS = 1_795_398_420_145

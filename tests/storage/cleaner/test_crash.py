@@ -17,7 +17,8 @@ from barnabas.records.batch import (
     build_marker,
 )
 from barnabas.seams import Env
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.state import Origin
 from barnabas.types import Buffer

@@ -30,8 +30,8 @@ from barnabas.records.batch import (
 )
 from barnabas.seams import Env
 from barnabas.storage.checkpoints import CLEANER_CHECKPOINT, decode_offsets
-from barnabas.storage.config import CleanerSettings, LogManagerSettings
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import CleanerSettings, LogConfig, LogManagerSettings
+from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.producers.state import Origin

@@ -19,7 +19,7 @@ from barnabas.records.batch import (
 )
 from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.cleaner.offset_map import ENTRY_BYTES
-from barnabas.storage.log import LogConfig
+from barnabas.storage.config import LogConfig
 from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
 

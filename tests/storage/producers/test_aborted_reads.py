@@ -10,7 +10,8 @@ from barnabas.records.batch import (
     build_marker,
     iterate_batches,
 )
-from barnabas.storage.log import Log, LogConfig
+from barnabas.storage.config import LogConfig
+from barnabas.storage.log import Log
 from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
 
