@@ -166,5 +166,9 @@ class ConfigError(Exception):
     The text is one line that names the setting; it is printed as it is, without a traceback."""
 
 
+class BadTls(Exception):
+    """Settings that TLS cannot work with; one line that names the setting and no secret."""
+
+
 class FatalError(Exception):
     """A fault of ours, or a promise we could not keep: the broker stops."""

@@ -1,9 +1,12 @@
-"""What barnabas broker cannot start with: exit code 1 and one line that names the setting."""
+"""What barnabas broker cannot start with: exit code 1 and one line that names the setting. And what
+a start that succeeds does not import."""
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,3 +193,52 @@ def test_log_dirs_that_cannot_be_written(cluster: Cluster, tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file/below", Path("/proc/nothing")):
         refused(_start(_settings(cluster, tmp_path, log__dirs=str(path))), "log.dirs")
+
+
+UNUSED = (
+    "argparse",
+    "cryptography",
+    "email",
+    "hypothesis.core",
+    "importlib.metadata",
+    "re2",
+    "rich",
+    "tempfile",
+    "barnabas.api.acls",
+    "barnabas.api.create_topics",
+    "barnabas.api.join_group",
+    "barnabas.authorizer.authorizer",
+    "barnabas.broker.listener_plans",
+    "barnabas.broker.sasl_connection",
+    "barnabas.broker.tls_connection",
+    "barnabas.client.cluster",
+    "barnabas.config.listener_security",
+    "barnabas.security.authenticator",
+    "barnabas.security.client_login",
+    "barnabas.security.stores",
+    "barnabas.security.tls",
+)
+"""Packages, and our own modules, that a plain broker without clients has no use for."""
+OWN_MODULES_MAX = 345
+"""Of ``barnabas``."""
+
+
+def test_a_plain_broker_imports_nothing_that_it_does_not_use(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    settings = _settings(cluster, tmp_path)
+    options = [part for key, value in settings.items() for part in ("-X", f"{key}={value}")]
+    command = [sys.executable, "-X", "importtime", "-m", "barnabas.cli.main", "broker", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as broker:
+        assert broker.stderr is not None
+        said = []
+        for line in broker.stderr:
+            said.append(line)
+            if "broker 7 serves" in line:
+                broker.terminate()
+        assert broker.wait(30) == 0, said[-20:]
+    imported = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", "".join(said), re.MULTILINE)
+    unused = [n for n in imported if any(n == u or n.startswith(f"{u}.") for u in UNUSED)]
+    assert unused == []
+    own = [n for n in imported if n.startswith("barnabas.")]
+    assert len(own) <= OWN_MODULES_MAX

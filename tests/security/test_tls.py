@@ -25,10 +25,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barnabas.cluster.certificates import Authority
+from barnabas.errors import BadTls
 from barnabas.security.principal_mapping import NoMatchingRule, PrincipalMapping
 from barnabas.security.stores import BadStore, StoreSettings, read_identity, read_trusted
 from barnabas.security.tls import (
-    BadTls,
     TlsSettings,
     check_tls,
     client_context,

@@ -7,7 +7,7 @@ it registers (``registry.py``).
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from barnabas.api.request import Pieces, Request
 from barnabas.api.services import Services
@@ -18,8 +18,10 @@ from barnabas.authorizer.acl import (
     AclOperation,
     ResourceType,
 )
-from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from barnabas.authorizer.authorizer import AclAuthorizer
 
 NOT_ASKED: Final = -(2**31)
 """As allowed operations: the client did not ask for them."""

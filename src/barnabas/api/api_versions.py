@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 
-from barnabas.api.registry import ANYBODY, HANDLERS, serves
+from barnabas.api.registry import ANYBODY, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 @serves(ApiKey.API_VERSIONS, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
-    """Answer with what has a handler."""
+    """Answer with all APIs of the table: each has a handler."""
     body = ApiVersionsResponse(
         error_code=ErrorCode.NONE,
         api_keys=_rows(services),
@@ -59,8 +59,7 @@ def _rows(services: Services) -> list[ApiVersionsResponse.ApiVersion]:
     are told of only where the protocol is on: clients take that for granted then."""
     consumer_protocol = services.groups.consumer_groups.settings.enabled
     rows = []
-    for key in sorted(HANDLERS):
-        api = API_TABLE[key]
+    for key, api in sorted(API_TABLE.items()):
         greatest = api.max_version
         if key in CONSUMER_PROTOCOL and not consumer_protocol:
             greatest = api.min_version

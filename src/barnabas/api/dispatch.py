@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
-import barnabas.api
+from barnabas.api import fetch, leader_and_isr, metadata, produce, update_metadata
 from barnabas.api.access import is_allowed_on_cluster, refuse_as_a_whole
 from barnabas.api.listener_rules import is_misplaced
-from barnabas.api.registry import HANDLERS, NEEDS, Handler
+from barnabas.api.registry import Handler, Needs, handler_of
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
 from barnabas.api.throttling import metered
@@ -17,26 +14,16 @@ from barnabas.authorizer.acl import AclOperation
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 
-for _module in pkgutil.iter_modules(barnabas.api.__path__):
-    importlib.import_module(f"barnabas.api.{_module.name}")  # its handlers register themselves
-
+AT_ONCE = (fetch, leader_and_isr, metadata, produce, update_metadata)
+"""Every broker serves these. Others are imported with their first request (``registry.py``)."""
 
 _ANY_VERSION = (ApiKey.API_VERSIONS, ApiKey.PRODUCE)
 """ApiVersions answers every version, and Produce the old ones; both look for themselves."""
 
 
-def _guarded() -> dict[int, Handler]:
-    """The handlers, behind the question whether the whole request is allowed."""
-    return {
-        key: handler
-        if (operation := NEEDS[key].cluster) is None
-        else _guard(handler, key, operation)
-        for key, handler in HANDLERS.items()
-    }
-
-
-def _guard(handler: Handler, key: int, operation: AclOperation) -> Handler:
-    refuse = NEEDS[key].refuse or refuse_as_a_whole
+def _guard(handler: Handler, key: int, operation: AclOperation, needs: Needs) -> Handler:
+    """The handler, behind the question whether the whole request is allowed."""
+    refuse = needs.refuse or refuse_as_a_whole
 
     def guard(services: Services, request: Request) -> Answer:
         if is_allowed_on_cluster(services, request, operation):
@@ -56,20 +43,14 @@ class Dispatcher:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._handlers = HANDLERS if services.authorizer is None else _guarded()
-        self._served: dict[tuple[int, int], Handler] = {
-            (key, version): handler
-            for key, handler in self._handlers.items()
-            if key not in _ANY_VERSION
-            for version in range(API_TABLE[key].min_version, API_TABLE[key].max_version + 1)
-        }
+        self._handlers: dict[tuple[int, int], Handler] = {}
+        """By API and version: of those that have been asked for."""
 
     def handle(self, request: Request) -> Answer:
         """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
-        handler = self._served.get((request.api_key, request.api_version))
+        handler = self._handlers.get((request.api_key, request.api_version))
         if handler is None:
-            self.check(request)
-            handler = self._handlers[request.api_key]
+            handler = self._find(request)
         if self.services.authorizer is None and is_misplaced(self.services.config, request):
             return error_answer(
                 request,
@@ -80,11 +61,20 @@ class Dispatcher:
             return metered(self.services, request, handler)
         return handler(self.services, request)
 
+    def _find(self, request: Request) -> Handler:
+        self.check(request)
+        handler, needs = handler_of(request.api_key)
+        if self.services.authorizer is not None and needs.cluster is not None:
+            handler = _guard(handler, request.api_key, needs.cluster, needs)
+        if API_TABLE[request.api_key].serves(request.api_version):  # any number may be asked for
+            self._handlers[request.api_key, request.api_version] = handler
+        return handler
+
     def check(self, request: Request) -> None:
         """Raises InvalidRequest for an API or version that is not served: such a request cannot be
         answered in a form its sender could read (reference 9).
         """
-        if request.api_key not in HANDLERS:
+        if request.api_key not in API_TABLE:
             raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
         if request.api_key not in _ANY_VERSION:
             api = API_TABLE[ApiKey(request.api_key)]

@@ -1,22 +1,22 @@
 """Which function answers which API, and what its sender must be allowed: each handler's module says
 so for itself.
 
-A handler is one file of this room: ``@serves(ApiKey.X, needs)`` above its
-``handle(services, request)``, helpers below. That line is all: ``dispatch.py`` finds the module,
-ApiVersions tells clients of the API, with the versions that ``protocol/api.py`` lists.
+A handler is one file of this room, named after its API: ``@serves(ApiKey.X, needs)`` above its
+``handle(services, request)``, helpers below. ``handler_of`` finds the module by that name and
+imports it when somebody asks for the API: a broker serves 63 of them, and most never come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TypeAlias
+from importlib import import_module
+from typing import Final, TypeAlias
 
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation, ResourceType
-from barnabas.protocol.api import ApiKey
+from barnabas.protocol.api import API_TABLE, ApiKey
 
 Handler: TypeAlias = Callable[[Services, Request], Answer]
 Need: TypeAlias = tuple[ResourceType, AclOperation]
@@ -50,21 +50,42 @@ def of_each(*needs: Need) -> Needs:
 ANYBODY = Needs()
 """Whoever can connect may ask."""
 
-_handlers: dict[int, Handler] = {}
-_needs: dict[int, Needs] = {}
-HANDLERS: Mapping[int, Handler] = MappingProxyType(_handlers)
-"""The handler of each API that is served. Complete once ``dispatch.py`` has been imported."""
-NEEDS: Mapping[int, Needs] = MappingProxyType(_needs)
-"""What each of them needs."""
+_SHARED: Final[Mapping[ApiKey, str]] = {
+    ApiKey.SASL_HANDSHAKE: "sasl",
+    ApiKey.SASL_AUTHENTICATE: "sasl",
+    ApiKey.DESCRIBE_ACLS: "acls",
+    ApiKey.CREATE_ACLS: "acls",
+    ApiKey.DELETE_ACLS: "acls",
+    ApiKey.CREATE_DELEGATION_TOKEN: "delegation_tokens",
+    ApiKey.RENEW_DELEGATION_TOKEN: "delegation_tokens",
+    ApiKey.EXPIRE_DELEGATION_TOKEN: "delegation_tokens",
+    ApiKey.DESCRIBE_DELEGATION_TOKEN: "delegation_tokens",
+    ApiKey.DESCRIBE_CLIENT_QUOTAS: "client_quotas",
+    ApiKey.ALTER_CLIENT_QUOTAS: "client_quotas",
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: "user_scram_credentials",
+    ApiKey.ALTER_USER_SCRAM_CREDENTIALS: "user_scram_credentials",
+}
+"""APIs whose handlers stand in one file with others'."""
+
+_served: dict[int, tuple[Handler, Needs]] = {}
+"""What has been imported so far."""
 
 
 def serves(api: ApiKey, needs: Needs) -> Callable[[Handler], Handler]:
     """Declare that the function below answers ``api``, in every version of the API table."""
 
     def register(handler: Handler) -> Handler:
-        if api in _handlers:
+        if api in _served:
             raise ValueError(f"{api.name} has two handlers")
-        _handlers[api], _needs[api] = handler, needs
+        _served[api] = handler, needs
         return handler
 
     return register
+
+
+def handler_of(api: int) -> tuple[Handler, Needs]:
+    """The handler of an API of the table, and what its sender must be allowed."""
+    if api not in _served:
+        key = API_TABLE[api].key
+        import_module(f"barnabas.api.{_SHARED.get(key, key.name.lower())}")
+    return _served[api]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
@@ -25,6 +24,9 @@ from barnabas.security.tokens import DelegationToken
 from barnabas.storage.log_manager import LogManager
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExpired
+
+if TYPE_CHECKING:
+    from barnabas.authorizer.authorizer import AclAuthorizer
 
 T = TypeVar("T")
 

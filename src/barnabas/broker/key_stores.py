@@ -11,11 +11,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from barnabas.errors import BadTls
 from barnabas.logs import visible
 from barnabas.seams import Env
-from barnabas.security.tls import BadTls, TlsSettings
+
+if TYPE_CHECKING:  # a broker without TLS does not import it
+    from barnabas.security.tls import TlsSettings
 
 log = logging.getLogger("kafka.server")
 

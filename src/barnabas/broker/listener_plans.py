@@ -12,9 +12,9 @@ from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.tls_connection import TlsPlan
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.client_config import fetched_tokens, missing
-from barnabas.config.listener_security import ListenerSecurity, MechanismSettings
+from barnabas.config.listener_settings import ListenerSecurity, MechanismSettings
 from barnabas.config.oauth import SERVER_HANDLER
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.seams import Env
 from barnabas.security.authenticator import Mechanism
 from barnabas.security.client import PLAINTEXT, ClientSecurity
@@ -30,7 +30,7 @@ from barnabas.security.sasl.oauthbearer import (
 )
 from barnabas.security.sasl.plain import PlainServer
 from barnabas.security.sasl.scram import ScramServer, TokenLogin, no_tokens, secure_text
-from barnabas.security.tls import BadTls, client_context, server_context
+from barnabas.security.tls import client_context, server_context
 
 log = logging.getLogger("kafka.server")
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
@@ -21,13 +21,14 @@ from barnabas.broker.acceptors import Acceptors
 from barnabas.broker.connection import ClientConnection
 from barnabas.broker.connection_limits import ConnectionCounts, ConnectionLimits
 from barnabas.broker.newcomers import Newcomers
-from barnabas.broker.sasl_connection import SaslConnection, SslConnection
-from barnabas.broker.tls_connection import Handshakes, TlsLayer, TlsPlan
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
 from barnabas.protocol.framing import STAGING_BYTES
-from barnabas.security.authenticator import Mechanism
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
+
+if TYPE_CHECKING:
+    from barnabas.broker.tls_connection import Handshakes, TlsPlan
+    from barnabas.security.authenticator import Mechanism
 
 log = logging.getLogger("kafka.network")
 
@@ -103,7 +104,8 @@ class NetworkServer:
         self.requests = Account(settings.queued_bytes_max)
         self.answers = answers
         self.newcomers = Newcomers(settings.newcomers_max, settings.authentication_ms_max / 1000)
-        self.handshakes = Handshakes(self.loop.call_soon, self._env.stopwatch)
+        self.handshakes: Handshakes | None = None
+        """Of all listeners with TLS."""
         self.wall_ms = self._env.clock.wall_ms
         self.note = self._env.observer.note
         self._servers: list[asyncio.AbstractServer] = []
@@ -136,18 +138,22 @@ class NetworkServer:
 
     def _acceptor(self, plan: ListenerPlan) -> Callable[[], asyncio.BaseProtocol]:
         """Makes what a connection of the listener is given to."""
+        if plan.tls is None and not plan.mechanisms:
+            return lambda: ClientConnection(self, plan.name)
+        from barnabas.broker.sasl_connection import SaslConnection, SslConnection
+        from barnabas.broker.tls_connection import Handshakes, TlsLayer
 
         def connect(principal: KafkaPrincipal = ANONYMOUS) -> ClientConnection:
             if plan.mechanisms:
                 return SaslConnection(self, plan)
-            if plan.tls is not None:
-                return SslConnection(self, plan, principal)
-            return ClientConnection(self, plan.name)
+            return SslConnection(self, plan, principal)
 
         tls = plan.tls
         if tls is None:
             return connect
-        return lambda: TlsLayer(tls, plan.name, self.handshakes, self.newcomers, connect)
+        handshakes = self.handshakes or Handshakes(self.loop.call_soon, self._env.stopwatch)
+        self.handshakes = handshakes
+        return lambda: TlsLayer(tls, plan.name, handshakes, self.newcomers, connect)
 
     def is_for_brokers(self, listener: str) -> bool:
         """Whether requests of other brokers come through this listener."""

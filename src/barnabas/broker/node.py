@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
-from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
 from barnabas.broker.key_stores import KeyStores
-from barnabas.broker.listener_plans import client_security, listener_plan
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
+from barnabas.broker.protection import authorizer, client_security, listener_plan
 from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.room_settings import (
-    authorizer_policy,
     client_quotas,
     connection_limits,
     controller_settings,
@@ -201,10 +199,7 @@ class Node:
             },
         )
         self._features = FinalizedFeatures(self._zookeeper)
-        policy = authorizer_policy(config)
-        self._authorizer: AclAuthorizer | None = None
-        if policy is not None:
-            self._authorizer = AclAuthorizer(env, self._zookeeper, policy)
+        self._authorizer = authorizer(env, config, self._zookeeper)
         self._tokens: DelegationTokens | None = None
         tokens = token_settings(config)
         if tokens is not None:

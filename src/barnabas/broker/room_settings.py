@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from barnabas import limits
-from barnabas.authorizer.decision import Policy
 from barnabas.broker.connection_limits import ConnectionLimits, ListenerLimits
 from barnabas.broker.network import NetworkSettings
 from barnabas.config.broker_config import BrokerConfig
@@ -24,8 +23,7 @@ from barnabas.quotas.replication import (
 )
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.security.tokens import TokenSettings
-from barnabas.storage.config import CleanerSettings
-from barnabas.storage.log_manager import LogManagerSettings
+from barnabas.storage.config import CleanerSettings, LogManagerSettings
 
 LISTEN_BACKLOG = 1024
 """Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
@@ -234,14 +232,6 @@ def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSet
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         log_flush_before_ack=config.flag("log.flush.before.ack"),
     )
-
-
-def authorizer_policy(config: BrokerConfig) -> Policy | None:
-    """None where everybody may do everything."""
-    found = config.authorization
-    if found is None:
-        return None
-    return Policy(super_users=found.super_users, allow_if_no_acl=found.allow_if_no_acl)
 
 
 def token_settings(config: BrokerConfig) -> TokenSettings | None:

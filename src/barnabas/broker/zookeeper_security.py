@@ -9,12 +9,12 @@ from barnabas.broker.key_stores import KeyStores
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.checks import Value
 from barnabas.config.zookeeper_security import check_set_acl, zookeeper_login, zookeeper_tls
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.seams import Env
 from barnabas.security.jaas import JaasEntry
 from barnabas.security.sasl.digest_md5 import DigestMd5Client
 from barnabas.security.sasl.mechanism import ClientLogin
-from barnabas.security.tls import BadTls, client_context
+from barnabas.security.tls import client_context
 from barnabas.zk.acls import secure_acls
 from barnabas.zookeeper.client.security import ZooKeeperSecurity
 

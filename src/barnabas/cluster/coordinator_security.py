@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from barnabas.config.zookeeper_security import read_jaas_file, store_settings
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.logs import visible
 from barnabas.security.sasl.digest_md5 import MODULE
 from barnabas.security.stores import StoreSettings
-from barnabas.security.tls import BadTls, TlsSettings, server_context
+from barnabas.security.tls import TlsSettings, server_context
 from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
 JAAS_FILE: Final = "java.security.auth.login.config"

@@ -14,7 +14,7 @@ from barnabas.config.authorization import (
 )
 from barnabas.config.checks import Value
 from barnabas.config.java import parse_csv
-from barnabas.config.listener_security import ListenerSecurity, read_security
+from barnabas.config.listener_settings import ListenerSecurity, are_plain, plain
 from barnabas.config.listeners import Listeners, read_listeners
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import check_protection
@@ -59,15 +59,19 @@ class Snapshot:
         }
         self.values = complete(self.given_values)
         self.listeners: Listeners = read_listeners(self.values, self.texts)
-        self.security = read_security(
-            self.values,
-            self.texts,
-            self.listeners.bound,
-            (self.listeners.inter_broker, self.listeners.control_plane),
-        )
+        self.security = self._security()
         """By listener."""
         check_relations(self.values, self.texts)
         check_log_dirs(self.log_dirs)
+
+    def _security(self) -> dict[str, ListenerSecurity]:
+        listeners = self.listeners
+        if are_plain(self.texts, listeners.bound):
+            return plain(listeners.bound)
+        from barnabas.config.listener_security import read_security  # with TLS and SASL
+
+        between_brokers = (listeners.inter_broker, listeners.control_plane)
+        return read_security(self.values, self.texts, listeners.bound, between_brokers)
 
     @property
     def log_dirs(self) -> tuple[str, ...]:

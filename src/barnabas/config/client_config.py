@@ -12,10 +12,10 @@ from typing import Final
 
 from barnabas.config import oauth
 from barnabas.config.checks import Value
-from barnabas.config.listener_security import SASL_PROTOCOLS, TLS_PROTOCOLS
+from barnabas.config.listener_settings import SASL_PROTOCOLS, TLS_PROTOCOLS
 from barnabas.config.settings import SETTINGS
 from barnabas.config.tls import tls_settings
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.logs import visible
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.security.client_login import client_login
@@ -23,7 +23,7 @@ from barnabas.security.jaas import parse_jaas
 from barnabas.security.oauth_settings import LOGIN_HANDLER, LoginSettings
 from barnabas.security.sasl.mechanism import OAUTHBEARER
 from barnabas.security.stores import Read
-from barnabas.security.tls import BadTls, client_context
+from barnabas.security.tls import client_context
 
 _PROTOCOL: Final = "security.protocol"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")

@@ -8,68 +8,32 @@ listener's, a spelling that nothing reads) is refused: its owner would believe h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
 from barnabas.config import oauth
 from barnabas.config.checks import Value
+from barnabas.config.listener_settings import (
+    SASL_PROTOCOLS,
+    TLS_PROTOCOLS,
+    ListenerSecurity,
+    MechanismSettings,
+)
 from barnabas.config.settings import SETTINGS, broker_setting
 from barnabas.config.tls import tls_settings
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.logs import visible
 from barnabas.security.client_login import MODULES, client_login
-from barnabas.security.jaas import JaasEntry, parse_jaas
-from barnabas.security.oauth_settings import LoginSettings, ValidationSettings
+from barnabas.security.jaas import parse_jaas
 from barnabas.security.principal_mapping import PrincipalMapping
 from barnabas.security.sasl import oauthbearer
 from barnabas.security.sasl.mechanism import OAUTHBEARER
-from barnabas.security.tls import BadTls, TlsSettings, check_server
+from barnabas.security.tls import TlsSettings, check_server
 from barnabas.types import Endpoint
 
-SASL_PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
-TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 _LISTENER = "listener.name."
 _JAAS = "sasl.jaas.config"
 _OF_MECHANISM = (_JAAS, "connections.max.reauth.ms", *oauth.HANDLERS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MechanismSettings:
-    """A mechanism on one listener."""
-
-    entry: JaasEntry = field(repr=False)
-    reauthentication_ms_max: int
-    validation: ValidationSettings | None = None
-    """Of OAUTHBEARER, if tokens are signed."""
-    login: LoginSettings | None = None
-    """The same, if this broker fetches tokens to log in to others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerSecurity:
-    """Of one listener."""
-
-    protocol: str
-    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
-    mechanisms: Mapping[str, MechanismSettings]
-    """In the order given; none without SASL."""
-    inter_broker_mechanism: str
-    """With which brokers log in to others at this listener; "" without SASL."""
-    receive_bytes_max: int
-    """``sasl.server.max.receive.size``: of a request before the login."""
-
-    tls: TlsSettings | None = None
-    mapping: PrincipalMapping | None = None
-    """From certificates' names to users'; with TLS only."""
-
-    @property
-    def has_sasl(self) -> bool:
-        return self.protocol in SASL_PROTOCOLS
-
-    @property
-    def has_tls(self) -> bool:
-        return self.protocol in TLS_PROTOCOLS
 
 
 class ListenerValues:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from barnabas.config.checks import Value
 from barnabas.config.settings import SETTINGS
 from barnabas.config.tls import tls_settings
-from barnabas.errors import ConfigError
+from barnabas.errors import BadTls, ConfigError
 from barnabas.security.jaas import JaasEntry
 from barnabas.security.oauth_settings import (
     LOGIN_HANDLER,
@@ -19,7 +19,7 @@ from barnabas.security.oauth_settings import (
     LoginSettings,
     ValidationSettings,
 )
-from barnabas.security.tls import BadTls, TlsSettings, check_tls
+from barnabas.security.tls import TlsSettings, check_tls
 
 SERVER_HANDLER: Final = "sasl.server.callback.handler.class"
 CLIENT_HANDLER: Final = "sasl.login.callback.handler.class"

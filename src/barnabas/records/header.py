@@ -10,9 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from crc32c import crc32c
-
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.records.crc import crc32c
 from barnabas.types import Buffer
 
 HEADER = struct.Struct(">qiibIhiqqqhii")

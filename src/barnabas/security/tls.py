@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from barnabas.errors import BadTls
 from barnabas.security.key_files import load_identity
 from barnabas.security.stores import (
     BadStore,
@@ -48,10 +49,6 @@ class TlsSettings:
     client_auth: str = "none"
     endpoint_identification: str = "https"
     """Or empty: a server's name is not checked."""
-
-
-class BadTls(Exception):
-    """Settings that TLS cannot work with; one line that names the setting and no secret."""
 
 
 def check_tls(settings: TlsSettings) -> None:

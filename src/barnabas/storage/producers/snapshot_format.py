@@ -6,8 +6,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from crc32c import crc32c
-
+from barnabas.records.crc import crc32c
 from barnabas.types import Buffer
 
 SNAPSHOT_VERSION = 1

@@ -1,0 +1,63 @@
+"""TLS, logins and ACLs of a broker, as far as its settings ask for them.
+
+This is the place where they are imported: a plain broker starts without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from barnabas.broker.key_stores import KeyStores
+from barnabas.broker.network import ListenerPlan
+from barnabas.broker.scram_credentials import ScramCredentials
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.listener_settings import PLAINTEXT as PLAIN
+from barnabas.seams import Env
+from barnabas.security.client import PLAINTEXT, ClientSecurity
+from barnabas.zookeeper.client.client import ZooKeeperClient
+
+if TYPE_CHECKING:
+    from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.broker.listener_plans import Run, TokenLogins
+
+
+def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> AclAuthorizer | None:
+    """None where everybody may do everything."""
+    settings = config.authorization
+    if settings is None:
+        return None
+    from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.authorizer.decision import Policy
+
+    policy = Policy(super_users=settings.super_users, allow_if_no_acl=settings.allow_if_no_acl)
+    return AclAuthorizer(env, zookeeper, policy)
+
+
+def listener_plan(
+    env: Env,
+    config: BrokerConfig,
+    listener: str,
+    users: ScramCredentials,
+    stores: KeyStores,
+    tokens: TokenLogins | None,
+    run: Run,
+) -> ListenerPlan:
+    """What a listener asks of those who come; ``tokens``: what delegation tokens log in with;
+    ``run``: carries out for ever what a mechanism needs beside its logins. ConfigError for stores
+    that cannot be read."""
+    if config.security[listener].protocol == PLAIN:
+        return ListenerPlan(name=listener)
+    from barnabas.broker import listener_plans
+
+    return listener_plans.listener_plan(env, config, listener, users, stores, tokens, run)
+
+
+def client_security(
+    env: Env, config: BrokerConfig, listener: str, stores: KeyStores
+) -> ClientSecurity:
+    """How this broker reaches others at a listener of theirs that is like its own."""
+    if config.security[listener].protocol == PLAIN:
+        return PLAINTEXT
+    from barnabas.broker import listener_plans
+
+    return listener_plans.client_security(env, config, listener, stores)
