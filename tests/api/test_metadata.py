@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.api import kit
 
+from barnabas.api.metadata import MANY
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -94,6 +95,42 @@ def test_by_id_and_ids_before_their_time() -> None:
             refused = [Message(name="t", topic_id=created.topic_id)]
             answer = await client.ask(METADATA, version, Message(topics=refused))
             assert [t.error_code for t in answer.topics] == [ErrorCode.INVALID_REQUEST]
+
+    kit.run(scenario)
+
+
+def test_very_many_names_are_answered_like_a_few() -> None:
+    async def scenario(client: kit.Client) -> None:
+        created = await client.create("t", 2)
+        names = [f"n{number}" for number in range(MANY)]
+        answer = await client.ask(METADATA, 9, _named(*names, "t", "n0", *names[:5]))
+        assert [t.name for t in answer.topics] == [*names, "t"]
+        assert {t.error_code for t in answer.topics[:-1]} == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+        assert len(answer.topics[-1].partitions) == 2
+        strangers = [uuid.UUID(int=number + 1) for number in range(MANY)]
+        ids = [Message(name=None, topic_id=i) for i in [created.topic_id, *strangers]]
+        for named in ([Message(name="x", topic_id=None)] * MANY, []):
+            answer = await client.ask(METADATA, 12, Message(topics=[*named, *ids, *named]))
+            assert [(t.name, t.topic_id) for t in answer.topics] == [
+                *((None, i) for i in strangers),
+                ("t", created.topic_id),
+            ]
+        for version in (10, 11):
+            answer = await client.ask(METADATA, version, Message(topics=ids))
+            assert len(answer.topics) == MANY + 1
+            assert {t.error_code for t in answer.topics} == {ErrorCode.INVALID_REQUEST}
+
+    kit.run(scenario)
+
+
+def test_topics_are_created_among_very_many() -> None:
+    async def scenario(client: kit.Client) -> None:
+        names = ["no/name"] * MANY
+        answer = await client.ask(METADATA, 12, _named(*names, "new", create=True))
+        illegal, new = answer.topics
+        assert (illegal.name, illegal.error_code) == ("no/name", ErrorCode.INVALID_TOPIC_EXCEPTION)
+        assert new.name == "new"
+        assert new.error_code in (0, ErrorCode.LEADER_NOT_AVAILABLE)
 
     kit.run(scenario)
 

@@ -80,3 +80,42 @@ def test_a_retention_beyond_all_time_is_for_ever() -> None:
             assert (await position(client, "g")).committed_offset == 5
 
     kit.run(scenario, settings=SETTINGS)
+
+
+def test_the_last_position_of_a_partition_counts() -> None:
+    """However often it is named: one record is written."""
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t", 2)
+        await find(client, "any")
+        named = [
+            Message(
+                partition_index=number % 2,
+                committed_offset=number,
+                committed_leader_epoch=-1,
+                committed_metadata="",
+            )
+            for number in range(3000)
+        ]
+        commit = Message(
+            group_id="g",
+            generation_id_or_member_epoch=-1,
+            member_id="",
+            group_instance_id=None,
+            topics=[
+                Message(name="t", partitions=named),
+                Message(name="nobody's", partitions=named),
+            ],
+        )
+        answer = await client.ask(ApiKey.OFFSET_COMMIT, 8, commit)
+        assert [len(topic.partitions) for topic in answer.topics] == [3000, 3000]
+        codes = [{p.error_code for p in topic.partitions} for topic in answer.topics]
+        assert codes == [{0}, {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}]
+        answer = await client.ask(ApiKey.OFFSET_FETCH, 7, fetch_message("g", None))
+        (topic,) = answer.topics
+        assert {p.partition_index: p.committed_offset for p in topic.partitions} == {
+            0: 2998,
+            1: 2999,
+        }
+
+    kit.run(scenario, settings=SETTINGS)

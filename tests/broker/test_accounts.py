@@ -16,6 +16,7 @@ import pytest
 from tests.simulation.kernel import MICROSECOND
 from tests.simulation.nodes import Simulation
 
+from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.broker.connection_limits import ConnectionLimits
 from barnabas.broker.network import ListenerPlan, NetworkServer, NetworkSettings
@@ -109,6 +110,8 @@ class Server:
             "debtors": len(network._debtors),
             "closing": len(network._closing),
             "to flush": len(network._to_flush),
+            "held back": len(network._held_back),
+            "decoded": network._decoded,
             "long work": len(network.turns._long) + len(network.turns._long_waiting),
             "tasks": sum(not task.done() for task in self.tasks),
         }
@@ -359,6 +362,28 @@ def test_requests_that_fill_their_account_make_room_and_are_given_back() -> None
     run.play(steps)
 
 
+def test_brokers_are_read_beyond_the_bound_of_clients() -> None:
+    run = Run(lambda _: [bytes(50)], MB)
+
+    async def steps(run: Run) -> None:
+        for _ in range(30):
+            run.connect(struct.pack(">i", 100 * MB) + bytes(100_000), reads=True)
+        await asyncio.sleep(0.3)
+        network, requests = run.server.network, run.server.requests
+        assert requests.is_full
+        waiting = next(iter(network._waiting))
+        assert network.must_wait(waiting)
+        waiting.is_first = True
+        held, requests.held = requests.held, requests.bytes_max
+        assert not network.must_wait(waiting)
+        requests.held = requests.bytes_max + requests.reserve
+        assert network.must_wait(waiting)
+        requests.held = held
+        await run.end("closes")
+
+    run.play(steps)
+
+
 def test_answers_that_fill_their_account_end_who_owes_most() -> None:
     run = Run(lambda _: _large(), MB)
 
@@ -409,6 +434,143 @@ def test_what_is_soon_done_does_not_wait_for_long_work() -> None:
         await asyncio.sleep(1.0)
         assert [client.received for client in run.clients] == [0] * (LONG_AT_ONCE + 2) + [LARGE]
         await run.end("server aborts")
+
+    run.play(steps)
+
+
+def test_an_answer_counts_whole_until_its_last_byte_is_taken() -> None:
+    """However little of it is left: a transport holds what it was given until all of it is sent."""
+    size = 10 * LARGE
+    run = Run(lambda _: [bytes(size)])
+
+    async def steps(run: Run) -> None:
+        run.connect(_questions(1), reads=False)
+        await asyncio.sleep(1.0)
+        (connection,) = run.server.network._connections
+        client = run.clients[0].transport
+        taken = 0
+        while taken < size - 2 * LARGE:
+            assert run.server.answers.held == connection.debt == size
+            client.resume_reading()
+            await asyncio.sleep(0)
+            client.pause_reading()
+            await asyncio.sleep(0.1)
+            taken = run.clients[0].received
+        stalled = connection.stalled
+        await asyncio.sleep(2.5)
+        assert connection.stalled > stalled, "nothing more of it is taken"
+        client.resume_reading()
+        await asyncio.sleep(1.0)
+        assert run.clients[0].received == size
+        assert run.server.answers.held == 0
+
+    run.play(steps)
+
+
+def test_who_takes_a_little_each_second_does_not_stand() -> None:
+    size = 10 * LARGE
+    run = Run(lambda _: [bytes(size)], 2 * size)
+
+    async def steps(run: Run) -> None:
+        run.connect(_questions(1), reads=False)
+        await asyncio.sleep(0.5)
+        (connection,) = run.server.network._connections
+        client = run.clients[0].transport
+        for _ in range(8):
+            client.resume_reading()
+            await asyncio.sleep(0)
+            client.pause_reading()
+            await asyncio.sleep(0.7)
+            assert connection.stalled == 0
+        assert run.server.answers.held in (0, size)
+        await run.end("closes")
+
+    run.play(steps)
+
+
+def _asked_for(request: Request) -> Answer:
+    async def wait() -> Pieces:
+        await request.while_asked(asyncio.sleep(10**6))
+        return []
+
+    return wait()
+
+
+@pytest.mark.parametrize("how", ["closes", "resets", "server stops", "server aborts"])
+def test_nothing_waits_for_a_client_that_has_gone(how: str) -> None:
+    run = Run(_asked_for)
+
+    async def steps(run: Run) -> None:
+        for _ in range(3):
+            run.connect(_questions(2), reads=True)
+        await asyncio.sleep(1.0)
+        assert sum(not task.done() for task in run.server.tasks) == 6
+        await run.end(how)
+        await asyncio.sleep(1.0)
+        assert all(task.done() for task in run.server.tasks)
+
+    run.play(steps)
+
+
+def test_a_wait_whose_client_is_there_comes_to_its_end() -> None:
+    async def wait(request: Request) -> Pieces:
+        await request.while_asked(asyncio.sleep(LATER_S))
+        with pytest.raises(ZeroDivisionError):
+            await request.while_asked(_coroutine(lambda: 1 // 0))
+        return _large()
+
+    run = Run(wait)
+
+    async def steps(run: Run) -> None:
+        run.connect(_questions(1), reads=True)
+        await asyncio.sleep(3 * LATER_S)
+        assert run.clients[0].received == LARGE
+
+    run.play(steps)
+
+
+def _names(count: int) -> bytes:
+    message = Message(topics=[Message(name="n")] * count, allow_auto_topic_creation=False)
+    return _question(ApiKey.METADATA, 9, message)
+
+
+def test_requests_are_decoded_only_as_far_as_there_is_memory() -> None:
+    """Each takes 4,000 times 600 bytes once it is decoded, far more than its 12 kB."""
+    count, each = 4000, 4000 * limits.DECODED_ELEMENT_BYTES
+    bound = 4 * each
+    held: list[int] = []
+
+    def handle(request: Request) -> Answer:
+        held.append(run.server.requests.held)
+        return HANDLERS["a promise kept"](request)
+
+    run = Run(handle, bound)
+
+    async def steps(run: Run) -> None:
+        for _ in range(40):
+            run.connect(_names(count), reads=True)
+        await asyncio.sleep(1.0)
+        # The bound, the reserve, and what was begun with the last bytes of them; small change.
+        assert 4 * each <= run.server.requests.most <= bound + bound // 4 + 2 * each
+        assert len(held) < 10
+        assert run.server.network._held_back
+        await asyncio.sleep(20 * LATER_S)
+        assert len(held) == 40, "each had its turn"
+        assert all(client.received == LARGE for client in run.clients)
+        await run.end("closes")
+
+    run.play(steps)
+
+
+def test_who_is_held_back_and_goes_leaves_nothing() -> None:
+    run = Run(HANDLERS["a promise kept"], 4 * 4000 * limits.DECODED_ELEMENT_BYTES)
+
+    async def steps(run: Run) -> None:
+        for _ in range(40):
+            run.connect(_names(4000), reads=True)
+        await asyncio.sleep(1.0)
+        assert run.server.network._held_back
+        await run.end("resets")
 
     run.play(steps)
 

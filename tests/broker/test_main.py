@@ -9,7 +9,14 @@ from itertools import pairwise
 import pytest
 
 from barnabas.broker import main
-from barnabas.broker.main import IDLE_CALLS, TRIM_BYTES_MIN, TRIM_WAIT_MAX, FreedMemory
+from barnabas.broker.main import (
+    COLLECT_S,
+    COLLECT_WAIT,
+    IDLE_CALLS,
+    TRIM_BYTES_MIN,
+    TRIM_WAIT_MAX,
+    FreedMemory,
+)
 
 MB = 1024 * 1024
 START = 50 * MB
@@ -87,6 +94,43 @@ def test_once_a_flood_is_over_it_is_given_back_soon(monkeypatch: pytest.MonkeyPa
     trimming = process.calls_with_trim(40)
     assert trimming[:3] == [IDLE_CALLS - 1, IDLE_CALLS + 1, IDLE_CALLS + 5]
     assert len(process.calls_with_trim(1000)) <= 1000 // TRIM_WAIT_MAX + 2
+
+
+def test_python_lets_go_of_what_it_keeps_once_a_flood_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = Process(monkeypatch)
+    rounds: list[float] = []
+    cost_s = [COLLECT_S / 2]
+    now = [0.0]
+
+    def collect() -> int:
+        rounds.append(now[0])
+        now[0] += cost_s[0]
+        return 0
+
+    monkeypatch.setattr("barnabas.broker.main.gc.collect", collect)
+    monkeypatch.setattr("barnabas.broker.main.time.process_time", lambda: now[0])
+
+    def flood() -> None:
+        process.is_idle = False
+        process.calls_with_trim(5)
+        process.is_idle = True
+        process.calls_with_trim(5)
+
+    flood()
+    assert not rounds, "it was none"
+    process.resident = START + 100 * MB
+    flood()
+    flood()
+    assert len(rounds) == 2
+    cost_s[0] = 2 * COLLECT_S
+    flood()
+    flood()
+    assert len(rounds) == 3, "a long one is not repeated soon"
+    process.calls_with_trim(COLLECT_WAIT)
+    flood()
+    assert len(rounds) == 4
 
 
 def test_where_the_system_cannot_be_asked_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,3 +214,57 @@ def test_unknown_partitions_are_looked_at_again_at_the_end_of_the_wait() -> None
             assert sum(p.size > 0 for p in result.partitions) == 1
 
     run(main())
+
+
+def test_records_are_deleted_in_steps_and_a_role_that_ends_in_a_pause_is_told() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            await _cluster(cluster)
+            await _finish(_produce(cluster))
+            await settle()
+            cluster.isolate(2)
+            await settle()
+            targets = [(TopicPartition("t", number), 1) for number in range(COUNT)]
+            targets.append((TopicPartition("t", COUNT), 1))
+            steps = cluster.nodes[1].manager.delete_records(targets, 300)
+            for _ in range(COUNT // 2):
+                next(steps)
+            cluster.elect(2)
+            cluster.partitions = [0, COUNT - 1]
+            await cluster.announce(1)
+            done = _finish(steps)
+            assert not done.done()
+            results = await done
+            codes = [result.error for result in results]
+            assert codes[0] == ErrorCode.NOT_LEADER_OR_FOLLOWER
+            assert codes[1] == ErrorCode.REQUEST_TIMED_OUT
+            assert codes[-2] == ErrorCode.NOT_LEADER_OR_FOLLOWER
+            assert codes[-1] == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            assert [result.partition for result in results] == [name for name, _ in targets]
+
+    run(main())
+
+
+def test_a_large_fetch_comes_to_its_end_in_steps() -> None:
+    """Also one of a session: what it was told then is known to the session."""
+
+    async def main() -> None:
+        async with Cluster(1) as cluster:
+            await _cluster(cluster)
+            manager = cluster.nodes[1].manager
+            fields: dict[str, Any] = {"max_wait_ms": 200, "min_bytes": 9999}
+            waiting = _finish(manager.fetch_in_steps(_params(**fields)))
+            first = _finish(manager.fetch_in_steps(_params(**fields, session_epoch=0)))
+            assert (await cluster.produced("a", partition=3)).error == ErrorCode.NONE
+            ending, begun = await waiting, await first
+            assert isinstance(ending, Generator)
+            assert len(list(ending)) >= 1
+            found = _finish(begun)
+            assert {p.partition for p in found.partitions if p.size} == {3}
+            assert len(found.partitions) == COUNT
+            session = {"session_id": found.session_id, "session_epoch": 1, "count": 0}
+            again = manager.fetch(_params(**session))
+            assert isinstance(again, FetchResult)
+            assert {p.partition for p in again.partitions} == {3}
+
+    run(main())

@@ -388,8 +388,31 @@ def test_config_and_topic_ids() -> None:
         assert log.topic_id == TOPIC_ID
         logs.get_or_create(A, uuid.UUID(int=1), is_new=False)
         assert log.topic_id == TOPIC_ID
+        other = logs.get_or_create(TopicPartition("others", 0), None, is_new=True)
+        more = logs.get_or_create(TopicPartition(A.topic, 7), None, is_new=True)
         logs.update_config("flights", LogConfig(segment_bytes=77))
-        assert log.config.segment_bytes == 77
+        assert (log.config.segment_bytes, more.config.segment_bytes) == (77, 77)
+        assert other.config.segment_bytes != 77
+
+    run(main)
+
+
+def test_the_logs_of_a_topic_are_found_among_all_others() -> None:
+    async def main() -> None:
+        logs = await started(MemoryFiles())
+        online = logs._directories.logs
+        names = [TopicPartition(topic, number) for topic in ("a", "b") for number in range(3)]
+        for name in names:
+            logs.get_or_create(name, None, is_new=True)
+        assert online.of_topic("a") == [online[name] for name in names[:3]]
+        gone = online.pop(names[1])
+        assert gone not in online.of_topic("a")
+        assert len(online.of_topic("a")) == 2
+        assert online.pop(names[1], None) is None
+        for name in names[3:]:
+            online.pop(name)
+        assert online.of_topic("b") == []
+        assert list(online._of_topic) == ["a"]
 
     run(main)
 

@@ -35,6 +35,10 @@ IDLE_CPU_SHARE = 0.25
 """A process that uses less of a core has time to give memory back."""
 IDLE_CALLS = 2
 """In a row, after something else: then the flood is over."""
+COLLECT_S = 0.05
+"""A full round of the garbage collector that takes longer is not repeated for a while."""
+COLLECT_WAIT = 600
+"""In calls of ``give_back``."""
 
 
 class SystemClock:
@@ -69,6 +73,7 @@ class FreedMemory:
         self._seen = (time.monotonic(), time.process_time())
         self._idle = 0
         """Calls in a row between which the process did little."""
+        self._collect_wait = 0
         self._least = resident_bytes()
         libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
         self._trim = getattr(libc, "malloc_trim", None)
@@ -81,13 +86,24 @@ class FreedMemory:
         self._least = min(self._least, resident)
         self._waited += 1
         self._idle = self._idle + 1 if self._is_idle() else 0
+        self._collect_wait -= 1
         if self._idle == IDLE_CALLS:
             self._wait = 0
+            if resident >= self._least + TRIM_BYTES_MIN and self._collect_wait <= 0:
+                self._collect()
         if self._trim is None or resident < self._least + TRIM_BYTES_MIN:
             self._wait = max(0, self._wait - 1)
         elif self._waited > self._wait:
             self._trim(0)
             self._wait, self._waited = min(2 * self._wait + 1, TRIM_WAIT_MAX), 0
+
+    def _collect(self) -> None:
+        """Python keeps some thousand small objects for reuse until a full round. Each of them keeps
+        a mebibyte, if it was made in a flood."""
+        before = time.process_time()
+        gc.collect()
+        if time.process_time() - before > COLLECT_S:
+            self._collect_wait = COLLECT_WAIT
 
     def _is_idle(self) -> bool:
         seen, self._seen = self._seen, (time.monotonic(), time.process_time())
