@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Where this is set, every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Debian keeps `python3 -m venv` in a package of its own: as root we install it, else we say so.
 VENV_PACKAGE = { rm -rf $(VENV); test "$$(id -u)" = 0 && command -v apt-get > /dev/null \

@@ -24,7 +24,11 @@ from barnabas.cluster.control import ask
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-FIRST_PORT = int(os.environ.get("BARNABAS_TEST_PORT", "25000"))
+PORTS_OF_WORKER = 1500
+"""Tests that run side by side (``pytest -n``) look for ports apart from each other."""
+FIRST_PORT = int(os.environ.get("BARNABAS_TEST_PORT", "25000")) + PORTS_OF_WORKER * int(
+    os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+)
 """Tests look for free ports from here on."""
 
 BARNABAS = (sys.executable, "-m", "barnabas.cli.main")

@@ -16,6 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No test fails for being slow: the machine may be busy, and in a fresh clone the first text that
 # Hypothesis draws takes some seconds, in which it makes its tables of Unicode.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("brief", settings.get_profile("patient"), max_examples=20)
 settings.load_profile("patient")
 
 SIMULATED = ("tests.simulation.", "tests.api.")

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
+import sys
+from unittest import mock
 
 from tests.cluster_kit import Cluster, no_traceback
+
+from barnabas.cli.main import main
+
+
+def here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """``barnabas ARGUMENTS`` in this process: for what ends before it has done anything."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["barnabas", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def ok(cluster: Cluster, *arguments: str, stdin: str = "") -> str:

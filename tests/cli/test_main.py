@@ -9,10 +9,9 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from tests.cli.kit import fails, ok
+from tests.cli.kit import fails, here, ok
 from tests.cluster_kit import Cluster, barnabas, wait_for
 
-pytestmark = pytest.mark.processes
 COMMANDS = [
     (),
     ("up",),
@@ -39,11 +38,20 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "barnabas")
 def test_help_teaches(command: tuple[str, ...]) -> None:
-    done = barnabas(*command, "--help")
+    done = here(*command, "--help")
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith("Usage: ")
     assert "--help" in done.stdout
+
+
+@pytest.mark.processes
+def test_a_process_of_its_own_says_the_same() -> None:
+    for arguments in (("--help",), ("nonsense",)):
+        process, inside = barnabas(*arguments), here(*arguments)
+        assert process.returncode == inside.returncode
+        for mine, other in ((process.stdout, inside.stdout), (process.stderr, inside.stderr)):
+            assert mine.splitlines()[-1:] == other.splitlines()[-1:]
 
 
 def test_wrong_usage_is_2() -> None:
@@ -58,9 +66,10 @@ def test_wrong_usage_is_2() -> None:
         ("chaos", "explode", "broker:1"),
         ("up", "--brokers", "0"),
     ]:
-        fails(barnabas(*arguments), 2)
+        fails(here(*arguments), 2)
 
 
+@pytest.mark.processes
 def test_nobody_there_is_3() -> None:
     with socket.socket() as held:  # bound, so that nobody else takes it; nobody listens
         held.bind(("127.0.0.1", 0))
@@ -74,7 +83,7 @@ def test_nobody_there_is_3() -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", ":9092", "a:0", "a:70000", "a:²", ""])
 def test_addresses_that_are_none(address: str) -> None:
-    fails(barnabas("topic", "list", "-b", address), 1, "--bootstrap-server")
+    fails(here("topic", "list", "-b", address), 1, "--bootstrap-server")
 
 
 @pytest.mark.parametrize(
@@ -91,9 +100,10 @@ def test_addresses_that_are_none(address: str) -> None:
     ],
 )
 def test_numbers_that_nothing_can_have_are_wrong_usage(arguments: tuple[str, ...]) -> None:
-    fails(barnabas(*arguments), 2, "Error: ")
+    fails(here(*arguments), 2, "Error: ")
 
 
+@pytest.mark.processes
 def test_the_default_address_reaches_the_cluster_when_its_first_broker_is_dead(
     cluster: Cluster,
 ) -> None:
@@ -116,6 +126,7 @@ def test_the_default_address_reaches_the_cluster_when_its_first_broker_is_dead(
     wait_for(lambda: cluster.cli("cluster", "status").returncode == 0, 20, "the cluster is healthy")
 
 
+@pytest.mark.processes
 def test_an_address_that_does_not_answer_is_named_soon_by_every_command() -> None:
     """It accepts connections, and says nothing: long before the command gives up."""
     with socket.create_server(("127.0.0.1", 0)) as mute, ExitStack() as running:
