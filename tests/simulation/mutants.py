@@ -59,6 +59,7 @@ PLAIN = {
     "pause_s": 0.1,
     "witness": False,
     "acls": False,
+    "quotas": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
@@ -68,6 +69,7 @@ BYSTANDER = {"brokers": 4, "bystander": True, "together": False}
 WITNESS = {"witness": True, "together": False}
 """The controller's session ends after seconds, and with it its leaderships."""
 ACLS = {"acls": True, "together": False}
+METERED = {"quotas": True, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -303,6 +305,24 @@ MUTANTS: tuple[Mutant, ...] = (
         about="an ACL is written without the notification of it",
         kinds=("kill", "bounce"),
         fixed=ACLS,
+    ),
+    Mutant(
+        name="not-muted",
+        about="who exceeds his quota is told so, and served all the same",
+        kinds=("kill", "bounce"),
+        fixed=METERED,
+    ),
+    Mutant(
+        name="muted-for-ever",
+        about="a connection that was muted is not served again",
+        kinds=("kill", "bounce"),
+        fixed=METERED,
+    ),
+    Mutant(
+        name="quota-change-unheard",
+        about="a broker does not read quotas again that were changed at another",
+        kinds=("kill", "bounce"),
+        fixed=METERED,
     ),
     Mutant(
         name="turn-without-end",

@@ -54,6 +54,8 @@ class Options:
     """Somebody asks every broker who leads, and judges the answers."""
     acls: bool = False
     """There is an authorizer, and a topic whose ACLs change."""
+    quotas: bool = False
+    """A client's quota changes."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     secure: bool = False
@@ -87,6 +89,7 @@ def draw_options(
         rebalance_s=stream.choice((300, 300, 2, 5)),
         witness=random.Random(f"{seed}/witness").random() < 0.3,
         acls=random.Random(f"{seed}/acls").random() < 0.25,
+        quotas=random.Random(f"{seed}/quotas").random() < 0.2,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

@@ -14,6 +14,7 @@ from barnabas.broker import turns as turns_module
 from barnabas.broker.connection import ClientConnection
 from barnabas.broker.exchange import Exchange
 from barnabas.broker.network import NetworkServer
+from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
@@ -343,6 +344,22 @@ def _decisions_kept(patches: Patches) -> None:
     patches.set(AclAuthorizer, "_changed", lambda self: None)
 
 
+def _not_muted(patches: Patches) -> None:
+    patches.set(Exchange, "mute", lambda self, seconds: None)
+
+
+def _muted_for_ever(patches: Patches) -> None:
+    """As with a timer that is lost."""
+    patches.set(Exchange, "_unmute", lambda self: None)
+
+
+def _quota_change_unheard(patches: Patches) -> None:
+    async def pass_over(self: QuotaConfigs, place: str) -> None:
+        pass
+
+    patches.set(QuotaConfigs, "on_notification", pass_over)
+
+
 def _acl_change_untold(patches: Patches) -> None:
     """As the original when it dies between its two writes: nobody else hears of the change."""
 
@@ -423,6 +440,9 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "fetch-not-asked": _fetch_not_asked,
     "decisions-kept": _decisions_kept,
     "acl-change-untold": _acl_change_untold,
+    "not-muted": _not_muted,
+    "muted-for-ever": _muted_for_ever,
+    "quota-change-unheard": _quota_change_unheard,
     "turn-without-end": _turn_without_end,
     "answers-unbounded": _answers_unbounded,
     "memory-not-given-back": _memory_not_given_back,

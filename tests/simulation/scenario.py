@@ -3,8 +3,8 @@
 Three brokers and a coordinator, each on a host of its own, two partitions with three replicas and
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
-(``keyed``), a consumer group (``group_life``), a ``witness`` of what brokers say of leaders, or
-an authorizer and a topic whose ACLs change (``guarded``).
+(``keyed``), a consumer group (``group_life``), a ``witness`` of what brokers say of leaders, an
+authorizer and a topic whose ACLs change (``guarded``), or a quota that changes (``metered``).
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -25,6 +25,7 @@ from tests.simulation.kernel import MICROSECOND
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
 from tests.simulation.ledger import Ledger
+from tests.simulation.metered import Metered
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.options import HOSTILE, Options, draw_options
@@ -270,6 +271,7 @@ class Scenario:
         listeners = {number: self.layout.listener(number) for number in self.layout.ids}
         self.witness = Witness(self.simulation, TOPIC, listeners)
         self.guarded = Guarded(self.simulation, listeners)
+        self.metered = Metered(self.simulation, listeners)
         targets = [f"b{number}" for number in self.layout.ids]
         self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
 
@@ -377,6 +379,9 @@ class Scenario:
         if self.options.acls:
             clients["operator"] = self.guarded.operator()
             clients |= {f"x{b}": self.guarded.intruder(b) for b in self.layout.ids}
+        if self.options.quotas:
+            clients["treasurer"] = self.metered.operator()
+            clients |= {f"g{b}": self.metered.glutton(b) for b in self.layout.ids}
         for name, main in clients.items():
             simulation.start(name, main, host="clients")
         self.group.start()
@@ -468,6 +473,8 @@ class Scenario:
         workload.producing = False
         if self.options.acls:
             await self.guarded.finish()
+        if self.options.quotas:
+            await self.metered.finish()
         checking = simulation.start("isr", self._wait_for_isr, host="clients")
         await simulation.ended(checking)
         producers = [p for name, p in simulation.processes.items() if name[0] in "pq"]
