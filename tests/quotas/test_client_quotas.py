@@ -100,6 +100,8 @@ def test_names_that_clients_make_up_are_bounded(monkeypatch: pytest.MonkeyPatch)
     for number in range(1000):
         quotas.record("u", f"c{number}", 1, 0)
         quotas.record("u", "busy", 0, 0)
+        quotas.record("u", "x" * 30_000 + str(number), 1, 0)
+    assert all(len(name) <= 64 for key in quotas._kept._stats for name in key)
     assert len(quotas) <= 11
     assert quotas.record("u", "busy", 0, 0) == 10_000
 

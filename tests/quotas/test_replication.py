@@ -125,3 +125,33 @@ def test_a_rate_of_zero_stops_it_until_the_throttle_goes() -> None:
         await moving
 
     kit.run(scenario, brokers=2)
+
+
+def test_a_move_to_another_directory_is_throttled() -> None:
+    """Each turn copies 256 KiB: 1 MB at 100 kB a second takes some seconds, not none."""
+
+    async def placed(client: kit.Client) -> list[str]:
+        answer = await client.ask(ApiKey.DESCRIBE_LOG_DIRS, 4, Message(topics=None))
+        return [r.log_dir for r in answer.results for t in r.topics if t.name == "t"]
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        for _ in range(4):
+            await client.produce("t", b"x" * 250_000)
+        await _alter(client, 4, "1", {"replica.alter.log.dirs.io.max.bytes.per.second": "100000"})
+        (here,) = await placed(client)
+        there = "/data/two" if here == "/data/one" else "/data/one"
+        topics = [Message(name="t", partitions=[0])]
+        asked = Message(dirs=[Message(path=there, topics=topics)])
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await client.ask(ApiKey.ALTER_REPLICA_LOG_DIRS, 2, asked)
+        await asyncio.sleep(1)
+        assert len(await placed(client)) == 2  # here still, and its copy
+        while True:
+            await asyncio.sleep(0.1)
+            if await placed(client) == [there]:
+                break
+        assert 5 < loop.time() - began < 20
+
+    kit.run(scenario, settings={"log.dirs": "/data/one,/data/two"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from barnabas.quotas.client_quotas import Kept
-from barnabas.quotas.rate import Rate, Window, throttle_ms
+from barnabas.quotas.rate import Rate, Window
 
 UNLIMITED: Final = 2**31 - 1
 _THIS_MACHINE: Final = ("127.0.0.1", "::1")
@@ -130,7 +130,7 @@ class ConnectionCounts:
     def _record(self, rate: Rate, limit: int, now_ms: int) -> int:
         rate.record(1, now_ms)
         most_ms = self.limits.window.sample_ms
-        return throttle_ms(rate.measure(now_ms), limit, rate.window_ms(now_ms), most_ms)
+        return rate.throttle_ms(limit, now_ms, most_ms)
 
     # Numbers
 

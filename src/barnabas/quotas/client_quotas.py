@@ -8,6 +8,7 @@ is forgotten.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +30,15 @@ from barnabas.quotas.rate import (
     TokenBucket,
     Window,
     rounded_ms,
-    throttle_ms,
 )
 
 IDLE_MS_MAX: Final = 3_600_000
 """Who has recorded nothing for so long begins anew."""
 KEPT_MAX: Final = 10_000
 """How many are kept account of; who recorded least lately gives way."""
+
+NAME_MAX: Final = 256
+"""Longer names are kept as what identifies them."""
 
 S = TypeVar("S", Rate, TokenBucket)
 
@@ -45,12 +48,15 @@ class Limits:
 
     def __init__(self) -> None:
         self._quotas: dict[tuple[str | None, str | None], float] = {}
+        self._found: dict[tuple[str, str], tuple[tuple[str, str], float] | None] = {}
+        """What was looked up lately."""
 
     def __bool__(self) -> bool:
         return bool(self._quotas)
 
     def set(self, entity: Entity, quota: float | None) -> None:
         """Set, or with None remove, an entity's quota."""
+        self._found.clear()
         if quota is None:
             self._quotas.pop(entity[:2], None)
         else:
@@ -60,6 +66,18 @@ class Limits:
         """(who shares it, quota a second) for a request, None if there is none. A user's is one
         budget for all his client ids, a client id's one for all its users; a default gives each
         user, client id or pair a budget of its own."""
+        asked = user, client_id
+        try:
+            return self._found[asked]
+        except KeyError:
+            found = self._look_up(user, client_id)
+        if len(user) + len(client_id) <= NAME_MAX:
+            if len(self._found) >= KEPT_MAX:
+                self._found.clear()
+            self._found[asked] = found
+        return found
+
+    def _look_up(self, user: str, client_id: str) -> tuple[tuple[str, str], float] | None:
         get = self._quotas.get
         for entity, key in _levels(user, client_id):
             quota = get(entity)
@@ -99,6 +117,8 @@ class Kept(Generic[S]):
 
     def at(self, key: tuple[str, str], now_ms: int) -> S:
         """What ``key`` has recorded, which is about to record more."""
+        if len(key[0]) + len(key[1]) > NAME_MAX:
+            key = _short(key[0]), _short(key[1])
         found = self._stats.get(key)
         if found is None or now_ms - found[1] >= IDLE_MS_MAX:
             self._make_room(now_ms)
@@ -116,6 +136,10 @@ class Kept(Generic[S]):
             if len(stats) < KEPT_MAX and now_ms - last_ms < IDLE_MS_MAX:
                 return
             del stats[key]
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest() if len(name) > NAME_MAX // 4 else name
 
 
 class RateQuotas:
@@ -139,7 +163,7 @@ class RateQuotas:
             return 0
         rate = self._kept.at(limit[0], now_ms)
         rate.record(value, now_ms)
-        return throttle_ms(rate.measure(now_ms), limit[1], rate.window_ms(now_ms), self._most_ms)
+        return rate.throttle_ms(limit[1], now_ms, self._most_ms)
 
     def unrecord(self, user: str, client_id: str, value: float, now_ms: int) -> None:
         """Take back what was recorded: it is not used after all."""

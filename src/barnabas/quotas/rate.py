@@ -43,26 +43,37 @@ class Rate:
     As long as fewer than all samples but one have passed, those that are missing count as passed
     without anything: so a burst of ten seconds' quota is free."""
 
-    __slots__ = ("_samples", "_window")
+    __slots__ = ("_least_s", "_samples", "_total", "_window")
 
     def __init__(self, window: Window) -> None:
         self._window = window
         self._samples: deque[_Sample] = deque(maxlen=window.samples + 1)
+        self._total = 0.0
+        """Of all samples."""
+        self._least_s = max((window.samples - 1) * window.sample_ms, 1) / 1000
+        """The time that counts is never shorter."""
 
     def record(self, value: float, now_ms: int) -> None:
         """Add what happened now; a negative value takes back what was recorded."""
         samples = self._samples
         if not samples or now_ms - samples[-1].start_ms >= self._window.sample_ms:
             samples.append(_Sample(now_ms))
+            self._total = sum(sample.value for sample in samples)
         current = samples[-1]
         current.value += value
         current.last_ms = now_ms
+        self._total += value
+
+    def throttle_ms(self, quota: float, now_ms: int, most_ms: int = THROTTLE_MS_MAX) -> int:
+        """How long to wait until it has fallen to the quota."""
+        if self._total <= quota * self._least_s:
+            return 0  # whatever of it has passed by now
+        return throttle_ms(self.measure(now_ms), quota, self.window_ms(now_ms), most_ms)
 
     def measure(self, now_ms: int) -> float:
         """Per second."""
-        self._purge(now_ms)
-        total: float = sum(sample.value for sample in self._samples)
-        return total / (self.window_ms(now_ms) / 1000)
+        window_ms = self.window_ms(now_ms)
+        return self._total / (window_ms / 1000)
 
     def window_ms(self, now_ms: int) -> int:
         """The time that counts."""
@@ -79,16 +90,23 @@ class Rate:
 
     def _purge(self, now_ms: int) -> None:
         samples = self._samples
+        if samples and now_ms - samples[0].last_ms < self._window.expire_ms:
+            return
         while samples and now_ms - samples[0].last_ms >= self._window.expire_ms:
             samples.popleft()
         if not samples:
             samples.append(_Sample(now_ms))
+        self._total = sum(sample.value for sample in samples)
 
 
 class SimpleRate(Rate):
     """A rate over the time since the oldest sample, one sample at least: no burst is free."""
 
     __slots__ = ()
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._least_s = window.sample_ms / 1000
 
     def _window_ms(self, elapsed_ms: int) -> int:
         return max(elapsed_ms, self._window.sample_ms)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from barnabas.quotas.rate import SimpleRate, Window, throttle_ms
+from barnabas.quotas.rate import SimpleRate, Window
 
 UNLIMITED: Final = 2**63 - 1
 ALL: Final = None
@@ -48,8 +48,7 @@ class ReplicationQuota:
         """How long nothing more may be copied; 0: the quota is not exceeded."""
         if self.limit == UNLIMITED:
             return 0
-        rate = self._rate
-        return throttle_ms(rate.measure(now_ms), self.limit, rate.window_ms(now_ms))
+        return self._rate.throttle_ms(self.limit, now_ms)
 
 
 _NONE: Final[frozenset[int]] = frozenset()
