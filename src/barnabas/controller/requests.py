@@ -1,8 +1,8 @@
-"""Requests to the controller, one class each: what it brings, who serves it, and what says that
-this is not the controller.
+"""AlterPartitionReceived, ControlledShutdown, AllocateProducerIds, ReplicaLeaderElection,
+ApiPartitionReassignment, ListPartitionReassignments: requests to the controller, one class each.
 
-Kafka has an event for each of them: AlterPartitionReceived, ControlledShutdown,
-AllocateProducerIds, ReplicaLeaderElection, ApiPartitionReassignment, ListPartitionReassignments.
+A class says what the request brings, who serves it, and what a broker answers that is not the
+controller.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Parsing from text lives elsewhere.
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 
 from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
@@ -79,7 +79,7 @@ class CleanerSettings:
     io_buffer_load_factor: float = 0.9
     io_buffer_size: int = 512 * 1024
     """Half of it is written at once."""
-    io_max_bytes_per_second: float = math.inf
+    io_max_bytes_per_second: float = sys.float_info.max
     """Of reading and writing together."""
 
 
