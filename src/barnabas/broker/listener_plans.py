@@ -19,9 +19,10 @@ from barnabas.seams import Env
 from barnabas.security.authenticator import Mechanism
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.security.client_login import client_login
+from barnabas.security.kerberos_settings import MISSING, KerberosSettings
 from barnabas.security.oauth_settings import ValidationSettings
 from barnabas.security.sasl import oauthbearer, plain
-from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, ServerLogin
+from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER, PLAIN, ServerLogin
 from barnabas.security.sasl.oauthbearer import (
     BearerToken,
     OAuthBearerServer,
@@ -109,6 +110,8 @@ def _mechanism(
         def begin() -> ServerLogin:
             return PlainServer(passwords)
 
+    elif settings.kerberos is not None:
+        begin = _kerberos_logins(settings.kerberos)
     elif name == OAUTHBEARER:
         validate = _validate(env, settings, run)
 
@@ -127,6 +130,19 @@ def _mechanism(
             )
 
     return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)
+
+
+def _kerberos_logins(settings: KerberosSettings) -> Callable[[], ServerLogin]:
+    """ConfigError if its library is not there, or the keys cannot be read."""
+    try:
+        from barnabas.security.sasl.gssapi import Acceptor, BadKerberos, GssapiServer
+    except ImportError:
+        raise ConfigError(f"sasl.enabled.mechanisms: {MISSING}") from None
+    try:
+        acceptor = Acceptor(settings)
+    except BadKerberos as error:
+        raise ConfigError(f"{settings.keytab}: no keys of {settings.principal}: {error}") from None
+    return lambda: GssapiServer(acceptor)
 
 
 def _validate(env: Env, settings: MechanismSettings, run: Run) -> Validate:
@@ -185,6 +201,9 @@ def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
     if not security.has_sasl:
         return PLAINTEXT if security.tls is None else ClientSecurity()
     mechanism = security.inter_broker_mechanism
+    kerberos = security.mechanisms[mechanism].kerberos
+    if kerberos is not None:
+        return _kerberos_client(kerberos)
     login = security.mechanisms[mechanism].login
     if login is not None:
         return fetched_tokens(login, env.files.read, env.clock.wall_ms)
@@ -197,3 +216,12 @@ def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
             wall_ms=env.clock.wall_ms,
         ),
     )
+
+
+def _kerberos_client(settings: KerberosSettings) -> ClientSecurity:
+    from barnabas.security.kerberos_client import kerberos_logins
+
+    try:
+        return ClientSecurity(mechanism=GSSAPI, begin_at=kerberos_logins(settings))
+    except ValueError as error:
+        raise ConfigError(f"sasl.mechanism.inter.broker.protocol: {error}") from None

@@ -17,17 +17,19 @@ from barnabas.config.settings import SETTINGS
 from barnabas.config.tls import tls_settings
 from barnabas.errors import BadTls, ConfigError
 from barnabas.logs import visible
-from barnabas.security.client import PLAINTEXT, ClientSecurity
-from barnabas.security.client_login import client_login
-from barnabas.security.jaas import parse_jaas
+from barnabas.security.client import PLAINTEXT, BeginAt, ClientSecurity
+from barnabas.security.client_login import MODULES, client_login
+from barnabas.security.jaas import JaasEntry, parse_jaas
+from barnabas.security.kerberos_settings import KerberosSettings
 from barnabas.security.oauth_settings import LOGIN_HANDLER, LoginSettings
-from barnabas.security.sasl.mechanism import OAUTHBEARER
+from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER
 from barnabas.security.stores import Read
 from barnabas.security.tls import client_context
 
 _PROTOCOL: Final = "security.protocol"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISM, _JAAS = "sasl.mechanism", "sasl.jaas.config"
+_SERVICE: Final = "sasl.kerberos.service.name"
 _OF_LOGIN: Final = (
     oauth.TOKEN_URL,
     "sasl.login.connect.timeout.ms",
@@ -68,17 +70,39 @@ def client_security(
             raise ConfigError(str(error)) from None
     if protocol not in SASL_PROTOCOLS:
         return ClientSecurity(tls=tls)
-    mechanism = properties.get(_MECHANISM, "GSSAPI").strip()
+    found = _logged_in(properties, value, read=read, secret=secret, wall_ms=wall_ms)
+    found.tls = tls
+    return found
+
+
+def _logged_in(
+    properties: Mapping[str, str],
+    value: Callable[[str], Value],
+    *,
+    read: Read,
+    secret: Callable[[int], bytes],
+    wall_ms: Callable[[], int],
+) -> ClientSecurity:
+    mechanism = properties.get(_MECHANISM, GSSAPI).strip()
     try:
         entry = parse_jaas(properties.get(_JAAS, ""))
         if mechanism == OAUTHBEARER and properties.get(oauth.CLIENT_HANDLER):
-            found = fetched_tokens(oauth.read_login(value, entry), read, wall_ms)
-            found.tls = tls
-            return found
+            return fetched_tokens(oauth.read_login(value, entry), read, wall_ms)
+        if mechanism == GSSAPI:
+            return ClientSecurity(mechanism=mechanism, begin_at=_kerberos(value, entry, mechanism))
         begin = client_login(mechanism, entry, secret=secret, wall_ms=wall_ms)
     except ValueError as error:
         raise ConfigError(f"{_JAAS}: {error}") from None
-    return ClientSecurity(tls=tls, mechanism=mechanism, begin=begin)
+    return ClientSecurity(mechanism=mechanism, begin=begin)
+
+
+def _kerberos(value: Callable[[str], Value], entry: JaasEntry, mechanism: str) -> BeginAt:
+    from barnabas.security.kerberos_client import kerberos_logins
+
+    if entry.module != MODULES[mechanism]:
+        raise ValueError(f"the login module of {mechanism} is {MODULES[mechanism]}")
+    service = str(value(_SERVICE) or "")
+    return kerberos_logins(KerberosSettings.of(entry, service, ()))
 
 
 def fetched_tokens(
@@ -102,7 +126,7 @@ def missing(error: ModuleNotFoundError) -> str:
 
 
 def _check(name: str, text: str) -> None:
-    if not name.startswith(("sasl.", "ssl.")) or name in (_MECHANISM, _JAAS):
+    if not name.startswith(("sasl.", "ssl.")) or name in (_MECHANISM, _JAAS, _SERVICE):
         return
     setting = SETTINGS.get(name)
     if setting is not None and setting.restart and name.startswith("ssl."):

@@ -24,10 +24,11 @@ from barnabas.config.tls import tls_settings
 from barnabas.errors import BadTls, ConfigError
 from barnabas.logs import visible
 from barnabas.security.client_login import MODULES, client_login
-from barnabas.security.jaas import parse_jaas
+from barnabas.security.jaas import JaasEntry, parse_jaas
+from barnabas.security.kerberos_settings import KerberosSettings
 from barnabas.security.principal_mapping import PrincipalMapping
 from barnabas.security.sasl import oauthbearer
-from barnabas.security.sasl.mechanism import OAUTHBEARER
+from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER
 from barnabas.security.tls import TlsSettings, check_server
 from barnabas.types import Endpoint
 
@@ -132,6 +133,7 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
         entry = parse_jaas(text)
         if name == OAUTHBEARER:
             oauthbearer.UnsecuredRules.of(entry)
+        kerberos = _kerberos(entry, own) if name == GSSAPI else None
     except ValueError as error:
         raise ConfigError(f"{setting}: {error}") from None
     if entry.module != MODULES[name]:
@@ -141,6 +143,7 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
     try:
         return MechanismSettings(
             entry=entry,
+            kerberos=kerberos,
             reauthentication_ms_max=cast("int", reauthentication),
             validation=oauth.read_validation(partial(own.value, mechanism=name), entry)
             if chosen[oauth.SERVER_HANDLER]
@@ -151,6 +154,18 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
         )
     except ValueError as error:
         raise ConfigError(f"{setting}: {error}") from None
+
+
+def _kerberos(entry: JaasEntry, own: ListenerValues) -> KerberosSettings:
+    if entry.module != MODULES[GSSAPI]:
+        raise ValueError(f"the login module of {GSSAPI} is {MODULES[GSSAPI]}")
+    found = KerberosSettings.of(
+        entry,
+        str(own.value("sasl.kerberos.service.name") or ""),
+        cast("tuple[str, ...]", own.value("sasl.kerberos.principal.to.local.rules") or ()),
+    )
+    found.check_server()
+    return found
 
 
 def _handler(setting: str, mechanism: str, own: ListenerValues) -> bool:
@@ -177,7 +192,7 @@ def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> N
             f"{setting}: {name!a} must be included in sasl.enabled.mechanisms when SASL is used"
             " between brokers"
         )
-    if mechanism.login is not None:
+    if mechanism.login is not None or mechanism.kerberos is not None:
         return
     try:
         client_login(name, mechanism.entry, secret=bytes, wall_ms=int)

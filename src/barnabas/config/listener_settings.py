@@ -14,6 +14,7 @@ from barnabas.types import Endpoint
 
 if TYPE_CHECKING:
     from barnabas.security.jaas import JaasEntry
+    from barnabas.security.kerberos_settings import KerberosSettings
     from barnabas.security.oauth_settings import LoginSettings, ValidationSettings
     from barnabas.security.principal_mapping import PrincipalMapping
     from barnabas.security.tls import TlsSettings
@@ -29,6 +30,8 @@ class MechanismSettings:
 
     entry: JaasEntry = field(repr=False)
     reauthentication_ms_max: int
+    kerberos: KerberosSettings | None = None
+    """Of GSSAPI."""
     validation: ValidationSettings | None = None
     """Of OAUTHBEARER, if tokens are signed."""
     login: LoginSettings | None = None

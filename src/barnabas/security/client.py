@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from barnabas.errors import ErrorCode
 from barnabas.limits import REQUEST_BYTES_MAX
@@ -37,6 +37,10 @@ class AuthenticationRefused(ConnectionError):
     """The peer does not believe us, or we do not believe it: trying again soon will not help."""
 
 
+BeginAt: TypeAlias = Callable[[str], Awaitable[ClientLogin]]
+"""Makes a login to a host. Raises AuthenticationFailed."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class ClientSecurity:
     """How to reach a listener; without anything, PLAINTEXT."""
@@ -47,8 +51,14 @@ class ClientSecurity:
     """Of SASL."""
     begin: Callable[[], ClientLogin] | None = None
     """A new login; None: no SASL."""
+    begin_at: BeginAt | None = None
+    """The same for a login that depends on the host, and takes its time."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Comes before ``begin``: fetches what the login needs, if that is not there yet."""
+
+    @property
+    def logs_in(self) -> bool:
+        return self.begin is not None or self.begin_at is not None
 
 
 PLAINTEXT: Final = ClientSecurity()
@@ -65,7 +75,7 @@ async def connect(
 ) -> KafkaConnection:
     """A connection on which requests are served. Raises as ``KafkaConnection.connect``, and
     AuthenticationRefused."""
-    kind = KafkaConnection if security.begin is None else SaslConnection
+    kind = SaslConnection if security.logs_in else KafkaConnection
     if security.prepare is not None:  # before the broker waits for it
         await _prepare(security.prepare, timeout_ms)
     try:
@@ -86,7 +96,7 @@ async def connect(
         return connection
     try:
         async with asyncio.timeout(timeout_ms / 1000):
-            await connection.log_in(security)
+            await connection.log_in(security, host)
     except TimeoutError as error:
         connection.close()
         raise ConnectionError(f"{host}:{port}: no login in {timeout_ms} ms") from error
@@ -110,18 +120,18 @@ class SaslConnection(KafkaConnection):
     def __init__(self, client_id: str, response_bytes_max: int = REQUEST_BYTES_MAX) -> None:
         super().__init__(client_id, response_bytes_max)
         self._security = PLAINTEXT
+        self._host = ""
         self._renew_at: float | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._held: list[tuple[Any, asyncio.Future[memoryview] | None]] = []
         """Frames that wait for the end of a renewal, and who hears of their answers."""
 
-    async def log_in(self, security: ClientSecurity) -> None:
-        """Authenticate. Raises AuthenticationRefused, ConnectionError."""
-        self._security = security
-        assert security.begin is not None
+    async def log_in(self, security: ClientSecurity, host: str = "") -> None:
+        """Authenticate at a host. Raises AuthenticationRefused, ConnectionError."""
+        self._security, self._host = security, host
         if security.prepare is not None:
             await security.prepare()
-        login = security.begin()
+        login = await self._begin()
         offer = await self._ask(
             ApiKey.SASL_HANDSHAKE,
             HANDSHAKE_VERSION,
@@ -157,6 +167,16 @@ class SaslConnection(KafkaConnection):
         if lifetime_ms > 0:
             pause_s = max(RENEWED_AFTER * lifetime_ms / 1000, RENEWAL_PAUSE_S)
             self._renew_at = self._loop.time() + pause_s
+
+    async def _begin(self) -> ClientLogin:
+        security = self._security
+        if security.begin_at is None:
+            assert security.begin is not None
+            return security.begin()
+        try:
+            return await security.begin_at(self._host)
+        except AuthenticationFailed as error:
+            raise AuthenticationRefused(str(error)) from None
 
     @property
     def lasts_s(self) -> float | None:
@@ -197,7 +217,7 @@ class SaslConnection(KafkaConnection):
 
     async def _renew(self) -> None:
         try:
-            await self.log_in(self._security)
+            await self.log_in(self._security, self._host)
         except ConnectionError as error:
             self._fail(error)
         finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from barnabas.security import kerberos_settings
 from barnabas.security.jaas import JaasEntry
 from barnabas.security.sasl import oauthbearer, plain, scram
-from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, ClientLogin
+from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER, PLAIN, ClientLogin
 from barnabas.security.sasl.oauthbearer import OAuthBearerClient, unsecured_token
 from barnabas.security.sasl.plain import PlainClient
 from barnabas.security.sasl.scram import HASHES, ScramClient, secure_text
@@ -16,6 +17,7 @@ MODULES: Final = {
     PLAIN: plain.MODULE,
     **dict.fromkeys(HASHES, scram.MODULE),
     OAUTHBEARER: oauthbearer.MODULE,
+    GSSAPI: kerberos_settings.MODULE,
 }
 """Mechanisms that are here, and the login module that stands for each in JAAS."""
 LIFETIME_OPTION: Final = "unsecuredLoginLifetimeSeconds"
@@ -29,7 +31,8 @@ def client_login(
     secret: Callable[[int], bytes],
     wall_ms: Callable[[], int],
 ) -> Callable[[], ClientLogin]:
-    """Begins a login. ValueError, which names the option, if the entry lacks something."""
+    """Begins a login, but for GSSAPI's (``kerberos_client``). ValueError, which names the option,
+    if the entry lacks something."""
     if mechanism not in MODULES:
         raise ValueError(f"{mechanism!a} is not supported, but {', '.join(MODULES)}")
     if entry.module != MODULES[mechanism]:

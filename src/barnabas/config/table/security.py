@@ -74,17 +74,17 @@ sasl.login.retry.backoff.ms  LONG  100  LOW  restart
     First pause between login attempts.
 sasl.login.retry.backoff.max.ms  LONG  10000  LOW  restart
     Longest pause between login attempts.
-sasl.kerberos.service.name  STRING  -  MEDIUM  per-broker  refused
+sasl.kerberos.service.name  STRING  -  MEDIUM  per-broker  restart
     Kerberos name of this broker.
-sasl.kerberos.kinit.cmd  STRING  /usr/bin/kinit  MEDIUM  per-broker  refused
+sasl.kerberos.kinit.cmd  STRING  /usr/bin/kinit  MEDIUM  per-broker  restart  unused
     Path of kinit.
-sasl.kerberos.ticket.renew.window.factor  DOUBLE  0.8  MEDIUM  per-broker  refused
+sasl.kerberos.ticket.renew.window.factor  DOUBLE  0.8  MEDIUM  per-broker  restart  unused
     Share of a ticket's life after which it is renewed.
-sasl.kerberos.ticket.renew.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
+sasl.kerberos.ticket.renew.jitter  DOUBLE  0.05  MEDIUM  per-broker  restart  unused
     Random share added to that.
-sasl.kerberos.min.time.before.relogin  LONG  60000  MEDIUM  per-broker  refused
+sasl.kerberos.min.time.before.relogin  LONG  60000  MEDIUM  per-broker  restart  unused
     Least time between two logins.
-sasl.kerberos.principal.to.local.rules  LIST  DEFAULT  MEDIUM  per-broker  refused
+sasl.kerberos.principal.to.local.rules  LIST  DEFAULT  MEDIUM  per-broker  restart
     How Kerberos principals become short names.
 sasl.oauthbearer.token.endpoint.url  STRING  -  MEDIUM  restart
     Where tokens are asked for.
