@@ -13,8 +13,10 @@ import click
 
 from barnabas.cluster.plan import ClusterPlan
 from barnabas.cluster.processes import check_plan, run_process
+from barnabas.cluster.profiles import DEV, PROFILES
 from barnabas.cluster.readiness import wait_until_ready
 from barnabas.cluster.supervisor import Supervisor
+from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
 from barnabas.config.sources import parse_overrides
 from barnabas.errors import ConfigError
@@ -59,6 +61,13 @@ READY_TIMEOUT_S = 60.0
     help="TLS by a throw-away authority, and a user who logs in with SCRAM.",
 )
 @click.option(
+    "--profile",
+    default=DEV.name,
+    show_default=True,
+    type=click.Choice(list(PROFILES)),
+    help="Settings for a purpose; 'server' are Kafka's defaults.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
 )
 def command(
@@ -70,6 +79,7 @@ def command(
     zookeeper_host: str,
     zookeeper: str | None,
     secure: bool,
+    profile: str,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
@@ -89,6 +99,7 @@ def command(
         zookeeper=zookeeper,
         protocol="PLAINTEXT" if security is None else "SASL_SSL",
         security={} if security is None else security.broker_settings(),
+        profile=PROFILES[profile],
         overrides=parse_overrides(override),
     )
     if security is not None and zookeeper is None:
@@ -105,7 +116,8 @@ def command(
                 click.echo(security.guide(plan.bootstrap))
             click.echo(
                 f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
-                f" data {plan.directory}, {(time.monotonic() - started) * 1000:.0f} ms"
+                f" data {plan.directory}, {_in_force(plan)},"
+                f" {(time.monotonic() - started) * 1000:.0f} ms"
             )
             code = supervisor.run()
         else:
@@ -117,6 +129,14 @@ def command(
         if data is None:
             shutil.rmtree(directory, ignore_errors=True)
     sys.exit(code)
+
+
+def _in_force(plan: ClusterPlan) -> str:
+    """The profile, and how soon somebody who falls silent is missed."""
+    config = BrokerConfig(plan.broker_settings(1))
+    session_ms = config.integer("zookeeper.session.timeout.ms")
+    lag_ms = config.integer("replica.lag.time.max.ms")
+    return f"profile {plan.profile.name} (session {session_ms} ms, replica lag {lag_ms} ms)"
 
 
 def _secure(directory: str, host: str) -> SecurePlan:

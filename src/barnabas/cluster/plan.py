@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from barnabas.cluster.profiles import LOCAL, Profile
+from barnabas.cluster.profiles import DEV, Profile
 
 COORDINATOR = "coordinator"
 
@@ -33,7 +33,7 @@ class ClusterPlan:
     """Passwords of those who log in to the embedded coordinator; none: nobody is asked."""
     coordinator_identity: tuple[str, str] | None = field(default=None, repr=False)
     """Its key and certificates in PEM, for TLS."""
-    profile: Profile = LOCAL
+    profile: Profile = DEV
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property

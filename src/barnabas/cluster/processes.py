@@ -132,6 +132,7 @@ def run_process(plan: ClusterPlan, name: str) -> int:
         coordinator = CoordinatorConfig(
             host=plan.zookeeper_host,
             port=plan.zookeeper_port,
+            tick_ms=plan.profile.tick_ms,
             tls=_coordinator_tls(plan),
             users=plan.coordinator_users,
             login_required=bool(plan.coordinator_users),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from barnabas.errors import ConfigError
+
 TICK_MS = 2000
 """ZooKeeper's."""
 
@@ -25,21 +27,28 @@ class Profile:
     """Whether a directory that nobody has named is in memory."""
 
 
-LOCAL: Final = Profile(
-    name="local",
+SERVER: Final = Profile(name="server", settings={})
+"""Kafka's defaults, for a cluster that is to behave as one in production."""
+
+DEV: Final = Profile(
+    name="dev",
     settings={
+        "zookeeper.session.timeout.ms": "3000",
+        "replica.lag.time.max.ms": "5000",
         "transaction.state.log.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
         "controlled.shutdown.retry.backoff.ms": "200",
     },
+    tick_ms=1000,
 )
-"""Groups rebalance without delay. When all brokers stop together, each waits only briefly for
-another to take over its leaderships."""
+"""For a person at a terminal: groups rebalance without delay, and whoever falls silent is missed
+within seconds. When all brokers stop together, each waits only briefly for another to take over its
+leaderships."""
 
 TEST: Final = Profile(
     name="test",
     settings={
-        **LOCAL.settings,
+        **DEV.settings,
         "zookeeper.session.timeout.ms": "1000",
         "replica.lag.time.max.ms": "1500",
         "barnabas.zookeeper.fast.expiry.ms": "20",
@@ -53,3 +62,12 @@ TEST: Final = Profile(
     in_memory=True,
 )
 """For tests: internal topics have one partition, and whoever falls silent is missed soon."""
+
+PROFILES: Final = {profile.name: profile for profile in (SERVER, DEV, TEST)}
+
+
+def profile_named(name: str) -> Profile:
+    """Raises ConfigError."""
+    if name not in PROFILES:
+        raise ConfigError(f"no profile is named {name!r}: they are {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -19,6 +19,7 @@ from barnabas.broker.main import system_env
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.cluster.control import ask
+from barnabas.cluster.profiles import DEV
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.demo.dataset import flights
 from barnabas.demo.progress import Progress
@@ -189,7 +190,8 @@ async def _failures(demo: Demo) -> tuple[int, int]:
 
 def _bound() -> str:
     """How long a failover may take on a ZooKeeper that is not ours."""
-    timeout_ms = BrokerConfig({"zookeeper.connect": "-"}).integer("zookeeper.session.timeout.ms")
+    settings = {**DEV.settings, "zookeeper.connect": "-"}
+    timeout_ms = BrokerConfig(settings).integer("zookeeper.session.timeout.ms")
     return (
         f"on a ZooKeeper of yours a dead broker's session ends {timeout_ms} ms after its last"
         " heartbeat (zookeeper.session.timeout.ms): this bounds the failover of the controller,"

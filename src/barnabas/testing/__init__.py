@@ -8,12 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from barnabas.testing.case import KafkaTestCase
     from barnabas.testing.cluster import AsyncCluster, Cluster
     from barnabas.testing.events import Event, TimedOut
     from barnabas.testing.faults import Fault, Faults, Hit
     from barnabas.testing.records import TestRecord
 
-__all__ = ["AsyncCluster", "Cluster", "Event", "Fault", "Faults", "Hit", "TestRecord", "TimedOut"]
+__all__ = [
+    "AsyncCluster",
+    "Cluster",
+    "Event",
+    "Fault",
+    "Faults",
+    "Hit",
+    "KafkaTestCase",
+    "TestRecord",
+    "TimedOut",
+]
 
 _HOME = {
     "AsyncCluster": "cluster",
@@ -22,6 +33,7 @@ _HOME = {
     "Fault": "faults",
     "Faults": "faults",
     "Hit": "faults",
+    "KafkaTestCase": "case",
     "TestRecord": "records",
     "TimedOut": "events",
 }

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from barnabas.cluster.plan import ClusterPlan
-from barnabas.cluster.profiles import TEST, Profile
+from barnabas.cluster.profiles import TEST, Profile, profile_named
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.testing.core import Core, Direction, Others, Target, as_setting
 from barnabas.testing.events import Event, EventLog
@@ -134,7 +134,7 @@ class _Options:
         *,
         in_process: bool = False,
         settings: Mapping[str, object] | None = None,
-        profile: Profile = TEST,
+        profile: Profile | str = TEST,
         directory: str | Path | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
         wait_s: float = WAIT_S,
@@ -157,7 +157,7 @@ class _Options:
             "brokers": brokers,
             "in_process": in_process,
             "settings": dict(settings or {}),
-            "profile": profile,
+            "profile": profile_named(profile) if isinstance(profile, str) else profile,
             "directory": None if directory is None else Path(directory).resolve(),
             "start_timeout_s": start_timeout_s,
             "wait_s": wait_s,
@@ -233,9 +233,13 @@ class Cluster(_Options):
     ) -> None:
         self.close()
 
+    @property
+    def aio(self) -> AsyncCluster:
+        """The same cluster for code with a loop: its methods are coroutines."""
+        return AsyncCluster(self)
+
     async def __aenter__(self) -> AsyncCluster:
-        self._async = AsyncCluster(self)
-        return await self._async.start()
+        return await self.aio.start()
 
     async def __aexit__(
         self,
@@ -243,7 +247,7 @@ class Cluster(_Options):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._async.close()
+        await self.aio.close()
 
     # What can be seen
 

@@ -170,11 +170,10 @@ class Core:
 
         def known(view: ClusterView) -> bool:
             topic = view.topics.get(name)
-            return (
-                topic is not None
-                and len(topic.partitions) == count
-                and all(p.leader >= 0 for p in topic.partitions)
-            )
+            if topic is None or not topic.partitions:
+                return False
+            whole = count < 0 or len(topic.partitions) == count
+            return whole and all(p.leader >= 0 for p in topic.partitions)
 
         await self._wait(known, f"topic {name} is not known to every broker", timeout_s)
         return name

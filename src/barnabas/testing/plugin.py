@@ -1,0 +1,146 @@
+"""The pytest plugin: clusters as fixtures. Nothing else of Barnabas is imported before one is used.
+
+Fixtures: ``kafka_cluster`` (of its own for each test), ``kafka_broker`` (the same with one broker),
+``kafka_session_cluster`` (one for all) and ``kafka_topic`` (a new topic in that). A mark says what
+a test wants: ``@pytest.mark.kafka(brokers=5, settings={…}, faults_seed=7)``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from barnabas.testing.cluster import Cluster
+
+_MARK = (
+    "kafka(brokers=3, in_process=True, settings={}, profile='test', faults_seed=0, wait_s=10,"
+    " partitions=1, replicas=None, topic_configs={}): what the test wants of kafka_cluster,"
+    " kafka_broker and kafka_topic"
+)
+_OF_TOPICS = ("partitions", "replicas", "topic_configs")
+_NAME_MAX = 200
+_used = pytest.StashKey[list[tuple["Cluster", int]]]()
+"""By test: its clusters, and how many events each had had before."""
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini("kafka_brokers", "brokers of a cluster for tests", default="3")
+    parser.addini(
+        "kafka_processes",
+        "whether each broker is a process of its own, not all in the test's",
+        type="bool",
+        default=False,
+    )
+    parser.addini("kafka_settings", "settings of all brokers, key=value", type="linelist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARK)
+
+
+@pytest.fixture
+def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster for this test alone."""
+    yield from _running(request, _wanted(request))
+
+
+@pytest.fixture
+def kafka_broker(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster of one broker for this test alone."""
+    yield from _running(request, {**_wanted(request), "brokers": 1})
+
+
+@pytest.fixture(scope="session")
+def kafka_session_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster for all tests of this process; under pytest-xdist each worker has its own. Its
+    options are those of the ini file."""
+    from barnabas.testing.cluster import Cluster
+
+    with Cluster(**_defaults(request.config)) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka_topic(request: pytest.FixtureRequest, kafka_session_cluster: Cluster) -> str:
+    """A new topic in the cluster of all tests; its name begins with that of the test."""
+    wanted = _marked(request)
+    _remember(request, kafka_session_cluster)
+    base = re.sub(r"[^A-Za-z0-9._-]+", "-", request.node.name).strip("-.")[:_NAME_MAX]
+    return kafka_session_cluster.create_topic(
+        f"{base}-{next(_numbers)}",
+        partitions=wanted.get("partitions", 1),
+        replicas=wanted.get("replicas"),
+        **wanted.get("topic_configs", {}),
+    )
+
+
+def _running(request: pytest.FixtureRequest, options: dict[str, Any]) -> Iterator[Cluster]:
+    from barnabas.testing.cluster import Cluster
+
+    with Cluster(**options) as cluster:
+        _remember(request, cluster)
+        yield cluster
+
+
+def _remember(request: pytest.FixtureRequest, cluster: Cluster) -> None:
+    """For the report, should the test fail."""
+    request.node.stash.setdefault(_used, []).append((cluster, len(cluster.events())))
+
+
+def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Options of a cluster: the ini file's, then the mark's."""
+    options = _defaults(request.config)
+    marked = {k: v for k, v in _marked(request).items() if k not in _OF_TOPICS}
+    settings = {**options["settings"], **marked.pop("settings", {})}
+    return {**options, **marked, "settings": settings}
+
+
+def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Of all marks, the closest last. UsageError for what no mark knows."""
+    wanted: dict[str, Any] = {}
+    for mark in reversed(list(request.node.iter_markers("kafka"))):
+        unknown = set(mark.kwargs) - {
+            *("brokers", "in_process", "settings", "profile", "faults_seed", "wait_s"),
+            *("directory", "start_timeout_s"),
+            *_OF_TOPICS,
+        }
+        if mark.args or unknown:
+            raise pytest.UsageError(
+                f"@pytest.mark.kafka: {', '.join(map(repr, [*mark.args, *sorted(unknown)]))}"
+                f" means nothing; it is {_MARK.partition(':')[0]}"
+            )
+        settings = {**wanted.get("settings", {}), **mark.kwargs.get("settings", {})}
+        wanted |= {**mark.kwargs, "settings": settings}
+    return wanted
+
+
+def _defaults(config: pytest.Config) -> dict[str, Any]:
+    settings: dict[str, str] = {}
+    for line in config.getini("kafka_settings"):
+        key, _, value = line.partition("=")
+        settings[key.strip()] = value.strip()
+    return {
+        "brokers": int(config.getini("kafka_brokers")),
+        "in_process": not config.getini("kafka_processes"),
+        "settings": settings,
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the clusters of a failed test went through."""
+    report = yield
+    if report.failed:
+        for cluster, before in item.stash.get(_used, []):
+            events = cluster.events()[before if report.when == "call" else 0 :]
+            text = "\n".join(map(str, events))
+            report.sections.append((f"Kafka cluster events ({report.when})", text))
+    return report
