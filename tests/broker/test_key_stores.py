@@ -88,26 +88,29 @@ def test_new_files_are_for_new_connections(caplog: pytest.LogCaptureFixture) -> 
     def serial() -> int:
         return _serial(cast("Any", plan).context, cast("Any", client.tls))
 
+    def said() -> list[str]:
+        return [message for message in caplog.messages if "renewed" in message]
+
     first = serial()
     stores.look()
     assert serial() == first
-    assert caplog.messages == []
+    assert said() == []
 
     files.write("/keys", b"".join(authority.issue("h", ["h"])))
     stores.look()
     second = serial()
     assert second != first
-    assert len(caplog.messages) == 2
+    assert len(said()) == 2
 
     files.write("/keys", b"half a file")
     stores.look()
     assert serial() == second
-    assert "not renewed: ssl.keystore.location: holds 0 private keys" in caplog.messages[-1]
+    assert "not renewed: ssl.keystore.location: holds 0 private keys" in said()[-1]
     del files.found["/keys"]
     stores.look()
     assert serial() == second
     stores.look()
-    assert len(caplog.messages) == 6
+    assert len(said()) == 6
 
     # Another authority: who was trusted before is not any more.
     files.write("/keys", b"".join(other.issue("h", ["h"])))

@@ -41,7 +41,8 @@ CLEANUP = "cleanup.policy"
         ("num.io.threads", "0", False, "num.io.threads: Value must be at least 1"),
         ("listener.name.plaintext.max.connections", "x", True, "Not a number of type INT"),
         ("listener.name.plaintext.flies", "x", False, "broker id must be specified"),
-        ("listener.name.plaintext.ssl.keystore.location", "/k", True, "not supported"),
+        ("listener.name.plaintext.ssl.key.password", "k", True, "passwords are not stored"),
+        ("ssl.keystore.location", "/k", True, "not supported while a broker runs"),
         ("super.users", "User:a", False, "super.users: not supported"),
     ],
 )
@@ -75,7 +76,12 @@ def test_layers() -> None:
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"listeners": "PLAINTEXT://a:3"}, "with a restart only"),
+        ({"listeners": "PLAINTEXT://a:3"}, "the address of PLAINTEXT changes with a restart only"),
+        ({"listeners": "OTHER://a:2"}, "where brokers meet, can be changed with a restart only"),
+        (
+            {"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OTHER:SSL"},
+            "ssl.keystore.location: required",
+        ),
         ({"advertised.listeners": "PLAINTEXT://0.0.0.0:3"}, "a host that clients can reach"),
         ({"advertised.listeners": "OTHER://a:3"}, "'PLAINTEXT', between brokers, is not"),
         ({"advertised.listeners": "PLAINTEXT://a:3,SSL://a:4"}, "is mapped to .SSL."),

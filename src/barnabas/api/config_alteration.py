@@ -211,7 +211,9 @@ async def _alter_broker(
 
     after = await change(before, SETTINGS)
     try:
-        check_change(services.config, after, per_broker=per_broker)
+        merged = check_change(services.config, after, per_broker=per_broker)
+        if per_broker:
+            services.dynamic_config.check(merged)
     except ConfigError as error:
         raise invalid(str(error)) from None
     if not validate_only:

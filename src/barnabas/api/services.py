@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.coordinator.group.coordinator import GroupCoordinator
@@ -55,6 +55,10 @@ class TopicConfigSource(Protocol):
 
 class DynamicConfigSource(Protocol):
     """This broker's dynamic settings as ZooKeeper holds them; ``Services.config`` follows."""
+
+    def check(self, after: Snapshot) -> None:
+        """ConfigError if this broker could not run with what is to be written."""
+        ...
 
     async def read(self) -> None:
         """Take over what was just written, without waiting for the notification."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.dynamic import usable
 from barnabas.config.protection import check_dynamic_protection
 from barnabas.config.settings import broker_setting, no_effect
@@ -29,9 +29,19 @@ KEEP_EVERYTHING = {"log.retention.ms": "-1", "log.retention.bytes": "-1"}
 class DynamicBrokerConfig:
     """Keeps ``config`` as ZooKeeper has it, which tells those who follow it."""
 
-    def __init__(self, config: BrokerConfig, zookeeper: ZooKeeperClient) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        zookeeper: ZooKeeperClient,
+        check: Callable[[Snapshot], None] = lambda _: None,
+        was_read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``check``: what settings cannot tell by themselves, before they are stored. ``was_read``:
+        called after each read, whatever has changed."""
         self._config = config
         self._zookeeper = zookeeper
+        self.check = check
+        self._was_read = was_read
         self._reading = asyncio.Lock()
         self._broker_id = -1
 
@@ -62,13 +72,18 @@ class DynamicBrokerConfig:
             self._apply(
                 _usable(found.get(default, {}), default, per_broker=False),
                 _usable(found.get(own, {}), own, per_broker=True),
+                starting=starting,
             )
+        self._was_read()
 
-    def _apply(self, default: Mapping[str, str], own: Mapping[str, str]) -> None:
+    def _apply(self, default: Mapping[str, str], own: Mapping[str, str], *, starting: bool) -> None:
         config = self._config
         try:
-            merged = config.with_dynamic(default, own)
+            merged = config.with_dynamic(default, own, starting=starting)
         except ConfigError as error:
+            if starting and any(broker_setting(name).restart for name in own):
+                where = f"{paths.CONFIG}/{paths.broker_entity(self._broker_id)}"
+                raise ConfigError(f"{error}, from {where}") from None
             log.error("dynamic settings cannot be applied: %s", error)
             return
         known = set(config.without_effect())

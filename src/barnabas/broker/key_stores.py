@@ -1,8 +1,8 @@
 """Key and trust stores that change while a broker runs: certificates are renewed without a restart.
 
-Their files are looked at every few seconds. New connections use what is in them then; those that
-are open go on with what they began with. A file that cannot be read changes nothing, with a line
-in the log.
+Their files are looked at every few seconds, and whenever settings of brokers are altered; the
+settings may have come to name others. New connections use what is in them then; those that are open
+go on with what they began with. A file that cannot be read changes nothing, with a line in the log.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from barnabas.errors import BadTls
 from barnabas.logs import visible
@@ -24,13 +24,16 @@ log = logging.getLogger("kafka.server")
 
 LOOK_S: Final = 5.0
 
+_State: TypeAlias = "tuple[TlsSettings, tuple[tuple[int, int], ...]]"
+"""Settings, and of each of their files when it was changed and how long it is."""
+
 
 @dataclass(slots=True)
 class _Watched:
     name: str
-    paths: tuple[str, ...]
-    renew: Callable[[], None]
-    seen: tuple[tuple[int, int], ...]
+    settings: Callable[[], TlsSettings | None]
+    renew: Callable[[TlsSettings], None]
+    seen: _State | None
 
 
 class KeyStores:
@@ -40,13 +43,15 @@ class KeyStores:
         self._env = env
         self._watched: list[_Watched] = []
 
-    def watch(self, name: str, settings: TlsSettings, renew: Callable[[], None]) -> None:
-        """Call ``renew``, which may raise BadTls, when a file of these settings has changed.
-        ``name`` is for the log."""
-        stores = (settings.keystore, settings.truststore)
-        paths = tuple(dict.fromkeys(s.location for s in stores if s.location))
-        if paths:
-            self._watched.append(_Watched(name, paths, renew, self._state(paths)))
+    def watch(
+        self,
+        name: str,
+        settings: Callable[[], TlsSettings | None],
+        renew: Callable[[TlsSettings], None],
+    ) -> None:
+        """Call ``renew``, which may raise BadTls, when ``settings`` gives others, or a file that
+        they name has changed; no more once it gives None. ``name`` is for the log."""
+        self._watched.append(_Watched(name, settings, renew, self._state(settings())))
 
     async def run(self) -> None:
         """For ever."""
@@ -56,24 +61,30 @@ class KeyStores:
 
     def look(self) -> None:
         """Renew what has changed since the last look."""
-        for each in self._watched:
-            now = self._state(each.paths)
+        for each in list(self._watched):
+            now = self._state(each.settings())
+            if now is None:
+                self._watched.remove(each)
+                continue
             if now == each.seen:
                 continue
             each.seen = now
             try:
-                each.renew()
+                each.renew(now[0])
             except BadTls as error:
                 log.error("%s: not renewed: %s", each.name, visible(str(error)))
             else:
                 log.info("%s: keys and certificates renewed", each.name)
 
-    def _state(self, paths: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-        """Of each file, when it was changed and how long it is; -1 if it is not there now."""
+    def _state(self, settings: TlsSettings | None) -> _State | None:
+        """-1 for a file that is not there now."""
+        if settings is None:
+            return None
+        stores = (settings.keystore, settings.truststore)
         found = []
-        for path in paths:
+        for path in dict.fromkeys(s.location for s in stores if s.location):
             try:
                 found.append((self._env.files.modified_ms(path), self._env.files.size(path)))
             except OSError:
                 found.append((-1, -1))
-        return tuple(found)
+        return settings, tuple(found)

@@ -31,7 +31,7 @@ from barnabas.security.sasl.oauthbearer import (
 )
 from barnabas.security.sasl.plain import PlainServer
 from barnabas.security.sasl.scram import ScramServer, TokenLogin, no_tokens, secure_text
-from barnabas.security.tls import client_context, server_context
+from barnabas.security.tls import TlsSettings, client_context, server_context
 
 log = logging.getLogger("kafka.server")
 
@@ -89,11 +89,17 @@ def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) 
         )
     plan = TlsPlan(context=context, mapping=security.mapping)
 
-    def renew() -> None:
+    def renew(settings: TlsSettings) -> None:
         plan.context = server_context(settings, env.files.read)
 
-    stores.watch(f"listener {listener}", settings, renew)
+    stores.watch(f"listener {listener}", lambda: _tls_of(config, listener), renew)
     return plan
+
+
+def _tls_of(config: BrokerConfig, listener: str) -> TlsSettings | None:
+    """As its settings are now; None once the listener is gone."""
+    security = config.security.get(listener)
+    return None if security is None else security.tls
 
 
 def _mechanism(
@@ -186,14 +192,14 @@ def client_security(
     if settings is None:
         return found
 
-    def renew() -> None:
+    def renew(settings: TlsSettings) -> None:
         found.tls = client_context(settings, env.files.read)
 
     try:
-        renew()
+        renew(settings)
     except BadTls as error:
         raise ConfigError(f"listener.name.{listener.lower()}.{error}") from None
-    stores.watch(f"connections to listeners {listener}", settings, renew)
+    stores.watch(f"connections to listeners {listener}", lambda: _tls_of(config, listener), renew)
     return found
 
 

@@ -108,7 +108,9 @@ class NetworkServer:
         """Of all listeners with TLS."""
         self.wall_ms = self._env.clock.wall_ms
         self.note = self._env.observer.note
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: dict[str, asyncio.AbstractServer] = {}
+        self._removed: set[str] = set()
+        """Listeners that are gone: who was still in the midst of a handshake is let down."""
         self._connections: dict[ClientConnection, None] = {}
         self._to_flush: dict[ClientConnection, None] = {}
         self._debtors: dict[ClientConnection, None] = {}
@@ -132,9 +134,18 @@ class NetworkServer:
             port,
             backlog=self._settings.backlog,
         )
-        self._servers.append(server)
+        self._servers[plan.name] = server
+        self._removed.discard(plan.name)
         sockets = server.sockets
         return int(sockets[0].getsockname()[1]) if sockets else port
+
+    def remove(self, listener: str) -> None:
+        """Stop to accept on a listener, and close all its connections."""
+        self._servers.pop(listener).close()
+        self._removed.add(listener)
+        for connection in (*self.acceptors.held, *self._connections):
+            if connection.listener == listener:
+                self._let_down(connection)
 
     def _acceptor(self, plan: ListenerPlan) -> Callable[[], asyncio.BaseProtocol]:
         """Makes what a connection of the listener is given to."""
@@ -162,6 +173,9 @@ class NetworkServer:
     # Connections
 
     def opened(self, connection: ClientConnection) -> None:
+        if connection.listener in self._removed:
+            connection.abort()
+            return
         self.acceptors.arrived(connection)
 
     def _accepted(self, connection: ClientConnection) -> None:
@@ -380,14 +394,17 @@ class NetworkServer:
                 connection.close()
 
     def stop_accepting(self) -> None:
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
 
     def close(self) -> None:
         """Stop accepting and close every connection; who owes is not waited for."""
         self.stop_accepting()
         for connection in (*self.acceptors.held, *self._connections):
-            if connection.debt:
-                connection.abort()
-            else:
-                connection.close()
+            self._let_down(connection)
+
+    def _let_down(self, connection: ClientConnection) -> None:
+        if connection.debt:
+            connection.abort()
+        else:
+            connection.close()

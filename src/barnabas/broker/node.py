@@ -19,10 +19,11 @@ from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
 from barnabas.broker.key_stores import KeyStores
+from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
-from barnabas.broker.protection import authorizer, client_security, listener_plan
+from barnabas.broker.protection import authorizer, client_security
 from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.room_settings import (
     client_quotas,
@@ -183,8 +184,10 @@ class Node:
         self._copies = replication_quotas(config)
         self._logs.moves.quota = self._copies.moves
         self._broker_id = -1
-        self._dynamic = DynamicBrokerConfig(config, self._zookeeper)
         self._users = ScramCredentials(self._zookeeper)
+        self._dynamic = DynamicBrokerConfig(
+            config, self._zookeeper, lambda after: self._listeners.check(after), self._stores.look
+        )
         self._quotas = client_quotas(config)
         self._quota_configs = QuotaConfigs(self._zookeeper, self._quotas)
         self._changes = ConfigChanges(
@@ -207,8 +210,11 @@ class Node:
 
             self._tokens = DelegationTokens(env, self._zookeeper, tokens, self._is_controller)
         self._network: NetworkServer | None = None
-        self._ports: dict[str, int] = {}
-        """By listener: the ports in use."""
+        self._listeners = BrokerListeners(
+            *(env, config, self._users, self._stores),
+            tokens=None if self._tokens is None else self._tokens.login,
+            run=self._run,
+        )
         self._controller: Controller | None = None
         self._replicas: ReplicaManager | None = None
         self._channel: ControllerChannel | None = None
@@ -369,28 +375,8 @@ class Node:
         self._quota_configs.follow_addresses(self._network.counts.set_address_rate)
         for name in connection_limits(config).names():
             log.warning("max.connections.per.ip.overrides: %a is not an address: no effect", name)
-        ports: dict[str, int] = {}
-        for endpoint in config.listeners:
-            try:
-                plan = listener_plan(
-                    *(self._env, config, endpoint.listener, self._users, self._stores),
-                    tokens=None if self._tokens is None else self._tokens.login,
-                    run=self._run,
-                )
-                ports[endpoint.listener] = await self._network.listen(
-                    plan, endpoint.host, endpoint.port
-                )
-            except OSError as error:
-                reason = error.strerror or error
-                raise ConfigError(
-                    f"listeners: cannot listen on {endpoint.host}:{endpoint.port}: {reason}"
-                ) from None
-        self._ports = ports
-        return self._advertised()
-
-    def _advertised(self) -> tuple[Endpoint, ...]:
-        ports = self._ports
-        return tuple(e._replace(port=e.port or ports[e.listener]) for e in self._config.advertised)
+        await self._listeners.open(self._network)
+        return self._listeners.advertised()
 
     def _run_in_background(self, services: Services) -> None:
         assert self._network is not None
@@ -493,7 +479,12 @@ class Node:
         follow(self._connection_settings_changed)
         follow(self._verification_changed, "transaction.partition.verification.enable")
         follow(self._unclean_election_changed, "unclean.leader.election.enable")
-        follow(self._address_changed, "advertised.listeners")
+        follow(
+            self._listeners_changed,
+            "listeners",
+            "advertised.listeners",
+            "listener.security.protocol.map",
+        )
 
     def _log_settings_changed(self) -> None:
         config = self._config
@@ -520,10 +511,13 @@ class Node:
         if self._controller is not None:
             self._controller.change_settings(controller_settings(self._config))
 
-    def _address_changed(self) -> None:
+    def _listeners_changed(self) -> None:
         if self._membership.registered is not None:
-            self._membership.move(self._advertised())
-            self._spawn(self._membership.update())
+            self._spawn(self._listeners.follow(self._announce))
+
+    def _announce(self) -> None:
+        self._membership.move(self._listeners.advertised())
+        self._spawn(self._membership.update())
 
     # Connections to others
 
@@ -549,8 +543,10 @@ class Node:
 
         return connect
 
-    def _run(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._background.append(self._tasks.create_task(coroutine, name=name))
+    def _run(self, name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(coroutine, name=name)
+        self._background.append(task)
+        return task
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         try:

@@ -14,7 +14,7 @@ from barnabas.seams import Env
 from barnabas.security.jaas import JaasEntry
 from barnabas.security.sasl.digest_md5 import DigestMd5Client
 from barnabas.security.sasl.mechanism import ClientLogin
-from barnabas.security.tls import client_context
+from barnabas.security.tls import TlsSettings, client_context
 from barnabas.zk.acls import secure_acls
 from barnabas.zookeeper.client.security import ZooKeeperSecurity
 
@@ -27,10 +27,10 @@ def zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> Zoo
     settings = zookeeper_tls(config.value)
     if settings is not None:
 
-        def renew() -> None:
+        def renew(settings: TlsSettings) -> None:
             found.tls = client_context(settings, env.files.read)
 
-        stores.watch("connections to ZooKeeper", settings, renew)
+        stores.watch("connections to ZooKeeper", lambda: settings, renew)
     return found
 
 

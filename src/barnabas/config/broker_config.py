@@ -14,6 +14,7 @@ from barnabas.config.authorization import (
 )
 from barnabas.config.checks import Value
 from barnabas.config.java import parse_csv
+from barnabas.config.listener_changes import check_listeners
 from barnabas.config.listener_settings import ListenerSecurity, are_plain, plain
 from barnabas.config.listeners import Listeners, read_listeners
 from barnabas.config.log_dirs import check_log_dirs
@@ -217,15 +218,15 @@ class BrokerConfig:
 
     # While it runs
 
-    def with_dynamic(self, default: Mapping[str, str], own: Mapping[str, str]) -> Snapshot:
+    def with_dynamic(
+        self, default: Mapping[str, str], own: Mapping[str, str], *, starting: bool = False
+    ) -> Snapshot:
         """What this broker would run with under other dynamic settings, each of which has been
-        checked. Raises ConfigError if it cannot, as long as it runs."""
+        checked. Raises ConfigError if it cannot, as long as it runs; ``starting``: it listens
+        nowhere yet."""
         merged = Snapshot(self.given, default, own)
-        if (merged.listeners.bound, merged.listeners.inter_broker) != (
-            self.listeners,
-            self.inter_broker_listener,
-        ):
-            raise ConfigError("listeners: a change takes effect with a restart only")
+        if not starting:
+            check_listeners(*(self._now.listeners, merged.listeners, self._now.texts, merged.texts))
         return merged
 
     def follow(self, apply: Callable[[], None], *names: str) -> None:

@@ -55,9 +55,9 @@ def _is_of_one_broker(name: str) -> bool:
     return name in SETTINGS and SETTINGS[name].per_broker
 
 
-def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: bool) -> None:
-    """ConfigError unless a broker that runs with ``config`` may be given these settings of its
-    own, or these of all brokers, in place of those there are."""
+def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: bool) -> Snapshot:
+    """What a broker has that runs with ``config`` and is given these settings of its own, or these
+    of all brokers, in place of those there are. ConfigError unless that may be."""
     check_dynamic(after, per_broker=per_broker)
     layers = (config.dynamic_default, after) if per_broker else (after, config.dynamic)
     try:
@@ -70,6 +70,7 @@ def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: 
         if value <= 0 and value != config.integer(name):
             raise _invalid(f"Invalid {name} {value}")
     _check_local_retention(merged)
+    return merged
 
 
 def _invalid(why: str) -> ConfigError:

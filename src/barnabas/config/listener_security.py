@@ -14,6 +14,7 @@ from typing import cast
 from barnabas.config import oauth
 from barnabas.config.checks import Value
 from barnabas.config.listener_settings import (
+    LISTENER,
     SASL_PROTOCOLS,
     TLS_PROTOCOLS,
     ListenerSecurity,
@@ -32,7 +33,6 @@ from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER
 from barnabas.security.tls import TlsSettings, check_server
 from barnabas.types import Endpoint
 
-_LISTENER = "listener.name."
 _JAAS = "sasl.jaas.config"
 _OF_MECHANISM = (_JAAS, "connections.max.reauth.ms", *oauth.HANDLERS)
 
@@ -43,7 +43,7 @@ class ListenerValues:
     def __init__(
         self, listener: str, values: Mapping[str, Value], texts: Mapping[str, str]
     ) -> None:
-        self.prefix = f"{_LISTENER}{listener.lower()}."
+        self.prefix = f"{LISTENER}{listener.lower()}."
         self._values = values
         self._texts = texts
 
@@ -219,7 +219,7 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
     if setting.is_default(setting.parse(text)):
         return
     kinds = SASL_PROTOCOLS if is_sasl else TLS_PROTOCOLS
-    prefix, _, _ = name.removeprefix(_LISTENER).partition(".")
+    prefix, _, _ = name.removeprefix(LISTENER).partition(".")
     meant = [
         security
         for listener, security in listeners.items()
@@ -253,7 +253,7 @@ def _check_oauth(texts: Mapping[str, str], listeners: Mapping[str, ListenerSecur
 
 
 def _check_prefix(name: str, base: str, listeners: Mapping[str, ListenerSecurity]) -> None:
-    listener, _, rest = name.removeprefix(_LISTENER).partition(".")
+    listener, _, rest = name.removeprefix(LISTENER).partition(".")
     if listener not in {each.lower() for each in listeners}:
         raise ConfigError(
             f"{visible(name)}: no listener {visible(listener)!a} (in lower case, as it stands in"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from barnabas.security.tls import TlsSettings
 
 PLAINTEXT = "PLAINTEXT"
+LISTENER = "listener.name."
 SASL_PROTOCOLS = ("SASL_PLAINTEXT", "SASL_SSL")
 TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 

@@ -87,7 +87,14 @@ def check_dynamic_protection(name: str, text: str) -> None:
     """The same for a setting that ZooKeeper holds: what is obeyed at a start only is not read from
     there."""
     check_protection(name, text)
-    if broker_setting(name).restart:
+    setting = broker_setting(name)
+    if of_listener(name) is not None and setting.restart:
+        if setting.type is ConfigType.PASSWORD:
+            raise ConfigError(
+                f"{visible(name)}: passwords are not stored in ZooKeeper; give it at the start"
+            )
+        return  # whether that listener may be changed is asked when all settings are known
+    if setting.restart:
         raise ConfigError(
             f"{visible(name)}: not supported while a broker runs; give it at the start"
         )

@@ -148,8 +148,8 @@ ssl.engine.factory.class  CLASS  -  LOW  per-broker  refused
     Class that makes TLS engines.
 ssl.principal.mapping.rules  STRING  DEFAULT  LOW  restart
     How certificates' names become short names.
-ssl.allow.dn.changes  BOOLEAN  false  LOW  refused
+ssl.allow.dn.changes  BOOLEAN  false  LOW  restart
     Let a new key store name another distinguished name.
-ssl.allow.san.changes  BOOLEAN  false  LOW  refused
+ssl.allow.san.changes  BOOLEAN  false  LOW  restart
     Let a new key store name other alternative names.
 """

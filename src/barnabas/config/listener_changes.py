@@ -1,0 +1,64 @@
+"""DynamicListenerConfig, rules: what of a broker's listeners may change while it runs. Pure.
+
+Listeners come and go; one that stays keeps its address, its protocol and its settings but for its
+key store and trust store. Brokers and controllers go on meeting where they met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from barnabas.config.listener_settings import LISTENER
+from barnabas.config.listeners import Listeners
+from barnabas.config.settings import broker_setting
+from barnabas.errors import ConfigError
+
+RELOADED: Final = (
+    "ssl.keystore.type",
+    "ssl.keystore.location",
+    "ssl.truststore.type",
+    "ssl.truststore.location",
+)
+"""Of a listener that stays: read again, for connections to come."""
+
+
+def check_listeners(
+    before: Listeners,
+    after: Listeners,
+    texts_before: Mapping[str, str],
+    texts_after: Mapping[str, str],
+) -> None:
+    """ConfigError unless a broker that runs can go on with these."""
+    if (before.inter_broker, before.control_plane) != (after.inter_broker, after.control_plane):
+        raise ConfigError(
+            f"listeners: {before.inter_broker} and {before.control_plane}, where brokers meet, can"
+            " be changed with a restart only"
+        )
+    there = {e.listener: e for e in before.bound}
+    for endpoint in after.bound:
+        known = there.get(endpoint.listener)
+        if known is None:
+            continue
+        name = endpoint.listener
+        if known.security_protocol != endpoint.security_protocol:
+            raise ConfigError(
+                f"Security protocol cannot be updated for existing listener ListenerName({name})"
+            )
+        if known != endpoint:
+            raise ConfigError(f"listeners: the address of {name} changes with a restart only")
+        if dict(_fixed(name, texts_before)) != dict(_fixed(name, texts_after)):
+            raise ConfigError(
+                "Configs cannot be updated dynamically for existing listener"
+                f" ListenerName({name}), restart broker or create a new listener for update"
+            )
+
+
+def _fixed(listener: str, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    prefix = f"{LISTENER}{listener.lower()}."
+    for name, text in texts.items():
+        if not name.startswith(prefix) or name.removeprefix(prefix) in RELOADED:
+            continue
+        setting = broker_setting(name)
+        if setting.restart or not setting.dynamic:
+            yield name, text
