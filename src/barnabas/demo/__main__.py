@@ -12,15 +12,18 @@ import asyncio
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
 from barnabas.broker.main import system_env
 from barnabas.client.admin import create_topic, wait_for_leaders
-from barnabas.client.cluster import ClusterClient
+from barnabas.client.cluster import Bootstrap, ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
 from barnabas.cluster.control import ask
 from barnabas.cluster.profiles import DEV
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.demo.access import UP, Access, secure_access
 from barnabas.demo.dataset import flights
 from barnabas.demo.progress import Progress
 from barnabas.demo.stream import Stream
@@ -119,15 +122,20 @@ class Demo:
             print(f"  {entry.at - zero:06.3f} {entry.text}", flush=True)
 
 
-async def run(arguments: argparse.Namespace, port: int, zookeeper: str) -> int:
+async def run(
+    arguments: argparse.Namespace, port: int, zookeeper: str, directory: str | None
+) -> int:
     """The job; the exit code."""
     started = time.monotonic()
     bootstrap = ",".join(f"127.0.0.1:{port + i}" for i in range(BROKERS))
-    controller = await _create_topic(bootstrap)
+    access = Access(bootstrap=Bootstrap(servers=bootstrap))
+    if directory is not None:
+        access = await secure_access(bootstrap, directory, TOPIC)
+    controller = await _create_topic(access.bootstrap)
     records = list(flights())[: arguments.records]
-    timeline = Timeline(system_env(), zookeeper, TOPIC, PARTITIONS)
+    timeline = Timeline(system_env(), zookeeper, TOPIC, PARTITIONS, access.zookeeper)
     await timeline.connect()
-    stream = Stream(bootstrap, TOPIC, iter(records), arguments.rate)
+    stream = Stream(bootstrap, TOPIC, iter(records), arguments.rate, access.writer)
     demo = Demo(
         port=port,
         bootstrap=bootstrap,
@@ -150,7 +158,7 @@ async def run(arguments: argparse.Namespace, port: int, zookeeper: str) -> int:
     await timeline.close()
     print("\nreading back with kafka-python", flush=True)
     read = await asyncio.get_running_loop().run_in_executor(
-        None, read_back, bootstrap, TOPIC, PARTITIONS
+        None, read_back, bootstrap, TOPIC, PARTITIONS, access.reader
     )
     verdict = compare(stream.acknowledged, read)
     for partition, (sent, found) in verdict.digests.items():
@@ -199,7 +207,7 @@ def _bound() -> str:
     )
 
 
-async def _create_topic(bootstrap: str) -> int:
+async def _create_topic(bootstrap: Bootstrap) -> int:
     """Create the topic so that the controller does not lead partition 0; the controller's id."""
     async with ClusterClient(bootstrap, "barnabas-demo") as client:
         controller = (await client.metadata()).controller_id
@@ -239,6 +247,9 @@ def main() -> int:
     parser.add_argument(
         "--rate", type=int, help=f"records a second; {RATE}, or {PATIENT_RATE} with --zookeeper"
     )
+    parser.add_argument(
+        "--secure", action="store_true", help="TLS, SCRAM users and ACLs for each of them"
+    )
     parser.add_argument("--zookeeper", help="use this ZooKeeper instead of the embedded one")
     arguments = parser.parse_args()
     arguments.rate = arguments.rate or (PATIENT_RATE if arguments.zookeeper else RATE)
@@ -249,16 +260,30 @@ def main() -> int:
         command += ["--zookeeper", arguments.zookeeper]
     else:
         command += ["--zookeeper-port", str(port + BROKERS)]
+    if not arguments.secure:
+        return _demonstrate(arguments, command, port, zookeeper, None)
+    with tempfile.TemporaryDirectory(prefix="barnabas-demo-") as directory:
+        command += [*UP, "--data", directory]
+        return _demonstrate(arguments, command, port, zookeeper, directory)
+
+
+def _demonstrate(
+    arguments: argparse.Namespace,
+    command: list[str],
+    port: int,
+    zookeeper: str,
+    directory: str | None,
+) -> int:
     print(f"$ barnabas {' '.join(command[3:])}", flush=True)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as cluster:
         try:
             assert cluster.stdout is not None
-            line = cluster.stdout.readline()
-            print(line, end="", flush=True)
-            if not line.startswith("ready"):
+            ready = next((line for line in cluster.stdout if line.startswith("ready")), "")
+            print(ready, end="", flush=True)
+            if not ready:
                 return 1
-            return asyncio.run(run(arguments, port, zookeeper))
-        except ConfigError as error:
+            return asyncio.run(run(arguments, port, zookeeper, directory))
+        except (ConfigError, ClientError, Unreachable) as error:
             print(f"barnabas.demo: {error}", file=sys.stderr)
             return 1
         finally:

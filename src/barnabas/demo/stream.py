@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import KafkaError as ConfluentError
 from confluent_kafka import Message, Producer
@@ -38,10 +39,15 @@ class Stream(threading.Thread):
     """Produces at a steady rate on a thread of its own until the data set ends."""
 
     def __init__(
-        self, bootstrap: str, topic: str, records: Iterator[tuple[bytes, bytes]], per_second: int
+        self,
+        bootstrap: str,
+        topic: str,
+        records: Iterator[tuple[bytes, bytes]],
+        per_second: int,
+        security: Mapping[str, Any],
     ) -> None:
         super().__init__(name="stream", daemon=True)
-        self._producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_SETTINGS})
+        self._producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_SETTINGS, **security})
         self._topic = topic
         self._records = records
         self._per_second = per_second

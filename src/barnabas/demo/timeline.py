@@ -13,6 +13,7 @@ from barnabas.zk import paths
 from barnabas.zk.znodes import decode_controller, decode_partition_state
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import ConnectionLoss, NoNode, ZooKeeperError
 
 
@@ -28,8 +29,17 @@ class Entry:
 class Timeline:
     """Watches broker registrations, the controller and every partition of one topic."""
 
-    def __init__(self, env: Env, zookeeper: str, topic: str, partitions: int) -> None:
-        self._client = ZooKeeperClient(env, zookeeper, 30_000, on_event=self._on_event)
+    def __init__(
+        self,
+        env: Env,
+        zookeeper: str,
+        topic: str,
+        partitions: int,
+        security: ZooKeeperSecurity = OPEN,
+    ) -> None:
+        self._client = ZooKeeperClient(
+            env, zookeeper, 30_000, on_event=self._on_event, security=security
+        )
         self._topic = topic
         self._partitions = partitions
         self._fired = asyncio.Event()

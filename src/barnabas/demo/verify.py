@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from barnabas.demo.stream import Acknowledged
 
@@ -56,7 +57,9 @@ def _digest(values: Sequence[bytes]) -> str:
     return digest.hexdigest()
 
 
-def read_back(bootstrap: str, topic: str, partitions: int) -> dict[int, list[tuple[int, bytes]]]:
+def read_back(
+    bootstrap: str, topic: str, partitions: int, security: Mapping[str, Any]
+) -> dict[int, list[tuple[int, bytes]]]:
     """Everything in the topic, through kafka-python with partitions assigned by hand."""
     from kafka import KafkaConsumer, TopicPartition
 
@@ -67,6 +70,7 @@ def read_back(bootstrap: str, topic: str, partitions: int) -> dict[int, list[tup
         fetch_max_wait_ms=100,
         max_poll_records=10_000,
         max_partition_fetch_bytes=4 * 1024 * 1024,
+        **security,
     )
     try:
         assigned = [TopicPartition(topic, p) for p in range(partitions)]
