@@ -294,37 +294,37 @@ def nothing(port: int, connections: int, stop: Event) -> None:
     stop.wait()
 
 
-ATTACKS: dict[str, Callable[[int, int, Event], None]] = {
-    "nothing": nothing,
-    "metadata, closed at once": send_and_close(metadata(None) * 3000),
-    "metadata, read": again_and_again(metadata(None) * 50),
-    "metadata, unread": deaf(metadata(None) * 3000),
-    "1,000,000 names": again_and_again(metadata([f"n{i}" for i in range(1_000_000)])),
-    "1,000,000 times one name": again_and_again(metadata(["n"] * 1_000_000)),
-    "90,000 names": again_and_again(metadata([f"n{i}" for i in range(90_000)])),
-    "describe one broker 2,000 times": deaf(describe([(4, "1")] * 2000) * 6),
-    "describe 2,000 topics": again_and_again(describe([(2, f"n{i}") for i in range(2000)])),
-    "create 10,000 topics": again_and_again(create(10_000)),
-    "60 fetches on one, unread": deaf(fetch() * 60, of=1),
-    "a fetch on each, unread": deaf(fetch()),
-    "waiting fetches": deaf(fetch(max_wait=5000, min_bytes=2**31 - 1) * 200),
-    "fetch of 20,000 partitions": again_and_again(fetch(partitions=20_000)),
-    "20,000 partitions, waiting": deaf(
+ATTACKS: dict[str, Callable[[], Callable[[int, int, Event], None]]] = {
+    "nothing": lambda: nothing,
+    "metadata, closed at once": lambda: send_and_close(metadata(None) * 3000),
+    "metadata, read": lambda: again_and_again(metadata(None) * 50),
+    "metadata, unread": lambda: deaf(metadata(None) * 3000),
+    "1,000,000 names": lambda: again_and_again(metadata([f"n{i}" for i in range(1_000_000)])),
+    "1,000,000 times one name": lambda: again_and_again(metadata(["n"] * 1_000_000)),
+    "90,000 names": lambda: again_and_again(metadata([f"n{i}" for i in range(90_000)])),
+    "describe one broker 2,000 times": lambda: deaf(describe([(4, "1")] * 2000) * 6),
+    "describe 2,000 topics": lambda: again_and_again(describe([(2, f"n{i}") for i in range(2000)])),
+    "create 10,000 topics": lambda: again_and_again(create(10_000)),
+    "60 fetches on one, unread": lambda: deaf(fetch() * 60, of=1),
+    "a fetch on each, unread": lambda: deaf(fetch()),
+    "waiting fetches": lambda: deaf(fetch(max_wait=5000, min_bytes=2**31 - 1) * 200),
+    "fetch of 20,000 partitions": lambda: again_and_again(fetch(partitions=20_000)),
+    "20,000 partitions, waiting": lambda: deaf(
         fetch(partitions=20_000, max_wait=2000, min_bytes=2**31 - 1) * 20
     ),
-    "produce to 20,000 partitions": again_and_again(produce(20_000)),
-    "fetch of 50,000 partitions": again_and_again(fetch(partitions=50_000)),
-    "produce to 50,000 partitions": again_and_again(produce(50_000)),
-    "list offsets of 90,000": again_and_again(list_offsets(90_000)),
-    "offset fetch of 90,000": again_and_again(offset_fetch(90_000)),
-    "offset commit of 90,000": again_and_again(offset_commit(90_000)),
-    "epochs of 90,000": again_and_again(epochs(90_000)),
-    "small requests": again_and_again(metadata([]) * 3000),
-    "100 MB claimed, a byte sent": deaf(_claim(100 * _MEGABYTE, 1)),
-    "100 MB claimed, 2 MB sent": deaf(_claim(100 * _MEGABYTE, 2 * _MEGABYTE)),
-    "large produce": again_and_again(produce(1, 900_000)),
-    "connections": storm,
-    "noise": noise,
+    "produce to 20,000 partitions": lambda: again_and_again(produce(20_000)),
+    "fetch of 50,000 partitions": lambda: again_and_again(fetch(partitions=50_000)),
+    "produce to 50,000 partitions": lambda: again_and_again(produce(50_000)),
+    "list offsets of 90,000": lambda: again_and_again(list_offsets(90_000)),
+    "offset fetch of 90,000": lambda: again_and_again(offset_fetch(90_000)),
+    "offset commit of 90,000": lambda: again_and_again(offset_commit(90_000)),
+    "epochs of 90,000": lambda: again_and_again(epochs(90_000)),
+    "small requests": lambda: again_and_again(metadata([]) * 3000),
+    "100 MB claimed, a byte sent": lambda: deaf(_claim(100 * _MEGABYTE, 1)),
+    "100 MB claimed, 2 MB sent": lambda: deaf(_claim(100 * _MEGABYTE, 2 * _MEGABYTE)),
+    "large produce": lambda: again_and_again(produce(1, 900_000)),
+    "connections": lambda: storm,
+    "noise": lambda: noise,
 }
 
 
@@ -435,8 +435,9 @@ def measure(name: str, cluster: Cluster, connections: int) -> str:
             file.write("5")
     stop_probe, stop = multiprocessing.Event(), multiprocessing.Event()
     longest = multiprocessing.Value("d", 0.0)
+    attack = ATTACKS[name]()
     asking = multiprocessing.Process(target=probe, args=(port, stop_probe, longest))
-    attacker = multiprocessing.Process(target=ATTACKS[name], args=(port, connections, stop))
+    attacker = multiprocessing.Process(target=attack, args=(port, connections, stop))
     asking.start()
     time.sleep(0.3)
     attacker.start()
