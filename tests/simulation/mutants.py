@@ -337,6 +337,12 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={"kinds": ("greedy",)},
     ),
     Mutant(
+        name="decoded-without-bound",
+        about="long requests are decoded however much memory requests have taken already",
+        kinds=("greedy",),
+        fixed={"kinds": ("greedy",)},
+    ),
+    Mutant(
         name="memory-not-given-back",
         about="what a connection owed when it ended stays counted",
         kinds=("greedy",),

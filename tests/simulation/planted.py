@@ -390,6 +390,10 @@ def _answers_unbounded(patches: Patches) -> None:
     patches.set(NetworkServer, "_relieve", lambda self: None)
 
 
+def _decoded_without_bound(patches: Patches) -> None:
+    patches.set(NetworkServer, "must_not_begin", lambda self, connection: False)
+
+
 def _memory_not_given_back(patches: Patches) -> None:
     """Of answers that were not taken when their connection ended."""
 
@@ -445,5 +449,6 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "quota-change-unheard": _quota_change_unheard,
     "turn-without-end": _turn_without_end,
     "answers-unbounded": _answers_unbounded,
+    "decoded-without-bound": _decoded_without_bound,
     "memory-not-given-back": _memory_not_given_back,
 }
