@@ -8,6 +8,7 @@ changed is replicated.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from barnabas.api.access import allowed, is_allowed
@@ -16,6 +17,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
+from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.coordinator.group.consumer.requests import HeartbeatRequest, HeartbeatResult
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
@@ -28,6 +30,7 @@ from barnabas.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse,
 )
+from barnabas.security.principal import KafkaPrincipal
 from barnabas.types import ZERO_UUID
 
 OWN_IDS_FROM = 1
@@ -58,6 +61,8 @@ def handle(services: Services, request: Request) -> Answer:
             regex=decoded.subscribed_topic_regex,
             assignor=decoded.server_assignor,
             owned=_owned(decoded.topic_partitions),
+            describable=_describable(services, request),
+            rights=0 if services.authorizer is None else services.authorizer.generation,
             brings_own_id=request.api_version >= OWN_IDS_FROM,
         )
     )
@@ -80,6 +85,26 @@ def _refusal(
     if any(name not in described for name in decoded.subscribed_topic_names or ()):
         return HeartbeatResult(error=ErrorCode.TOPIC_AUTHORIZATION_FAILED)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Describable:
+    """The topics that somebody may describe, also later: what an expression finds is looked for
+    again when topics or ACLs change. No event for the audit log, as it only shortens a list."""
+
+    authorizer: AclAuthorizer
+    principal: KafkaPrincipal
+    host: str
+
+    def __contains__(self, name: object) -> bool:
+        asked = (self.principal, self.host, AclOperation.DESCRIBE, ResourceType.TOPIC, str(name))
+        return self.authorizer.decide(asked).allowed
+
+
+def _describable(services: Services, request: Request) -> _Describable | None:
+    if services.authorizer is None:
+        return None
+    return _Describable(services.authorizer, request.principal, request.client_host)
 
 
 def _owned(topics: Any) -> Assignment | None:

@@ -184,6 +184,37 @@ def test_a_subscription_by_expression() -> None:
     assert list(stage.owned["a"]) == [topic_id("red.a")]
 
 
+def test_an_expression_finds_what_its_member_may_see() -> None:
+    stage = Stage({"red.a": 1, "red.b": 1})
+    may: dict[str, set[str]] = {"a": {"red.a"}, "b": set()}
+    rights = 1
+
+    def fields(name: str) -> dict[str, Any]:
+        return {"regex": "red.*", "describable": may[name], "rights": rights}
+
+    def settle() -> None:
+        for _ in range(6):
+            for name in may:
+                stage.beat(name, **fields(name), owned=stage.owned[name])
+
+    for name in may:
+        stage.join(name, topics=(), **fields(name))
+    settle()
+    assert [list(stage.owned[name]) for name in may] == [[topic_id("red.a")], []]
+    may["b"].add("red.b")
+    rights = 2
+    settle()
+    assert [list(stage.owned[name]) for name in may] == [[topic_id("red.a")], [topic_id("red.b")]]
+    may["a"].clear()
+    rights = 3
+    settle()
+    assert [list(stage.owned[name]) for name in may] == [[], [topic_id("red.b")]]
+    before = stage.group.epoch
+    rights = 4  # ACLs of something else
+    settle()
+    assert stage.group.epoch == before
+
+
 def test_the_assignor_that_most_ask_for() -> None:
     stage = Stage({"t": 2, "u": 2})
     stage.join("a", "t", "u", assignor="range")

@@ -7,7 +7,7 @@ so that a decision is undone as a whole if its records cannot be appended.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from barnabas.coordinator.group.consumer.states import ConsumerGroupState
@@ -72,6 +72,15 @@ class ConsumerGroup:
         self.is_dead = False
         self.topics_seen = -1
         """The version of the cluster's topics with which ``topics`` was last compared."""
+        self.describable: dict[str, Container[str]] = {}
+        """Topics that members may see, as of their last heartbeats. Who has sent none to this
+        coordinator keeps what he has."""
+        self.has_rights = False
+        """Whether an authorizer says what members may see."""
+        self.rights_seen = 0
+        """Of which state of the ACLs ``visible`` is."""
+        self.visible: Mapping[str, Sequence[str]] | None = None
+        """What expressions of members last found; None: not looked yet."""
         self.sessions: dict[str, int] = {}
         """When sessions end, in ms of the loop."""
         self.revocations: dict[str, tuple[int, int]] = {}
@@ -160,6 +169,7 @@ class ConsumerGroup:
 
     def forget_deadlines(self, member_id: str) -> None:
         """Forget a member."""
+        self.describable.pop(member_id, None)
         self.sessions.pop(member_id, None)
         self.revocations.pop(member_id, None)
 

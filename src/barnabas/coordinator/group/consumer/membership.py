@@ -8,7 +8,7 @@ towards its target. Every change is put into the group as a record's value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from barnabas.coordinator.group.clock import Now
@@ -62,7 +62,10 @@ class ConsumerMembership:
             check_epoch(group, request.member_id, request.epoch, request.owned)
         before = group.now_of(request.member_id)
         changed = self._update(group, request)
-        self._raise_epoch(group, changed)
+        group.has_rights = request.describable is not None
+        if request.describable is not None:
+            group.describable[request.member_id] = request.describable
+        self._raise_epoch(group, changed, request.rights)
         self._assign(group)
         after = self._reconcile(group, request, now)
         group.sessions[request.member_id] = now.ms + self._settings.session_timeout_ms
@@ -137,11 +140,15 @@ class ConsumerMembership:
 
     # Epoch and target
 
-    def _raise_epoch(self, group: ConsumerGroup, changed: bool) -> None:
-        """Raise the group epoch if subscriptions or topics have changed."""
-        if not changed and group.topics_seen == self._topics.version:
+    def _raise_epoch(self, group: ConsumerGroup, changed: bool, rights: int) -> None:
+        """Raise the group epoch if subscriptions, topics, or what members may see have changed."""
+        seen = (self._topics.version, rights)
+        if not changed and (group.topics_seen, group.rights_seen) == seen:
             return
+        group.rights_seen = rights
+        before = group.visible
         changed = self._refresh_topics(group) or changed
+        changed = changed or before not in (None, group.visible)
         if changed:
             group.put(EpochKey(group.id), group.epoch + 1)
 
@@ -158,12 +165,27 @@ class ConsumerMembership:
 
     def _subscription(self, group: ConsumerGroup) -> Mapping[str, TopicFacts]:
         names: dict[str, None] = {}
-        for member in group.members.values():
+        visible = {}
+        for member_id, member in group.members.items():
             names.update(dict.fromkeys(member.topics))
             if member.regex:
-                names.update(dict.fromkeys(self._topics.matching(member.regex)))
+                visible[member_id] = self._found(group, member_id, member.regex)
+                names.update(dict.fromkeys(visible[member_id]))
+        group.visible = visible
         found = {name: self._topics.get(name) for name in sorted(names)}
         return {name: topic for name, topic in found.items() if topic is not None}
+
+    def _found(self, group: ConsumerGroup, member_id: str, regex: str) -> Sequence[str]:
+        """What a member's expression finds among the topics that it may see."""
+        names = self._topics.matching(regex)
+        if not group.has_rights:
+            return names
+        describable = group.describable.get(member_id)
+        if describable is not None:
+            return [name for name in names if name in describable]
+        held = group.targets.get(member_id, {})
+        topics = {name: self._topics.get(name) for name in names}
+        return [name for name, topic in topics.items() if topic is not None and topic.id in held]
 
     def _assign(self, group: ConsumerGroup) -> None:
         """Compute the target of an epoch that has none."""
@@ -176,7 +198,11 @@ class ConsumerMembership:
             member_id: AssigneeFacts(
                 topics=frozenset(
                     group.topics[topic].id
-                    for topic in subscribed(member, group.topics, self._topics)
+                    for topic in subscribed(
+                        member,
+                        group.topics,
+                        self._found(group, member_id, member.regex) if member.regex else (),
+                    )
                 ),
                 instance_id=member.instance_id,
                 had=group.targets.get(member_id, {}),

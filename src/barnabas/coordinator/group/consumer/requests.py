@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from barnabas.coordinator.group.consumer.topics import Patterns
@@ -30,6 +30,10 @@ class HeartbeatRequest:
     regex: str | None = None
     assignor: str | None = None
     owned: Assignment | None = None
+    describable: Container[str] | None = None
+    """The topics that an expression of this member may find, now and later; None: all."""
+    rights: int = 0
+    """Rises when that may have changed."""
     brings_own_id: bool = True
     """v1 and later: members make their ids themselves, and may subscribe by expression."""
 

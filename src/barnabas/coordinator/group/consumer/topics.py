@@ -99,9 +99,9 @@ class CachedTopics:
         return found
 
 
-def subscribed(member: MemberFacts, known: Mapping[str, TopicFacts], topics: Topics) -> list[str]:
-    """The topics that a member subscribes to, by name or by expression, ascending."""
-    names = [name for name in member.topics if name in known]
-    if member.regex:
-        names += [name for name in topics.matching(member.regex) if name in known]
-    return sorted(dict.fromkeys(names))
+def subscribed(
+    member: MemberFacts, known: Mapping[str, TopicFacts], found: Sequence[str]
+) -> list[str]:
+    """The topics that a member subscribes to, by name or because its expression has ``found`` them,
+    ascending."""
+    return sorted({name for name in (*member.topics, *found) if name in known})
