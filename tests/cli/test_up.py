@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.cli.kit import refused
-from tests.cluster_kit import Cluster, barnabas, free_ports
+from tests.cluster_kit import BARNABAS, Cluster, barnabas, free_ports
 
 pytestmark = pytest.mark.processes
 
@@ -54,3 +58,22 @@ def test_up_in_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
         *("--data", str(tmp_path / "file/below")),
     )
     refused(done, "--data")
+
+
+def test_up_tells_programs_in_one_line_that_it_is_ready(tmp_path: Path) -> None:
+    port = free_ports(2)
+    options = ["--brokers", "1", "--port", str(port), "--zookeeper-port", str(port + 1)]
+    options += ["--profile", "test", "--data", str(tmp_path), "--ready-json"]
+    with subprocess.Popen([*BARNABAS, "up", *options], stdout=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        try:
+            ready = json.loads(up.stdout.readline())
+            os.kill(ready["pids"]["broker:1"], 0)
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.stdout.read() == b""
+        assert up.wait(30) == 0
+    assert ready["bootstrap"] == f"127.0.0.1:{port}"
+    assert ready["zookeeper"] == f"127.0.0.1:{port + 1}"
+    assert (ready["profile"], ready["supervisor"]) == ("test", up.pid)
+    assert sorted(ready["pids"]) == ["broker:1", "coordinator"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
 import sys
 import tempfile
@@ -68,6 +70,11 @@ READY_TIMEOUT_S = 60.0
     help="Settings for a purpose; 'server' are Kafka's defaults.",
 )
 @click.option(
+    "--ready-json",
+    is_flag=True,
+    help="Say when it is ready in one line of JSON: for programs that start it.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
 )
 def command(
@@ -80,6 +87,7 @@ def command(
     zookeeper: str | None,
     secure: bool,
     profile: str,
+    ready_json: bool,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
@@ -113,12 +121,9 @@ def command(
         if _until_ready(supervisor, plan, security):
             if security is not None:
                 asyncio.run(security.add_admin(plan.bootstrap))
-                click.echo(security.guide(plan.bootstrap))
-            click.echo(
-                f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
-                f" data {plan.directory}, {_in_force(plan)},"
-                f" {(time.monotonic() - started) * 1000:.0f} ms"
-            )
+                click.echo(security.guide(plan.bootstrap), err=ready_json)
+            took_ms = round((time.monotonic() - started) * 1000)
+            click.echo((_ready_json if ready_json else _ready_line)(plan, supervisor, took_ms))
             code = supervisor.run()
         else:
             failure = None if supervisor.interrupted else supervisor.failure()
@@ -129,6 +134,27 @@ def command(
         if data is None:
             shutil.rmtree(directory, ignore_errors=True)
     sys.exit(code)
+
+
+def _ready_line(plan: ClusterPlan, _: Supervisor, took_ms: int) -> str:
+    return (
+        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
+        f" data {plan.directory}, {_in_force(plan)}, {took_ms} ms"
+    )
+
+
+def _ready_json(plan: ClusterPlan, supervisor: Supervisor, took_ms: int) -> str:
+    """The same for programs, with the ids of the processes."""
+    ready = {
+        "bootstrap": plan.bootstrap,
+        "zookeeper": plan.zookeeper_connect,
+        "data": plan.directory,
+        "profile": plan.profile.name,
+        "pids": {process.name: process.pid for process in supervisor.processes.values()},
+        "supervisor": os.getpid(),
+        "ms": took_ms,
+    }
+    return json.dumps(ready)
 
 
 def _in_force(plan: ClusterPlan) -> str:
