@@ -29,7 +29,8 @@ def test_request_headers_round_trip(key: int, version: int, client_id: str | Non
 def test_controlled_shutdown_v0_has_no_client_id() -> None:
     start = request_start(7, 0, 5, "ignored", 4)
     assert start == b"\0\0\0\x0c\0\7\0\0\0\0\0\5"
-    assert parse_request_header(memoryview(start)[4:]) == (RequestHeader(7, 0, 5, None), 8)
+    frame = memoryview(start + b"\0\0\0\1")[4:]
+    assert parse_request_header(frame) == (RequestHeader(7, 0, 5, None), 8)
 
 
 def test_unknown_keys_and_versions_have_a_header_too() -> None:

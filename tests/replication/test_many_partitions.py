@@ -173,7 +173,7 @@ def test_a_session_that_ends_in_a_pause_watches_nothing_any_more() -> None:
             outcome = _finish(steps)
             assert isinstance(outcome, asyncio.Future)
             await outcome
-            assert not any(p.watches.has_consumers for p in manager.partitions.values())
+            assert not any(p.watches.consumers for p in manager.partitions.values())
 
     run(main())
 
@@ -187,11 +187,11 @@ def test_a_fetch_that_nobody_waits_for_any_more_is_forgotten() -> None:
                 steps = manager.fetch_in_steps(_params(max_wait_ms=2**31 - 1, count=count))
                 outcome = _finish(steps)
                 assert isinstance(outcome, asyncio.Future)
-                watching = [p for p in manager.partitions.values() if p.watches.has_consumers]
+                watching = [p for p in manager.partitions.values() if p.watches.consumers]
                 assert len(watching) == min(count, COUNT)
                 outcome.cancel()
                 await settle()
-                assert not any(p.watches.has_consumers for p in manager.partitions.values())
+                assert not any(p.watches.consumers for p in manager.partitions.values())
                 assert not any(manager._wheel._buckets.values())
 
     run(main())

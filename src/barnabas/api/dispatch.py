@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from barnabas.api import fetch, leader_and_isr, metadata, produce, update_metadata
 from barnabas.api.access import is_allowed_on_cluster, refuse_as_a_whole
-from barnabas.api.listener_rules import is_misplaced
+from barnabas.api.listener_rules import MAY_BE_MISPLACED, is_misplaced
 from barnabas.api.registry import Handler, Needs, handler_of
 from barnabas.api.request import Answer, Request, api_name
 from barnabas.api.services import Services
@@ -38,6 +38,21 @@ def _guard(handler: Handler, key: int, operation: AclOperation, needs: Needs) ->
     return guard
 
 
+def _at_its_place(handler: Handler) -> Handler:
+    """The handler, behind the question whether the request came through a listener for it."""
+
+    def placed(services: Services, request: Request) -> Answer:
+        if is_misplaced(services.config, request):
+            return error_answer(
+                request,
+                ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+                f"Listener {request.listener} is not for requests of brokers.",
+            )
+        return handler(services, request)
+
+    return placed
+
+
 class Dispatcher:
     """Routes the requests of one broker."""
 
@@ -51,12 +66,6 @@ class Dispatcher:
         handler = self._handlers.get((request.api_key, request.api_version))
         if handler is None:
             handler = self._find(request)
-        if self.services.authorizer is None and is_misplaced(self.services.config, request):
-            return error_answer(
-                request,
-                ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
-                f"Listener {request.listener} is not for requests of brokers.",
-            )
         if self.services.quotas.in_force and request.line is not None:
             return metered(self.services, request, handler)
         return handler(self.services, request)
@@ -64,7 +73,10 @@ class Dispatcher:
     def _find(self, request: Request) -> Handler:
         self.check(request)
         handler, needs = handler_of(request.api_key)
-        if self.services.authorizer is not None and needs.cluster is not None:
+        if self.services.authorizer is None:
+            if request.api_key in MAY_BE_MISPLACED:
+                handler = _at_its_place(handler)
+        elif needs.cluster is not None:
             handler = _guard(handler, request.api_key, needs.cluster, needs)
         if API_TABLE[request.api_key].serves(request.api_version):  # any number may be asked for
             self._handlers[request.api_key, request.api_version] = handler

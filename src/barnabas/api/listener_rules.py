@@ -23,6 +23,7 @@ BETWEEN_BROKERS: Final = frozenset(
         ApiKey.WRITE_TXN_MARKERS,
     }
 )
+MAY_BE_MISPLACED: Final = BETWEEN_BROKERS | {ApiKey.ADD_PARTITIONS_TO_TXN}
 BATCHED_FROM: Final = 4
 """AddPartitionsToTxn between brokers."""
 

@@ -31,6 +31,7 @@ from barnabas.protocol.produce import (
     PartitionProduceResult,
     ProduceRequest,
     RecordError,
+    encode_appended,
     encode_produce_response,
     parse_produce,
 )
@@ -82,7 +83,9 @@ def handle(services: Services, request: Request) -> Answer:
     if parsed.acks == 0:
         _close_on_error(outcome)
         return None
-    return when(outcome, lambda results: _answer(services, request, parsed, results))
+    if isinstance(outcome, list):
+        return _answer(services, request, parsed, outcome)
+    return Promise(outcome, lambda results: _answer(services, request, parsed, results))
 
 
 def _may_be_transactional(services: Services, request: Request, parsed: ProduceRequest) -> bool:
@@ -179,7 +182,7 @@ def _append_request(
         produce_version=request.api_version,
         internal_topics=request.client_id == ADMIN_CLIENT_ID,
         transaction=transaction,
-        denied=_denied(services, request, parsed),
+        denied=() if services.authorizer is None else _denied(services, request, parsed),
     )
 
 
@@ -277,6 +280,19 @@ def _answer(
     services: Services, request: Request, parsed: ProduceRequest, results: Sequence[ProduceResult]
 ) -> Pieces:
     """Results stand in the order of the request's partitions."""
+    if len(results) == 1 and not (result := results[0]).error:
+        return [
+            encode_appended(
+                request.api_version,
+                request.correlation_id,
+                result.topic,
+                result.partition,
+                result.base_offset,
+                result.append_time_ms,
+                result.log_start_offset,
+                0 if request.meter is None else throttle_ms(services, request),
+            )
+        ]
     position = 0
     topics: list[tuple[str, list[PartitionProduceResult]]] = []
     for name, partitions in parsed.topics:

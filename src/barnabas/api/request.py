@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from barnabas import limits
@@ -15,6 +14,7 @@ from barnabas.protocol.codec import (
     encode_response,
     encode_response_in_steps,
 )
+from barnabas.protocol.header import RequestHeader
 from barnabas.protocol.message import ApiMessage, ResponseMessage
 from barnabas.quotas.meter import Meter
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
@@ -95,22 +95,10 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
 class Request:
-    """A framed request whose header has been read."""
+    """A framed request whose header has been read. One is made for each request, however small:
+    what mostly has its default stays in the class until it is set."""
 
-    api_key: int
-    api_version: int
-    correlation_id: int
-    client_id: str | None
-    frame: memoryview
-    """The whole frame without its size prefix; writable, and ours until the answer has left."""
-    body_offset: int
-    """Where the body begins in ``frame``."""
-    client_host: str
-    """Address of the client, as text."""
-    listener: str
-    """Name of the listener the connection arrived at: decides which endpoints it is told."""
     security_protocol: str = "PLAINTEXT"
     """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     principal: KafkaPrincipal = ANONYMOUS
@@ -121,13 +109,32 @@ class Request:
     """The body, if it has been decoded in steps already."""
     from_broker: bool = False
     """Whether it says that another broker has sent it: then it does not wait for clients."""
-    line: Runner | None = None
-    """The connection, in whose turns long work is carried out."""
     meter: Meter | None = None
     """What its sender is charged; None while nobody has a quota."""
     elements: int = 0
     """Structs and partitions that it was decoded to, or is being, if they are many: they take
     memory while it waits."""
+
+    def __init__(
+        self,
+        header: RequestHeader,
+        frame: memoryview,
+        body_offset: int,
+        client_host: str,
+        listener: str,
+        line: Runner | None = None,
+    ) -> None:
+        self.api_key, self.api_version, self.correlation_id, self.client_id = header
+        self.frame = frame
+        """The whole frame without its size prefix; writable, and ours until the answer has left."""
+        self.body_offset = body_offset
+        """Where the body begins in ``frame``."""
+        self.client_host = client_host
+        """Address of the client, as text."""
+        self.listener = listener
+        """Name of the listener the connection arrived at: decides which endpoints it is told."""
+        self.line = line
+        """The connection, in whose turns long work is carried out."""
 
     def decode(self, kind: type[M]) -> M:
         """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from barnabas import limits
-from barnabas.api.request import Request
 from barnabas.broker.exchange import Exchange
 from barnabas.broker.turns import (
     BYTES_PER_SHARE,
@@ -56,6 +55,11 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         self._reading_paused = False
         self._is_ahead = False
         """More has come than it was served yet: nothing more is read."""
+        self._now = server.loop.time
+        self._may_be_alone = True
+        """Whether a request that comes by itself needs nothing but its answer."""
+        self._failing = False
+        """What it sent last ends it, soon: nothing else is served."""
         self.last_active = 0.0
 
     # Transport events
@@ -70,12 +74,26 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         buffer = self._frames.get_buffer(sizehint)
-        return buffer[:STAGING_BYTES] if self._turns.is_crowded else buffer
+        if len(buffer) > STAGING_BYTES and self._turns.is_crowded:
+            return buffer[:STAGING_BYTES]
+        return buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.last_active = self._server.loop.time()
+        self.last_active = self._now()
         frames = self._frames
-        if nbytes <= limits.STEPPED_FRAME_BYTES and self._is_free():
+        # Whether it is small, nothing is under way here, and nobody waits for a turn.
+        if (
+            nbytes <= limits.STEPPED_FRAME_BYTES
+            and self._may_be_alone
+            and not (
+                self._turns.is_busy
+                or self._slots
+                or self._works
+                or self._writing_paused
+                or self._is_silent
+                or self._closing
+            )
+        ):
             frame = frames.only_frame(nbytes)
             if frame is not None:
                 self._serve_alone(frame)
@@ -114,22 +132,21 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     # Turns
 
-    def _is_free(self) -> bool:
-        """Whether nothing is under way here, and nobody waits for a turn."""
-        return not (
-            self._turns.is_busy
-            or self._slots
-            or self._works
-            or self._writing_paused
-            or self._is_silent
-            or self._closing
-        )
-
     def _serve_alone(self, frame: memoryview) -> None:
         """Serve a request that came by itself, as most do, without the ways of those that wait."""
         try:
             request = self._read(frame)
-            self._handle_alone(request)
+            try:
+                answer = self._dispatch(request)
+            except InvalidRequest:
+                raise
+            except Exception as error:
+                self._failed(request, self._new_slot(), error)
+                answer = None
+            if isinstance(answer, list):
+                self._write(answer)
+            elif answer is not None:
+                self._take_answer(request, self._new_slot(), answer)
         except InvalidRequest as error:
             self._refuse(str(error))
             return
@@ -143,19 +160,6 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
             self._turns.arrived(self)
         else:
             self._turns.served(self)
-
-    def _handle_alone(self, request: Request) -> None:
-        try:
-            answer = self._server.dispatcher.handle(request)
-        except InvalidRequest:
-            raise
-        except Exception as error:
-            self._failed(request, self._new_slot(), error)
-            return
-        if isinstance(answer, list):
-            self._write(answer)
-        elif answer is not None:
-            self._take_answer(request, self._new_slot(), answer)
 
     def take_turn(self, share_s: float) -> Outcome:
         """Serve requests until they, the share or the room for answers are used up."""
@@ -186,15 +190,23 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
                     until = clock() + share_s
                 if not self._work(until):
                     return
-            elif self._is_blocked() or (frame := frames.next_frame()) is None:
+            elif (
+                (
+                    self._slots
+                    or self._ready_bytes >= limits.WRITE_BUFFER_BYTES_FREE
+                    or self._writing_paused
+                    or self._failing
+                    or self._is_silent
+                    or self._closing
+                )
+                and self._is_blocked()
+            ) or (frame := frames.next_frame()) is None:
                 return
             else:
                 size += len(frame)
                 if self._receive(frame):
                     return
             requests += 1
-            if not (self._works or frames.has_more):
-                return
             if until is None:
                 until = clock() + share_s
             elif clock() >= until:
@@ -210,19 +222,17 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
 
     def _is_blocked(self) -> bool:
         """Whether too much waits already for another request to be served."""
-        if self._is_silent:
-            return True
-        if self._slots or self._writing_paused:
-            return (
-                len(self._slots) >= limits.PARKED_REQUESTS_MAX
-                or self._request_bytes >= limits.WAITING_REQUEST_BYTES_MAX
-                or (
-                    (self._writing_paused or self._ready_bytes >= limits.WRITE_BUFFER_BYTES_FREE)
-                    and self._owes_too_much()
-                )
-                or self._closing
+        return (
+            self._closing
+            or self._failing
+            or self._is_silent
+            or len(self._slots) >= limits.PARKED_REQUESTS_MAX
+            or self._request_bytes >= limits.WAITING_REQUEST_BYTES_MAX
+            or (
+                (self._writing_paused or self._ready_bytes >= limits.WRITE_BUFFER_BYTES_FREE)
+                and self._owes_too_much()
             )
-        return self._closing
+        )
 
     def _owes_too_much(self) -> bool:
         owed = self._ready_bytes
@@ -313,6 +323,7 @@ class ClientConnection(Exchange, asyncio.BufferedProtocol):
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         self._turns.long_done(self)
+        self._ready = []
         self._request_bytes = self._ready_bytes = self._unsent_bytes = self.decoded_bytes = 0
         self._frames = FrameBuffer(0, self._server.staging)
 

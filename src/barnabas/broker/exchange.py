@@ -1,7 +1,8 @@
 """RequestChannel, for one client: its requests, and their answers in the order of the requests.
 
-A connection holds a queue of slots, one a request. A slot is filled when its answer is ready; the
-filled ones at the head of the queue are written together.
+A connection holds a queue of slots, one for each request that cannot be answered at once, or came
+behind such a one. A slot is filled when its answer is ready; the filled ones at the head of the
+queue are written together.
 
 A question about the cluster is handled when its turn to be answered has come: behind a produce that
 waits for a dead follower, an answer made at once would name the dead as they were before it.
@@ -130,6 +131,9 @@ class Exchange(Line):
         self._server = server
         self._turns = server.turns
         self._listener = listener
+        self._dispatch = server.dispatcher.handle
+        self._ready: Pieces = []
+        """Answers to requests that came before those of all slots."""
         self._slots: deque[_Slot] = deque()
         self._unready = 0
         """Slots whose answer is not there yet."""
@@ -214,28 +218,31 @@ class Exchange(Line):
     def _receive(self, frame: memoryview) -> bool:
         """Serve one request; whether that goes on in some other way than an answer at once."""
         request = self._read(frame)
-        slot = self._new_slot()
-        size = len(frame)
-        if size > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE:
-            self._decode(request, slot)
+        if len(frame) > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE:
+            self._decode(request, self._new_slot())
             return True
-        return self._handle(request, slot)
+        if self._slots:
+            return self._handle(request, self._new_slot())
+        try:
+            answer = self._dispatch(request)
+        except InvalidRequest:
+            raise
+        except Exception as error:
+            self._failed(request, self._new_slot(), error)
+            return False
+        if request.from_broker:
+            self.is_first = True
+        if isinstance(answer, list):
+            self._ready += answer
+            self._ready_bytes += len(answer[0]) if len(answer) == 1 else sum(map(len, answer))
+            return False
+        return answer is not None and self._take_answer(request, self._new_slot(), answer)
 
     def _read(self, frame: memoryview) -> Request:
         """Who asks what. Raises InvalidRequest."""
         header, body_offset = parse_request_header(frame)
-        request = Request(
-            api_key=header.api_key,
-            api_version=header.api_version,
-            correlation_id=header.correlation_id,
-            client_id=header.client_id,
-            frame=frame,
-            body_offset=body_offset,
-            client_host=self._client_host,
-            listener=self._listener,
-            line=self,
-        )
-        if header.api_key in _FROM_BROKERS and self._server.is_for_brokers(self._listener):
+        request = Request(header, frame, body_offset, self._client_host, self._listener, self)
+        if header[0] in _FROM_BROKERS and self._server.is_for_brokers(self._listener):
             self.is_first = request.from_broker = True
         return request
 
@@ -270,7 +277,7 @@ class Exchange(Line):
             slot.request = request
             return False
         try:
-            answer = self._server.dispatcher.handle(request)
+            answer = self._dispatch(request)
         except InvalidRequest:
             raise
         except Exception as error:
@@ -464,8 +471,8 @@ class Exchange(Line):
     def flush(self) -> None:
         """Write every answer that is ready and next in order."""
         slots = self._slots
-        out: Pieces = []
-        size = 0
+        out, self._ready = self._ready, []
+        size = sum(map(len, out))
         refusal: str | None = None
         try:
             while slots and self._is_next_ready():

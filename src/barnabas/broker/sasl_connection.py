@@ -52,8 +52,7 @@ class SaslConnection(ClientConnection):
         super().__init__(server, plan.name)
         self._plan = plan
         self._authenticator = SaslAuthenticator(plan.mechanisms)
-        self._failing = False
-        """A login has failed: its answer waits, and nothing else is served."""
+        self._may_be_alone = False
         self._request_bytes_max = self._frames.bytes_max
         self.limit_requests(min(plan.receive_bytes_max, self._request_bytes_max))
 
@@ -73,12 +72,6 @@ class SaslConnection(ClientConnection):
         super().connection_lost(exc)
 
     # Requests
-
-    def _is_free(self) -> bool:
-        return self._authenticator.is_final and super()._is_free()
-
-    def _is_blocked(self) -> bool:
-        return self._failing or super()._is_blocked()
 
     def _read(self, frame: memoryview) -> Request:
         request = super()._read(frame)
@@ -100,6 +93,7 @@ class SaslConnection(ClientConnection):
         elif verdict.what in (What.ANSWER, What.LOGGED_IN):
             assert verdict.frame is not None
             self._put(self._new_slot(), [verdict.frame])
+            self._may_be_alone = authenticator.is_final
             if not was_known and verdict.what is What.LOGGED_IN:
                 server.newcomers.remove(self)
                 self.limit_requests(self._request_bytes_max)

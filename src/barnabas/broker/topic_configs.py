@@ -58,7 +58,8 @@ class TopicConfigRepository:
         return found if found is not None else TopicConfig(self._config, {})
 
     def min_insync_replicas(self, topic: str) -> int:
-        return self.get(topic).min_insync_replicas
+        found = self._topics.get(topic)
+        return (self.get(topic) if found is None else found).min_insync_replicas
 
     def log_config(self, topic: str) -> LogConfig:
         """What a log of this topic needs to know; the same object until something changes."""

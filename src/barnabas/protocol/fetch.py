@@ -37,6 +37,10 @@ _START = struct.Struct(">iiib")
 _START_WITH_REPLICA = struct.Struct(">iiiib")
 _SESSION = struct.Struct(">ii")
 _REPLICA_STATE = struct.Struct(">iq")
+_USUAL_ENDS = (b"",) * 7 + (bytes(4),) * 4 + (bytes(6),) + (b"\1\1\0",) * 6
+"""By version: no forgotten topics (v7), an empty rack (v11), no tags (v12)."""
+_new = tuple.__new__
+"""Makes a named tuple without the cost of a call in Python."""
 
 
 class TooManyPartitions(InvalidRequest):
@@ -127,33 +131,28 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
         position += 8
     topics, count, position = _parse_topics(version, buffer, position)
     forgotten: list[ForgottenTopic] = []
-    if version >= 7:
-        forgotten, position = _parse_forgotten(version, buffer, position)
-        if forgotten:
-            count = max(count, len(forgotten), sum(len(topic.partitions) for topic in forgotten))
     rack_id = ""
-    if version >= 11:
-        rack_id, position = read_string(buffer, position, flexible=flexible)
-    if flexible:
-        state, position = _parse_tags(version, buffer, position)
-        if state is not None:
-            replica_id, replica_epoch = state
+    # Mostly nothing is forgotten, no rack is named, and there are no tags.
+    usual_end = _USUAL_ENDS[version]
+    if buffer[position:] == usual_end:
+        position += len(usual_end)
+    else:
+        if version >= 7:
+            forgotten, position = _parse_forgotten(version, buffer, position)
+            if forgotten:
+                total = sum(len(topic.partitions) for topic in forgotten)
+                count = max(count, len(forgotten), total)
+        if version >= 11:
+            rack_id, position = read_string(buffer, position, flexible=flexible)
+        if flexible:
+            state, position = _parse_tags(version, buffer, position)
+            if state is not None:
+                replica_id, replica_epoch = state
     if position != len(buffer):
         raise InvalidRequest(f"Fetch v{version}: body ends at {position} of {len(buffer)} bytes")
-    return FetchRequest(
-        replica_id=replica_id,
-        replica_epoch=replica_epoch,
-        max_wait_ms=wait,
-        min_bytes=least,
-        max_bytes=most,
-        isolation_level=isolation,
-        session_id=session_id,
-        session_epoch=session_epoch,
-        topics=topics,
-        forgotten=forgotten,
-        rack_id=rack_id,
-        partition_count=count,
-    )
+    who_and_how = (replica_id, replica_epoch, wait, least, most, isolation)
+    what = (session_id, session_epoch, topics, forgotten, rack_id, count)
+    return _new(FetchRequest, who_and_how + what)
 
 
 def _too_many(count: int) -> TooManyPartitions:
@@ -185,11 +184,12 @@ def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[Fetc
             partitions, position = _parse_partitions_v12(buffer, position)
         else:
             partitions, position = _parse_partitions(version, buffer, position)
-        topics.append(FetchTopic(name, topic_id, partitions))
+        topic: FetchTopic = _new(FetchTopic, (name, topic_id, partitions))
+        topics.append(topic)
         total += len(partitions)
         if total > REQUEST_PARTITIONS_MAX:
             raise _too_many(total)
-    return topics, max(count, total), position
+    return topics, count if count > total else total, position
 
 
 def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchPartition], int]:
@@ -212,17 +212,22 @@ def _parse_partitions(
     version: int, buffer: bytes, position: int
 ) -> tuple[list[FetchPartition], int]:
     layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V4
+    unpack = layout.unpack_from
     count, position = read_count(buffer, position, layout.size, flexible=False)
     if count > REQUEST_PARTITIONS_MAX:
         raise _too_many(count)
     partitions = []
     for _ in range(count):
-        partition, *values = layout.unpack_from(buffer, position)
+        leader_epoch, log_start = -1, NO_OFFSET
+        if version >= 9:
+            partition, leader_epoch, offset, log_start, max_bytes = unpack(buffer, position)
+        elif version >= 5:
+            partition, offset, log_start, max_bytes = unpack(buffer, position)
+        else:
+            partition, offset, max_bytes = unpack(buffer, position)
         position += layout.size
-        leader_epoch = values.pop(0) if version >= 9 else -1
-        offset, max_bytes = values[0], values[-1]
-        log_start = values[1] if version >= 5 else NO_OFFSET
-        partitions.append(FetchPartition(partition, leader_epoch, offset, -1, log_start, max_bytes))
+        fields = (partition, leader_epoch, offset, -1, log_start, max_bytes)
+        partitions.append(make_partition(fields))
     return partitions, position
 
 

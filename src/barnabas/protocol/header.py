@@ -16,12 +16,17 @@ from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.wire import MALFORMED, read_tags
 from barnabas.types import Buffer
 
-_LENGTH = struct.Struct(">h")
-_FIXED = struct.Struct(">hhi")
+_REQUEST_HEADER = struct.Struct(">hhih")
 _CORRELATION_ID = struct.Struct(">i")
 _CONTROLLED_SHUTDOWN = int(ApiKey.CONTROLLED_SHUTDOWN)
+_FLEXIBLE_FROM = {
+    int(key): api.flexible_from for key, api in API_TABLE.items() if api.flexible_from is not None
+}
+_NEVER = 1 << 15
+"""Above every version."""
 _REQUEST_START = struct.Struct(">ihhih")
 _RESPONSE_START = struct.Struct(">ii")
+_new = tuple.__new__
 
 
 class RequestHeader(NamedTuple):
@@ -40,10 +45,10 @@ def parse_request_header(buffer: Buffer, offset: int = 0) -> tuple[RequestHeader
     nearest known version, and the caller answers (ApiVersions) or closes. Raises InvalidRequest.
     """
     try:
-        key, version, correlation_id = _FIXED.unpack_from(buffer, offset)
+        # With the body of ControlledShutdown v0 there are always enough bytes for this.
+        key, version, correlation_id, length = _REQUEST_HEADER.unpack_from(buffer, offset)
         if key == _CONTROLLED_SHUTDOWN and not version:
             return RequestHeader(key, version, correlation_id, None), offset + 8
-        (length,) = _LENGTH.unpack_from(buffer, offset + 8)
         position = offset + 10
         client_id = None
         if length >= 0:
@@ -52,14 +57,13 @@ def parse_request_header(buffer: Buffer, offset: int = 0) -> tuple[RequestHeader
             position = end
         elif length != -1:
             raise InvalidRequest(f"client id of {length} bytes")
-        api = API_TABLE.get(key)
-        if api is not None and api.is_flexible(version):
-            position = read_tags(buffer, position)
+        if version >= _FLEXIBLE_FROM.get(key, _NEVER):
+            position = position + 1 if not buffer[position] else read_tags(buffer, position)
     except MALFORMED as error:
         raise InvalidRequest(f"bad request header: {error}") from error
     if position > len(buffer):
         raise InvalidRequest(f"request header ends {position - len(buffer)} bytes after its frame")
-    return RequestHeader(key, version, correlation_id, client_id), position
+    return _new(RequestHeader, (key, version, correlation_id, client_id)), position
 
 
 def parse_response_header(

@@ -186,7 +186,10 @@ def encode_produce_response(
     if len(topics) == 1 and len(topics[0][1]) == 1 and not node_endpoints:
         name, (result,) = topics[0]
         if not (result.error_code or result.error_message or result.record_errors):
-            return _encode_one(version, correlation_id, name.encode(), result, throttle_ms)
+            index, _, base, time, start = result[:5]
+            return encode_appended(
+                version, correlation_id, name, index, base, time, start, throttle_ms
+            )
     flexible = version >= FLEXIBLE_FROM
     pieces = [array_length_bytes(len(topics), flexible=flexible)]
     for name, results in topics:
@@ -204,12 +207,20 @@ def encode_produce_response(
     return _INT32.pack(len(header) + len(body)) + header + body
 
 
-def _encode_one(
-    version: int, correlation_id: int, name: bytes, result: PartitionProduceResult, throttle: int
+def encode_appended(
+    version: int,
+    correlation_id: int,
+    topic: str,
+    index: int,
+    base: int,
+    time: int,
+    start: int,
+    throttle: int = 0,
 ) -> bytes:
-    """The usual answer: one topic, one partition, no error."""
+    """The usual answer: to one partition (``index``), no error. The others are the fields of
+    ``PartitionProduceResult``, and the throttle time in ms."""
+    name = topic.encode()
     length = len(name)
-    index, _, base, time, start = result[:5]
     if version >= FLEXIBLE_FROM:
         end = _ONE_END_V9.pack(2, index, 0, base, time, start, 1, 0, 0, 0, throttle, 0)
         if length < 127:

@@ -63,6 +63,10 @@ class BatchHeader(NamedTuple):
     base_sequence: int
     record_count: int
 
+    def stamped(self, base_offset: int, leader_epoch: int) -> BatchHeader:
+        """As it is after ``stamp``."""
+        return _new(BatchHeader, (base_offset, self[1], leader_epoch, *self[3:]))
+
     @property
     def size(self) -> int:
         """Bytes of the whole batch."""

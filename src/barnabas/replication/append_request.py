@@ -50,7 +50,3 @@ class AppendRequest(NamedTuple):
     transaction: InTransaction | None = None
     denied: Container[str] = ()
     """Topics that the sender may not write to."""
-
-    def guard(self, name: TopicPartition) -> VerificationGuard | None:
-        """What the log of a partition is shown. Raises the error of a refused partition."""
-        return None if self.transaction is None else self.transaction.guard(name)

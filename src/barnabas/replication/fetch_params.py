@@ -36,27 +36,22 @@ class FetchParams:
     acl_generation: int = 0
     """Of the ACLs that this goes by: after a change every partition is looked at again."""
 
-    @property
-    def from_follower(self) -> bool:
-        """Whether a replica asks, not a client."""
-        return self.replica_id >= 0
+    from_follower: bool = field(init=False)
+    """Whether a replica asks, not a client. Like the following, asked many times for each fetch."""
+    to_log_end: bool = field(init=False)
+    """Whether it may see what is not replicated yet: all but clients. These have any negative id
+    but that of a copy in another log directory."""
 
-    @property
-    def from_consumer(self) -> bool:
-        """Whether a client asks: any negative id but that of a copy in another log directory."""
-        return self.replica_id < 0 and self.replica_id != FUTURE_REPLICA_ID
+    def __post_init__(self) -> None:
+        self.from_follower = self.replica_id >= 0
+        self.to_log_end = self.from_follower or self.replica_id == FUTURE_REPLICA_ID
 
     @property
     def leader_only(self) -> bool:
         """Whether only the leader may answer."""
         return self.from_follower or (
-            self.from_consumer and self.version < FOLLOWER_READS_FROM_VERSION
+            not self.to_log_end and self.version < FOLLOWER_READS_FROM_VERSION
         )
-
-    @property
-    def to_log_end(self) -> bool:
-        """Whether it may see what is not replicated yet."""
-        return not self.from_consumer
 
 
 class PreReadError(KafkaError):

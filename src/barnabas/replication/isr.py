@@ -102,7 +102,7 @@ IsrState: TypeAlias = Committed | PendingExpand | PendingShrink
 
 def effective_min_isr(min_insync_replicas: int, replica_count: int) -> int:
     """``min.insync.replicas``, but never more than there are replicas (KAFKA-15583)."""
-    return min(min_insync_replicas, replica_count)
+    return min_insync_replicas if min_insync_replicas < replica_count else replica_count
 
 
 def high_watermark_candidate(

@@ -7,7 +7,7 @@ controller's answer arrives as a call and is matched against the very state that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -138,12 +138,17 @@ class Leadership:
         """Where the high watermark may be now, or None to stay; it is never lowered for this.
         ``leader_end`` is what the leader counts for, ``min_isr`` the least size of the ISR."""
         maximal = self.state.maximal
+        eligible: Sequence[int] = ()
+        for remote in self.remotes:
+            if remote not in maximal:  # mostly none
+                eligible = [r for r in self.remotes if r not in maximal and is_alive(r)]
+                break
         return high_watermark_candidate(
             self.state,
             leader=self._broker_id,
             leader_end=leader_end,
             remotes=self.remotes,
-            eligible=[r for r in self.remotes if r not in maximal and is_alive(r)],
+            eligible=eligible,
             min_isr=min_isr,
             now_ms=now_ms,
             lag_max_ms=self._lag_max_ms,

@@ -219,13 +219,15 @@ class Partition:
         guard: VerificationGuard | None,
     ) -> AppendInfo:
         """Append records of a request in this leader epoch. Raises KafkaError, OSError."""
-        leadership = self.leader_or_raise()
-        log = self.log_or_raise()
-        if request.acks == ACKS_ALL and len(leadership.state.committed) < self.min_isr:
+        leadership, log = self.leadership, self.log
+        if leadership is None or log is None or self.offline:
+            leadership, log = self.leader_or_raise(), self.log_or_raise()
+        min_isr = self.min_isr
+        if request.acks == ACKS_ALL and len(leadership.state.committed) < min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
-                f" {self.min_isr} are needed",
+                f" {min_isr} are needed",
             )
         info = log.append_as_leader(
             records,
@@ -236,11 +238,14 @@ class Partition:
             guard=guard,
         )
         if not info.duplicate:
-            # Who waits at the end of a segment that was just left is behind now.
-            rolled = info.first_offset == log.active_base_offset
-            self.watches.tell_followers(info.bytes, wake=True, force=rolled)
-            self.watches.tell_consumers(info.bytes, wake=False)
-            self.advance_high_watermark()
+            watches = self.watches
+            if watches.followers:
+                # Who waits at the end of a segment that was just left is behind now.
+                rolled = info.first_offset == log.active_base_offset
+                watches.tell_followers(info.bytes, wake=True, force=rolled)
+            if watches.consumers:
+                watches.tell_consumers(info.bytes, wake=False)
+            self._advance(leadership, log, min_isr)
             self.start_flush()
         return info
 
@@ -249,14 +254,6 @@ class Partition:
         """How many members the ISR must have for acks=all and for the watermark."""
         configured = self.context.configs.min_insync_replicas(self.topic_partition.topic)
         return effective_min_isr(configured, len(self.replicas))
-
-    @property
-    def leader_end(self) -> int:
-        """What the leader itself counts for: with flush before ack, only what is on its disk."""
-        log = self.log_or_raise()
-        if self.context.settings.log_flush_before_ack:
-            return log.flushed_offset
-        return log.log_end_offset
 
     def note_fetch(
         self, replica: int, *, offset: int, log_start: int, leader_end: int, broker_epoch: int
@@ -295,14 +292,18 @@ class Partition:
     def advance_high_watermark(self) -> bool:
         """Raise the high watermark if we lead and the rules allow; never lower it. True if it
         moved."""
-        leadership, context = self.leadership, self.context
-        if leadership is None:
+        if self.leadership is None:
             return False
-        log = self.log_or_raise()
+        return self._advance(self.leadership, self.log_or_raise(), self.min_isr)
+
+    def _advance(self, leadership: Leadership, log: Log, min_isr: int) -> bool:
+        context = self.context
+        # What the leader itself counts for: with flush before ack, only what is on its disk.
+        flushed_only = context.settings.log_flush_before_ack
         offset = leadership.high_watermark(
-            leader_end=self.leader_end,
+            leader_end=log.flushed_offset if flushed_only else log.log_end_offset,
             is_alive=context.metadata.is_alive,
-            min_isr=self.min_isr,
+            min_isr=min_isr,
             now_ms=context.now_ms(),
         )
         if offset is None or offset <= log.high_watermark:
@@ -310,18 +311,21 @@ class Partition:
         log.set_high_watermark(offset)
         if context.observed:
             self.note("high_watermark", offset=offset, role="leader")
-        self._complete_produces(leadership, log)
-        self._wake_consumers(log)
-        # Followers only learn it with their next answer, as in the original: an extra answer per
-        # produce would cost more than the earlier news is worth.
-        self.watches.tell_followers(wake=False)
+        self._complete_produces(leadership, log, min_isr)
+        watches = self.watches
+        if watches.consumers:
+            self._wake_consumers(log)
+        if watches.followers:
+            # They only learn it with their next answer, as in the original: an extra answer per
+            # produce would cost more than the earlier news is worth.
+            watches.tell_followers(wake=False)
         return True
 
-    def _complete_produces(self, leadership: Leadership, log: Log) -> None:
+    def _complete_produces(self, leadership: Leadership, log: Log, min_isr: int) -> None:
         if not self.awaiting_replication or self._completes_more:
             return
         error = ErrorCode.NONE
-        if len(leadership.state.maximal) < self.min_isr:
+        if len(leadership.state.maximal) < min_isr:
             error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
         reached = self.awaiting_replication.reached(log.high_watermark)
         for request, index in islice(reached, COMPLETED_AT_ONCE):
@@ -333,7 +337,7 @@ class Partition:
     def _complete_more_produces(self) -> None:
         self._completes_more = False
         if self.leadership is not None and self.log is not None:
-            self._complete_produces(self.leadership, self.log)
+            self._complete_produces(self.leadership, self.log, self.min_isr)
 
     # ISR
 
@@ -543,7 +547,7 @@ class Partition:
 
     def _wake_consumers(self, log: Log) -> None:
         """The high watermark has moved; into another segment, everybody is behind."""
-        if self.watches.has_consumers:
+        if self.watches.consumers:
             base_of = log.segments.base_of
             reached = base_of(log.high_watermark), base_of(log.last_stable_offset)
             crossed, self._limits_reached = reached != self._limits_reached, reached

@@ -65,8 +65,11 @@ class ProducePath:
             result = ProduceResult(topic, number)
             results.append(result)
             placed = self._append_if_allowed(topic, number, records, result, request)
-            if placed is not None and not self._is_safe(*placed, request.acks, result):
-                waiting.append((len(results) - 1, *placed))
+            if placed is None:
+                continue
+            partition, required = placed
+            if not self._is_safe(partition, required, request.acks, result):
+                waiting.append((len(results) - 1, partition, required))
         if not waiting:
             return results
         return self._park(results, waiting, request)
@@ -142,7 +145,7 @@ class ProducePath:
         partition = None
         try:
             host = self._host(name)
-            guard = request.guard(name)
+            guard = None if request.transaction is None else request.transaction.guard(name)
             partition = host
             if not records:
                 raise MalformedProduce(ErrorCode.INVALID_RECORD, f"no records for {name}")

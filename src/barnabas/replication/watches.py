@@ -117,35 +117,32 @@ class PartitionWatches:
     that had caught up comes to hear of it again: its session may have fetched all the while, last
     at that time of the loop, without naming this partition."""
 
-    __slots__ = ("_consumers", "_followers", "_on_silent_fetch")
+    __slots__ = ("_on_silent_fetch", "consumers", "followers")
 
     def __init__(self, on_silent_fetch: Callable[[int, int], None]) -> None:
         self._on_silent_fetch = on_silent_fetch
-        self._followers: dict[SessionPartition, FetchWatch] = {}
-        self._consumers: dict[SessionPartition, FetchWatch] = {}
+        self.followers: dict[SessionPartition, FetchWatch] = {}
+        """Who waits for the log end."""
+        self.consumers: dict[SessionPartition, FetchWatch] = {}
+        """Who waits for the high watermark."""
 
     def add(self, position: SessionPartition, watch: FetchWatch, *, to_log_end: bool) -> None:
         """Tell ``watch`` of changes."""
-        (self._followers if to_log_end else self._consumers)[position] = watch
+        (self.followers if to_log_end else self.consumers)[position] = watch
 
     def remove(self, position: SessionPartition) -> None:
         """End that."""
-        self._followers.pop(position, None)
-        self._consumers.pop(position, None)
-
-    @property
-    def has_consumers(self) -> bool:
-        """Whether anybody waits for the high watermark."""
-        return bool(self._consumers)
+        self.followers.pop(position, None)
+        self.consumers.pop(position, None)
 
     def tell_followers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
         """The partition has changed for those who read up to the log end: by so many bytes.
         ``wake``: fetches that wait may look now, and must if ``force``; else the next one does."""
-        self._tell(self._followers, appended, wake=wake, force=force)
+        self._tell(self.followers, appended, wake=wake, force=force)
 
     def tell_consumers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
         """The same for those who read up to the high watermark."""
-        self._tell(self._consumers, appended, wake=wake, force=force)
+        self._tell(self.consumers, appended, wake=wake, force=force)
 
     def tell_all(self) -> None:
         """Every fetch that waits must look again now."""

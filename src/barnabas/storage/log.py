@@ -163,25 +163,28 @@ class Log:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
         place; the caller gives it up. ``guard`` comes with batches of a transaction."""
         self._fencing.check()
+        config = self.config
         append_time_ms = NO_TIMESTAMP
         if origin is Origin.CLIENT:
-            valid = validate_for(
-                self.config,
+            header, records, append_time_ms = validate_for(
+                config,
                 records,
                 produce_version=produce_version,
                 now_ms=now_ms,
                 in_transaction=guard is not None,
             )
-            records, append_time_ms = valid.records, valid.append_time_ms
+        else:
+            header = parse_header(records)
         first = self.log_end_offset
         stamp(records, 0, first, leader_epoch)
-        header = parse_header(records)
-        self.assign_epoch(leader_epoch, first)
+        header = header.stamped(first, leader_epoch)
+        if self.epochs.assign(leader_epoch, first):
+            self._write_epochs()
         size = len(records)
-        if size > self.config.segment_bytes:
+        if size > config.segment_bytes:
             raise KafkaError(
                 ErrorCode.RECORD_LIST_TOO_LARGE,
-                f"{size} bytes, segment.bytes is {self.config.segment_bytes}",
+                f"{size} bytes, segment.bytes is {config.segment_bytes}",
             )
         marker = None
         if header.producer_id >= 0:
@@ -189,12 +192,13 @@ class Log:
             repeated = self.producers.admit(header, origin, marker, guard)
             if repeated is not None:
                 return AppendInfo.of_repeated(repeated, self.log_start_offset)
-        span = BatchSpan(0, size, first, header.last_offset, header.max_timestamp)
+        last = first + header.last_offset_delta
+        span = BatchSpan(0, size, first, last, header.max_timestamp)
         self._write([records], [span], size, now_ms)
         self._after_write([(header, marker)])
         return AppendInfo(
             first_offset=first,
-            last_offset=header.last_offset,
+            last_offset=last,
             append_time_ms=append_time_ms,
             log_start_offset=self.log_start_offset,
             bytes=size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from barnabas.storage.epochs import LeaderEpochCache
 from barnabas.storage.producers.history import ProducerHistory
@@ -11,18 +12,17 @@ from barnabas.storage.segments import Segments
 from barnabas.types import NO_TIMESTAMP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendInfo:
+class AppendInfo(NamedTuple):
     """What became of an append; -1 offsets if there was nothing in it."""
 
     first_offset: int
     last_offset: int
+    log_start_offset: int
+    bytes: int
     append_time_ms: int = NO_TIMESTAMP
     """Set if the topic uses log-append time, and for a duplicate."""
-    log_start_offset: int
     duplicate: bool = False
     """The producer sent this before: the offsets are those of then, nothing was written."""
-    bytes: int
 
     @classmethod
     def of_repeated(cls, batch: BatchMetadata, log_start_offset: int) -> AppendInfo:

@@ -35,9 +35,8 @@ class Retention:
     ) -> bool:
         """Whether batches of ``size`` bytes must go to a new segment."""
         active = self._segments.active
-        if active.size > config.segment_bytes - size:
-            return True
-        if not active.can_hold(spans[-1].last_offset):
+        last = spans[-1].last_offset
+        if active.size > config.segment_bytes - size or not active.can_hold(last):
             return True
         if active.is_index_full(config.segment_index_bytes):
             return True

@@ -274,20 +274,10 @@ def _with_body(request: Request, body: ApiMessage) -> Request:
         request.api_key, request.api_version, request.correlation_id, request.client_id, body
     )
     view = memoryview(bytearray(frame))[_SIZE_BYTES:]
-    _, offset = parse_request_header(view)
-    return Request(
-        api_key=request.api_key,
-        api_version=request.api_version,
-        correlation_id=request.correlation_id,
-        client_id=request.client_id,
-        frame=view,
-        body_offset=offset,
-        client_host=request.client_host,
-        listener=request.listener,
-        security_protocol=request.security_protocol,
-        principal=request.principal,
-        line=request.line,
-    )
+    header, offset = parse_request_header(view)
+    other = Request(header, view, offset, request.client_host, request.listener, request.line)
+    other.security_protocol, other.principal = request.security_protocol, request.principal
+    return other
 
 
 def _decoded(request: Request, pieces: Pieces) -> ResponseMessage:
