@@ -72,7 +72,7 @@ def _offset_columns(number: int, count: int) -> tuple[bytes, ...]:
 
 
 def same_size(
-    data: bytes | memoryview, size: int, like: Shape, number: int, limit: int
+    data: bytes | bytearray | memoryview, size: int, like: Shape, number: int, limit: int
 ) -> tuple[int, list[bytes]]:
     """How many of the ``limit`` records behind ``like`` are right and as long as it, and the bytes
     of their timestamps. The first has ``number``, ``data`` ends at ``size``."""
