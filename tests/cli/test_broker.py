@@ -209,6 +209,7 @@ UNUSED = (
     "barnabas.api.join_group",
     "barnabas.authorizer.authorizer",
     "barnabas.broker.listener_plans",
+    "barnabas.broker.delegation_tokens",
     "barnabas.broker.sasl_connection",
     "barnabas.broker.tls_connection",
     "barnabas.client.cluster",
@@ -217,6 +218,7 @@ UNUSED = (
     "barnabas.security.client_login",
     "barnabas.security.stores",
     "barnabas.security.tls",
+    "barnabas.security.tokens",
 )
 """Packages, and our own modules, that a plain broker without clients has no use for."""
 OWN_MODULES_MAX = 345

@@ -20,13 +20,13 @@ from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
 from barnabas.security.principal import KafkaPrincipal
-from barnabas.security.tokens import DelegationToken
 from barnabas.storage.log_manager import LogManager
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExpired
 
 if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.security.tokens import DelegationToken
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -23,7 +23,7 @@ from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
-from barnabas.broker.protection import authorizer, client_security
+from barnabas.broker.protection import authorizer, client_security, delegation_tokens
 from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.room_settings import (
     client_quotas,
@@ -36,7 +36,6 @@ from barnabas.broker.room_settings import (
     replication_settings,
     set_replication_rates,
     set_throttled_replicas,
-    token_settings,
     transaction_settings,
 )
 from barnabas.broker.scram_credentials import ScramCredentials
@@ -71,9 +70,6 @@ from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
-
-if TYPE_CHECKING:
-    from barnabas.broker.delegation_tokens import DelegationTokens
 
 log = logging.getLogger("kafka.server")
 
@@ -203,12 +199,7 @@ class Node:
         )
         self._features = FinalizedFeatures(self._zookeeper)
         self._authorizer = authorizer(env, config, self._zookeeper)
-        self._tokens: DelegationTokens | None = None
-        tokens = token_settings(config)
-        if tokens is not None:
-            from barnabas.broker.delegation_tokens import DelegationTokens
-
-            self._tokens = DelegationTokens(env, self._zookeeper, tokens, self._is_controller)
+        self._tokens = delegation_tokens(env, config, self._zookeeper, self._is_controller)
         self._network: NetworkServer | None = None
         self._listeners = BrokerListeners(
             *(env, config, self._users, self._stores),

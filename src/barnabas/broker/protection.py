@@ -1,10 +1,11 @@
-"""TLS, logins and ACLs of a broker, as far as its settings ask for them.
+"""TLS, logins, tokens and ACLs of a broker, as far as its settings ask for them.
 
 This is the place where they are imported: a plain broker starts without.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from barnabas.broker.key_stores import KeyStores
@@ -18,6 +19,7 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 
 if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.broker.delegation_tokens import DelegationTokens
     from barnabas.broker.listener_plans import Run, TokenLogins
 
 
@@ -31,6 +33,27 @@ def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> Ac
 
     policy = Policy(super_users=settings.super_users, allow_if_no_acl=settings.allow_if_no_acl)
     return AclAuthorizer(env, zookeeper, policy)
+
+
+def delegation_tokens(
+    env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient, is_controller: Callable[[], bool]
+) -> DelegationTokens | None:
+    """None without a key: there are no delegation tokens."""
+    key = config.text("delegation.token.secret.key")
+    if key is None:
+        key = config.text("delegation.token.master.key")
+    if not key:
+        return None
+    from barnabas.broker.delegation_tokens import DelegationTokens
+    from barnabas.security.tokens import TokenSettings
+
+    settings = TokenSettings(
+        key=key.encode(),
+        lifetime_ms_max=config.integer("delegation.token.max.lifetime.ms"),
+        expiry_ms=config.integer("delegation.token.expiry.time.ms"),
+        check_interval_ms=config.integer("delegation.token.expiry.check.interval.ms"),
+    )
+    return DelegationTokens(env, zookeeper, settings, is_controller)
 
 
 def listener_plan(

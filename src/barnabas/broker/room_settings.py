@@ -22,7 +22,6 @@ from barnabas.quotas.replication import (
     throttled_partitions,
 )
 from barnabas.replication.settings import ReplicationSettings
-from barnabas.security.tokens import TokenSettings
 from barnabas.storage.config import CleanerSettings, LogManagerSettings
 
 LISTEN_BACKLOG = 1024
@@ -231,19 +230,4 @@ def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSet
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         log_flush_before_ack=config.flag("log.flush.before.ack"),
-    )
-
-
-def token_settings(config: BrokerConfig) -> TokenSettings | None:
-    """None without a key: there are no delegation tokens."""
-    key = config.text("delegation.token.secret.key")
-    if key is None:
-        key = config.text("delegation.token.master.key")
-    if not key:
-        return None
-    return TokenSettings(
-        key=key.encode(),
-        lifetime_ms_max=config.integer("delegation.token.max.lifetime.ms"),
-        expiry_ms=config.integer("delegation.token.expiry.time.ms"),
-        check_interval_ms=config.integer("delegation.token.expiry.check.interval.ms"),
     )

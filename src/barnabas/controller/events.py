@@ -21,22 +21,26 @@ from barnabas.zookeeper.path_names import child_name, parent_of
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to be handled, in turn."""
+    """Something to be handled, in turn. One that brings nothing has only a name: events of its
+    class are equal."""
 
 
-@dataclass(frozen=True, slots=True)
 class Reelect(Event):
     """Start-up, a new session, or ``/controller`` is gone."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class ControllerChange(Event):
     """``/controller`` names somebody."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class BrokerChange(Event):
     """The list of brokers changed."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,10 @@ class BrokerModifications(Event):
     broker_id: int
 
 
-@dataclass(frozen=True, slots=True)
 class TopicChange(Event):
     """The list of topics changed."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +63,34 @@ class PartitionModifications(Event):
     topic: str
 
 
-@dataclass(frozen=True, slots=True)
 class TopicDeletion(Event):
     """The list of topics to delete changed."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class LogDirEventNotification(Event):
     """Brokers lost log directories."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class IsrChangeNotification(Event):
     """Leaders on an old inter-broker protocol wrote states themselves."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class PreferredElectionRequested(Event):
     """A tool wrote ``/admin/preferred_replica_election``."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class ReassignmentRequested(Event):
     """A tool wrote ``/admin/reassign_partitions``, or it is gone."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +141,10 @@ class StopReplicaAnswered(TermEvent):
     errors: dict[TopicPartition, int]
 
 
-@dataclass(frozen=True, slots=True)
 class AutoPreferredLeaderElection(TermEvent):
     """Time to look at the balance of leaders."""
+
+    __slots__ = ()
 
 
 def event_for(watch: WatchEvent) -> Event | None:
