@@ -130,6 +130,26 @@ async def test_what_a_killed_node_still_does_reaches_nobody(
     assert not recwarn.list
 
 
+@on_a_loop
+async def test_a_task_that_was_about_to_be_woken_when_it_was_killed_ends_too() -> None:
+    loop = node()
+    ended: list[str] = []
+    future = loop.create_future()
+
+    async def main() -> None:
+        try:
+            await future
+            await asyncio.sleep(60)
+        finally:
+            ended.append("buried")
+
+    run(loop, main)
+    await turns()
+    loop.inside(future.set_result, None)
+    loop.kill()
+    assert ended == ["buried"]
+
+
 class Talk(asyncio.Protocol):
     """Remembers what it is told."""
 

@@ -32,6 +32,11 @@ _unburied: list[asyncio.Task[Any]] = []
 """Tasks of dead nodes that did not come to an end: were they freed, Python would complain."""
 
 
+def unburied() -> int:
+    """How many tasks of dead nodes this process keeps for ever."""
+    return len(_unburied)
+
+
 class _Timer(asyncio.TimerHandle):
     """A timer of the node, and that of the host behind it."""
 
@@ -292,7 +297,6 @@ class NodeLoop(asyncio.AbstractEventLoop):
             return
         tasks = asyncio.all_tasks(self)
         self.is_dead = True
-        self._ready.clear()
         for timer in list(self._timers.values()):
             timer.cancel()
         self._timers.clear()
@@ -309,7 +313,8 @@ class NodeLoop(asyncio.AbstractEventLoop):
     def _bury(self, tasks: set[asyncio.Task[Any]]) -> None:
         """Let the coroutines of the dead come to their ends, so that Python need not end them when
         it frees them. They can reach nobody: sockets, files and observer are dead, nobody connects,
-        and every wait is over at once."""
+        and every wait is over at once. What was ready to run still does, or a task that was about
+        to be woken would never hear that it is cancelled."""
         self._is_buried = True
         with _unheard():
             for task in tasks:
