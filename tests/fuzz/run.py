@@ -1,7 +1,8 @@
 """A broker and its coordinator under hostile frames, beside real traffic; ``make fuzz SECONDS=60``.
 
 Frames are hostile messages made from the schemas (``messages.py``) and recorded frames with some
-bytes changed, of every API of clients and of brokers, and of ZooKeeper's. The traffic goes to a
+bytes changed, of every API of clients and of brokers, and of ZooKeeper's; listeners of SASL and of
+TLS get logins, half logins and what is none (``strangers.py``). The traffic goes to a
 topic whose name no frame has, on connections of its own; every record acknowledged must be read
 back. The last line is the verdict.
 """
@@ -24,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import places
-from tests.cluster_kit import Cluster, wait_for
+from tests.cluster_kit import Cluster, free_ports, wait_for
 from tests.fuzz.messages import Hostile, Known, mutated
+from tests.fuzz.strangers import Strangers, settings
 from tests.protocol import recorded
 from tests.raw_client import RawConnection
 
@@ -185,6 +187,7 @@ class Attack:
         requests = [row for row in rows if row["dir"] == "request"]
         self._connects = [bytes.fromhex(r["hex"]) for r in requests if r["op"] == "connect"]
         self._zookeeper = [bytes.fromhex(r["hex"]) for r in requests if r["op"] != "connect"]
+        self._strangers = Strangers(self._chance, self._some_requests)
 
     def everything_once(self) -> None:
         """One frame of each API of clients and version: codecs are made on first use, and stay."""
@@ -200,6 +203,18 @@ class Attack:
         """One connection of a client."""
         frames = [self._hostile.any_request(CLIENTS)[2] for _ in range(PER_CONNECTION)]
         self._send(self._cluster.port, [*frames, *self._changed(between_brokers=False)])
+
+    def strangers(self) -> None:
+        """One connection to the listener of SASL, and one to that of TLS."""
+        first = self._cluster.zookeeper_port + 1
+        self.frames += self._strangers.sasl(first) + self._strangers.tls(first + 1)
+
+    def is_strangers_turn(self) -> bool:
+        """One in eight: they have to be waited for."""
+        return self._chance.random() < 1 / 8
+
+    def _some_requests(self) -> list[bytes]:
+        return [self._hostile.any_request(CLIENTS)[2] for _ in range(2)]
 
     def brokers(self) -> None:
         """One connection of what says that it is a broker."""
@@ -271,8 +286,13 @@ def run(directory: Path, *, seed: int, frames: int, seconds: float) -> Verdict:
     verdict = Verdict()
     topic = f"traffic-{seed:08x}"
     cluster = Cluster(directory=directory, brokers=1)
+    cluster.port = free_ports(4)
+    cluster.zookeeper_port = cluster.port + 1
     # Below a path of its own: whoever may write the cluster's own nodes may end it.
-    cluster.overrides = {"zookeeper.connect": f"127.0.0.1:{cluster.zookeeper_port}/fuzzed"}
+    cluster.overrides = {
+        "zookeeper.connect": f"127.0.0.1:{cluster.zookeeper_port}/fuzzed",
+        **settings(directory, cluster.port, cluster.port + 2, cluster.port + 3),
+    }
     with cluster:
         prepare(cluster, topic)
         names = (BROKER, "coordinator")
@@ -306,6 +326,8 @@ def _attack(attack: Attack, *, frames: int, until: float) -> None:
         half = max(attack.frames / frames, (time.monotonic() - begin) / (until - begin)) < 0.6
         (attack.clients if half else attack.brokers)()
         attack.coordinator()
+        if attack.is_strangers_turn():
+            attack.strangers()
 
 
 def _settled(pid: int, before: int) -> float:
