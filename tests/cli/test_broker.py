@@ -219,9 +219,11 @@ UNUSED = (
     "barnabas.security.stores",
     "barnabas.security.tls",
     "barnabas.security.tokens",
+    "barnabas.zookeeper.server",
+    "sqlite3",
 )
 """Packages, and our own modules, that a plain broker without clients has no use for."""
-OWN_MODULES_MAX = 345
+OWN_MODULES_MAX = 335
 """Of ``barnabas``."""
 
 

@@ -20,9 +20,9 @@ from barnabas.config.settings import SETTINGS
 from barnabas.config.sources import from_environment, parse_overrides, parse_properties
 from barnabas.errors import ConfigError
 from barnabas.logs import configure_logging
-from barnabas.zookeeper.server.coordinator import CoordinatorConfig
-from barnabas.zookeeper.server.serve import serve
-from barnabas.zookeeper.server.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
 if TYPE_CHECKING:
     import ssl
@@ -86,6 +86,9 @@ def coordinator_process(
     directory: str, config: CoordinatorConfig, *, die_with_parent: bool = False
 ) -> int:
     """Run the embedded coordinator until a signal stops it; the exit code."""
+    from barnabas.zookeeper.server.serve import serve  # no broker imports the coordinator
+    from barnabas.zookeeper.server.sqlite_store import SqliteStore
+
     tune_process(die_with_parent=die_with_parent)
     configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
     make_data_directory(directory)
@@ -129,6 +132,8 @@ def run_process(plan: ClusterPlan, name: str) -> int:
     """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
     log_to(plan.log_path(name))
     if name == COORDINATOR:
+        from barnabas.zookeeper.server.coordinator import CoordinatorConfig
+
         coordinator = CoordinatorConfig(
             host=plan.zookeeper_host,
             port=plan.zookeeper_port,
