@@ -72,7 +72,7 @@ def barnabas() -> Iterator[Cluster]:
     port, zookeeper = 28_292, 28_381
     data = tempfile.mkdtemp(prefix="barnabas-compare-")
     command = [sys.executable, "-m", "barnabas.cli.main", "up", "--data", data]
-    command += ["--port", str(port), "--zookeeper-port", str(zookeeper)]
+    command += ["--port", str(port), "--zookeeper-port", str(zookeeper), "--profile", "server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
