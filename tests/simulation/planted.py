@@ -220,8 +220,19 @@ def _fsync_skipped(patches: Patches) -> None:
 
 
 def _leader_counts_unflushed(patches: Patches) -> None:
-    end = property(lambda self: self.log_or_raise().log_end_offset)
-    patches.set(Partition, "leader_end", end)
+    class TakenForFlushed:
+        """A log that says of all it has that it is on the disk."""
+
+        def __init__(self, log: Any) -> None:
+            self._log = log
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._log, "log_end_offset" if name == "flushed_offset" else name)
+
+    def advance(self: Partition, leadership: Any, log: Any, min_isr: int) -> Any:
+        return before(self, leadership, TakenForFlushed(log), min_isr)
+
+    before = patches.set(Partition, "_advance", advance)
 
 
 def _follower_acks_unflushed(patches: Patches) -> None:
