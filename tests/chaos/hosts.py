@@ -58,7 +58,16 @@ class Hosts:
         address, _, port = self.endpoint(host).rpartition(":")
         if host == COORDINATOR:
             data = str(self.directory / "coordinator")
-            return ["coordinator", "--data", data, "--host", address, "--port", port]
+            return [
+                "coordinator",
+                "--data",
+                data,
+                "--host",
+                address,
+                "--port",
+                port,
+                "--allow-strangers",
+            ]
         settings = {
             "broker.id": host[1:],
             "listeners": f"PLAINTEXT://{address}:{port}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack
@@ -153,7 +154,9 @@ def test_brokers_log_in_to_each_other_and_clients_to_them(kdc: Kdc, tmp_path: Pa
 
     def in_sync() -> bool:
         told = cli("alice", "topic", "describe", "t", "-o", "json")
-        return "".join(told.stdout.split()).count('"isr":[1,2]') == 1
+        if told.returncode != 0:
+            return False
+        return sorted(json.loads(told.stdout)["partitions"][0]["isr"]) == [1, 2]
 
     with ExitStack() as stack:
 
