@@ -43,7 +43,7 @@ CLEANUP = "cleanup.policy"
         ("listener.name.plaintext.flies", "x", False, "broker id must be specified"),
         ("listener.name.plaintext.ssl.key.password", "k", True, "passwords are not stored"),
         ("ssl.keystore.location", "/k", True, "not supported while a broker runs"),
-        ("super.users", "User:a", False, "super.users: not supported"),
+        ("super.users", "User:a", False, "super.users: nobody obeys it"),
     ],
 )
 def test_refused(name: str, value: str, per_broker: bool, message: str) -> None:

@@ -79,6 +79,8 @@ def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
         protects = setting.refused or (meant == AUTHORIZER and name != meant)
         protects = protects or (setting.restart and not is_known)
         refused = protects and not setting.is_default(setting.parse(asked))
+    if refused and name in OWN_SETTINGS:
+        raise ConfigError(f"{name}: nobody obeys it without {AUTHORIZER}")
     if refused:
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
 
