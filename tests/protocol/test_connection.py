@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 import pytest
 
+from barnabas.broker.exchange import JOIN_BYTES_MAX, Exchange
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection, RequestTimedOut
@@ -192,5 +193,38 @@ def test_the_bytes_may_come_through_data_received() -> None:
         await asyncio.sleep(0)
         connection.data_received(heartbeat(written[0][4:]))
         assert (await waiting).throttle_time == 9
+
+    asyncio.run(main())
+
+
+class _Written(asyncio.Transport):
+    """Keeps what is handed to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.pieces += map(bytes, list_of_data)
+
+    def abort(self) -> None:
+        return
+
+
+def test_no_empty_piece_is_handed_to_a_transport() -> None:
+    """selector_events.py of Python 3.12 to 3.14: one at the end stays in the buffer for ever, and
+    the loop never rests again. An answer ends with one when it has no records."""
+
+    async def main() -> None:
+        transport = _Written()
+        connection = KafkaConnection("1")
+        connection.connection_made(transport)
+        connection.send_frame([bytes(12), b"", b"records", b""])
+        assert transport.pieces == [bytes(12), b"records"]
+
+        exchange = object.__new__(Exchange)
+        exchange._transport, exchange._closing, exchange._writing_paused = transport, False, False
+        exchange._write([b"x" * JOIN_BYTES_MAX, memoryview(b""), b"y", b""])
+        assert transport.pieces[2:] == [b"x" * JOIN_BYTES_MAX, b"y"]
 
     asyncio.run(main())

@@ -137,7 +137,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if isinstance(frame, bytes):
             self._transport.write(frame)
         else:
-            self._transport.writelines(frame)
+            # Without empty ones: since Python 3.12 asyncio offers one at the end for ever.
+            self._transport.writelines([piece for piece in frame if piece])
         return future
 
     def post(self, api_key: int, version: int, message: ApiMessage) -> None:
