@@ -212,8 +212,8 @@ class _Written(asyncio.Transport):
 
 
 def test_no_empty_piece_is_handed_to_a_transport() -> None:
-    """selector_events.py of Python 3.12 to 3.14: one at the end stays in the buffer for ever, and
-    the loop never rests again. An answer ends with one when it has no records."""
+    """asyncio of Python 3.12 and 3.13 (mended in 3.14: gh-155888) keeps one at the end in its
+    buffer for ever, and the loop never rests again. An answer without records ends with one."""
 
     async def main() -> None:
         transport = _Written()

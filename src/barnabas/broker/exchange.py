@@ -502,7 +502,7 @@ class Exchange(Line):
         elif sum(map(len, pieces)) <= JOIN_BYTES_MAX:
             self._transport.write(b"".join(pieces))
         else:
-            # Without empty ones: since Python 3.12 asyncio offers one at the end for ever.
+            # Without empty ones: asyncio of Python 3.12 and 3.13 offers one at the end for ever.
             self._transport.writelines([piece for piece in pieces if piece])
         if self._writing_paused:
             self._unsent_bytes += sum(map(len, pieces))

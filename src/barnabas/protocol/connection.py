@@ -137,7 +137,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if isinstance(frame, bytes):
             self._transport.write(frame)
         else:
-            # Without empty ones: since Python 3.12 asyncio offers one at the end for ever.
+            # Without empty ones: asyncio of Python 3.12 and 3.13 offers one at the end for ever.
             self._transport.writelines([piece for piece in frame if piece])
         return future
 
