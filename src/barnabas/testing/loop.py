@@ -316,7 +316,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
         and every wait is over at once. What was ready to run still does, or a task that was about
         to be woken would never hear that it is cancelled."""
         self._is_buried = True
-        with _unheard():
+        with _unheard(), _between_tasks():
             for task in tasks:
                 self.inside(task.cancel)
             for _ in range(_BURIAL_STEPS_MAX):
@@ -328,6 +328,22 @@ class NodeLoop(asyncio.AbstractEventLoop):
         self._is_buried = False
         self._ready.clear()
         _unburied.extend(asyncio.all_tasks(self))
+
+
+@contextlib.contextmanager
+def _between_tasks() -> Iterator[None]:
+    """Tasks of another loop may run: since Python 3.14 not while a task does in the same thread,
+    whatever its loop."""
+    loop = asyncio.get_running_loop()
+    current = asyncio.current_task()
+    if current is None:
+        yield
+        return
+    asyncio._leave_task(loop, current)
+    try:
+        yield
+    finally:
+        asyncio._enter_task(loop, current)
 
 
 @contextlib.contextmanager
