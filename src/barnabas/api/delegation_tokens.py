@@ -8,6 +8,9 @@ here by a token himself is told DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, whatever h
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.registry import ANYBODY, of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
@@ -131,45 +134,42 @@ def _created(
 @serves(ApiKey.RENEW_DELEGATION_TOKEN, ANYBODY)
 def handle_renew(services: Services, request: Request) -> Answer:
     """Owner and renewers only, whatever ACLs say; super users are no exception."""
-    return _renew(services, request)
-
-
-async def _renew(services: Services, request: Request) -> Pieces:
     decoded = request.decode(RenewDelegationTokenRequest)
-    error, expires_ms = ErrorCode.NONE, _NO_TIME
-    try:
-        tokens = _tokens(services, request)
-        expires_ms = await services.in_zookeeper(
-            tokens.renew(bytes(decoded.hmac), request.principal, decoded.renew_period)
-        )
-    except KafkaError as failure:
-        error = failure.code
-    return request.answer(
-        RenewDelegationTokenResponse(error_code=error, throttle_time=0, expiry_timestamp=expires_ms)
+    return _change(
+        services,
+        request,
+        lambda tokens: tokens.renew(bytes(decoded.hmac), request.principal, decoded.renew_period),
+        RenewDelegationTokenResponse,
     )
 
 
 @serves(ApiKey.EXPIRE_DELEGATION_TOKEN, ANYBODY)
 def handle_expire(services: Services, request: Request) -> Answer:
     """As renewing. A negative period removes the token at once, also one that has expired."""
-    return _expire(services, request)
-
-
-async def _expire(services: Services, request: Request) -> Pieces:
     decoded = request.decode(ExpireDelegationTokenRequest)
+    return _change(
+        services,
+        request,
+        lambda tokens: tokens.expire(
+            bytes(decoded.hmac), request.principal, decoded.expiry_time_period
+        ),
+        ExpireDelegationTokenResponse,
+    )
+
+
+async def _change(
+    services: Services,
+    request: Request,
+    change: Callable[[TokenSource], Coroutine[Any, Any, int]],
+    response: type[RenewDelegationTokenResponse | ExpireDelegationTokenResponse],
+) -> Pieces:
+    """Answer when a token ends after a change of that."""
     error, expires_ms = ErrorCode.NONE, _NO_TIME
     try:
-        tokens = _tokens(services, request)
-        expires_ms = await services.in_zookeeper(
-            tokens.expire(bytes(decoded.hmac), request.principal, decoded.expiry_time_period)
-        )
+        expires_ms = await services.in_zookeeper(change(_tokens(services, request)))
     except KafkaError as failure:
         error = failure.code
-    return request.answer(
-        ExpireDelegationTokenResponse(
-            error_code=error, throttle_time=0, expiry_timestamp=expires_ms
-        )
-    )
+    return request.answer(response(error_code=error, throttle_time=0, expiry_timestamp=expires_ms))
 
 
 @serves(ApiKey.DESCRIBE_DELEGATION_TOKEN, of_each(_TOKEN, _OTHERS))

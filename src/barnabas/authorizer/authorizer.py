@@ -41,7 +41,7 @@ from barnabas.authorizer.znodes import (
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env
 from barnabas.security.principal import KafkaPrincipal
-from barnabas.zk.notifications import ChangeNotifications
+from barnabas.zk.notifications import ChangeNotifications, RereadOnNewSession
 from barnabas.zk.startup import persist, read_all
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import (
@@ -60,7 +60,6 @@ from barnabas.zookeeper.errors import (
     MalformedZNode,
     NodeExists,
     NoNode,
-    SessionExpired,
 )
 from barnabas.zookeeper.messages import Stat
 
@@ -90,7 +89,7 @@ class AclAuthorizer:
         self._turns = Turns()
         """Changes of different patterns go side by side, reads of many alone: what is taken last is
         what was read last."""
-        self._stale = asyncio.Event()
+        self._rereading = RereadOnNewSession(self._read_all)
         self._notifications = [
             ChangeNotifications(
                 env.clock, zookeeper, store.change_prefix, partial(self._notified, store)
@@ -226,7 +225,7 @@ class AclAuthorizer:
 
     def on_new_session(self) -> None:
         """Watches are gone with the old session, and notifications may be: read everything."""
-        self._stale.set()
+        self._rereading.on_new_session()
         for notifications in self._notifications:
             notifications.on_new_session()
 
@@ -235,13 +234,7 @@ class AclAuthorizer:
         async with asyncio.TaskGroup() as tasks:
             for notifications in self._notifications:
                 tasks.create_task(notifications.run())
-            while True:
-                await self._stale.wait()
-                self._stale.clear()
-                try:
-                    await self._read_all()
-                except SessionExpired:
-                    continue  # ``on_new_session`` wakes us again
+            tasks.create_task(self._rereading.run())
 
     async def _read_all(self) -> None:
         async with self._turns.alone():

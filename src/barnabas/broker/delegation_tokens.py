@@ -28,7 +28,7 @@ from barnabas.security.tokens import (
     renewed,
 )
 from barnabas.types import topic_id_text
-from barnabas.zk.notifications import ChangeNotifications
+from barnabas.zk.notifications import ChangeNotifications, RereadOnNewSession
 from barnabas.zk.startup import generate_id, persist
 from barnabas.zk.tokens import (
     TOKEN_CHANGE_PREFIX,
@@ -88,7 +88,7 @@ class DelegationTokens:
         """Weight of the tokens of each requester."""
         self._changing = asyncio.Lock()
         """One read or write after the other: what is kept last is what was read last."""
-        self._stale = asyncio.Event()
+        self._rereading = RereadOnNewSession(self._read_all)
         self._notifications = ChangeNotifications(
             env.clock, zookeeper, TOKEN_CHANGE_PREFIX, self._notified
         )
@@ -279,7 +279,7 @@ class DelegationTokens:
 
     def on_new_session(self) -> None:
         """Watches are gone with the old session, and notifications may be: read everything."""
-        self._stale.set()
+        self._rereading.on_new_session()
         self._notifications.on_new_session()
 
     async def run(self) -> None:
@@ -287,13 +287,7 @@ class DelegationTokens:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._notifications.run())
             tasks.create_task(self._sweep_in_time())
-            while True:
-                await self._stale.wait()
-                self._stale.clear()
-                try:
-                    await self._read_all()
-                except SessionExpired:
-                    continue  # ``on_new_session`` wakes us again
+            tasks.create_task(self._rereading.run())
 
     async def _read_all(self) -> None:
         async with self._changing:

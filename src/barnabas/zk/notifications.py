@@ -28,6 +28,29 @@ Process: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
 """Handles some of a list: the path and the body of each, in their order."""
 
 
+class RereadOnNewSession:
+    """Reads everything again with each new session: watches are gone with the old one, and
+    notifications may be. ``run`` as a task."""
+
+    def __init__(self, read_all: Callable[[], Awaitable[None]]) -> None:
+        self._read_all = read_all
+        self._stale = asyncio.Event()
+
+    def on_new_session(self) -> None:
+        """What is known may be out of date."""
+        self._stale.set()
+
+    async def run(self) -> None:
+        """Follow the sessions, for ever."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            try:
+                await self._read_all()
+            except SessionExpired:
+                continue  # ``on_new_session`` wakes us again
+
+
 class ChangeNotifications:
     """``run`` as a task. ``prefix``: path of the sequential nodes, without their number."""
 
