@@ -278,7 +278,7 @@ def test_nothing_is_left_of_a_closed_cluster(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.processes
 def test_a_process_cluster_leaves_no_process_and_no_file() -> None:
     cluster = Cluster(1).start()
-    run = cluster._running
+    run = cluster._life.running
     directory = Path(run.plan.directory)
     assert directory.exists()
     cluster.close()

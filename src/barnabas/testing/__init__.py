@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from barnabas.testing.async_cluster import AsyncCluster
     from barnabas.testing.case import KafkaTestCase
-    from barnabas.testing.cluster import AsyncCluster, Cluster
+    from barnabas.testing.cluster import Cluster
     from barnabas.testing.events import Event, TimedOut
     from barnabas.testing.faults import Fault, Faults, Hit
     from barnabas.testing.records import TestRecord
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "AsyncCluster": "cluster",
+    "AsyncCluster": "async_cluster",
     "Cluster": "cluster",
     "Event": "events",
     "Fault": "faults",

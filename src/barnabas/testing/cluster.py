@@ -6,127 +6,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from barnabas.cluster.plan import ClusterPlan
 from barnabas.cluster.profiles import TEST, Profile, profile_named
-from barnabas.config.broker_config import BrokerConfig
-from barnabas.testing.core import Core, Direction, Others, Target, as_setting
-from barnabas.testing.events import Event, EventLog
-from barnabas.testing.faults import Fault, Faults
-from barnabas.testing.in_process import InProcess
-from barnabas.testing.members import Members
-from barnabas.testing.ports import Ports
+from barnabas.testing.async_cluster import AsyncCluster
+from barnabas.testing.core import Direction, Others, Target
+from barnabas.testing.faults import Fault
 from barnabas.testing.records import Expected, TestRecord
-from barnabas.testing.thread import LoopThread
+from barnabas.testing.run import Life, View
 
 T = TypeVar("T")
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 WAIT_S = 10.0
-_SHARED_MEMORY = Path("/dev/shm")
 
 
-class _Run:
-    """A cluster between start and close: its thread, its ports, its files."""
+class Cluster(View):
+    """A cluster, and what can be done to it. A context manager.
 
-    def __init__(
-        self,
-        *,
-        brokers: int,
-        in_process: bool,
-        settings: Mapping[str, object],
-        profile: Profile,
-        directory: Path | None,
-        start_timeout_s: float,
-        wait_s: float,
-        faults_seed: int,
-    ) -> None:
-        self._own_directory = directory is None and not (in_process and profile.in_memory)
-        in_memory = directory is None and in_process and profile.in_memory
-        path = directory
-        if path is None:
-            path = Path("/barnabas") if in_memory else _temporary_directory(profile)
-        self._directory = path
-        self.log = EventLog()
-        self._ports = Ports(HOST, brokers + 1)
-        self._thread: LoopThread | None = None
-        try:
-            plan = ClusterPlan(
-                directory=str(path),
-                brokers=brokers,
-                host=HOST,
-                port=self._ports.numbers[0],
-                ports=self._ports.numbers[:-1],
-                zookeeper_port=self._ports.numbers[-1],
-                profile=profile,
-                overrides={key: as_setting(value) for key, value in settings.items()},
-            )
-            for broker in plan.broker_ids:
-                BrokerConfig(plan.broker_settings(broker))  # raises ConfigError
-            self.plan = plan
-            self._thread = LoopThread("barnabas-testing")
-            self.core: Core = self.call(self._make(in_process, in_memory, wait_s))
-            self.faults = Faults(faults_seed, self._publish, self._note_fault)
-            self.core.members.judge = self.faults.judge
-            self.call(self.core.start(start_timeout_s))
-        except BaseException:
-            self.close()
-            raise
-
-    async def _make(self, in_process: bool, in_memory: bool, wait_s: float) -> Core:
-        members: Members
-        if in_process:
-            members = InProcess(self.plan, self.log, in_memory=in_memory)
-        else:
-            from barnabas.testing.processes import Processes
-
-            members = Processes(self.plan, self.log)
-        return Core(self.plan, members, self.log, wait_s)
-
-    def _publish(self, apis: Sequence[int]) -> None:
-        self.call(self.core.members.watch(apis))
-
-    def _note_fault(self, broker: str, fields: Mapping[str, object]) -> None:
-        self.log.add(broker, "fault_done", fields)
-
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        assert self._thread is not None
-        return self._thread.call(work)
-
-    async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """For callers with a loop of their own."""
-        assert self._thread is not None
-        return await asyncio.wrap_future(self._thread.submit(work))
-
-    def close(self) -> None:
-        if self._thread is not None:
-            if hasattr(self, "core"):
-                self._thread.call(self.core.close())
-            self._thread.close()
-            self._thread = None
-        self._ports.close()
-        if self._own_directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def _temporary_directory(profile: Profile) -> Path:
-    """In memory if the profile wants that and the system offers it."""
-    parent = None
-    if profile.in_memory and _SHARED_MEMORY.is_dir():
-        parent = _SHARED_MEMORY
-    return Path(tempfile.mkdtemp(prefix="barnabas-", dir=parent))
-
-
-class _Options:
-    """What is asked of a cluster before it is started."""
+    Brokers are named by their ids; ``Target`` also takes ``"controller"``, ``"coordinator"`` and
+    ``"leader:TOPIC/PARTITION"``. Waits that take too long raise ``TimedOut``, an AssertionError
+    that shows the last events.
+    """
 
     def __init__(
         self,
@@ -151,10 +55,7 @@ class _Options:
         ``wait_s`` is how long waits take at most whose caller does not say; ``faults_seed`` is what
         ``faults`` with a probability draw from.
         """
-        self.brokers = range(1, brokers + 1)
-        """Their ids."""
-        self._arguments: dict[str, Any] = {
-            "brokers": brokers,
+        options = {
             "in_process": in_process,
             "settings": dict(settings or {}),
             "profile": profile_named(profile) if isinstance(profile, str) else profile,
@@ -163,64 +64,17 @@ class _Options:
             "wait_s": wait_s,
             "faults_seed": faults_seed,
         }
-        self._run: _Run | None = None
-
-    @property
-    def _running(self) -> _Run:
-        if self._run is None:
-            raise RuntimeError("the cluster is not started")
-        return self._run
-
-    @property
-    def bootstrap(self) -> str:
-        """``host:port,host:port,…`` of all brokers, for clients."""
-        return self._running.plan.bootstrap
-
-    @property
-    def zookeeper(self) -> str:
-        """``host:port`` of the coordinator, for ZooKeeper clients."""
-        return self._running.plan.zookeeper_connect
-
-    def address_of(self, broker: int) -> str:
-        """``host:port`` of one broker."""
-        plan = self._running.plan
-        return f"{plan.host}:{plan.broker_port(broker)}"
-
-    @property
-    def faults(self) -> Faults:
-        """What goes wrong with requests of clients: ``faults.on("Produce").error(…).times(2)``."""
-        return self._running.faults
-
-    def events(self) -> list[Event]:
-        """What has happened so far: elections, changes of ISRs, sessions, and what the test did."""
-        return self._running.log.all()
-
-    def timeline(self, last: int = 1000) -> str:
-        """``events``, a line each."""
-        return self._running.log.tail(last)
-
-
-class Cluster(_Options):
-    """A cluster, and what can be done to it. A context manager.
-
-    Brokers are named by their ids; ``Target`` also takes ``"controller"``, ``"coordinator"`` and
-    ``"leader:TOPIC/PARTITION"``. Waits that take too long raise ``TimedOut``, an AssertionError
-    that shows the last events.
-    """
+        super().__init__(Life(brokers, options))
 
     def start(self) -> Self:
         """Start it; returns when every broker serves and there is a controller. Raises TimedOut,
         ConfigError."""
-        if self._run is not None:
-            raise RuntimeError("the cluster is started already")
-        self._run = _Run(**self._arguments)
+        self._life.start()
         return self
 
     def close(self) -> None:
         """End everything at once; a second call does nothing."""
-        run, self._run = self._run, None
-        if run is not None:
-            run.close()
+        self._life.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -236,7 +90,7 @@ class Cluster(_Options):
     @property
     def aio(self) -> AsyncCluster:
         """The same cluster for code with a loop: its methods are coroutines."""
-        return AsyncCluster(self)
+        return AsyncCluster(self._life)
 
     async def __aenter__(self) -> AsyncCluster:
         return await self.aio.start()
@@ -460,262 +314,5 @@ class Cluster(_Options):
         """Let the followers copy again; the ISR, once every replica that runs is in sync."""
         return self._do(self._core.restore_isr(topic, partition, timeout_s))
 
-    # Inside
-
-    @property
-    def _core(self) -> Core:
-        return self._running.core
-
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._running.call(work)
-
-
-class AsyncCluster:
-    """``Cluster`` for tests with asyncio, on any loop. ``async with Cluster() as cluster`` gives
-    one."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    async def start(self) -> Self:
-        """As ``Cluster.start``."""
-        await asyncio.get_running_loop().run_in_executor(None, self._cluster.start)
-        return self
-
-    async def close(self) -> None:
-        """As ``Cluster.close``."""
-        await asyncio.get_running_loop().run_in_executor(None, self._cluster.close)
-
-    @property
-    def brokers(self) -> range:
-        """Ids of the brokers."""
-        return self._cluster.brokers
-
-    @property
-    def bootstrap(self) -> str:
-        """As ``Cluster.bootstrap``."""
-        return self._cluster.bootstrap
-
-    @property
-    def zookeeper(self) -> str:
-        """As ``Cluster.zookeeper``."""
-        return self._cluster.zookeeper
-
-    def address_of(self, broker: int) -> str:
-        """As ``Cluster.address_of``."""
-        return self._cluster.address_of(broker)
-
-    @property
-    def faults(self) -> Faults:
-        """As ``Cluster.faults``. Its methods are no coroutines."""
-        return self._cluster.faults
-
-    def events(self) -> list[Event]:
-        """As ``Cluster.events``."""
-        return self._cluster.events()
-
-    def timeline(self, last: int = 1000) -> str:
-        """As ``Cluster.timeline``."""
-        return self._cluster.timeline(last)
-
-    # What can be seen
-
-    async def leader_of(self, topic: str, partition: int = 0) -> int | None:
-        """As ``Cluster.leader_of``."""
-        return await self._do(self._core.leader_of(topic, partition))
-
-    async def isr_of(self, topic: str, partition: int = 0) -> set[int]:
-        """As ``Cluster.isr_of``."""
-        return await self._do(self._core.isr_of(topic, partition))
-
-    async def controller(self) -> int | None:
-        """As ``Cluster.controller``."""
-        return await self._do(self._core.controller())
-
-    # Topics and records
-
-    async def create_topic(
-        self,
-        name: str,
-        partitions: int = 1,
-        replicas: int | None = None,
-        *,
-        min_isr: int | None = None,
-        assignments: Mapping[int, Sequence[int]] | None = None,
-        timeout_s: float | None = None,
-        **configs: object,
-    ) -> str:
-        """As ``Cluster.create_topic``."""
-        return await self._do(
-            self._core.create_topic(
-                name, partitions, replicas, min_isr, configs, assignments, timeout_s
-            )
-        )
-
-    async def produce(
-        self,
-        topic: str,
-        values: Iterable[Expected],
-        partition: int = 0,
-        *,
-        acks: int = -1,
-        timeout_s: float | None = None,
-    ) -> int:
-        """As ``Cluster.produce``."""
-        return await self._do(
-            self._core.produce(topic, values, partition, acks=acks, timeout_s=timeout_s)
-        )
-
-    async def records(
-        self, topic: str, partition: int | None = None, *, read_committed: bool = False
-    ) -> list[TestRecord]:
-        """As ``Cluster.records``."""
-        return await self._do(self._core.records(topic, partition, read_committed=read_committed))
-
-    async def assert_records(
-        self,
-        topic: str,
-        expected: Iterable[Expected],
-        partition: int | None = None,
-        *,
-        in_order: bool = True,
-        read_committed: bool = False,
-        timeout_s: float | None = None,
-    ) -> None:
-        """As ``Cluster.assert_records``."""
-        await self._do(
-            self._core.assert_records(
-                topic,
-                expected,
-                partition,
-                in_order=in_order,
-                read_committed=read_committed,
-                timeout_s=timeout_s,
-            )
-        )
-
-    # Waits
-
-    async def wait_for_leader(
-        self,
-        topic: str,
-        partition: int = 0,
-        *,
-        not_on: int | None = None,
-        timeout_s: float | None = None,
-    ) -> int:
-        """As ``Cluster.wait_for_leader``."""
-        return await self._do(self._core.wait_for_leader(topic, partition, not_on, timeout_s))
-
-    async def wait_for_isr(
-        self,
-        topic: str,
-        partition: int = 0,
-        isr: Iterable[int] | int = 3,
-        *,
-        timeout_s: float | None = None,
-    ) -> set[int]:
-        """As ``Cluster.wait_for_isr``."""
-        return await self._do(self._core.wait_for_isr(topic, partition, isr, timeout_s))
-
-    async def wait_for_controller(
-        self, *, not_on: int | None = None, timeout_s: float | None = None
-    ) -> int:
-        """As ``Cluster.wait_for_controller``."""
-        return await self._do(self._core.wait_for_controller(not_on, timeout_s))
-
-    async def wait_for_brokers(
-        self, brokers: Iterable[int] | None = None, *, timeout_s: float | None = None
-    ) -> None:
-        """As ``Cluster.wait_for_brokers``."""
-        await self._do(self._core.wait_for_brokers(brokers, timeout_s))
-
-    async def wait_for_hits(
-        self, fault: Fault, count: int = 1, *, timeout_s: float | None = None
-    ) -> None:
-        """As ``Cluster.wait_for_hits``."""
-        await self._do(self._core.wait_for_hits(fault, count, timeout_s))
-
-    # Failures
-
-    async def kill(self, target: Target) -> int | None:
-        """As ``Cluster.kill``."""
-        return await self._do(self._core.kill(target))
-
-    async def kill_controller(self) -> int:
-        """As ``Cluster.kill_controller``."""
-        broker = await self.kill("controller")
-        assert broker is not None
-        return broker
-
-    async def stop(self, target: Target) -> int | None:
-        """As ``Cluster.stop``."""
-        return await self._do(self._core.stop(target))
-
-    async def pause(self, target: Target) -> int | None:
-        """As ``Cluster.pause``."""
-        return await self._do(self._core.pause(target))
-
-    async def resume(self, target: Target) -> int | None:
-        """As ``Cluster.resume``."""
-        return await self._do(self._core.resume(target))
-
-    async def restart(self, target: Target, *, timeout_s: float | None = None) -> int | None:
-        """As ``Cluster.restart``."""
-        return await self._do(self._core.restart(target, timeout_s))
-
-    async def stop_coordinator(self) -> None:
-        """As ``Cluster.stop_coordinator``."""
-        await self.kill("coordinator")
-
-    async def restart_coordinator(self) -> None:
-        """As ``Cluster.restart_coordinator``."""
-        await self.restart("coordinator")
-
-    async def expire_session(self, broker: int) -> None:
-        """As ``Cluster.expire_session``."""
-        await self._do(self._core.expire_session(broker))
-
-    async def isolate(
-        self,
-        broker: Target,
-        from_: Others = None,
-        *,
-        direction: Direction = "both",
-        delay_ms: float | None = None,
-    ) -> int | None:
-        """As ``Cluster.isolate``."""
-        return await self._do(self._core.isolate(broker, from_, direction, delay_ms))
-
-    async def heal(self, *targets: Target) -> None:
-        """As ``Cluster.heal``."""
-        await self._do(self._core.heal(targets))
-
-    async def fill_disk(self, target: Target) -> int | None:
-        """As ``Cluster.fill_disk``."""
-        return await self._do(self._core.set_disk_full(target, is_full=True))
-
-    async def free_disk(self, target: Target) -> int | None:
-        """As ``Cluster.free_disk``."""
-        return await self._do(self._core.set_disk_full(target, is_full=False))
-
-    async def shrink_isr(
-        self, topic: str, partition: int = 0, to: int = 1, *, timeout_s: float | None = None
-    ) -> set[int]:
-        """As ``Cluster.shrink_isr``."""
-        return await self._do(self._core.shrink_isr(topic, partition, to, timeout_s))
-
-    async def restore_isr(
-        self, topic: str, partition: int = 0, *, timeout_s: float | None = None
-    ) -> set[int]:
-        """As ``Cluster.restore_isr``."""
-        return await self._do(self._core.restore_isr(topic, partition, timeout_s))
-
-    # Inside
-
-    @property
-    def _core(self) -> Core:
-        return self._cluster._running.core
-
-    async def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return await self._cluster._running.wait(work)
+        return self._life.running.call(work)

@@ -1,0 +1,189 @@
+"""A cluster for tests between start and close, and what both of its forms know of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.profiles import Profile
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.testing.core import Core, as_setting
+from barnabas.testing.events import Event, EventLog
+from barnabas.testing.faults import Faults
+from barnabas.testing.in_process import InProcess
+from barnabas.testing.members import Members
+from barnabas.testing.ports import Ports
+from barnabas.testing.thread import LoopThread
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+class Run:
+    """A cluster between start and close: its thread, its ports, its files."""
+
+    def __init__(
+        self,
+        *,
+        brokers: int,
+        in_process: bool,
+        settings: Mapping[str, object],
+        profile: Profile,
+        directory: Path | None,
+        start_timeout_s: float,
+        wait_s: float,
+        faults_seed: int,
+    ) -> None:
+        self._own_directory = directory is None and not (in_process and profile.in_memory)
+        in_memory = directory is None and in_process and profile.in_memory
+        path = directory
+        if path is None:
+            path = Path("/barnabas") if in_memory else _temporary_directory(profile)
+        self._directory = path
+        self.log = EventLog()
+        self._ports = Ports(HOST, brokers + 1)
+        self._thread: LoopThread | None = None
+        try:
+            plan = ClusterPlan(
+                directory=str(path),
+                brokers=brokers,
+                host=HOST,
+                port=self._ports.numbers[0],
+                ports=self._ports.numbers[:-1],
+                zookeeper_port=self._ports.numbers[-1],
+                profile=profile,
+                overrides={key: as_setting(value) for key, value in settings.items()},
+            )
+            for broker in plan.broker_ids:
+                BrokerConfig(plan.broker_settings(broker))  # raises ConfigError
+            self.plan = plan
+            self._thread = LoopThread("barnabas-testing")
+            self.core: Core = self.call(self._make(in_process, in_memory, wait_s))
+            self.faults = Faults(faults_seed, self._publish, self._note_fault)
+            self.core.members.judge = self.faults.judge
+            self.call(self.core.start(start_timeout_s))
+        except BaseException:
+            self.close()
+            raise
+
+    async def _make(self, in_process: bool, in_memory: bool, wait_s: float) -> Core:
+        members: Members
+        if in_process:
+            members = InProcess(self.plan, self.log, in_memory=in_memory)
+        else:
+            from barnabas.testing.processes import Processes
+
+            members = Processes(self.plan, self.log)
+        return Core(self.plan, members, self.log, wait_s)
+
+    def _publish(self, apis: Sequence[int]) -> None:
+        self.call(self.core.members.watch(apis))
+
+    def _note_fault(self, broker: str, fields: Mapping[str, object]) -> None:
+        self.log.add(broker, "fault_done", fields)
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self._thread is not None
+        return self._thread.call(work)
+
+    async def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """For callers with a loop of their own."""
+        assert self._thread is not None
+        return await asyncio.wrap_future(self._thread.submit(work))
+
+    def close(self) -> None:
+        if self._thread is not None:
+            if hasattr(self, "core"):
+                self._thread.call(self.core.close())
+            self._thread.close()
+            self._thread = None
+        self._ports.close()
+        if self._own_directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _temporary_directory(profile: Profile) -> Path:
+    """In memory if the profile wants that and the system offers it."""
+    parent = None
+    if profile.in_memory and _SHARED_MEMORY.is_dir():
+        parent = _SHARED_MEMORY
+    return Path(tempfile.mkdtemp(prefix="barnabas-", dir=parent))
+
+
+class Life:
+    """A cluster from its options to its end: at most one run at a time."""
+
+    def __init__(self, brokers: int, options: Mapping[str, Any]) -> None:
+        self.brokers = range(1, brokers + 1)
+        self._options = options
+        self._run: Run | None = None
+
+    @property
+    def running(self) -> Run:
+        """RuntimeError if it is not started."""
+        if self._run is None:
+            raise RuntimeError("the cluster is not started")
+        return self._run
+
+    def start(self) -> None:
+        """Raises TimedOut, ConfigError."""
+        if self._run is not None:
+            raise RuntimeError("the cluster is started already")
+        self._run = Run(brokers=len(self.brokers), **self._options)
+
+    def close(self) -> None:
+        """A second call does nothing."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+
+class View:
+    """What is known of a cluster without asking its brokers."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    @property
+    def brokers(self) -> range:
+        """Their ids."""
+        return self._life.brokers
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port,host:port,…`` of all brokers, for clients."""
+        return self._life.running.plan.bootstrap
+
+    @property
+    def zookeeper(self) -> str:
+        """``host:port`` of the coordinator, for ZooKeeper clients."""
+        return self._life.running.plan.zookeeper_connect
+
+    def address_of(self, broker: int) -> str:
+        """``host:port`` of one broker."""
+        plan = self._life.running.plan
+        return f"{plan.host}:{plan.broker_port(broker)}"
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong with requests of clients: ``faults.on("Produce").error(…).times(2)``."""
+        return self._life.running.faults
+
+    def events(self) -> list[Event]:
+        """What has happened so far: elections, changes of ISRs, sessions, and what the test did."""
+        return self._life.running.log.all()
+
+    def timeline(self, last: int = 1000) -> str:
+        """``events``, a line each."""
+        return self._life.running.log.tail(last)
+
+    @property
+    def _core(self) -> Core:
+        return self._life.running.core
