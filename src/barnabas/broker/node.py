@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -23,7 +23,12 @@ from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.producer_ids import ProducerIds
-from barnabas.broker.protection import authorizer, client_security, delegation_tokens
+from barnabas.broker.protection import (
+    authorizer,
+    client_security,
+    delegation_tokens,
+    zookeeper_security,
+)
 from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.room_settings import (
     client_quotas,
@@ -68,7 +73,6 @@ from barnabas.zk.startup import (
 )
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
 
 log = logging.getLogger("kafka.server")
@@ -118,19 +122,12 @@ async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> 
         await asyncio.gather(working, stopped, return_exceptions=True)
 
 
-def _zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:
-    """TLS and logins are imported only for who asks for them."""
-    asked = (
-        "zookeeper.ssl.client.enable",
-        "zookeeper.set.acl",
-        "java.security.auth.login.config",
-        "barnabas.zookeeper.sasl.jaas.config",
-    )
-    if not any(map(config.value, asked)):
-        return OPEN
-    from barnabas.broker.zookeeper_security import zookeeper_security
+class _Follower(Protocol):
+    """What keeps a copy of something in ZooKeeper."""
 
-    return zookeeper_security(env, config, stores)
+    def on_event(self, event: WatchEvent) -> None: ...
+
+    def on_new_session(self) -> None: ...
 
 
 class Node:
@@ -154,7 +151,7 @@ class Node:
             config.integer("barnabas.zookeeper.fast.expiry.ms") or None,
             on_event=self._on_event,
             on_session=self._on_session,
-            security=_zookeeper_security(env, config, self._stores),
+            security=zookeeper_security(env, config, self._stores),
         )
         self._membership = Membership(
             env,
@@ -200,6 +197,8 @@ class Node:
         self._features = FinalizedFeatures(self._zookeeper)
         self._authorizer = authorizer(env, config, self._zookeeper)
         self._tokens = delegation_tokens(env, config, self._zookeeper, self._is_controller)
+        followers = (self._changes, self._features, self._authorizer, self._tokens)
+        self._followers: list[_Follower] = [each for each in followers if each is not None]
         self._network: NetworkServer | None = None
         self._listeners = BrokerListeners(
             *(env, config, self._users, self._stores),
@@ -417,22 +416,14 @@ class Node:
         return self._controller is not None and self._controller.is_active
 
     def _watch_again(self) -> None:
-        self._changes.on_new_session()
-        self._features.on_new_session()
-        if self._authorizer is not None:
-            self._authorizer.on_new_session()
-        if self._tokens is not None:
-            self._tokens.on_new_session()
+        for follower in self._followers:
+            follower.on_new_session()
 
     def _on_event(self, event: WatchEvent) -> None:
         if self._controller is not None:
             self._controller.on_zookeeper_event(event)
-        self._changes.on_event(event)
-        self._features.on_event(event)
-        if self._authorizer is not None:
-            self._authorizer.on_event(event)
-        if self._tokens is not None:
-            self._tokens.on_event(event)
+        for follower in self._followers:
+            follower.on_event(event)
 
     def _on_session(self, state: SessionState) -> None:
         log.info("ZooKeeper session %s", state.value)

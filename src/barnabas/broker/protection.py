@@ -16,6 +16,7 @@ from barnabas.config.listener_settings import PLAINTEXT as PLAIN
 from barnabas.seams import Env
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 
 if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
@@ -84,3 +85,18 @@ def client_security(
     from barnabas.broker import listener_plans
 
     return listener_plans.client_security(env, config, listener, stores)
+
+
+def zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:
+    """How this broker reaches ZooKeeper, and what it lets others do there."""
+    asked = (
+        "zookeeper.ssl.client.enable",
+        "zookeeper.set.acl",
+        "java.security.auth.login.config",
+        "barnabas.zookeeper.sasl.jaas.config",
+    )
+    if not any(map(config.value, asked)):
+        return OPEN
+    from barnabas.broker import zookeeper_security as asked_for
+
+    return asked_for.zookeeper_security(env, config, stores)
