@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.api.kit import Client, run
-from tests.authorizer.matrix_cases import acl, acl_filter
+from tests.authorizer.messages import acl, acl_filter
 from tests.authorizer.principals import SETTINGS, principals_by_client_id
 
 from barnabas.protocol.api import ApiKey

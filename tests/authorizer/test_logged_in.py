@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.api import kit
 from tests.api.kit import Client
-from tests.authorizer.matrix_cases import acl
+from tests.authorizer.messages import acl
 from tests.broker.test_sasl_listener import CLIENTS, SASL, _as, _with_users
 
 from barnabas.protocol.api import ApiKey

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.api.kit import Client, create_message, run
-from tests.authorizer.matrix_cases import MISSING, T, acl, described, fetch, produce
+from tests.authorizer.messages import MISSING, T, acl, described, fetch, produce
 from tests.authorizer.principals import SETTINGS, principals_by_client_id
 from tests.authorizer.test_matrix import camel, prepared
 from tests.places import GOLDEN

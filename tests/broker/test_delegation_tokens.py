@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.api import kit
 from tests.api.kit import Client
-from tests.authorizer.matrix_cases import acl
+from tests.authorizer.messages import acl
 from tests.broker.test_sasl_listener import ALICE, CLIENTS, SASL, _as, _with_users
 from tests.places import GOLDEN
 

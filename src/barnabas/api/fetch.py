@@ -65,8 +65,7 @@ def handle(services: Services, request: Request) -> Answer:
     params = _params(request.api_version, parsed)
     if services.authorizer is not None:
         _restrict(services, request, params)
-    if request.meter is not None:
-        _meter(request, params)
+    _meter(request, params)
     return _when(services, request, services.replicas.fetch(params))
 
 
