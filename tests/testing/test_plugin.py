@@ -10,13 +10,14 @@ import pytest
 
 pytestmark = pytest.mark.processes
 
-STRICT = "-W error -p no:randomly"
+# pytest-asyncio warns where this is not said.
+SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 
 def run(directory: Path, text: str, *options: str, ini: str = "") -> str:
     """Run ``text`` as a test file; what pytest says."""
     (directory / "test_it.py").write_text(text)
-    (directory / "pytest.ini").write_text(f"[pytest]\n{ini}")
+    (directory / "pytest.ini").write_text(f"[pytest]\n{SCOPE}{ini}")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *options],
         cwd=directory,
