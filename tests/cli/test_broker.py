@@ -196,14 +196,20 @@ def test_log_dirs_that_cannot_be_written(cluster: Cluster, tmp_path: Path) -> No
 
 
 UNUSED = (
+    "anyio",
     "argparse",
     "cryptography",
     "email",
+    "h11",
     "hypothesis.core",
     "importlib.metadata",
+    "prometheus_client",
     "re2",
     "rich",
+    "sse_starlette",
+    "starlette",
     "tempfile",
+    "uvicorn",
     "barnabas.api.acls",
     "barnabas.api.create_topics",
     "barnabas.api.join_group",
@@ -214,6 +220,7 @@ UNUSED = (
     "barnabas.broker.tls_connection",
     "barnabas.client.cluster",
     "barnabas.config.listener_security",
+    "barnabas.http",
     "barnabas.security.authenticator",
     "barnabas.security.client_login",
     "barnabas.security.stores",
