@@ -48,7 +48,7 @@ def metered(services: Services, request: Request, handler: Handler) -> Answer:
         answer = handler(services, request)
     finally:
         meter.end()
-    return cast("Answer", _settled(services, request, meter, answer))
+    return cast("Answer", _charged(services, request, meter, answer))
 
 
 def throttle_ms(services: Services, request: Request) -> int:
@@ -56,7 +56,7 @@ def throttle_ms(services: Services, request: Request) -> int:
     meter = request.meter
     if meter is None:
         return 0
-    return _mute(request, meter.settle(services.replicas.context.now_ms()))
+    return _mute(request, meter.charge_time(services.replicas.context.now_ms()))
 
 
 def fetch_throttle_ms(services: Services, request: Request, size: int) -> int:
@@ -90,13 +90,13 @@ def _mute(request: Request, wait_ms: int) -> int:
     return wait_ms
 
 
-def _settled(services: Services, request: Request, meter: Meter, answer: Any) -> Any:
+def _charged(services: Services, request: Request, meter: Meter, answer: Any) -> Any:
     """The answer in its form, charged as soon as it is made."""
     if isinstance(answer, list):
         return _told(services, request, meter, answer)
     if answer is None:  # Produce with acks=0: its time counts as a broker's
         meter.is_exempt = True
-        meter.settle(services.replicas.context.now_ms())
+        meter.charge_time(services.replicas.context.now_ms())
         return None
     if isinstance(answer, Promise):
         to_pieces = answer.to_pieces
@@ -107,7 +107,7 @@ def _settled(services: Services, request: Request, meter: Meter, answer: Any) ->
                 pieces = to_pieces(decision)
             finally:
                 meter.end()
-            return cast("Pieces | Steps[Pieces]", _settled(services, request, meter, pieces))
+            return cast("Pieces | Steps[Pieces]", _charged(services, request, meter, pieces))
 
         return Promise(answer.decision, made, answer.given_up)
     if isinstance(answer, CoroutineType):
@@ -133,14 +133,14 @@ def _stepped(services: Services, request: Request, meter: Meter, steps: Steps[An
                 meter.end()
             yield step
     except StopIteration as end:
-        return _settled(services, request, meter, end.value)
+        return _charged(services, request, meter, end.value)
     finally:
         steps.close()
 
 
 def _told(services: Services, request: Request, meter: Meter, pieces: Pieces) -> Pieces:
     """Charge the time, and tell a wait. Produce and Fetch have told theirs."""
-    if meter.is_settled:
+    if meter.is_charged:
         return pieces
     wait_ms = throttle_ms(services, request)
     if wait_ms and len(pieces) == 1:

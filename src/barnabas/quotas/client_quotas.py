@@ -1,9 +1,8 @@
-"""ClientQuotaManager, ClientRequestQuotaManager, ControllerMutationQuotaManager: who has used how
-much of his quota (KIP-13, KIP-55, KIP-124, KIP-599). Pure; times are in ms of the loop's clock.
+"""ClientQuotaManager, ClientRequestQuotaManager, ControllerMutationQuotaManager: how much of each
+quota is used (KIP-13, KIP-55, KIP-124, KIP-599). Pure; times are in ms of the loop's clock.
 
-What is counted is kept for those only who have a quota: it costs nothing where there is none. Their
-names come from clients, so there is a bound to their number, and who has done nothing for an hour
-is forgotten.
+Use is counted only for users and client ids that have a quota; without one there is no cost. Their
+names come from clients. So their number is bounded, and one that was idle for an hour is forgotten.
 """
 
 from __future__ import annotations
@@ -33,23 +32,23 @@ from barnabas.quotas.rate import (
 )
 
 IDLE_MS_MAX: Final = 3_600_000
-"""Who has recorded nothing for so long begins anew."""
+"""The use of a sharer that recorded nothing for this long is forgotten."""
 KEPT_MAX: Final = 10_000
-"""How many are kept account of; who recorded least lately gives way."""
+"""The most sharers whose use is kept; the one that recorded longest ago is forgotten first."""
 
 NAME_MAX: Final = 256
-"""Longer names are kept as what identifies them."""
+"""In characters, user and client id together: a longer pair is kept by the hash of each part."""
 
 S = TypeVar("S", Rate, TokenBucket)
 
 
 class Limits:
-    """The quotas of one kind by entity, and which of them counts for whom."""
+    """The quotas of one kind by entity, and which of them applies to a user and client id."""
 
     def __init__(self) -> None:
         self._quotas: dict[tuple[str | None, str | None], float] = {}
         self._found: dict[tuple[str, str], tuple[tuple[str, str], float] | None] = {}
-        """What was looked up lately."""
+        """Results of earlier look-ups."""
 
     def __bool__(self) -> bool:
         return bool(self._quotas)
@@ -63,9 +62,10 @@ class Limits:
             self._quotas[entity[:2]] = quota
 
     def of(self, user: str, client_id: str) -> tuple[tuple[str, str], float] | None:
-        """(who shares it, quota a second) for a request, None if there is none. A user's is one
-        budget for all his client ids, a client id's one for all its users; a default gives each
-        user, client id or pair a budget of its own."""
+        """(who shares it, quota per second) for a request; None if there is none.
+
+        A user's quota is one budget for all client ids of that user. A client id's quota is one
+        budget for all its users. A default gives each user, client id or pair its own budget."""
         asked = user, client_id
         try:
             return self._found[asked]
@@ -89,7 +89,7 @@ class Limits:
 def _levels(
     user: str, client_id: str
 ) -> Iterator[tuple[tuple[str | None, str | None], tuple[str, str]]]:
-    """The entities whose quota may count, strongest first, and who shares it."""
+    """The entities whose quota may apply, the most specific first, and who shares it."""
     pair, alone, client = (user, client_id), (user, ABSENT), (ABSENT, client_id)
     if client_id != ABSENT:
         yield pair, pair
@@ -105,7 +105,7 @@ def _levels(
 
 
 class Kept(Generic[S]):
-    """Who has recorded something lately, and what; the last one stands last."""
+    """The use of each sharer, ordered by when it was last recorded (the latest is last)."""
 
     def __init__(self, make: Callable[[Window], S], window: Window) -> None:
         self._make: Callable[[Window], S] = make
@@ -116,7 +116,7 @@ class Kept(Generic[S]):
         return len(self._stats)
 
     def at(self, key: tuple[str, str], now_ms: int) -> S:
-        """What ``key`` has recorded, which is about to record more."""
+        """The use of ``key``, which is about to be added to."""
         if len(key[0]) + len(key[1]) > NAME_MAX:
             key = _short(key[0]), _short(key[1])
         found = self._stats.get(key)
@@ -146,18 +146,18 @@ class RateQuotas:
     """A kind of quota that is a rate: of bytes, or of percents of a processor's time."""
 
     def __init__(self, window: Window, most_ms: int = THROTTLE_MS_MAX) -> None:
-        """``most_ms``: nobody is told to wait longer."""
+        """``most_ms``: the longest wait that is ever asked for."""
         self.limits = Limits()
         self._window = window
         self._most_ms = most_ms
         self._kept: Kept[Rate] = Kept(Rate, window)
 
     def __len__(self) -> int:
-        """How many are kept account of."""
+        """How many sharers' use is kept."""
         return len(self._kept)
 
     def record(self, user: str, client_id: str, value: float, now_ms: int) -> int:
-        """Record what was used; how long to wait for it, in ms."""
+        """Record what was used. Returns how long the sender must wait, in ms."""
         limit = self.limits.of(user, client_id)
         if limit is None:
             return 0
@@ -166,13 +166,13 @@ class RateQuotas:
         return rate.throttle_ms(limit[1], now_ms, self._most_ms)
 
     def unrecord(self, user: str, client_id: str, value: float, now_ms: int) -> None:
-        """Take back what was recorded: it is not used after all."""
+        """Subtract what was recorded, because it is not used after all."""
         limit = self.limits.of(user, client_id)
         if limit is not None:
             self._kept.at(limit[0], now_ms).record(-value, now_ms)
 
     def most_at_once(self, user: str, client_id: str) -> float | None:
-        """What can be used at once, after a long rest, without a wait; None: anything."""
+        """The most that can be used at once without a wait after a long idle time; None: any."""
         limit = self.limits.of(user, client_id)
         if limit is None:
             return None
@@ -180,7 +180,7 @@ class RateQuotas:
 
 
 class MutationQuotas:
-    """Partitions that a user may have created or deleted a second, from a bucket of tokens."""
+    """How many partitions a user may have created or deleted per second: a bucket of tokens."""
 
     def __init__(self, window: Window) -> None:
         self.limits = Limits()
@@ -190,8 +190,9 @@ class MutationQuotas:
         return len(self._kept)
 
     def take(self, user: str, client_id: str, count: float, now_ms: int, *, strict: bool) -> int:
-        """Charge ``count`` partitions; how long to wait for them, in ms. ``strict``: only if there
-        is no debt before; they are not to be done then."""
+        """Charge ``count`` partitions. Returns how long the sender must wait, in ms.
+
+        ``strict``: with a debt from before, nothing is charged and the caller must refuse them."""
         limit = self.limits.of(user, client_id)
         if limit is None:
             return 0
@@ -210,7 +211,7 @@ class MutationQuotas:
 
 
 class MutationQuota:
-    """The charges of one request. ``strict``: what exceeds the quota is refused, not delayed."""
+    """The partitions charged to one request. ``strict``: what exceeds the quota is refused."""
 
     def __init__(self, quotas: MutationQuotas, user: str, client_id: str, *, strict: bool) -> None:
         self._quotas = quotas
@@ -243,9 +244,9 @@ class ClientQuotas:
         self.request = RateQuotas(window, most_ms=window.sample_ms)
         self.mutation = MutationQuotas(mutation_window)
         self.exempt_time = Rate(window)
-        """Percents of a processor's time for brokers' requests, while requests are metered."""
+        """Processor time of brokers' own requests, in percent, counted while any quota is set."""
         self.in_force = False
-        """Whether anybody has a quota: asked for every request."""
+        """Whether any quota is set: looked at for every request."""
         self._by_key = {
             PRODUCER_BYTE_RATE: self.produce.limits,
             CONSUMER_BYTE_RATE: self.fetch.limits,
@@ -254,7 +255,7 @@ class ClientQuotas:
         }
 
     def update(self, entity: Entity, quotas: Mapping[str, float]) -> None:
-        """Everything that an entity has now, by Kafka's name."""
+        """Replace all quotas of an entity; they are named as in Kafka's settings."""
         for key, limits in self._by_key.items():
             limits.set(entity, quotas.get(key))
         self.in_force = any(self._by_key.values())

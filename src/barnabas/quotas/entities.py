@@ -1,8 +1,8 @@
-"""ClientQuotaEntity, ClientQuotaFilter, QuotaConfigs: whom a quota is for, and which there are
+"""ClientQuotaEntity, ClientQuotaFilter, QuotaConfigs: the kinds of quotas, and whom one is for
 (KIP-546, KIP-612). Pure.
 
-A name of an entity is a text, ``DEFAULT`` for everybody who has no quota of his own, or ``ABSENT``
-where the entity has no such part.
+Each part of an entity (user, client id, address) has a name. The name is a text, or ``DEFAULT`` for
+all names without a quota of their own, or ``ABSENT`` where the entity has no such part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KEYS_OF_CLIENTS: Final[Mapping[str, str]] = {
 KEYS_OF_ADDRESSES: Final[Mapping[str, str]] = {CONNECTION_CREATION_RATE: "INT"}
 _GREATEST: Final = {"LONG": 2**63 - 1, "INT": 2**31 - 1}
 _EPSILON: Final = 1e-6
-"""A whole number may be off by as much."""
+"""A value this close to a whole number counts as whole."""
 
 EXACT, FOR_DEFAULT, ANY = range(3)
 """How a filter matches a name, as the protocol numbers it."""
@@ -57,7 +57,7 @@ class Entity(NamedTuple):
 
     @property
     def keys(self) -> Mapping[str, str]:
-        """The quotas that it can have."""
+        """The quotas that this entity can have, and the types of their values."""
         return KEYS_OF_ADDRESSES if self.is_address else KEYS_OF_CLIENTS
 
     def parts(self) -> list[tuple[str, Name]]:
@@ -70,8 +70,8 @@ class Entity(NamedTuple):
 
 
 def entity_of(parts: Iterable[tuple[str, Name]]) -> Entity:
-    """The entity of (type, name) pairs; of a type that is named twice the last counts. Raises
-    INVALID_REQUEST."""
+    """The entity that (type, name) pairs describe; if a type is named twice, the last one counts.
+    Raises INVALID_REQUEST."""
     found = dict(parts)
     if not found:
         raise _invalid("Invalid empty client quota entity")
@@ -89,7 +89,7 @@ def entity_of(parts: Iterable[tuple[str, Name]]) -> Entity:
 
 
 def checked_value(entity: Entity, key: str, value: float) -> float | int:
-    """A value as it is stored: whole for rates of bytes and of connections. Raises
+    """The value as it is stored: a whole number for rates of bytes and of connections. Raises
     INVALID_REQUEST, also for a quota that such an entity cannot have."""
     kind = entity.keys.get(key)
     if kind is None:
@@ -106,7 +106,7 @@ def checked_value(entity: Entity, key: str, value: float) -> float | int:
 
 
 class Component(NamedTuple):
-    """What a filter asks of one part of an entity."""
+    """What a filter requires of one part of an entity."""
 
     match_type: int
     name: Name = DEFAULT
@@ -118,14 +118,14 @@ class Component(NamedTuple):
 
 
 def component_for(name: Name) -> Component | None:
-    """What asks for this name; None if it is absent."""
+    """The filter component that matches this name; None if the name is absent."""
     if name == ABSENT:
         return None
     return Component(FOR_DEFAULT if name is DEFAULT else EXACT, name)
 
 
 class Filter(NamedTuple):
-    """Which entities are asked for; ``strict``: those without any other part."""
+    """Which entities are wanted; ``strict``: only those without any other part."""
 
     user: Component | None = None
     client_id: Component | None = None
@@ -133,7 +133,7 @@ class Filter(NamedTuple):
     strict: bool = False
 
     def matches(self, entity: Entity) -> bool:
-        """Whether it is asked for. Users and clients are never found with addresses."""
+        """Whether the entity is wanted. A filter for users or client ids finds no addresses."""
         if entity.is_address:
             return not (self.user or self.client_id) and self._part(self.ip, entity.ip)
         if self.ip is not None:
@@ -147,9 +147,9 @@ class Filter(NamedTuple):
 
 
 def filter_of(components: Iterable[tuple[str, int, Name]], *, strict: bool) -> Filter:
-    """The filter of (type, match type, name) triples. Raises INVALID_REQUEST and, for a type of
-    entity that there is not, UNSUPPORTED_VERSION. A match type that does not exist and an exact
-    match without a name are UNKNOWN_SERVER_ERROR in the original."""
+    """The filter that (type, match type, name) triples describe. Raises INVALID_REQUEST, and
+    UNSUPPORTED_VERSION for an unknown type of entity. An unknown match type and an exact match
+    without a name are UNKNOWN_SERVER_ERROR in Kafka."""
     found: dict[str, Component] = {}
     components = list(components)
     for _, match_type, name in components:

@@ -1,4 +1,5 @@
-"""Rate, SampledStat, TokenBucket: how much there was lately, and how long to wait for less. Pure.
+"""Rate, SampledStat, TokenBucket: a rate over recent time, and the wait until it is low enough.
+Pure.
 
 The arithmetic is Kafka's, since clients see its results as ``throttle_time_ms``. Times are in ms of
 any clock that does not go back.
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 THROTTLE_MS_MAX: Final = 2**31 - 1
-"""The longest that an answer can tell. The original wraps around here, so that a rate of 0 does not
-throttle at all."""
+"""The longest wait that fits into an answer. Kafka's number overflows here, so with a quota of 0 it
+does not throttle at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Window:
 
     @property
     def expire_ms(self) -> int:
-        """What happened so long ago does not count."""
+        """What happened longer ago than this does not count."""
         return self.samples * self.sample_ms
 
 
@@ -38,10 +39,10 @@ class _Sample:
 
 
 class Rate:
-    """What was recorded in the last samples, a second.
+    """What was recorded in the last samples, per second.
 
-    As long as fewer than all samples but one have passed, those that are missing count as passed
-    without anything: so a burst of ten seconds' quota is free."""
+    The time that counts is never shorter than all samples but one: missing samples count as empty.
+    So after idle time a burst of ten seconds' quota (with 11 samples of 1 s) needs no wait."""
 
     __slots__ = ("_least_s", "_samples", "_total", "_window")
 
@@ -49,9 +50,9 @@ class Rate:
         self._window = window
         self._samples: deque[_Sample] = deque(maxlen=window.samples + 1)
         self._total = 0.0
-        """Of all samples."""
+        """The sum of all samples."""
         self._least_s = max((window.samples - 1) * window.sample_ms, 1) / 1000
-        """The time that counts is never shorter."""
+        """The shortest time that the rate is computed over."""
 
     def record(self, value: float, now_ms: int) -> None:
         """Add what happened now; a negative value takes back what was recorded."""
@@ -65,18 +66,18 @@ class Rate:
         self._total += value
 
     def throttle_ms(self, quota: float, now_ms: int, most_ms: int = THROTTLE_MS_MAX) -> int:
-        """How long to wait until it has fallen to the quota."""
+        """How long to wait until the rate has fallen to the quota."""
         if self._total <= quota * self._least_s:
-            return 0  # whatever of it has passed by now
+            return 0  # below the quota for any length of the window
         return throttle_ms(self.measure(now_ms), quota, self.window_ms(now_ms), most_ms)
 
     def measure(self, now_ms: int) -> float:
-        """Per second."""
+        """The rate per second."""
         window_ms = self.window_ms(now_ms)
         return self._total / (window_ms / 1000)
 
     def window_ms(self, now_ms: int) -> int:
-        """The time that counts."""
+        """The time that the rate is computed over."""
         self._purge(now_ms)
         return self._window_ms(now_ms - self._samples[0].start_ms)
 
@@ -100,7 +101,7 @@ class Rate:
 
 
 class SimpleRate(Rate):
-    """A rate over the time since the oldest sample, one sample at least: no burst is free."""
+    """A rate over the time since the oldest sample, at least one sample. It allows no burst."""
 
     __slots__ = ()
 
@@ -113,35 +114,35 @@ class SimpleRate(Rate):
 
 
 class TokenBucket:
-    """``Window.samples`` of quota at most, refilled all the time; it may go below zero."""
+    """Holds at most ``Window.samples`` of quota and is refilled all the time. It may go below 0."""
 
     __slots__ = ("_samples_s", "_tokens", "_updated_ms")
 
     def __init__(self, window: Window) -> None:
         self._samples_s = window.expire_ms / 1000
         self._tokens = math.inf
-        """A new one is full."""
+        """A new bucket is full."""
         self._updated_ms = 0
 
     def tokens(self, quota: float, now_ms: int) -> float:
-        """What is left; ``quota`` is what comes in a second."""
+        """The tokens left now; ``quota`` is what is refilled per second."""
         refilled = self._tokens + quota * (now_ms - self._updated_ms) / 1000
         self._tokens = min(self._samples_s * quota, refilled)
         self._updated_ms = now_ms
         return self._tokens
 
     def take(self, count: float, quota: float, now_ms: int) -> None:
-        """Take so many out, whether they are there or not."""
+        """Take ``count`` tokens, even if fewer are there."""
         self._tokens = min(self._samples_s * quota, self.tokens(quota, now_ms) - count)
 
 
 def throttle_ms(rate: float, quota: float, window_ms: int, most_ms: int = THROTTLE_MS_MAX) -> int:
-    """How long to wait until the rate has fallen to the quota; 0 if it is not above."""
+    """How long to wait until the rate has fallen to the quota; 0 if it is not above it."""
     if not rate > quota:
         return 0
     return rounded_ms((rate - quota) / quota * window_ms if quota > 0 else math.inf, most_ms)
 
 
 def rounded_ms(exact_ms: float, most_ms: int = THROTTLE_MS_MAX) -> int:
-    """``Math.round``, which rounds halves up."""
+    """Java's ``Math.round``, which rounds halves up."""
     return most_ms if exact_ms >= most_ms else math.floor(exact_ms + 0.5)

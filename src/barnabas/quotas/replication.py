@@ -1,8 +1,8 @@
-"""ReplicationQuotaManager: bytes a second for the copying of replicas that are being moved (KIP-73,
-KIP-542). Pure; times are in ms of the loop's clock.
+"""ReplicationQuotaManager: limits the bytes per second that are copied while replicas are moved
+(KIP-73, KIP-542). Pure; times are in ms of the loop's clock.
 
-A topic lists its throttled replicas. What is copied of them counts, in sync or not; only those that
-are not in sync wait, so that no replica leaves an ISR for it.
+A topic's settings list its throttled replicas. All bytes copied for them count. Only replicas that
+are not in sync have to wait: if others waited too, they would leave the ISR.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALL: Final = None
 
 
 class ReplicationQuota:
-    """What one broker may send, or fetch, or move, in a second."""
+    """How many bytes one broker may send, fetch or move per second."""
 
     def __init__(self, window: Window) -> None:
         self.limit = UNLIMITED
@@ -28,7 +28,7 @@ class ReplicationQuota:
         self._rate = SimpleRate(window)
 
     def set_topic(self, topic: str, partitions: Iterable[int] | None) -> None:
-        """The throttled partitions of a topic; ``ALL`` of them, or none."""
+        """Set the throttled partitions of a topic; ``ALL`` for all of them."""
         found = ALL if partitions is None else frozenset(partitions)
         if found is ALL or found:
             self.topics[topic] = found
@@ -36,16 +36,16 @@ class ReplicationQuota:
             self.topics.pop(topic, None)
 
     def is_throttled(self, topic: str, partition: int) -> bool:
-        """Whether copies of it count."""
+        """Whether bytes copied for this partition count."""
         found = self.topics.get(topic, _NONE)
         return found is ALL or partition in found
 
     def record(self, size: int, now_ms: int) -> None:
-        """So many bytes were copied."""
+        """Count ``size`` bytes that were copied."""
         self._rate.record(size, now_ms)
 
     def wait_ms(self, now_ms: int) -> int:
-        """How long nothing more may be copied; 0: the quota is not exceeded."""
+        """How long nothing more may be copied; 0 if the quota is not exceeded."""
         if self.limit == UNLIMITED:
             return 0
         return self._rate.throttle_ms(self.limit, now_ms)
@@ -56,7 +56,7 @@ _NONE: Final[frozenset[int]] = frozenset()
 
 @dataclass(slots=True, kw_only=True)
 class ReplicationQuotas:
-    """All of one broker."""
+    """All replication quotas of one broker."""
 
     leader: ReplicationQuota = field(default_factory=lambda: ReplicationQuota(Window()))
     """For what it sends to followers."""
@@ -67,7 +67,7 @@ class ReplicationQuotas:
 
 
 def throttled_partitions(replicas: Iterable[str], broker_id: int) -> frozenset[int] | None:
-    """Of a topic's list ``partition:broker,...`` or ``*``, those of one broker."""
+    """The partitions of one broker in a topic's list ``partition:broker,...`` or ``*``."""
     found = set()
     for text in replicas:
         partition, _, broker = text.strip().partition(":")

@@ -75,7 +75,7 @@ _NULL = write_varint(-1)
 _CONTROL_KEY = struct.Struct(">hh")
 _MARKER_VALUE = struct.Struct(">hi")
 NOT_UTF8 = "surrogateescape"
-"""How bytes of a header's key that are no UTF-8 live in a ``str``: nobody checks them for us."""
+"""How a ``str`` holds a header key's bytes that are not UTF-8. Kafka does not check them either."""
 
 
 class Record(NamedTuple):
@@ -122,10 +122,11 @@ def build_batch(
 ) -> bytearray:
     """A whole batch with its checksum.
 
-    Records take offsets by position from ``base_offset``, unless ``keep_offsets`` (a cleaned batch
-    has gaps; ``last_offset`` then is the one it had before). ``append_time_ms`` goes with
-    LOG_APPEND_TIME. ``max_timestamp`` replaces the largest of the records. A batch without records
-    needs ``last_offset`` (reference 6.8: kept for its sequence)."""
+    Records get consecutive offsets from ``base_offset``. With ``keep_offsets`` they keep their own
+    (a cleaned batch has gaps), and ``last_offset`` is the one that the batch had before.
+    ``append_time_ms`` goes with LOG_APPEND_TIME. ``max_timestamp`` replaces the largest timestamp
+    of the records. A batch without records needs ``last_offset``: the cleaner keeps such a batch
+    for its producer's sequence (reference 6.8)."""
     taken = list(records)
     if not keep_offsets:
         taken = [r._replace(offset=base_offset + i) for i, r in enumerate(taken)]
@@ -247,14 +248,14 @@ def iterate_records(
     header = parse_header(view, pos)
     last_offset = header.last_offset
     for record in read_records(bytes(records_data(view, pos, header, limit)), header):
-        # Nobody who answers with an offset can send one that is out of range.
+        # So no answer can ever carry an offset outside of its batch.
         if not header.base_offset <= record.offset <= last_offset:
             raise invalid_record(f"record at offset {record.offset}, beyond {last_offset}")
         yield record
 
 
 def read_records(data: bytes, header: BatchHeader) -> Iterator[Record]:
-    """The records in a batch's decompressed ``data``. Their offsets are what they say."""
+    """The records in a batch's decompressed ``data``. Their offsets are not checked."""
     if header.record_count < 0:
         raise invalid_record(f"{header.record_count} records")
     base_offset, base_timestamp = header.base_offset, header.base_timestamp
@@ -267,7 +268,7 @@ def read_records(data: bytes, header: BatchHeader) -> Iterator[Record]:
             raise invalid_record(f"record at {at} is cut short") from None
         timestamp = base_timestamp + timestamp if append_time is None else append_time
         if not -_I64 <= timestamp < _I64:
-            # As a Java long does. Nobody who answers with a timestamp can send a greater one.
+            # Overflow as in a Java long: a larger number could not be sent in any answer.
             timestamp = (timestamp + _I64) % (2 * _I64) - _I64
         yield _new(Record, (base_offset + delta, timestamp, key, value, headers))
     if at != len(data):
@@ -284,7 +285,7 @@ def _read_record(
 ) -> tuple[int, int, bytes | None, bytes | None, _Headers, int]:
     """(timestamp delta, offset delta, key, value, headers, where it ends) of the record at ``at``.
 
-    The one-byte varints that most fields are do not cost a call. IndexError past the end."""
+    Most fields are varints of one byte; these are read without a call. IndexError past the end."""
     length, start = read_varint(data, at)
     end = start + length
     if length < 0 or end > len(data):
@@ -344,8 +345,8 @@ def _read_headers(data: bytes, at: int, end: int) -> tuple[_Headers, int]:
 
 
 def read_marker(view: Buffer, pos: int, header: BatchHeader) -> EndTransactionMarker | None:
-    """The marker in the control batch at ``pos``; None if compaction emptied the batch or its type
-    is unknown to us."""
+    """The marker in the control batch at ``pos``; None if compaction emptied the batch, or if its
+    type is not known here."""
     if header.record_count == 0:
         return None
     return parse_marker(next(iterate_records(view, pos)))

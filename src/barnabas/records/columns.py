@@ -1,6 +1,6 @@
-"""Compares records with one of their kind, in columns: one byte of all of them at once.
+"""Compares many records with one that is known to be valid, one column (byte position) at a time.
 
-What is proven here is only ever that records are right. One that is not proven may be right too.
+A comparison can only prove that records are valid. A record that is not proven may be valid too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from barnabas.records.shape import Shape
 COUNT_MIN = 6
 """Columns of fewer records cost more than they save."""
 WINDOW_MAX = 250
-"""Most bytes of a record before its value, or behind it, that are compared in windows."""
+"""The most bytes before a record's value, or after it, that are compared in windows."""
 _NULL = 1
 """The length -1, zig-zag encoded."""
 _VARIED_KEY = 24
-"""Windows have room for keys of so many bytes, whatever the first record's."""
+"""Windows have room for keys of this many bytes, even if the first record's is shorter."""
 _ONE_BYTE_KEY = 63
 _OTHERS_MAX = 8000
-"""What ``_less`` has tables for."""
+"""The largest number that ``_less`` makes tables for."""
 _TIME_BYTES_MAX = 5
 
 # Offset deltas as they are encoded: in one byte below 64, in two below 8192, in three below 2^20.
@@ -41,8 +41,8 @@ _IF_LAST = b"\1" * 0x80 + bytes(0x80)
 _IF_ZERO = b"\1" + bytes(0xFF)
 _LOW_BITS = bytes(range(0x80)) * 2
 
-# A record's length and the bytes of it, by its first byte and, if there is one, its second. What
-# is negative or longer is beyond every end.
+# A record's length plus the bytes that encode it, by its first byte and, if there is one, its
+# second. A negative or longer length gives a number beyond every end.
 _BEYOND = 1 << 40
 _STEP = [
     _BEYOND if b & 1 else 1 + (b >> 1) if b < 0x80 else 2 + (b - 0x80 >> 1) for b in range(256)
@@ -51,8 +51,8 @@ _MORE = [b << 6 if b < 0x80 else _BEYOND for b in range(256)]
 
 
 def offset_bytes(number: int) -> tuple[int, int]:
-    """In how many bytes this offset delta is encoded, and before which number columns of such end.
-    Nothing if there are none."""
+    """How many bytes encode this offset delta, and the first number that needs more bytes.
+    (0, 0) if the number is too large for columns."""
     if number < _ONE_BYTE:
         return 1, _ONE_BYTE
     if number >= _OFFSETS_MAX:
@@ -61,7 +61,7 @@ def offset_bytes(number: int) -> tuple[int, int]:
 
 
 def _offset_columns(number: int, count: int) -> tuple[bytes, ...]:
-    """The bytes of the offset deltas of so many records from ``number`` on."""
+    """The encoded offset deltas of ``count`` records from ``number`` on, as columns of bytes."""
     if number < _ONE_BYTE:
         return (_LAST[number : number + count],)
     first = number % _BLOCK
@@ -74,7 +74,7 @@ def _offset_columns(number: int, count: int) -> tuple[bytes, ...]:
 def same_size(
     data: bytes | bytearray | memoryview, size: int, like: Shape, number: int, limit: int
 ) -> tuple[int, list[bytes]]:
-    """How many of the ``limit`` records behind ``like`` are right and as long as it, and the bytes
+    """How many of the ``limit`` records after ``like`` are valid and as long as it, and the bytes
     of their timestamps. The first has ``number``, ``data`` ends at ``size``."""
     start, body, time_at, delta_at, key_at, key_end, value_at, value_end, tail, end = like[:10]
     step = end - start
@@ -105,14 +105,14 @@ def same_size(
 
 
 class Windows(NamedTuple):
-    """The bytes around the beginnings of records that follow one another."""
+    """The bytes around the beginning of each record in a row of records."""
 
     before: int
-    """Bytes of the record before."""
+    """How many bytes of the previous record each window has."""
     after: int
-    """Bytes of the record that begins."""
+    """How many bytes of the record that begins each window has."""
     cuts: list[bytes]
-    """One more than there are records."""
+    """The windows: one more than there are records."""
     at: int
     """Where the last record ends."""
 
@@ -126,7 +126,7 @@ class Windows(NamedTuple):
         return starts
 
     def key_lengths(self, like: Shape) -> int:
-        """How many lengths keys have, beside one."""
+        """How many different lengths the keys have, less one."""
         place = self.before + like.key_at - like.start
         return len({cut[place] for cut in self.cuts[:-1]}) - 1
 
@@ -134,8 +134,8 @@ class Windows(NamedTuple):
 def cut_windows(data: bytes, at: int, stop: int, count: int, before: int, after: int) -> Windows:
     """Follow the lengths of up to ``count`` records from ``at`` to at most ``stop``.
 
-    ``data`` goes on for ``after`` bytes behind ``stop``, and begins ``before`` ahead of ``at``.
-    Ends ahead of a record whose length is negative or takes more than two bytes."""
+    ``data`` has ``after`` more bytes after ``stop``, and ``before`` bytes before ``at``. Stops
+    before a record whose length is negative or takes more than two bytes."""
     step, more = _STEP, _MORE
     cuts: list[bytes] = []
     append = cuts.append
@@ -148,7 +148,7 @@ def cut_windows(data: bytes, at: int, stop: int, count: int, before: int, after:
             at += step[first] if first < 0x80 else step[first] + more[cut[second]]
     except IndexError:
         del cuts[-1]
-    # To ask in the loop whether it has gone too far would cost more.
+    # Checking this inside the loop would cost more.
     while at > stop:
         at -= _step_of(cuts.pop(), before)
     append(data[at - before : at + after])
@@ -161,8 +161,8 @@ def _step_of(cut: bytes, before: int) -> int:
 
 
 def window_sizes(like: Shape) -> tuple[int, int] | None:
-    """How many bytes to cut before and after the beginnings of records of this kind, so that all
-    that is compared is in them. None if that is too much, or the record is too unusual."""
+    """How many bytes before and after the beginning of such a record a window needs, so that it
+    holds everything that is compared. None if it needs too many, or the record is too unusual."""
     start, body, time_at, delta_at, _, key_end, value_at, value_end, tail, end = like[:10]
     if body - start > 2 or delta_at - time_at > _TIME_BYTES_MAX or value_end - value_at > 2:
         return None
@@ -176,11 +176,11 @@ def window_sizes(like: Shape) -> tuple[int, int] | None:
 def all_alike(
     like: Shape, windows: Windows, number: int, tail: Sequence[tuple[int, int]]
 ) -> list[bytes] | None:
-    """The bytes of their timestamps, if all these records are right, with keys as long as that of
-    ``like`` and lengths of values that take as many bytes; else None. The first has ``number``.
-    ``tail``: what must be how many bytes before their end.
+    """The bytes of the records' timestamps if all of them are proven valid, else None.
 
-    What ``Group`` finds out for each record, in less time for all of them."""
+    For that their keys must be as long as that of ``like``, and the lengths of their values must
+    take as many bytes. The first has ``number``. ``tail``: (bytes before the record's end, byte
+    that must be there). ``Group`` finds the same for each record; this is faster for all."""
     start, body, time_at, delta_at, key_at, key_end, value_at, value_end, value_stop, end = like[
         :10
     ]
@@ -218,8 +218,8 @@ def all_alike(
 
 
 def _fit(length: bytes, more: bytes, value: bytes, second: bytes, others: int) -> bool:
-    """Whether all records' lengths are ``others`` more than those of their values. The first and
-    second bytes of both, if there are second ones."""
+    """Whether each record's length is ``others`` more than that of its value. The arguments are
+    the columns of first and second bytes of both lengths, empty if there is no second byte."""
     if others > _OTHERS_MAX or not second.isascii():
         return False
     if length.translate(None, _CONTINUED) if more else not length.isascii():
@@ -235,35 +235,36 @@ def _fit(length: bytes, more: bytes, value: bytes, second: bytes, others: int) -
 
 
 class Group:
-    """Records to be compared with one, by their windows."""
+    """The windows of records that are to be compared with one."""
 
     __slots__ = ("after", "before", "count", "heads", "keys", "offsets", "stop", "tails", "width")
 
     def __init__(self, windows: Windows, number: int) -> None:
-        """All of them; the first has ``number``."""
+        """Begins with all records; the first has ``number``."""
         self.before, self.after = windows.before, windows.after
         self.width = width = windows.before + windows.after
         self.count = len(windows.cuts) - 1
         self.stop = self.count * width
         self.heads = b"".join(windows.cuts)
-        """The windows in which they begin."""
+        """The windows in which the records begin."""
         self.tails = self.heads[width:]
-        """The windows in which they end."""
+        """The windows in which the records end."""
         self.offsets = _offset_columns(number, self.count)
         self.keys = b""
-        """The lengths of their keys as encoded, once compared."""
+        """The encoded lengths of the keys, once ``compare`` was called."""
 
     def keep(self, heads: list[bytes], tails: list[bytes], kept: bytes) -> None:
-        """Only these of them, for which ``kept`` is 1."""
+        """Drop all records but these, for which ``kept`` is 1."""
         self.heads, self.tails = b"".join(heads), b"".join(tails)
         self.count = len(heads)
         self.stop = self.count * self.width
         self.offsets = tuple(select(column, kept) for column in self.offsets)
 
     def compare(self, like: Shape, tail: Sequence[tuple[int, int]]) -> tuple[int, list[bytes]]:
-        """The bytes of a number, little-endian, by record: 0 for those that are right if this one
-        is. And the bytes of their timestamps. ``tail``: what must be how many bytes before their
-        end."""
+        """Compare all records with ``like``, which is valid.
+
+        Returns a number whose little-endian byte N is 0 if record N is proven valid, and the bytes
+        of the timestamps. ``tail``: (bytes before the record's end, byte that must be there)."""
         if len(self.offsets) != like.key_at - like.delta_at or like.end - like.tail > self.before:
             return -1, []
         heads, stop, width, start = self.heads, self.stop, self.width, self.before - like.start
@@ -283,8 +284,8 @@ class Group:
         return wrong | _wrong_times(times) | self._wrong_fields(like), times
 
     def _wrong_fields(self, like: Shape) -> int:
-        """Those whose own length is not that of their fields, if all but the key and value are as
-        long as that one's."""
+        """The records whose length is not the sum of their fields' lengths. All fields but key and
+        value are taken to be as long as those of ``like``."""
         heads, stop, width, start = self.heads, self.stop, self.width, self.before - like.start
         length = heads[self.before : stop : width]
         more = 0
@@ -314,8 +315,8 @@ class Group:
         return wrong
 
     def _wrong_values(self, like: Shape, length: bytes, more: int, key: int, others: int) -> int:
-        """Those whose value is not as long as what ``others`` leave of the record, if their keys
-        are of ``key`` bytes. ``more``: the second bytes of their lengths."""
+        """The records whose value is not as long as the record less ``others`` bytes, if their
+        keys have ``key`` bytes. ``more``: the second bytes of the records' lengths."""
         at = self.before + like.key_end - like.start + key
         value_bytes = like.value_end - like.value_at
         if at + value_bytes > self.width or others > _OTHERS_MAX:
@@ -326,7 +327,7 @@ class Group:
             if value_bytes != 1:
                 return -1
             wrong = _differing(value, _REPEATED[_NULL] * self.count)
-            # Nothing may be left for it, as for one of no bytes.
+            # A null takes no bytes of the record, like an empty value.
             value = bytes(self.count)
         expected, carry = _less(others, value_bytes)
         of_length = length.translate(expected)
@@ -343,19 +344,20 @@ class Group:
 
 
 def right(wrong: int, count: int) -> bytes:
-    """By record 1 if it is right, else 0."""
+    """For each record 1 if it is proven valid, else 0."""
     return wrong.to_bytes(count, "little").translate(_IF_ZERO) if wrong >= 0 else bytes(count)
 
 
 def select(column: bytes, kept: bytes) -> bytes:
-    """Those bytes for which ``kept`` is not 0."""
+    """The bytes of ``column`` for which ``kept`` is not 0."""
     return bytes(compress(column, kept))
 
 
 @lru_cache(maxsize=512)
 def _less(others: int, width: int) -> tuple[bytes, bytes]:
-    """By the first byte of a record's length: the first byte of its value's, and what must be
-    added to the second to get that of the record. ``width``: bytes of the value's length."""
+    """Two tables by the first byte of a record's length. One has the first byte of its value's
+    length, the other what must be added to that length's second byte to get the record's.
+    ``width``: how many bytes the value's length takes."""
     lengths = [(first & 0x7F) >> 1 for first in range(256)]
     flag = 0x80 if width == 2 else 0
     return (
@@ -366,7 +368,7 @@ def _less(others: int, width: int) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=256)
 def _if_equal(byte: int) -> bytes:
-    """By byte: all bits if it is this one, none else."""
+    """A table by byte: 0xFF for this one, 0 for all others."""
     return bytes(0xFF * (b == byte) for b in range(256))
 
 
@@ -379,7 +381,7 @@ def _if(column: bytes, table: bytes) -> int:
 
 
 def _wrong_times(columns: list[bytes]) -> int:
-    """Those whose timestamps do not take as many bytes as there are columns."""
+    """The records whose timestamps do not take as many bytes as there are columns."""
     last = columns[-1]
     wrong = 0 if last.isascii() else _if(last, _IF_CONTINUED)
     for column in columns[:-1]:

@@ -1,4 +1,4 @@
-"""Kafka's five codecs, bounded: a few hostile bytes must not become gigabytes.
+"""Compression: Kafka's five codecs, bounded, so that a few hostile bytes do not become gigabytes.
 
 Sizes are bytes. Every failure to decode is ``KafkaError(CORRUPT_MESSAGE)`` (reference 6.2).
 """
@@ -39,7 +39,7 @@ _LZ4_CONTENT_SIZE = 0x08
 _LZ4_CONTENT_CHECKSUM = 0x04
 _LZ4_BLOCK_SIZE = struct.Struct("<I")
 _LZ4_BLOCK_SIZE_MASK = 0x7FFFFFFF
-"""Without the bit of a block that is stored as it is."""
+"""The size without the top bit, which marks a block that is stored uncompressed."""
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 3
 _FIRST_GUESS_BYTES = 64 * 1024
@@ -82,7 +82,7 @@ def decompress(codec: int, view: Buffer, limit: int) -> Buffer:
 
 def lz4_frame_readable(view: Buffer) -> bool:
     """Whether this is an LZ4 frame that Kafka's clients can read: its blocks are independent, and
-    nothing follows it (Java's would not see it, librdkafka's would fail)."""
+    nothing follows it. The Java client would not see what follows; librdkafka would fail."""
     if len(view) < _LZ4_HEADER_BYTES or view[:4] != _LZ4_MAGIC:
         return False
     flags = view[4]
@@ -107,15 +107,16 @@ _STREAMS: Mapping[int, Any] = {
 
 
 def _decompress_stream(module: Any, view: Buffer, limit: int) -> Buffer:
-    """Frames do not tell their size (zstd and lz4 from Kafka's clients): decode into a buffer that
-    grows fourfold until it fits, or passes the limit."""
+    """Decode into a buffer that grows fourfold until the data fits or the limit is passed.
+
+    Frames of zstd and lz4 from Kafka's clients do not say how large their content is."""
     capacity = min(limit, max(_FIRST_GUESS_BYTES, 4 * len(view)))
     while True:
         output = bytearray(capacity)
         try:
             size = module.decompress_into(view, output)
         except cramjam.DecompressionError as error:
-            # The library does not tell a short buffer from damaged data but by its text.
+            # Only the error's text tells a buffer that is too small from damaged data.
             if "whole buffer" not in str(error):
                 raise KafkaError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
             if capacity >= limit:
@@ -143,7 +144,7 @@ def _decompress_snappy(data: bytes, limit: int) -> bytes:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "snappy header is cut short")
     while position < len(data):
         if data.startswith(XERIAL_MAGIC, position):
-            # Streams may follow one another; no block is as long as the magic would say.
+            # Another stream may follow. Read as a length, its magic would be an impossible one.
             position += len(_XERIAL_HEADER)
             continue
         if position + 4 > len(data):

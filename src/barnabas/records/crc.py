@@ -1,7 +1,7 @@
 """CRC-32C, imported without its package's command line.
 
-``import crc32c`` reads the package's metadata and an argument parser: a third of a hundred modules
-that a broker has no use for, 25 ms and 2 MiB. The function is in an extension module of its own.
+``import crc32c`` also imports its metadata and an argument parser: more than thirty modules that a
+broker does not need, 25 ms and 2 MiB. The function itself is in a separate extension module.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if "crc32c" in sys.modules:
 else:
     _found = find_spec("crc32c")
     assert _found is not None
-    sys.modules["crc32c"] = module_from_spec(_found)  # knows where its modules are; was not run
+    sys.modules["crc32c"] = module_from_spec(_found)  # the package without its __init__
     try:
         from crc32c._crc32c import crc32c
     finally:
-        del sys.modules["crc32c"]  # whoever else imports it gets all of it
+        del sys.modules["crc32c"]  # so that others import the whole package
 
 __all__ = ["crc32c"]

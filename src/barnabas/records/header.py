@@ -64,7 +64,7 @@ class BatchHeader(NamedTuple):
     record_count: int
 
     def stamped(self, base_offset: int, leader_epoch: int) -> BatchHeader:
-        """As it is after ``stamp``."""
+        """The header as it is after ``stamp``."""
         return _new(BatchHeader, (base_offset, self[1], leader_epoch, *self[3:]))
 
     @property
@@ -74,7 +74,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def last_offset(self) -> int:
-        """The highest offset the batch stands for, even if compaction took that record."""
+        """The highest offset of the batch, even if compaction removed that record."""
         return self.base_offset + self.last_offset_delta
 
     @property
@@ -110,12 +110,13 @@ class BatchHeader(NamedTuple):
 
     @property
     def delete_horizon_ms(self) -> int | None:
-        """When the cleaner may drop this batch's tombstones or marker, if it has said so."""
+        """From when on the cleaner may remove this batch's tombstones or marker; None if it has
+        not decided that yet."""
         return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
 
 
 def parse_header(view: Buffer, pos: int = 0) -> BatchHeader:
-    """The header at ``pos``; only its magic and its length's lower bound are checked."""
+    """The header at ``pos``; only its magic and the least length are checked."""
     if len(view) - pos < HEADER_BYTES:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is shorter than its header")
     header: BatchHeader = _new(BatchHeader, _unpack_header(view, pos))
@@ -138,8 +139,8 @@ def batch_size(view: Buffer, pos: int = 0) -> int:
 def iterate_batches(view: Buffer, pos: int = 0) -> Iterator[tuple[BatchHeader, int, int]]:
     """(header, position, size) of each whole batch from ``pos``.
 
-    Stops before a batch that is cut off by the end of ``view``: slices of a log may be. A header
-    that cannot be one raises. Checksums are not looked at (``crc_ok``)."""
+    Stops before a batch that is cut off by the end of ``view``, as the last one in a slice of a log
+    may be. Raises for an impossible header. Does not check checksums (``crc_ok`` does)."""
     end = len(view)
     smallest = HEADER_BYTES - LOG_OVERHEAD_BYTES
     while end - pos >= HEADER_BYTES:
@@ -157,14 +158,15 @@ def iterate_batches(view: Buffer, pos: int = 0) -> Iterator[tuple[BatchHeader, i
 
 
 def stamp(view: Buffer, pos: int, base_offset: int, leader_epoch: int) -> None:
-    """Write what the leader assigns, in place; the checksum does not cover it."""
+    """Write the offset and epoch that the leader assigns, in place; the checksum does not cover
+    them."""
     _BASE_OFFSET.pack_into(view, pos, base_offset)
     _LEADER_EPOCH.pack_into(view, pos + LOG_OVERHEAD_BYTES, leader_epoch)
 
 
 def stamp_timestamp(view: Buffer, pos: int, size: int, attributes: int, max_timestamp: int) -> None:
-    """Write attributes (with or without TIMESTAMP_TYPE_BIT) and the largest timestamp, in place;
-    renews the checksum. With the bit every record of the batch carries that timestamp."""
+    """Write attributes and the largest timestamp in place, and renew the checksum. With
+    TIMESTAMP_TYPE_BIT in the attributes every record of the batch has that timestamp."""
     _ATTRIBUTES.pack_into(view, pos + ATTRIBUTES_POSITION, attributes)
     _MAX_TIMESTAMP.pack_into(view, pos + MAX_TIMESTAMP_POSITION, max_timestamp)
     stamp_crc(view, pos, size)
@@ -177,7 +179,7 @@ def stamp_crc(view: Buffer, pos: int, size: int) -> None:
 
 
 def crc_ok(view: Buffer, pos: int, size: int) -> bool:
-    """Whether the batch of ``size`` bytes at ``pos`` is what its writer summed (CRC-32C)."""
+    """Whether the batch of ``size`` bytes at ``pos`` matches its checksum (CRC-32C)."""
     expected: int = _unpack_crc(view, pos + CRC_POSITION)[0]
     actual: int = crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size])
     return actual == expected

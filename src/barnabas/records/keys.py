@@ -1,6 +1,6 @@
-"""Keys of records without the rest of them: what the log cleaner reads (reference 6.8).
+"""Reads only the keys of records, for the log cleaner (reference 6.8).
 
-Values and headers are stepped over, so a record costs about half a microsecond.
+Values and headers are skipped, so a record costs about half a microsecond.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _read_keys(data: bytes, at: int, count: int, found: RecordKeys) -> None:
             else:
                 length, at = _unsigned(data, at)
         end = at + (length >> 1)
-        at += 1  # Attributes have no meaning.
+        at += 1  # A record's attributes are not used.
         while data[at] >= 0x80:
             at += 1
         at += 1
@@ -82,7 +82,7 @@ def _read_keys(data: bytes, at: int, count: int, found: RecordKeys) -> None:
 
 
 def _unsigned(data: bytes, at: int) -> tuple[int, int]:
-    """A varint before its sign is unfolded."""
+    """A varint before zig-zag decoding."""
     value, at = read_varint(data, at)
     return (value << 1) ^ (value >> 63), at
 

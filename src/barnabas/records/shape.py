@@ -1,8 +1,8 @@
-"""Reads records one after the other: one with the places of its fields (``Shape``), or many with
-what they add up to (``read_each``).
+"""Reads records one after the other: one with the places of its fields (``read_shape``), or many
+with a summary of them (``read_each``).
 
-Records are read as Kafka reads them (``DefaultRecord.readFrom``): attributes have no meaning, any
-negative length of a key or value is null, numbers may be longer than they need be.
+Records are read as Kafka reads them (``DefaultRecord.readFrom``): attributes are ignored, any
+negative length of a key or value means null, and varints may be longer than necessary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from barnabas.types import Buffer
 _NULL = 1
 """The length -1, zig-zag encoded."""
 _TWO_BYTES = 1 << 14
-"""Above what a number of two bytes can be, zig-zag encoded."""
+"""More than any zig-zag encoded number of two bytes."""
 # Offset deltas as they are encoded: in one byte below 64, in two below 8192, else in three.
 _ONE_BYTE_DELTAS = 64
 _TWO_BYTE_DELTAS = 8192
@@ -24,11 +24,11 @@ _THREE_BYTE_DELTAS = 1 << 20
 _I64 = 2**63
 
 _new = tuple.__new__
-"""Makes a ``Shape`` of its fields without the cost of a call in Python."""
+"""Makes a ``Shape`` or ``Survey`` from its fields without the cost of a Python call."""
 
 
 class Survey(NamedTuple):
-    """What records say together."""
+    """A summary of many records."""
 
     earliest: int
     """No timestamp delta is below this."""
@@ -41,11 +41,11 @@ class Survey(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """One record that is right. Places are indexes of the data it is in."""
+    """Where the fields of one valid record are, as indexes of the data that it is in."""
 
     start: int
     body: int
-    """Behind its length."""
+    """Where the record's length ends."""
     time_at: int
     delta_at: int
     key_at: int
@@ -69,7 +69,8 @@ class Shape(NamedTuple):
     """It has no value."""
 
     def tail_places(self, data: Buffer) -> list[int]:
-        """Of every byte that says how many headers there are and how long their fields."""
+        """The place of every byte that says how many headers there are or how long their fields
+        are."""
         headers, at = read_varint(data, self.tail)
         places = list(range(self.tail, at))
         for _ in range(2 * headers):
@@ -86,7 +87,7 @@ def read_shape(data: Buffer, start: int) -> Shape:
     end = body + length
     if length < 0 or end > len(data):
         raise invalid_record(f"record of {length} bytes at {start} of {len(data)}")
-    # The numbers that mostly are of one byte do not cost a call.
+    # Numbers that mostly take one byte are read without a call.
     time_at = body + 1
     byte = data[time_at]
     if byte < 0x80:
@@ -127,11 +128,11 @@ def _end_of_headers(data: Buffer, at: int, end: int) -> int:
 
 
 def read_each(data: Buffer, first: int, stop: int, end: int) -> tuple[int, Survey]:
-    """Where the last of these records ends, and what they say: those from number ``first`` to
-    before ``stop``, the first of which begins at ``end``. Raises what ``read_shape`` does.
+    """Read the records from number ``first`` to before ``stop``; the first begins at ``end``.
+    Returns where the last one ends, and their summary. Raises what ``read_shape`` does.
 
     The loop itself reads the usual form: length, timestamp and value length take up to two bytes,
-    the key's length one, and there are no headers."""
+    the key's length takes one, and there are no headers. ``read_shape`` reads all others."""
     latest, earliest = -_I64, _I64
     keys = 0
     all_in_order = True
@@ -176,7 +177,7 @@ def read_each(data: Buffer, first: int, stop: int, end: int) -> tuple[int, Surve
                 if time != same_time:
                     same_time = time
                     time = ~(time >> 1) if time & 1 else time >> 1
-                    # Half as much as max and min.
+                    # This costs half as much as max() and min().
                     latest = time if time > latest else latest
                     earliest = time if time < earliest else earliest
                 continue
@@ -185,5 +186,5 @@ def read_each(data: Buffer, first: int, stop: int, end: int) -> tuple[int, Surve
         latest, earliest = max(latest, time), min(earliest, time)
         keys |= shape.keyless
         all_in_order = all_in_order and shape.delta == number
-    # Lengths of keys are even, but for the one that means null.
+    # Encoded lengths of keys are even; only the one that means null is odd.
     return end, _new(Survey, (earliest, latest, bool(keys & 1), all_in_order))

@@ -1,34 +1,33 @@
-"""Looks at every record of a batch without taking any out: is each one, and what do they add up to?
+"""Checks every record of a batch without building record objects, and summarizes the batch.
 
-This is what a leader must know before it stores a client's batch (``validate.py``): that readers
-can take out as many records as the header says, and which timestamp is the largest, for retention,
-rolling and lookups go by it. None of it can be believed of the header. Where a record begins
-follows from the lengths of all before it, so there is no proof without a look at each.
+A leader must know two things before it stores a client's batch (``validate.py``): readers can read
+as many records as the header says, and which timestamp is the largest (retention, rolling and
+look-ups use it). The header proves neither. A record begins where the one before it ends, so only
+a look at each record proves both.
 
-There are three ways, chosen as the records come:
+There are three ways to look, chosen as the records come:
 
-- **One by one** (``shape.read_each``): 0.8 us a record of the usual form, 4 us one with headers.
-  A few records, and those that differ too much to be compared.
-- **Records of one size**: one is read field by field, and its followers are compared with it in
-  columns: one byte of all of them at once. It ends where its lengths say. If the bytes of the
-  following that make up their lengths and the number of headers are the same as in that one, at
-  the same distances, then each of them ends where its lengths say, and there the next begins: that
-  is the whole proof. The columns are strided slices of the batch itself, 5 ns a record each.
-- **Others** (``_windows``): a loop follows the records' lengths alone and cuts out the bytes
-  around each beginning: the headers of the record before (of as many bytes as the first's) and all
-  of the next before its value. Joined they have one size, so their columns are strided slices as
-  well. A record is right if its value's length is its own less what the other fields take, and if
-  its key's length and those of its headers are the first's: then it ends where it says. What is
-  of another shape is sorted out, and compared among itself.
+- **One by one** (``shape.read_each``): 0.8 us for a record of the usual form, 4 us for one with
+  headers. Used for a few records, and for those that differ too much to be compared.
+- **Records of one size** (``columns.same_size``): one record is read field by field. The records
+  after it are compared with it in columns (one byte position of all of them at once). Suppose that
+  the bytes for lengths and for the number of headers are the same in all, at the same places. Then
+  each record ends where its lengths say, and the next begins there. That is the whole proof. The
+  columns are strided slices of the batch itself and cost 5 ns a record each.
+- **Records of several sizes** (``_windows``): a loop follows the records' lengths and cuts out a
+  window around each beginning. The window has the headers of the previous record (as many bytes as
+  the first record's headers), and the next record up to its value. All windows have one size, so
+  their columns are strided slices as well. A record is valid if two things hold: its length is that
+  of its value plus all other fields, and the lengths of its key and headers are those of the record
+  that it is compared with. Records of another shape are set apart and compared with one another.
 
-What columns prove is only ever that a record is right; one that differs in any byte that matters
-is read, which decides. Offsets are compared with what they must be. Timestamps may differ within
-the bytes they take; the largest is found at the end.
+Columns only prove that a record is valid. A record that differs in a byte that matters is read by
+itself, and that decides. Offsets are compared with the expected ones. Timestamps may differ within
+the bytes that they take; the largest is found at the end.
 
-What it costs (bench/README.md has all figures): equal records 12 to 60 ns each where there are
-many, others 250 to 900. A produce request costs more than 3 % more where records are small or few:
-there is no loop in C over fields of varying length in the standard library or in what Barnabas
-depends on.
+Cost (bench/README.md has all figures): 12 to 60 ns for each of many equal records, 250 to 900 ns
+for others. With small or few records a produce request becomes more than 3 % dearer: neither the
+standard library nor a dependency of Barnabas has a loop in C over fields of varying length.
 """
 
 from __future__ import annotations
@@ -58,27 +57,27 @@ RECORD_BYTES_MIN = 7
 
 _PADDING = bytes(WINDOW_MAX)
 _CHUNK = 1 << 18
-"""Larger batches are copied in parts: what was just copied is read fast."""
+"""Larger batches are copied in parts: data that was just copied is in the processor's cache."""
 _FEW = 32
-"""Fewer records of one size are compared together with those that follow."""
+"""Fewer records of one size than this are compared together with those that follow."""
 _LOOP_MAX = 20
-"""Records without headers are faster read one by one than compared, if there are not more."""
+"""Up to this many records without headers are read one by one: that is faster than comparing."""
 _SORT_MIN = 48
-"""The same, if they are of several sizes and fewer;"""
+"""Fewer records of several sizes than this are read one by one."""
 _A_KEY_MIN = 100
-"""if their keys have several lengths, and they are fewer for each but one of these;"""
+"""The same, if there are fewer records than this for each length of keys beyond the first."""
 _KEYS_MIN = 1000
-"""and if they are fewer and the first two keys differ."""
+"""The same, if there are fewer records than this and the first two keys differ in length."""
 _KINDS_MAX = 8
 _PATIENCE_MIN = 48
 _PATIENCE_MAX = 384
-"""So many records are read one by one between two attempts at columns."""
+"""How many records are read one by one between two attempts at columns, at most."""
 _ONE_IF_ZERO = b"\1" + bytes(0xFF)
 _I64 = 2**63
 
 # Timestamp deltas as they are encoded: in one byte from -64 to 63, in two from -8192 to 8191.
 _NOT_LATER = tuple(bytes(z for z in range(0x80) if z & 1 or z <= 2 * t) for t in range(64))
-"""By a timestamp delta from 0 to 63: the bytes of those that are not greater."""
+"""For each timestamp delta from 0 to 63: the encoded deltas that are not greater."""
 _ONE_BYTE_TIMES = 64
 _EVEN = bytes(range(0, 0x100, 2))
 
@@ -86,13 +85,13 @@ _EVEN = bytes(range(0, 0x100, 2))
 def survey(data: memoryview, count: int, claimed: int) -> Survey:
     """Read the ``count`` (> 0) records that ``data`` must consist of.
 
-    ``claimed`` is the greatest timestamp delta by the header's word, which is checked. Raises
-    KafkaError(INVALID_RECORD) if ``data`` is anything but so many records."""
+    ``claimed`` is the greatest timestamp delta as the header says; it is checked. Raises
+    KafkaError(INVALID_RECORD) if ``data`` is anything else than ``count`` records."""
     size = len(data)
     if count * RECORD_BYTES_MIN > size:
         raise invalid_record(f"{count} records in {size} bytes")
-    # Bytes are much faster to index and to slice than a view of them. Who reads on in the padding
-    # ends behind the end.
+    # Bytes are much faster to index and to slice than a view of them. A read that goes on into the
+    # padding is noticed below, because it ends beyond the end.
     padded = b"".join((data, _PADDING)) if size <= _CHUNK else b""
     whole, start = (padded, 0) if padded else _memory_of(data)
     stop = start + size
@@ -112,7 +111,8 @@ def survey(data: memoryview, count: int, claimed: int) -> Survey:
 
 
 def _memory_of(view: memoryview) -> tuple[Buffer, int]:
-    """What a view of bytes is a part of, and where it begins there; or the view itself."""
+    """The object that a view of bytes belongs to, and where the view begins in it; or the view
+    itself and 0."""
     whole = view.obj
     if view.strides == (1,) and isinstance(whole, bytes | bytearray):
         if len(whole) == len(view):
@@ -123,7 +123,7 @@ def _memory_of(view: memoryview) -> tuple[Buffer, int]:
 
 
 def _loop_is_faster(data: Buffer, start: int, count: int) -> bool:
-    """Whether these records are too few for columns, or the second is not as long as the first."""
+    """Whether these records are too few for columns, or the first two differ in length."""
     if count <= COUNT_MIN:
         return True
     first, second = data[start], data[start + 1]
@@ -132,7 +132,7 @@ def _loop_is_faster(data: Buffer, start: int, count: int) -> bool:
     length = first if first < 0x80 else first & 0x7F | second << 7
     end = start + (1 if first < 0x80 else 2) + (length >> 1)
     if data[end - 1]:
-        return False  # Headers, likely: the loop is slow at them.
+        return False  # The record likely has headers, which the loop is slow at.
     return count <= _LOOP_MAX or data[end] != first or data[end + 1] != second
 
 
@@ -140,7 +140,7 @@ class _Surveyor:
     """Goes through the records of one batch."""
 
     number = 0
-    """Of the next record."""
+    """The number of the next record."""
     earliest = _I64
     latest = -_I64
     keyless = False
@@ -150,16 +150,16 @@ class _Surveyor:
         self.at = start
         """Where the next record begins."""
         self.size = stop
-        """Where the last must end; ``data`` may go on."""
+        """Where the last record must end; ``data`` may go on after it."""
         self.data = data
         self.padded = padded
-        """The same, with more behind it; empty for larger batches."""
+        """``data`` with padding after it; empty for larger batches."""
         self.count = count
         self.times: list[list[bytes]] = []
-        """The bytes of timestamp deltas not looked at yet."""
+        """Columns of timestamp deltas that ``found`` has still to look at."""
 
     def read_all(self) -> None:
-        """To the end of the last record. IndexError if it is not in the data."""
+        """Read to the end of the last record. IndexError if that is not in the data."""
         patience = _PATIENCE_MIN
         while self.number < self.count:
             like = self._read_one(self.number, self.at)
@@ -176,7 +176,7 @@ class _Surveyor:
                 patience = min(2 * patience, _PATIENCE_MAX)
 
     def _columns(self, like: Shape, limit: int) -> int:
-        """How many records behind ``like``, at most ``limit``, were proven to be right at once."""
+        """Compare up to ``limit`` records after ``like``; how many are proven valid."""
         count, times = same_size(self.data, self.size, like, self.number, limit)
         if count < limit and count < _FEW:
             if limit < _SORT_MIN and like.tail + 1 == like.end:
@@ -190,7 +190,7 @@ class _Surveyor:
         return count
 
     def _other_key(self, like: Shape) -> bool:
-        """Whether the key of the record behind ``like`` is of another length, at first sight."""
+        """Whether the key after ``like`` seems to have another length (if the record has not)."""
         key = like.key_at
         return self.data[key] != self.data[key + like.end - like.start]
 
@@ -208,7 +208,7 @@ class _Surveyor:
         return shape
 
     def _read_each(self, stop: int) -> None:
-        """The records before number ``stop``, one by one."""
+        """Read the records before number ``stop`` one by one."""
         self.at, found = read_each(self.data, self.number, stop, self.at)
         self.number = stop
         self.latest = max(self.latest, found.latest)
@@ -217,7 +217,7 @@ class _Surveyor:
         self.in_order = self.in_order and found.in_order
 
     def _windows(self, like: Shape, limit: int) -> int:
-        """The same for records of any size."""
+        """``_columns`` for records of different sizes."""
         sizes = window_sizes(like)
         if sizes is None:
             return 0
@@ -249,7 +249,7 @@ class _Surveyor:
         return proven
 
     def _sort(self, like: Shape, tail: list[tuple[int, int]], windows: Windows) -> int:
-        """The same for records of several kinds."""
+        """``_windows`` for records of several shapes: compare those of each shape together."""
         group = Group(windows, self.number)
         wrong, times = group.compare(like, tail)
         heads, tails = windows.cuts[:-1], windows.cuts[1:]
@@ -279,14 +279,14 @@ class _Surveyor:
         return proven
 
     def _tail(self, like: Shape) -> list[tuple[int, int]]:
-        """What makes up the number of its headers and their lengths: how many bytes before its end
-        each byte is, and what it is."""
+        """(bytes before the record's end, byte) of each byte that says how many headers there are
+        or how long their fields are."""
         if like.tail + 1 == like.end:
             return [(1, 0)]
         return [(like.end - at, self.data[at]) for at in like.tail_places(self.data)]
 
     def found(self, claimed: int) -> Survey:
-        """All of it, once all is read. ``claimed``: the greatest timestamp delta, likely."""
+        """The summary, once all is read. ``claimed``: likely the greatest timestamp delta."""
         pending = self.times
         if len(pending) > 1:
             pending.sort(key=len, reverse=True)
@@ -314,7 +314,7 @@ def _latest_of_one_byte(column: bytes, latest: int, claimed: int) -> int:
 
 
 def _span(columns: list[bytes]) -> tuple[int, int]:
-    """Not more than the least, and the greatest of timestamp deltas in several bytes."""
+    """A lower bound, and the greatest, of timestamp deltas that are encoded in several bytes."""
     low, high, *higher = columns
     if not higher and not low.translate(None, _EVEN):
         # None is negative: the greatest are among those with the greatest second byte.

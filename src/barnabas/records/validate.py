@@ -1,17 +1,19 @@
-"""LogValidator: judges what a client wants appended (reference 6.7).
+"""LogValidator: checks a batch that a client wants appended (reference 6.7).
 
-Nothing of a client's header is believed. Size, checksum, offset, sequence and attributes are judged
-by themselves; count, last offset and largest timestamp are compared with the records, every one of
-which is looked at, also inside a compressed batch (``survey.py`` says how, and what that costs).
-What only the broker may say is corrected in place: a wrong largest timestamp, bits that only
-brokers set. So whatever is in a log can be read to its end, and its headers tell the truth.
+Every field of a client's header is checked. Size, checksum, offset, sequence and attributes are
+checked by themselves. Count, last offset and largest timestamp are compared with the records. For
+that each record is looked at, also inside a compressed batch (``survey.py`` says how, and at what
+cost). A wrong largest timestamp and bits that only brokers set are corrected in place. So every
+batch in a log can be read to its end, and its header is right.
 
-Followers do not do this again: they take their leader's bytes by the checksum.
+Followers do not check again: the checksum shows that they have the bytes of their leader.
 
-Where the original is less strict, so are we, but for what would poison the log: records in a
-compressed batch whose own length is wrong, and bytes behind a stream, which it stores and readers
-fail on; and offset deltas other than 0, 1, 2..., which it stores as they are: here they are
-assigned anew, or refused if that would mean to compress the batch again.
+Barnabas accepts what Kafka accepts, with two exceptions that would leave an unreadable log:
+
+- Kafka stores a compressed batch with a record whose length is wrong, or with bytes after the
+  compressed stream. Readers fail on both, so they are refused here.
+- Kafka stores offset deltas other than 0, 1, 2... as they are. Here the records get new ones. If
+  the batch would have to be compressed again for that, it is refused.
 """
 
 from __future__ import annotations
@@ -59,15 +61,15 @@ UNBOUNDED_MS = 2**63 - 1
 """Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
 
 RECORDS_MAX = 200_000
-"""Of a batch: reading more would hold up the broker too long, and few kB of zstd can hold millions.
-Java producers split what is too large; others batch by 10,000. Without compression so many do not
-fit into the default ``max.message.bytes``."""
+"""The most records of a batch. Reading more would hold up the broker too long, and a few kB of zstd
+can hold millions. Java producers split a batch that is too large, others batch by 10,000. Without
+compression this many records do not fit into the default ``max.message.bytes``."""
 _I64 = 2**63
 _new = tuple.__new__
 _unpack_header = HEADER.unpack_from
 _LENGTH = struct.Struct(">i")
 _LENGTH_MIN = 14
-"""The least length of any batch or message, of any format."""
+"""The least length of a batch or message of any format."""
 _PLAIN_ATTRIBUTES = CODEC_MASK | TRANSACTIONAL_BIT
 _BROKERS_ATTRIBUTES = TIMESTAMP_TYPE_BIT | DELETE_HORIZON_BIT
 _ZSTD_PRODUCE_VERSION = 7
@@ -83,7 +85,7 @@ _CODECS: Mapping[str, Codec] = {
 
 
 class MalformedProduce(KafkaError):
-    """What was sent is refused before any log is asked, so the answer has no log start."""
+    """The bytes are refused before any log is looked at, so the answer has no log start."""
 
 
 class InvalidRecords(KafkaError):
@@ -94,18 +96,18 @@ class InvalidRecords(KafkaError):
     ) -> None:
         super().__init__(code, message)
         self.record_errors = tuple(record_errors)
-        """(index in the batch, why); Produce v8 and later have a place for them."""
+        """(index in the batch, reason); sent in answers of Produce v8 and later."""
 
 
 class ValidatedBatch(NamedTuple):
     """A client's batch, ready to be stamped with its offset and epoch."""
 
     header: BatchHeader
-    """As it now is in ``records``."""
+    """The header as it now is in ``records``."""
     records: memoryview
-    """The client's bytes, perhaps changed in place, or a new batch if it was recompressed."""
+    """The client's bytes, perhaps changed in place, or a new batch if it had to be rebuilt."""
     append_time_ms: int = NO_TIMESTAMP
-    """For the answer: the log-append time if the topic uses it."""
+    """The log-append time for the answer, if the topic uses it."""
 
 
 def validate_client_batch(
@@ -162,8 +164,8 @@ def validate_client_batch(
 
 
 def _plain_header(view: memoryview, max_message_bytes: int) -> BatchHeader | None:
-    """The header of what is sent most: one whole batch without compression and transaction, with
-    nothing to find fault with. None if it is anything else, for a closer look."""
+    """The header if this is the most frequent case: one valid batch, not compressed, outside of
+    transactions. None for anything else, which then gets all checks."""
     size = len(view)
     if not HEADER_BYTES <= size <= max_message_bytes:
         return None
@@ -183,7 +185,7 @@ def _plain_header(view: memoryview, max_message_bytes: int) -> BatchHeader | Non
 
 
 def _the_only_batch(view: memoryview, produce_version: int, in_transaction: bool) -> memoryview:
-    """The one whole batch in what was sent; a beginning of another one behind it is left out."""
+    """The one whole batch in the bytes; an incomplete batch after it is left out."""
     size = _whole_batch(view, 0)
     if size == 0:
         raise MalformedProduce(
@@ -215,8 +217,8 @@ def _the_only_batch(view: memoryview, produce_version: int, in_transaction: bool
 
 
 def _whole_batch(view: memoryview, at: int) -> int:
-    """Bytes of the batch (or message of an old format) at ``at``; 0 if not all of it is there.
-    CORRUPT_MESSAGE if its size or format cannot be."""
+    """The size of the batch (or message of an old format) at ``at``; 0 if it is incomplete.
+    CORRUPT_MESSAGE for an impossible size or format."""
     left = len(view) - at
     if left < LOG_OVERHEAD_BYTES:
         return 0
@@ -231,7 +233,7 @@ def _whole_batch(view: memoryview, at: int) -> int:
 
 
 def _checked_header(view: memoryview, max_message_bytes: int) -> BatchHeader:
-    """The header of an undamaged batch of a permitted size, whose fields can be true."""
+    """The header of an undamaged batch of a permitted size, whose fields are possible."""
     header = parse_header(view)
     if header.base_offset != 0:
         raise invalid_record(f"record batch begins at offset {header.base_offset}, not 0")
@@ -253,10 +255,9 @@ def _checked_header(view: memoryview, max_message_bytes: int) -> BatchHeader:
 
 
 def _records_data(view: memoryview, header: BatchHeader) -> memoryview:
-    """The records, decompressed. INVALID_RECORD if their codec cannot read them, as in Kafka for
-    records that are none."""
+    """The records, decompressed. INVALID_RECORD if the codec cannot read them, as in Kafka."""
     codec, count = header.attributes & CODEC_MASK, header.record_count
-    # Without compression, more than there is room for are no records rather than too many.
+    # Without compression: more records than fit into the bytes are malformed, not too many.
     if count > RECORDS_MAX and (codec != _NONE or count * RECORD_BYTES_MIN <= len(view)):
         raise KafkaError(
             ErrorCode.MESSAGE_TOO_LARGE,
@@ -273,19 +274,19 @@ def _records_data(view: memoryview, header: BatchHeader) -> memoryview:
 
 
 def _with_create_times(header: BatchHeader) -> BatchHeader:
-    """The header by which records have the timestamps that stand in them."""
+    """The header with CreateTime, so that reading gives the records' own timestamps."""
     return header._replace(attributes=header.attributes & ~TIMESTAMP_TYPE_BIT)
 
 
 def _wrapped_times(data: memoryview, header: BatchHeader) -> tuple[int, int]:
-    """Least and greatest timestamp of records some of which pass the end of 64 bits."""
+    """The least and greatest timestamp of records, some of which overflow 64 bits."""
     records = read_records(bytes(data), _with_create_times(header))
     times = [record.timestamp for record in records]
     return min(times), max(times)
 
 
 class _Limits(NamedTuple):
-    """What a topic demands of each record."""
+    """What a topic requires of each record."""
 
     compacted: bool
     append_time: bool
@@ -294,8 +295,8 @@ class _Limits(NamedTuple):
     after_max_ms: int
 
     def is_timely(self, timestamp: int) -> bool:
-        """Whether a timestamp is within the topic's bounds, as Kafka computes it: an age beyond 64
-        bits wraps, and what is as old as that counts as in the future."""
+        """Whether a timestamp is within the topic's bounds, as Kafka computes it: an age that
+        overflows 64 bits becomes negative, so the record counts as one of the future."""
         age_ms = (self.now_ms - timestamp + _I64) % (2 * _I64) - _I64
         ahead_ms = age_ms if age_ms == -_I64 else -age_ms
         return age_ms <= self.before_max_ms and ahead_ms <= self.after_max_ms
@@ -310,13 +311,13 @@ class _Limits(NamedTuple):
             return True
         if self.append_time:
             return False
-        wraps = self.now_ms - earliest >= _I64  # then those between may be refused as well
+        wraps = self.now_ms - earliest >= _I64  # then also those between may be refused
         return wraps or not (self.is_timely(earliest) and self.is_timely(latest))
 
 
 def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> None:
-    """Refuse the batch for those records that the topic does not take. As in Kafka a timestamp's
-    error is the batch's, even if another record has a worse one."""
+    """Refuse the batch if the topic does not accept one of its records. If a timestamp is among
+    the reasons, its error is that of the whole batch, as in Kafka."""
     own_type = header.timestamp_type == LOG_APPEND_TIME and (
         limits.append_time or header.max_timestamp == NO_TIMESTAMP
     )
@@ -344,7 +345,7 @@ def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> No
 def _corrected(
     view: memoryview, header: BatchHeader, latest: int, append_time_ms: int
 ) -> ValidatedBatch:
-    """The batch itself, with what only the broker may say."""
+    """The batch itself, with the fields corrected that only the broker decides."""
     attributes = header.attributes
     if append_time_ms != NO_TIMESTAMP:
         attributes, latest = attributes & _PLAIN_ATTRIBUTES | TIMESTAMP_TYPE_BIT, append_time_ms
@@ -359,7 +360,7 @@ def _corrected(
 def _rebuilt(
     data: memoryview, header: BatchHeader, codec: int, latest: int, append_time_ms: int
 ) -> ValidatedBatch:
-    """A new batch of the same records, with another codec or offsets that follow one another."""
+    """A new batch of the same records, with another codec or with consecutive offsets."""
     appended = append_time_ms != NO_TIMESTAMP
     records: Sequence[Record] = list(read_records(bytes(data), _with_create_times(header)))
     batch = build_batch(

@@ -55,6 +55,6 @@ def _read_long(data: Buffer, at: int, bits: int) -> tuple[int, int]:
         shift += 7
         if shift >= bits:
             raise KafkaError(ErrorCode.INVALID_RECORD, f"varint of more than {bits} bits")
-    # Bits beyond the type's width are dropped, as Java's shifts drop them.
+    # Bits beyond the type's width are dropped, as by Java's shifts.
     raw &= (1 << bits) - 1
     return (raw >> 1) ^ -(raw & 1), at
