@@ -24,7 +24,6 @@ class Meter:
         "_user",
         "is_charged",
         "is_exempt",
-
         "mutation",
     )
 

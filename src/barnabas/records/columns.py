@@ -51,7 +51,7 @@ _MORE = [b << 6 if b < 0x80 else _BEYOND for b in range(256)]
 
 
 def offset_bytes(number: int) -> tuple[int, int]:
-    """How many bytes encode this offset delta, and the first number that needs more bytes.
+    """How many bytes encode this offset delta, and before which number its columns end.
     (0, 0) if the number is too large for columns."""
     if number < _ONE_BYTE:
         return 1, _ONE_BYTE
