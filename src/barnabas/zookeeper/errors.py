@@ -1,8 +1,8 @@
-"""What can come back from ZooKeeper instead of a result (reference 1.1).
+"""KeeperException: the errors of ZooKeeper operations (reference 1.1).
 
-A server's refusal (``NoNode``, ``BadVersion`` ...) means that the operation was not applied. Two
-are different: after ``ConnectionLoss`` nobody knows whether it was, and after ``SessionExpired``
-every ephemeral node and watch of the session is gone.
+An error from the server (``NoNode``, ``BadVersion`` ...) means that the operation was not applied.
+Two errors are different. After ``ConnectionLoss`` it is unknown whether the operation was applied.
+After ``SessionExpired`` every ephemeral node and watch of the session is gone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import ClassVar
 
 
 class ZooKeeperError(Exception):
-    """An operation that gave no result. ``code`` is ZooKeeper's number, ``path`` the node's."""
+    """An operation that failed. ``code`` is ZooKeeper's number, ``path`` the node's path."""
 
     code: ClassVar[int] = -1
     path: str | None
     op_index: int | None = None
-    """Of a failed multi: which of its operations refused."""
+    """For a failed multi: the index of the operation that failed."""
 
     def __init__(self, path: str | None = None, detail: str = "") -> None:
         words = [type(self).__name__, path or "", detail]
@@ -25,7 +25,7 @@ class ZooKeeperError(Exception):
 
 
 class UnknownZooKeeperError(ZooKeeperError):
-    """A code that no class below stands for; the number is in ``number``."""
+    """An error code without a class below; ``number`` is the code."""
 
     def __init__(self, number: int, path: str | None = None) -> None:
         super().__init__(path, f"error {number}")
@@ -33,14 +33,14 @@ class UnknownZooKeeperError(ZooKeeperError):
 
 
 class RuntimeInconsistency(ZooKeeperError):
-    """Inside a failed multi: not tried, because an earlier operation failed."""
+    """Inside a failed multi: this operation was not tried, because an earlier one failed."""
 
     code = -2
 
 
 class ConnectionLoss(ZooKeeperError):
-    """The connection went away, or was not there. If the request had been sent, its outcome is
-    unknown; ``sent`` tells."""
+    """The connection closed, or there was none. ``sent`` says whether the request was sent before;
+    if it was, its outcome is unknown."""
 
     code = -4
 
@@ -74,7 +74,7 @@ class BadArguments(ZooKeeperError):
 
 
 class ApiError(ZooKeeperError):
-    """The border between the system's errors and the application's; not sent by servers."""
+    """Marks the boundary between system errors and application errors; servers never send it."""
 
     code = -100
 
@@ -86,13 +86,13 @@ class NoNode(ZooKeeperError):
 
 
 class NoAuth(ZooKeeperError):
-    """The node's ACL forbids it."""
+    """The node's ACL does not allow the operation."""
 
     code = -102
 
 
 class BadVersion(ZooKeeperError):
-    """The node has another dataVersion than the one asked for."""
+    """The node's dataVersion is not the expected one."""
 
     code = -103
 
@@ -104,7 +104,7 @@ class NoChildrenForEphemerals(ZooKeeperError):
 
 
 class NodeExists(ZooKeeperError):
-    """The node is there already."""
+    """The node already exists."""
 
     code = -110
 
@@ -116,13 +116,13 @@ class NotEmpty(ZooKeeperError):
 
 
 class SessionExpired(ZooKeeperError):
-    """The session is over: the server said so, or it was closed here."""
+    """The session has ended: the server expired it, or this client closed it."""
 
     code = -112
 
 
 class InvalidAcl(ZooKeeperError):
-    """The ACL names nobody."""
+    """The ACL is empty or malformed."""
 
     code = -114
 
@@ -182,7 +182,7 @@ def error_for(code: int, path: str | None = None) -> ZooKeeperError:
 
 
 class MalformedZNode(ValueError):
-    """A znode whose body is not what its path promises. The text names the path."""
+    """A znode whose body does not have the format for its path. The message names the path."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"malformed znode {path}: {reason}")

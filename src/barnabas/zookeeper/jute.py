@@ -1,4 +1,4 @@
-"""ZooKeeper's wire protocol as values: frames, requests, replies, watch events, both directions.
+"""Encodes and decodes ZooKeeper's wire protocol: frames, requests, replies and watch events.
 
 A frame is a 4-byte length and that many bytes. A request is xid, operation and the operation's
 record; a reply is xid, zxid, error and, when the error is 0, the operation's record. The first
@@ -6,7 +6,7 @@ frame each way is the connect record instead, without a header. The records are 
 The server decodes requests and encodes replies, the client does the reverse.
 
 Everything that cannot be decoded raises ``InvalidRequest``. The server answers a malformed record
-with MARSHALLING_ERROR and closes the connection for anything else; the client always closes it.
+with MARSHALLING_ERROR, and for anything else it closes the connection. The client always closes it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _write_stat(out: bytearray, value: Stat) -> None:
 
 
 class _Layout:
-    """How one record class lies in a frame."""
+    """How one record class is encoded."""
 
     __slots__ = ("_make", "_readers", "_writers")
 
@@ -175,7 +175,8 @@ def _vector(reader: _Reader, writer: _Writer) -> tuple[_Reader, _Writer]:
     def read(buffer: Buffer, at: int) -> tuple[tuple[Any, ...], int]:
         count = _INT.unpack_from(buffer, at)[0]
         at += 4
-        # An element takes 4 bytes at least, so a count never costs more memory than its frame did.
+        # An element takes at least 4 bytes. So a count that passes needs no more memory than its
+        # frame took.
         if count < -1 or count * 4 > len(buffer) - at:
             raise InvalidRequest(f"a list of {count} elements does not fit its frame")
         values = []
@@ -395,7 +396,7 @@ def _read_connect(layout: _Layout, frame: Buffer) -> tuple[Any, ...]:
 
 
 def encode_connect_request(record: ConnectRequest) -> bytes:
-    """The complete frame, length included; so do all functions named encode."""
+    """The complete frame, length included, as from all functions named encode."""
     return _write_connect(_CONNECT, record)
 
 
@@ -421,7 +422,7 @@ def decode_request_header(frame: Buffer) -> tuple[int, int]:
 
 
 def decode_request_record(op: int, frame: Buffer) -> Record:
-    """The record behind a request's header; None for an operation we do not know."""
+    """The record after a request's header; None for an unknown operation."""
     layout = _REQUESTS.get(op)
     return None if layout is None else _read_whole(layout, frame, _REQUEST_HEADER.size)
 
@@ -440,7 +441,7 @@ def encode_request(xid: int, op: int, record: Record = EMPTY) -> bytes:
 
 
 def decode_reply_header(frame: Buffer) -> ReplyHeader:
-    """The header tells a watch event (xid -1) and a ping (-2) from a reply."""
+    """The header of any frame from a server. Its xid is -1 for a watch event, -2 for a ping."""
     try:
         return ReplyHeader._make(_REPLY_HEADER.unpack_from(frame, 0))
     except struct_error as problem:
@@ -448,7 +449,7 @@ def decode_reply_header(frame: Buffer) -> ReplyHeader:
 
 
 def decode_reply(op: int, frame: Buffer) -> Record:
-    """The record behind the header of a reply to ``op`` whose ``err`` is 0."""
+    """The record after the header of a reply to ``op`` whose ``err`` is 0."""
     return _read_whole(_RESPONSES[op], frame, _REPLY_HEADER.size)
 
 

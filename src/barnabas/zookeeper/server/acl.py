@@ -1,8 +1,8 @@
-"""Who may do what to a znode: schemes world, auth, digest, ip, sasl, x509 and the super user. Pure.
+"""ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL: who may do what to a znode. Pure.
 
-An identity is (scheme, id), as a connection has proved it: always its address ("ip"), its
-certificate's name ("x509"), the user whom it logged in ("sasl"), and what ``auth`` added. Rules of
-``PrepRequestProcessor.fixupACL`` and ``ZooKeeperServer.checkACL``.
+Schemes are world, auth, digest, ip, sasl, x509 and the super user. An identity is (scheme, id). A
+connection always has that of its address ("ip"). It may have those of its certificate's name
+("x509"), of the user who logged in ("sasl"), and those that ``auth`` requests added.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ ADMIN = 16
 READ_ACL_UNSAFE: tuple[Acl, ...] = (Acl(READ, "world", "anyone"),)
 SUPER: Identity = ("super", "")
 SUPER_USER = "super"
-"""Who logs in with SASL under this name is the super user."""
+"""The name under which the super user logs in with SASL."""
 PROVED = ("digest", "sasl", "x509")
-"""Schemes of those whom ``auth`` in a new ACL stands for."""
+"""The identities that ``auth`` in a new ACL stands for are the creator's of these schemes."""
 SCHEMES = frozenset(("world", "auth", "digest", "ip"))
-"""Those that every server has; sasl and x509 only one that asks for logins or certificates."""
+"""The schemes that every server has. One that asks for logins has sasl too, one that asks for
+certificates x509."""
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
 
 
 def digest_of(credentials: bytes) -> str:
-    """The digest scheme's id of ``user:password``; without a colon all of it is the user, whom the
-    hash of the name alone proves, as in ZooKeeper."""
+    """The digest scheme's id for ``user:password``. Without a colon all of it is the user's name,
+    and the hash is that of the name alone, as in ZooKeeper."""
     user = credentials.partition(b":")[0]
     digest = base64.b64encode(hashlib.sha1(credentials).digest())
     return f"{user.decode(errors='replace')}:{digest.decode()}"
@@ -68,8 +69,8 @@ def _in_network(address: str, network: str) -> bool:
 
 
 def _network_of(text: str) -> tuple[int, int] | None:
-    """(address, bits that count) of ``1.2.3.4`` or ``1.2.3.4/8``; None if it is neither. IPv4 only,
-    and leading zeros are decimal, as ``IPAuthenticationProvider`` has it."""
+    """(address, number of network bits) of ``1.2.3.4`` or ``1.2.3.4/8``; None if it is neither.
+    Only IPv4, and numbers with leading zeros are decimal, as in ``IPAuthenticationProvider``."""
     address, slash, bits = text.partition("/")
     octets = [_number(part, 255) for part in address.split(".")]
     mask = _number(bits, 32) if slash else 32
@@ -91,9 +92,9 @@ def _number(text: str, most: int) -> int | None:
 def resolve(
     acl: Sequence[Acl], identities: Sequence[Identity], schemes: frozenset[str] = SCHEMES
 ) -> tuple[Acl, ...] | None:
-    """The list to store: duplicates dropped, "auth" replaced by what the creator has proved.
+    """The list to store: without duplicates, and with "auth" replaced by the creator's identities.
 
-    None if it is empty or has an entry that is not well formed (INVALID_ACL)."""
+    None if it is empty or has a malformed entry (INVALID_ACL)."""
     resolved: list[Acl] = []
     for entry in dict.fromkeys(acl):
         if entry.scheme == "auth":
@@ -105,7 +106,7 @@ def resolve(
             resolved.append(entry)
         else:
             return None
-    # One object for the usual list: it is recognised without being looked through.
+    # One object for the usual list, so that ``permits`` recognises it without reading it.
     return OPEN_ACL_UNSAFE if resolved == [*OPEN_ACL_UNSAFE] else tuple(resolved) or None
 
 
@@ -113,14 +114,16 @@ def _well_formed(entry: Acl) -> bool:
     if entry.scheme == "world":
         return entry.id == "anyone"
     if entry.scheme == "digest":
-        return entry.id.rstrip(":").count(":") == 1  # as Java splits: empty ends do not count
+        return (
+            entry.id.rstrip(":").count(":") == 1
+        )  # as Java splits: without empty parts at the end
     if entry.scheme == "ip":
         return _network_of(entry.id) is not None
     return entry.scheme in PROVED and entry.id != ""
 
 
 def masked(acl: Sequence[Acl]) -> tuple[Acl, ...]:
-    """The list as somebody without the admin permission may read it: no password hashes."""
+    """The list as it is shown without the admin permission: without password hashes."""
     return tuple(
         entry._replace(id=entry.id.partition(":")[0] + ":x") if entry.scheme == "digest" else entry
         for entry in acl

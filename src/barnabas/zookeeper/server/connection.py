@@ -1,4 +1,4 @@
-"""One client's TCP connection to the coordinator: frames in, frames out, bounds both ways."""
+"""NIOServerCnxn: one client's TCP connection to the coordinator, with bounds in both directions."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ if TYPE_CHECKING:
     from barnabas.security.sasl.mechanism import ServerLogin
 
 _TURN_REQUESTS_MAX = 128
-"""Requests of one connection served before the others have their turn."""
+"""The most requests of one connection that are served before other connections have a turn."""
 _EVENT_XID = b"\xff\xff\xff\xff"
 _UNREAD_BYTES_MAX = 16 * WRITE_BUFFER_BYTES_MAX
-"""Unsent bytes (watch events, mostly) at which a client that does not read is given up."""
+"""With more unsent bytes (mostly of watch events) the connection is aborted: the client does not
+read."""
 
 
-class Keeper(Protocol):
+class ConnectionHandler(Protocol):
     """What a connection needs of the coordinator."""
 
     def opened(self, connection: Connection) -> None: ...
     def answer_word(self, connection: Connection, word: bytes) -> bytes | None:
-        """The answer to a four-letter word; None if it is none."""
+        """The answer to a four-letter word; None if the bytes are no such word."""
         ...
 
     def connect(self, connection: Connection, frame: bytes) -> None: ...
     def request(self, connection: Connection, frame: bytes) -> None: ...
     def closed(self, connection: Connection, reason: str) -> None: ...
     def answered(self, seconds: float) -> None:
-        """A reply was sent so long after its request had come."""
+        """A reply was sent this long after its request had arrived."""
         ...
 
     def failed(self, connection: Connection, problem: Exception) -> None:
-        """Something unexpected: the connection has to be closed."""
+        """An unexpected error: the connection has to be closed."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """A state machine: four bytes (a word or a length), the connect record, requests."""
+    """Reads four bytes (a four-letter word or a length), then the connect record, then requests."""
 
-    def __init__(self, keeper: Keeper, frame_bytes_max: int) -> None:
-        self._keeper = keeper
+    def __init__(self, handler: ConnectionHandler, frame_bytes_max: int) -> None:
+        self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._splitter = jute.FrameSplitter(frame_bytes_max)
@@ -54,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._sees_frames = False
         self._backlog: deque[bytes] = deque()
         self._arrivals: deque[float] = deque()
-        """When the requests that have no answer yet were taken up."""
+        """When the work on each request without an answer began."""
         self._out: list[bytes] | None = None
         self._unsent_bytes = 0
         self._deaf = False
@@ -64,13 +65,14 @@ class Connection(asyncio.Protocol):
         self.session: Session[Connection] | None = None
         self.identities: list[Identity] = []
         self.login: ServerLogin | None = None
-        """With SASL, begun and perhaps complete."""
+        """A SASL login that has begun, and that may be complete."""
         self.is_known = False
-        """Whether it has shown who it is, by a login or a certificate."""
+        """Whether the client has logged in or shown a certificate."""
         self.host = ""
         self.port = 0
         self.same_machine = False
-        """Peer and server have the same address: when its process dies, we hear of it at once."""
+        """Whether client and server have the same address. If so, the connection closes as soon as
+        the client's process dies."""
         self.received = 0
         self.sent = 0
 
@@ -89,10 +91,10 @@ class Connection(asyncio.Protocol):
         certificate = None if tls is None else tls.getpeercert(binary_form=True)
         if certificate is not None:
             self._take_name(certificate)
-        self._keeper.opened(self)
+        self._handler.opened(self)
 
     def _take_name(self, certificate: bytes) -> None:
-        """Of a certificate whose issuer is trusted; one that cannot be read proves nothing."""
+        """Add the name of a trusted certificate. One that cannot be read adds nothing."""
         from barnabas.security.tls import peer_name
 
         try:
@@ -111,9 +113,9 @@ class Connection(asyncio.Protocol):
             self._sees_frames = True
             data, self._first = self._first, b""
             try:
-                answer = self._keeper.answer_word(self, data[:4])
+                answer = self._handler.answer_word(self, data[:4])
             except Exception as problem:
-                self._keeper.failed(self, problem)
+                self._handler.failed(self, problem)
                 return
             if answer is not None:
                 self._send_last(answer)
@@ -136,12 +138,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, problem: Exception | None) -> None:
         self._transport = None
         self._backlog.clear()
-        self._keeper.closed(self, self._reason)
+        self._handler.closed(self, self._reason)
 
     # --- requests --------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        """Serve what has arrived, a bounded part of it in one turn, and send answers together."""
+        """Serve a bounded number of the requests that have arrived; send their answers together."""
         out: list[bytes] = []
         refusal = ""
         self._out = out
@@ -153,13 +155,13 @@ class Connection(asyncio.Protocol):
                 self.received += 1
                 self._arrivals.append(self._loop.time())
                 if self.session is None:
-                    self._keeper.connect(self, frame)
+                    self._handler.connect(self, frame)
                 else:
-                    self._keeper.request(self, frame)
+                    self._handler.request(self, frame)
         except InvalidRequest as problem:
             refusal = str(problem)
         except Exception as problem:
-            self._keeper.failed(self, problem)
+            self._handler.failed(self, problem)
         finally:
             self._out = None
         if out:
@@ -178,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._balance()
 
     def stop_serving(self) -> None:
-        """Its session is over: requests that are still to come have no answer."""
+        """The session has ended: requests that still arrive are not answered."""
         self._deaf = True
         self._backlog.clear()
 
@@ -186,7 +188,7 @@ class Connection(asyncio.Protocol):
         return self._full or self._unsent_bytes > WRITE_BUFFER_BYTES_MAX
 
     def _balance(self) -> None:
-        """Read on only if answers drain and the requests at hand are served."""
+        """Read only while answers can be sent and no request waits to be served."""
         if self._transport is None or self._transport.is_closing():
             return
         reading = not self._choked() and not self._backlog
@@ -225,7 +227,7 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         for frame in frames:
             if self._arrivals and not frame.startswith(_EVENT_XID, 4):
-                self._keeper.answered(now - self._arrivals.popleft())
+                self._handler.answered(now - self._arrivals.popleft())
 
     def _send_last(self, answer: bytes) -> None:
         self._write(answer)

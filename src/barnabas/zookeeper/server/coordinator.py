@@ -1,8 +1,8 @@
-"""ZooKeeperServer: the state of the embedded coordinator, and what happens to it.
+"""ZooKeeperServer: the state of the embedded coordinator, and its changes.
 
-All state is in the tree, the sessions and the watches. Every change of it goes through one place
-(``Coordinator.write`` and the two ends of sessions). The outbox makes a change durable before
-anybody hears of it.
+All state is in the tree, the sessions and the watches. It changes in three places only:
+``Coordinator.write``, and the two ends of a session (``_end`` and ``_expire``). The outbox makes a
+change durable before any client is told of it.
 """
 
 from __future__ import annotations
@@ -46,44 +46,46 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHECK_S_MIN = 0.02
-"""Sessions are looked through for expired ones at most this often."""
+"""The least time between two searches for expired sessions."""
 _LATE_S = 0.5
-"""A timer this late says that we were stopped or starved, not that the clients were silent."""
+"""If a timer is later than this, this process was stopped or got no processor time. Then it is
+unknown whether clients were silent."""
 _SESSIONLESS_S = 10.0
-"""A connection without a session by then is closed; without a login too, where one is required."""
+"""A connection without a session after this time is closed. Where a login is required, so is one
+without a login."""
 _OPEN_TO_ALL = (OpCode.SASL, OpCode.AUTH, OpCode.PING, OpCode.CLOSE_SESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinatorConfig:
-    """Names and defaults of ``zoo.cfg`` where it has them."""
+    """The coordinator's settings; names and defaults are those of ``zoo.cfg`` where it has them."""
 
     host: str = "127.0.0.1"
     port: int = 2181
-    """0 takes any free port; ``ready`` tells which."""
+    """0 takes any free port, which ``serve`` passes to ``ready``."""
     tick_ms: int = 2000
     session_timeout_min_ms: int | None = None
     """None: two ticks."""
     session_timeout_max_ms: int | None = None
     """None: twenty ticks."""
     container_check_ms: int = 60_000
-    """How often empty containers and znodes past their time to live are looked for."""
+    """The time between two searches for empty containers and znodes past their time to live."""
     jute_maxbuffer: int = ZOOKEEPER_SERVER_FRAME_BYTES_MAX
-    """Longest frame of a client in bytes."""
+    """The longest frame of a client, in bytes."""
     super_digest: str | None = None
-    """``user:base64(sha1(user:password))`` who may do everything."""
+    """``user:base64(sha1(user:password))`` of the user who may do everything."""
     tls: ssl.SSLContext | None = None
-    """For its one port; None: plain TCP."""
+    """TLS for its port; None for plain TCP."""
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Passwords of those who may log in with SASL; ``super`` among them may do everything."""
+    """The passwords of users who may log in with SASL. The user ``super`` may do everything."""
     login_required: bool = False
-    """Whether only those are served who have logged in or shown a certificate."""
+    """Whether clients must log in or show a certificate before they are served."""
     allow_strangers: bool = False
-    """Whether others than this machine may reach it though no login is required."""
+    """Whether it may listen beyond this machine although it requires no login."""
 
     @property
     def schemes(self) -> frozenset[str]:
-        """Of identities that an ACL may name."""
+        """The schemes of identities that an ACL may name."""
         schemes = set(access.SCHEMES)
         if self.users:
             schemes.add("sasl")
@@ -108,7 +110,7 @@ AnswerWord: TypeAlias = "Callable[[Coordinator, bytes], bytes | None]"
 
 
 class Coordinator:
-    """The state and what happens to it. Everything here runs on the loop, without waiting."""
+    """The state and its changes. Everything here runs on the event loop, without waiting."""
 
     def __init__(
         self,
@@ -126,8 +128,8 @@ class Coordinator:
         highest = max((node.pzxid for node in stored.nodes), default=0)
         highest = max(highest, max((node.mzxid for node in stored.nodes), default=0))
         self.zxid = max(stored.epoch, (highest >> 32) + 1) << 32
-        """The last one used. The epoch in front spares us making failed writes durable; a life of
-        more than 2^32 writes goes on into the next epochs."""
+        """The last zxid used. Its upper half begins with the epoch of this start, so zxids that
+        failed writes took need not be durable. After 2^32 writes it goes on into later epochs."""
         self.tree = ZTree(config.schemes)
         self.tree.restore((node.path, _node(node)) for node in stored.nodes)
         self.watches: Watches[Connection] = Watches()
@@ -139,7 +141,7 @@ class Coordinator:
         self.sessions.restore(stored.sessions, self.loop.time())
         self.connections: dict[Connection, asyncio.TimerHandle] = {}
         self._fast_expiries: dict[int, asyncio.TimerHandle] = {}
-        """Sessions to be expired soon, unless their clients come back."""
+        """Timers of sessions that expire soon unless their clients connect again."""
         self.outbox = Outbox(store, self._collect)
         self.figures = Figures()
         self.started = self.loop.time()
@@ -147,7 +149,7 @@ class Coordinator:
         self._answer_word = answer_word
         self.stopping = False
 
-    # --- a connection's view (connection.Keeper) ---------------------------------------------
+    # --- connections (connection.ConnectionHandler) ------------------------------------------
 
     def opened(self, connection: Connection) -> None:
         self.connections[connection] = self.loop.call_later(
@@ -161,8 +163,8 @@ class Coordinator:
             connection.close("nobody logged in")
 
     def failed(self, connection: Connection, problem: Exception) -> None:
-        """A fault of ours in serving a connection ends that connection. The tree has taken back
-        what the request had done; what it had been answered before is still sent."""
+        """An unexpected error while serving a connection ends it. The tree has undone what the
+        request did. Answers to earlier requests are still sent."""
         self._fault(f"a request of {connection.host}:{connection.port}", problem)
         connection.stop_serving()
         self.outbox.send(connection, None)
@@ -181,7 +183,7 @@ class Coordinator:
     def connect(self, connection: Connection, frame: bytes) -> None:
         request = jute.decode_connect_request(frame)
         if request.last_zxid_seen > self.zxid:
-            # It has seen a future of ours that is lost: serving it would show it time going back.
+            # The client has seen changes that are lost here. What it reads would go back in time.
             raise InvalidRequest(f"the client has seen zxid {request.last_zxid_seen:#x}")
         session = self._session_for(connection, request)
         if session is None:
@@ -226,7 +228,7 @@ class Coordinator:
         if resumed.id in self.sessions.changed:
             self.outbox.changed()
         if resumed.connection is not None:
-            # The session has moved: whoever sat on the old connection is not its client any more.
+            # The session has moved: the old connection does not belong to it any more.
             resumed.connection.session = None
             resumed.connection.stop_serving()
             resumed.connection.close("its session moved to another connection")
@@ -271,8 +273,8 @@ class Coordinator:
             self._handle_read(self, connection, xid, op, record)
 
     def refuse_login(self, connection: Connection, xid: int) -> None:
-        """End the connection of somebody who has not shown who he is. His session stays: he may
-        come back and say so."""
+        """Close the connection of a client that has not logged in. Its session stays, so the
+        client may connect again and log in."""
         required = self.config.login_required
         code = Code.SESSION_CLOSED_REQUIRE_SASL_AUTH if required else Code.AUTH_FAILED
         connection.stop_serving()
@@ -305,7 +307,7 @@ class Coordinator:
         self.outbox.send(connection, frame)
 
     def tell(self, connection: Connection, events: Iterable[Event]) -> None:
-        """Watch events for one connection."""
+        """Send watch events to one connection."""
         for kind, path, _ in events:
             event = WatcherEvent(kind, KeeperState.SYNC_CONNECTED, path)
             self.outbox.send(connection, jute.encode_event(event))
@@ -320,7 +322,8 @@ class Coordinator:
     def write(
         self, op: int, record: Record, session_id: int = 0, connection: Connection | None = None
     ) -> Outcome:
-        """Apply, tell watchers, and leave the rest to the outbox."""
+        """Apply a write and send its watch events. The outbox holds both back until the write is
+        durable."""
         self.zxid += 1
         who = Request(
             self.zxid,
@@ -335,11 +338,11 @@ class Coordinator:
         return outcome
 
     def _end(self, session: Session[Connection]) -> None:
-        """closeSession, by the client or by us."""
+        """End a session: the client closed it, or it has expired."""
         self.zxid += 1
         events = self.tree.close_session(session.id, self.zxid)
         self.sessions.end(session)
-        session.connection = None  # what becomes of its connection no longer matters to anybody
+        session.connection = None  # its connection's end has no more effects
         self._cancel_fast_expiry(session)
         self.outbox.changed()
         self._fire(events)
@@ -353,8 +356,8 @@ class Coordinator:
             self.outbox.send(connection, None)
 
     def expire_owner(self, path: str) -> bool:
-        """Expire the session that an ephemeral znode belongs to, as if its client had been silent
-        for too long; False if there is none."""
+        """Expire the session that owns an ephemeral znode, as if its client had been silent for
+        too long; False if there is none."""
         node = self.tree.nodes.get(path)
         session = None if node is None else self.sessions.live.get(node.owner)
         if session is None:
@@ -363,7 +366,7 @@ class Coordinator:
         return True
 
     def _collect(self) -> Batch:
-        """What has changed since the last batch, in its present state."""
+        """All znodes and sessions that changed since the last batch, as they are now."""
         nodes, deleted = [], []
         for path in self.tree.touched:
             node = self.tree.nodes.get(path)
@@ -385,7 +388,8 @@ class Coordinator:
     # --- time --------------------------------------------------------------------------------
 
     def _expire_soon(self, session: Session[Connection]) -> None:
-        """Its connection closed without a closeSession: expire it soon, unless it comes back."""
+        """A connection closed without closeSession: expire its session soon, unless the client
+        connects again."""
         due = self.loop.time() + session.grace_ms / 1000
         self._fast_expiries[session.id] = self.loop.call_at(
             due, self._expire_if_still_gone, session, due
@@ -399,7 +403,7 @@ class Coordinator:
     def _expire_if_still_gone(self, session: Session[Connection], due: float) -> None:
         self._cancel_fast_expiry(session)
         if self.loop.time() - due > _LATE_S:
-            # We were stopped: its attempt to reconnect may be waiting to be accepted.
+            # This process was stopped: a new connection of the client may wait to be accepted.
             self._expire_soon(session)
             return
         self._expire(session, "connection closed")
@@ -409,7 +413,7 @@ class Coordinator:
         while True:
             now = self.loop.time()
             deadline = self.sessions.next_deadline()
-            # New sessions live for the shortest timeout at least, so nothing is missed meanwhile.
+            # A new session lasts at least for the shortest timeout, so none is missed until then.
             latest = now + self.config.timeout_min_ms / 1000
             wake = max(now + _CHECK_S_MIN, latest if deadline is None else min(deadline, latest))
             await asyncio.sleep(wake - now)
@@ -422,7 +426,7 @@ class Coordinator:
                     self._expire(session, "timed out")
                 except Exception as problem:
                     self._fault(f"expiring session {session.id:#x}", problem)
-                    session.touch(now)  # tried again when it is due anew
+                    session.touch(now)  # tried again after another timeout
 
     async def reap(self) -> None:
         """Delete empty containers and znodes past their time, until cancelled."""

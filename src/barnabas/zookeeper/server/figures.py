@@ -1,23 +1,23 @@
-"""What the coordinator counts for those who watch it (``srvr``, ``mntr``)."""
+"""ServerStats: what the coordinator counts for ``srvr`` and ``mntr``."""
 
 from __future__ import annotations
 
 
 class Figures:
-    """Since the start: packets, faults, and how long requests took to be answered."""
+    """Packets, unexpected errors and the latency of requests, since the start."""
 
     def __init__(self) -> None:
         self.received = 0
         self.sent = 0
         self.faults = 0
-        """Unexpected errors, each of which ended one request and its connection."""
+        """Unexpected errors; each ended one request and its connection."""
         self._answered = 0
         self._total_s = 0.0
         self._least_s = 0.0
         self._most_s = 0.0
 
     def answered(self, seconds: float) -> None:
-        """A request had its answer so long after it arrived."""
+        """A request was answered this long after it arrived."""
         self._least_s = seconds if not self._answered else min(self._least_s, seconds)
         self._most_s = max(self._most_s, seconds)
         self._total_s += seconds

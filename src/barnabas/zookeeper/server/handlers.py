@@ -1,8 +1,9 @@
-"""Operations that change no znode: reads, watches, auth. One function each, ``_HANDLERS`` below.
+"""FinalRequestProcessor: the operations that change no znode (reads, watches, auth). One function
+each, listed in ``_HANDLERS``. The rules are those of ZooKeeper 3.8.
 
-A handler returns the reply's record or raises ``Refused``. Source: ``FinalRequestProcessor`` of
-ZooKeeper 3.8. Not done: reconfig (refused as on a standalone server), other SASL mechanisms than
-DIGEST-MD5. Without users SASL is answered without a token, as by a server without it.
+A handler returns the reply's record or raises ``Refused``. Not done: reconfig (refused as by a
+standalone server), and SASL mechanisms other than DIGEST-MD5. Without users a SASL request is
+answered without a token, as by a server without SASL.
 """
 
 from __future__ import annotations
@@ -57,42 +58,45 @@ log = logging.getLogger(__name__)
 NONCE_BYTES: Final = 20
 
 
-def handle(keeper: Coordinator, connection: Connection, xid: int, op: int, record: Record) -> None:
-    """Answer one request that is not a write."""
+def handle(
+    coordinator: Coordinator, connection: Connection, xid: int, op: int, record: Record
+) -> None:
+    """Answer one request that is not a write. An unknown operation ends the connection."""
     if op == OpCode.AUTH:
-        _auth(keeper, connection, xid, record)
+        _auth(coordinator, connection, xid, record)
         return
     if op == OpCode.SASL:
-        _sasl(keeper, connection, xid, record)
+        _sasl(coordinator, connection, xid, record)
         return
     handler = _HANDLERS.get(op)
     if handler is None:
-        keeper.reply(connection, xid, op, Code.UNIMPLEMENTED)
+        coordinator.reply(connection, xid, op, Code.UNIMPLEMENTED)
         connection.stop_serving()
-        keeper.outbox.send(connection, None)
+        coordinator.outbox.send(connection, None)
         return
     try:
-        result = handler(keeper, connection, record)
+        result = handler(coordinator, connection, record)
     except Refused as refused:
-        keeper.reply(connection, xid, op, refused.code)
+        coordinator.reply(connection, xid, op, refused.code)
     else:
-        keeper.reply(connection, xid, op, 0, result)
+        coordinator.reply(connection, xid, op, 0, result)
 
 
-def _auth(keeper: Coordinator, connection: Connection, xid: int, record: AuthRequest) -> None:
-    """The one reply whose zxid is always 0; a scheme we do not know ends the connection."""
-    proved = _prove(keeper, connection, record)
+def _auth(coordinator: Coordinator, connection: Connection, xid: int, record: AuthRequest) -> None:
+    """Add an identity to the connection. The reply's zxid is always 0. An unknown scheme ends the
+    connection."""
+    proved = _prove(coordinator, connection, record)
     if proved is None:
         connection.stop_serving()
-        keeper.outbox.send(connection, jute.encode_error_reply(xid, 0, Code.AUTH_FAILED))
-        keeper.outbox.send(connection, None)
+        coordinator.outbox.send(connection, jute.encode_error_reply(xid, 0, Code.AUTH_FAILED))
+        coordinator.outbox.send(connection, None)
         return
     connection.identities += [who for who in proved if who not in connection.identities]
-    keeper.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.AUTH))
+    coordinator.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.AUTH))
 
 
 def _prove(
-    keeper: Coordinator, connection: Connection, record: AuthRequest
+    coordinator: Coordinator, connection: Connection, record: AuthRequest
 ) -> list[access.Identity] | None:
     if record.scheme == "ip":
         return [("ip", connection.host)]
@@ -101,31 +105,31 @@ def _prove(
     if record.auth is None:
         return None
     digest = access.digest_of(record.auth)
-    if digest == keeper.config.super_digest:
+    if digest == coordinator.config.super_digest:
         return [access.SUPER, ("digest", digest)]
     return [("digest", digest)]
 
 
-def _sasl(keeper: Coordinator, connection: Connection, xid: int, record: SaslRequest) -> None:
-    """A step of a login. Its replies' zxid is always 0 as well; a failure ends the connection."""
+def _sasl(coordinator: Coordinator, connection: Connection, xid: int, record: SaslRequest) -> None:
+    """One step of a SASL login. The reply's zxid is always 0. A failure ends the connection."""
     token = None
-    if keeper.config.users:
+    if coordinator.config.users:
         try:
-            token = _login_of(keeper, connection).step(record.token or b"")
+            token = _login_of(coordinator, connection).step(record.token or b"")
         except AuthenticationFailed as problem:
             log.warning("the login of %s failed: %s", connection.host, visible(str(problem)))
-            keeper.refuse_login(connection, xid)
+            coordinator.refuse_login(connection, xid)
             return
         _take_user(connection)
-    keeper.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.SASL, SaslResponse(token)))
+    coordinator.outbox.send(connection, jute.encode_reply(xid, 0, OpCode.SASL, SaslResponse(token)))
 
 
-def _login_of(keeper: Coordinator, connection: Connection) -> ServerLogin:
+def _login_of(coordinator: Coordinator, connection: Connection) -> ServerLogin:
     if connection.login is None:
         from barnabas.security.sasl.digest_md5 import DigestMd5Server
 
-        nonce = keeper.env.secret(NONCE_BYTES).hex()
-        connection.login = DigestMd5Server(keeper.config.users.get, nonce)
+        nonce = coordinator.env.secret(NONCE_BYTES).hex()
+        connection.login = DigestMd5Server(coordinator.config.users.get, nonce)
     return connection.login
 
 
@@ -139,105 +143,109 @@ def _take_user(connection: Connection) -> None:
         connection.identities.append(access.SUPER)
 
 
-def _ping(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+def _ping(coordinator: Coordinator, connection: Connection, record: Record) -> Record:
     return EMPTY
 
 
-def _sync(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+def _sync(coordinator: Coordinator, connection: Connection, record: PathRequest) -> Record:
     return PathResponse(record.path)
 
 
-def _exists(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+def _exists(coordinator: Coordinator, connection: Connection, record: ReadRequest) -> Record:
     if "\0" in record.path:
         raise Refused(Code.BAD_ARGUMENTS)
-    if record.path in keeper.tree.nodes:
-        keeper.tree.readable(record.path, connection.identities, access.READ)
+    if record.path in coordinator.tree.nodes:
+        coordinator.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
-        keeper.watches.watch_data(record.path, connection)
-    node = keeper.tree.get(record.path)
-    return StatResponse(quota.shown(keeper.tree.nodes, record.path, node)[1])
+        coordinator.watches.watch_data(record.path, connection)
+    node = coordinator.tree.get(record.path)
+    return StatResponse(quota.shown(coordinator.tree.nodes, record.path, node)[1])
 
 
-def _get_data(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
-    node = keeper.tree.readable(record.path, connection.identities, access.READ)
+def _get_data(coordinator: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    node = coordinator.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
-        keeper.watches.watch_data(record.path, connection)
-    return GetDataResponse(*quota.shown(keeper.tree.nodes, record.path, node))
+        coordinator.watches.watch_data(record.path, connection)
+    return GetDataResponse(*quota.shown(coordinator.tree.nodes, record.path, node))
 
 
-def _listed(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Node:
-    node = keeper.tree.readable(record.path, connection.identities, access.READ)
+def _listed(coordinator: Coordinator, connection: Connection, record: ReadRequest) -> Node:
+    node = coordinator.tree.readable(record.path, connection.identities, access.READ)
     if record.watch:
-        keeper.watches.watch_children(record.path, connection)
+        coordinator.watches.watch_children(record.path, connection)
     return node
 
 
-def _get_children(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
-    return ChildrenResponse(tuple(sorted(_listed(keeper, connection, record).children)))
+def _get_children(coordinator: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    return ChildrenResponse(tuple(sorted(_listed(coordinator, connection, record).children)))
 
 
-def _get_children2(keeper: Coordinator, connection: Connection, record: ReadRequest) -> Record:
-    node = _listed(keeper, connection, record)
+def _get_children2(coordinator: Coordinator, connection: Connection, record: ReadRequest) -> Record:
+    node = _listed(coordinator, connection, record)
     return Children2Response(
-        tuple(sorted(node.children)), quota.shown(keeper.tree.nodes, record.path, node)[1]
+        tuple(sorted(node.children)), quota.shown(coordinator.tree.nodes, record.path, node)[1]
     )
 
 
 def _get_all_children_number(
-    keeper: Coordinator, connection: Connection, record: PathRequest
+    coordinator: Coordinator, connection: Connection, record: PathRequest
 ) -> Record:
-    keeper.tree.readable(record.path, connection.identities, access.READ)
-    return NumberResponse(keeper.tree.descendants(record.path))
+    coordinator.tree.readable(record.path, connection.identities, access.READ)
+    return NumberResponse(coordinator.tree.descendants(record.path))
 
 
-def _get_acl(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
-    node = keeper.tree.readable(record.path, connection.identities, access.READ | access.ADMIN)
+def _get_acl(coordinator: Coordinator, connection: Connection, record: PathRequest) -> Record:
+    node = coordinator.tree.readable(record.path, connection.identities, access.READ | access.ADMIN)
     if access.permits(node.acl, access.ADMIN, connection.identities):
         return GetAclResponse(node.acl, node.stat())
     return GetAclResponse(access.masked(node.acl), node.stat())
 
 
-def _get_ephemerals(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
+def _get_ephemerals(
+    coordinator: Coordinator, connection: Connection, record: PathRequest
+) -> Record:
     session = connection.session
-    owned = keeper.tree.ephemerals.get(session.id, {}) if session is not None else {}
+    owned = coordinator.tree.ephemerals.get(session.id, {}) if session is not None else {}
     return ChildrenResponse(tuple(sorted(p for p in owned if p.startswith(record.path))))
 
 
-def _who_am_i(keeper: Coordinator, connection: Connection, record: Record) -> Record:
+def _who_am_i(coordinator: Coordinator, connection: Connection, record: Record) -> Record:
     return WhoAmIResponse(access.client_infos(connection.identities))
 
 
 def _set_watches(
-    keeper: Coordinator, connection: Connection, record: SetWatchesRequest | SetWatches2Request
+    coordinator: Coordinator, connection: Connection, record: SetWatchesRequest | SetWatches2Request
 ) -> Record:
-    missed = keeper.watches.arm_again(
-        keeper.tree,
+    missed = coordinator.watches.arm_again(
+        coordinator.tree,
         connection,
         record.relative_zxid,
         record.data_watches,
         record.exist_watches,
         record.child_watches,
     )
-    keeper.tell(connection, missed)
+    coordinator.tell(connection, missed)
     if isinstance(record, SetWatches2Request):
         for path in record.persistent_watches:
-            keeper.watches.watch_persistently(path, connection, recursive=False)
+            coordinator.watches.watch_persistently(path, connection, recursive=False)
         for path in record.persistent_recursive_watches:
-            keeper.watches.watch_persistently(path, connection, recursive=True)
+            coordinator.watches.watch_persistently(path, connection, recursive=True)
     return EMPTY
 
 
-def _add_watch(keeper: Coordinator, connection: Connection, record: AddWatchRequest) -> Record:
+def _add_watch(coordinator: Coordinator, connection: Connection, record: AddWatchRequest) -> Record:
     if record.mode not in (AddWatchMode.PERSISTENT, AddWatchMode.PERSISTENT_RECURSIVE):
         raise Refused(Code.MARSHALLING_ERROR)
     recursive = record.mode == AddWatchMode.PERSISTENT_RECURSIVE
-    keeper.watches.watch_persistently(record.path, connection, recursive=recursive)
+    coordinator.watches.watch_persistently(record.path, connection, recursive=recursive)
     return ErrorResponse(0)
 
 
-def _check_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+def _check_watches(
+    coordinator: Coordinator, connection: Connection, record: WatchesRequest
+) -> Record:
     _check_watcher_type(record)
-    if not keeper.watches.contains(record.path, connection, record.type):
+    if not coordinator.watches.contains(record.path, connection, record.type):
         raise Refused(Code.NO_WATCHER)
     return EMPTY
 
@@ -248,38 +256,42 @@ def _check_watcher_type(record: WatchesRequest) -> None:
         raise Refused(Code.MARSHALLING_ERROR)
 
 
-def _remove_watches(keeper: Coordinator, connection: Connection, record: WatchesRequest) -> Record:
+def _remove_watches(
+    coordinator: Coordinator, connection: Connection, record: WatchesRequest
+) -> Record:
     _check_watcher_type(record)
-    if not keeper.watches.remove(record.path, connection, record.type):
+    if not coordinator.watches.remove(record.path, connection, record.type):
         raise Refused(Code.NO_WATCHER)
     return EMPTY
 
 
-def _multi_read(keeper: Coordinator, connection: Connection, record: MultiRequest) -> Record:
+def _multi_read(coordinator: Coordinator, connection: Connection, record: MultiRequest) -> Record:
     """Each part has its own result or error."""
     results = []
     for op, part in record.ops:
         try:
-            results.append(MultiResult(op, _HANDLERS[op](keeper, connection, part)))
+            results.append(MultiResult(op, _HANDLERS[op](coordinator, connection, part)))
         except Refused as refused:
             results.append(MultiResult(OpCode.ERROR, ErrorResponse(refused.code)))
     return MultiResponse(tuple(results))
 
 
-def _reconfig(keeper: Coordinator, connection: Connection, record: Record) -> Record:
-    keeper.zxid += 1
+def _reconfig(coordinator: Coordinator, connection: Connection, record: Record) -> Record:
+    coordinator.zxid += 1
     raise Refused(Code.RECONFIG_DISABLED)
 
 
-def _delete_container(keeper: Coordinator, connection: Connection, record: PathRequest) -> Record:
-    """The original's server sends it to itself; to a client it answers only this."""
-    keeper.zxid += 1
+def _delete_container(
+    coordinator: Coordinator, connection: Connection, record: PathRequest
+) -> Record:
+    """A ZooKeeper server sends this request only to itself; clients get this error."""
+    coordinator.zxid += 1
     raise Refused(Code.BAD_ARGUMENTS)
 
 
-def _create_session(keeper: Coordinator, connection: Connection, record: Record) -> Record:
-    """Never a request of a client."""
-    keeper.zxid += 1
+def _create_session(coordinator: Coordinator, connection: Connection, record: Record) -> Record:
+    """A client never sends this as a request."""
+    coordinator.zxid += 1
     raise Refused(Code.MARSHALLING_ERROR)
 
 

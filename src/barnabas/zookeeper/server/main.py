@@ -1,4 +1,4 @@
-"""The coordinator alone, an edge: ``python -m barnabas.zookeeper.server.main``."""
+"""Runs the coordinator alone: ``python -m barnabas.zookeeper.server.main``. An edge."""
 
 from __future__ import annotations
 
@@ -43,17 +43,19 @@ class _SystemClock:
 
 
 def run() -> int:
-    """The command line; the exit status."""
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m barnabas.zookeeper.server.main")
-    parser.add_argument("--data", required=True, help="directory of the coordinator's file")
+    parser.add_argument("--data", required=True, help="directory for the coordinator's data")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=2181)
     parser.add_argument("--tick-ms", type=int, default=2000)
     parser.add_argument("--session-timeout-min-ms", type=int)
     parser.add_argument("--session-timeout-max-ms", type=int)
     parser.add_argument("--jute-maxbuffer", type=int, default=ZOOKEEPER_SERVER_FRAME_BYTES_MAX)
-    parser.add_argument("--allow-strangers", action="store_true", help="nobody is asked who he is")
-    parser.add_argument("--no-flush", action="store_true", help="leave syncing to the system")
+    parser.add_argument(
+        "--allow-strangers", action="store_true", help="listen beyond this machine without logins"
+    )
+    parser.add_argument("--no-flush", action="store_true", help="do not wait for the disk")
     options = parser.parse_args()
     configure_logging()
     config = CoordinatorConfig(

@@ -1,4 +1,4 @@
-"""One znode, its path and its kind. Pure. Source: ``DataNode``, ``PathUtils`` of ZooKeeper 3.8."""
+"""DataNode, PathUtils: one znode, its path and its kind, as in ZooKeeper 3.8. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNTER_MAX = (1 << 31) - 1
 
 
 def wrapped(number: int) -> int:
-    """A 32-bit counter after one step too many, as Java's: 2^31 is -2^31."""
+    """A 32-bit counter that overflows as in Java: 2^31 becomes -2^31."""
     return (number + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
 
 
@@ -41,8 +41,8 @@ class Refused(Exception):
 
 
 class Node:
-    """A znode. ``cversion`` counts creations of children only and stays at 2^31 - 1; ``version``
-    and ``aversion`` wrap. ``stat`` is what clients see."""
+    """A znode. ``cversion`` counts only creations of children, and stays at 2^31 - 1. ``version``
+    and ``aversion`` overflow. ``stat`` is what clients see."""
 
     __slots__ = (
         "acl",
@@ -89,7 +89,7 @@ class Node:
 
     @property
     def ephemeral(self) -> bool:
-        """Owned by a session (and not a container or a znode with a time to live)."""
+        """Whether a session owns it (it is no container, and has no time to live)."""
         return self.owner > 0
 
     def stat(self) -> Stat:
@@ -100,7 +100,7 @@ class Node:
             self.ctime,
             self.mtime,
             self.version,
-            # Deletions count too for clients, but not for the numbers of sequential children.
+            # Clients see deletions counted too; the numbers of sequential children ignore them.
             wrapped(self.cversion * 2 - children),
             self.aversion,
             self.owner if self.owner > 0 else 0,
@@ -111,7 +111,7 @@ class Node:
 
 
 def ttl_of(owner: int) -> int:
-    """Milliseconds to live, 0 for any other owner."""
+    """The time to live in ms that ``owner`` stands for; 0 for any other owner."""
     return owner - _TTL_OWNER if _TTL_OWNER < owner < 0 else 0
 
 
@@ -122,9 +122,9 @@ def check_path(path: str) -> None:
 
 
 def owner_for(op: int, flags: int, ttl: int, session_id: int) -> int:
-    """``owner`` of a new znode: the operation decides, then the flags, as in ZooKeeper.
+    """``owner`` of a new znode: by the operation first, then by the flags, as in ZooKeeper.
 
-    Raises Refused(BAD_ARGUMENTS) for flags that do not exist and a time to live out of bounds."""
+    Raises Refused(BAD_ARGUMENTS) for unknown flags and for a time to live out of bounds."""
     if not 0 <= flags <= CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL:
         raise Refused(Code.BAD_ARGUMENTS)
     if flags in _WITH_TTL or op == OpCode.CREATE_TTL:

@@ -1,8 +1,9 @@
-"""Durable before visible: what is sent waits for the changes that it may show.
+"""Holds back everything that is sent until the changes before it are durable.
 
-Changes of one turn of the loop become one batch. While a batch is being committed the next one
-collects. Everything sent, to whomever, waits for the newest batch with a change in it, so replies
-and watch events keep their order and a read never shows what a crash could undo.
+Without this a client could see a change that a crash then undoes. The changes of one turn of the
+event loop become one batch; while a batch is committed, the next one collects. Each frame, to any
+client, waits for the newest batch with a change in it. So replies and watch events keep their
+order.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Receiver(Protocol):
         ...
 
     def hold(self, size: int) -> None:
-        """So many more (or fewer) bytes wait for a commit."""
+        """``size`` more bytes (fewer if negative) wait for a commit."""
         ...
 
 
@@ -30,7 +31,7 @@ _Held: TypeAlias = dict[Receiver, list[bytes | None]]
 
 
 class Outbox:
-    """Everything the coordinator sends passes here."""
+    """Everything that the coordinator sends goes through here."""
 
     def __init__(self, store: Store, collect: Callable[[], Batch]) -> None:
         self._store = store
@@ -56,7 +57,7 @@ class Outbox:
         held.setdefault(receiver, []).append(frame)
 
     async def run(self) -> None:
-        """Commit and deliver until cancelled. What the store raises ends the coordinator."""
+        """Commit and deliver until cancelled. An error of the store ends the coordinator."""
         while True:
             await self._wake.wait()
             self._wake.clear()

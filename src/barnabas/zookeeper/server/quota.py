@@ -1,7 +1,8 @@
-"""What a quota has used: ``/zookeeper/quota/PATH/zookeeper_stats``. Pure.
+"""StatsTrack, DataTree.updateQuotaForPath: the use of a quota, which clients read from
+``/zookeeper/quota/PATH/zookeeper_stats``. Pure.
 
-ZooKeeper (``StatsTrack``, ``DataTree.updateQuotaForPath``) keeps the znode current with every write
-below the path; here it is counted when somebody reads it. Neither enforces a quota by default.
+ZooKeeper updates that znode with every write below PATH. Here the use is counted when the znode is
+read. Neither enforces a quota by default.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _STATS = "/zookeeper_stats"
 
 
 def shown(nodes: Mapping[str, Node], path: str, node: Node) -> tuple[bytes | None, Stat]:
-    """Data and Stat of a znode as readers see them."""
+    """The data and the Stat of a znode, as readers see them."""
     stat = node.stat()
     if not (path.startswith(_ROOT) and path.endswith(_STATS)):
         return node.data, stat
@@ -26,7 +27,7 @@ def shown(nodes: Mapping[str, Node], path: str, node: Node) -> tuple[bytes | Non
 
 
 def _used(nodes: Mapping[str, Node], top: str) -> tuple[int, int]:
-    """How many znodes ``top`` and what lies below it are, and the bytes of their data."""
+    """The number of znodes at and below ``top``, and the bytes of their data."""
     count = size = 0
     open_paths = [top] if top in nodes else []
     while open_paths:

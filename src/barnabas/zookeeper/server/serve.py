@@ -30,9 +30,10 @@ async def serve(
     ready: Callable[[str, int], None] | None = None,
     made: Callable[[Coordinator], None] | None = None,
 ) -> None:
-    """Serve until cancelled; ``ready`` hears host and port, ``made`` is given the state. Raises
-    ConfigError if it cannot start, FatalError if the store fails (nothing that was not durable has
-    been shown to anybody)."""
+    """Serve until cancelled. ``ready`` is called with host and port, ``made`` with the state.
+
+    Raises ConfigError if it cannot start. Raises FatalError if the store fails; no client has seen
+    a change that was not durable."""
     try:
         _check_exposure(config)
         await _serve(env, config, store, ready, made)
@@ -41,18 +42,18 @@ async def serve(
 
 
 def _check_exposure(config: CoordinatorConfig) -> None:
-    """ConfigError for an address that others reach where nobody is asked who he is."""
+    """ConfigError if other machines could reach it and no login is required."""
     if config.login_required or config.allow_strangers or _is_loopback(config.host):
         return
     raise ConfigError(
-        f"--host {visible(config.host)}: others than this machine would reach a coordinator that"
-        " asks nobody who he is; give it users (java.security.auth.login.config) or let it ask for"
-        " certificates (ssl.trustStore.location), or say --allow-strangers"
+        f"--host {visible(config.host)}: other machines would reach a coordinator that requires no"
+        " login; give it users (java.security.auth.login.config), let it ask for certificates"
+        " (ssl.trustStore.location), or pass --allow-strangers"
     )
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address. A name counts if it is localhost."""
+    """Whether an address can be reached from this machine only. The only such name is localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -97,7 +98,7 @@ async def _serve(
             if ready is not None:
                 ready(config.host, port)
     except* OSError as problems:
-        # Raised below: some versions of Python wrap what is raised here in a group.
+        # Raised below: some versions of Python would wrap it in a group here.
         broken += problems.exceptions
     finally:
         coordinator.stopping = True

@@ -1,9 +1,9 @@
-"""Sessions: who holds one, how long it lives without a word from its client. Pure: ``now`` is the
-loop's time in seconds, given by the caller.
+"""SessionTrackerImpl: the sessions, and when each one expires. Pure: ``now`` is the loop's time in
+seconds, given by the caller.
 
-A session dies when nothing was heard from its client for its negotiated timeout. One that asked for
-fast expiry also dies ``grace_ms`` after its connection closed without closeSession, unless its
-client is back by then; a client that is merely silent on an open connection never dies early.
+A session expires when its client sent nothing for the negotiated timeout. One that asked for fast
+expiry also expires ``grace_ms`` after its connection closed without closeSession, unless the client
+has connected again. While the connection is open, silence alone never shortens the timeout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ C = TypeVar("C")
 
 _NUMBER_MASK = (1 << 56) - 1
 _SERVER_ID = 1
-"""First byte of a session id; keeps ids apart from the owners of containers and TTL znodes."""
+"""The first byte of a session id. It differs from that of the owners of containers and of znodes
+with a time to live."""
 
 
 class Session(Generic[C]):
@@ -32,7 +33,7 @@ class Session(Generic[C]):
         self.connection: C | None = None
 
     def touch(self, now: float) -> None:
-        """Something was heard from the client."""
+        """The client sent something: its timeout begins again."""
         self.deadline = now + self.timeout_ms / 1000
 
     def stored(self) -> StoredSession:
@@ -40,7 +41,7 @@ class Session(Generic[C]):
 
 
 class Sessions(Generic[C]):
-    """All live sessions, by id."""
+    """All sessions that have not ended, by id."""
 
     def __init__(self, *, epoch: int, timeout_min_ms: int, timeout_max_ms: int) -> None:
         self.live: dict[int, Session[C]] = {}
@@ -54,7 +55,7 @@ class Sessions(Generic[C]):
         return max(self._timeout_min_ms, min(timeout_ms, self._timeout_max_ms))
 
     def restore(self, stored: Iterable[StoredSession], now: float) -> None:
-        """After a restart every session has its full timeout, and none may expire fast."""
+        """Take the sessions of before a restart: each has its full timeout, none expires fast."""
         for session in stored:
             self.live[session.id] = Session(session, now + session.timeout_ms / 1000)
 
@@ -70,7 +71,7 @@ class Sessions(Generic[C]):
         return session
 
     def _next_id(self) -> int:
-        """Never 0, of another server, or that of a session that lives."""
+        """A session id that is not 0, not of another server, and not in use."""
         while True:
             self._last_number = self._last_number + 1 & _NUMBER_MASK
             id_ = _SERVER_ID << 56 | self._last_number
@@ -80,7 +81,8 @@ class Sessions(Generic[C]):
     def resume(
         self, id_: int, password: bytes | None, timeout_ms: int, now: float
     ) -> Session[C] | None:
-        """The session of a client that is back, or None if it has ended (or is not its own)."""
+        """The session of a client that connects again; None if it has ended or the password is
+        wrong."""
         session = self.live.get(id_)
         if session is None or session.password != password:
             return None
@@ -96,21 +98,22 @@ class Sessions(Generic[C]):
         self.changed[session.id] = None
 
     def due(self, now: float) -> list[Session[C]]:
-        """Sessions whose time is over."""
+        """Sessions whose timeout has passed."""
         return [session for session in self.live.values() if session.deadline <= now]
 
     def next_deadline(self) -> float | None:
         return min((session.deadline for session in self.live.values()), default=None)
 
     def start_over(self, now: float) -> None:
-        """Give everybody the full timeout again: it was the coordinator that did not listen."""
+        """Give every session its full timeout again, since the coordinator itself was stopped."""
         for session in self.live.values():
             session.touch(now)
 
 
 def fast_expiry_ms(password: bytes | None) -> int:
-    """What a client that begins a session asks for in its (otherwise unused) password: the magic,
-    the milliseconds as i32, four zero bytes. 0 if it does not ask."""
+    """The fast expiry in ms that a client asks for when it begins a session; 0 if it does not ask.
+
+    It is in the password, which has no other use then: the magic, ms as i32, four zero bytes."""
     if password is None or len(password) != PASSWORD_BYTES:
         return 0
     if not password.startswith(FAST_EXPIRY_MAGIC) or any(password[12:]):

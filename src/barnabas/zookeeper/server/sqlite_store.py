@@ -1,4 +1,4 @@
-"""The coordinator's memory on disk: one SQLite file (an edge: files and a thread are used here).
+"""The coordinator's store on disk: one SQLite file. An edge: it uses files and a thread.
 
 Commits run in one worker thread, so that a disk that is slow to sync does not stop the loop. The
 file is in WAL mode and locked for as long as the store is open.
@@ -29,7 +29,7 @@ _SCHEMA = (
     grace_ms INTEGER NOT NULL)""",
 )
 _EPOCH_MAX = (1 << 31) - 1
-"""The upper half of a zxid, a signed number of 64 bits."""
+"""The greatest upper half of a zxid, which is a signed number of 64 bits."""
 _LAYOUT = 1
 """``user_version`` of the file; a later one is refused."""
 
@@ -146,13 +146,13 @@ def _decode_acl(text: str | None) -> tuple[Acl, ...]:
 
 
 def _sync_names(directory: str) -> None:
-    """Make the name of the file durable, and those of the directories that it is in: SQLite does so
-    for its file alone, and whoever made the directories may have been killed before."""
+    """Make the file's name durable, and those of all directories above it. SQLite does so for its
+    own file only, and the process that made the directories may have been killed."""
     while True:
         try:
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except PermissionError:
-            return  # not ours to read, so not ours to have created anything in
+            return  # a directory that cannot be read was not made by this user
         try:
             os.fsync(descriptor)
         finally:

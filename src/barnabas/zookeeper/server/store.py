@@ -1,4 +1,4 @@
-"""Where the coordinator keeps what must survive it: the interface, and a store in memory."""
+"""What the coordinator must keep over a restart: the store's interface, and a store in memory."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class StoredSession(NamedTuple):
     password: bytes
     timeout_ms: int
     grace_ms: int
-    """How soon after its connection closed the session may be expired; 0 for the plain rules."""
+    """How soon after its connection closed the session expires; 0 for its timeout only."""
 
 
 class Batch(NamedTuple):
-    """Everything that changed since the last batch; final states, so order does not matter."""
+    """Everything that changed since the last batch, as it is now, so the order does not matter."""
 
     nodes: list[StoredNode]
     deleted_paths: list[str]
@@ -44,35 +44,36 @@ class Batch(NamedTuple):
 
 class Stored(NamedTuple):
     epoch: int
-    """1 at the first start, one more at each; durable before ``load`` returns. Zxids and session
-    ids begin with it, so neither is ever used twice, even those of changes that were lost."""
+    """1 at the first start, one more at each start; durable before ``load`` returns. Zxids and
+    session ids begin with it. So none is used twice, not even one of a change that was lost."""
     nodes: list[StoredNode]
     sessions: list[StoredSession]
 
 
 class Store(Protocol):
-    """One coordinator's memory. Raises OSError or ConfigError when it cannot keep its promise."""
+    """One coordinator's store. Raises OSError or ConfigError if something cannot be stored."""
 
     def load(self) -> Stored:
-        """What the last incarnation left, under a new epoch."""
+        """What was stored before this start, with a new epoch."""
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Returns when all of the batch is durable; all or nothing after a crash. One at a time."""
+        """Returns when the whole batch is durable. After a crash all of it is there, or nothing.
+        Only one commit may run at a time."""
         ...
 
     def close(self) -> None:
-        """Let go, after a running commit. A second call does nothing."""
+        """Close the store, after a running commit. A second call does nothing."""
         ...
 
 
 class MemoryStore:
-    """Keeps batches in memory: outlives the coordinator, not its process. For tests, and as the
-    disk of a simulated coordinator: what was not committed when it was killed is gone."""
+    """Keeps batches in memory, so they survive the coordinator but not the process. For tests, and
+    as a simulated coordinator's disk: what was not committed when it was killed is lost."""
 
     def __init__(self, *, commit_s: float = 0.0) -> None:
         self.commit_s = commit_s
-        """How long a commit takes (loop time)."""
+        """How long a commit takes, in seconds of the loop's time."""
         self.commits = 0
         self._epoch = 0
         self._nodes: dict[str, StoredNode] = {}

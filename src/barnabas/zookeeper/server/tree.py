@@ -1,8 +1,9 @@
-"""The znode tree: every rule of what a write does and a read shows. Pure: no clock, no I/O.
+"""DataTree, PrepRequestProcessor: the znode tree, with the rules of ZooKeeper 3.8. Pure: no clock,
+no I/O.
 
-``apply`` carries out one write under the zxid and wall time it is given, and tells the reply's
-record, the events for watches, and (in ``touched``) which znodes to store. The same calls in the
-same order give the same tree. Source: ``PrepRequestProcessor`` and ``DataTree`` of ZooKeeper 3.8.
+``apply`` carries out one write with the zxid and wall time that it is given. It returns the reply's
+record and the events for watches, and collects in ``touched`` which znodes to store. The same calls
+in the same order give the same tree.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ from barnabas.zookeeper.server.node import (
 
 _SPECIAL_PATHS = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
 Event: TypeAlias = tuple[EventType, str, tuple[Acl, ...]]
-"""What happened to which path, and the list that says who may know (ZOOKEEPER-4799)."""
+"""What happened, to which path, and the ACL that decides who is told of it (ZOOKEEPER-4799)."""
 
 
 class Outcome(NamedTuple):
-    """What a write led to. With an error there are no events and nothing has changed."""
+    """The result of a write. With an error there are no events, and nothing has changed."""
 
     err: int
     record: Record = EMPTY
@@ -63,7 +64,7 @@ class Outcome(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Who writes, and under which zxid and wall time (ms)."""
+    """Who writes, and with which zxid and wall time (ms)."""
 
     zxid: int
     time_ms: int
@@ -72,7 +73,7 @@ class Request(NamedTuple):
 
 
 class _Undo:
-    """What a write has done so far, and how to take it back."""
+    """What a write has done so far, and how to undo it."""
 
     __slots__ = ("events", "steps", "touched")
 
@@ -82,7 +83,7 @@ class _Undo:
         self.touched: list[str] = []
 
     def take_back(self) -> None:
-        """Latest step first."""
+        """Undo all steps, the latest first."""
         while self.steps:
             self.steps.pop()()
 
@@ -92,10 +93,10 @@ class ZTree:
 
     def __init__(self, schemes: frozenset[str] = access.SCHEMES) -> None:
         self._schemes = schemes
-        """Of identities that a new ACL may name."""
+        """The schemes of identities that a new ACL may name."""
         self.nodes: dict[str, Node] = {}
         self.ephemerals: dict[int, dict[str, None]] = {}
-        """Paths each session owns, in the order of their creation."""
+        """The paths that each session owns, in the order of their creation."""
         self.reapable: dict[str, None] = {}
         """Containers and znodes with a time to live."""
         self.touched: dict[str, None] = {}
@@ -107,7 +108,7 @@ class ZTree:
         self._add("/zookeeper/quota", Node(b"", OPEN_ACL_UNSAFE))
 
     def restore(self, nodes: Iterable[tuple[str, Node]]) -> None:
-        """Put stored znodes back, parents in any order. Only before the first write."""
+        """Add stored znodes, in any order. Only before the first write."""
         loaded = dict(nodes)
         for path in sorted(loaded, key=lambda path: (path.count("/") if path != "/" else 0, path)):
             node = loaded[path]
@@ -120,7 +121,7 @@ class ZTree:
     # --- reads -------------------------------------------------------------------------------
 
     def get(self, path: str) -> Node:
-        """The empty path is the root's too. Raises Refused(NO_NODE)."""
+        """The znode; the empty path is the root's as well. Raises Refused(NO_NODE)."""
         node = self.nodes.get(path or "/")
         if node is None:
             raise Refused(Code.NO_NODE)
@@ -133,7 +134,7 @@ class ZTree:
         return node
 
     def descendants(self, path: str) -> int:
-        """How many znodes lie below a path, at any depth (getAllChildrenNumber)."""
+        """How many znodes are below a path, at any depth (getAllChildrenNumber)."""
         if path in ("", "/"):
             return len(self.nodes) - (path == "/")
         prefix = path + "/"
@@ -144,7 +145,7 @@ class ZTree:
     def apply(self, op: int, record: Record, request: Request) -> Outcome:
         """Carry out a write: create*, delete, deleteContainer, setData, setACL, check, multi.
 
-        Whatever it raises is a fault of ours; nothing of the write is left then."""
+        It raises only for a bug; then the write is undone."""
         self._undo = undo = _Undo()
         try:
             if op == OpCode.MULTI:
@@ -162,7 +163,7 @@ class ZTree:
         return Outcome(0, result, tuple(undo.events))
 
     def close_session(self, session_id: int, zxid: int) -> tuple[Event, ...]:
-        """Delete what a session owns, oldest first."""
+        """Delete the znodes that a session owns, the oldest first."""
         self._undo = undo = _Undo()
         try:
             for path in list(self.ephemerals.get(session_id, ())):
@@ -174,7 +175,7 @@ class ZTree:
         return tuple(undo.events)
 
     def due_for_removal(self, time_ms: int) -> list[str]:
-        """Containers that have lost their last child, childless znodes whose time is over."""
+        """Containers that lost their last child, and childless znodes past their time to live."""
         due = []
         for path in self.reapable:
             node = self.nodes[path]
@@ -190,9 +191,10 @@ class ZTree:
             self.touched[path] = None
 
     def _multi(self, record: MultiRequest, request: Request) -> MultiResponse:
-        """All or nothing. On failure: 0 before the failed part, its code, -2 after it.
+        """Carry out all parts or none. On failure the results are 0 before the failed part, its
+        error code, and -2 after it.
 
-        Raises Refused(MARSHALLING_ERROR) for flags that the original cannot read in a multi."""
+        Raises Refused(MARSHALLING_ERROR) for flags that ZooKeeper cannot read in a multi."""
         undo = self._undo
         results: list[MultiResult] = []
         parts = [(_kind_in_multi(op, part), part) for op, part in record.ops]
@@ -206,7 +208,7 @@ class ZTree:
                 return MultiResponse(
                     tuple(MultiResult(OpCode.ERROR, ErrorResponse(code)) for code in codes)
                 )
-            # Those that return a stat show up as create2.
+            # A create that returns a stat is reported as create2.
             shown = OpCode.CREATE2 if isinstance(reply, Create2Response) else op
             results.append(MultiResult(shown, reply))
         return MultiResponse(tuple(results))
@@ -268,7 +270,7 @@ class ZTree:
 
         self._undo.steps.append(undo)
         self._add(path, node)
-        if cversion < COUNTER_MAX:  # at the end of the counter both stay, and so does the number
+        if cversion < COUNTER_MAX:  # at its maximum both counters stay, so names repeat
             parent.cversion, parent.pzxid = cversion + 1, zxid
         self._undo.touched += (path, parent_path)
         self._undo.events += (
@@ -390,9 +392,10 @@ class ZTree:
 
 
 def _kind_in_multi(op: int, part: Record) -> int:
-    """What a part of a multi creates: the flags of a container or of none prevail over its number.
+    """The kind of create that a part of a multi is, by its flags and its operation's number.
 
-    Raises Refused(MARSHALLING_ERROR) for flags that say neither."""
+    Flags for a container, and flags for none, count more than the number. Raises
+    Refused(MARSHALLING_ERROR) for unknown flags."""
     if isinstance(part, CreateRequest):
         if not 0 <= part.flags <= CreateFlag.CONTAINER:
             raise Refused(Code.MARSHALLING_ERROR)
@@ -424,4 +427,4 @@ _WRITES: Mapping[int, Callable[..., Record]] = MappingProxyType(
 WRITES: frozenset[int] = frozenset((*_WRITES, OpCode.MULTI))
 """Operations that take a zxid, even when they fail."""
 CLIENT_WRITES = WRITES - {OpCode.DELETE_CONTAINER}
-"""Those a client may ask for; containers are removed by the server alone."""
+"""The writes that a client may send; only the server removes containers."""

@@ -1,9 +1,8 @@
-"""Who is told of what: one-shot, persistent and recursive watches. Pure.
+"""WatchManager, DataTree.setWatches: one-shot, persistent and recursive watches. Pure.
 
-A watcher is a connection (any hashable value). Every table keeps insertion order, so the order of
-events depends on nothing but history. Source: ``WatchManager``, ``DataTree.setWatches``; a watcher
-may hold several kinds of watch on one path at once (as from ZooKeeper 3.9; before, a one-shot watch
-replaced a persistent one, ZOOKEEPER-4475).
+A watcher is a connection (any hashable value). All tables keep insertion order, so the same calls
+give the same order of events. A watcher may have several kinds of watch on one path, as in
+ZooKeeper 3.9. Before that, a one-shot watch replaced a persistent one (ZOOKEEPER-4475).
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class _Table(Generic[W]):
             self.remove(path, watcher, ONE_SHOT | PERSISTENT | RECURSIVE)
 
     def take(self, path: str) -> list[W]:
-        """Watchers of this very path (not recursive ones); one-shot watches are used up."""
+        """Watchers of exactly this path, not recursive ones. One-shot watches are removed."""
         watchers = self.by_path.get(path)
         if watchers is None:
             return []
@@ -79,7 +78,7 @@ class Watches(Generic[W]):
         self.data: _Table[W] = _Table()
         self.children: _Table[W] = _Table()
         self._recursive = 0
-        """How many recursive watches there are: without any, no path is walked upwards."""
+        """The number of recursive watches. Without any, parents of a path are not looked at."""
 
     def watch_data(self, path: str, watcher: W) -> None:
         self.data.add(path, watcher, ONE_SHOT)
@@ -97,7 +96,7 @@ class Watches(Generic[W]):
             self.children.add(path, watcher, PERSISTENT)
 
     def fire(self, events: Iterable[Event]) -> list[tuple[W, Event]]:
-        """Who is told of what, in order; a watcher hears of one event once."""
+        """(watcher, event) in order; a watcher gets each event once."""
         return [(watcher, event) for event in events for watcher in self._told(event[0], event[1])]
 
     def _told(self, kind: EventType, path: str) -> dict[W, None]:
@@ -143,7 +142,7 @@ class Watches(Generic[W]):
         return ((self.data, every), (self.children, every))
 
     def forget(self, watcher: W) -> None:
-        """The connection has gone."""
+        """Remove all watches of a connection that has closed."""
         for path in self.data.by_watcher.get(watcher, ()):
             self._recursive -= self.data.holds(path, watcher, RECURSIVE)
         self.data.remove_all(watcher)
@@ -158,7 +157,8 @@ class Watches(Generic[W]):
         exist: Iterable[str],
         children: Iterable[str],
     ) -> list[Event]:
-        """setWatches after a reconnect: tell what has happened since, watch the rest."""
+        """setWatches after a reconnect: returns the events that the watcher missed, and sets the
+        other watches."""
         missed: list[Event] = []
         for path in data:
             node = tree.nodes.get(path)
