@@ -1,4 +1,4 @@
-"""Who goes side by side, and who alone."""
+"""Shared and exclusive holders, in the order of asking."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 
 from tests.virtual_time import run
 
-from barnabas.authorizer.turns import Turns
+from barnabas.authorizer.shared_lock import SharedLock
 
 
-def test_together_alone_and_in_order() -> None:
+def test_shared_exclusive_and_in_order() -> None:
     async def main() -> None:
-        turns, happened = Turns(), list[str]()
+        lock, happened = SharedLock(), list[str]()
 
         async def work(name: str, *, alone: bool) -> None:
-            async with turns.alone() if alone else turns.together():
+            async with lock.exclusive() if alone else lock.shared():
                 happened.append(f"{name} begins")
                 await asyncio.sleep(1)
                 happened.append(f"{name} ends")
@@ -30,12 +30,12 @@ def test_together_alone_and_in_order() -> None:
     run(main())
 
 
-def test_who_is_cancelled_holds_up_nobody() -> None:
+def test_a_cancelled_holder_holds_up_nobody() -> None:
     async def main() -> None:
-        turns = Turns()
+        lock = SharedLock()
 
         async def hold(*, alone: bool) -> None:
-            async with turns.alone() if alone else turns.together():
+            async with lock.exclusive() if alone else lock.shared():
                 await asyncio.sleep(1000)
 
         for alone in (False, True):
@@ -44,7 +44,7 @@ def test_who_is_cancelled_holds_up_nobody() -> None:
             waiting.cancel()
             holding.cancel()
             await asyncio.gather(holding, waiting, return_exceptions=True)
-            async with asyncio.timeout(1), turns.alone():
+            async with asyncio.timeout(1), lock.exclusive():
                 pass
 
     run(main())

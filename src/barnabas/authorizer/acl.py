@@ -1,6 +1,6 @@
-"""AclBinding, AclBindingFilter: what an ACL says, and how one is looked for. Pure.
+"""AclBinding, AclBindingFilter: one ACL, and a filter for ACLs. Pure.
 
-The numbers are those of the protocol, the labels those of znodes and log lines.
+Numbers are those of the protocol, labels those of znodes and log lines.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 WILDCARD: Final = "*"
-"""As a literal resource name and as a host: all of them."""
+"""As a literal resource name it means all resources, as a host all hosts."""
 ANYBODY: Final = "User:*"
-"""As a principal: everybody. No other wildcard is one."""
+"""As a principal it means everybody. Principals have no other wildcard."""
 CLUSTER_NAME: Final = "kafka-cluster"
-"""The one resource of type CLUSTER."""
+"""The name of the only resource of type CLUSTER."""
 
 
 class _Labelled(IntEnum):
-    __hash__ = int.__hash__  # that of enums is a call of Python code, for every look-up
+    __hash__ = int.__hash__  # Enum's is Python code, which every look-up would call
 
     @property
     def label(self) -> str:
-        """As znodes and logs spell it: ``TransactionalId``."""
+        """The name in znodes and logs, as ``TransactionalId``."""
         return self.name.title().replace("_", "")
 
 
 class ResourceType(_Labelled):
-    """What an ACL is about."""
+    """The type of resource that an ACL is for."""
 
     UNKNOWN = 0
     ANY = 1
@@ -39,7 +39,7 @@ class ResourceType(_Labelled):
 
 
 class PatternType(_Labelled):
-    """Which names a resource's name stands for. ANY and MATCH are for filters only."""
+    """Which resources a pattern's name covers. ANY and MATCH are for filters only."""
 
     UNKNOWN = 0
     ANY = 1
@@ -49,7 +49,7 @@ class PatternType(_Labelled):
 
 
 class AclOperation(_Labelled):
-    """What somebody wants to do. ANY is for filters only."""
+    """What a principal wants to do with a resource. ANY is for filters only."""
 
     UNKNOWN = 0
     ANY = 1
@@ -85,7 +85,7 @@ RESOURCE_TYPES: Final = (
     ResourceType.TRANSACTIONAL_ID,
     ResourceType.USER,
 )
-"""Those that an ACL can be about, in the order in which the original makes their znodes."""
+"""The types that an ACL can be for, in the order in which Kafka makes their znodes."""
 
 IMPLIED_BY: Final = {
     AclOperation.DESCRIBE: (
@@ -96,7 +96,7 @@ IMPLIED_BY: Final = {
     ),
     AclOperation.DESCRIBE_CONFIGS: (AclOperation.ALTER_CONFIGS,),
 }
-"""Who is allowed one of these is allowed the operation too. Of what is denied nothing follows."""
+"""A principal that is allowed one of these is allowed the operation too. A DENY implies nothing."""
 
 OPERATIONS_OF: Final = {
     ResourceType.TOPIC: (
@@ -123,11 +123,12 @@ OPERATIONS_OF: Final = {
     ResourceType.DELEGATION_TOKEN: (AclOperation.DESCRIBE,),
     ResourceType.USER: (AclOperation.CREATE_TOKENS, AclOperation.DESCRIBE_TOKENS),
 }
-"""What can be done with a resource (``AclEntry.supportedOperations``). An ACL may name others."""
+"""The operations on each type of resource (``AclEntry.supportedOperations``). An ACL may name
+others."""
 
 
 class ResourcePattern(NamedTuple):
-    """The resources an ACL is about."""
+    """The resources that an ACL is for."""
 
     resource_type: ResourceType
     name: str
@@ -141,12 +142,12 @@ class ResourcePattern(NamedTuple):
 
 
 class AccessControlEntry(NamedTuple):
-    """Who may, or may not, do what from where."""
+    """Who may, or may not, do what, and from which host."""
 
     principal: str
     """``Type:name``."""
     host: str
-    """An address as text, compared as it is; ``*`` is every host."""
+    """An address as text, which must be equal; ``*`` is every host."""
     operation: AclOperation
     permission: AclPermissionType
 
@@ -158,14 +159,14 @@ class AccessControlEntry(NamedTuple):
 
 
 class AclBinding(NamedTuple):
-    """One ACL: an entry of a pattern."""
+    """One ACL: a pattern, and one entry for it."""
 
     pattern: ResourcePattern
     entry: AccessControlEntry
 
 
 class AclBindingFilter(NamedTuple):
-    """What to look for among ACLs; None and ANY match everything."""
+    """Which ACLs are wanted; None and ANY match everything."""
 
     resource_type: ResourceType = ResourceType.ANY
     name: str | None = None
@@ -176,7 +177,7 @@ class AclBindingFilter(NamedTuple):
     permission: AclPermissionType = AclPermissionType.ANY
 
     def matches_pattern(self, pattern: ResourcePattern) -> bool:
-        """MATCH looks for every pattern that the name falls under, other types for those of just
+        """With MATCH every pattern that covers the name matches, else only patterns of exactly
         this name."""
         if self.resource_type not in (ResourceType.ANY, pattern.resource_type):
             return False
@@ -192,7 +193,7 @@ class AclBindingFilter(NamedTuple):
         return self.name.startswith(pattern.name)
 
     def matches_entry(self, entry: AccessControlEntry) -> bool:
-        """ALL in a filter finds what was stored as ALL, nothing else."""
+        """ALL in a filter matches only entries that were stored as ALL."""
         return (
             self.principal in (None, entry.principal)
             and self.host in (None, entry.host)

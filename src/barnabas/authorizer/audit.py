@@ -1,7 +1,7 @@
-"""AclAuthorizer.logAuditMessage: one line for each decision, to ``kafka.authorizer.logger``.
+"""AclAuthorizer.logAuditMessage: logs one line for each decision to ``kafka.authorizer.logger``.
 
-What is denied is said at INFO, what is allowed at DEBUG, and at DEBUG also why. Questions that only
-choose what a list shows are not said.
+A denial is logged at INFO, a permission at DEBUG, and the reason of both at DEBUG. Checks that only
+filter a list are not logged.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ log = logging.getLogger("kafka.authorizer.logger")
 
 
 def enabled(*, allowed: bool) -> bool:
-    """Whether a line would be written: asked first, since making one costs more than deciding."""
+    """Whether a line would be written. Asked first, since a line costs more than the decision."""
     return log.isEnabledFor(logging.DEBUG if allowed else logging.INFO)
 
 
 def record(question: Question, decision: Decision, api_key: int) -> None:
-    """``api_key``: the API that asks."""
+    """Log a decision. ``api_key``: the API of the request."""
     if log.isEnabledFor(logging.DEBUG):
         _explain(question, decision)
     kind = question.resource_type.label

@@ -1,8 +1,8 @@
-"""AclAuthorizer: the ACLs in ZooKeeper, kept in memory, and every decision made over them.
+"""AclAuthorizer: keeps ZooKeeper's ACLs in memory, changes them, and decides by them.
 
-Everything is read at the start, and again with each new session; a notification has one resource
-read anew. While ZooKeeper is away the ACLs last read hold. A node that cannot be read denies its
-resource to everybody but super users: what it said may have been a DENY.
+All ACLs are read at the start, and again with each new session. After a notification those of its
+resource are read again. While ZooKeeper cannot be reached the ACLs last read apply. If a node is
+malformed, its resource is denied to all but super users, because it may have held a DENY.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from barnabas.authorizer.acl import (
     ResourceType,
 )
 from barnabas.authorizer.decision import AclIndex, Asked, Decision, Policy, Question
-from barnabas.authorizer.turns import Turns
+from barnabas.authorizer.shared_lock import SharedLock
 from barnabas.authorizer.znodes import (
     BODY_BYTES_MAX,
     STORES,
@@ -66,9 +66,9 @@ from barnabas.zookeeper.messages import Stat
 log = logging.getLogger("kafka.security.authorizer")
 
 DECISIONS_MAX: Final = 20_000
-"""So many decisions are remembered until an ACL changes."""
+"""How many decisions are remembered, until an ACL changes."""
 REMEMBERED_NAME_MAX: Final = 256
-"""In characters: a topic's name is shorter."""
+"""In characters. Decisions about longer names are not remembered; a topic's name is shorter."""
 UNREADABLE: Final = (
     AccessControlEntry(ANYBODY, WILDCARD, AclOperation.ALL, AclPermissionType.DENY),
 )
@@ -77,7 +77,7 @@ Entries: TypeAlias = tuple[AccessControlEntry, ...]
 
 
 class AclAuthorizer:
-    """``load`` before the first question, ``run`` as a task."""
+    """Await ``load`` before the first decision, and run ``run`` as a task."""
 
     def __init__(self, env: Env, zookeeper: ZooKeeperClient, policy: Policy) -> None:
         self._observer = env.observer
@@ -86,9 +86,9 @@ class AclAuthorizer:
         self._index = AclIndex()
         self._decisions: dict[Asked, Decision] = {}
         self._generation = 0
-        self._turns = Turns()
-        """Changes of different patterns go side by side, reads of many alone: what is taken last is
-        what was read last."""
+        self._lock = SharedLock()
+        """Changes hold it shared, reads of many patterns exclusively. Without it an older read
+        could replace a newer change in memory."""
         self._rereading = RereadOnNewSession(self._read_all)
         self._notifications = [
             ChangeNotifications(
@@ -101,16 +101,16 @@ class AclAuthorizer:
 
     @property
     def generation(self) -> int:
-        """Grows with each change: what was decided in an earlier one may be otherwise now."""
+        """A number that grows with each change. A decision of an earlier one may be outdated."""
         return self._generation
 
     @property
     def index(self) -> AclIndex:
-        """All ACLs as of the last notification."""
+        """All ACLs, as of the last notification."""
         return self._index
 
     def decide(self, asked: Asked) -> Decision:
-        """The decision, and what it rests on."""
+        """The decision, and the reason for it."""
         decision = self._decisions.get(asked)
         if decision is None:
             question = Question(*asked)
@@ -122,7 +122,7 @@ class AclAuthorizer:
         return decision
 
     def allows(self, asked: Asked, api_key: int) -> bool:
-        """The decision, with a line for the audit log. ``api_key``: who asks."""
+        """Decide, and write the audit log. ``api_key``: the API of the request."""
         decision = self.decide(asked)
         if audit.enabled(allowed=decision.allowed):
             audit.record(Question(*asked), decision, api_key)
@@ -131,7 +131,7 @@ class AclAuthorizer:
     def operations(
         self, principal: KafkaPrincipal, host: str, resource_type: ResourceType, name: str
     ) -> int:
-        """What somebody may do with a resource, as bits: 1 << operation."""
+        """The operations that a principal may do with a resource, as bits: 1 << operation."""
         return sum(
             1 << operation
             for operation in OPERATIONS_OF[resource_type]
@@ -143,14 +143,15 @@ class AclAuthorizer:
     async def update(
         self, pattern: ResourcePattern, change: Callable[[Entries], Entries | None]
     ) -> tuple[Entries, Entries]:
-        """Write what ``change`` makes of a pattern's entries, and tell all brokers, in one
-        transaction (the original's second write may be lost). The entries before and after.
+        """Change a pattern's entries, and notify all brokers. Returns the entries before and after.
 
-        ``change`` is asked again if somebody else was first, and after a lost reply, when our own
-        write may be there already; None leaves them as they are. Raises MalformedZNode,
-        INVALID_REQUEST if it would not fit."""
+        Both writes are one multi. (Kafka's notification is a second write, which may be lost.)
+        ``change`` makes the new entries from those it is given; None leaves them as they are. It is
+        called again if another broker wrote first. It is also called again after a lost reply; then
+        our own write may be in its argument. Raises MalformedZNode, and INVALID_REQUEST if the
+        entries do not fit into a node."""
         before: dict[AccessControlEntry, None] = {}
-        async with self._turns.together():
+        async with self._lock.shared():
             while True:
                 try:
                     data, version = await self._body(pattern)
@@ -163,7 +164,7 @@ class AclAuthorizer:
                     break
                 except (BadVersion, NodeExists):
                     before.clear()
-                except NoNode:  # it was deleted meanwhile, or a directory is missing
+                except NoNode:  # it was deleted since, or a parent is missing
                     before.clear()
                     await persist(self._zookeeper, self._ensure_paths)
                 except ConnectionLoss:
@@ -172,7 +173,7 @@ class AclAuthorizer:
         return tuple(before), after
 
     async def _body(self, pattern: ResourcePattern) -> tuple[bytes | None, int | None]:
-        """The body of a pattern's node and its version; None where it has none."""
+        """The body and version of a pattern's node; (None, None) if there is no node."""
         try:
             data, stat = await self._zookeeper.get(store_of(pattern).resource_path(pattern))
         except NoNode:
@@ -208,7 +209,7 @@ class AclAuthorizer:
     # Following
 
     async def load(self) -> None:
-        """Make sure of the nodes that there must be, and read every ACL."""
+        """Create the parent nodes that are missing, and read every ACL."""
         await persist(self._zookeeper, self._ensure_paths)
         for notifications in self._notifications:
             await notifications.pass_over()
@@ -219,25 +220,25 @@ class AclAuthorizer:
             await self._zookeeper.ensure_path(path)
 
     def on_event(self, event: WatchEvent) -> None:
-        """Told of every watch event of the session."""
+        """Called with every watch event of the session."""
         for notifications in self._notifications:
             notifications.on_event(event)
 
     def on_new_session(self) -> None:
-        """Watches are gone with the old session, and notifications may be: read everything."""
+        """Watches ended with the old session, and notifications may be lost: read everything."""
         self._rereading.on_new_session()
         for notifications in self._notifications:
             notifications.on_new_session()
 
     async def run(self) -> None:
-        """Follow changes, for ever."""
+        """Follow changes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for notifications in self._notifications:
                 tasks.create_task(notifications.run())
             tasks.create_task(self._rereading.run())
 
     async def _read_all(self) -> None:
-        async with self._turns.alone():
+        async with self._lock.exclusive():
             self._observer.note("acls_reading")
             patterns = await self._patterns()
             index = AclIndex()
@@ -269,7 +270,7 @@ class AclAuthorizer:
                 patterns[decode_change(store, path, data)] = None
             except MalformedZNode as error:
                 log.error("a change of ACLs is ignored: %s", error)
-        async with self._turns.alone():
+        async with self._lock.exclusive():
             self._observer.note("acls_reading")
             for pattern, path, outcome in await self._bodies(patterns):
                 entries: Entries = ()
@@ -285,7 +286,7 @@ class AclAuthorizer:
     async def _bodies(
         self, patterns: Iterable[ResourcePattern]
     ) -> list[tuple[ResourcePattern, str, tuple[bytes, Stat] | NoNode]]:
-        """The nodes of patterns, read side by side, with their paths."""
+        """Read the nodes of patterns concurrently; (pattern, path, result) of each."""
         where = [(pattern, store_of(pattern).resource_path(pattern)) for pattern in patterns]
         reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(path) for _, path in where]
         outcomes = await read_all(self._zookeeper, reads)

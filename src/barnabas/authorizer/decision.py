@@ -1,9 +1,15 @@
-"""AclAuthorizer.authorize: who may do what, decided over an index of all ACLs. Pure.
+"""AclAuthorizer.authorize: decides who may do what, from an index of all ACLs. Pure.
 
-One rule: a super user may do everything. Of everybody else the ACLs of the resource are asked:
-those of its name, of the literal ``*``, and of every prefix of its name. If there is none at all,
-``allow.everyone.if.no.acl.found`` decides. Else one DENY that fits is a no, one ALLOW that fits is
-a yes, and without either it is a no. An ACL fits if its principal, its host and its operation do.
+The rule, in this order:
+
+1. A super user may do everything.
+2. The ACLs of a resource are those of its name, of the literal ``*``, and of every prefix of its
+   name. If there are none, ``allow.everyone.if.no.acl.found`` decides.
+3. If a DENY matches, it is denied. A DENY must win over any ALLOW, so that one entry is enough to
+   lock somebody out.
+4. If an ALLOW matches, it is allowed; otherwise it is denied.
+
+An ACL matches if its principal, its host and its operation match.
 """
 
 from __future__ import annotations
@@ -38,12 +44,12 @@ _FITTING: Final = {
     for operation in AclOperation
     for permission in (ALLOW, DENY)
 }
-"""The operations of entries that allow, or deny, one."""
+"""For (operation, permission): the operations of the entries that match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an authorizer's settings say."""
+    """The authorizer's settings."""
 
     super_users: frozenset[KafkaPrincipal] = frozenset()
     allow_if_no_acl: bool = False
@@ -51,7 +57,7 @@ class Policy:
 
 
 class Question(NamedTuple):
-    """May somebody do something? ``name`` None: with any resource of the type."""
+    """Whether a principal may do something. ``name`` None: with any resource of the type."""
 
     principal: KafkaPrincipal
     host: str
@@ -61,7 +67,7 @@ class Question(NamedTuple):
 
 
 Asked: TypeAlias = tuple[KafkaPrincipal, str, AclOperation, ResourceType, str | None]
-"""A question that may be a plain tuple, which is equal to it and made in a tenth of the time."""
+"""A ``Question``, or a plain tuple of its fields: it is equal, and ten times faster to make."""
 
 
 class Reason(Enum):
@@ -75,7 +81,7 @@ class Reason(Enum):
 
 
 class Decision(NamedTuple):
-    """The answer to a question, and what it rests on."""
+    """The answer to a question, and the reason for it."""
 
     allowed: bool
     reason: Reason
@@ -84,7 +90,7 @@ class Decision(NamedTuple):
 
 
 class _Entries:
-    """The entries of one pattern, found by whom they name."""
+    """The entries of one pattern, indexed by principal."""
 
     __slots__ = ("by_principal", "in_order")
 
@@ -98,7 +104,7 @@ class _Entries:
     def fitting(
         self, question: Question, who: str, permission: AclPermissionType
     ) -> Iterator[AccessControlEntry]:
-        """Those with this permission that fit."""
+        """The matching entries with this permission."""
         operations = _FITTING[question.operation, permission]
         for principal in (who, ANYBODY):
             for entry in self.by_principal.get(principal, ()):
@@ -121,14 +127,14 @@ class _OfType:
 
 
 class AclIndex:
-    """All ACLs, found by what they are about: whatever their number, a question looks at those of
-    one name, of ``*``, and of one prefix of each length that there is."""
+    """All ACLs, indexed by resource. A question looks at one name, at ``*``, and at one prefix of
+    each length in use, so its cost does not depend on the number of ACLs."""
 
     def __init__(self) -> None:
         self._types = {resource_type: _OfType() for resource_type in ResourceType}
 
     def put(self, pattern: ResourcePattern, entries: Iterable[AccessControlEntry]) -> None:
-        """The entries of a pattern from now on; none removes it."""
+        """Replace the entries of a pattern; without entries the pattern is removed."""
         of_type = self._types[pattern.resource_type]
         is_prefix = pattern.pattern_type is PREFIXED
         found = of_type.prefixed if is_prefix else of_type.literal
@@ -169,7 +175,7 @@ class AclIndex:
     def _about(
         self, resource_type: ResourceType, name: str
     ) -> list[tuple[str, PatternType, _Entries]]:
-        """What is said of one resource."""
+        """The patterns that cover one resource, with their entries."""
         of_type = self._types[resource_type]
         about = []
         for literal in dict.fromkeys((name, WILDCARD)):
@@ -201,9 +207,10 @@ class AclIndex:
         return Decision(False, Reason.NO_ACL_FITS)
 
     def _decide_by_type(self, policy: Policy, question: Question) -> Decision:
-        """``authorizeByResourceType``: whether it is allowed with some resource of the type, that
-        need not exist: a DENY for ``*`` denies all; else one pattern must be allowed that no DENY
-        covers. Here an operation is implied by ALL only (KIP-679)."""
+        """``authorizeByResourceType``: whether it is allowed with any resource of a type (KIP-679).
+
+        The resource need not exist. A DENY for ``*`` denies all; otherwise some pattern must be
+        allowed that no DENY covers. Here only ALL implies another operation."""
         of_type, kind = self._types[question.resource_type], question.resource_type
         literal_denials = dict(_exact(of_type.literal, question, DENY))
         if WILDCARD in literal_denials:
@@ -232,7 +239,7 @@ class AclIndex:
 def _exact(
     found: Mapping[str, _Entries], question: Question, permission: AclPermissionType
 ) -> Iterator[tuple[str, AccessControlEntry]]:
-    """Name of a pattern and an entry of it that names the operation, or ALL."""
+    """(name of a pattern, an entry of it) for each entry that names the operation, or ALL."""
     who = str(question.principal)
     operations = (question.operation, AclOperation.ALL)
     for name, entries in found.items():

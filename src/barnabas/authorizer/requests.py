@@ -1,7 +1,8 @@
-"""AclAuthorizer.createAcls, deleteAcls: what a list of ACLs or of filters changes. Flows.
+"""AclAuthorizer.createAcls, deleteAcls: carries out a list of ACLs to create, or of filters to
+delete by. Flows.
 
-Each ACL and each filter has its own outcome. Patterns are written side by side, some at a time:
-one by one ten thousand of them would take a minute.
+Each ACL and each filter has its own result. Up to ``AT_ONCE_MAX`` patterns are written at once: one
+by one, ten thousand patterns would take a minute.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from barnabas.security.principal import KafkaPrincipal
 Update: TypeAlias = Callable[
     [ResourcePattern, Callable[[Entries], Entries | None]], Awaitable[tuple[Entries, Entries]]
 ]
-"""``AclAuthorizer.update``, with what its caller puts around it. Raises KafkaError."""
+"""``AclAuthorizer.update``, with its errors turned into KafkaError by the caller."""
 AT_ONCE_MAX: Final = 64
-"""Patterns that are written side by side."""
+"""How many patterns are written at the same time."""
 _STORED = (PatternType.LITERAL, PatternType.PREFIXED)
 
 
 def problem(binding: AclBinding) -> KafkaError | None:
-    """What speaks against an ACL, by itself. Neither its operation nor its host is looked at."""
+    """The error of an invalid ACL; None if it is valid. Operation and host are not checked."""
     pattern, entry = binding
     if pattern.resource_type is ResourceType.CLUSTER and pattern.name != CLUSTER_NAME:
         text = f"The only valid name for the CLUSTER resource is {CLUSTER_NAME}"
@@ -48,7 +49,7 @@ def problem(binding: AclBinding) -> KafkaError | None:
 
 
 async def create(update: Update, bindings: Sequence[AclBinding]) -> list[KafkaError | None]:
-    """The errors of those that were not written. All of one pattern are written together."""
+    """Write ACLs, all of one pattern together. Returns for each its error, or None."""
     errors = [problem(binding) for binding in bindings]
     by_pattern: dict[ResourcePattern, list[int]] = {}
     for index, binding in enumerate(bindings):
@@ -67,7 +68,7 @@ async def create(update: Update, bindings: Sequence[AclBinding]) -> list[KafkaEr
 
 
 async def _side_by_side(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """All of them, some at a time. The first exception is raised when the others are done."""
+    """Run all of them, a limited number at a time. Raises the first exception after all ended."""
     for start in range(0, len(works), AT_ONCE_MAX):
         running = (work() for work in works[start : start + AT_ONCE_MAX])
         for outcome in await asyncio.gather(*running, return_exceptions=True):
@@ -91,7 +92,8 @@ async def _add(
 async def delete(
     update: Update, authorizer: AclAuthorizer, filters: Sequence[AclBindingFilter]
 ) -> list[Mapping[AclBinding, KafkaError | None]]:
-    """For each filter the ACLs that it found first, and the error of those that stayed."""
+    """Delete the ACLs that match. Returns for each filter the ACLs that no earlier filter found,
+    each with its error if it was not deleted."""
     deleted: list[dict[AclBinding, KafkaError | None]] = [{} for _ in filters]
     patterns = dict.fromkeys(authorizer.index.patterns())
     patterns.update(dict.fromkeys(filter(None, map(_named, filters))))
@@ -108,7 +110,7 @@ async def delete(
 
 
 class _Deletion:
-    """What the filters that match a pattern take away from it."""
+    """The deletion of one pattern's entries by the filters that match the pattern."""
 
     def __init__(
         self, pattern: ResourcePattern, filters: Sequence[tuple[int, AclBindingFilter]]
@@ -116,7 +118,7 @@ class _Deletion:
         self._pattern = pattern
         self._filters = filters
         self.chosen: dict[AccessControlEntry, int] = {}
-        """Which filter found an entry first."""
+        """The index of the first filter that found each entry."""
         self.refused: KafkaError | None = None
 
     async def carry_out(self, update: Update) -> None:
@@ -136,7 +138,8 @@ class _Deletion:
 
 
 def _named(wanted: AclBindingFilter) -> ResourcePattern | None:
-    """The one pattern that a filter can find, which others may have written just now."""
+    """The only pattern that a filter can match, if there is only one. It is read in any case, since
+    another broker may have written it just now."""
     if wanted.name is None or wanted.resource_type <= ResourceType.ANY:
         return None
     if wanted.pattern_type not in _STORED or not is_path_name(wanted.name):

@@ -1,4 +1,4 @@
-"""Who may go side by side, and who only alone."""
+"""A lock with many shared holders or one exclusive holder, granted in the order of asking."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
-    """Some go together, one goes alone, in the order in which they come."""
+class SharedLock:
+    """See above. A shared holder that comes after a waiting exclusive one waits behind it."""
 
     def __init__(self) -> None:
-        self._alone = asyncio.Lock()
-        self._together = 0
-        self._nobody = asyncio.Event()
-        self._nobody.set()
+        self._exclusive = asyncio.Lock()
+        self._holders = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
 
     @asynccontextmanager
-    async def together(self) -> AsyncIterator[None]:
-        """With others who do the same."""
-        async with self._alone:
-            self._together += 1
-            self._nobody.clear()
+    async def shared(self) -> AsyncIterator[None]:
+        """Hold it together with others who hold it shared."""
+        async with self._exclusive:
+            self._holders += 1
+            self._unused.clear()
         try:
             yield
         finally:
-            self._together -= 1
-            if not self._together:
-                self._nobody.set()
+            self._holders -= 1
+            if not self._holders:
+                self._unused.set()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """With nobody else; who comes meanwhile waits."""
-        async with self._alone:
-            await self._nobody.wait()
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Hold it alone."""
+        async with self._exclusive:
+            await self._unused.wait()
             yield

@@ -1,8 +1,8 @@
-"""ZkAclStore, AclZNode: paths and bodies of ACLs in ZooKeeper, byte for byte. Pure.
+"""ZkAclStore, AclZNode: paths and bodies of ACLs in ZooKeeper, byte for byte as Kafka's. Pure.
 
-Literal patterns have ``/kafka-acl/<Type>/<name>`` and are told of in ``/kafka-acl-changes``;
-prefixed ones ``/kafka-acl-extended/prefixed/<Type>/<name>`` and ``/kafka-acl-extended-changes``.
-Names stand in paths as they are.
+Literal patterns are at ``/kafka-acl/<Type>/<name>``, their notifications in ``/kafka-acl-changes``.
+Prefixed patterns are at ``/kafka-acl-extended/prefixed/<Type>/<name>``, their notifications in
+``/kafka-acl-extended-changes``. Names are not escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from barnabas.zookeeper.errors import MalformedZNode
 
 VERSION: Final = 1
 BODY_BYTES_MAX: Final = 1_000_000
-"""ZooKeeper takes a little more than a million bytes in a request, and closes over a larger one."""
+"""ZooKeeper accepts requests of a little more than this; for a larger one it closes the connection.
+"""
 CHANGE_NAME: Final = "acl_changes_"
 
 _TYPES: Final = {kind.label: kind for kind in RESOURCE_TYPES}
@@ -36,7 +37,7 @@ _PERMISSIONS: Final = {p.label: p for p in (AclPermissionType.ALLOW, AclPermissi
 
 
 class AclStore(NamedTuple):
-    """Where the ACLs of one kind of pattern are."""
+    """Where the ACLs of one type of pattern are stored."""
 
     pattern_type: PatternType
     path: str
@@ -52,7 +53,7 @@ class AclStore(NamedTuple):
 
     @property
     def change_prefix(self) -> str:
-        """Of the sequential nodes that tell of changes."""
+        """The path prefix of notifications, which are sequential nodes."""
         return f"{self.changes}/{CHANGE_NAME}"
 
 
@@ -64,18 +65,19 @@ STORES: Final = (LITERAL_STORE, PREFIXED_STORE)
 
 
 def store_of(pattern: ResourcePattern) -> AclStore:
-    """Where a pattern's entries are."""
+    """The store of a pattern's entries."""
     return PREFIXED_STORE if pattern.pattern_type is PatternType.PREFIXED else LITERAL_STORE
 
 
 def start_paths() -> list[str]:
-    """What a broker makes sure of at its start, in this order, with null data."""
+    """The nodes that a broker creates at its start if they are missing, in this order, with null
+    data."""
     types = [store.type_path(kind) for store in STORES for kind in RESOURCE_TYPES]
     return [*types, *(store.changes for store in STORES)]
 
 
 def is_path_name(name: str) -> bool:
-    """Whether ZooKeeper takes the name as the last part of a path."""
+    """Whether ZooKeeper accepts the name as the last part of a path."""
     if name in ("", ".", "..") or "/" in name:
         return False
     return not any(
@@ -142,7 +144,7 @@ def decode_entries(path: str, data: bytes | None) -> tuple[AccessControlEntry, .
 
 
 def encode_change(pattern: ResourcePattern) -> bytes:
-    """The body of a notification. The type's name is that of the enum here: ``TOPIC``."""
+    """The body of a notification. It has the type's name in capitals, as ``TOPIC``."""
     kind = pattern.resource_type.name
     if pattern.pattern_type is PatternType.LITERAL:
         return f"{kind}:{pattern.name}".encode()
@@ -150,7 +152,7 @@ def encode_change(pattern: ResourcePattern) -> bytes:
 
 
 def decode_change(store: AclStore, path: str, data: bytes | None) -> ResourcePattern:
-    """The pattern that a notification is about. Raises MalformedZNode."""
+    """The pattern that a notification names. Raises MalformedZNode."""
     try:
         if store.pattern_type is PatternType.LITERAL:
             kind, colon, name = (data or b"").decode().partition(":")
