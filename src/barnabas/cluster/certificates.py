@@ -1,6 +1,6 @@
-"""A throw-away certificate authority: what ``up --secure`` and the tests use. Never for production.
+"""A temporary certificate authority for ``up --secure`` and the tests. Not for production.
 
-Its key lives as long as the process, so nobody can issue anything more when that has ended.
+Its key is only in the memory of the process, so after the process nothing more can be issued.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = timedelta(days=30)
 _BACKDATED = timedelta(hours=1)
-"""Clocks differ."""
+"""Certificates are valid from this long ago, since clocks differ."""
 
 
 class Authority:
-    """Issues certificates that whoever trusts ``pem`` believes."""
+    """Issues certificates. ``pem`` is its own certificate, which clients must trust."""
 
     def __init__(self, name: str = "barnabas throw-away CA") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -39,7 +39,7 @@ class Authority:
         self.pem: bytes = certificate.public_bytes(Encoding.PEM)
 
     def issue(self, name: str | x509.Name, hosts: Sequence[str] = ()) -> tuple[bytes, bytes]:
-        """(private key, certificate), in PEM, for somebody of this name at these hosts."""
+        """(private key, certificate) in PEM, for this name and these hosts."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = name
         if isinstance(subject, str):

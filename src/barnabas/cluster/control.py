@@ -1,5 +1,5 @@
-"""How a command reaches the supervisor of a running cluster: one JSON line each way over a Unix
-socket, found by the cluster's first port."""
+"""Sends a command to the supervisor of a running cluster: one JSON line each way over a Unix
+socket. The cluster's first port gives the socket's name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE_BYTES_MAX = 64 * 1024
 
 
 def runtime_directory() -> str:
-    """A directory of this user alone; created if missing."""
+    """A directory that only this user can open; created if missing."""
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     path = os.path.join(base, f"barnabas-{os.getuid()}")
     os.makedirs(path, mode=0o700, exist_ok=True)
@@ -32,7 +32,7 @@ def socket_path(port: int) -> str:
 
 
 def ask(port: int, command: dict[str, Any], timeout_s: float = 30.0) -> dict[str, Any]:
-    """Send ``command`` to the supervisor. ConfigError if none is running."""
+    """Send ``command`` to the supervisor and return its answer. ConfigError if none is running."""
     path = socket_path(port)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)

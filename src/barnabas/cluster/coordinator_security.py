@@ -1,4 +1,4 @@
-"""Logins and TLS of the embedded coordinator, by the names that ``zoo.cfg`` has for them."""
+"""Logins and TLS of the embedded coordinator. The settings have the names of ``zoo.cfg``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ Read = Callable[[str], bytes]
 
 
 def coordinator_config(given: Mapping[str, str], read: Read, **others: Any) -> CoordinatorConfig:
-    """With ``others`` as they are. ConfigError, which repeats no secret."""
+    """The coordinator's settings from ``given``, and ``others`` as they are. Raises ConfigError,
+    whose text contains no secret."""
     for name in given:
         if name not in _DEFAULTS:
             raise ConfigError(f"{visible(name)}: not known; there are {', '.join(_DEFAULTS)}")
@@ -51,7 +52,7 @@ def coordinator_config(given: Mapping[str, str], read: Read, **others: Any) -> C
 
 
 def users(given: Mapping[str, str], read: Read) -> dict[str, str]:
-    """Passwords by name, of the section ``Server`` of the JAAS file. ConfigError."""
+    """Passwords by user name, from the section ``Server`` of the JAAS file. Raises ConfigError."""
     path, section = given.get(JAAS_FILE, ""), given.get(SECTION, _DEFAULTS[SECTION])
     if not path:
         return {}
@@ -69,7 +70,7 @@ def users(given: Mapping[str, str], read: Read) -> dict[str, str]:
 
 
 def tls_context(given: Mapping[str, str], read: Read) -> ssl.SSLContext | None:
-    """None without a key store. ConfigError."""
+    """The TLS settings as a context; None without a key store. Raises ConfigError."""
     if not given.get("ssl.keyStore.location"):
         asked = next((n for n, text in given.items() if n.startswith("ssl.") and text), None)
         if asked is not None:
@@ -106,8 +107,8 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def login_required(given: Mapping[str, str], *, has_users: bool, asks_certificates: bool) -> bool:
-    """Whether only those are served who have shown who they are: so it is wherever they can, unless
-    ``sessionRequireClientSASLAuth=false`` says otherwise. ConfigError."""
+    """Whether clients must log in or show a certificate. By default they must wherever they can;
+    ``sessionRequireClientSASLAuth=false`` changes that. Raises ConfigError."""
     text = given.get(LOGIN_REQUIRED, "").lower()
     if text not in ("", "true", "false"):
         raise ConfigError(f"{LOGIN_REQUIRED}: true or false")

@@ -1,4 +1,4 @@
-"""What a local cluster consists of: its processes, their ports, directories and settings. Pure."""
+"""The plan of a local cluster: its processes, their ports, directories and settings. Pure."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class ClusterPlan:
     host: str = "127.0.0.1"
     port: int = 9092
     ports: tuple[int, ...] = ()
-    """Of the brokers, where they are not to be consecutive; ``port`` is the first of them."""
+    """The brokers' ports, if they are not consecutive; ``port`` is the first of them."""
     zookeeper_host: str = "127.0.0.1"
-    """Of the embedded coordinator, which others than this machine reach only when told so."""
+    """The embedded coordinator's address. By default only this machine can reach it."""
     zookeeper_port: int = 2181
     zookeeper: str | None = None
-    """host:port[,host:port...][/chroot] of a ZooKeeper that runs already; None: embed one."""
+    """host:port[,host:port...][/chroot] of a running ZooKeeper; None to start the embedded one."""
     protocol: str = "PLAINTEXT"
-    """Of the one listener that each broker has."""
+    """The security protocol of each broker's only listener."""
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What this takes of every broker's settings."""
+    """The settings that this protocol needs on every broker."""
     coordinator_users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Passwords of those who log in to the embedded coordinator; none: nobody is asked."""
+    """Passwords of the users of the embedded coordinator. Without any it requires no login."""
     coordinator_identity: tuple[str, str] | None = field(default=None, repr=False)
-    """Its key and certificates in PEM, for TLS."""
+    """The coordinator's key and certificates in PEM, for TLS."""
     profile: Profile = DEV
     overrides: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,8 +56,8 @@ class ClusterPlan:
         return f"{self.directory}/coordinator"
 
     def broker_settings(self, broker_id: int) -> dict[str, str]:
-        """server.properties of one broker: Kafka's defaults, changed for a cluster on one machine,
-        then the overrides of the command line."""
+        """server.properties of one broker: what a cluster on one machine needs, then the overrides
+        of the command line. All other settings have Kafka's defaults."""
         replicas = str(min(3, self.brokers))
         return {
             "broker.id": str(broker_id),
@@ -76,6 +76,6 @@ class ClusterPlan:
         return f"{self.directory}/{name.replace(':', '-')}.log"
 
     def process_names(self) -> list[str]:
-        """In the order in which they start."""
+        """The names of all processes, in the order in which they start."""
         names = [f"broker:{i}" for i in self.broker_ids]
         return names if self.zookeeper else [COORDINATOR, *names]

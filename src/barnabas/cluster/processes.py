@@ -1,4 +1,4 @@
-"""What runs inside each process of a cluster: a broker or the coordinator, with the real world."""
+"""What runs inside each process of a cluster: a broker or the coordinator. An edge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def load_config(
     path: str | None, environ: Mapping[str, str], overrides: Iterable[str]
 ) -> BrokerConfig:
-    """Settings of one broker: file, then ``KAFKA_*`` variables, then overrides. ConfigError."""
+    """Settings of one broker: from the file, then ``KAFKA_*`` variables, then overrides (the last
+    one wins). Raises ConfigError."""
     given = java_settings(environ.get("KAFKA_OPTS", ""))
     if path is not None:
         try:
@@ -45,7 +46,7 @@ def load_config(
 
 
 def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:
-    """A listener bound to every address is advertised under this machine's name, as Kafka does."""
+    """A listener on all addresses is advertised under this machine's name, as in Kafka."""
     config = BrokerConfig(given)
     if not config.is_given("advertised.listeners") and any(
         e.host in ("", "0.0.0.0", "::") for e in config.listeners
@@ -60,7 +61,7 @@ def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:
 
 
 def load_coordinator_settings(path: str | None) -> dict[str, str]:
-    """Of the coordinator's file. ConfigError."""
+    """The settings in the coordinator's file. Raises ConfigError."""
     if path is None:
         return {}
     try:
@@ -71,7 +72,7 @@ def load_coordinator_settings(path: str | None) -> dict[str, str]:
 
 
 def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> int:
-    """Run a broker until a signal stops it; the exit code."""
+    """Run a broker until a signal stops it. Returns the exit code."""
     tune_process(die_with_parent=die_with_parent)
     configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
 
@@ -85,7 +86,7 @@ def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> in
 def coordinator_process(
     directory: str, config: CoordinatorConfig, *, die_with_parent: bool = False
 ) -> int:
-    """Run the embedded coordinator until a signal stops it; the exit code."""
+    """Run the embedded coordinator until a signal stops it. Returns the exit code."""
     from barnabas.zookeeper.server.serve import serve  # no broker imports the coordinator
     from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
@@ -119,8 +120,8 @@ def make_data_directory(path: str) -> None:
 
 
 def check_plan(plan: ClusterPlan) -> list[str]:
-    """Everything about ``plan`` that can be refused before anything starts. ConfigError. Answers
-    the names of settings that change nothing."""
+    """Check all settings of ``plan`` before anything starts. Raises ConfigError. Returns the names
+    of settings that have no effect."""
     ignored: dict[str, None] = {}
     for broker_id in plan.broker_ids:
         ignored |= dict.fromkeys(BrokerConfig(plan.broker_settings(broker_id)).without_effect())
@@ -129,7 +130,8 @@ def check_plan(plan: ClusterPlan) -> list[str]:
 
 
 def run_process(plan: ClusterPlan, name: str) -> int:
-    """The process ``name`` of ``plan``, in a forked child of the supervisor; logs to a file."""
+    """Run the process ``name`` of ``plan`` in a forked child of the supervisor, with its log in a
+    file. Returns the exit code."""
     log_to(plan.log_path(name))
     if name == COORDINATOR:
         from barnabas.zookeeper.server.coordinator import CoordinatorConfig

@@ -1,4 +1,4 @@
-"""Settings for a purpose: what a cluster on one machine changes of Kafka's defaults. Pure."""
+"""Profiles: named sets of settings that differ from Kafka's defaults, for local clusters. Pure."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Final
 from barnabas.errors import ConfigError
 
 TICK_MS = 2000
-"""ZooKeeper's."""
+"""ZooKeeper's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Settings of all brokers, and what goes with them."""
+    """Settings for all brokers and for the coordinator."""
 
     name: str
     settings: Mapping[str, str]
     tick_ms: int = TICK_MS
-    """Of the coordinator: sessions last two ticks at least."""
+    """The coordinator's tick. A session lasts at least two ticks."""
     flush: bool = True
-    """Whether the coordinator waits for the disk: without it, a machine that loses power loses the
-    last changes, a killed process none."""
+    """Whether the coordinator waits for the disk. If not, a machine that loses power may lose the
+    last changes; a killed process loses none."""
     in_memory: bool = False
-    """Whether a directory that nobody has named is in memory."""
+    """Whether the data directory is in memory, if none was given."""
 
 
 SERVER: Final = Profile(name="server", settings={})
-"""Kafka's defaults, for a cluster that is to behave as one in production."""
+"""Kafka's defaults, for a cluster that should behave as in production."""
 
 DEV: Final = Profile(
     name="dev",
@@ -41,9 +41,8 @@ DEV: Final = Profile(
     },
     tick_ms=1000,
 )
-"""For a person at a terminal: groups rebalance without delay, and whoever falls silent is missed
-within seconds. When all brokers stop together, each waits only briefly for another to take over its
-leaderships."""
+"""For a person at a terminal. Groups rebalance without delay, and a silent broker is noticed within
+seconds. When all brokers stop together, none waits long for others to take over its leaderships."""
 
 TEST: Final = Profile(
     name="test",
@@ -61,13 +60,13 @@ TEST: Final = Profile(
     flush=False,
     in_memory=True,
 )
-"""For tests: internal topics have one partition, and whoever falls silent is missed soon."""
+"""For tests. Internal topics have one partition, and a silent broker is noticed after a second."""
 
 PROFILES: Final = {profile.name: profile for profile in (SERVER, DEV, TEST)}
 
 
 def profile_named(name: str) -> Profile:
-    """Raises ConfigError."""
+    """The profile of this name. Raises ConfigError."""
     if name not in PROFILES:
-        raise ConfigError(f"no profile is named {name!r}: they are {', '.join(PROFILES)}")
+        raise ConfigError(f"no profile is named {name!r}; there are {', '.join(PROFILES)}")
     return PROFILES[name]

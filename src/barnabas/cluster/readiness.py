@@ -1,4 +1,4 @@
-"""When a cluster is ready: leaders can be elected and every broker serves clients."""
+"""Waits until a cluster is ready: leaders can be elected, and every broker serves clients."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ async def wait_until_ready(
     interrupted: Callable[[], Awaitable[bool]],
     security: ClientSecurity = PLAINTEXT,
 ) -> bool:
-    """Wait until each broker of ``plan`` knows all the others and the controller. ``interrupted``
-    is asked between attempts; once it says so the result is False."""
+    """Wait until each broker of ``plan`` knows all other brokers and the controller. Returns False
+    as soon as ``interrupted``, which is called between attempts, returns True."""
     bootstrap = Bootstrap(servers=plan.bootstrap, security=security)
     client = ClusterClient(bootstrap, "barnabas-up", timeout_ms=1000)
     async with client:

@@ -1,7 +1,7 @@
-"""``up --secure``: a certificate authority that is thrown away, TLS and SCRAM users.
+"""``up --secure``: a temporary certificate authority, TLS, and users with SCRAM passwords.
 
-The brokers log in to each other with a password that is in their memory only. What clients need,
-and who writes to the coordinator, is in ``secure/`` below the data directory, for its owner alone.
+Brokers log in to each other with a password that is only in their memory. The files that clients
+and ZooKeeper tools need are in ``secure/`` below the data directory; only its owner can read them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SecurePlan:
 
     @classmethod
     def fresh(cls, data: str, host: str) -> SecurePlan:
-        """With a new authority and new passwords; writes the files that clients need."""
+        """A plan with a new authority and new passwords. Writes the files that clients need."""
         authority = Authority()
         key, certificate = authority.issue("barnabas", [host, "localhost", "127.0.0.1", "::1"])
         made = cls(
@@ -76,11 +76,11 @@ class SecurePlan:
 
     @property
     def coordinator_users(self) -> dict[str, str]:
-        """Who may log in to the coordinator."""
+        """Passwords of the users who may log in to the coordinator."""
         return {_BROKER: self.zookeeper_password}
 
     def zookeeper_settings(self) -> dict[str, str]:
-        """How a broker, or who may do as much, reaches the coordinator."""
+        """The settings with which a broker, or a tool with its rights, reaches the coordinator."""
         login = f'username="{_BROKER}" password="{self.zookeeper_password}"'
         return {
             "zookeeper.ssl.client.enable": "true",
@@ -93,11 +93,12 @@ class SecurePlan:
         }
 
     def zookeeper_properties(self) -> str:
-        """The same, for ``--zk-tls-config-file``, of Kafka's tools too but for the login."""
+        """``zookeeper_settings`` as a file for ``--zk-tls-config-file``. Kafka's own tools ignore
+        the login in it."""
         return "".join(f"{name}={value}\n" for name, value in self.zookeeper_settings().items())
 
     def broker_settings(self) -> dict[str, str]:
-        """Of every broker, over those of a plain one."""
+        """The settings that every broker of a secure cluster has in addition."""
         prefix = f"listener.name.{PROTOCOL.lower()}."
         login = f'username="{_BROKER}" password="{self.broker_password}"'
         return {
@@ -117,7 +118,7 @@ class SecurePlan:
         }
 
     def with_coordinator(self, plan: ClusterPlan) -> ClusterPlan:
-        """TLS and a login between the brokers and an embedded coordinator too."""
+        """``plan`` with TLS and a login between brokers and the embedded coordinator."""
         return replace(
             plan,
             security={**plan.security, **self.zookeeper_settings()},
@@ -126,7 +127,7 @@ class SecurePlan:
         )
 
     def bootstrap(self, servers: str) -> Bootstrap:
-        """As a broker reaches others, for who looks after the cluster."""
+        """Connects as a broker does, for ``up`` itself."""
         login = f'username="{_BROKER}" password="{self.broker_password}"'
         return self._bootstrap(servers, "PLAIN", f"{plain.MODULE} required {login};")
 
@@ -145,7 +146,8 @@ class SecurePlan:
         return Bootstrap(servers=servers, security=security)
 
     async def add_admin(self, servers: str) -> None:
-        """Let the user log in whom clients are told of. Raises ClientError, Unreachable."""
+        """Create the user ``ADMIN``, whose password ``guide`` shows. Raises ClientError and
+        Unreachable."""
         env = system_env()
         async with ClusterClient(self.bootstrap(servers), "barnabas-up") as client:
             for mechanism in NUMBERS:
@@ -155,7 +157,7 @@ class SecurePlan:
                 )
 
     def properties(self) -> str:
-        """For Kafka's tools, Java clients and ``--command-config``."""
+        """Client properties for Kafka's tools, Java clients and ``--command-config``."""
         return (
             f"security.protocol={PROTOCOL}\n"
             f"sasl.mechanism={SCRAM_SHA_512}\n"
@@ -166,7 +168,7 @@ class SecurePlan:
         )
 
     def guide(self, servers: str) -> str:
-        """How clients of several kinds log in."""
+        """A text that says how several clients log in."""
         return f"""\
 Java, Kafka's tools, barnabas (--command-config {self.properties_path}):
 {_indented(self.properties())}

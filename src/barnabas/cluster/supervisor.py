@@ -1,9 +1,8 @@
-"""The parent of a local cluster's processes: starts, watches, signals and restarts them.
+"""The parent process of a local cluster: starts, watches, signals and restarts the others.
 
-Everything heavy is imported once, before the first fork. So a child is ready in a fraction of the
-time of a fresh interpreter and shares the parent's memory pages. The supervisor has no event loop:
-it waits in ``select`` for its control socket and for signals. It restarts a dead process only when
-asked to.
+All large modules are imported once, before the first fork. So a child starts much faster than a new
+interpreter, and shares the parent's memory pages. The supervisor has no event loop: it waits in
+``select`` for its control socket and for signals. It restarts a dead process only when told to.
 """
 
 from __future__ import annotations
@@ -39,16 +38,15 @@ class Process:
     """running, paused, killed, stopped, failed."""
     exit_code: int | None = None
     log_bytes: int = 0
-    """Size of its log when it started."""
+    """The size of its log file when it started."""
     on_request: bool = False
-    """A command has ended it, or is about to."""
+    """Whether a command has ended it, or is about to."""
 
 
 class Supervisor:
     """Starts, signals and reaps the processes of one ``ClusterPlan``.
 
-    ``run_process(plan, name)`` runs in the child and never returns normally; its return value is
-    the exit code.
+    ``run_process(plan, name)`` runs in the child. Its return value is the child's exit code.
     """
 
     def __init__(self, plan: ClusterPlan, run_process: Callable[[ClusterPlan, str], int]) -> None:
@@ -83,7 +81,7 @@ class Supervisor:
         self.processes[name] = Process(name, pid, log_bytes=log_bytes)
 
     def _become(self, name: str) -> None:
-        """In the child: forget the parent's descriptors and signal handlers, then run."""
+        """In the child: close the parent's descriptors, reset its signal handlers, then run."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -106,7 +104,7 @@ class Supervisor:
             os._exit(code)
 
     def poll(self, timeout_s: float) -> None:
-        """Serve control requests and reap children for up to ``timeout_s``."""
+        """Serve control requests and collect ended children for up to ``timeout_s``."""
         for key, _ in self._selector.select(timeout_s):
             if key.fileobj is self._wake_receive:
                 with suppress(BlockingIOError):
@@ -116,8 +114,8 @@ class Supervisor:
         self._reap()
 
     def run(self) -> int:
-        """Until Ctrl-C or SIGTERM; or until every process has ended and none was ended by a
-        command, for that one may still be restarted. The exit code."""
+        """Run until Ctrl-C or SIGTERM, or until every process has ended. A process that a command
+        ended may be restarted, so with such a one it goes on. Returns the exit code."""
         self._starting = False
         while not self._interrupts:
             self.poll(1.0)
@@ -131,7 +129,7 @@ class Supervisor:
         return [p for p in self.processes.values() if p.state in ("running", "paused")]
 
     def failure(self) -> str | None:
-        """The last line that the first failed process logged; None if none has failed."""
+        """The last line of the log of the first process that failed; None if none has failed."""
         for process in self.processes.values():
             if process.state in ("running", "paused", "stopped"):
                 continue
@@ -144,8 +142,8 @@ class Supervisor:
         return None
 
     def stop(self) -> int:
-        """A clean shutdown: brokers first, one after the other hands its leaderships over; the
-        coordinator last. A second Ctrl-C, or 30 s, kills what is left. The exit code."""
+        """Shut down cleanly: brokers first, so that they hand over their leaderships, and the
+        coordinator last. A second Ctrl-C, or 30 s, kills what is left. Returns the exit code."""
         self._stopping = True
         brokers = [p for p in self.living() if p.name != COORDINATOR]
         for process in brokers:
