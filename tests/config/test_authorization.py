@@ -60,7 +60,7 @@ def test_an_authorizer_obeys_its_own_settings() -> None:
         (
             "authorizer.class.name",
             "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "only kafka.security.authorizer.AclAuthorizer is there",
+            "only kafka.security.authorizer.AclAuthorizer is supported",
         ),
     ],
 )

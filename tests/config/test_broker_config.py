@@ -15,7 +15,7 @@ from barnabas.errors import ConfigError
         ({"listeners": "nonsense"}, "listeners: 'nonsense'"),
         ({"listeners": "SSL://:9093"}, "listener.name.ssl.ssl.keystore.location: required"),
         ({"listeners": "FOO://:9093"}, "no security protocol"),
-        ({"listeners": "PLAINTEXT://:1,PLAINTEXT://:2"}, "stands twice"),
+        ({"listeners": "PLAINTEXT://:1,PLAINTEXT://:2"}, "is given twice"),
         ({"advertised.listeners": "PLAINTEXT://0.0.0.0:9092"}, "advertised.listeners"),
         ({"inter.broker.listener.name": "X"}, "inter.broker.listener.name"),
         ({"log.cleanup.policy": "burn"}, "Invalid value burn for configuration log.cleanup.policy"),

@@ -40,7 +40,7 @@ def test_protocols() -> None:
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
-        ({"security_protocol": "TLS"}, "security.protocol: 'TLS' is none, but PLAINTEXT"),
+        ({"security_protocol": "TLS"}, "security.protocol: 'TLS' is not one of PLAINTEXT"),
         ({"security_protocol": "SASL_SSL"}, "sasl.jaas.config: Login module not specified"),
         (
             {"security_protocol": "SASL_SSL", "sasl_jaas_config": JAAS},

@@ -43,7 +43,7 @@ CLEANUP = "cleanup.policy"
         ("listener.name.plaintext.flies", "x", False, "broker id must be specified"),
         ("listener.name.plaintext.ssl.key.password", "k", True, "passwords are not stored"),
         ("ssl.keystore.location", "/k", True, "not supported while a broker runs"),
-        ("super.users", "User:a", False, "super.users: nobody obeys it"),
+        ("super.users", "User:a", False, "super.users: has no effect without"),
     ],
 )
 def test_refused(name: str, value: str, per_broker: bool, message: str) -> None:
@@ -77,13 +77,13 @@ def test_layers() -> None:
     ("own", "message"),
     [
         ({"listeners": "PLAINTEXT://a:3"}, "the address of PLAINTEXT changes with a restart only"),
-        ({"listeners": "OTHER://a:2"}, "where brokers meet, can be changed with a restart only"),
+        ({"listeners": "OTHER://a:2"}, "which brokers use, can be changed with a restart only"),
         (
             {"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OTHER:SSL"},
             "ssl.keystore.location: required",
         ),
         ({"advertised.listeners": "PLAINTEXT://0.0.0.0:3"}, "a host that clients can reach"),
-        ({"advertised.listeners": "OTHER://a:3"}, "'PLAINTEXT', between brokers, is not"),
+        ({"advertised.listeners": "OTHER://a:3"}, "'PLAINTEXT', for brokers, is not"),
         ({"advertised.listeners": "PLAINTEXT://a:3,SSL://a:4"}, "is mapped to .SSL."),
         (
             {

@@ -125,7 +125,7 @@ def test_a_listener_has_its_own_settings() -> None:
         ),
         (
             {"inter.broker.listener.name": None, "security.inter.broker.protocol": "SSL"},
-            "security.inter.broker.protocol: 'SSL', between brokers, is not advertised",
+            "security.inter.broker.protocol: 'SSL', for brokers, is not among the advertised",
         ),
         ({"sasl.login.class": "x"}, "sasl.login.class: not supported"),
         ({"ssl.engine.factory.class": "x.Y"}, "ssl.engine.factory.class: not supported"),

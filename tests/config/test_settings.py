@@ -168,7 +168,7 @@ def test_what_would_leave_a_broker_open_is_refused(name: str) -> None:
         BrokerConfig({**GIVEN, name: SECURITY[name]})
     if name not in SETTINGS or SETTINGS[name].dynamic:
         with pytest.raises(
-            ConfigError, match=f"{name}: (not supported|nobody|passwords|listener plain)"
+            ConfigError, match=f"{name}: (not supported|has no effect|passwords|listener plain)"
         ):
             _of_broker(name, SECURITY[name])
 

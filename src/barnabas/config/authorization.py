@@ -1,4 +1,4 @@
-"""AclAuthorizer.configure: who decides what clients may do, as a broker's settings say. Pure."""
+"""AclAuthorizer.configure: reads from a broker's settings who decides what clients may do. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACL_AUTHORIZER: Final = "kafka.security.authorizer.AclAuthorizer"
 SUPER_USERS: Final = "super.users"
 ALLOW_IF_NO_ACL: Final = "allow.everyone.if.no.acl.found"
 OWN_SETTINGS: Final = (SUPER_USERS, ALLOW_IF_NO_ACL)
-"""Of the authorizer itself: they are not KafkaConfig's, and mean nothing without it."""
+"""The authorizer's own settings. They are not in KafkaConfig, and have no effect without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class Authorization:
 
 
 def read_authorization(texts: Mapping[str, str]) -> Authorization | None:
-    """None where no authorizer is asked for. ConfigError for one that is not here, and for
-    settings that it cannot start with."""
+    """The authorizer's settings; None if none is configured. Raises ConfigError for an authorizer
+    that Barnabas does not have, and for settings that it cannot start with."""
     name = trim(texts.get(AUTHORIZER, ""))
     if not name:
         return None
     if name != ACL_AUTHORIZER:
-        raise ConfigError(f"{AUTHORIZER}: only {ACL_AUTHORIZER} is there, not {visible(name)}")
+        raise ConfigError(f"{AUTHORIZER}: only {ACL_AUTHORIZER} is supported, not {visible(name)}")
     return Authorization(
         super_users=_super_users(texts.get(SUPER_USERS, "")),
         allow_if_no_acl=_flag(texts.get(ALLOW_IF_NO_ACL, "false")),
@@ -42,8 +42,8 @@ def read_authorization(texts: Mapping[str, str]) -> Authorization | None:
 
 
 def _super_users(text: str) -> frozenset[KafkaPrincipal]:
-    """Split at ``;`` alone: names of certificates have commas. Empty items at the end count for
-    nothing, as in Java."""
+    """The users. They are separated by ``;`` only, since names of certificates have commas. Empty
+    items at the end are ignored, as in Java."""
     items = trim(text).rstrip(";").split(";") if trim(text) else []
     try:
         return frozenset(KafkaPrincipal.parse(trim(item)) for item in items)
@@ -52,7 +52,7 @@ def _super_users(text: str) -> frozenset[KafkaPrincipal]:
 
 
 def _flag(text: str) -> bool:
-    """A Boolean as Scala reads it."""
+    """A Boolean, read as by Scala."""
     found = {"true": True, "false": False}.get(trim(text).lower())
     if found is None:
         raise ConfigError(f"{ALLOW_IF_NO_ACL}: must be true or false, not {visible(text)}")

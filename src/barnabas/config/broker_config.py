@@ -1,5 +1,5 @@
-"""KafkaConfig: every setting of a broker with its source, checked when it is built, told to those
-who follow it when it changes."""
+"""KafkaConfig: all settings of a broker. They are checked when it is built; parts of the broker can
+follow changes."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ INTERNAL_TOPICS = ("__consumer_offsets", "__transaction_state")
 
 
 class Snapshot:
-    """What a broker runs with at one time. Never changed.
+    """The settings that a broker runs with at one time. It never changes.
 
-    Raises ConfigError, one line that names the setting, for anything a broker cannot run with."""
+    Raises ConfigError for anything that a broker cannot run with: one line that names the setting.
+    """
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Snapshot:
         self.dynamic_default: Mapping[str, str] = dict(default or {})
         self.dynamic: Mapping[str, str] = dict(own or {})
         self.texts = _merged(given, self.dynamic_default, self.dynamic)
-        """By name, of every setting that has not its default."""
+        """The text of every setting that was given, by name."""
         self.authorization = read_authorization(self.texts)
         for name, text in self.texts.items():
             broker_setting(name).parse(text)
@@ -61,7 +62,7 @@ class Snapshot:
         self.values = complete(self.given_values)
         self.listeners: Listeners = read_listeners(self.values, self.texts)
         self.security = self._security()
-        """By listener."""
+        """The security of each listener, by its name."""
         check_relations(self.values, self.texts)
         check_log_dirs(self.log_dirs)
 
@@ -76,13 +77,13 @@ class Snapshot:
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
-        """In the order given, as absolute paths in their shortest spelling."""
+        """The log directories in the order given, as normalized absolute paths."""
         dirs = self.values["log.dirs"]
         text = cast("str", self.values["log.dir"] if dirs is None else dirs)
         return tuple(os.path.abspath(path) for path in parse_csv(text))
 
     def without_effect(self) -> list[str]:
-        """Names given that change nothing here: worth a warning each."""
+        """The names that were given but have no effect; each deserves a warning."""
         found = []
         for name, text in self.texts.items():
             setting = broker_setting(name)
@@ -96,8 +97,8 @@ class Snapshot:
 
 
 def _merged(given: Mapping[str, str], *layers: Mapping[str, str]) -> dict[str, str]:
-    """What is given under what ZooKeeper holds. A setting of a stronger layer puts away all its
-    spellings in the weaker ones."""
+    """The settings given, overridden by each layer from ZooKeeper in turn. A setting in a later
+    layer removes all its spellings (as ``log.retention.hours``) from earlier ones."""
     merged = dict(given)
     for layer in layers:
         for name, text in layer.items():
@@ -109,8 +110,8 @@ def _merged(given: Mapping[str, str], *layers: Mapping[str, str]) -> dict[str, s
 
 
 class BrokerConfig:
-    """Settings given by file, environment or flag, over Kafka's defaults, and under those that
-    ZooKeeper holds. ConfigError as ``Snapshot``."""
+    """All settings: Kafka's defaults, overridden by file, environment and flags, and these by
+    ZooKeeper's. Raises ConfigError as ``Snapshot`` does."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given: dict[str, str] = _with_both_ids(given)
@@ -119,12 +120,12 @@ class BrokerConfig:
 
     @property
     def dynamic(self) -> Mapping[str, str]:
-        """Settings of this broker alone, from ZooKeeper; over all others."""
+        """ZooKeeper's settings for this broker only. They override all others."""
         return self._now.dynamic
 
     @property
     def dynamic_default(self) -> Mapping[str, str]:
-        """Settings of all brokers, from ZooKeeper; over those given."""
+        """ZooKeeper's settings for all brokers. They override those that were given."""
         return self._now.dynamic_default
 
     @property
@@ -141,42 +142,45 @@ class BrokerConfig:
 
     @property
     def authorization(self) -> Authorization | None:
-        """Who may do what; None if everybody may do everything."""
+        """The authorizer's settings; None if everybody may do everything."""
         return self._now.authorization
 
     @property
     def control_plane_listener(self) -> str:
-        """Where controllers find brokers: that between brokers, unless another is named."""
+        """The listener for the controller's requests: the one between brokers, unless another is
+        named."""
         return self._now.listeners.control_plane
 
     @property
     def security(self) -> Mapping[str, ListenerSecurity]:
-        """What each listener asks of those who come, by its name."""
+        """The security of each listener, by its name."""
         return self._now.security
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """Of every setting in the table."""
+        """The value of every setting in the table, by name."""
         return self._now.values
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """What is given by any road, names of plug-ins too, as it was written."""
+        """The settings that were given in any way, as written. Plug-ins' settings are among
+        them."""
         return self._now.texts
 
     def without_effect(self) -> list[str]:
-        """Names given that change nothing here: worth a warning each."""
+        """The names that were given but have no effect; each deserves a warning."""
         return self._now.without_effect()
 
     def summary(self) -> str:
-        """What is given, in one line that a log may keep: what may be secret is hidden."""
+        """The settings that were given, as one line for the log. Values that may be secret are
+        hidden."""
         return ", ".join(
             f"{visible(name)}={'[hidden]' if broker_setting(name).sensitive else text!a}"
             for name, text in self.texts.items()
         )
 
     def value(self, name: str) -> Value:
-        """The value in force, typed as its definition says."""
+        """The current value, typed as its definition says."""
         return self._now.values[name]
 
     def is_given(self, name: str) -> bool:
@@ -206,7 +210,7 @@ class BrokerConfig:
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
-        """Absolute paths, in the order given, each in its shortest spelling."""
+        """The log directories in the order given, as normalized absolute paths."""
         return self._now.log_dirs
 
     @property
@@ -221,21 +225,21 @@ class BrokerConfig:
     def with_dynamic(
         self, default: Mapping[str, str], own: Mapping[str, str], *, starting: bool = False
     ) -> Snapshot:
-        """What this broker would run with under other dynamic settings, each of which has been
-        checked. Raises ConfigError if it cannot, as long as it runs; ``starting``: it listens
-        nowhere yet."""
+        """The settings that this broker would have with other dynamic settings, each of which has
+        been checked. Raises ConfigError if the running broker could not change to them.
+        ``starting``: it does not listen yet, so its listeners may change freely."""
         merged = Snapshot(self.given, default, own)
         if not starting:
             check_listeners(*(self._now.listeners, merged.listeners, self._now.texts, merged.texts))
         return merged
 
     def follow(self, apply: Callable[[], None], *names: str) -> None:
-        """Call ``apply`` after a change of any of ``names``, or of any setting without them. For
-        what is not read from here each time."""
+        """Call ``apply`` after a change of one of ``names``, or of any setting if no names are
+        given. For settings that are copied elsewhere."""
         self._followers.append((frozenset(names) or None, apply))
 
     def take_over(self, other: Snapshot) -> frozenset[str]:
-        """Run with ``other`` from now on, and tell those who follow; the names that changed."""
+        """Use ``other`` from now on, and call the followers. Returns the names that changed."""
         before, self._now = self._now, other
         changed = frozenset(
             name

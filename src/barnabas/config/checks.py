@@ -1,6 +1,6 @@
-"""What a setting's value must be: Kafka's validators, and their texts. Pure.
+"""ConfigDef.Validator: checks of settings' values, with Kafka's texts. Pure.
 
-A check takes the parsed value and answers what is wrong with it, or None.
+A check takes the parsed value and returns what is wrong with it, or None.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from barnabas.config.java import double_text, parse_list
 Value: TypeAlias = bool | int | float | str | tuple[str, ...] | None
 Check: TypeAlias = Callable[[Value], str | None]
 NAME = "(name)"
-"""Stands for the setting's name in what a check answers."""
+"""A placeholder for the setting's name in a check's text."""
 
 _RELEASES = {
     "0.8": ("0.8.0", "0.8.1", "0.8.2"),
@@ -31,7 +31,7 @@ VERSIONS = frozenset(
     + [f"{release}-IV{step}" for release, steps in _STEPS.items() for step in range(steps)]
     + [release for release in _STEPS if release != "4.0"]
 )
-"""Versions of the protocol between brokers, with and without their step; 4.0 was not out yet."""
+"""The versions of the inter-broker protocol up to 3.9, with and without ``-IV`` numbers."""
 
 _REPLICA = re.compile(r"([0-9]+:[0-9]+)?")
 _VOTER = re.compile(r"[0-9]+@[^@]+:[0-9]+")
@@ -39,7 +39,7 @@ _SERVER = re.compile(r".*?\[?([0-9a-zA-Z\-%._:]*)\]?:([0-9]+)")
 
 
 def within(low: float | None, high: float | None) -> Check:
-    """Between two bounds, both included; NaN passes, as in Java."""
+    """A check for two bounds, both included. NaN passes, as in Java."""
 
     def check(value: Value) -> str | None:
         assert isinstance(value, int | float)
@@ -57,7 +57,7 @@ def _bound(value: float) -> str:
 
 
 def one_of(*choices: str) -> Check:
-    """One of these texts."""
+    """A check for one of these texts."""
 
     def check(value: Value) -> str | None:
         if value in choices:
@@ -126,7 +126,7 @@ def _servers(value: Value) -> str | None:
 _NAMED: dict[str, Check] = {
     "gzip": _gzip_level,
     "nonempty": _not_empty,
-    "nonnull": lambda value: None,  # every text is one
+    "nonnull": lambda value: None,  # any text passes
     "replicas": _throttled_replicas,
     "servers": _servers,
     "threads": _threads,
@@ -136,10 +136,10 @@ _NAMED: dict[str, Check] = {
 
 
 def check_named(word: str) -> Check | None:
-    """The check that a row of the table means by ``word``; None if it is none.
+    """The check that ``word`` stands for in a row of the table; None if it stands for none.
 
-    ``1..9`` bounds; ``in:a,b`` choices; ``each:a,b`` the same for a list's items; ``anycase:A,B``
-    choices in any case; or the name of a check."""
+    Words are: ``1..9`` for bounds, ``in:a,b`` for choices, ``each:a,b`` for choices of a list's
+    items, ``anycase:A,B`` for choices in any case, or the name of a check."""
     if ".." in word:
         low, _, high = word.partition("..")
         return within(_number(low), _number(high))

@@ -1,8 +1,8 @@
-"""A client's properties, as Kafka's tools take them by ``--command-config``. Pure.
+"""Reads a client's properties, as Kafka's tools take them with ``--command-config``. Pure.
 
-``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config``, ``ssl.*`` and what says where
-tokens of OAUTHBEARER come from are obeyed. Others of ``sasl.`` and ``ssl.`` are refused: to pass
-one over would be unsafe. The rest is not ours to judge.
+``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config``, ``ssl.*`` and the settings for
+tokens of OAUTHBEARER are obeyed. Any other setting of ``sasl.`` and ``ssl.`` is refused, since it
+would be unsafe to ignore it. All other properties are ignored.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def client_security(
     secret: Callable[[int], bytes],
     wall_ms: Callable[[], int],
 ) -> ClientSecurity:
-    """How a client with these properties reaches brokers. ConfigError, which repeats no secret."""
+    """How a client with these properties connects. Raises ConfigError, which contains no secret."""
     protocol = properties.get(_PROTOCOL, "PLAINTEXT").strip().upper()
     if protocol not in _PROTOCOLS:
         raise ConfigError(
-            f"{_PROTOCOL}: {visible(protocol)!a} is none, but {', '.join(_PROTOCOLS)}"
+            f"{_PROTOCOL}: {visible(protocol)!a} is not one of {', '.join(_PROTOCOLS)}"
         )
     for name, text in properties.items():
         _check(name, text)
@@ -108,7 +108,7 @@ def _kerberos(value: Callable[[str], Value], entry: JaasEntry, mechanism: str) -
 def fetched_tokens(
     settings: LoginSettings, read: Read, wall_ms: Callable[[], int]
 ) -> ClientSecurity:
-    """A login with tokens of a provider. ConfigError."""
+    """A login with tokens from a provider. Raises ConfigError."""
     try:
         from barnabas.security.oauth.login import AccessTokens
     except ModuleNotFoundError as error:
@@ -121,7 +121,7 @@ def fetched_tokens(
 
 
 def missing(error: ModuleNotFoundError) -> str:
-    """What to install."""
+    """The error text for a missing library: it says what to install."""
     return f"{error.name} is not installed: pip install 'barnabas[oauth]'"
 
 

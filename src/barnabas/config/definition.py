@@ -5,18 +5,19 @@ A row is a head and, indented, a line of documentation. The head's words, over o
     name  TYPE  default  [check]  IMPORTANCE  [word...]
         What it is.
 
-``-`` is no default, ``""`` an empty one. The words:
+``-`` means no default, ``""`` an empty one. The words:
 
-- ``dynamic``: may change while a broker runs, for one or for all; ``per-broker``: for one only
-- ``dynamic-only``: never in a file
-- ``unused``: accepted and described, but nothing here obeys it; a value of one's own is warned of
-- ``refused``: only the default is accepted: to pass it over would be unsafe
-- ``restart``: of security: obeyed at a start, so that it cannot be set while a broker runs,
-  though Kafka may allow that
-- ``internal``: described only if it is given
-- ``ours``: not Kafka's
-- ``behind=a,b*1000``: of a topic's setting: the broker's that hold without it, strongest first,
-  with the factor from their unit
+- ``dynamic``: may change while a broker runs, for one broker or for all of them
+- ``per-broker``: may change while a broker runs, for one broker only
+- ``dynamic-only``: is only set while brokers run, never in a file
+- ``unused``: is accepted and described but has no effect; any value but the default gives a warning
+- ``refused``: only the default is accepted, since ignoring another value would be unsafe
+- ``restart``: for security: is read at the start, so it cannot be set while a broker runs, even
+  where Kafka allows that
+- ``internal``: is described only if it is given
+- ``ours``: Kafka does not have it
+- ``behind=a,b*1000``: for a topic's setting: the broker settings that apply if the topic has none,
+  the first one given wins, with the factor from their unit to this one's
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ class Setting:
     each_item: bool = False
     """Whether ``check`` is for each item of a list."""
     dynamic: bool = False
-    """May change while a broker runs."""
+    """Whether it may change while a broker runs."""
     per_broker: bool = False
-    """Of a dynamic one: for one broker only."""
+    """Whether a dynamic setting is for one broker only."""
     dynamic_only: bool = False
     effect: bool = True
-    """Whether anything here obeys it."""
+    """Whether it has an effect."""
     refused: bool = False
     """Whether any other value than the default is refused."""
     restart: bool = False
@@ -80,11 +81,11 @@ class Setting:
     internal: bool = False
     ours: bool = False
     behind: tuple[tuple[str, int], ...] = ()
-    """(broker setting, factor from its unit to this one's), strongest first."""
+    """(broker setting, factor from its unit to this one's); the first one that is given applies."""
 
     @property
     def sensitive(self) -> bool:
-        """Whether its value is never shown; one of no known type might be a password."""
+        """Whether its value is never shown. A setting of unknown type might be a password."""
         return self.type in (ConfigType.PASSWORD, ConfigType.UNKNOWN)
 
     def parse(self, text: str) -> Value:
@@ -100,7 +101,7 @@ class Setting:
         return value
 
     def wrong(self, value: Value) -> tuple[str, str] | None:
-        """(what of ``value`` is not accepted, why), or None if all is."""
+        """(the part of ``value`` that is not accepted, the reason), or None if all is accepted."""
         if self.check is None:
             return None
         items = value if self.each_item and isinstance(value, tuple) else (value,)
@@ -115,7 +116,7 @@ class Setting:
         return ConfigError(f"Invalid value {visible(value)} for configuration {self.name}: {why}")
 
     def text(self, value: Value) -> str | None:
-        """The spelling of ``value`` that DescribeConfigs shows; None when unset."""
+        """``value`` as DescribeConfigs shows it; None if it is unset."""
         if value is None:
             return None
         if isinstance(value, bool):
@@ -125,7 +126,7 @@ class Setting:
         return double_text(value) if isinstance(value, float) else str(value)
 
     def is_default(self, value: Value) -> bool:
-        """Whether ``value`` asks for nothing but the default; empty texts ask for nothing."""
+        """Whether ``value`` is the default, or an empty text."""
         if isinstance(value, str) and isinstance(self.default, str):
             return value.lower() in ("", self.default.lower())
         return value == self.default or value in ("", ())
@@ -183,7 +184,7 @@ def _setting(head: list[str], doc: str) -> Setting:
         elif word in _FLAGS:
             flags.add(word)
         else:
-            raise ValueError(f"{name}: what is {word}?")
+            raise ValueError(f"{name}: unknown word {word}")
     if not importance:
         raise ValueError(f"{name}: no importance")
     value = None if default == "-" else found.parse("" if default == '""' else default)

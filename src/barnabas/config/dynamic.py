@@ -1,4 +1,4 @@
-"""DynamicBrokerConfig, rules: which settings may change while brokers run, and how. Pure."""
+"""DynamicBrokerConfig, its rules: which settings may change while brokers run, and how. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from barnabas.errors import ConfigError, ErrorCode, KafkaError
 DYNAMIC_SETTINGS: Mapping[str, Setting] = {
     name: setting for name, setting in SETTINGS.items() if setting.dynamic
 }
-"""By name."""
+"""The settings that may change while a broker runs, by name."""
 
 _OF_ALL_LISTENERS = ("max.connections", "max.connection.creation.rate", "num.network.threads")
 _THREADS = (
@@ -30,8 +30,8 @@ _THREADS = (
 
 
 def check_dynamic(overrides: Mapping[str, str], *, per_broker: bool) -> None:
-    """ConfigError unless each of these may be set for one broker, or for all of them. Names that
-    are not Kafka's are kept for plug-ins, as by the original."""
+    """Raises ConfigError unless each of these may be set for one broker (``per_broker``), or for
+    all brokers. Unknown names are allowed, since plug-ins may use them, as in Kafka."""
     fixed = [n for n in overrides if n in SETTINGS and not SETTINGS[n].dynamic]
     if fixed:
         raise ConfigError(f"Cannot update these configs dynamically: Set({', '.join(fixed)})")
@@ -56,8 +56,10 @@ def _is_of_one_broker(name: str) -> bool:
 
 
 def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: bool) -> Snapshot:
-    """What a broker has that runs with ``config`` and is given these settings of its own, or these
-    of all brokers, in place of those there are. ConfigError unless that may be."""
+    """The settings of a broker after its dynamic ones are replaced by ``after``.
+
+    ``config``: its settings before. ``per_broker``: whether ``after`` replaces its own dynamic
+    settings or those of all brokers. Raises ConfigError if the change is not allowed."""
     check_dynamic(after, per_broker=per_broker)
     layers = (config.dynamic_default, after) if per_broker else (after, config.dynamic)
     try:
@@ -74,7 +76,7 @@ def check_change(config: BrokerConfig, after: Mapping[str, str], *, per_broker: 
 
 
 def _invalid(why: str) -> ConfigError:
-    """Worded as by the original, which wraps what its parts say about a change."""
+    """An error in Kafka's words, which wrap the reason."""
     return ConfigError(
         f"Invalid value org.apache.kafka.common.config.ConfigException: {why}"
         " for configuration Invalid dynamic configuration"
@@ -82,7 +84,7 @@ def _invalid(why: str) -> ConfigError:
 
 
 def _check_threads(config: BrokerConfig, merged: Snapshot) -> None:
-    """Pools shrink to half and grow to the double at most, in one step."""
+    """One change may at most halve or double a number of threads."""
     for name in _THREADS:
         before, after = config.integer(name), cast("int", merged.values[name])
         failed = f"Dynamic thread count update validation failed for {name}={after}, value should"
@@ -104,7 +106,7 @@ def _check_threads(config: BrokerConfig, merged: Snapshot) -> None:
 
 
 def _check_local_retention(merged: Snapshot) -> None:
-    """Tiered storage keeps no more on this disk than in all (``DynamicLogConfig``)."""
+    """With tiered storage, local retention must not exceed the whole (``DynamicLogConfig``)."""
     retention = cast("int", topic_default("retention.ms", merged.values))
     size = cast("int", merged.values["log.retention.bytes"])
     for name, whole, limit in (
@@ -122,7 +124,7 @@ def _check_local_retention(merged: Snapshot) -> None:
 
 
 def usable(overrides: Mapping[str, str], *, per_broker: bool) -> dict[str, str]:
-    """What of the settings that others wrote can be used."""
+    """The settings among those in ZooKeeper that may be dynamic; others are left out."""
     found = {}
     for name, text in overrides.items():
         try:
@@ -149,14 +151,14 @@ class Operation:
     type: OpType
     name: str
     value: str = ""
-    """What is set, or the items, separated by commas."""
+    """The new value, or the items to add or remove, separated by commas."""
 
 
 def apply_operations(
     before: Mapping[str, str], operations: Iterable[Operation], known: Mapping[str, Setting]
 ) -> dict[str, str]:
-    """The overrides after the operations. Items are added to, or taken from, the override that is
-    there, or else the default. Raises INVALID_CONFIG where a setting is not a list."""
+    """The overrides after the operations. Items are added to the current override, or removed from
+    it; without one the default is used. Raises INVALID_CONFIG if the setting is not a list."""
     after = dict(before)
     for operation in operations:
         name = operation.name
@@ -192,6 +194,6 @@ def _changed_list(now: str | None, operation: Operation, known: Mapping[str, Set
 
 
 def _split(text: str) -> list[str]:
-    """``String.split``, as the original takes lists apart here: spaces belong to the items, empty
-    ones at the end do not count, and an empty text is one empty item."""
+    """Java's ``String.split``, as Kafka splits lists here: spaces belong to the items, empty items
+    at the end are dropped, and an empty text is one empty item."""
     return text.rstrip(",").split(",") if text.strip(",") else [""] * (not text)

@@ -1,4 +1,4 @@
-"""Texts of numbers, lists and flags as Java reads and writes them (``ConfigDef.parseType``)."""
+"""ConfigDef.parseType: reads and writes numbers, lists and Booleans as Java does."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _HEXADECIMAL = re.compile(
     r"[+-]?0[xX]([0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?"
 )
 _NUMBER_CHARACTERS_MAX = 4096
-"""Of a double: no double needs as many, and a text that goes on and on takes time to read."""
+"""The most characters of a double. No double needs more, and a very long text takes long to read.
+"""
 _BLANK = " \t\n\r\f\v"
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 
 
 def trim(text: str) -> str:
-    """Without spaces and control characters at both ends; others of Unicode's spaces stay."""
+    """``text`` without spaces and control characters at both ends. Other Unicode spaces stay."""
     return text.strip(_SPACE)
 
 
 def parse_integer(text: str, bits: int) -> int:
-    """``Integer.parseInt``: an optional sign and decimal digits of any script. ValueError for
-    anything else, and for what does not fit into ``bits``."""
+    """``Integer.parseInt``: an optional sign and decimal digits of any script. Raises ValueError
+    for anything else, and for a number that does not fit into ``bits``."""
     if not _INTEGER.fullmatch(text) or any(ord(c) > 0xFFFF for c in text):
         raise ValueError(f"not a number: {text!r}")
     value = int(text)
@@ -57,13 +58,12 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_list(text: str) -> tuple[str, ...]:
-    """Items between commas; empty ones count, but an empty text has none."""
+    """The items between commas. Empty items are kept, but an empty text has no items."""
     return tuple(item.strip(_BLANK) for item in text.split(",")) if text else ()
 
 
 def parse_csv(text: str) -> tuple[str, ...]:
-    """The items of a text that Kafka splits itself (``Csv.parseCsvList``): empty ones do not
-    count."""
+    """The items of a text that Kafka splits with ``Csv.parseCsvList``, which drops empty items."""
     return tuple(item for item in parse_list(text) if item)
 
 

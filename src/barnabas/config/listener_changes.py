@@ -1,7 +1,8 @@
-"""DynamicListenerConfig, rules: what of a broker's listeners may change while it runs. Pure.
+"""DynamicListenerConfig, its rules: how a broker's listeners may change while it runs. Pure.
 
-Listeners come and go; one that stays keeps its address, its protocol and its settings but for its
-key store and trust store. Brokers and controllers go on meeting where they met.
+Listeners may be added and removed. One that stays keeps its address, its protocol and its settings;
+only its key store and trust store may change. The listeners for brokers and for the controller
+stay.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ RELOADED: Final = (
     "ssl.truststore.type",
     "ssl.truststore.location",
 )
-"""Of a listener that stays: read again, for connections to come."""
+"""The settings of a remaining listener that may change: they are read again for new connections."""
 
 
 def check_listeners(
@@ -29,10 +30,10 @@ def check_listeners(
     texts_before: Mapping[str, str],
     texts_after: Mapping[str, str],
 ) -> None:
-    """ConfigError unless a broker that runs can go on with these."""
+    """Raises ConfigError if a running broker cannot change to these listeners."""
     if (before.inter_broker, before.control_plane) != (after.inter_broker, after.control_plane):
         raise ConfigError(
-            f"listeners: {before.inter_broker} and {before.control_plane}, where brokers meet, can"
+            f"listeners: {before.inter_broker} and {before.control_plane}, which brokers use, can"
             " be changed with a restart only"
         )
     there = {e.listener: e for e in before.bound}

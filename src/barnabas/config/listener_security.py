@@ -1,8 +1,8 @@
-"""What each listener asks of those who come: ``ssl.*`` and ``sasl.*``, its own over everybody's.
+"""Reads the security of each listener from ``ssl.*`` and ``sasl.*``. Pure.
 
-``listener.name.<listener in lower case>.<setting>`` beats ``<setting>``; JAAS entries stand for a
-listener and a mechanism. A setting that asks for protection where there is none to give it (another
-listener's, a spelling that nothing reads) is refused: its owner would believe himself safe. Pure.
+``listener.name.<listener in lower case>.<setting>`` overrides ``<setting>``. A JAAS entry is for
+one listener and one mechanism. A security setting that nothing would read (because of its spelling,
+or because no such listener exists) is refused: otherwise its owner would believe that it protects.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class ListenerValues:
         self._texts = texts
 
     def spelled(self, name: str, mechanism: str = "") -> str:
-        """The name under which the value stands, for errors."""
+        """The name under which the value was given, for errors."""
         for prefix in (f"{self.prefix}{mechanism.lower()}.", self.prefix):
             if f"{prefix}{name}" in self._texts:
                 return f"{prefix}{name}"
         return name
 
     def value(self, name: str, mechanism: str = "") -> Value:
-        """Of the listener and mechanism, else of the listener, else of all."""
+        """The value for this listener and mechanism, else for the listener, else for all."""
         spelled = self.spelled(name, mechanism)
         if spelled == name:
             return self._values[name]
@@ -68,7 +68,7 @@ def read_security(
     bound: Iterable[Endpoint],
     between_brokers: Iterable[str],
 ) -> dict[str, ListenerSecurity]:
-    """By listener. ConfigError, which never repeats a secret."""
+    """The security of each listener, by its name. Raises ConfigError, which contains no secret."""
     found = {e.listener: _of_listener(e, ListenerValues(e.listener, values, texts)) for e in bound}
     for listener in between_brokers:
         _check_between_brokers(found[listener], ListenerValues(listener, values, texts))
@@ -100,7 +100,7 @@ def _tls(protocol: str, own: ListenerValues) -> TlsSettings:
     client_auth = "ssl.client.auth"
     asked = str(own.value(client_auth))
     if protocol == "SASL_SSL" and own.spelled(client_auth) == client_auth:
-        asked = "none"  # it is meant for SSL listeners, unless it names this one
+        asked = "none"  # set for all listeners, it means only those with protocol SSL
     settings = tls_settings(own.value, asked)
     try:
         check_server(settings)
@@ -169,7 +169,7 @@ def _kerberos(entry: JaasEntry, own: ListenerValues) -> KerberosSettings:
 
 
 def _handler(setting: str, mechanism: str, own: ListenerValues) -> bool:
-    """Whether the mechanism's own class is the one that there is."""
+    """Whether the handler class for signed tokens is configured. Raises ConfigError for others."""
     name = own.value(setting, mechanism)
     if not name or own.spelled(setting, mechanism) == setting:
         return False
@@ -181,7 +181,8 @@ def _handler(setting: str, mechanism: str, own: ListenerValues) -> bool:
 
 
 def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> None:
-    """Brokers log in to each other's listener with what the JAAS entry of their own says."""
+    """Raises ConfigError if brokers could not log in to each other at this listener. They use the
+    JAAS entry of their own listener for that."""
     if not security.has_sasl:
         return
     setting = own.spelled("sasl.mechanism.inter.broker.protocol")
@@ -203,7 +204,7 @@ def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> N
 
 
 def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]) -> None:
-    """ConfigError for a setting that asks for protection where nothing would obey it."""
+    """Raises ConfigError for a security setting that would have no effect where it is set."""
     setting = broker_setting(name)
     base = setting.name
     is_sasl = base.startswith("sasl.") or base == "connections.max.reauth.ms"
@@ -235,7 +236,7 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
 
 
 def _check_oauth(texts: Mapping[str, str], listeners: Mapping[str, ListenerSecurity]) -> None:
-    """ConfigError for settings of signed tokens where tokens are taken unsigned."""
+    """Raises ConfigError for settings of signed tokens if unsigned tokens are accepted."""
     mechanisms = [m for security in listeners.values() for m in security.mechanisms.values()]
     validating = any(mechanism.validation is not None for mechanism in mechanisms)
     fetching = any(mechanism.login is not None for mechanism in mechanisms)

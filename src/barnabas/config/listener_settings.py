@@ -1,7 +1,7 @@
-"""What a listener asks of those who come, and how a plain one is known.
+"""The security of a listener as plain values, and the test for listeners without any. Pure.
 
-``listener_security.py`` reads it from the settings, with all that TLS and logins need. A broker
-whose listeners are plain does not import that. Pure.
+``listener_security.py`` reads it from the settings, and imports all that TLS and logins need. A
+broker with only PLAINTEXT listeners does not import that.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MechanismSettings:
-    """A mechanism on one listener."""
+    """The settings of a SASL mechanism on one listener."""
 
     entry: JaasEntry = field(repr=False)
     reauthentication_ms_max: int
     kerberos: KerberosSettings | None = None
-    """Of GSSAPI."""
+    """For GSSAPI only."""
     validation: ValidationSettings | None = None
-    """Of OAUTHBEARER, if tokens are signed."""
+    """For OAUTHBEARER only, if tokens must be signed."""
     login: LoginSettings | None = None
-    """The same, if this broker fetches tokens to log in to others."""
+    """For OAUTHBEARER only, if this broker fetches tokens to log in to other brokers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSecurity:
-    """Of one listener."""
+    """The security of one listener."""
 
     protocol: str
     """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     mechanisms: Mapping[str, MechanismSettings]
-    """In the order given; none without SASL."""
+    """In the order given; empty without SASL."""
     inter_broker_mechanism: str
-    """With which brokers log in to others at this listener; "" without SASL."""
+    """The mechanism with which brokers log in to each other here; "" without SASL."""
     receive_bytes_max: int
-    """``sasl.server.max.receive.size``: of a request before the login."""
+    """``sasl.server.max.receive.size``: the largest request before the login."""
 
     tls: TlsSettings | None = None
     mapping: PrincipalMapping | None = None
-    """From certificates' names to users'; with TLS only."""
+    """How certificates' names become user names; with TLS only."""
 
     @property
     def has_sasl(self) -> bool:
@@ -66,7 +66,7 @@ class ListenerSecurity:
 
 
 def are_plain(texts: Mapping[str, str], bound: Iterable[Endpoint]) -> bool:
-    """Whether no listener has TLS or logins, and no setting that is given asks for them."""
+    """Whether no listener has TLS or logins, and no setting for them is given."""
     asked = ("sasl.", "ssl.", "connections.max.reauth.ms")
     return all(e.security_protocol == PLAINTEXT for e in bound) and not any(
         part in name for name in texts for part in asked
@@ -74,7 +74,7 @@ def are_plain(texts: Mapping[str, str], bound: Iterable[Endpoint]) -> bool:
 
 
 def plain(bound: Iterable[Endpoint]) -> dict[str, ListenerSecurity]:
-    """What they ask then: nothing. By listener."""
+    """The security of PLAINTEXT listeners, by name."""
     nothing = ListenerSecurity(
         protocol=PLAINTEXT, mechanisms={}, inter_broker_mechanism="", receive_bytes_max=0
     )

@@ -1,4 +1,5 @@
-"""Where a broker listens, what it tells others, and by which listener brokers meet. Pure."""
+"""A broker's listeners: where it listens, which addresses it advertises, and which listeners
+brokers use among themselves. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from barnabas.errors import ConfigError
 from barnabas.types import Endpoint
 
 UNREACHABLE = ("", "0.0.0.0", "::")
-"""Hosts to listen on, but not to be told."""
+"""Hosts that a broker may listen on but may not advertise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +24,13 @@ class Listeners:
     advertised: tuple[Endpoint, ...]
     inter_broker: str
     control_plane: str
-    """Where controllers find brokers: ``control.plane.listener.name``, or between brokers."""
+    """The listener for the controller's requests: ``control.plane.listener.name``, or else
+    ``inter_broker``."""
 
 
 def read_listeners(values: Mapping[str, Value], given: Container[str] = ()) -> Listeners:
-    """From the values of all settings, of which some are ``given``. ConfigError for what cannot be
-    served."""
+    """The listeners from the values of all settings; ``given`` has those that were set. Raises
+    ConfigError for listeners that cannot be served."""
     bound = _endpoints(values, "listeners")
     advertised = bound
     if values["advertised.listeners"] is not None:
@@ -46,7 +48,7 @@ def read_listeners(values: Mapping[str, Value], given: Container[str] = ()) -> L
         if not by_name and setting not in given:
             setting = "advertised.listeners"
         raise ConfigError(
-            f"{setting}: '{name}', between brokers, is not advertised, but"
+            f"{setting}: '{name}', for brokers, is not among the advertised listeners"
             f" {', '.join(e.listener for e in advertised)}"
         )
     return Listeners(
@@ -60,7 +62,8 @@ def read_listeners(values: Mapping[str, Value], given: Container[str] = ()) -> L
 def _inter_broker(
     values: Mapping[str, Value], bound: tuple[Endpoint, ...], given: Container[str]
 ) -> str:
-    """The listener between brokers: by name, by protocol, or the first if neither is given."""
+    """The listener between brokers: that of the given name, else of the given protocol, else the
+    first."""
     own, protocol = values["inter.broker.listener.name"], "security.inter.broker.protocol"
     if own is not None:
         return str(own).upper()
@@ -91,9 +94,9 @@ def _endpoints(values: Mapping[str, Value], name: str) -> tuple[Endpoint, ...]:
     for text in parse_csv(cast("str", values[name])):
         endpoint = _endpoint(name, text, protocols)
         if any(e.listener == endpoint.listener for e in endpoints):
-            raise ConfigError(f"{name}: listener '{endpoint.listener}' stands twice")
+            raise ConfigError(f"{name}: listener '{endpoint.listener}' is given twice")
         if name == "listeners" and any(e.port == endpoint.port != 0 for e in endpoints):
-            raise ConfigError(f"{name}: port {endpoint.port} stands twice")
+            raise ConfigError(f"{name}: port {endpoint.port} is given twice")
         endpoints.append(endpoint)
     if not endpoints:
         raise ConfigError(f"{name}: at least one is needed")

@@ -1,4 +1,4 @@
-"""Log directories as paths: no two of them the same, none inside another. Pure."""
+"""Checks the paths of log directories: no two are the same, and none is inside another. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from barnabas.storage.paths import is_inside
 def check_log_dirs(
     directories: Sequence[str], resolve: Callable[[str], str] = os.path.normpath
 ) -> None:
-    """ConfigError if two directories are one, or one lies in another: the failure of the outer
-    would take the inner with it. ``resolve`` makes paths comparable; an edge may follow links."""
+    """Raises ConfigError if two directories are the same, or if one is inside another. If the outer
+    one failed, the inner one would fail too. ``resolve`` makes paths comparable; an edge may pass
+    one that follows links."""
     if not directories:
         raise ConfigError("log.dirs: at least one directory is needed")
     for path in directories:
@@ -30,5 +31,5 @@ def check_log_dirs(
 
 
 def _from_root(path: str) -> str:
-    """``//a`` is ``/a``, although POSIX allows it to be another place."""
+    """``//a`` becomes ``/a``, although POSIX allows them to differ."""
     return f"/{path.lstrip('/')}" if path.startswith("/") else path

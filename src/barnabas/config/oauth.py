@@ -1,4 +1,5 @@
-"""``sasl.oauthbearer.*``, of a listener or of a client, as its parts want to be told. Pure."""
+"""Reads ``sasl.oauthbearer.*`` of a listener or a client into the values that ``security/oauth``
+uses. Pure."""
 
 from __future__ import annotations
 
@@ -24,16 +25,16 @@ from barnabas.security.tls import TlsSettings, check_tls
 SERVER_HANDLER: Final = "sasl.server.callback.handler.class"
 CLIENT_HANDLER: Final = "sasl.login.callback.handler.class"
 HANDLERS: Final = {SERVER_HANDLER: VALIDATOR, CLIENT_HANDLER: LOGIN_HANDLER}
-"""What each of them may name, of OAUTHBEARER; nothing else is there."""
+"""The only class that each of these settings may name, for OAUTHBEARER."""
 PREFIX: Final = "sasl.oauthbearer."
 TOKEN_URL: Final = "sasl.oauthbearer.token.endpoint.url"
 
 Values = Callable[[str], Value]
-"""Of each setting."""
+"""Gives the value of a setting by name."""
 
 
 def read_validation(value: Values, entry: JaasEntry) -> ValidationSettings:
-    """For VALIDATOR. ConfigError."""
+    """The settings for VALIDATOR. Raises ConfigError."""
     issuer = value("sasl.oauthbearer.expected.issuer")
     return ValidationSettings(
         keys=Endpoint(
@@ -54,7 +55,8 @@ def read_validation(value: Values, entry: JaasEntry) -> ValidationSettings:
 
 
 def read_login(value: Values, entry: JaasEntry) -> LoginSettings:
-    """For LOGIN_HANDLER. ConfigError; ValueError that names an option that is missing."""
+    """The settings for LOGIN_HANDLER. Raises ConfigError, and ValueError that names a missing
+    option."""
     url = _url(value, TOKEN_URL)
     needed = {} if url.startswith("file:") else {n: entry.options.get(n, "") for n in _CREDENTIALS}
     for name, text in needed.items():
@@ -99,7 +101,7 @@ def _url(value: Values, name: str) -> str:
 
 
 def _tls(entry: JaasEntry) -> TlsSettings | None:
-    """``ssl.*`` among the JAAS options is for connections to the provider."""
+    """TLS settings for connections to the provider: ``ssl.*`` among the JAAS options."""
     given = {name: text for name, text in entry.options.items() if name.startswith("ssl.")}
     if not given:
         return None

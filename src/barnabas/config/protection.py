@@ -1,8 +1,8 @@
-"""What must not be passed over: settings whose owner would believe a broker safer than it is. Pure.
+"""Refuses security settings that Barnabas does not support. Pure.
 
-Not all security is served, nor policies and quotas by plug-ins. A broker whose settings ask for
-what is not does not start, whatever road they came by, and they cannot be set while it runs. A
-default that is spelled out, or an empty text, asks for nothing.
+If they were ignored, their owner would believe that the broker is safer than it is. The same holds
+for policies and quotas of plug-ins. A broker with such a setting does not start, wherever it was
+given, and it cannot be set while a broker runs. The default value and an empty text are accepted.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _PREFIXES = (
     "zookeeper.sasl.",
     "zookeeper.ssl.",
 )
-"""Names that are not in the table, but mean security or hide values: those of plug-ins."""
+"""Prefixes of names that are not in the table but concern security, or hide values: plug-ins'."""
 _JAVA_OPTIONS = ("-Djava.security.", "-Djavax.net.ssl.", "-Dzookeeper.")
-"""Beginnings of the options in ``KAFKA_OPTS`` by which Java's brokers are given SASL and TLS."""
+"""Prefixes of the options in ``KAFKA_OPTS`` that configure SASL and TLS of Kafka's brokers."""
 _JAVA_SETTINGS = {
     "java.security.auth.login.config": "java.security.auth.login.config",
     "zookeeper.sasl.client": "zookeeper.sasl.client",
@@ -45,12 +45,12 @@ _JAVA_SETTINGS = {
     "zookeeper.ssl.enabledProtocols": "zookeeper.ssl.enabled.protocols",
     "zookeeper.ssl.ciphersuites": "zookeeper.ssl.cipher.suites",
 }
-"""System properties that Kafka or ZooKeeper's client obeys, and the settings in their place."""
+"""System properties that Kafka or ZooKeeper's client reads, and the settings that replace them."""
 
 
 def java_settings(options: str) -> dict[str, str]:
-    """What ``KAFKA_OPTS`` says of the way to ZooKeeper. ConfigError if it asks for other security;
-    its other options mean nothing here."""
+    """The settings for ZooKeeper in ``KAFKA_OPTS``. Raises ConfigError if it configures other
+    security. All other options are ignored."""
     found = {}
     for option in options.split():
         name, _, value = option.strip("\"'").partition("=")
@@ -63,8 +63,8 @@ def java_settings(options: str) -> dict[str, str]:
 
 
 def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
-    """ConfigError if this setting asks for protection that is not here, however it is spelled.
-    ``authorized``: an authorizer obeys its own settings."""
+    """Raises ConfigError if this setting, however it is spelled, asks for protection that Barnabas
+    does not have. ``authorized``: there is an authorizer, so its own settings are accepted."""
     asked = text.strip()
     if authorized and name in OWN_SETTINGS:
         return
@@ -80,14 +80,14 @@ def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
         protects = protects or (setting.restart and not is_known)
         refused = protects and not setting.is_default(setting.parse(asked))
     if refused and name in OWN_SETTINGS:
-        raise ConfigError(f"{name}: nobody obeys it without {AUTHORIZER}")
+        raise ConfigError(f"{name}: has no effect without {AUTHORIZER}")
     if refused:
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")
 
 
 def check_dynamic_protection(name: str, text: str) -> None:
-    """The same for a setting that ZooKeeper holds: what is obeyed at a start only is not read from
-    there."""
+    """``check_protection`` for a setting in ZooKeeper. It also refuses a setting that a broker
+    reads only from its file."""
     check_protection(name, text)
     setting = broker_setting(name)
     if of_listener(name) is not None and setting.restart:
@@ -95,7 +95,7 @@ def check_dynamic_protection(name: str, text: str) -> None:
             raise ConfigError(
                 f"{visible(name)}: passwords are not stored in ZooKeeper; give it at the start"
             )
-        return  # whether that listener may be changed is asked when all settings are known
+        return  # ``check_listeners`` decides later whether that listener may change
     if setting.restart:
         raise ConfigError(
             f"{visible(name)}: not supported while a broker runs; give it at the start"
@@ -103,8 +103,8 @@ def check_dynamic_protection(name: str, text: str) -> None:
 
 
 def _respelled(name: str) -> str:
-    """What the owner of an unknown name may have meant: ``Ssl_Client-Auth``, and ``cfg.`` of
-    other images' variables."""
+    """An unknown name in Kafka's spelling: ``Ssl_Client-Auth`` becomes ``ssl.client.auth``, and the
+    prefix ``cfg.``, which other images' variables give, is removed."""
     return re.sub(r"[._-]+", ".", name.strip().lower()).removeprefix("cfg.")
 
 

@@ -1,4 +1,4 @@
-"""KafkaConfig.validateValues in ZooKeeper mode: what settings must be together. Pure."""
+"""KafkaConfig.validateValues in ZooKeeper mode: rules for several settings together. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BEFORE_FORMAT_2 = ("0.8", "0.9", "0.10")
 
 
 def check_relations(values: Values, given: Mapping[str, str]) -> None:
-    """ConfigError unless a broker can run with ``values``; ``given`` are those not by default."""
+    """Raises ConfigError if a broker cannot run with ``values``. ``given``: those that were set."""
     _check_ids(values)
     _check_logs(values)
     _check_replication(values)
@@ -42,7 +42,7 @@ def _number(values: Values, name: str) -> int:
 
 
 class RequirementError(ConfigError):
-    """Settings that are good by themselves, but not together."""
+    """Settings that are valid by themselves, but not together."""
 
 
 def _require(holds: bool, message: str) -> None:
@@ -126,7 +126,7 @@ def _check_network(values: Values) -> None:
 
 
 def connections_per_address(text: str) -> dict[str, int]:
-    """``max.connections.per.ip.overrides``: host or address -> connections. ConfigError."""
+    """``max.connections.per.ip.overrides``: host or address -> connections. Raises ConfigError."""
     found = {}
     for item in parse_csv(text):
         host, colon, count = item.rpartition(":")
@@ -150,7 +150,7 @@ def _check_groups(values: Values) -> None:
     assignors = cast("tuple[str, ...]", values["group.consumer.assignors"])
     for assignor in assignors:
         _require(
-            assignor in ASSIGNOR_CLASSES, f"group.consumer.assignors: there is no {assignor!r} here"
+            assignor in ASSIGNOR_CLASSES, f"group.consumer.assignors: {assignor!r} is not supported"
         )
     _require(
         bool(assignors) or "consumer" not in protocols,
@@ -161,7 +161,7 @@ def _check_groups(values: Values) -> None:
         own = f"group.{kind}.{what}"
         _require(
             _number(values, low) <= _number(values, own) <= _number(values, high),
-            f"{own}: must lie between {low} and {high}",
+            f"{own}: must be between {low} and {high}",
         )
     acks, most = "offsets.commit.required.acks", "offsets.topic.replication.factor"
     _require(
@@ -173,5 +173,5 @@ def _check_groups(values: Values) -> None:
 
 
 def complete(values: Values) -> dict[str, Value]:
-    """``values`` over all defaults."""
+    """``values``, and the defaults of all other settings."""
     return {**{name: setting.default for name, setting in SETTINGS.items()}, **values}

@@ -1,4 +1,4 @@
-"""Every setting by name, from the one table (``config/table/``): a broker's and a topic's."""
+"""All settings of brokers and topics by name, from the table (``config/table/``)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SETTINGS: Mapping[str, Setting] = {
     for part in (server, zookeeper, replication, log, coordinators, security, unbuilt)
     for setting in read_rows(part.ROWS)
 }
-"""Of a broker."""
+"""The settings of a broker, by name."""
 
 TOPIC_SETTINGS: Mapping[str, Setting] = {s.name: s for s in read_rows(topic.ROWS)}
-"""Of a topic, in the order of their names."""
+"""The settings of a topic, by name and in the order of their names."""
 
 LONG_MAX = 2**63 - 1
 ASSIGNOR_CLASSES = {
@@ -46,7 +46,7 @@ _MECHANISM = (
     "sasl.server.callback.handler.class",
     "connections.max.reauth.ms",
 )
-"""Set for a listener and a mechanism: ``listener.name.NAME.MECHANISM.SETTING``."""
+"""Settings for one listener and mechanism: ``listener.name.NAME.MECHANISM.SETTING``."""
 
 _SPELLINGS = (
     ("log.roll.ms", "log.roll.hours"),
@@ -59,12 +59,14 @@ _FAMILIES = {
 }
 
 LISTENER_LIMITS = ("max.connections", "max.connection.creation.rate")
-"""Not of security, and obeyed for one listener as well."""
+"""Settings that may be given for one listener, apart from those of security."""
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """The settings that a broker's setting can come from, strongest first, itself among them: its
-    spellings in other units; for a listener's own setting also that of all listeners."""
+    """The names that can give a broker's setting; the first one that is set applies.
+
+    They are the name itself and its spellings in other units. For a listener's own setting they are
+    also those of the setting for all listeners."""
     found = _FAMILIES.get(name)
     if found is not None:
         return found
@@ -73,7 +75,8 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def of_listener(name: str) -> str | None:
-    """The setting that ``listener.name.NAME.`` (and perhaps a mechanism) is put before; or None."""
+    """The setting without its prefix ``listener.name.NAME.`` (and perhaps a mechanism); None if it
+    has no such prefix."""
     match = _LISTENER.fullmatch(name)
     if match is None:
         return None
@@ -84,27 +87,27 @@ def of_listener(name: str) -> str | None:
 
 
 def broker_setting(name: str) -> Setting:
-    """What is known of a name: its own row, or the row of all listeners; for any other name (a
-    plug-in's) a setting of no type, which is sensitive, because it might be."""
+    """The row of a name, or the row of the setting for all listeners. An unknown name (a plug-in's)
+    gives a setting of no type, which counts as sensitive."""
     found = SETTINGS.get(name) or SETTINGS.get(of_listener(name) or "")
     return found if found is not None else unknown_setting(name)
 
 
 def unknown_setting(name: str) -> Setting:
-    """A name that is not in the table."""
+    """The setting for a name that is not in the table."""
     return Setting(name=name, type=ConfigType.UNKNOWN, default=None, doc="", importance="LOW")
 
 
 def no_effect(name: str) -> str:
-    """The warning for a name that is given and that nothing here obeys."""
+    """The warning for a setting that was given but has no effect."""
     near = [] if name in SETTINGS else difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{visible(name)} is set, but has no effect here{hint}"
 
 
 def topic_default(name: str, values: Mapping[str, Value]) -> Value:
-    """What a topic's setting is where the topic has none, by the ``values`` of its broker, in which
-    every setting has one. ``KafkaConfig.extractLogConfigMap``."""
+    """``KafkaConfig.extractLogConfigMap``: the value of a topic's setting that the topic does not
+    set. ``values``: those of all settings of its broker."""
     setting = TOPIC_SETTINGS[name]
     if name == "message.format.version":
         return setting.default

@@ -1,4 +1,4 @@
-"""Where settings come from: server.properties, ``KAFKA_*`` variables, ``key=value`` pairs."""
+"""Reads settings from server.properties, ``KAFKA_*`` variables and ``key=value`` pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
 def parse_properties(text: str) -> dict[str, str]:
-    """Java's properties format: comments with ``#`` or ``!``, ``=`` or ``:``, continued lines."""
+    """Parse Java's properties format: comments with ``#`` or ``!``, separators ``=`` or ``:``, and
+    continued lines."""
     found: dict[str, str] = {}
     pending = ""
     for raw in _LINE_END.split(text):
@@ -74,13 +75,13 @@ _NOT_SETTINGS = (
     "KAFKA_TOOLS_",
     "KAFKA_VERSION",
 )
-"""Variables, or how their names begin, that Kafka's scripts and image read themselves."""
+"""Variables, or prefixes of variables, that Kafka's scripts and image read themselves."""
 
 
 def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
-    """Settings given as ``KAFKA_*`` by the official image's rule: ``.`` is ``_``, ``_`` is ``__``
-    and ``-`` is ``___``. A name in ``known`` is spelled as there; any other one is taken too, so
-    that whoever misspells a name hears of it. Those of Kafka's scripts are left alone."""
+    """Settings given as ``KAFKA_*`` by the rule of Kafka's image: ``.`` is ``_``, ``_`` is ``__``
+    and ``-`` is ``___``. A name in ``known`` is spelled as there. Unknown names are included, so
+    that a misspelled one gives a warning. The variables of Kafka's scripts are ignored."""
     spelled = {name.lower(): name for name in known}
     found: dict[str, str] = {}
     for variable in sorted(environ):
@@ -94,7 +95,7 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> dict[s
 
 
 def parse_overrides(pairs: Iterable[str], option: str = "--override") -> dict[str, str]:
-    """``key=value`` pairs of the command line, given by ``option``."""
+    """Parse ``key=value`` pairs of the command line, given with ``option``."""
     found: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")

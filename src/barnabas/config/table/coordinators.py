@@ -12,7 +12,7 @@ group.max.size  INT  2147483647  1..  MEDIUM
 group.coordinator.rebalance.protocols  LIST  classic  each:consumer,classic,share,unknown  MEDIUM
     With consumer, groups of KIP-848 are served too.
 group.coordinator.new.enable  BOOLEAN  false  MEDIUM  internal  unused
-    Kafka's newer coordinator; there is one here.
+    Use Kafka's newer coordinator; Barnabas has only one.
 group.coordinator.threads  INT  1  1..  MEDIUM  unused
     Threads of Kafka's newer coordinator.
 group.coordinator.append.linger.ms  INT  10  0..  MEDIUM  unused
@@ -35,12 +35,12 @@ group.consumer.assignors  LIST
     org.apache.kafka.coordinator.group.assignor.UniformAssignor,\
 org.apache.kafka.coordinator.group.assignor.RangeAssignor
     MEDIUM
-    Assignors of the broker; the first one serves who asks for none.
+    Assignors of the broker; the first one is for members that name none.
 group.consumer.migration.policy  STRING  disabled
     anycase:DISABLED,DOWNGRADE,UPGRADE,BIDIRECTIONAL  MEDIUM  internal  refused
     Whether a group with members changes its protocol.
 offset.metadata.max.bytes  INT  4096  HIGH
-    Bytes of the note that goes with a committed offset.
+    Largest metadata of a committed offset, in bytes.
 offsets.commit.required.acks  SHORT  -1  HIGH  unused
     Acknowledgements of a commit; always all.
 offsets.commit.timeout.ms  INT  5000  1..  HIGH
@@ -60,9 +60,9 @@ offsets.topic.replication.factor  SHORT  3  1..  HIGH
 offsets.topic.segment.bytes  INT  104857600  1..  HIGH
     Segment size of __consumer_offsets.
 producer.id.expiration.ms  INT  86400000  1..  LOW  dynamic
-    A producer unheard of for this long is forgotten.
+    A producer that wrote nothing for this long is forgotten.
 producer.id.expiration.check.interval.ms  INT  600000  1..  LOW  internal
-    How often that is looked at.
+    How often such producers are looked for.
 transaction.abort.timed.out.transaction.cleanup.interval.ms  INT  10000  1..  LOW
     How often late transactions are aborted.
 transaction.max.timeout.ms  INT  900000  1..  HIGH

@@ -10,9 +10,9 @@ log.dir.failure.timeout.ms  LONG  30000  1..  LOW  unused
 auto.create.topics.enable  BOOLEAN  true  HIGH
     Create topics on first use.
 num.partitions  INT  1  1..  MEDIUM
-    Partitions of a topic whose creator names no number.
+    Partitions of a topic if its creator gives no number.
 default.replication.factor  INT  1  MEDIUM
-    Replicas of a topic whose creator names no number.
+    Replicas of a topic if its creator gives no number.
 log.segment.bytes  INT  1073741824  14..  HIGH  dynamic
     A segment is closed at this size.
 log.roll.ms  LONG  -  HIGH  dynamic
@@ -34,7 +34,7 @@ log.retention.bytes  LONG  -1  HIGH  dynamic
 log.retention.check.interval.ms  LONG  300000  1..  MEDIUM
     How often retention looks for segments to delete.
 log.initial.task.delay.ms  LONG  30000  0..  LOW  internal
-    Before background work on logs first runs.
+    How long after the start background work on logs first runs.
 log.cleanup.policy  LIST  delete  each:compact,delete  MEDIUM  dynamic
     What happens to old records: delete, compact or both.
 log.index.size.max.bytes  INT  10485760  4..  MEDIUM  dynamic
@@ -42,11 +42,11 @@ log.index.size.max.bytes  INT  10485760  4..  MEDIUM  dynamic
 log.index.interval.bytes  INT  4096  0..  MEDIUM  dynamic
     Bytes of records between two entries of an index.
 log.flush.interval.messages  LONG  9223372036854775807  1..  HIGH  dynamic
-    Flush a partition to disk after so many records.
+    Flush a partition to disk after this many records.
 log.flush.interval.ms  LONG  -  HIGH  dynamic
     Flush a partition to disk after this long.
 log.flush.scheduler.interval.ms  LONG  9223372036854775807  HIGH
-    Stands for log.flush.interval.ms where that is unset.
+    Used as log.flush.interval.ms if that is unset.
 log.flush.offset.checkpoint.interval.ms  INT  60000  0..  HIGH
     How often recovery points are written.
 log.flush.start.offset.checkpoint.interval.ms  INT  60000  0..  HIGH  unused
@@ -62,13 +62,13 @@ log.local.retention.bytes  LONG  -2  -2..  MEDIUM  dynamic  unused
 message.max.bytes  INT  1048588  0..  HIGH  dynamic
     Largest batch of records.
 log.message.timestamp.type  STRING  CreateTime  in:CreateTime,LogAppendTime  MEDIUM  dynamic
-    Whose clock stamps records, the producer's or the broker's.
+    Whether records have the producer's or the broker's time.
 log.message.timestamp.before.max.ms  LONG  9223372036854775807  0..  MEDIUM  dynamic
-    How far behind the broker's clock a record may be stamped.
+    How far a record's timestamp may be behind the broker's clock.
 log.message.timestamp.after.max.ms  LONG  9223372036854775807  0..  MEDIUM  dynamic
-    How far ahead of the broker's clock a record may be stamped.
+    How far a record's timestamp may be ahead of the broker's clock.
 log.message.timestamp.difference.max.ms  LONG  9223372036854775807  0..  MEDIUM  dynamic
-    Stands for the bounds before and after where they have their defaults.
+    Used for the bounds before and after if they have their defaults.
 log.message.format.version  STRING  3.0-IV1  version  MEDIUM  unused
     Ignored since Kafka 3.0: records are stored in format 2.
 log.message.downconversion.enable  BOOLEAN  true  LOW  dynamic  unused
@@ -94,7 +94,7 @@ log.cleaner.io.buffer.size  INT  524288  0..  MEDIUM  dynamic
 log.cleaner.io.buffer.load.factor  DOUBLE  0.9  MEDIUM  dynamic
     Share of the dedupe buffer that may be filled.
 log.cleaner.io.max.bytes.per.second  DOUBLE  1.7976931348623157E308  MEDIUM  dynamic
-    Bound of reading and writing together.
+    Most bytes read and written together per second.
 log.cleaner.min.cleanable.ratio  DOUBLE  0.5  0..1  MEDIUM  dynamic
     A log is compacted when this share of it is dirty.
 log.cleaner.delete.retention.ms  LONG  86400000  0..  MEDIUM  dynamic

@@ -4,7 +4,7 @@ ROWS = """
 min.insync.replicas  INT  1  1..  HIGH  dynamic
     Replicas that acks=all needs in sync.
 unclean.leader.election.enable  BOOLEAN  false  HIGH  dynamic
-    Let a replica out of sync lead if no other is left; records may go.
+    Let a replica out of sync lead if no other is left; records may be lost.
 unclean.leader.election.interval.ms  LONG  300000  1..  MEDIUM  internal  unused
     How often the controller looks for such elections (KRaft).
 replica.lag.time.max.ms  LONG  30000  HIGH
@@ -32,17 +32,17 @@ num.replica.fetchers  INT  1  HIGH  dynamic  unused
 num.replica.alter.log.dirs.threads  INT  -  HIGH  unused
     Threads that move replicas between directories.
 fetch.purgatory.purge.interval.requests  INT  1000  MEDIUM  unused
-    When answered fetches are swept from the purgatory.
+    When answered fetches are removed from the purgatory.
 producer.purgatory.purge.interval.requests  INT  1000  MEDIUM  unused
-    When answered produces are swept from the purgatory.
+    When answered produces are removed from the purgatory.
 delete.records.purgatory.purge.interval.requests  INT  1  MEDIUM  unused
-    When answered deletions are swept from theirs.
+    When answered deletions are removed from their purgatory.
 auto.leader.rebalance.enable  BOOLEAN  true  HIGH
     Give leadership back to preferred replicas.
 leader.imbalance.check.interval.seconds  LONG  300  1..  HIGH
-    How often that is looked at.
+    How often the controller looks for leaders to move.
 leader.imbalance.per.broker.percentage  INT  10  HIGH
-    Share of other leaders that is allowed.
+    Percentage of leaders of a broker that need not be the preferred ones.
 controller.socket.timeout.ms  INT  30000  MEDIUM
     How long a request of the controller may take.
 inter.broker.protocol.version  STRING  3.9-IV0  version  MEDIUM  unused
@@ -64,12 +64,12 @@ controller.quota.window.num  INT  11  1..  LOW
 controller.quota.window.size.seconds  INT  1  1..  LOW
     Length of such a sample.
 leader.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only
-    Bytes a second that a leader sends of throttled partitions.
+    Bytes per second that a leader sends of throttled partitions.
 follower.replication.throttled.rate  LONG  9223372036854775807  0..  MEDIUM  dynamic-only
-    Bytes a second that a follower fetches of throttled partitions.
+    Bytes per second that a follower fetches of throttled partitions.
 replica.alter.log.dirs.io.max.bytes.per.second  LONG  9223372036854775807  0..  MEDIUM
     dynamic-only
-    Bytes a second moved between log directories.
+    Bytes per second moved between log directories.
 barnabas.controller.refused.connections  INT  5  0..  MEDIUM  ours
-    After so many refused connections a broker is elected around; 0: never.
+    After this many refused connections a broker counts as failed; 0: never.
 """

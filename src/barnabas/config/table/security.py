@@ -1,9 +1,9 @@
-"""Settings of security and policies. What is not served is refused."""
+"""Settings of security and policies. Those that Barnabas does not support are refused."""
 
 ROWS = """
 security.inter.broker.protocol  STRING  PLAINTEXT  in:PLAINTEXT,SSL,SASL_PLAINTEXT,SASL_SSL
     MEDIUM
-    Security protocol between brokers: the listener of this name is theirs.
+    Security protocol between brokers, which use the listener of this name.
 security.providers  STRING  -  LOW  refused
     Classes that provide security algorithms.
 authorizer.class.name  STRING  ""  nonnull  LOW
@@ -11,7 +11,7 @@ authorizer.class.name  STRING  ""  nonnull  LOW
 principal.builder.class  CLASS
     org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder  MEDIUM
     per-broker  refused
-    Class that tells who a client is.
+    Class that derives a client's principal.
 alter.config.policy.class.name  CLASS  -  LOW  refused
     Class that may refuse changes of settings.
 create.topic.policy.class.name  CLASS  -  LOW  refused
@@ -31,7 +31,7 @@ delegation.token.expiry.check.interval.ms  LONG  3600000  1..  LOW
 password.encoder.secret  PASSWORD  -  MEDIUM  refused
     Secret with which dynamic passwords are encrypted in ZooKeeper.
 password.encoder.old.secret  PASSWORD  -  MEDIUM  refused
-    The secret before, when it is changed.
+    The secret before a change.
 password.encoder.keyfactory.algorithm  STRING  -  LOW  refused
     Algorithm that derives the key.
 password.encoder.cipher.algorithm  STRING  AES/CBC/PKCS5Padding  LOW  refused
@@ -65,7 +65,7 @@ sasl.login.read.timeout.ms  INT  -  LOW  restart
 sasl.login.refresh.window.factor  DOUBLE  0.8  MEDIUM  per-broker  restart
     Share of a credential's life after which it is refreshed.
 sasl.login.refresh.window.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
-    Random share added to that.
+    Random share added to this share.
 sasl.login.refresh.min.period.seconds  SHORT  60  MEDIUM  per-broker  refused
     Least time before a credential is refreshed.
 sasl.login.refresh.buffer.seconds  SHORT  300  MEDIUM  per-broker  refused
@@ -87,9 +87,9 @@ sasl.kerberos.min.time.before.relogin  LONG  60000  MEDIUM  per-broker  restart 
 sasl.kerberos.principal.to.local.rules  LIST  DEFAULT  MEDIUM  per-broker  restart
     How Kerberos principals become short names.
 sasl.oauthbearer.token.endpoint.url  STRING  -  MEDIUM  restart
-    Where tokens are asked for.
+    URL of the token provider.
 sasl.oauthbearer.jwks.endpoint.url  STRING  -  MEDIUM  restart
-    Where the keys of the token provider are.
+    URL of the token provider's keys.
 sasl.oauthbearer.jwks.endpoint.refresh.ms  LONG  3600000  LOW  restart
     How often these keys are read.
 sasl.oauthbearer.jwks.endpoint.retry.backoff.ms  LONG  100  LOW  restart
@@ -99,7 +99,7 @@ sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms  LONG  10000  LOW  restart
 sasl.oauthbearer.clock.skew.seconds  INT  30  LOW  restart
     Difference of clocks that is allowed.
 sasl.oauthbearer.expected.audience  LIST  -  LOW  restart
-    Audiences of which a token must name one.
+    A token must name one of these audiences.
 sasl.oauthbearer.expected.issuer  STRING  -  LOW  restart
     Issuer that a token must name.
 sasl.oauthbearer.scope.claim.name  STRING  scope  LOW  restart

@@ -10,18 +10,18 @@ reserved.broker.max.id  INT  1000  0..  MEDIUM
 node.id  INT  -1  HIGH
     Another name of broker.id.
 broker.rack  STRING  -  MEDIUM
-    Where this broker stands; replicas of a partition are spread over racks.
+    This broker's rack; replicas of a partition are spread over racks.
 listeners  STRING  PLAINTEXT://:9092  HIGH  per-broker
     Addresses to listen on: NAME://host:port, separated by commas.
 advertised.listeners  STRING  -  HIGH  per-broker
-    Addresses that clients and other brokers are told; without it, listeners.
+    Addresses that clients and other brokers connect to; if unset, listeners.
 listener.security.protocol.map  STRING
     SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT  LOW  per-broker
     Security protocol of each listener name.
 inter.broker.listener.name  STRING  -  MEDIUM
     Listener over which brokers talk to each other.
 control.plane.listener.name  STRING  -  HIGH
-    Listener of the controller's requests; without it, that between brokers.
+    Listener for the controller's requests; if unset, the one between brokers.
 early.start.listeners  STRING  -  HIGH  unused
     Listeners opened before the authorizer is ready (KRaft).
 socket.request.max.bytes  INT  104857600  1..  HIGH
@@ -49,11 +49,11 @@ max.connections.per.ip  INT  2147483647  0..  MEDIUM  dynamic
 max.connections.per.ip.overrides  STRING  ""  MEDIUM  dynamic
     Other limits for some addresses: address:count, separated by commas.
 max.connection.creation.rate  INT  2147483647  0..  MEDIUM  dynamic
-    New connections a second.
+    New connections per second.
 queued.max.requests  INT  500  1..  HIGH  unused
-    Requests that wait for a thread before the network is read no further.
+    Waiting requests at which no more is read from the network.
 queued.max.request.bytes  LONG  -1  MEDIUM
-    Bytes of waiting requests before the network is read no further; -1: 128 MiB.
+    Bytes of waiting requests at which no more is read from the network; -1: 128 MiB.
 num.network.threads  INT  3  1..  HIGH  dynamic  unused
     Threads of the network; here one loop does all work.
 num.io.threads  INT  8  1..  HIGH  dynamic  unused
@@ -65,13 +65,13 @@ request.timeout.ms  INT  30000  HIGH
 fetch.max.bytes  INT  57671680  1024..  MEDIUM
     Largest answer to a fetch in bytes.
 barnabas.queued.max.answer.bytes  LONG  134217728  1048576..  MEDIUM  ours
-    Bytes of answers not taken by clients before those who owe most are closed.
+    Bytes of answers that clients have not read; above it the largest are closed.
 barnabas.newcomers.max  INT  1000  1..  MEDIUM  ours
-    Connections that have not authenticated yet; the one that came first gives way.
+    Connections that have not authenticated; above it the oldest is closed.
 barnabas.authentication.timeout.ms  LONG  10000  1..  MEDIUM  ours
-    A connection that has not authenticated by then is closed.
+    A connection that has not authenticated after this time is closed.
 barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
-    A request that has begun and comes no further for so long closes its connection.
+    A connection is closed if a request it has begun makes no progress for this long.
 max.incremental.fetch.session.cache.slots  INT  1000  0..  MEDIUM
     Fetch sessions kept (KIP-227).
 max.request.partition.size.limit  INT  2000  1..  MEDIUM

@@ -1,4 +1,4 @@
-"""Settings of topics. ``behind`` names the broker settings that hold where a topic has none."""
+"""Settings of topics. ``behind`` names the broker settings that apply if a topic has none."""
 
 ROWS = """
 cleanup.policy  LIST  delete  each:compact,delete  MEDIUM  behind=log.cleanup.policy
@@ -17,7 +17,7 @@ delete.retention.ms  LONG  86400000  0..  MEDIUM  behind=log.cleaner.delete.rete
 file.delete.delay.ms  LONG  60000  0..  MEDIUM  behind=log.segment.delete.delay.ms
     Files of deleted segments stay this long.
 flush.messages  LONG  9223372036854775807  1..  MEDIUM  behind=log.flush.interval.messages
-    Flush a partition to disk after so many records.
+    Flush a partition to disk after this many records.
 flush.ms  LONG  9223372036854775807  0..  MEDIUM
     behind=log.flush.interval.ms,log.flush.scheduler.interval.ms
     Flush a partition to disk after this long.
@@ -42,16 +42,16 @@ message.format.version  STRING  3.0-IV1  version  MEDIUM  behind=log.message.for
     Ignored since Kafka 3.0: records are stored in format 2.
 message.timestamp.after.max.ms  LONG  9223372036854775807  0..  MEDIUM
     behind=log.message.timestamp.after.max.ms
-    How far ahead of the broker's clock a record may be stamped.
+    How far a record's timestamp may be ahead of the broker's clock.
 message.timestamp.before.max.ms  LONG  9223372036854775807  0..  MEDIUM
     behind=log.message.timestamp.before.max.ms
-    How far behind the broker's clock a record may be stamped.
+    How far a record's timestamp may be behind the broker's clock.
 message.timestamp.difference.max.ms  LONG  9223372036854775807  0..  MEDIUM
     behind=log.message.timestamp.difference.max.ms
-    Stands for the bounds before and after where they have their defaults.
+    Used for the bounds before and after if they have their defaults.
 message.timestamp.type  STRING  CreateTime  in:CreateTime,LogAppendTime  MEDIUM
     behind=log.message.timestamp.type
-    Whose clock stamps records, the producer's or the broker's.
+    Whether records have the producer's or the broker's time.
 min.cleanable.dirty.ratio  DOUBLE  0.5  0..1  MEDIUM  behind=log.cleaner.min.cleanable.ratio
     The log is compacted when this share of it is dirty.
 min.compaction.lag.ms  LONG  0  0..  MEDIUM  behind=log.cleaner.min.compaction.lag.ms
@@ -81,5 +81,5 @@ segment.jitter.ms  LONG  0  0..  MEDIUM  behind=log.roll.jitter.ms,log.roll.jitt
 segment.ms  LONG  604800000  1..  MEDIUM  behind=log.roll.ms,log.roll.hours*3600000
     A segment is closed at this age.
 unclean.leader.election.enable  BOOLEAN  false  MEDIUM  behind=unclean.leader.election.enable
-    Let a replica out of sync lead if no other is left; records may go.
+    Let a replica out of sync lead if no other is left; records may be lost.
 """

@@ -1,4 +1,4 @@
-"""Settings of what is not here: KRaft, share groups, tiered storage."""
+"""Settings of features that Barnabas does not have: KRaft, share groups, tiered storage."""
 
 ROWS = """
 process.roles  LIST  ""  each:broker,controller  HIGH  refused
@@ -42,7 +42,7 @@ metadata.max.retention.ms  LONG  604800000  HIGH  unused
 broker.heartbeat.interval.ms  INT  2000  MEDIUM  unused
     How often a KRaft broker reports to its controller.
 broker.session.timeout.ms  INT  9000  MEDIUM  unused
-    A KRaft broker unheard of for this long is dead.
+    A KRaft broker that was silent for this long counts as dead.
 initial.broker.registration.timeout.ms  INT  60000  MEDIUM  unused
     How long a KRaft broker may take to register.
 server.max.startup.time.ms  LONG  9223372036854775807  0..  MEDIUM  internal  unused

@@ -4,7 +4,7 @@ ROWS = """
 zookeeper.connect  STRING  -  HIGH
     Where ZooKeeper is: host:port[,host:port...][/chroot].
 zookeeper.session.timeout.ms  INT  18000  HIGH
-    A broker unheard of for this long is dead.
+    A broker that was silent for this long counts as dead.
 zookeeper.connection.timeout.ms  INT  -  HIGH
     How long a start waits for ZooKeeper; unset: the session timeout.
 zookeeper.max.in.flight.requests  INT  10  1..  HIGH  unused
