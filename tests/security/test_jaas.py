@@ -33,7 +33,7 @@ def test_an_entry() -> None:
         ("m required password=;", "Value not specified for key 'password' in JAAS config"),
         ("m required; n required;", "contains 2 login modules, should be 1 module"),
         ('m required password="x', "a quoted text does not end in JAAS config"),
-        ('m required "secret" x=y;', "a quoted text stands where a key should"),
+        ('m required "secret" x=y;', "a quoted text is in the place of a key"),
     ],
 )
 def test_what_is_none(text: str, message: str) -> None:

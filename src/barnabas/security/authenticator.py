@@ -1,8 +1,8 @@
-"""SaslServerAuthenticator: what one connection of a SASL listener may say, and when. Pure.
+"""SaslServerAuthenticator: what one connection of a SASL listener may send, and when. Pure.
 
-Before a login nothing is served but ApiVersions (once), SaslHandshake and SaslAuthenticate, or raw
-tokens after a handshake v0. A session that ends (``connections.max.reauth.ms``, or a credential's
-own end) is used no more, but may be renewed by another login on the same connection (KIP-368).
+Before a login only ApiVersions (once), SaslHandshake and SaslAuthenticate are served; after a
+handshake v0, raw tokens. A session ends after ``connections.max.reauth.ms``, or with its
+credential. Then only another login on the same connection renews it (KIP-368).
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from barnabas.security.principal import ANONYMOUS, USER, KafkaPrincipal
 from barnabas.security.sasl.mechanism import AuthenticationFailed, ServerLogin, in_hash_order
 
 REAUTHENTICATION_PAUSE_S: Final = 1.0
-"""Least time between two of them on one connection."""
+"""The least time between two reauthentications on one connection."""
 _HANDSHAKE, _AUTHENTICATE = int(ApiKey.SASL_HANDSHAKE), int(ApiKey.SASL_AUTHENTICATE)
 _PREFIX_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mechanism:
-    """One that a listener offers."""
+    """A mechanism that a listener offers."""
 
     begin: Callable[[], ServerLogin]
     reauthentication_ms_max: int = 0
-    """``connections.max.reauth.ms``; 0 or less: sessions last as long as their credential."""
+    """``connections.max.reauth.ms``; 0 or less: a session lasts as long as its credential."""
 
 
 class What(Enum):
     """What the connection does with a frame."""
 
     SERVE = 0
-    """As any other request."""
+    """Serve it as any other request."""
     ANSWER = 1
     """Write the answer."""
     LOGGED_IN = 2
-    """The same; from now on requests are served."""
+    """Write the answer; from now on requests are served."""
     REFUSE = 3
     """A failed login: write the answer, if there is one, after a delay, and close."""
     MISPLACED = 4
-    """The same with the request's own answer, ILLEGAL_SASL_STATE."""
+    """As REFUSE; the answer is the request's own, with ILLEGAL_SASL_STATE."""
     END = 5
     """Close at once."""
 
 
 class Verdict(NamedTuple):
-    """What to do, with which frame, and for the log why."""
+    """What to do, the frame to send, and the reason for the log."""
 
     what: What
     frame: bytes | None = None
@@ -78,7 +78,7 @@ class _State(Enum):
 
 
 class SaslAuthenticator:
-    """Of one connection."""
+    """The authentication state of one connection."""
 
     def __init__(self, mechanisms: Mapping[str, Mechanism]) -> None:
         self._mechanisms = mechanisms
@@ -91,13 +91,13 @@ class SaslAuthenticator:
         self._wrong_mechanism = False
         self.principal: KafkaPrincipal = ANONYMOUS
         self.by_token = False
-        """Whether the last login was one by delegation token."""
+        """Whether the last login was by a delegation token."""
         self.is_known = False
-        """Whether a login has succeeded, now or before."""
+        """Whether any login on this connection has succeeded."""
 
     @property
     def is_final(self) -> bool:
-        """Whether every further request may be served without being asked about here."""
+        """Whether all further requests may be served without calling ``receive``."""
         return self._state is _State.COMPLETE and self._expires_at is None
 
     def versions_told(self) -> None:
@@ -105,8 +105,8 @@ class SaslAuthenticator:
         self._versions_told = True
 
     def receive(self, frame: memoryview, now: float, wall_ms: int) -> Verdict:
-        """What is to be done with a frame; ``now`` in seconds of the loop. Raises InvalidRequest
-        for what cannot be read."""
+        """What to do with a frame. ``now``: the loop's time in seconds. Raises InvalidRequest for a
+        frame that cannot be read."""
         if self._state is _State.COMPLETE:
             return self._complete(frame, now)
         if self._state is _State.ENDED:
@@ -177,7 +177,7 @@ class SaslAuthenticator:
                     "Exception handling first SASL packet from client, GSSAPI is not supported by"
                     " server"
                 )
-            raise AuthenticationFailed("what should be a login is no request")
+            raise AuthenticationFailed("the first frame is not a request")
         return header, offset
 
     def _handshake(self, header: RequestHeader, frame: memoryview, offset: int) -> Verdict:
@@ -242,7 +242,8 @@ class SaslAuthenticator:
             raise AuthenticationFailed(text, told=text)
 
     def _logged_in(self, login: ServerLogin, now: float, wall_ms: int) -> int:
-        """How long the session lasts, in ms; 0: for ever, or it has ended already."""
+        """Begin the session. Returns how long it lasts, in ms; 0 means for ever, or that it has
+        ended already."""
         assert login.authorization_id is not None
         lives = []
         longest = self._mechanisms[self._mechanism].reauthentication_ms_max

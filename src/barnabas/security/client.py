@@ -1,7 +1,7 @@
-"""SaslClientAuthenticator: connections to brokers over whatever their listener asks for.
+"""SaslClientAuthenticator: connects to brokers with the TLS and the login that a listener needs.
 
-A session that the broker ends is renewed on the connection, when nothing is under way on it and
-before it has run out (KIP-368); what is sent meanwhile waits.
+If the broker limits the session, the connection logs in again before the session ends, as soon as
+no request is in flight (KIP-368). Requests that are sent during that wait.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from barnabas.security.sasl.mechanism import AuthenticationFailed, ClientLogin
 HANDSHAKE_VERSION: Final = 1
 AUTHENTICATE_VERSION: Final = 2
 STEPS_MAX: Final = 8
-"""Tokens of one login: a server that asks for more is not served."""
+"""The most tokens of one login. If the server asks for more, the login fails."""
 RENEWED_AFTER: Final = 0.85
-"""Of a session's life; the original draws a number between 0.85 and 0.95."""
+"""The share of a session after which it is renewed. Kafka draws a number from 0.85 to 0.95."""
 
 
 RENEWAL_PAUSE_S: Final = 1.05
-"""A broker takes one a second."""
+"""The least time between two renewals: a broker accepts one per second."""
 
 
 class AuthenticationRefused(ConnectionError):
-    """The peer does not believe us, or we do not believe it: trying again soon will not help."""
+    """One side did not accept the other's credentials, so trying again soon will not help."""
 
 
 BeginAt: TypeAlias = Callable[[str], Awaitable[ClientLogin]]
-"""Makes a login to a host. Raises AuthenticationFailed."""
+"""Begins a login to a host. Raises AuthenticationFailed."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ClientSecurity:
-    """How to reach a listener; without anything, PLAINTEXT."""
+    """What a connection to a listener needs; with the defaults, PLAINTEXT."""
 
     tls: ssl.SSLContext | None = None
-    """Another one when keys or certificates are renewed."""
+    """Replaced when keys or certificates are renewed."""
     mechanism: str = ""
-    """Of SASL."""
+    """The SASL mechanism."""
     begin: Callable[[], ClientLogin] | None = None
-    """A new login; None: no SASL."""
+    """Begins a new login; None without SASL."""
     begin_at: BeginAt | None = None
-    """The same for a login that depends on the host, and takes its time."""
+    """Used instead of ``begin`` for a login that depends on the host and may take long."""
     prepare: Callable[[], Awaitable[None]] | None = None
-    """Comes before ``begin``: fetches what the login needs, if that is not there yet."""
+    """Called before ``begin``: fetches what the login needs, if it is not there yet."""
 
     @property
     def logs_in(self) -> bool:
@@ -73,10 +73,9 @@ async def connect(
     security: ClientSecurity = PLAINTEXT,
     response_bytes_max: int = REQUEST_BYTES_MAX,
 ) -> KafkaConnection:
-    """A connection on which requests are served. Raises as ``KafkaConnection.connect``, and
-    AuthenticationRefused."""
+    """Connect and log in. Raises as ``KafkaConnection.connect`` does, and AuthenticationRefused."""
     kind = SaslConnection if security.logs_in else KafkaConnection
-    if security.prepare is not None:  # before the broker waits for it
+    if security.prepare is not None:  # before the broker begins to wait for the login
         await _prepare(security.prepare, timeout_ms)
     try:
         connection = await kind.connect(
@@ -124,7 +123,7 @@ class SaslConnection(KafkaConnection):
         self._renew_at: float | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._held: list[tuple[Any, asyncio.Future[memoryview] | None]] = []
-        """Frames that wait for the end of a renewal, and who hears of their answers."""
+        """Frames that wait for the end of a renewal, and the futures of their answers."""
 
     async def log_in(self, security: ClientSecurity, host: str = "") -> None:
         """Authenticate at a host. Raises AuthenticationRefused, ConnectionError."""
@@ -140,7 +139,7 @@ class SaslConnection(KafkaConnection):
         if offer.error_code != ErrorCode.NONE:
             offered = ", ".join(offer.mechanisms)
             raise AuthenticationRefused(
-                f"the broker does not offer {security.mechanism}, but {offered or 'nothing'}"
+                f"the broker does not offer {security.mechanism}, only {offered or 'nothing'}"
             )
         token: bytes | None = login.first()
         for _ in range(STEPS_MAX):
@@ -159,9 +158,9 @@ class SaslConnection(KafkaConnection):
             if login.is_complete:
                 break
             if token is None:
-                raise AuthenticationRefused("the login does not come to its end")
+                raise AuthenticationRefused("the login does not end")
         else:
-            raise AuthenticationRefused("the login does not come to its end")
+            raise AuthenticationRefused("the login does not end")
         lifetime_ms = int(answer.session_lifetime)
         self._renew_at = None
         if lifetime_ms > 0:
@@ -180,13 +179,13 @@ class SaslConnection(KafkaConnection):
 
     @property
     def lasts_s(self) -> float | None:
-        """How long the session may be used before it has to be renewed; None: for ever."""
+        """How long the session may be used before it must be renewed; None: for ever."""
         return None if self._renew_at is None else self._renew_at - self._loop.time()
 
     async def _ask(
         self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
     ) -> ResponseT:
-        """Past those that wait."""
+        """Send a request ahead of those that wait for the login."""
         return await super().send(api, version, message)
 
     def send_frame(self, frame: Any) -> asyncio.Future[memoryview]:
@@ -243,7 +242,7 @@ class SaslConnection(KafkaConnection):
         for _, future in held:
             if future is not None and not future.done():
                 future.set_exception(self._lost or error)
-                future.exception()  # told; nobody has to hear it
+                future.exception()  # marks the exception as seen, so that asyncio does not log it
 
 
 def _is_of_login(frame: Any) -> bool:
@@ -260,7 +259,7 @@ def _passes_on(future: asyncio.Future[memoryview]) -> Callable[[asyncio.Future[m
             future.cancel()
         elif (error := sent.exception()) is not None:
             future.set_exception(error)
-            future.exception()  # told; nobody has to hear it
+            future.exception()  # marks the exception as seen, so that asyncio does not log it
         else:
             future.set_result(sent.result())
 

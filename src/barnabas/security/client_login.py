@@ -1,4 +1,4 @@
-"""LoginManager: what a client logs in with, from its JAAS entry."""
+"""LoginManager: makes a client's login from its JAAS entry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES: Final = {
     OAUTHBEARER: oauthbearer.MODULE,
     GSSAPI: kerberos_settings.MODULE,
 }
-"""Mechanisms that are here, and the login module that stands for each in JAAS."""
+"""The supported mechanisms, and the login module of each in JAAS."""
 LIFETIME_OPTION: Final = "unsecuredLoginLifetimeSeconds"
 LIFETIME_S: Final = 3600
 
@@ -31,10 +31,10 @@ def client_login(
     secret: Callable[[int], bytes],
     wall_ms: Callable[[], int],
 ) -> Callable[[], ClientLogin]:
-    """Begins a login, but for GSSAPI's (``kerberos_client``). ValueError, which names the option,
-    if the entry lacks something."""
+    """A function that begins a login, for all mechanisms but GSSAPI (see ``kerberos_client``).
+    Raises ValueError with the name of an option that is missing in the entry."""
     if mechanism not in MODULES:
-        raise ValueError(f"{mechanism!a} is not supported, but {', '.join(MODULES)}")
+        raise ValueError(f"{mechanism!a} is not supported, only {', '.join(MODULES)}")
     if entry.module != MODULES[mechanism]:
         raise ValueError(f"the login module of {mechanism} is {MODULES[mechanism]}")
     if mechanism == OAUTHBEARER:

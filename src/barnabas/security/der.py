@@ -1,4 +1,4 @@
-"""DER, as far as names of certificates and key stores need it. Pure."""
+"""Reads DER, as much of it as certificates' names and key stores need. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Element(NamedTuple):
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """The elements that stand one after another in ``data``. ValueError."""
+    """The consecutive elements in ``data``. Raises ValueError."""
     position = 0
     while position < len(data):
         element = _element(data, position)
@@ -37,7 +37,7 @@ def _element(data: bytes, start: int) -> Element:
     if first & 0x80:
         count = first & 0x7F
         if not 1 <= count <= 4:
-            raise ValueError("DER with an odd length")
+            raise ValueError("DER with an invalid length")
         length = int.from_bytes(data[position : position + count], "big")
         position += count
     end = position + length
@@ -47,7 +47,7 @@ def _element(data: bytes, start: int) -> Element:
 
 
 def object_identifier(content: bytes) -> str:
-    """``1.2.840.113549.1.9.1``. ValueError."""
+    """The identifier as text, as ``1.2.840.113549.1.9.1``. Raises ValueError."""
     numbers: list[int] = []
     number = 0
     for byte in content:

@@ -1,7 +1,7 @@
-"""JaasConfig: entries of a JAAS configuration, as in ``sasl.jaas.config`` and in JAAS files. Pure.
+"""JaasConfig: parses JAAS configurations, in ``sasl.jaas.config`` and in JAAS files. Pure.
 
-``module flag key="value" ... ;`` and, in a file, ``Section { entry ... };``. Values are secrets:
-nothing here shows them.
+An entry is ``module flag key="value" ... ;``. A file has sections: ``Section { entry ... };``.
+Values are secrets, so no error contains them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _END = ";"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JaasEntry:
-    """A login module and what it is told."""
+    """A login module and its options."""
 
     module: str
-    """Name of the Java class."""
+    """The name of the Java class."""
     options: Mapping[str, str] = field(repr=False)
 
 
 class _Token(str):
-    """A word; quoted ones are never punctuation."""
+    """A word; a quoted one is never punctuation."""
 
     is_quoted = False
 
 
 def parse_jaas(text: str) -> JaasEntry:
-    """The one entry of ``text``. ValueError, in Kafka's words where it has some, which never
-    repeats a value."""
+    """The only entry in ``text``. Raises ValueError, in Kafka's words where Kafka has this error;
+    it never contains a value."""
     tokens = list(_tokens(text))
     if not tokens:
         raise ValueError("Login module not specified in JAAS config")
@@ -48,7 +48,7 @@ def parse_jaas(text: str) -> JaasEntry:
 
 
 def parse_jaas_file(text: str) -> dict[str, tuple[JaasEntry, ...]]:
-    """The entries of each section. ValueError as ``parse_jaas``."""
+    """The entries of each section. Raises ValueError as ``parse_jaas`` does."""
     sections: dict[str, tuple[JaasEntry, ...]] = {}
     rest = list(_tokens(text, _PUNCTUATION + _BRACES))
     while rest:
@@ -87,7 +87,7 @@ def _entry(tokens: list[_Token]) -> tuple[JaasEntry, list[_Token]]:
             raise ValueError(
                 f"Value not specified for key {str(triple[0])!a} in JAAS config"
                 if not triple[0].is_quoted
-                else "a quoted text stands where a key should in JAAS config"
+                else "a quoted text is in the place of a key in JAAS config"
             )
         options[str(triple[0])] = str(triple[2])
         position += 3

@@ -1,4 +1,4 @@
-"""The edge of Kerberos: what may wait for the KDC is done by a thread, never by the loop."""
+"""Begins Kerberos logins in a thread, since they may wait for the KDC. An edge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from barnabas.security.sasl.mechanism import ClientLogin
 
 
 def kerberos_logins(settings: KerberosSettings) -> Callable[[str], Awaitable[ClientLogin]]:
-    """Begins a login to a host. ValueError without the library."""
+    """A function that begins a login to a host. Raises ValueError without the library."""
     try:
         from barnabas.security.sasl.gssapi import GssapiClient
     except ImportError:

@@ -1,7 +1,7 @@
 """KerberosName, KerberosShortNamer: from ``kafka/host@REALM`` to a user's name. Pure.
 
-``sasl.kerberos.principal.to.local.rules``: the first rule that takes the name says who it is.
-Patterns are RE2's, which take no more time than the name is long.
+The rules are in ``sasl.kerberos.principal.to.local.rules``; the first rule that matches gives the
+name. Patterns are those of RE2, whose time is linear in the length of the name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GROUP: Final = re.compile(r"\\(.)|\$([0-9])")
 
 
 class KerberosName(NamedTuple):
-    """A principal; ``host`` and ``realm`` may be missing."""
+    """A Kerberos principal; ``host`` and ``realm`` may be missing."""
 
     service: str
     host: str | None
@@ -31,7 +31,7 @@ class KerberosName(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> KerberosName:
-        """ValueError, in Kafka's words, for what is none."""
+        """Raises ValueError, in Kafka's words, if the text is no principal."""
         match = _NAME.fullmatch(text)
         if match is not None:
             return cls(*match.groups())
@@ -67,7 +67,8 @@ class _Rule:
         self._case = match["case"]
 
     def apply(self, default_realm: str, parameters: Sequence[str]) -> str | None:
-        """``parameters``: realm, service and, if there is one, host."""
+        """The short name; None if the rule does not match. ``parameters``: realm, service and, if
+        there is one, host."""
         if self.is_default:
             result = parameters[1] if parameters[0] == default_realm else None
             return None if result is None else self._simple(result)
@@ -127,11 +128,11 @@ class ShortNamer:
     """The rules of one listener."""
 
     def __init__(self, rules: Sequence[str]) -> None:
-        """ValueError, in Kafka's words, for what is no rule."""
+        """Raises ValueError, in Kafka's words, for a malformed rule."""
         self._rules = [_Rule(text) for text in rules or ("DEFAULT",)]
 
     def name_of(self, principal: str, default_realm: str) -> str:
-        """Who a principal is. Raises NoMatchingRule; ValueError for what is no principal."""
+        """The user's name. Raises NoMatchingRule, and ValueError if the text is no principal."""
         name = KerberosName.parse(principal)
         if name.realm is None:
             return name.service

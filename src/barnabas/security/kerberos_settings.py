@@ -1,4 +1,4 @@
-"""What a JAAS entry of ``Krb5LoginModule`` and ``sasl.kerberos.*`` say. Pure."""
+"""Kerberos settings from a JAAS entry of ``Krb5LoginModule`` and from ``sasl.kerberos.*``. Pure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ MISSING: Final = (
     "GSSAPI needs the package gssapi: pip install 'barnabas[gssapi]' (it is built with Debian's"
     " libkrb5-dev)"
 )
-"""What a start says that asks for it in vain."""
+"""The error of a start that needs the missing package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KerberosSettings:
-    """Of one listener, or of a client."""
+    """The Kerberos settings of one listener or of a client."""
 
     service: str
-    """First part of the names of brokers: ``kafka`` of ``kafka/host@REALM``."""
+    """The first part of the brokers' principals: ``kafka`` in ``kafka/host@REALM``."""
     principal: str
-    """Who one is; empty for whomever the ticket cache holds."""
+    """The own principal; empty: that of the ticket cache."""
     keytab: str
-    """File with keys; empty for a client that has a ticket already."""
+    """The file with keys; empty for a client that uses the ticket cache."""
     namer: ShortNamer
 
     @classmethod
     def of(cls, entry: JaasEntry, service: str, rules: tuple[str, ...]) -> KerberosSettings:
-        """``service``: as of ``sasl.kerberos.service.name``, or empty. ValueError, in Kafka's words
-        where it has some."""
+        """``service``: ``sasl.kerberos.service.name``, or empty. Raises ValueError, in Kafka's
+        words where Kafka has this error."""
         from barnabas.security.kerberos_rules import ShortNamer
 
         own = entry.options.get("serviceName", "")
@@ -58,7 +58,7 @@ class KerberosSettings:
         )
 
     def check_server(self) -> None:
-        """ValueError for what lets nobody log in."""
+        """Raises ValueError for settings with which nobody could log in."""
         if not self.keytab:
             raise ValueError("keyTab is needed to let others log in")
         if self.principal.partition("@")[0].partition("/")[0] != self.service:

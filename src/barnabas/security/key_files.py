@@ -1,6 +1,6 @@
-"""The edge of TLS: OpenSSL takes keys from files only, so they get one that no disk ever sees.
+"""Gives OpenSSL a private key, which it reads only from files, without writing it to disk. An edge.
 
-On Linux that is memory with a name (``memfd_create``), elsewhere a temporary file of this user.
+On Linux the file is in memory (``memfd_create``), elsewhere it is a temporary file of this user.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What ``sasl.oauthbearer.*`` and the JAAS options of OAUTHBEARER say, where tokens are signed.
+"""The settings for signed tokens: ``sasl.oauthbearer.*`` and the JAAS options of OAUTHBEARER.
 
-Plain values: who only reads settings needs none of what obeys them (``security/oauth/``).
+They are plain values here, so that reading settings does not import ``security/oauth/``.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from barnabas.security.tls import TlsSettings
 VALIDATOR: Final = (
     "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerValidatorCallbackHandler"
 )
-"""As ``sasl.server.callback.handler.class``: tokens are signed, and that is checked."""
+"""The ``sasl.server.callback.handler.class`` with which tokens must be signed."""
 LOGIN_HANDLER: Final = (
     "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler"
 )
-"""As ``sasl.login.callback.handler.class``: a token is fetched from a provider, or from a file."""
+"""The ``sasl.login.callback.handler.class`` that fetches a token from a provider or a file."""
 SCHEMES: Final = ("file", "http", "https")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where something is fetched. Times in ms."""
+    """A place to fetch from. Times are in ms."""
 
     url: str
     tls: TlsSettings | None = None
-    """``ssl.*`` of the JAAS options; None: what the system trusts."""
+    """``ssl.*`` among the JAAS options; None: the certificates that the system trusts."""
     connect_timeout_ms: int = 10_000
     read_timeout_ms: int = 10_000
     retry_ms: int = 100
-    """Pause after a failure; doubled with each, up to ``retry_ms_max``."""
+    """The pause after a failure. It doubles with each failure, up to ``retry_ms_max``."""
     retry_ms_max: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationSettings:
-    """What a token must be, and where the keys are that sign it."""
+    """The requirements for a token, and where the keys for its signature are."""
 
     keys: Endpoint
     refresh_ms: int = 3_600_000
     clock_skew_s: int = 30
     audiences: tuple[str, ...] = ()
-    """Of which a token must name one; none: whatever it names."""
+    """A token must name one of them; if empty, audiences are not checked."""
     issuer: str | None = None
     scope_claim: str = "scope"
     principal_claim: str = "sub"
@@ -58,4 +58,4 @@ class LoginSettings:
     client_secret: str = field(default="", repr=False)
     scope: str = ""
     refresh_factor: float = 0.8
-    """Share of a token's life after which the next one is fetched."""
+    """The share of a token's life after which the next one is fetched."""

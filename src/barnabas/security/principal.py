@@ -1,15 +1,15 @@
-"""KafkaPrincipal: who somebody is, as far as this broker knows."""
+"""KafkaPrincipal: the identity of a client."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
 USER: Final = "User"
-"""The type of everybody whom a listener lets in."""
+"""The type of all principals that listeners make."""
 
 
 class KafkaPrincipal(NamedTuple):
-    """A type and a name. Both are case sensitive, and the name may hold anything."""
+    """A type and a name. Both are case sensitive; the name may have any characters."""
 
     type: str
     name: str
@@ -19,8 +19,8 @@ class KafkaPrincipal(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> KafkaPrincipal:
-        """``Type:name``, split at the first colon; both may be empty. ValueError, in Kafka's words,
-        without a colon."""
+        """Parse ``Type:name``. It is split at the first colon; both parts may be empty. Raises
+        ValueError, in Kafka's words, if there is no colon."""
         kind, colon, name = text.partition(":")
         if not colon:
             raise ValueError(
@@ -30,4 +30,4 @@ class KafkaPrincipal(NamedTuple):
 
 
 ANONYMOUS: Final = KafkaPrincipal(USER, "ANONYMOUS")
-"""Who has not said who he is: on a PLAINTEXT listener, and on an SSL one without a certificate."""
+"""The principal of clients without a login or certificate, on PLAINTEXT and SSL listeners."""

@@ -1,7 +1,7 @@
 """SslPrincipalMapper: from a certificate's name to a user's, by ``ssl.principal.mapping.rules``.
 
-The first rule that matches the whole name says who it is; ``DEFAULT`` takes it as it is. Patterns
-are RE2's, which take no more time than the name is long.
+The first rule that matches the whole name gives the user's name; ``DEFAULT`` leaves it as it is.
+Patterns are those of RE2, whose time is linear in the length of the name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GROUP: Final = re.compile(r"\\(.)|\$(\d)")
 
 
 class NoMatchingRule(Exception):
-    """No rule says who somebody with this name is."""
+    """No rule matches the name."""
 
 
 class _Rule:
@@ -51,7 +51,7 @@ class _Rule:
             if found[1] is not None:
                 return found[1]
             number = int(found[2])
-            # A group that is not there stays as it is written.
+            # A reference to a group that does not exist stays as text.
             return (match.group(number) or "") if number <= self._pattern.groups else found[0]
 
         return _GROUP.sub(value, self._with)
@@ -61,11 +61,11 @@ class PrincipalMapping:
     """The rules of one listener."""
 
     def __init__(self, text: str) -> None:
-        """ValueError, in Kafka's words, for what is no rule."""
+        """Raises ValueError, in Kafka's words, for a malformed rule."""
         self._rules = [_Rule(match) for match in _matches(text)]
 
     def name_of(self, distinguished_name: str) -> str:
-        """Who somebody with this name is. Raises NoMatchingRule."""
+        """The user's name for a certificate's name. Raises NoMatchingRule."""
         for rule in self._rules:
             name = rule.apply(distinguished_name)
             if name is not None:
@@ -75,7 +75,7 @@ class PrincipalMapping:
 
 
 def _matches(text: str) -> list[re.Match[str]]:
-    """Rules stand between commas, which may also stand inside of them."""
+    """The rules of a text. They are separated by commas, and may contain commas."""
     found: list[re.Match[str]] = []
     rest = text.strip()
     while rest:

@@ -1,7 +1,7 @@
-"""Keys and certificates as Kafka's shops have them: PEM, PKCS12 and JKS.
+"""Reads key stores and trust stores in Kafka's formats: PEM, PKCS12 and JKS.
 
-PEM and PKCS12 are read by ``cryptography``. JKS is Java's own old format, for
-which there is no library that is kept: entries, whose keys are hidden behind a SHA-1 stream.
+``cryptography`` reads PEM and PKCS12. JKS is Java's old format, for which there is no maintained
+library. It consists of entries, whose keys are encrypted with a SHA-1 stream.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _KEY = re.compile(
 )
 
 Read = Callable[[str], bytes]
-"""The content of a file. OSError."""
+"""Reads a file. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """``ssl.keystore.*`` or ``ssl.truststore.*``. Empty texts: not given."""
+    """``ssl.keystore.*`` or ``ssl.truststore.*``. An empty text means not given."""
 
     name: str
     """``ssl.keystore`` or ``ssl.truststore``, for errors."""
@@ -42,7 +42,7 @@ class StoreSettings:
     key: str = field(default="", repr=False)
     """In PEM."""
     certificates: str = field(default="", repr=False)
-    """In PEM: a chain, or those that are trusted."""
+    """In PEM: a chain, or trusted certificates."""
 
     @property
     def is_given(self) -> bool:
@@ -51,7 +51,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who one is: PEM texts."""
+    """A private key and its certificates, in PEM."""
 
     key: bytes = field(repr=False)
     """Not encrypted."""
@@ -63,7 +63,7 @@ class BadStore(Exception):
 
 
 def read_identity(store: StoreSettings, read: Read) -> Identity:
-    """Raises BadStore."""
+    """The private key and certificates of a key store. Raises BadStore."""
     data, kind = _data(store, read)
     if kind == PEM:
         return _pem_identity(store, data)
@@ -96,10 +96,10 @@ def read_trusted(store: StoreSettings, read: Read) -> str:
 
 
 def _data(store: StoreSettings, read: Read) -> tuple[bytes, str]:
-    """The store's bytes, and what they are: PKCS12 and JKS are told apart by themselves."""
+    """The store's bytes and their format. PKCS12 and JKS are recognised by their bytes."""
     if store.type not in TYPES:
         raise BadStore(
-            f"{store.name}.type: {store.type!a} is not supported, but {', '.join(TYPES)}"
+            f"{store.name}.type: {store.type!a} is not supported, only {', '.join(TYPES)}"
         )
     if store.key or store.certificates:
         if store.type != PEM:
@@ -154,7 +154,7 @@ def _pkcs12(store: StoreSettings, data: bytes, password: str) -> tuple[Any, Any,
 
     try:
         return pkcs12.load_key_and_certificates(data, password.encode() if password else None)
-    except Exception as error:  # its errors are of many kinds, among them some of OpenSSL's own
+    except Exception as error:  # cryptography raises many types of errors, also OpenSSL's
         raise BadStore(
             f"{store.name}.location: no PKCS12 or JKS store, or {store.name}.password does not"
             f" open it ({type(error).__name__})"
@@ -189,7 +189,7 @@ def _der_pem(der: bytes) -> bytes:
 
 
 class _Reader:
-    """Big-endian fields, as ``DataInputStream`` reads them. ValueError."""
+    """Reads big-endian fields as Java's ``DataInputStream`` does. Raises ValueError."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -212,7 +212,8 @@ class _Reader:
 def _jks_entries(
     store: StoreSettings, data: bytes, password: str | None
 ) -> list[tuple[bytes | None, list[bytes]]]:
-    """(hidden key or None, certificates) of each entry; checked if there is a password."""
+    """(encrypted key or None, certificates) of each entry. The digest is checked if there is a
+    password."""
     if password is not None:
         mark = hashlib.sha1(_wide(password) + b"Mighty Aphrodite" + data[:-_DIGEST_BYTES]).digest()
         if not hmac.compare_digest(mark, data[-_DIGEST_BYTES:]):
@@ -260,7 +261,8 @@ def _jks_identity(store: StoreSettings, data: bytes, password: str) -> Identity:
 
 
 def _revealed(hidden: bytes, password: str) -> bytes:
-    """The key behind Java's protector: salt, the key mixed with a stream, a digest. ValueError."""
+    """Decrypt a key of Java's KeyProtector: a salt, the encrypted key, a digest. Raises
+    ValueError."""
     (info,) = elements(hidden)
     _, data = elements(info.content)
     if data.tag != OCTET_STRING or len(data.content) < 2 * _DIGEST_BYTES:

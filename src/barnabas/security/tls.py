@@ -1,4 +1,4 @@
-"""DefaultSslEngineFactory: what ``ssl.*`` says, as contexts of Python's ``ssl``."""
+"""DefaultSslEngineFactory: turns ``ssl.*`` settings into contexts of Python's ``ssl``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSIONS: Final[Mapping[str, ssl.TLSVersion]] = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
-"""Java has switched off the older ones as well."""
+"""Older versions are disabled, as in Java."""
 _TLS_1_3_SUITES: Final = (
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
@@ -45,14 +45,14 @@ class TlsSettings:
     truststore: StoreSettings
     protocols: tuple[str, ...] = tuple(VERSIONS)
     cipher_suites: tuple[str, ...] = ()
-    """By their standard names; none: those of OpenSSL."""
+    """Standard names; if empty, OpenSSL's defaults are used."""
     client_auth: str = "none"
     endpoint_identification: str = "https"
-    """Or empty: a server's name is not checked."""
+    """``https``, or empty if a server's host name is not checked."""
 
 
 def check_tls(settings: TlsSettings) -> None:
-    """What can be told without files. Raises BadTls."""
+    """Check the settings as far as possible without reading files. Raises BadTls."""
     _versions(settings)
     _ciphers(settings)
     if settings.endpoint_identification.lower() not in ("", "https"):
@@ -60,7 +60,7 @@ def check_tls(settings: TlsSettings) -> None:
 
 
 def check_server(settings: TlsSettings) -> None:
-    """The same for a server. Raises BadTls."""
+    """``check_tls`` for a server. Raises BadTls."""
     check_tls(settings)
     if not settings.keystore.is_given:
         raise BadTls("ssl.keystore.location: required for a listener with TLS, or ssl.keystore.key")
@@ -69,7 +69,7 @@ def check_server(settings: TlsSettings) -> None:
 
 
 def server_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
-    """For connections that are accepted. Raises BadTls."""
+    """The context for accepted connections. Raises BadTls."""
     check_server(settings)
     context = _context(ssl.PROTOCOL_TLS_SERVER, settings, read)
     context.verify_mode = _CLIENT_AUTH[settings.client_auth]
@@ -79,8 +79,8 @@ def server_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
 
 
 def client_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
-    """For connections that are made. Without a trust store, those that the system trusts are.
-    Raises BadTls."""
+    """The context for outgoing connections. Without a trust store, certificates are trusted that
+    the system trusts. Raises BadTls."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, settings, read)
     context.check_hostname = bool(settings.endpoint_identification)
     if settings.truststore.is_given:
@@ -91,7 +91,8 @@ def client_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
 
 
 def peer_name(certificate: bytes) -> str:
-    """The name of a certificate's owner as Java spells it. ``certificate``: DER. ValueError."""
+    """The subject's name in a certificate, spelled as by Java. ``certificate``: DER. Raises
+    ValueError."""
     from cryptography.x509 import load_der_x509_certificate
 
     return distinguished_name(load_der_x509_certificate(certificate).subject.public_bytes())
@@ -112,7 +113,7 @@ def _context(protocol: int, settings: TlsSettings, read: Read) -> ssl.SSLContext
             raise BadTls(str(error)) from None
         except ssl.SSLError as error:
             raise BadTls(
-                f"ssl.keystore: its key and its certificates do not fit ({error.reason})"
+                f"ssl.keystore: its key and its certificates do not match ({error.reason})"
             ) from None
     return context
 
@@ -130,19 +131,19 @@ def _versions(settings: TlsSettings) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
     unknown = [p for p in settings.protocols if p not in VERSIONS]
     if unknown or not settings.protocols:
         raise BadTls(
-            f"ssl.enabled.protocols: {', '.join(unknown) or 'nothing'} is not supported, but"
+            f"ssl.enabled.protocols: {', '.join(unknown) or 'nothing'} is not supported, only"
             f" {', '.join(VERSIONS)}"
         )
     named = [VERSIONS[p] for p in settings.protocols]
     if settings.cipher_suites and not set(settings.cipher_suites) & set(_TLS_1_3_SUITES):
         named = [v for v in named if v is not ssl.TLSVersion.TLSv1_3]
         if not named:
-            raise BadTls("ssl.cipher.suites: none of TLSv1.3, which alone is enabled")
+            raise BadTls("ssl.cipher.suites: none is for TLSv1.3, the only version that is enabled")
     return min(named), max(named)
 
 
 def _ciphers(settings: TlsSettings) -> list[str]:
-    """OpenSSL's names of the suites of TLS 1.2 that are asked for."""
+    """OpenSSL's names of the configured suites of TLS 1.2."""
     suites = settings.cipher_suites
     of_1_3 = [s for s in suites if s in _TLS_1_3_SUITES]
     if of_1_3 and len(of_1_3) < len(_TLS_1_3_SUITES):
@@ -154,7 +155,7 @@ def _ciphers(settings: TlsSettings) -> list[str]:
     named = [_openssl_name(s) for s in suites if s not in of_1_3]
     for suite, name in zip([s for s in suites if s not in of_1_3], named, strict=True):
         if name not in known:
-            raise BadTls(f"ssl.cipher.suites: there is no {suite!a} here")
+            raise BadTls(f"ssl.cipher.suites: {suite!a} is not supported")
     return named
 
 
@@ -165,7 +166,8 @@ def _all_ciphers() -> list[ssl._Cipher]:
 
 
 def _openssl_name(suite: str) -> str:
-    """``TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`` is ``ECDHE-RSA-AES256-GCM-SHA384`` there."""
+    """OpenSSL's name of a suite: for ``TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`` it is
+    ``ECDHE-RSA-AES256-GCM-SHA384``."""
     exchange, _, bulk = suite.removeprefix("TLS_").partition("_WITH_")
     for name, other in _BULK.items():
         bulk = bulk.replace(name, other)

@@ -1,8 +1,8 @@
-"""DelegationToken, TokenInformation: what a token says, and who may do what with it. Pure.
+"""DelegationToken, TokenInformation: a delegation token, and the rules for its lifetime. Pure.
 
-A token has an id, which anybody may know, and an HMAC of that id under the brokers' common key,
-which is its secret. With both somebody logs in as the owner: by SCRAM, the id as user name, the
-HMAC in base64 as password (KIP-48, KIP-373). Times are wall time in ms.
+A token has an id, which is public. Its secret is an HMAC of the id under the brokers' common key.
+With both a client logs in as the token's owner: by SCRAM, with the id as user name and the HMAC in
+base64 as password (KIP-48, KIP-373). Times are wall time in ms.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from barnabas.security.sasl.scram import (
 )
 
 LIFETIME_MAX: Final = 2**62
-"""In ms: a period beyond it is as good as endless."""
+"""In ms. Longer periods are cut to this, which is practically endless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenInformation:
-    """What ZooKeeper holds of a token: all but its secret."""
+    """What ZooKeeper stores of a token: everything but the secret."""
 
     id: str
     owner: KafkaPrincipal
     requester: KafkaPrincipal
-    """Who has asked for it: the owner, or whom ACLs let ask for him."""
+    """Who created it: the owner, or somebody whom ACLs allow to do so for the owner."""
     renewers: tuple[KafkaPrincipal, ...]
-    """Who may renew and expire it besides the owner."""
+    """Who may renew and expire it in addition to the owner."""
     issued_ms: int
     expires_ms: int
-    """When it ends, unless it is renewed before."""
+    """When it expires, unless it is renewed before."""
     latest_ms: int
-    """No renewal goes beyond this."""
+    """The latest time that a renewal can reach."""
 
     def is_known_to(self, principal: KafkaPrincipal) -> bool:
-        """Whether it is described to him without an ACL."""
+        """Whether this principal may see it without an ACL."""
         return principal in (self.owner, self.requester) or principal in self.renewers
 
     def has_expired(self, now_ms: int) -> bool:
@@ -62,7 +62,7 @@ class TokenSettings:
 
 
 class DelegationToken:
-    """A token with its secret, and what logs in with that."""
+    """A token with its secret, and the SCRAM credentials made from it."""
 
     __slots__ = ("_credentials", "hmac", "information")
 
@@ -72,7 +72,8 @@ class DelegationToken:
         self._credentials: dict[str, ScramCredential] = {}
 
     def credential(self, mechanism: str, chance: Callable[[int], bytes]) -> ScramCredential:
-        """With which one logs in: made when it is first asked for, since that takes a few ms."""
+        """The credential that logins are checked against. It takes a few ms to make, so it is made
+        when it is first needed."""
         found = self._credentials.get(mechanism)
         if found is None:
             password, salt = base64.b64encode(self.hmac), secure_text(chance).encode()
@@ -82,7 +83,7 @@ class DelegationToken:
         return found
 
     def with_information(self, information: TokenInformation) -> DelegationToken:
-        """The same token, renewed."""
+        """The same token with other times."""
         renewed = DelegationToken.__new__(DelegationToken)
         renewed.information = information
         renewed.hmac = self.hmac
@@ -105,7 +106,7 @@ def issued(
     settings: TokenSettings,
     now_ms: int,
 ) -> TokenInformation:
-    """A new token. ``lifetime_ms`` 0 or less, or above what there may be: as long as may be."""
+    """A new token. If ``lifetime_ms`` is 0 or less, or above the maximum, the maximum is used."""
     longest = min(settings.lifetime_ms_max, LIFETIME_MAX)
     latest = now_ms + (longest if lifetime_ms <= 0 else min(lifetime_ms, longest))
     return TokenInformation(
@@ -122,8 +123,8 @@ def issued(
 def renewed(
     token: TokenInformation, by: KafkaPrincipal, period_ms: int, expiry_ms: int, now_ms: int
 ) -> TokenInformation:
-    """A token that lasts ``period_ms`` from now on; less than 0: ``expiry_ms``. KafkaError: only
-    the owner and renewers may, and not once it has expired."""
+    """The token, valid for ``period_ms`` from now; if that is negative, for ``expiry_ms``. Raises
+    KafkaError if ``by`` is not the owner or a renewer, and if the token has expired."""
     _check_renewer(token, by)
     _check_lives(token, now_ms)
     return _until(token, now_ms, expiry_ms if period_ms < 0 else period_ms)
@@ -132,8 +133,8 @@ def renewed(
 def expired(
     token: TokenInformation, by: KafkaPrincipal, period_ms: int, now_ms: int
 ) -> TokenInformation | None:
-    """A token that ends in ``period_ms``; None, at once, if that is less than 0. KafkaError as
-    ``renewed``, but one that has expired may be removed."""
+    """The token, expiring in ``period_ms``; None if that is negative, which removes it at once.
+    Raises KafkaError as ``renewed`` does, but an expired token may be removed."""
     _check_renewer(token, by)
     if period_ms < 0:
         return None
@@ -156,6 +157,6 @@ def _until(token: TokenInformation, now_ms: int, period_ms: int) -> TokenInforma
 
 
 def is_usable(owner: KafkaPrincipal) -> bool:
-    """Whether a token of this owner lets anybody in: logins are those of users, so that another
-    type's would make a user of him."""
+    """Whether tokens of this owner can log in. Every login makes a principal of type User, so an
+    owner of another type would become somebody else."""
     return owner.type == USER

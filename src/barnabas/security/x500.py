@@ -1,7 +1,7 @@
-"""X500Principal: the name of a certificate's owner as Java spells it (RFC 2253). Pure.
+"""X500Principal: a certificate's subject as text, spelled as by Java (RFC 2253). Pure.
 
-The last part of the name comes first. Only the RFC's attributes have names; every other one is its
-number, and its value the hexadecimal DER.
+The last part of the name comes first. Only attributes of the RFC have names; any other is written
+as its number, with its value as hexadecimal DER.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _CODECS: Final[Mapping[int, str]] = {
     28: "utf-32-be",
     30: "utf-16-be",
 }
-"""By tag: UTF8, Printable, T61, IA5, General, Universal and BMP strings."""
+"""By DER tag: UTF8, Printable, T61, IA5, General, Universal and BMP strings."""
 _ESCAPED: Final = ',=+<>#;"\\'
 _BLANK: Final = " \r"
 
 
 def distinguished_name(name: bytes) -> str:
-    """The text of a DER encoded Name. ValueError."""
+    """The text of a DER encoded Name. Raises ValueError."""
     (sequence,) = elements(name)
     if sequence.tag != SEQUENCE:
-        raise ValueError("a name that is no sequence")
+        raise ValueError("the name is not a sequence")
     parts = []
     for part in elements(sequence.content):
         if part.tag != SET:
-            raise ValueError("a part of a name that is no set")
+            raise ValueError("a part of the name is not a set")
         parts.append("+".join(_attribute(each.content) for each in elements(part.content)))
     return ",".join(reversed(parts))
 

@@ -1,4 +1,4 @@
-"""From an endpoint to what it has: a file, or what a provider answers."""
+"""Fetches the content of an endpoint: a file, or a provider's answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILE: Final = "file"
 
 
 def read_file(url: str, read: Read) -> bytes:
-    """What the file of a ``file:`` URL holds. Raises OSError."""
+    """The content of the file that a ``file:`` URL names. Raises OSError."""
     path = unquote(urlsplit(url).path)
     found = read(path)
     if len(found) > BYTES_MAX:
@@ -34,7 +34,8 @@ def fetcher(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Callable[[], Awaitable[bytes]]:
-    """Fetches it, one attempt a call, which raises OSError. Raises BadTls."""
+    """A function that fetches the endpoint; each call is one attempt and raises OSError if it
+    fails. Raises BadTls."""
     context: ssl.SSLContext | None = None
     if urlsplit(endpoint.url).scheme == "https":
         if endpoint.tls is None:

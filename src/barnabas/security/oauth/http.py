@@ -1,4 +1,4 @@
-"""One HTTP request on the loop: bounded in time and size, no redirects, no proxy."""
+"""Sends one HTTP request on the loop. Time and size are bounded; no redirects, no proxy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import h11
 
 BYTES_MAX: Final = 1024 * 1024
-"""Of an answer's body."""
+"""The largest body of an answer."""
 HEAD_BYTES_MAX: Final = 32 * 1024
 _FINE: Final = (200, 201)
 _PASSING: Final = (408, 425, 429)
-"""Refusals that may be none a moment later; 5xx as well."""
+"""Statuses after which another attempt may succeed; 5xx are such too."""
 
 
 class FetchFailed(OSError):
-    """No answer, or one that says no. ``may_pass``: trying again may help."""
+    """There was no answer, or it was a refusal. ``may_pass``: another attempt may succeed."""
 
     def __init__(self, why: str, *, may_pass: bool = True) -> None:
         super().__init__(why)
@@ -35,8 +35,8 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> bytes:
-    """The body of the answer to a GET, or to a POST of ``body``. ``tls``: for https. Raises
-    FetchFailed, which repeats nothing of the answer."""
+    """The body of the answer to a GET, or to a POST of ``body``. ``tls``: the context for https.
+    Raises FetchFailed, which contains nothing of the answer."""
     parts = urlsplit(url)
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class _Exchange(asyncio.Protocol):
                     break
                 self._heard(event)
         except h11.RemoteProtocolError:
-            self._end(FetchFailed("an answer that is no HTTP"))
+            self._end(FetchFailed("the answer is not HTTP"))
         except FetchFailed as error:
             self._end(error)
 
@@ -129,4 +129,4 @@ class _Exchange(asyncio.Protocol):
     def _end(self, error: FetchFailed) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
-            self.answer.exception()  # told; nobody has to hear it
+            self.answer.exception()  # marks the exception as seen, so that asyncio does not log it

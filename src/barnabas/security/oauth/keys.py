@@ -1,9 +1,9 @@
 """RefreshingHttpsJwks, JwksFileVerificationKeyResolver: the keys of a token provider, kept fresh.
 
-They are read at the start, every ``sasl.oauthbearer.jwks.endpoint.refresh.ms``, and sooner if a
-token names a key that is not there, but then no more often than the longest pause between retries:
-strangers do not make a broker ask for ever. Until the first answer nobody logs in; the keys last
-read hold while the provider is away.
+They are read at the start and every ``sasl.oauthbearer.jwks.endpoint.refresh.ms``. They are also
+read if a token names an unknown key, but not more often than the longest pause between retries. So
+clients cannot make a broker ask all the time. Before the first answer nobody can log in; if the
+provider fails later, the keys last read are used.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from barnabas.security.sasl.oauthbearer import BearerToken, TokenRefused
 log = logging.getLogger("kafka.security.oauthbearer")
 
 Fetch = Callable[[], Awaitable[bytes]]
-"""The text of a key set. Raises OSError."""
+"""Fetches the text of a key set. Raises OSError."""
 
 
 class KeySet:
-    """``run`` as a task."""
+    """The keys of one provider. Run ``run`` as a task."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class KeySet:
         wall_ms: Callable[[], int],
         keys: tuple[Key, ...] = (),
     ) -> None:
-        """``keys``: those there are already."""
+        """``keys``: keys to begin with."""
         self._settings = settings
         self._fetch = fetch
         self._wall_ms = wall_ms
@@ -42,7 +42,7 @@ class KeySet:
         self._wanted = asyncio.Event()
 
     def validate(self, token: str) -> BearerToken:
-        """What a token says. Raises TokenRefused."""
+        """Check a token and return what it says. Raises TokenRefused."""
         try:
             return validate(token, self._keys, self._settings, self._wall_ms())
         except UnknownKey:
@@ -53,7 +53,7 @@ class KeySet:
             raise
 
     async def run(self) -> None:
-        """Read the keys, for ever."""
+        """Read the keys again and again, until cancelled."""
         settings, endpoint = self._settings, self._settings.keys
         if self._keys:
             await self._rest(settings.refresh_ms)

@@ -1,7 +1,7 @@
-"""HttpAccessTokenRetriever, FileTokenRetriever: a client's token, fetched when it is needed.
+"""HttpAccessTokenRetriever, FileTokenRetriever: fetches a client's token when it is needed.
 
-Client credentials (RFC 6749 4.4): id and secret go to the provider, never to a broker. A token is
-used for a share of its life, then the next connection fetches another.
+The client's id and secret are sent to the provider only, never to a broker (client credentials, RFC
+6749 4.4). A token is used for a share of its life; then the next connection fetches another.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOKEN_LENGTH_MAX: Final = 256 * 1024
 
 
 class AccessTokens:
-    """Those of one client."""
+    """The tokens of one client."""
 
     def __init__(self, settings: LoginSettings, read: Read, wall_ms: Callable[[], int]) -> None:
         """Raises BadTls."""
@@ -49,11 +49,12 @@ class AccessTokens:
             self._fetch = fetcher(settings.tokens, read, headers, urlencode(form).encode())
 
     def begin(self) -> OAuthBearerClient:
-        """A login, after ``prepare``."""
+        """Begin a login; ``prepare`` must have returned before."""
         return OAuthBearerClient(token=self._token)
 
     async def prepare(self) -> None:
-        """Have a token that lasts. Raises ConnectionError, AuthenticationRefused."""
+        """Fetch a token unless the current one lasts long enough. Raises ConnectionError and
+        AuthenticationRefused."""
         async with self._fetching:
             now_ms = self._wall_ms()
             if now_ms < self._renew_ms:
@@ -64,7 +65,8 @@ class AccessTokens:
             self._renew_ms = now_ms + int((expires_ms - now_ms) * self._settings.refresh_factor)
 
     async def _answer(self) -> bytes:
-        """Again and again after what may pass, for as long as the longest pause."""
+        """The provider's answer. Failures that may pass are retried, until the longest pause is
+        reached."""
         endpoint = self._settings.tokens
         pause_ms, left_ms = endpoint.retry_ms, endpoint.retry_ms_max
         while True:
@@ -97,7 +99,7 @@ class AccessTokens:
 
 
 def _expires_ms(token: str) -> int:
-    """As the token says; who checks it is the broker. AuthenticationRefused."""
+    """When the token says that it ends. Only the broker checks it. Raises AuthenticationRefused."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,7 +1,7 @@
-"""ValidatorAccessTokenValidator: signed tokens (RFC 7515, 7519), and what they must say. Pure.
+"""ValidatorAccessTokenValidator: checks signed tokens (RFC 7515, 7519). Pure.
 
-Signatures are joserfc's business. Only asymmetric algorithms are taken: a key that everybody may
-read cannot vouch for anything (the original takes HMAC too, if a key set holds such keys).
+joserfc checks the signatures. Only asymmetric algorithms are accepted. With HMAC everybody who can
+read the key set could sign tokens; Kafka accepts it if a key set has such keys.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TIMES_MAX: Final = 1e13
 
 
 class UnknownKey(TokenRefused):
-    """A token names a key that is not there: there may be newer ones."""
+    """A token names an unknown key; the provider may have newer keys."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__("signed with a key that is not known")
@@ -43,7 +43,7 @@ class BadKeys(ValueError):
 
 
 def parse_keys(text: bytes) -> tuple[Key, ...]:
-    """The keys of a JWKS that may sign tokens; others are passed over. Raises BadKeys."""
+    """The keys of a JWKS that may sign tokens; others are ignored. Raises BadKeys."""
     try:
         entries = json.loads(text)["keys"][:KEYS_MAX]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -55,12 +55,12 @@ def parse_keys(text: bytes) -> tuple[Key, ...]:
 
 
 def _public_key(entry: object) -> Key | None:
-    """One that is strong enough; None for all others."""
+    """The key, if it is an asymmetric one and strong enough; else None."""
     if not isinstance(entry, dict) or entry.get("use") not in (None, "sig"):
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", SecurityWarning)  # of short keys
+            warnings.simplefilter("error", SecurityWarning)  # raised for short keys
             found = JWKRegistry.import_key(entry)
     except (ValueError, TypeError, KeyError, JoseError, SecurityWarning):
         return None
@@ -70,7 +70,7 @@ def _public_key(entry: object) -> Key | None:
 def validate(
     token: str, keys: Sequence[Key], settings: ValidationSettings, now_ms: int
 ) -> BearerToken:
-    """What a token says, once all of it has been checked. Raises TokenRefused, and UnknownKey."""
+    """Check everything in a token and return what it says. Raises TokenRefused and UnknownKey."""
     try:
         signed = jws.extract_compact(token.encode())
         header = signed.headers()
@@ -107,7 +107,7 @@ def _key(header: dict[str, Any], keys: Sequence[Key]) -> Key:
 
 
 def _checked(claims: dict[str, Any], settings: ValidationSettings, now_ms: int) -> BearerToken:
-    """As jose4j checks times; ``exp`` and ``iat`` must be there."""
+    """Check the claims; times as jose4j does. ``exp`` and ``iat`` are required."""
     skew_ms = 1000 * settings.clock_skew_s
     expires_ms, issued_ms = _time_ms(claims, "exp"), _time_ms(claims, "iat")
     begins_ms = _time_ms(claims, "nbf")

@@ -1,8 +1,8 @@
-"""DigestMD5Client, DigestMD5Server: a password as ZooKeeper asks for it (RFC 2831). Pure.
+"""DigestMD5Client, DigestMD5Server: the password login of ZooKeeper (RFC 2831). Pure.
 
-Both sides prove that they know the password over a nonce of each. The RFC is historic (RFC 6331)
-and MD5 is broken: it keeps a password from being read off the wire, no more, so it belongs under
-TLS. Only ``qop=auth`` is here; there is no library that is kept and has the server's side.
+Each side proves that it knows the password, with a nonce of each side in the proof. The RFC is
+historic (RFC 6331) and MD5 is broken: it only hides the password on the wire, so use TLS with it.
+Only ``qop=auth`` is supported. No maintained library has the server's side.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from barnabas.security.sasl.mechanism import AuthenticationFailed
 MODULE: Final = "org.apache.zookeeper.server.auth.DigestLoginModule"
 REALM: Final = "zk-sasl-md5"
 DIGEST_URI: Final = f"zookeeper/{REALM}"
-"""Of ZooKeeper, whatever its host is called."""
+"""The URI that ZooKeeper uses for any host."""
 TOKEN_BYTES_MAX: Final = 4096
-"""RFC 2831 2.1.2 allows no longer answer, and 2.1.1 a challenge below 2048."""
+"""The longest answer by RFC 2831 2.1.2. A challenge has less than 2048 bytes (2.1.1)."""
 _FIRST_USE: Final = "00000001"
 _DIRECTIVE = re.compile(
     rb"[\x00\t\n\r ,]*"
@@ -34,7 +34,8 @@ _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def directives(token: bytes) -> dict[str, str]:
-    """``name=value, name="value"`` by name, each once. AuthenticationFailed."""
+    """The values in ``name=value, name="value"`` by name. Raises AuthenticationFailed, also for a
+    name that is given twice."""
     if len(token) > TOKEN_BYTES_MAX:
         raise AuthenticationFailed(f"a DIGEST-MD5 token of {len(token)} bytes")
     found: dict[str, str] = {}
@@ -61,7 +62,7 @@ def _quoted(text: str) -> str:
 
 
 def _hashed(text: str) -> bytes:
-    """A name or a password as it is hashed: ISO 8859-1 where that can spell it."""
+    """The bytes of a name or password for hashing: ISO 8859-1 if possible, else UTF-8."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -74,7 +75,7 @@ def _md5(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """What both sides put into their proofs."""
+    """The values from which both sides compute their proofs."""
 
     username: str
     realm: str
@@ -111,11 +112,12 @@ class DigestMd5Client:
         self.is_complete = False
 
     def first(self) -> bytes:
-        """Nothing: the server begins."""
+        """Empty, since the server begins."""
         return b""
 
     def step(self, challenge: bytes) -> bytes | None:
-        """The proof, then None when the server has proved itself. Raises AuthenticationFailed."""
+        """The client's proof; then None, once the server's proof is right. Raises
+        AuthenticationFailed."""
         asked = directives(challenge)
         if self._exchange is None:
             return self._answer(asked)
@@ -160,7 +162,8 @@ class DigestMd5Client:
 
 
 class DigestMd5Server:
-    """Checks one login. ``password_of``: of a user, or None. ``nonce``: as of the client."""
+    """Checks one login. ``password_of``: a user's password, or None. ``nonce``: as for the
+    client."""
 
     def __init__(
         self,
@@ -179,7 +182,7 @@ class DigestMd5Server:
         self.by_token = False
 
     def step(self, token: bytes) -> bytes:
-        """The challenge, then the server's own proof. Raises AuthenticationFailed."""
+        """The challenge; then the server's proof. Raises AuthenticationFailed."""
         if self.authorization_id is not None:
             raise AuthenticationFailed("a token after the login")
         if not self._is_asked:
@@ -201,14 +204,14 @@ class DigestMd5Server:
         }
         for name, value in expected.items():
             if told.get(name, "") != value:
-                raise AuthenticationFailed(f"DIGEST-MD5: {name} is another")
+                raise AuthenticationFailed(f"DIGEST-MD5: {name} is not the expected one")
         if told.get("qop", "auth") != "auth" or not username or not cnonce:
-            raise AuthenticationFailed("DIGEST-MD5: username, cnonce and qop=auth are wanted")
+            raise AuthenticationFailed("DIGEST-MD5: username, cnonce and qop=auth are required")
         known = self._password_of(username)
         exchange = Exchange(
             username=username,
             realm=self._realm,
-            password=known or "",  # for a stranger it is computed as well: it takes as long
+            password=known or "",  # an unknown user's proof is computed too, so it takes as long
             nonce=self._nonce,
             cnonce=cnonce,
             digest_uri=self._digest_uri,
@@ -216,8 +219,8 @@ class DigestMd5Server:
         )
         proof = told.get("response", "").encode()
         if not hmac.compare_digest(proof, exchange.proof().encode()) or not known:
-            raise AuthenticationFailed("no such user, or another password")
+            raise AuthenticationFailed("unknown user or wrong password")
         if exchange.authorization_id not in ("", username):
-            raise AuthenticationFailed("somebody else's authorization is asked for")
+            raise AuthenticationFailed("the authorization id is not the user's name")
         self.authorization_id = username
         return f"rspauth={exchange.proof(of_server=True)}".encode()

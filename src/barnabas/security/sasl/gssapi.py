@@ -1,8 +1,8 @@
 """GssKrb5Server, GssKrb5Client: Kerberos through the system's GSSAPI (RFC 4752).
 
-First tokens of GSSAPI go back and forth until each side knows the other, then two wrapped messages
-agree that what follows is not wrapped: ``auth``, as Kafka has it. A server's steps compute only. A
-client's first may ask the KDC, so it is made away from the loop (``kerberos_client``).
+Both sides exchange GSSAPI tokens until each has authenticated the other. Then two wrapped messages
+agree that nothing after them is wrapped (``auth``), as in Kafka. A server's steps only compute. A
+client's first step may ask the KDC, so it runs in a thread (``kerberos_client``).
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from barnabas.security.sasl.mechanism import AuthenticationFailed
 _KERBEROS: Final = gssapi.MechType.kerberos
 _PRINCIPAL: Final = gssapi.NameType.kerberos_principal
 _NO_LAYER: Final = b"\x01\x00\x00\x00"
-"""The one layer that is offered, and chosen: none. No size, as nothing is wrapped."""
+"""The only security layer that is offered and chosen: none. Its size is 0, as nothing is
+wrapped."""
 _LAYERS: Final = 1
 _OFFER_BYTES: Final = 4
 
 
 class BadKerberos(Exception):
-    """Settings that Kerberos cannot work with; one line."""
+    """Settings that Kerberos cannot work with; the text is one line."""
 
 
 class Acceptor:
-    """The keys of a broker, for all who log in to a listener."""
+    """A broker's keys, for all logins to one listener."""
 
     def __init__(self, settings: KerberosSettings) -> None:
-        """Reads the keytab. BadKerberos."""
+        """Reads the keytab. Raises BadKerberos."""
         self.namer = settings.namer
         try:
             name = gssapi.Name(settings.principal, _PRINCIPAL).canonicalize(_KERBEROS)
@@ -66,7 +67,7 @@ class GssapiServer:
             raise AuthenticationFailed("a token after the login")
         if not self._context.complete:
             answer = self._context.step(token)
-            # A token that only says what was wrong: the library raises when it is asked next.
+            # The token may be the peer's error: then the library raises at the next call.
             is_over = self._context.complete
             if answer or not is_over:
                 return answer or b""
@@ -80,10 +81,10 @@ class GssapiServer:
         return b""
 
     def _finish(self, chosen: bytes) -> None:
-        """Who else's authorization is asked for does not matter, as in the original: everybody is
-        who the KDC says."""
+        """End the login. The authorization id that the client asks for is ignored, as in Kafka: the
+        user is the one that the KDC authenticated."""
         if len(chosen) < _OFFER_BYTES or chosen[0] != _LAYERS:
-            raise AuthenticationFailed("another security layer than none is asked for")
+            raise AuthenticationFailed("the client asks for a security layer")
         principal = str(self._context.initiator_name)
         try:
             self.authorization_id = self._acceptor.namer.name_of(principal, self._acceptor.realm)
@@ -95,7 +96,8 @@ class GssapiClient:
     """Logs in to a service at a host."""
 
     def __init__(self, settings: KerberosSettings, host: str) -> None:
-        """Reads keys or tickets, and may ask the KDC: not for the loop. AuthenticationFailed."""
+        """Reads keys or tickets and may ask the KDC, so never call this on the loop. Raises
+        AuthenticationFailed."""
         self.is_complete = False
         self._answered = False
         try:
@@ -116,11 +118,11 @@ class GssapiClient:
             raise AuthenticationFailed(_told(error)) from None
 
     def first(self) -> bytes:
-        """Made with the login."""
+        """The first token, which was made with the login."""
         return self._first
 
     def step(self, challenge: bytes) -> bytes | None:
-        """The next token, or None when the server has let us in. Raises AuthenticationFailed."""
+        """The next token, or None once the login is complete. Raises AuthenticationFailed."""
         try:
             return self._step(challenge)
         except gssapi.exceptions.GSSError as error:
@@ -145,7 +147,8 @@ class GssapiClient:
 
 
 def _initiator(settings: KerberosSettings) -> gssapi.Credentials:
-    """Tickets that were had with the keytab are kept in memory, and renewed when they end."""
+    """Credentials from the keytab or the ticket cache. Tickets from a keytab are kept in memory,
+    and renewed when they end."""
     name = None
     if settings.principal:
         name = gssapi.Name(settings.principal, _PRINCIPAL)

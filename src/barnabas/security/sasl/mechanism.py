@@ -1,7 +1,7 @@
-"""What all SASL mechanisms have in common: a login, step by step, on either side. Pure.
+"""SaslServer, SaslClient: the interface of all SASL mechanisms, a login in steps. Pure.
 
-A server's login takes tokens and answers with challenges until it is complete; a client's begins.
-Neither knows of connections. What a failure tells the peer never says whether the user exists.
+A client's login makes the first token. A server's login takes tokens and returns challenges until
+it is complete. Neither knows of connections. No answer to a failure says whether the user exists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GSSAPI: Final = "GSSAPI"
 
 
 class AuthenticationFailed(Exception):
-    """The login ends. ``told``: what the peer hears, or None for the general text."""
+    """The login has failed. ``told``: the text for the peer; None for the general one."""
 
     def __init__(self, why: str, told: str | None = None) -> None:
         super().__init__(why)
@@ -29,21 +29,22 @@ class ServerLogin(Protocol):
 
     @property
     def authorization_id(self) -> str | None:
-        """Who has logged in, once that is so."""
+        """The user who has logged in; None before that."""
         ...
 
     @property
     def expires_ms(self) -> int | None:
-        """Wall time at which the credential ends, if it does."""
+        """The wall time at which the credential ends; None if it does not."""
         ...
 
     @property
     def by_token(self) -> bool:
-        """Whether the credential is a delegation token: who has it may not ask for others."""
+        """Whether the credential is a delegation token. With one, others may not be created."""
         ...
 
     def step(self, token: bytes) -> bytes:
-        """The next challenge, or what is told with success. Raises AuthenticationFailed."""
+        """The next challenge, or the last answer of a successful login. Raises
+        AuthenticationFailed."""
         ...
 
 
@@ -52,7 +53,7 @@ class ClientLogin(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the server has proved what it must."""
+        """Whether the login has succeeded, and the server has proved itself where it must."""
         ...
 
     def first(self) -> bytes:
@@ -60,12 +61,13 @@ class ClientLogin(Protocol):
         ...
 
     def step(self, challenge: bytes) -> bytes | None:
-        """The next token, or None if there is none. Raises AuthenticationFailed."""
+        """The next token, or None if the login is complete. Raises AuthenticationFailed."""
         ...
 
 
 def in_hash_order(names: Iterable[str]) -> list[str]:
-    """In the order of a HashMap of up to 12 strings, in which SaslHandshake names mechanisms."""
+    """The names in the order of a Java HashMap of up to 12 strings, as Kafka's SaslHandshake lists
+    mechanisms."""
     return sorted(dict.fromkeys(names), key=_bucket)
 
 

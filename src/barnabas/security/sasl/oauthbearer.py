@@ -1,8 +1,8 @@
-"""OAuthBearerSaslServer, OAuthBearerUnsecuredJws: OAUTHBEARER (RFC 7628), with tokens that nobody
-has signed, as Kafka has them for tests. Pure.
+"""OAuthBearerSaslServer, OAuthBearerUnsecuredJws: OAUTHBEARER (RFC 7628), and the unsigned tokens
+that Kafka has for tests. Pure.
 
-A refused token is answered with a JSON text first; the failure comes when the client has said
-``\\x01`` to that.
+A refused token is answered with a JSON text first. The failure follows when the client has
+acknowledged that with ``\\x01``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from barnabas.security.sasl.mechanism import AuthenticationFailed
 
 MODULE: Final = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 LOGIN_OPTION: Final = "unsecuredLoginStringClaim_sub"
-"""Whom a client's token names, in its JAAS entry."""
+"""The option of a client's JAAS entry that names the user of its token."""
 SCOPE_OPTION: Final = "unsecuredValidatorRequiredScope"
 SKEW_OPTION: Final = "unsecuredValidatorAllowableClockSkewMs"
 PRINCIPAL_OPTION: Final = "unsecuredValidatorPrincipalClaimName"
@@ -44,7 +44,7 @@ _PART = re.compile(r"[A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BearerToken:
-    """OAuthBearerToken, as far as a server needs it."""
+    """OAuthBearerToken: the claims that a server needs."""
 
     principal: str
     expires_ms: int
@@ -59,7 +59,7 @@ class TokenRefused(Exception):
 
 
 Validate = Callable[[str], BearerToken]
-"""What a token says. Raises TokenRefused."""
+"""Checks a token and returns what it says. Raises TokenRefused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class UnsecuredRules:
 
     @classmethod
     def of(cls, entry: JaasEntry) -> UnsecuredRules:
-        """From a server's JAAS entry. ValueError."""
+        """The options in a server's JAAS entry. Raises ValueError."""
         skew = entry.options.get(SKEW_OPTION, "0")
         if not (skew.isascii() and skew.isdigit() and len(skew) <= 10):
             raise ValueError(f"{SKEW_OPTION} is not a number of ms")
@@ -86,7 +86,7 @@ class UnsecuredRules:
 
 
 class OAuthBearerServer:
-    """One login."""
+    """Checks one login."""
 
     def __init__(self, validate: Validate) -> None:
         self._validate = validate
@@ -96,14 +96,14 @@ class OAuthBearerServer:
         self.by_token = False
 
     def step(self, token: bytes) -> bytes:
-        """Success, or why not. Raises AuthenticationFailed."""
+        """Empty for success, or the JSON text of the refusal. Raises AuthenticationFailed."""
         if self.authorization_id is not None:
             raise AuthenticationFailed("a message after the last one")
         if self._refusal is not None:
             told = self._refusal.decode()
             if token == _ACKNOWLEDGED:
                 raise AuthenticationFailed("the token was refused", told=told)
-            raise AuthenticationFailed("a message that is no acknowledgement")
+            raise AuthenticationFailed("a message that is not the acknowledgement")
         match = _FIRST.fullmatch(token.decode("utf-8", "replace"))
         if match is None:
             raise AuthenticationFailed("Invalid OAUTHBEARER client first message")
@@ -139,7 +139,7 @@ class OAuthBearerClient:
         return f"n,,\x01auth=Bearer {self.token}\x01\x01".encode()
 
     def step(self, challenge: bytes) -> bytes | None:
-        """Nothing, or the acknowledgement of a refusal, after which the failure comes."""
+        """None after success, or the acknowledgement of a refusal. The failure follows that."""
         if challenge:
             return _ACKNOWLEDGED
         self.is_complete = True
@@ -147,7 +147,7 @@ class OAuthBearerClient:
 
 
 def unsecured_token(subject: str, now_ms: int, lifetime_ms: int) -> str:
-    """A token of one's own that nobody has signed."""
+    """A new unsigned token for ``subject``."""
     claims = {"sub": subject, "iat": now_ms / 1000, "exp": (now_ms + lifetime_ms) / 1000}
     parts = (
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
@@ -157,7 +157,7 @@ def unsecured_token(subject: str, now_ms: int, lifetime_ms: int) -> str:
 
 
 def validate_unsecured(token: str, rules: UnsecuredRules, now_ms: int) -> BearerToken:
-    """OAuthBearerUnsecuredJws and its validator. Raises TokenRefused."""
+    """Check an unsigned token (OAuthBearerUnsecuredJws). Raises TokenRefused."""
     parts = token.split(".")
     if len(parts) != 3 or parts[2]:
         raise TokenRefused("not three parts, or a signature")
@@ -200,7 +200,7 @@ def _time_ms(claims: dict[str, Any], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TokenRefused(f"{name} is not a number")
     if not math.isfinite(value) or abs(value) > _TIMES_MAX:
-        raise TokenRefused(f"{name} is out of all bounds")
+        raise TokenRefused(f"{name} is out of bounds")
     return round(value * 1000)
 
 

@@ -15,11 +15,11 @@ _USER: Final = "user_"
 _TOKENS: Final = 3
 _LOOKED_AT_MAX: Final = 4
 _NOBODY: Final = b"\0"
-"""Compared with when there is no such user: it costs the same, and no password has it."""
+"""Compared with if the user is unknown, so that it takes as long. No password is equal to it."""
 
 
 def users_of(entry: JaasEntry) -> dict[str, str]:
-    """``user_NAME="password"`` of a server's JAAS entry."""
+    """The users in a server's JAAS entry, given as ``user_NAME="password"``: name -> password."""
     return {
         name.removeprefix(_USER): password
         for name, password in entry.options.items()
@@ -37,7 +37,7 @@ class PlainServer:
         self.by_token = False
 
     def step(self, token: bytes) -> bytes:
-        """One message is all. Raises AuthenticationFailed."""
+        """Check the only message of the login. Raises AuthenticationFailed."""
         parts = token.split(b"\0")[:_LOOKED_AT_MAX]
         if len(parts) != _TOKENS:
             raise _failed(f"Invalid SASL/PLAIN response: expected 3 tokens, got {len(parts)}")
@@ -64,7 +64,7 @@ def _failed(text: str) -> AuthenticationFailed:
 
 
 def _same_length(password: bytes) -> bytes:
-    """A digest: comparing it does not tell the length of a password."""
+    """A digest of the password, so that the time of a comparison does not show its length."""
     return hmac.digest(b"length", password, "sha256")
 
 
@@ -81,7 +81,7 @@ class PlainClient:
         return f"\0{self.username}\0{self.password}".encode()
 
     def step(self, challenge: bytes) -> None:
-        """Success; there is nothing to check. Raises AuthenticationFailed for a challenge."""
+        """The login is complete. Raises AuthenticationFailed if the server sends a challenge."""
         if challenge:
             raise AuthenticationFailed("the server sends a challenge to PLAIN")
         self.is_complete = True

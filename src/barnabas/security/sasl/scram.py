@@ -1,11 +1,11 @@
 """ScramSaslServer, ScramSaslClient, ScramFormatter: SCRAM-SHA-256 and -512 (RFC 5802, 7677). Pure.
 
-A server keeps no password: a salt, a number of iterations, StoredKey and ServerKey. Kafka's reading
-of the RFC is followed: no channel binding, names as they are (no SASLprep), and extensions of the
-first message are passed over but signed.
+A server keeps no password, only a salt, a number of iterations, StoredKey and ServerKey. As in
+Kafka there is no channel binding, names are not changed (no SASLprep), and extensions of the first
+message are ignored but signed.
 
-A user that does not exist gets a challenge like any other and fails at the same message with the
-same text (RFC 5802 9). The original fails at the first message, so that users can be told apart.
+An unknown user gets a challenge like any other, and fails at the same message with the same text
+(RFC 5802 9). Kafka fails at the first message, which shows whether a user exists.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from barnabas.security.sasl.mechanism import SCRAM_SHA_256, SCRAM_SHA_512, Authe
 
 MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 TOKEN_OPTION: Final = "tokenauth"
-"""Of a client's JAAS entry: its user is a delegation token."""
+"""The option of a client's JAAS entry which says that its user is a delegation token."""
 HASHES: Final = {SCRAM_SHA_256: "sha256", SCRAM_SHA_512: "sha512"}
 ITERATIONS_MIN: Final = 4096
 ITERATIONS_MAX: Final = 16384
-"""Kafka's bounds for credentials that are set."""
+"""Kafka's bounds for new credentials."""
 CLIENT_ITERATIONS_MAX: Final = 1_000_000
-"""A server that asks for more is refused: it could hold up its client for as long as it likes."""
+"""A client refuses a server that asks for more, since computing them would take too long."""
 DEFAULT_ITERATIONS: Final = 4096
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NONCE_BITS: Final = 130
@@ -62,7 +62,7 @@ _SERVER_FINAL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScramCredential:
-    """ScramCredential: what a server keeps of a password, for one mechanism."""
+    """ScramCredential: what a server stores for a password and one mechanism."""
 
     salt: bytes = field(repr=False)
     stored_key: bytes = field(repr=False)
@@ -70,7 +70,7 @@ class ScramCredential:
     iterations: int
 
     def text(self) -> str:
-        """As it stands in ``/config/users/NAME``."""
+        """The credential as text, as in ``/config/users/NAME``."""
         return (
             f"salt={_encoded(self.salt)},stored_key={_encoded(self.stored_key)},"
             f"server_key={_encoded(self.server_key)},iterations={self.iterations}"
@@ -78,13 +78,14 @@ class ScramCredential:
 
     @classmethod
     def parse(cls, text: str) -> ScramCredential:
-        """The inverse of ``text``, keys in any order. ValueError that repeats nothing of it."""
+        """The inverse of ``text``, with keys in any order. Raises ValueError, which contains
+        nothing of the text."""
         parts = dict(part.partition("=")[::2] for part in text.split(","))
         if parts.keys() != {"salt", "stored_key", "server_key", "iterations"}:
             raise ValueError("SCRAM credentials with other parts than the four")
         iterations = number_in(parts["iterations"])
         if iterations is None or not 0 < iterations < 1 << 31:
-            raise ValueError("SCRAM credentials with an odd number of iterations")
+            raise ValueError("SCRAM credentials with an invalid number of iterations")
         try:
             return cls(
                 salt=base64.b64decode(parts["salt"], validate=True),
@@ -97,24 +98,24 @@ class ScramCredential:
 
 
 class TokenLogin(NamedTuple):
-    """What a delegation token logs in with."""
+    """What a login by a delegation token is checked against."""
 
     credential: ScramCredential
     owner: str
-    """The user whom it makes of who has it."""
+    """The user whom the token logs in."""
     expires_ms: int
 
 
 Lookup = Callable[[str], "ScramCredential | None"]
-"""A user's credential for the mechanism, or None."""
+"""Gives a user's credential for the mechanism, or None."""
 Tokens = Callable[[str], "TokenLogin | None"]
-"""The same of a delegation token, by its id."""
+"""Gives what a delegation token logs in with by its id, or None."""
 Decoys = Callable[[str], ScramCredential]
-"""What a user is challenged with who has none."""
+"""Gives a false credential for a user who has none."""
 
 
 def salted_password(mechanism: str, password: bytes, salt: bytes, iterations: int) -> bytes:
-    """Hi(password, salt, i). Takes a millisecond for a thousand iterations or two."""
+    """Hi(password, salt, i). A thousand iterations take about a millisecond."""
     return hashlib.pbkdf2_hmac(HASHES[mechanism], password, salt, iterations)
 
 
@@ -129,7 +130,7 @@ def credential_of(mechanism: str, salted: bytes, salt: bytes, iterations: int) -
 
 
 def secure_text(chance: Callable[[int], bytes]) -> str:
-    """About 25 digits and small letters, as Kafka makes its nonces and salts."""
+    """About 25 random digits and small letters, as Kafka's nonces and salts."""
     number = int.from_bytes(chance(_NONCE_BYTES), "big") >> (8 * _NONCE_BYTES - _NONCE_BITS)
     digits = []
     while number:
@@ -139,8 +140,8 @@ def secure_text(chance: Callable[[int], bytes]) -> str:
 
 
 def decoy(mechanism: str, key: bytes, user: str, iterations: int) -> ScramCredential:
-    """What a user who does not exist is challenged with: always the same for the same ``key``, like
-    a real one to look at, and never matched by a proof."""
+    """The credential with which an unknown user is challenged. It is always the same for the same
+    ``key``, looks like a real one, and no proof matches it."""
     seed = hmac.digest(key, f"{mechanism}\0{user}".encode("utf-8", "replace"), "sha512")
     stored = hmac.digest(key, seed, "sha512")
     salt = secure_text(lambda count: seed[:count]).encode()
@@ -148,14 +149,14 @@ def decoy(mechanism: str, key: bytes, user: str, iterations: int) -> ScramCreden
 
 
 def no_tokens(token_id: str) -> TokenLogin | None:
-    """Where there are none."""
+    """The look-up for listeners without delegation tokens."""
     return None
 
 
 class ScramServer:
-    """One login. ``nonce`` is fresh; ``lookup`` knows the users, ``tokens`` the delegation tokens,
-    ``decoy_of`` challenges others. With the extension ``tokenauth=true`` the name is a token's id,
-    and who logs in is its owner (KIP-48)."""
+    """Checks one login. ``nonce`` is fresh; ``lookup`` finds users, ``tokens`` delegation tokens,
+    and ``decoy_of`` makes false credentials for unknown users. With the extension
+    ``tokenauth=true`` the name is a token's id, and its owner is logged in (KIP-48)."""
 
     def __init__(
         self,
@@ -175,13 +176,13 @@ class ScramServer:
         self.by_token = False
         self._user = ""
         self._signed = ""
-        """What has been said so far and the proof covers."""
+        """The messages so far, which the proof covers."""
         self._challenge_nonce = ""
         self._credential: ScramCredential | None = None
         self._is_real = False
 
     def step(self, token: bytes) -> bytes:
-        """The challenge, then the server's signature. Raises AuthenticationFailed."""
+        """The challenge; then the server's signature. Raises AuthenticationFailed."""
         if self.authorization_id is not None:
             raise AuthenticationFailed("a message after the last one")
         text = token.decode("utf-8", "replace")
@@ -201,7 +202,7 @@ class ScramServer:
             )
             raise AuthenticationFailed(why, told=why)
         by_token = any(v.lower() == "true" for k, v in extensions.items() if k == "tokenauth")
-        instead = self._decoy_of(user)  # also where it is not needed: it takes its time
+        instead = self._decoy_of(user)  # computed for known users too, so that it takes as long
         found = self._found_token(user) if by_token else self._found_user(user)
         credential = instead if found is None else found
         self._is_real = found is not None
@@ -249,7 +250,7 @@ class ScramServer:
 
 
 class ScramClient:
-    """Logs ``username`` in, and has the server prove that it knows the credential."""
+    """Logs ``username`` in. The server must prove that it knows the credential."""
 
     def __init__(
         self,
@@ -261,8 +262,8 @@ class ScramClient:
         *,
         by_token: bool = False,
     ) -> None:
-        """``salted``: kept by the caller for its next login, which then costs no time.
-        ``by_token``: the name is a delegation token's id, the password its HMAC in base64."""
+        """``salted``: a cache of the caller's that makes its next login fast. ``by_token``: the
+        name is a delegation token's id, and the password its HMAC in base64."""
         self._mechanism = mechanism
         self._password = password
         self._salted = {} if salted is None else salted
@@ -276,7 +277,7 @@ class ScramClient:
         return f"n,,{self._bare}".encode()
 
     def step(self, challenge: bytes) -> bytes | None:
-        """The proof, then nothing. Raises AuthenticationFailed."""
+        """The proof; then None. Raises AuthenticationFailed."""
         text = challenge.decode("utf-8", "replace")
         if self._expected is None:
             return self._proof(text)
@@ -310,7 +311,7 @@ class ScramClient:
 
 
 def _extensions(text: str) -> dict[str, str]:
-    """``,name=value`` and so on; the last one of a name counts."""
+    """The extensions in ``,name=value,...``; if a name is given twice, the last one counts."""
     return dict(part.partition("=")[::2] for part in text.split(",") if part)
 
 
