@@ -1,8 +1,8 @@
-"""Connecting to an address that somebody else has named.
+"""Connects to an address that came from outside.
 
-Hosts and ports come from requests and znodes. A name that is none (``a..b``, a label of more than
-63 letters, a NUL) or a port beyond 65535 makes asyncio raise UnicodeError, ValueError or
-OverflowError. For who connects it is an address at which nobody can be reached: an OSError.
+Hosts and ports come from requests and znodes. For an impossible name (``a..b``, a label of more
+than 63 letters, a NUL) or a port beyond 65535 asyncio raises UnicodeError, ValueError or
+OverflowError. Here each of them becomes an OSError, like any other address that cannot be reached.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 async def connect(
     protocol: Callable[[], _P], host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> _P:
-    """Open a TCP connection, over TLS with a context for it; its protocol. Raises OSError, whatever
-    is wrong."""
+    """Open a TCP connection, with TLS if there is a context, and return its protocol. Every failure
+    raises OSError."""
     loop = asyncio.get_running_loop()
     try:
         _, made = await loop.create_connection(protocol, host, port, ssl=tls)

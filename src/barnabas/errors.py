@@ -1,7 +1,7 @@
 """Errors: Kafka's error codes, and the exceptions that carry them.
 
-Two families are never confused: a ``KafkaError`` is somebody's request that cannot be served and is
-answered with its code; any other exception is a fault of ours and brings the broker down, loudly.
+Two kinds of errors must never be confused. A ``KafkaError`` means that a request cannot be served;
+it is answered with its code. Any other unexpected exception is a bug: the broker stops and logs it.
 """
 
 from __future__ import annotations
@@ -141,12 +141,12 @@ TEXTS: Final[Mapping[ErrorCode, str]] = {
     " the client library or the message was sent to an incompatible broker. See the broker logs"
     " for more details.",
 }
-"""Kafka's standing texts, for answers that carry one although there is nothing special to say."""
+"""Kafka's general texts, for answers that need a text although there is no special reason."""
 
 
 class KafkaError(Exception):
-    """A request that cannot be served; answered to the peer with ``code`` and, where the version
-    has a place for it, ``message``."""
+    """A request that cannot be served. It is answered with ``code`` and, if the version has a field
+    for it, ``message``."""
 
     def __init__(self, code: ErrorCode, message: str = "") -> None:
         super().__init__(f"{code.name}: {message}" if message else code.name)
@@ -171,4 +171,4 @@ class BadTls(Exception):
 
 
 class FatalError(Exception):
-    """A fault of ours, or a promise we could not keep: the broker stops."""
+    """A bug, or a guarantee that cannot be kept: the broker stops."""

@@ -14,61 +14,63 @@ ZOOKEEPER_SERVER_FRAME_BYTES_MAX = 0xFFFFF
 """``jute.maxbuffer`` of a ZooKeeper server, unless it is set."""
 
 WRITE_BUFFER_BYTES_MAX = 1024 * 1024
-"""A connection whose unsent answers pass this is not served until they drain."""
+"""A connection with more bytes of unsent answers is not served until they are sent."""
 
 WRITE_BUFFER_BYTES_FREE = 64 * 1024
-"""Unsent answers of one connection that nobody counts; its bound while memory is short."""
+"""Unsent answers of one connection that are not counted. While memory is short it is their
+bound."""
 
 ANSWER_BYTES_MAX = 128 * 1024 * 1024
-"""Of the whole broker: answers made and not sent. The fuller it is, the less is a fetch answered
-with; a quarter is for replicas alone. At the whole the connections that owe most are closed."""
+"""Answers of the whole broker that are made but not sent. The less is free, the less a fetch gets;
+a quarter is for replicas only. At this bound the connections with the most unsent bytes are closed.
+"""
 
 FETCH_BYTES_AT_ONCE = 8 * 1024 * 1024
-"""Records in one answer to a Fetch, whatever that allows, but one batch at least. To read and send
-so many takes the loop some 10 ms."""
+"""The most records in one answer to a Fetch, even if the Fetch allows more; at least one batch. To
+read and send this much takes about 10 ms."""
 
 QUEUED_REQUEST_BYTES_MAX = 128 * 1024 * 1024
-"""Of the whole broker: requests received, in part or whole, and not answered. Stands for
-``queued.max.request.bytes`` while that is -1 (no bound, in the original)."""
+"""Requests of the whole broker that were received, at least in part, and not answered. Used as
+``queued.max.request.bytes`` if that is -1, which means no bound in Kafka."""
 
 WAITING_REQUEST_BYTES_MAX = 32 * 1024 * 1024
-"""Requests of one connection that wait for their answers; one always may."""
+"""Requests of one connection that wait for their answers. One request always may."""
 
 STEPPED_FRAME_BYTES = 8 * 1024
-"""A request (but Produce) that is longer is decoded in steps."""
+"""A longer request (other than Produce) is decoded in steps."""
 
 LARGE_FRAME_BYTES = 64 * 1024
-"""One that is longer than this is decoded and worked on only when few others are."""
+"""A longer request is decoded and served only while few other such requests are."""
 
 REQUEST_ELEMENTS_MAX = 100_000
-"""Structs and strings in one request of a client (but Produce and Fetch): each takes some hundred
-bytes of memory once it is decoded, however few it takes on the wire."""
+"""Structs and strings in one request of a client (other than Produce and Fetch). Each takes a few
+hundred bytes of memory when decoded, however short it is on the wire."""
 
 CONTROLLER_REQUEST_ELEMENTS_MAX = 2_000_000
-"""The same for what a controller sends: it may name every partition of a cluster."""
+"""The same for a controller's request, which may name every partition of a cluster."""
 
 REQUEST_PARTITIONS_MAX = 20_000
-"""Partitions in one Produce or Fetch, and as many that a Fetch forgets. A producer's largest
-request (1 MB, unless it is told otherwise) has room for 13,000 batches."""
+"""Partitions in one Produce or Fetch, and forgotten partitions in one Fetch. A producer's largest
+request (1 MB by default) has room for 13,000 batches."""
 
 PARTITIONS_AT_ONCE = 128
-"""A Produce or Fetch of more partitions is worked on in steps."""
+"""A Produce or Fetch of more partitions is served in steps."""
 
 DECODED_ELEMENT_BYTES = 600
-"""Memory of a struct or a partition of a request, once it is decoded: about."""
+"""About how much memory a decoded struct or partition of a request takes."""
 
 SESSION_PARTITIONS_MAX = 200_000
-"""In the fetch sessions of all consumers together."""
+"""Partitions in the fetch sessions of all consumers together."""
 
 UNFINISHED_BYTES_PER_S_MIN = 1024
-"""A frame that comes more slowly than this, over ``barnabas.unfinished.request.timeout.ms``, is not
-waited for."""
+"""A frame that arrives more slowly, measured over ``barnabas.unfinished.request.timeout.ms``,
+closes its connection."""
 
 PARKED_REQUESTS_MAX = 256
-"""Requests of one connection that may wait (acks=all, long polls) before it is not read."""
+"""Requests of one connection that may wait (acks=all, long polls). With more it is not read."""
 
 CLIENT_ID_LENGTH_MAX = 32_767
 """Kafka's own bound: an i16 length."""
 
 DECOMPRESSED_BATCH_BYTES_MAX = REQUEST_BYTES_MAX
-"""A compressed batch that unfolds to more is called corrupt wherever its records are read."""
+"""A compressed batch with more bytes after decompression counts as corrupt."""

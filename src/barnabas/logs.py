@@ -1,9 +1,8 @@
-"""What reaches a log or a terminal: one line for each message, whatever stood in it.
+"""Makes one line of each message for a log or a terminal, whatever the message contains.
 
-Names of topics, groups and clients, texts of errors and bodies of znodes are anybody's choice. A
-line break in one would forge a line of the log, an escape sequence would steer a terminal. So it is
-here, at the edge, that everything unprintable is escaped; nobody who writes a message need think
-of it.
+Clients choose names of topics and groups, texts of errors and bodies of znodes. A line break in one
+could forge a line of the log, and an escape sequence could control a terminal. So everything
+unprintable is escaped here, where messages are written. Code that logs need not care.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from typing import Any, Final
 
 LOG_FORMAT: Final = "[%(asctime)s] %(levelname)s %(message)s (%(name)s)"
 MESSAGE_LENGTH_MAX: Final = 32_768
-"""In characters: a client that is refused a thousand times a second must not fill the disk."""
+"""In characters. A client that is refused a thousand times a second must not fill the disk."""
 
 _FRAME: Final = re.compile(r'[ |]*File "')
 
 
 def visible(value: object) -> str:
-    """For one line: whatever would end it, steer a terminal or show nothing, as an escape."""
+    """``value`` as text for one line. Characters that would end the line, control a terminal or be
+    invisible are escaped."""
     text = str(value)
     if text.isprintable():
         return text
@@ -30,15 +30,15 @@ def visible(value: object) -> str:
 
 
 def shortened(text: str, length_max: int = MESSAGE_LENGTH_MAX) -> str:
-    """``text``, or its beginning and how much more there was."""
+    """``text``, or if it is too long its beginning and how many characters follow."""
     if len(text) <= length_max:
         return text
     return f"{text[:length_max]}... ({len(text) - length_max} more characters)"
 
 
 class LineFormatter(logging.Formatter):
-    """A message is one line. A traceback has many, but only of ours: the text of an error is one
-    line as well, and each line is indented, so that none looks like the beginning of an entry."""
+    """Formats a message as one line. A traceback has several, but an error's text in it is one line
+    too. All its lines are indented, so that none looks like a new entry of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = shortened(visible(record.getMessage()))
@@ -54,8 +54,8 @@ class LineFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
         lines: list[str] = []
         for piece in traceback.TracebackException(*ei).format():
-            # A frame's piece has our own source line below it; any other piece is one line, but for
-            # empty ones around it.
+            # The piece for a frame has a line of source below. Any other piece is one line, apart
+            # from empty lines around it.
             whole = piece if _FRAME.match(piece) else _one_line(piece)
             lines += whole.splitlines()
         return "\n".join(f"  {shortened(visible(line))}".rstrip() for line in lines)

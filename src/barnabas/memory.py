@@ -1,14 +1,14 @@
-"""What a broker holds in memory for its peers, counted; the bounds are those of ``limits.py``.
+"""Counts the bytes that a broker holds in memory for its peers. The bounds are in ``limits.py``.
 
-Counted are bytes that somebody else decides about: requests that have not been answered, answers
-that have not been taken. Pure bookkeeping: who counts also says what happens at the bound.
+Peers decide how many there are: requests without an answer yet, and answers that were not read.
+This module only counts; its callers decide what happens at a bound.
 """
 
 from __future__ import annotations
 
 
 class Account:
-    """So many bytes are held of so many."""
+    """How many bytes are held, and how many may be."""
 
     __slots__ = ("bytes_max", "held")
 
@@ -22,17 +22,17 @@ class Account:
 
     @property
     def is_short(self) -> bool:
-        """Half of it is gone: time to be careful."""
+        """Whether half of the bound or more is used."""
         return 2 * self.held >= self.bytes_max
 
     @property
     def reserve(self) -> int:
-        """The quarter that is for those only who must not wait for others."""
+        """The quarter that is kept for requests that must not wait behind others."""
         return self.bytes_max // 4
 
     def room(self, *, reserved: bool = False) -> int:
-        """How many bytes one more may take: half of what is left, so that there is always some for
-        the next; -1 if there is nothing left. ``reserved``: for one that may use the reserve."""
+        """How many bytes one more request may take: half of what is left, so that some is left for
+        the next one; -1 if nothing is left. ``reserved``: whether it may use the reserve."""
         left = self.bytes_max - self.held
         if not reserved:
             left -= self.reserve

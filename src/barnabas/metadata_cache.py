@@ -1,9 +1,10 @@
-"""ZkMetadataCache: the cluster as UpdateMetadata last described it; never decides a role.
+"""ZkMetadataCache: the cluster as UpdateMetadata last described it (reference 4.4).
 
-It answers clients, and it gates three things: whether a follower starts to fetch (its leader must
-be alive), whether a replica may join an ISR (KIP-841), and leader hints. Reference 4.4. Broker
-epochs are not in UpdateMetadata. Topic ids are also learnt from LeaderAndIsr: a follower's first
-fetch may overtake the leader's UpdateMetadata and need not fail for that (reference 14).
+It never decides a partition's role. It answers clients, and three decisions use it: whether a
+follower starts to fetch (its leader must be alive), whether a replica may join an ISR (KIP-841),
+and leader hints. UpdateMetadata has no broker epochs. Topic ids are also learnt from LeaderAndIsr:
+a follower's first fetch may arrive before the leader's UpdateMetadata, and should not fail for that
+(reference 14).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class PartitionMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveBroker:
-    """A broker that is registered, by listener."""
+    """A registered broker and its listeners."""
 
     id: int
     endpoints: tuple[Endpoint, ...]
@@ -59,7 +60,7 @@ class LiveBroker:
 
 
 DEPARTED_S = 3.0
-"""How long clients are still told the address of a broker that has gone."""
+"""How long answers still contain a broker that is no longer registered."""
 
 
 class MetadataCache:
@@ -77,7 +78,7 @@ class MetadataCache:
         self._listeners: list[Callable[[], None]] = []
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` after every change; calling the answer ends that."""
+        """Call ``listener`` after every change. Returns a function that ends that."""
         self._listeners.append(listener)
 
         def unsubscribe() -> None:
@@ -105,11 +106,11 @@ class MetadataCache:
         return self.partition(partition) is not None
 
     def topic_id(self, topic: str) -> uuid.UUID | None:
-        """The id of a topic, where it has one."""
+        """The id of a topic, or None."""
         return self._ids.get(topic)
 
     def topic_name(self, topic_id: uuid.UUID) -> str | None:
-        """The name behind an id."""
+        """The name of the topic with this id, or None."""
         return self._names.get(topic_id)
 
     def is_alive(self, broker_id: int) -> bool:
@@ -117,11 +118,11 @@ class MetadataCache:
         return broker_id in self.brokers
 
     def announced_brokers(self) -> list[LiveBroker]:
-        """Live brokers, and for a few seconds those that have gone.
+        """Live brokers, and those that are gone for less than ``DEPARTED_S``.
 
-        librdkafka drops a broker that vanishes from one answer while it still moves partitions away
-        from it, and then looks again only after a second. Told of the new leaders first and of the
-        departure later, it moves at once."""
+        If a broker disappears in the same answer in which its partitions get new leaders,
+        librdkafka drops it too early and asks again only after a second. If the broker disappears
+        in a later answer, librdkafka uses the new leaders at once."""
         gone = [b for at, b in self._departed.values() if self._now() - at < DEPARTED_S]
         return [*self.brokers.values(), *gone]
 
@@ -138,7 +139,7 @@ class MetadataCache:
     # Writing
 
     def learn_topic_id(self, topic: str, topic_id: uuid.UUID | None) -> None:
-        """Take over a topic id from a LeaderAndIsr."""
+        """Add a topic id from a LeaderAndIsr."""
         if topic_id is None or topic_id == ZERO_UUID:
             return
         known = self._ids.get(topic)
@@ -152,11 +153,12 @@ class MetadataCache:
     def apply(
         self, request: Any, entries: Sequence[Announced] | None = None
     ) -> list[TopicPartition]:
-        """Take over an UpdateMetadata request (checked before); the partitions it deletes.
+        """Apply an UpdateMetadata request, which was checked before. Returns the deleted
+        partitions.
 
-        Live brokers are replaced, partitions are merged. A leader of -2 removes a partition, and
-        the topic with its last one. ``entries``: as ``announced`` has read them, if it has.
-        """
+        Its live brokers replace those known, its partitions are merged. A leader of -2 deletes a
+        partition; a topic is deleted with its last one. ``entries``: what ``announced`` read from
+        the request, if it was called before."""
         self.controller_id = request.controller_id if request.controller_id >= 0 else None
         live = [b for b in request.live_brokers if is_number(b.id)]
         before, self.brokers = self.brokers, {b.id: _broker(b) for b in live}
@@ -201,7 +203,7 @@ Announced = tuple[TopicPartition, PartitionMetadata | None]
 
 
 def announced(request: UpdateMetadataRequest) -> Iterator[Announced]:
-    """What an UpdateMetadata request says of partitions; what cannot be right is left out."""
+    """The partitions in an UpdateMetadata request. Impossible entries are logged and left out."""
     refused: list[tuple[TopicPartition, KafkaError]] = []
     for topic, _, states in topics_of(request):
         for state in states:

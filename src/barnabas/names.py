@@ -1,8 +1,8 @@
 """Topic.validate: legal names of topics, numbers of partitions, ids of brokers. Pure.
 
-Whatever comes from outside is asked here before it is believed: requests of clients, of controllers
-and of other brokers, znodes, checkpoints, names of directories. A legal name can be a part of a
-path: it has no slash, no control character and is not ``.`` or ``..``.
+All names and numbers from outside are checked here before they are used: those in requests of
+clients, controllers and other brokers, in znodes, checkpoints and names of directories. A legal
+name can be a part of a path: it has no slash or control character, and is not ``.`` or ``..``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from barnabas.types import TopicPartition
 TOPIC_NAME_LENGTH_MAX: Final = 249
 INT32_MAX: Final = 2**31 - 1
 FILE_NAME_BYTES_MAX: Final = 255
-"""Of one name in a directory, on the usual file systems."""
+"""The longest name of a file or directory on usual file systems."""
 
 _LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
@@ -53,8 +53,8 @@ def check_topic(name: str) -> None:
 
 
 def colliding_topics(name: str, existing: Iterable[str]) -> list[str]:
-    """The topics that would share this one's metric names ('.' and '_' are alike there), which is
-    why Kafka refuses the pair."""
+    """The topics whose metrics would have the same names, in which '.' and '_' are the same. Kafka
+    refuses to create a topic that has such another one."""
     alike = name.replace(".", "_")
     return [other for other in existing if other.replace(".", "_") == alike]
 
@@ -75,7 +75,7 @@ def check_partition(partition: TopicPartition) -> None:
 
 
 def is_partition(partition: TopicPartition) -> bool:
-    """Whether ``check_partition`` has nothing against it."""
+    """Whether ``check_partition`` accepts it."""
     try:
         check_partition(partition)
     except KafkaError:
@@ -84,8 +84,8 @@ def is_partition(partition: TopicPartition) -> bool:
 
 
 def number_in(text: str) -> int | None:
-    """The number that a text spells in the plain way (no sign, no zeros before it, ASCII digits),
-    None for any other text."""
+    """The number that a text gives in plain ASCII digits, without a sign or leading zeros; None for
+    any other text."""
     if not text.isascii() or not text.isdigit() or len(text) > 10:
         return None
     number = int(text)

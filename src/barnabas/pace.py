@@ -1,8 +1,8 @@
-"""Long work of a coroutine that gives way: as much of it a turn of the loop as others can wait for.
+"""Splits long work into short turns of the event loop, so that others do not have to wait.
 
-For work that has to come to its end whatever becomes of the connection that asked for it, as a
-controller's orders have. What a client asks for goes on in the turns of its connection instead
-(``Steps`` in ``api/request.py``). ``PacedCalls`` is for much that becomes due at once.
+``Pace`` is for a coroutine that must finish even if the connection that asked for it has closed, as
+a controller's orders must. A client's long request uses ``Steps`` in ``api/request.py`` instead.
+``PacedCalls`` is for many calls that become due at the same time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 
 TURN_S: Final = 0.004
 STEPS_PER_TURN: Final = 256
-"""Ends a turn in the simulator, where the stopwatch stands still."""
+"""The most steps in a turn. It matters in the simulator, whose stopwatch does not move."""
 
 
 class Pace:
-    """Of one piece of work, from where it is made."""
+    """The turns of one piece of work. The first one begins when this is made."""
 
     __slots__ = ("_ends", "_steps", "_stopwatch")
 
@@ -28,8 +28,8 @@ class Pace:
         self._ends = stopwatch() + TURN_S
 
     async def step(self) -> None:
-        """Before each part of the work: others are served now if this turn is over. Whatever was
-        known before may have changed then."""
+        """Call this before each part of the work. If the turn is over, it lets others run first; so
+        everything read before may have changed."""
         self._steps += 1
         if self._steps < STEPS_PER_TURN and self._stopwatch() < self._ends:
             return
@@ -39,8 +39,8 @@ class Pace:
 
 
 class PacedCalls:
-    """``call_soon`` for calls that may come in herds: as many a turn of the loop as others can wait
-    for, in their order; those that come first, first."""
+    """``call_soon`` for many calls: it runs as many per turn of the loop as others can wait for.
+    Calls run in the order of ``add``, but those with ``first`` run before all others."""
 
     __slots__ = ("_call_soon", "_first", "_others", "_scheduled", "_stopwatch")
 
@@ -54,7 +54,7 @@ class PacedCalls:
         self._scheduled = False
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many calls wait."""
         return len(self._first) + len(self._others)
 
     def add(self, call: Callable[[], object], *, first: bool = False) -> None:
@@ -65,7 +65,7 @@ class PacedCalls:
             self._call_soon(self._run)
 
     def _run(self) -> None:
-        """What is there now: what these calls lead to has the next turn."""
+        """Run the calls that wait now. Calls that they add wait for the next turn."""
         ends = self._stopwatch() + TURN_S
         try:
             for _ in range(min(len(self), STEPS_PER_TURN)):

@@ -1,9 +1,10 @@
-"""The places where Barnabas touches the world, as interfaces.
+"""Interfaces to the outside world: clock, randomness, files. Everything else of it is forbidden.
 
-A broker, a coordinator or a client is ``async def main(env: Env)``. Everything it knows of time of
-day, chance and disks comes through ``Env``; the network is the plain asyncio loop
-(``loop.create_server``, ``loop.create_connection``), and intervals are ``loop.time()``. A simulator
-supplies all of them, so the same code runs under virtual time and on disks that lose data.
+A broker, a coordinator or a client is ``async def main(env: Env)``. It gets the time of day,
+randomness and disks only through ``Env``. The network is the plain asyncio loop
+(``loop.create_server``, ``loop.create_connection``), and intervals are measured by ``loop.time()``.
+The simulator replaces all of them, so the same code runs in virtual time and on disks that lose
+data.
 
 Real implementations: ``storage/files.py`` (disk) and ``broker/main.py`` (clock, randomness).
 """
@@ -30,8 +31,8 @@ class File(Protocol):
     """One open file. Every method raises OSError as the system does."""
 
     def append(self, buffers: Sequence[Buffer]) -> int:
-        """Write all buffers at the end; the number of bytes. After an error the end of the file is
-        undefined: the caller truncates or gives the file up."""
+        """Write all buffers at the end; returns the number of bytes. After an error the end of the
+        file is undefined: the caller must truncate the file or stop using it."""
         ...
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -59,7 +60,7 @@ class File(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the descriptor back; never raises, never syncs."""
+        """Close the file. It never raises and never syncs."""
         ...
 
 
@@ -119,8 +120,8 @@ class Files(Protocol):
         ...
 
     async def sync_file_system(self, path: str) -> None:
-        """Make everything on the file system of ``path`` durable at once: cheaper than many syncs,
-        which then find nothing to do but still have to be made, as only they report errors."""
+        """Make everything on the file system of ``path`` durable at once. This makes many syncs
+        cheap, but does not replace them: only a sync of its own reports a file's errors."""
         ...
 
     def lock(self, path: str) -> Lock:
@@ -137,7 +138,7 @@ class Files(Protocol):
 
 
 class Observer(Protocol):
-    """Hears what happens: the event timeline, metrics, and the simulator's checkers."""
+    """Is told of events, for the event timeline, metrics and the simulator's checkers."""
 
     def note(self, event: str, /, **fields: object) -> None:
         """One event, a noun or past tense such as ``leader_elected``; fields are plain values."""
@@ -145,40 +146,40 @@ class Observer(Protocol):
 
 
 class SilentObserver:
-    """Hears nothing."""
+    """Ignores all events."""
 
     def note(self, event: str, /, **fields: object) -> None:
         return
 
 
 def no_time_passes() -> float:
-    """The stopwatch of a world in which a callback takes no time."""
+    """A stopwatch that does not move, as in the simulator."""
     return 0.0
 
 
 def keep_memory() -> None:
-    """Where there is nobody to give memory back to."""
+    """Does nothing: freed memory is not returned to the system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
-    """What a node is given instead of the world."""
+    """All that a node may use of the outside world, apart from the event loop."""
 
     clock: Clock
     random: random.Random
     """The only source of randomness; seeded by the system in production."""
     files: Files
     boot_id: str
-    """Changes when the machine restarts: tells a killed process (page cache kept) from a machine
-    that lost what was not flushed."""
+    """Changes when the machine restarts. After a killed process the page cache is still there;
+    after a restart of the machine everything that was not flushed is lost."""
     observer: Observer = field(default_factory=SilentObserver)
     stopwatch: Callable[[], float] = no_time_passes
-    """Seconds from any beginning, running on inside a callback (``loop.time()`` may not): only to
-    see when work has taken long enough, never for what happens then."""
+    """Seconds from any beginning, which go on during a callback (``loop.time()`` may not). It may
+    only decide when long work pauses, never what the work does."""
     entropy: Callable[[int], bytes] | None = None
-    """So many bytes that nobody can guess; without it, those of ``random``."""
+    """Gives the asked number of bytes that nobody can guess; None: take them from ``random``."""
     give_memory_back: Callable[[], None] = keep_memory
-    """Called every second: return freed memory to the system if there is much of it."""
+    """Called every second to return freed memory to the system if there is much of it."""
 
     def secret(self, count: int) -> bytes:
         """``count`` bytes for nonces, salts and keys."""

@@ -1,4 +1,4 @@
-"""Plain values that every room speaks of. Nothing of Barnabas is imported here."""
+"""Plain values that all packages use. Nothing of Barnabas is imported here."""
 
 from __future__ import annotations
 

@@ -34,5 +34,7 @@ def test_overrides_come_last() -> None:
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(ConfigError, match="no profile is named 'prod'; there are server, dev, test"):
+    with pytest.raises(
+        ConfigError, match="no profile is named 'prod'; there are server, dev, test"
+    ):
         profile_named("prod")
