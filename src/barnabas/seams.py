@@ -148,8 +148,16 @@ class Observer(Protocol):
 class SilentObserver:
     """Ignores all events."""
 
+    hears_steps = False
+
     def note(self, event: str, /, **fields: object) -> None:
         return
+
+
+def hears_steps(observer: Observer) -> bool:
+    """Whether it wants to be told what happens with every batch of records as well. An observer
+    that says nothing of it (``hears_steps``) does."""
+    return bool(getattr(observer, "hears_steps", True))
 
 
 def no_time_passes() -> float:

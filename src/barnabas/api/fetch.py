@@ -57,6 +57,8 @@ def handle(services: Services, request: Request) -> Answer:
         return _refuse_all(request)
     if parsed.replica_id >= 0 and services.metadata.is_alive(parsed.replica_id):
         request.from_broker = True
+    if request.served is not None:
+        request.served.kinds[parsed.replica_id >= 0] += 1
     if parsed.partition_count > PARTITIONS_AT_ONCE:
         request.elements = parsed.partition_count
         return _in_steps(services, request, parsed)
@@ -128,6 +130,9 @@ def _meter(request: Request, params: FetchParams) -> None:
 
 def _sent(services: Services, request: Request, result: FetchResult, pieces: Pieces) -> Pieces:
     """The answer, or an empty one if its reader has to wait for it. Followers do not."""
+    if request.served is not None:
+        for each in result.partitions:
+            request.count_error(each.error)
     meter = request.meter
     if meter is None or meter.is_exempt:
         return pieces

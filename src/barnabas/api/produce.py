@@ -293,6 +293,8 @@ def _answer(
                 0 if request.meter is None else throttle_ms(services, request),
             )
         ]
+    for result in results:
+        request.count_error(result.error)
     position = 0
     topics: list[tuple[str, list[PartitionProduceResult]]] = []
     for name, partitions in parsed.topics:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from barnabas import limits
+from barnabas.errors import ErrorCode
+from barnabas.observe.requests import Served
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.codec import (
     decode_request,
@@ -111,6 +113,8 @@ class Request:
     """Whether it says that another broker has sent it: then it does not wait for clients."""
     meter: Meter | None = None
     """What its sender is charged; None while nobody has a quota."""
+    served: Served | None = None
+    """Where requests of its kind are counted, if anybody may look at that."""
     elements: int = 0
     """Structs and partitions that it was decoded to, or is being, if they are many: they take
     memory while it waits."""
@@ -214,7 +218,14 @@ class Request:
 
     def answer(self, message: ResponseMessage) -> Pieces:
         """``message`` as the response frame of this request."""
+        if self.served is not None:
+            self.count_error(getattr(message, "error_code", 0))
         return [encode_response(self.api_key, self.api_version, self.correlation_id, message)]
+
+    def count_error(self, code: int) -> None:
+        """It, or a partition of it, is answered with this code."""
+        if code and self.served is not None:
+            self.served.figures.failed(error_name(code))
 
     def answer_in_steps(self, message: ResponseMessage) -> Steps[Pieces]:
         """The same for a message that may be long."""
@@ -222,6 +233,14 @@ class Request:
             self.api_key, self.api_version, self.correlation_id, message
         )
         return [frame]
+
+
+def error_name(code: int) -> str:
+    """Kafka's name of an error code."""
+    try:
+        return ErrorCode(code).name
+    except ValueError:
+        return f"error {code}"
 
 
 def api_name(api_key: int) -> str:

@@ -42,7 +42,11 @@ def metered(services: Services, request: Request, handler: Handler) -> Answer:
     meter.is_exempt = request.api_key in EXEMPT
     if request.api_key == ApiKey.PRODUCE:
         # Before it is carried out: what its sender has sent behind it waits already.
-        _mute(request, meter.produced(len(request.frame), services.replicas.context.now_ms()))
+        _mute(
+            services,
+            request,
+            meter.produced(len(request.frame), services.replicas.context.now_ms()),
+        )
     meter.begin()
     try:
         answer = handler(services, request)
@@ -56,7 +60,7 @@ def throttle_ms(services: Services, request: Request) -> int:
     meter = request.meter
     if meter is None:
         return 0
-    return _mute(request, meter.charge_time(services.replicas.context.now_ms()))
+    return _mute(services, request, meter.charge_time(services.replicas.context.now_ms()))
 
 
 def fetch_throttle_ms(services: Services, request: Request, size: int) -> int:
@@ -65,7 +69,7 @@ def fetch_throttle_ms(services: Services, request: Request, size: int) -> int:
     meter = request.meter
     if meter is None:
         return 0
-    return _mute(request, meter.fetched(size, services.replicas.context.now_ms()))
+    return _mute(services, request, meter.fetched(size, services.replicas.context.now_ms()))
 
 
 def _nothing(partitions: float) -> None:
@@ -84,8 +88,18 @@ def mutation_charge(
     return lambda partitions: quota.record(partitions, services.replicas.context.now_ms())
 
 
-def _mute(request: Request, wait_ms: int) -> int:
+def _mute(services: Services, request: Request, wait_ms: int) -> int:
     if wait_ms > 0 and request.line is not None:
+        services.env.observer.note(
+            "quota_violated",
+            principal=str(request.principal),
+            client_id=request.client_id,
+            peer=request.client_host,
+            wait_ms=wait_ms,
+        )
+        if request.served is not None:
+            request.served.figures.throttled += 1
+            request.served.figures.throttle.add(wait_ms / 1000)
         request.line.mute(wait_ms / 1000)
     return wait_ms
 

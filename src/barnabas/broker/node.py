@@ -22,6 +22,7 @@ from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
+from barnabas.broker.observation import observed
 from barnabas.broker.producer_ids import ProducerIds
 from barnabas.broker.protection import (
     authorizer,
@@ -134,6 +135,7 @@ class Node:
     """The parts of one broker and their order of life."""
 
     def __init__(self, env: Env, config: BrokerConfig, tasks: asyncio.TaskGroup) -> None:
+        env, self._timeline = observed(env, config)
         self._env = env
         self._config = config
         self._tasks = tasks
@@ -226,6 +228,8 @@ class Node:
             return
         cluster_id, broker_id = identity
         self._broker_id = broker_id
+        if self._timeline is not None:
+            self._timeline.source = f"broker:{broker_id}"
         await self._dynamic.load(broker_id)
         await self._configs.load()
         await self._features.load()

@@ -115,7 +115,12 @@ class SaslConnection(ClientConnection):
     def _end_login(self, frame: memoryview, verdict: Verdict, what: str) -> None:
         if verdict.why:
             log.info("Failed %s with /%s (%s)", what, self.peer, visible(verdict.why))
-            self._server.note("authentication_failed", listener=self._plan.name)
+            self._server.note(
+                "authentication_failed",
+                listener=self._plan.name,
+                peer=self.peer,
+                why=verdict.why,
+            )
         if verdict.what is What.END:
             self.flush()
             self.close()

@@ -119,6 +119,18 @@ class ControllerContext:
         offline = self.offline_dirs.get(broker_id)
         return offline is None or tp not in offline
 
+    def absence(self, broker_id: int, tp: TopicPartition) -> str:
+        """Why a broker cannot serve its replica, in a few words; "" if it can."""
+        if broker_id not in self.brokers:
+            why = "refuses connections" if broker_id in self.unreachable else "is gone"
+        elif broker_id in self.shutting_down:
+            why = "shuts down"
+        elif tp in self.offline_dirs.get(broker_id, {}):
+            why = "has lost the disk"
+        else:
+            why = ""
+        return f"broker {broker_id} {why}" if why else ""
+
     def has_leader_online(self, p: PartitionInfo) -> bool:
         """Whether the recorded leader is live."""
         return p.leadership is not None and self.is_replica_online(

@@ -140,6 +140,23 @@ STRATEGIES: Mapping[Strategy, Callable[[Situation], Election | None]] = MappingP
 )
 
 
+def passed_over(s: Situation, leader: int) -> dict[int, str]:
+    """Who stands before the elected leader in the assignment, and why it does not lead."""
+    found: dict[int, str] = {}
+    for replica in s.assignment:
+        if replica == leader:
+            break
+        if replica in s.shutting_down:
+            found[replica] = "shutting down"
+        elif replica not in s.online:
+            found[replica] = "offline"
+        elif replica not in s.current.isr:
+            found[replica] = "not in sync"
+        elif replica in s.doubtful:
+            found[replica] = "in doubt"
+    return found
+
+
 def held_back(s: Situation) -> LeaderAndIsr | None:
     """What to record after ``for_offline`` found nobody: the doubt about the last ISR member.
 

@@ -73,7 +73,7 @@ async def isr_changed_by_leaders(term: Term) -> None:
     known = [tp for tp in changed if tp in term.context.partitions]
     for tp, state in zip(known, await term.store.read_states(known), strict=True):
         if state is not None:
-            term.adopt(term.context.partitions[tp], *state)
+            term.adopt(term.context.partitions[tp], *state, reason="written by its leader")
     term.send_metadata([term.context.partitions[tp] for tp in known])
     await partition_reassignment.finish_complete(term)
     await term.store.delete_all(found)

@@ -246,6 +246,7 @@ async def _advance(term: Term, p: PartitionInfo) -> None:
 async def _announce(term: Term, p: PartitionInfo) -> None:
     """Phase A: replicas that come in may be made although some directory of their broker failed;
     those that are there already may not (KAFKA-10314)."""
+    _note_phase(term, p, "replicas are added and copy")
     batch = term.batch()
     batch.lead_and_follow(p.assignment.adding, p, is_new=True)
     await partitions.bring_online(term, [p], Strategy.RENEW, batch=batch)
@@ -253,8 +254,14 @@ async def _announce(term: Term, p: PartitionInfo) -> None:
     replicas.move([(p, r) for r in p.assignment.adding], ReplicaState.NEW)
 
 
+def _note_phase(term: Term, p: PartitionInfo, phase: str) -> None:
+    tp = p.topic_partition
+    term.observer.note("reassignment_phase", topic=tp.topic, partition=tp.partition, phase=phase)
+
+
 async def _finish(term: Term, p: PartitionInfo) -> None:
     """Phase B. Nobody is stopped before a leader of the target has an epoch of its own."""
+    _note_phase(term, p, "all of the target are in sync")
     moving, tp = p.assignment, p.topic_partition
     done = ReplicaAssignment(replicas=moving.target)
     new = [r for r in moving.adding if p.replica_states.get(r) is ReplicaState.NEW]

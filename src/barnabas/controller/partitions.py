@@ -11,22 +11,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import PartitionInfo
-from barnabas.controller.election import STRATEGIES, Election, Strategy, held_back
+from barnabas.controller.election import (
+    STRATEGIES,
+    Election,
+    Strategy,
+    held_back,
+    passed_over,
+)
 from barnabas.controller.partition_states import (
     PartitionState,
     initial_leadership,
     is_valid_transition,
 )
-from barnabas.controller.term import Term, chunks
+from barnabas.controller.term import Chosen, Term, chunks
 from barnabas.types import NO_LEADER, LeaderAndIsr
 from barnabas.zk import paths
 from barnabas.zk.znodes import decode_config
 from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
 
 UNCLEAN_ELECTION_SETTING = "unclean.leader.election.enable"
+_REASONS = {
+    Strategy.REASSIGN: "it moves to other brokers",
+    Strategy.PREFERRED: "the preferred replica leads",
+    Strategy.CONTROLLED_SHUTDOWN: "a broker shuts down",
+    Strategy.RENEW: "its assignment has changed",
+}
+
+
+class _Wanted(NamedTuple):
+    """A state to write."""
+
+    partition: PartitionInfo
+    state: LeaderAndIsr
+    election: Election | None
+    """None if it says that nobody leads."""
+    passed_over: dict[int, str]
 
 
 def move(partitions: Sequence[PartitionInfo], state: PartitionState) -> None:
@@ -101,7 +124,8 @@ async def _create(
     )
     for (p, _), write in zip(wanted, writes, strict=True):
         if write.written and write.leadership is not None:
-            term.adopt(p, write.leadership, write.mzxid, elected=True)
+            chosen = Chosen("first", _offline_before(term, p, write.leadership.leader))
+            term.adopt(p, write.leadership, write.mzxid, reason="created", elected=chosen)
             p.state = PartitionState.ONLINE
             batch.lead_and_follow(write.leadership.isr, p, is_new=True)
         else:
@@ -122,7 +146,7 @@ async def _elect(
     pending = [p for p in partitions if p.leadership is not None]
     while pending:
         allowing = {} if unclean else await _topics_allowing_unclean(term, pending, strategy)
-        wanted: list[tuple[PartitionInfo, LeaderAndIsr, Election | None]] = []
+        wanted: list[_Wanted] = []
         for p in pending:
             situation = term.context.situation(
                 p,
@@ -131,27 +155,31 @@ async def _elect(
             )
             election = STRATEGIES[strategy](situation)
             if election is not None:
-                wanted.append((p, election.leadership, election))
+                over = passed_over(situation, election.leadership.leader)
+                wanted.append(_Wanted(p, election.leadership, election, over))
                 continue
             failed.append(p)
             if strategy is Strategy.OFFLINE:
                 _leave_offline(term, p)
                 if held := held_back(situation):
-                    wanted.append((p, held, None))
-        pending = await _write(term, batch, wanted, failed)
+                    wanted.append(_Wanted(p, held, None, {}))
+        pending = await _write(term, batch, wanted, failed, strategy)
     return failed
 
 
 async def _write(
     term: Term,
     batch: ControlBatch,
-    wanted: Sequence[tuple[PartitionInfo, LeaderAndIsr, Election | None]],
+    wanted: Sequence[_Wanted],
     failed: list[PartitionInfo],
+    strategy: Strategy,
 ) -> list[PartitionInfo]:
     """Write what was decided; returns the partitions to decide again."""
     again = []
-    writes = await term.store.update_states([(p.topic_partition, s) for p, s, _ in wanted])
-    for (p, _, election), write in zip(wanted, writes, strict=True):
+    writes = await term.store.update_states(
+        [(w.partition.topic_partition, w.state) for w in wanted]
+    )
+    for (p, _, election, over), write in zip(wanted, writes, strict=True):
         if write.leadership is None:
             _note_offline(term, p, write.problem)
             if election is not None:
@@ -162,13 +190,31 @@ async def _write(
                 again.append(p)
         else:
             new = election is not None and not _leads_on(p, write.leadership)
-            term.adopt(p, write.leadership, write.mzxid, elected=new)
+            chosen = Chosen(strategy.value, over) if new else None
+            reason = _reason(term, p, strategy)
+            term.adopt(p, write.leadership, write.mzxid, reason=reason, elected=chosen)
             if election is None:
                 batch.lead_and_follow(write.leadership.isr, p)
             else:
                 p.state = PartitionState.ONLINE
                 batch.lead_and_follow(election.recipients, p)
     return again
+
+
+def _reason(term: Term, p: PartitionInfo, strategy: Strategy) -> str:
+    """Why a state is written that an election made, in a few words."""
+    if strategy is not Strategy.OFFLINE:
+        return _REASONS[strategy]
+    before = p.leadership
+    if before is None or before.leader == NO_LEADER:
+        return "a replica may lead again"
+    return term.context.absence(before.leader, p.topic_partition) or "its leader has restarted"
+
+
+def _offline_before(term: Term, p: PartitionInfo, leader: int) -> dict[int, str]:
+    replicas = p.assignment.replicas
+    before = replicas[: replicas.index(leader)] if leader in replicas else ()
+    return dict.fromkeys(before, "offline")
 
 
 def _leads_on(p: PartitionInfo, elected: LeaderAndIsr) -> bool:

@@ -123,12 +123,20 @@ async def shrink(
             if write.leadership is None:
                 continue  # the partition keeps what it had; its next event tries again
             if write.written:
-                term.adopt(p, write.leadership, write.mzxid)
+                reason = _why_out(term, p, gone)
+                term.adopt(p, write.leadership, write.mzxid, reason=reason)
                 shrunk[p.topic_partition] = None
             else:
                 p.leadership, p.mzxid = write.leadership, write.mzxid
                 pending.append((p, gone))
     return shrunk
+
+
+def _why_out(term: Term, p: PartitionInfo, gone: Sequence[int]) -> str:
+    """Why replicas leave an ISR that they have not fallen behind of, in a few words."""
+    tp = p.topic_partition
+    why = (term.context.absence(r, tp) or f"broker {r} holds it no longer" for r in gone)
+    return ", ".join(why)
 
 
 def start_deletion(term: Term, replicas: Replicas) -> None:

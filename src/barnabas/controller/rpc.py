@@ -122,7 +122,8 @@ async def _write(term: Term, items: list[_Item]) -> None:
     changed = []
     for (item, p, _), write in zip(accepted, writes, strict=True):
         if write.written and write.leadership is not None:
-            term.adopt(p, write.leadership, write.mzxid)
+            reason = f"proposed by its leader {write.leadership.leader}"
+            term.adopt(p, write.leadership, write.mzxid, reason=reason)
             changed.append(p)
         else:
             item.error = ErrorCode.INVALID_UPDATE_VERSION

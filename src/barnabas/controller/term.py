@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from barnabas.controller.batch import ControlBatch
 from barnabas.controller.channels import Channels
@@ -18,6 +18,14 @@ T = TypeVar("T")
 
 CHUNK = 500
 """Partitions that are worked on without a pause for the loop."""
+
+
+class Chosen(NamedTuple):
+    """How a leader was found."""
+
+    strategy: str
+    passed_over: dict[int, str]
+    """Who stood before it in the assignment, and why it does not lead."""
 
 
 class Term:
@@ -63,12 +71,18 @@ class Term:
         self.channels.stop()
 
     def adopt(
-        self, p: PartitionInfo, leadership: LeaderAndIsr, mzxid: int, *, elected: bool = False
+        self,
+        p: PartitionInfo,
+        leadership: LeaderAndIsr,
+        mzxid: int,
+        *,
+        reason: str,
+        elected: Chosen | None = None,
     ) -> None:
         """Remember what ZooKeeper holds now, and tell the observer what has changed."""
         before, p.leadership, p.mzxid = p.leadership, leadership, mzxid
         tp = p.topic_partition
-        if elected:
+        if elected is not None:
             p.offline_noted = False
             self.observer.note(
                 "leader_elected",
@@ -78,6 +92,11 @@ class Term:
                 epoch=leadership.leader_epoch,
                 isr=list(leadership.isr),
                 unclean=leadership.recovering,
+                was=None if before is None else before.leader,
+                isr_before=None if before is None else list(before.isr),
+                strategy=elected.strategy,
+                reason=reason,
+                passed_over=elected.passed_over,
             )
         if before is not None and before.isr != leadership.isr:
             self.observer.note(
@@ -86,6 +105,8 @@ class Term:
                 partition=tp.partition,
                 isr=list(leadership.isr),
                 epoch=leadership.leader_epoch,
+                isr_before=list(before.isr),
+                reason=reason,
             )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.limits import FETCH_BYTES_AT_ONCE
+from barnabas.observe.figures import ReplicationFigures
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.partition import Partition
@@ -160,12 +161,33 @@ class FetchReader:
 
     def count_sent(self, answers: Iterable[FetchedPartition], params: FetchParams) -> None:
         """These are sent to a reader: what of them is throttled counts."""
+        if self._context.figures is not None:
+            self._count(self._context.figures, answers, params)
         quota = self._context.quotas.leader
         if not quota.topics or not params.from_follower:
             return
         size = sum(a.size for a in answers if quota.is_throttled(a.topic or "", a.partition))
         if size:
             quota.record(size, self._context.now_ms())
+
+    def _count(
+        self,
+        figures: ReplicationFigures,
+        answers: Iterable[FetchedPartition],
+        params: FetchParams,
+    ) -> None:
+        if params.from_follower:
+            figures.bytes_out += sum(answer.size for answer in answers)
+            return
+        hosted = self._hosted
+        for answer in answers:
+            partition = hosted.get(TopicPartition(answer.topic or "", answer.partition))
+            if partition is None or partition.figures is None:
+                continue  # clients may ask for any name
+            partition.figures.fetches += 1
+            partition.figures.bytes_out += answer.size
+            if answer.error:
+                partition.figures.failed_fetches += 1
 
     def _read_records(
         self,

@@ -132,6 +132,15 @@ class ReplicaFetcher:
     def __contains__(self, name: TopicPartition) -> bool:
         return name in self._following
 
+    def lags(self) -> dict[TopicPartition, int]:
+        """Records that are committed, and not here yet."""
+        found = {}
+        for name, state in self._following.items():
+            log, committed = state.partition.log, state.leader_high_watermark
+            if log is not None and committed is not None:
+                found[name] = max(0, committed - log.log_end_offset)
+        return found
+
     def following(self, name: TopicPartition) -> Following | None:
         """How a partition is copied."""
         return self._following.get(name)
@@ -443,6 +452,8 @@ class ReplicaFetcher:
     def _count(self, state: Following, data: FetchedData) -> None:
         """What was copied of a throttled replica counts, in sync or not."""
         state.leader_high_watermark = data.high_watermark
+        if self._context.figures is not None:
+            self._context.figures.bytes_in += len(data.records)
         name, quota = state.partition.topic_partition, self._context.quotas.follower
         if quota.topics and len(data.records) and quota.is_throttled(name.topic, name.partition):
             quota.record(len(data.records), self._context.now_ms())

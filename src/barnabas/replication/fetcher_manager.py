@@ -27,6 +27,14 @@ class FetcherManager:
         entry = self._fetchers.get(leader_id)
         return None if entry is None else entry[0]
 
+    def lags(self) -> dict[TopicPartition, int]:
+        """How many records the replicas lack that this broker copies, of what their leaders had
+        committed when they last answered."""
+        found: dict[TopicPartition, int] = {}
+        for fetcher, _ in self._fetchers.values():
+            found.update(fetcher.lags())
+        return found
+
     def add(self, partition: Partition, topic_id: uuid.UUID) -> None:
         """Copy a partition from its leader, in its present epoch."""
         self.remove(partition.topic_partition)

@@ -24,7 +24,7 @@ from barnabas.replication.isr import (
     out_of_sync,
     reaction,
 )
-from barnabas.replication.replica import UNKNOWN_OFFSET, Replica
+from barnabas.replication.replica import NEVER, UNKNOWN_OFFSET, Replica
 from barnabas.types import NO_OFFSET, UNKNOWN_BROKER_EPOCH
 
 IsAlive = Callable[[int], bool]
@@ -197,6 +197,11 @@ class Leadership:
             return None
         assert isinstance(self.state, Committed)
         return PendingShrink(last=self.state, out_of_sync=late)
+
+    def behind_ms(self, members: Iterable[int], now_ms: int) -> dict[int, int]:
+        """For how long each of these has not been caught up; -1 if it never was."""
+        last = {m: self.remotes[m].last_caught_up_ms for m in members if m in self.remotes}
+        return {m: -1 if ms == NEVER else now_ms - ms for m, ms in last.items()}
 
     def without(self, members: Collection[int]) -> PendingShrink | None:
         """The change to propose so that these members leave; None if none is in the ISR, or a

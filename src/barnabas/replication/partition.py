@@ -53,6 +53,8 @@ class Partition:
         self.topic_partition = topic_partition
         self.topic_id: uuid.UUID | None = None
         self.log: Log | None = None
+        figures = context.figures
+        self.figures = None if figures is None else figures.of(topic_partition.topic)
         self.offline = False
         """Its log directory has failed."""
         self.leader_id = NO_LEADER
@@ -238,6 +240,11 @@ class Partition:
             guard=guard,
         )
         if not info.duplicate:
+            figures = self.figures
+            if figures is not None:
+                figures.produces += 1
+                figures.messages_in += info.last_offset - info.first_offset + 1
+                figures.bytes_in += info.bytes
             watches = self.watches
             if watches.followers:
                 # Who waits at the end of a segment that was just left is behind now.
@@ -309,7 +316,7 @@ class Partition:
         if offset is None or offset <= log.high_watermark:
             return False
         log.set_high_watermark(offset)
-        if context.observed:
+        if context.observes_steps:
             self.note("high_watermark", offset=offset, role="leader")
         self._complete_produces(leadership, log, min_isr)
         watches = self.watches
@@ -370,8 +377,15 @@ class Partition:
             topic_id=self.topic_id,
         )
         leadership.propose(pending)
-        kind = "isr_expand" if isinstance(pending, PendingExpand) else "isr_shrink"
-        self.note(f"{kind}_proposed", isr=pending.proposed, last_isr=pending.committed)
+        if isinstance(pending, PendingExpand):
+            self.note("isr_expand_proposed", isr=pending.proposed, last_isr=pending.committed)
+        else:
+            self.note(
+                "isr_shrink_proposed",
+                isr=pending.proposed,
+                last_isr=pending.committed,
+                behind=leadership.behind_ms(pending.out_of_sync, self.context.now_ms()),
+            )
         if not self.context.submit_isr(proposal):
             leadership.withdraw(pending)
 
@@ -391,15 +405,29 @@ class Partition:
         )
         if step is Reaction.COMMIT:
             self.partition_epoch = answer.partition_epoch
+            self._count_isr_change(pending)
             self.note("isr_changed", isr=tuple(answer.isr), partition_epoch=answer.partition_epoch)
             # Produce requests may wait for exactly this (KAFKA-13091).
             self.advance_high_watermark()
             self.mark_followers()
         elif step is Reaction.REVERT:
+            self._count_isr_change(None)
             self.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
             self.mark_followers()
         elif step is Reaction.RETRY and not self.context.submit_isr(proposal):
             leadership.withdraw(pending)
+
+    def _count_isr_change(self, pending: Pending | None) -> None:
+        """None: it was refused."""
+        figures = self.context.figures
+        if figures is None:
+            return
+        if pending is None:
+            figures.failed_isr_updates += 1
+        elif isinstance(pending, PendingExpand):
+            figures.isr_expands += 1
+        else:
+            figures.isr_shrinks += 1
 
     # Requests that wait
 
@@ -480,7 +508,7 @@ class Partition:
         before = log.high_watermark
         log.set_high_watermark(min(leader_high_watermark, log.log_end_offset))
         if log.high_watermark != before:
-            if self.context.observed:
+            if self.context.observes_steps:
                 self.note("high_watermark", offset=log.high_watermark, role="follower")
             self._wake_consumers(log)
 

@@ -151,9 +151,11 @@ class ProducePath:
                 raise MalformedProduce(ErrorCode.INVALID_RECORD, f"no records for {name}")
             info = partition.append_as_leader(records, request, guard)
         except NotLeader as error:
+            _count_failure(partition)
             result.fail(error.code, leader=error.leader)
             return None
         except KafkaError as error:
+            _count_failure(partition)
             result.fail(error.code, error.message or None)
             result.record_errors = list(getattr(error, "record_errors", None) or ())
             log = None if partition is None else partition.log
@@ -202,6 +204,12 @@ class ProducePath:
         produce.wait(index)
         queue = partition.awaiting_replication if acks == ACKS_ALL else partition.awaiting_flush
         queue.add(required, produce, index)
+
+
+def _count_failure(partition: Partition | None) -> None:
+    if partition is not None and partition.figures is not None:
+        partition.figures.produces += 1
+        partition.figures.failed_produces += 1
 
 
 def _log_start_is_told(error: KafkaError) -> bool:

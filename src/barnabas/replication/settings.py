@@ -11,11 +11,12 @@ from typing import Protocol
 from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
+from barnabas.observe.figures import ReplicationFigures
 from barnabas.pace import PacedCalls
 from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.tasks import TaskOwner
-from barnabas.seams import Env, SilentObserver
+from barnabas.seams import Env, SilentObserver, hears_steps
 from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
 
@@ -93,11 +94,15 @@ class ReplicationContext:
         self.wakes = PacedCalls(self.loop.call_soon, env.stopwatch)
         """What became due for requests that wait."""
         self.observed = type(env.observer) is not SilentObserver
-        """Whether there is an observer: asked before an event is put together on a hot path."""
+        """Whether there is an observer: asked before an event is put together."""
+        self.observes_steps = hears_steps(env.observer)
+        """The same on a hot path."""
         self.answers = answers or Account(ANSWER_BYTES_MAX)
         """The memory of answers on this broker: a fetch takes no more than is left."""
         self.requests = Account(QUEUED_REQUEST_BYTES_MAX)
         """The memory that requests hold, which the network counts."""
+        self.figures: ReplicationFigures | None = None
+        """What is counted, if anybody may look at it; set before the first partition."""
         self.quotas = ReplicationQuotas()
         """Throttles for replicas that are being moved."""
         self.highest_broker_epochs: dict[int, int] = {}

@@ -72,6 +72,8 @@ barnabas.authentication.timeout.ms  LONG  10000  1..  MEDIUM  ours
     A connection that has not authenticated after this time is closed.
 barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
     A connection is closed if a request it has begun makes no progress for this long.
+barnabas.events.file  STRING  -  LOW  ours
+    A file for events, a line of JSON each.
 max.incremental.fetch.session.cache.slots  INT  1000  0..  MEDIUM
     Fetch sessions kept (KIP-227).
 max.request.partition.size.limit  INT  2000  1..  MEDIUM

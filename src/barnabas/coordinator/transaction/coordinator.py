@@ -278,6 +278,12 @@ class TransactionCoordinator:
     async def _fence(self, owned: Owned, transaction: Transaction) -> None:
         """Abort an open transaction and raise the epoch. Raises what the write raises."""
         step = decisions.fence_and_abort(transaction, self._now_ms())
+        self._note(
+            "transaction_fenced",
+            id=transaction.id,
+            producer_id=step.producer_id,
+            epoch=step.producer_epoch,
+        )
 
         def written(error: ErrorCode) -> None:
             if error == ErrorCode.NONE:

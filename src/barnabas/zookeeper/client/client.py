@@ -126,6 +126,8 @@ class ZooKeeperClient:
         self._next_host = 0
         self._asked_timeout_ms = session_timeout_ms
         self._fast_expiry_ms = fast_expiry_ms
+        self.answered: Callable[[float], None] | None = None
+        """Told how many seconds each request took, if anybody wants to know."""
         self.on_event = on_event
         """Called with every watch event; must not block."""
         self.on_session = on_session
@@ -221,13 +223,21 @@ class ZooKeeperClient:
         """Send without waiting; replies come in the order of submission. The future fails with a
         ZooKeeperError; whoever submits must look at it."""
         if self._connection is not None and self._state is SessionState.CONNECTED:
-            return self._connection.send(op)
+            sent = self._connection.send(op)
+            if self.answered is not None:
+                self._measure(sent, self.answered)
+            return sent
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._state in (SessionState.EXPIRED, SessionState.CLOSED):
             future.set_exception(SessionExpired(op.path))
         else:
             future.set_exception(ConnectionLoss(op.path, "(not connected)", sent=False))
         return future
+
+    def _measure(self, sent: asyncio.Future[T], answered: Callable[[float], None]) -> None:
+        clock = self._env.stopwatch
+        began = clock()
+        sent.add_done_callback(lambda _: answered(clock() - began))
 
     async def submit_all(
         self, ops: Iterable[Operation[T]], in_flight: int = IN_FLIGHT_MAX

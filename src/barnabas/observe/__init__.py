@@ -1,0 +1,1 @@
+"""What people see of a running broker: events and their timeline, figures, logs."""

@@ -1,0 +1,94 @@
+"""Events: what happened in a cluster, in one form for the console, the command line and files.
+
+The form is for others to rely on (``docs/events.md``). ``kinds.py`` says what becomes an event,
+``timeline.py`` makes and keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from barnabas.logs import shortened, visible
+
+Level: TypeAlias = Literal["info", "warning", "error"]
+Plain: TypeAlias = Any
+"""What JSON can hold."""
+
+COORDINATOR = "coordinator"
+NO_CONTROLLER_EPOCH = -1
+VALUE_LENGTH_MAX = 1_000
+"""Characters of one text in an event."""
+ITEMS_MAX = 100
+"""Of a list in an event."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened."""
+
+    kind: str
+    """A name of ``kinds.KINDS``: a noun or past tense, such as ``leader_elected``."""
+    time_ms: int
+    """Wall time of who noted it: milliseconds since 1970."""
+    source: str
+    """Who noted it: ``broker:N`` or ``coordinator``."""
+    sequence: int
+    """Rises by one with each event of a source, from 1 on, as long as its process lives."""
+    controller_epoch: int = NO_CONTROLLER_EPOCH
+    """The newest of which the source had heard; -1 if of none."""
+    level: Level = "info"
+    broker: int | None = None
+    """Which broker it is about: the new leader, who is gone. None if about none in particular."""
+    topic: str | None = None
+    partition: int | None = None
+    text: str
+    """A sentence for people, one printable line."""
+    fields: dict[str, Plain] = {}
+    """What the text was made from; which there are depends on the kind."""
+
+    @property
+    def order(self) -> tuple[int, int, str, int]:
+        """The order of a cluster's events: controller epoch, then time."""
+        return self.controller_epoch, self.time_ms, self.source, self.sequence
+
+
+def merged(events: Iterable[Event]) -> list[Event]:
+    """Events of several sources in the order of their cluster.
+
+    Who knows no controller epoch (the coordinator, a broker that has just started) is placed by
+    time: into the epoch that brokers knew then."""
+    known = sorted(events, key=lambda event: (event.time_ms, event.source, event.sequence))
+    epoch = NO_CONTROLLER_EPOCH
+    placed: list[tuple[tuple[int, int, str, int], Event]] = []
+    for event in known:
+        epoch = max(epoch, event.controller_epoch)
+        own = event.controller_epoch
+        place = epoch if own == NO_CONTROLLER_EPOCH else own
+        placed.append(((place, *event.order[1:]), event))
+    placed.sort(key=lambda each: each[0])
+    return [event for _, event in placed]
+
+
+def to_json(event: Event) -> bytes:
+    """One line, without its end."""
+    return msgspec.json.encode(event)
+
+
+def from_json(line: bytes | str) -> Event:
+    """The event of ``to_json``; fields of later versions are passed over. Raises
+    ``msgspec.MsgspecError``."""
+    return msgspec.json.decode(line, type=Event)
+
+
+def plain(value: object) -> Plain:
+    """Whatever an observer was told, as JSON can hold it and as long as an event may be."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        items = list(value.items())[:ITEMS_MAX]
+        return {shortened(str(key), VALUE_LENGTH_MAX): plain(each) for key, each in items}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value[:ITEMS_MAX]]
+    return shortened(visible(value), VALUE_LENGTH_MAX)

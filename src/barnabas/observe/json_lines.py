@@ -1,0 +1,51 @@
+"""Events written to a file, a line of JSON each. A full file becomes ``NAME.1``, which it replaces.
+
+What cannot be written is given up and said once in the log: no event is worth a broker.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from barnabas.observe.events import Event, to_json
+from barnabas.seams import File, Files
+
+log = logging.getLogger("kafka.server")
+
+FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+class JsonLines:
+    """A listener of a ``Timeline``."""
+
+    def __init__(self, files: Files, path: str, bytes_max: int = FILE_BYTES_MAX) -> None:
+        self._files = files
+        self._path = path
+        self._bytes_max = bytes_max
+        self._file: File | None = None
+        self._failed = False
+
+    def __call__(self, event: Event) -> None:
+        """Append the event."""
+        if self._failed:
+            return
+        try:
+            self._append(to_json(event) + b"\n")
+        except OSError as error:
+            self._failed = True
+            log.error("barnabas.events.file: %s: %s; no more events are written", self._path, error)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _append(self, line: bytes) -> None:
+        if self._file is None:
+            self._file = self._files.open(self._path, create=True)
+        if self._file.size() + len(line) > self._bytes_max:
+            self.close()
+            self._files.rename(self._path, f"{self._path}.1")
+            self._file = self._files.open(self._path, create=True)
+        self._file.append([line])

@@ -1,0 +1,128 @@
+"""The timeline of one node: an observer that makes events of what it is told, and keeps the last.
+
+Two rings: one for what the cluster does, one for what clients cause, so that a flood of failed
+logins drives out no election. Whoever follows has a queue of its own with a bound; who falls behind
+is told how many events it has missed by the gap in ``sequence``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from barnabas.observe.events import NO_CONTROLLER_EPOCH, Event, plain
+from barnabas.observe.kinds import Kind, kind_of, level_of, subject_of
+from barnabas.seams import Clock, Observer, hears_steps
+
+KEPT_MAX: Final = 10_000
+"""Events of the cluster: about 8 MiB when full."""
+KEPT_BY_CLIENTS_MAX: Final = 1_000
+BY_CLIENTS_PER_SECOND_MAX: Final = 10
+"""Events of one kind. Others in the same second are only counted."""
+
+Listener = Callable[[Event], None]
+
+
+def _text(kind: Kind, told: Mapping[str, Any]) -> str:
+    """What the kind says; its name if a note lacks what it speaks of: no event ends a broker."""
+    try:
+        return kind.text(told)
+    except (KeyError, TypeError, ValueError):
+        return kind.name
+
+
+class Timeline:
+    """``seams.Observer`` of one node; tells the next one all it hears."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        source: str,
+        then: Observer,
+        *,
+        kept_max: int = KEPT_MAX,
+        kept_by_clients_max: int = KEPT_BY_CLIENTS_MAX,
+    ) -> None:
+        self.source = source
+        """Of the events: ``broker:N`` or ``coordinator``."""
+        self._clock = clock
+        self._then = then
+        self.hears_steps = hears_steps(then)
+        self._kept: deque[Event] = deque(maxlen=kept_max)
+        self._by_clients: deque[Event] = deque(maxlen=kept_by_clients_max)
+        self._sequence = 0
+        self._controller_epoch = NO_CONTROLLER_EPOCH
+        self._second = 0
+        self._in_second: dict[str, int] = {}
+        self.left_out = 0
+        """Events by clients that were only counted."""
+        self.counts: dict[str, int] = {}
+        """Of all events so far, by kind."""
+        self._listeners: dict[Listener, None] = {}
+
+    def note(self, event: str, /, **fields: object) -> None:
+        """Keep it if it is an event, and tell whoever follows. Never raises for what was noted."""
+        self._then.note(event, **fields)
+        if event == "controller_order" or event == "controller_elected":
+            self._learn_epoch(fields.get("controller_epoch", fields.get("epoch")))
+        kind = kind_of(event, fields)
+        if kind is None:
+            return
+        self.counts[kind.name] = self.counts.get(kind.name, 0) + 1
+        now_ms = self._clock.wall_ms()
+        if kind.by_clients and self._is_flood(kind, now_ms):
+            self.left_out += 1
+            return
+        self._add(self._event(kind, fields, now_ms), by_clients=kind.by_clients)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """What is kept with a greater ``sequence`` than ``after``, the oldest first."""
+        found = [e for ring in (self._kept, self._by_clients) for e in ring if e.sequence > after]
+        found.sort(key=lambda event: event.sequence)
+        return found
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` called with each new event, until what is returned is called. It must
+        not raise, and do no work of any length."""
+        self._listeners[listener] = None
+
+        def leave() -> None:
+            self._listeners.pop(listener, None)
+
+        return leave
+
+    def _learn_epoch(self, epoch: object) -> None:
+        if isinstance(epoch, int):
+            self._controller_epoch = max(self._controller_epoch, epoch)
+
+    def _is_flood(self, kind: Kind, now_ms: int) -> bool:
+        second = now_ms // 1000
+        if second != self._second:
+            self._second = second
+            self._in_second.clear()
+        seen = self._in_second[kind.name] = self._in_second.get(kind.name, 0) + 1
+        return seen > BY_CLIENTS_PER_SECOND_MAX
+
+    def _event(self, kind: Kind, fields: Mapping[str, Any], now_ms: int) -> Event:
+        self._sequence += 1
+        told = {name: plain(value) for name, value in fields.items()}
+        topic, partition = told.get("topic"), told.get("partition")
+        return Event(
+            kind=kind.name,
+            time_ms=now_ms,
+            source=self.source,
+            sequence=self._sequence,
+            controller_epoch=self._controller_epoch,
+            level=level_of(kind, fields),
+            broker=subject_of(kind, fields),
+            topic=topic if isinstance(topic, str) else None,
+            partition=partition if isinstance(partition, int) else None,
+            text=str(plain(_text(kind, told))),
+            fields=told,
+        )
+
+    def _add(self, event: Event, *, by_clients: bool) -> None:
+        (self._by_clients if by_clients else self._kept).append(event)
+        for listener in list(self._listeners):
+            listener(event)
