@@ -31,6 +31,7 @@ _COMMANDS = {
     "token": ("barnabas.cli.token", "Create, renew, expire and list delegation tokens."),
     "quota": ("barnabas.cli.quota", "Set, list and delete quotas."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
+    "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }
 
@@ -55,7 +56,15 @@ class _LazyGroup(click.Group):
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="barnabas")
-def cli() -> None:
+@click.option(
+    "--context",
+    "name",
+    envvar="BARNABAS_CONTEXT",
+    metavar="NAME",
+    help="The cluster of this name: see barnabas context.",
+)
+@click.pass_context
+def cli(context: click.Context, name: str | None) -> None:
     """A Kafka-compatible replicated log: brokers, coordinator, and tools to use and break them.
 
     \b
@@ -66,6 +75,7 @@ def cli() -> None:
     \b
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no broker reachable, 130 Ctrl-C.
     """
+    context.obj = name
 
 
 def main() -> None:

@@ -7,42 +7,57 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from barnabas.client.cluster import Bootstrap
 from barnabas.cluster.control import ask
-from barnabas.config.sources import parse_properties
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
-from barnabas.security.client import PLAINTEXT
+from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 PROBE_TIMEOUT_S = 1.0
 PARTITION = click.IntRange(0, 2**31 - 1)
 """The number of a partition, as requests hold it."""
-_SECURITY = "barnabas.security"
-"""Where one option leaves for the other how brokers are reached."""
+_CONFIG = "barnabas.command-config"
+"""Where one option leaves its file for the other."""
 
 
 def _bootstrap(context: click.Context, _option: click.Parameter, text: str) -> Bootstrap:
-    return Bootstrap(
-        servers=_rest_of_cluster(text), security=context.meta.get(_SECURITY, PLAINTEXT)
-    )
+    servers, security = _reached(context, text)
+    return Bootstrap(servers=_rest_of_cluster(servers), security=security)
+
+
+def _reached(context: click.Context, text: str) -> tuple[str, ClientSecurity]:
+    """Which brokers, and how: what the command line says, else the context that was named, else
+    the variables, else the context that was chosen. ConfigError."""
+    path, name = context.meta.get(_CONFIG), context.obj
+    servers_from = context.get_parameter_source("bootstrap_server")
+    config_from = context.get_parameter_source("command_config")
+    if not name and servers_from is config_from is ParameterSource.DEFAULT:
+        from barnabas.cli.contexts import load_contexts
+
+        name = load_contexts().chosen
+    if not name:
+        return text, PLAINTEXT if path is None else _security(path)
+    from barnabas.cli.contexts import load_contexts, properties_of, security_of
+
+    found = load_contexts().find(name)
+    servers = text if servers_from is ParameterSource.COMMANDLINE else found.servers
+    if path is not None and config_from is ParameterSource.COMMANDLINE:
+        return servers, _security(path)
+    return servers, security_of(properties_of(found))
+
+
+def _security(path: str) -> ClientSecurity:
+    from barnabas.cli.contexts import read_properties, security_of
+
+    return security_of(read_properties(path, "--command-config"))
 
 
 def _command_config(
     context: click.Context, _option: click.Parameter, path: str | None
 ) -> str | None:
-    if path is not None:
-        from barnabas.broker.main import system_env
-        from barnabas.config.client_config import client_security
-
-        env = system_env()
-        try:
-            properties = parse_properties(env.files.read(path).decode())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--command-config: cannot read {path}: {error}") from None
-        context.meta[_SECURITY] = client_security(
-            properties, read=env.files.read, secret=env.secret, wall_ms=env.clock.wall_ms
-        )
+    context.meta[_CONFIG] = path
     return path
 
 
@@ -82,7 +97,7 @@ _server_option = click.option(
     envvar="BARNABAS_BOOTSTRAP_SERVER",
     metavar="HOST:PORT[,...]",
     callback=_bootstrap,
-    help="Brokers to ask first.",
+    help="Brokers to ask first; those of a context, if one is chosen.",
 )
 
 
