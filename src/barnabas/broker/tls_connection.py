@@ -33,7 +33,10 @@ HANDSHAKES_S: Final = 0.004
 HANDSHAKES_PER_TURN: Final = 16
 HANDSHAKE_BYTES_MAX: Final = 64 * 1024
 """Of a client in a handshake: its certificates are the longest part."""
-STAGING_BYTES: Final = 64 * 1024
+STAGING_BYTES: Final = 256 * 1024
+"""Of ciphertext that is received at once: each read costs as much as decrypting 32 KiB."""
+DECRYPTED_AT_ONCE: Final = 64 * 1024
+"""OpenSSL's buffers of a connection stay as large as they once were."""
 ENCRYPTED_AT_ONCE: Final = 64 * 1024
 ENCRYPTED_PER_TURN: Final = 1024 * 1024
 _HANDSHAKE_RECORD: Final = 0x16
@@ -136,10 +139,11 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
                 self._refuse("a TLS handshake that does not end")
                 return
             self._newcomers.count(self, self._handshake_bytes)
-        self._incoming.write(data)
-        if self._connection is not None:
-            self._decrypt()
-        elif not self._waits_for_turn:
+        for start in range(0, nbytes, DECRYPTED_AT_ONCE):
+            self._incoming.write(data[start : start + DECRYPTED_AT_ONCE])
+            if self._connection is not None:
+                self._decrypt()
+        if self._connection is None and not self._waits_for_turn:
             self._waits_for_turn = True
             self._handshakes.wants(self)
 
@@ -222,13 +226,15 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
 
     def _read_into(self, buffer: memoryview) -> tuple[int, bool]:
         """How much was decrypted, and whether the peer has ended the connection."""
-        count = 0
+        count, tls, incoming = 0, self._tls, self._incoming
         try:
             while count < len(buffer):
-                read = self._tls.read(len(buffer) - count, cast("Any", buffer[count:]))
+                read = tls.read(len(buffer) - count, cast("Any", buffer[count:]))
                 if not read:
                     return count, True
                 count += cast("int", read)
+                if not incoming.pending and not tls.pending():
+                    break  # to ask again for nothing would cost an exception
         except ssl.SSLWantReadError:
             return count, False
         except ssl.SSLError:
@@ -280,7 +286,9 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
                 self._backlog[0] = rest
             else:
                 self._backlog.popleft()
-            self._send()
+            if self._outgoing.pending >= ENCRYPTED_AT_ONCE:
+                self._send()
+        self._send()
         if self._backlog and not self._tcp_paused and not self._pumps:
             self._pumps = True
             self._loop.call_soon(self._pump_on)
