@@ -32,6 +32,7 @@ _COMMANDS = {
     "quota": ("barnabas.cli.quota", "Set, list and delete quotas."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
+    "console": ("barnabas.cli.console", "Show a cluster in a browser."),
     "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
 }
 

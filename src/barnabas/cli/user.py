@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 import click
@@ -12,15 +11,11 @@ from barnabas.broker.main import system_env
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
+from barnabas.cli.zookeeper import zookeeper_security
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.users import NUMBERS, delete_user, list_users, set_password
-from barnabas.config.checks import Value
-from barnabas.config.protection import java_settings
-from barnabas.config.settings import SETTINGS
-from barnabas.config.sources import parse_properties
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
-from barnabas.seams import Env
 from barnabas.security.sasl.scram import (
     DEFAULT_ITERATIONS,
     ITERATIONS_MAX,
@@ -32,7 +27,6 @@ from barnabas.security.sasl.scram import (
 from barnabas.zk import paths
 from barnabas.zk.admin import change_config
 from barnabas.zookeeper.client.client import ZooKeeperClient
-from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import AuthFailed, ConnectionLoss, NoAuth
 
 CLIENT_ID = "barnabas-user"
@@ -106,7 +100,7 @@ def add(
             ).text()
             for each, salt in salts.items()
         }
-        security = _zookeeper_security(env, zk_tls_config_file)
+        security = zookeeper_security(env, zk_tls_config_file)
         client = ZooKeeperClient(env, servers, SESSION_TIMEOUT_MS, security=security)
         try:
             await client.connect(timeout_ms=SESSION_TIMEOUT_MS)
@@ -123,29 +117,6 @@ def add(
         raise click.UsageError("a user has a name")
     asyncio.run(by_broker() if zookeeper is None else in_zookeeper(zookeeper))
     click.echo(f"user {visible(name)}: {', '.join(salts)}")
-
-
-def _zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:
-    """From a file and, as Kafka's tools have it, from ``KAFKA_OPTS``."""
-    given = java_settings(os.environ.get("KAFKA_OPTS", ""))
-    if path is not None:
-        try:
-            given.update(parse_properties(env.files.read(os.path.abspath(path)).decode()))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--zk-tls-config-file: cannot read {path}: {error}") from None
-    if not given:
-        return OPEN
-    from barnabas.broker.zookeeper_security import security_of
-    from barnabas.zk.acls import secure_acls
-
-    def value(name: str) -> Value:
-        setting = SETTINGS[name]
-        return setting.parse(given[name]) if name in given else setting.default
-
-    security = security_of(env, value)
-    if security.begin is not None:
-        security.acls = secure_acls  # as kafka-configs.sh does
-    return security
 
 
 def _password() -> str:

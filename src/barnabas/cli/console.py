@@ -1,0 +1,127 @@
+"""``barnabas console``: see a cluster in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import webbrowser
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from barnabas.broker.main import system_env
+from barnabas.cli.options import bootstrap_server
+from barnabas.cli.zookeeper import zookeeper_security
+from barnabas.client.cluster import Bootstrap, ClusterClient
+from barnabas.cluster.control import ask, socket_path
+from barnabas.errors import ConfigError
+from barnabas.logs import configure_logging
+from barnabas.names import number_in
+from barnabas.seams import Env
+
+if TYPE_CHECKING:
+    from barnabas.console.serve import ConsoleSettings
+
+ASK_MS = 5_000
+DEFAULT_PORT = 9021
+"""As ``console/serve.py`` has it: that is not imported for a help text."""
+NO_ZOOKEEPER = "none"
+
+
+@click.command()
+@bootstrap_server
+@click.option(
+    "--zookeeper",
+    metavar="HOST:PORT,...",
+    help=f"Default: as the brokers say. '{NO_ZOOKEEPER}': ask brokers alone, and see less.",
+)
+@click.option(
+    "--zk-tls-config-file",
+    type=click.Path(dir_okay=False),
+    help="How ZooKeeper is reached: zookeeper.ssl.* and logins, as in server.properties.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help=f"Default: {DEFAULT_PORT}, or one that is free."
+)
+@click.option("--name", "names", multiple=True, help="A name under which browsers may know it.")
+@click.option("--write", is_flag=True, help="Let it change things: topics, records, processes.")
+@click.option("--open", "open_page", is_flag=True, help="Open it in your browser.")
+def command(
+    bootstrap_server: Bootstrap,
+    zookeeper: str | None,
+    zk_tls_config_file: str | None,
+    host: str,
+    port: int | None,
+    names: tuple[str, ...],
+    write: bool,
+    open_page: bool,
+) -> None:
+    """Show a cluster in a browser: who leads what, what happens, and why.
+
+    \b
+    barnabas console                                a cluster of 'barnabas up'
+    barnabas console -b kafka1:9092                 any Kafka that uses ZooKeeper
+    barnabas console -b kafka1:9092 --zookeeper zk1:2181/kafka
+    """
+    from barnabas.console.serve import ConsoleSettings
+    from barnabas.http.guard import is_loopback, new_token
+
+    configure_logging("WARNING")
+    env = system_env()
+    settings = ConsoleSettings(
+        bootstrap=bootstrap_server,
+        zookeeper=zookeeper,
+        zookeeper_security=zookeeper_security(env, zk_tls_config_file),
+        host=host,
+        port=port,
+        others=not is_loopback(host),
+        token=new_token(env.secret),
+        names=frozenset(names),
+        write=write,
+        control_path=_supervisor(bootstrap_server),
+    )
+    asyncio.run(_run(env, settings, open_page))
+
+
+async def _run(env: Env, settings: ConsoleSettings, open_page: bool) -> None:
+    from barnabas.console.serve import serve
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready(link: str) -> None:
+        click.echo(f"console: {link}")
+        if open_page:
+            webbrowser.open(link)
+
+    await serve(env, await _with_zookeeper(settings), stop, on_ready=ready)
+
+
+async def _with_zookeeper(settings: ConsoleSettings) -> ConsoleSettings:
+    """The settings with what brokers say of their cluster."""
+    from barnabas.console.discovery import MIN_ISR, ZOOKEEPER_CONNECT, broker_settings
+
+    async with ClusterClient(settings.bootstrap, "barnabas-console", ASK_MS) as client:
+        found = await broker_settings(client)
+    servers = settings.zookeeper or found.get(ZOOKEEPER_CONNECT)
+    min_isr = number_in(found.get(MIN_ISR, "1")) or 1
+    return replace(
+        settings, zookeeper=None if servers == NO_ZOOKEEPER else servers, min_isr=min_isr
+    )
+
+
+def _supervisor(bootstrap: Bootstrap) -> str | None:
+    """The control socket of the cluster of 'up' that has its first broker there."""
+    host, _, text = bootstrap.servers.split(",")[0].rpartition(":")
+    port = number_in(text)
+    if host not in ("127.0.0.1", "localhost") or port is None:
+        return None
+    try:
+        ask(port, {"verb": "status"})
+    except (ConfigError, OSError):
+        return None
+    return socket_path(port)

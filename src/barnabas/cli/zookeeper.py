@@ -1,0 +1,36 @@
+"""How a command reaches ZooKeeper."""
+
+from __future__ import annotations
+
+import os
+
+from barnabas.config.checks import Value
+from barnabas.config.protection import java_settings
+from barnabas.config.settings import SETTINGS
+from barnabas.config.sources import parse_properties
+from barnabas.errors import ConfigError
+from barnabas.seams import Env
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
+
+
+def zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:
+    """From a file and, as Kafka's tools have it, from ``KAFKA_OPTS``."""
+    given = java_settings(os.environ.get("KAFKA_OPTS", ""))
+    if path is not None:
+        try:
+            given.update(parse_properties(env.files.read(os.path.abspath(path)).decode()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--zk-tls-config-file: cannot read {path}: {error}") from None
+    if not given:
+        return OPEN
+    from barnabas.broker.zookeeper_security import security_of
+    from barnabas.zk.acls import secure_acls
+
+    def value(name: str) -> Value:
+        setting = SETTINGS[name]
+        return setting.parse(given[name]) if name in given else setting.default
+
+    security = security_of(env, value)
+    if security.begin is not None:
+        security.acls = secure_acls  # as kafka-configs.sh does
+    return security

@@ -1,0 +1,51 @@
+"""What the handlers of a console share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.console.control import Control
+from barnabas.console.hub import Hub
+from barnabas.http.answers import HttpError
+from barnabas.seams import Env
+from barnabas.zookeeper.client.client import ZooKeeperClient
+
+READ_ONLY = "this console only reads: start it with --write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """One console: what it knows, whom it asks, and what it may do."""
+
+    env: Env
+    hub: Hub
+    new_client: Callable[[], ClusterClient]
+    """One for each request: what a client knows of topics is of its last question."""
+    zookeeper: ZooKeeperClient | None = None
+    write: bool = False
+    control: Control | None = None
+    """The supervisor of a cluster of ``barnabas up``."""
+
+    def check_write(self) -> None:
+        """Raise HttpError unless this console may change something."""
+        if not self.write:
+            raise HttpError(403, READ_ONLY)
+
+
+def console_of(request: Request) -> Console:
+    """The console that a request is for."""
+    console = request.app.state.console
+    assert isinstance(console, Console)
+    return console
+
+
+def refused(error: ClientError | Unreachable | OSError) -> HttpError:
+    """What brokers have refused, or could not be asked."""
+    if isinstance(error, ClientError):
+        return HttpError(409, str(error))
+    return HttpError(503, str(error) or type(error).__name__)

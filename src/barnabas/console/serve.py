@@ -1,0 +1,113 @@
+"""A console from its start to its end, on the loop that is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from barnabas.client.cluster import Bootstrap, ClusterClient
+from barnabas.console.app import console_app
+from barnabas.console.context import Console
+from barnabas.console.control import Control
+from barnabas.console.hub import Hub
+from barnabas.console.metadata_source import MetadataSource
+from barnabas.console.zookeeper_source import ZooKeeperSource
+from barnabas.http.guard import Guard
+from barnabas.http.listener import Listener
+from barnabas.http.uvicorn_server import start
+from barnabas.seams import Env
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
+
+if TYPE_CHECKING:
+    import socket  # noqa: TID251  (one that somebody else has bound)
+
+DEFAULT_PORT = 9021
+CLIENT_ID = "barnabas-console"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """What a console is told at its start."""
+
+    bootstrap: Bootstrap
+    zookeeper: str | None = None
+    """``zookeeper.connect``; None: brokers are asked instead."""
+    zookeeper_security: ZooKeeperSecurity = OPEN
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """None: the usual one, or any that is free."""
+    others: bool = False
+    """Whether it may listen beyond this machine."""
+    token: str | None = None
+    names: frozenset[str] = frozenset()
+    """Under which browsers may know it, beside its addresses."""
+    write: bool = False
+    min_isr: int = 1
+    """``min.insync.replicas`` of topics that have none of their own."""
+    control_path: str | None = None
+    """Of the supervisor of ``barnabas up``."""
+
+
+async def serve(
+    env: Env,
+    settings: ConsoleSettings,
+    stop: asyncio.Event,
+    *,
+    sock: socket.socket | None = None,
+    on_ready: Callable[[str], None] = lambda link: None,
+) -> None:
+    """Serve until ``stop``; ``on_ready`` gets the link for a browser. Raises OSError, ConfigError
+    for an address, AuthFailed if ZooKeeper refuses the login."""
+    hub = Hub()
+    control = None if settings.control_path is None else Control(settings.control_path)
+    poller = ClusterClient(settings.bootstrap, CLIENT_ID)
+    source: ZooKeeperSource | MetadataSource
+    if settings.zookeeper is not None:
+        source = ZooKeeperSource(env, settings.zookeeper, hub, security=settings.zookeeper_security)
+    else:
+        source = MetadataSource(env, poller, hub)
+    source.min_isr_default = settings.min_isr
+    console = Console(
+        env=env,
+        hub=hub,
+        new_client=lambda: ClusterClient(settings.bootstrap, CLIENT_ID),
+        zookeeper=source.zookeeper if isinstance(source, ZooKeeperSource) else None,
+        write=settings.write,
+        control=control,
+    )
+    guard = Guard(token=settings.token, names=settings.names)
+    async with poller, await _listen(console, guard, settings, sock) as listener:
+        on_ready(guard.link(listener.url))
+        await _until(stop, source.run(), *([] if control is None else [control.follow(hub)]))
+
+
+async def _listen(
+    console: Console, guard: Guard, settings: ConsoleSettings, sock: socket.socket | None
+) -> Listener:
+    app = console_app(console)
+    ports = (DEFAULT_PORT, 0) if settings.port is None else (settings.port,)
+    for port in ports[:-1]:
+        try:
+            return await start(
+                app, guard, host=settings.host, port=port, sock=sock, others=settings.others
+            )
+        except OSError:
+            pass  # somebody else has it
+    return await start(
+        app, guard, host=settings.host, port=ports[-1], sock=sock, others=settings.others
+    )
+
+
+async def _until(stop: asyncio.Event, *flows: Coroutine[Any, Any, Any]) -> None:
+    """Run ``flows`` until ``stop``, or until one of them fails: its error is raised."""
+    tasks = [asyncio.ensure_future(flow) for flow in (stop.wait(), *flows)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

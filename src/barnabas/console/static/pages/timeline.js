@@ -1,0 +1,162 @@
+import { html, useMemo, useState } from '../lib.js';
+import { useStore } from '../store.js';
+import { Choice, clock, count, day, plural, span } from '../ui.js';
+
+const QUIET_MS = 5000; // a pause of so long ends an incident
+const FOLD_MIN = 4; // so many alike in a row become one line
+const SHOWN = 60;
+
+export const KINDS = {
+  controller_elected: ['C', 'controller'], controller_gone: ['C', 'bad'],
+  broker_registered: ['B', 'good'], broker_gone: ['B', 'bad'],
+  leader_elected: ['L', 'leader'], leader_epoch_raised: ['L', 'quiet'], leader_lost: ['L', 'bad'],
+  isr_shrank: ['−', 'weak'], isr_grew: ['+', 'good'],
+  topic_created: ['T', 'quiet'], topic_deleted: ['T', 'quiet'], partitions_added: ['T', 'quiet'],
+  reassignment_began: ['M', 'quiet'], reassignment_done: ['M', 'good'], reassignment_cancelled: ['M', 'weak'],
+};
+
+const GROUPS = {
+  all: () => true,
+  elections: (e) => e.kind.startsWith('leader') || e.kind.startsWith('controller'),
+  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && e.fields.old_isr.length > e.fields.isr.length),
+  brokers: (e) => e.kind.startsWith('broker') || e.kind.startsWith('controller'),
+  topics: (e) => e.kind.startsWith('topic') || e.kind.startsWith('partitions') || e.kind.startsWith('reassignment'),
+};
+
+// Like events in a row say the same of many partitions.
+function alike(e) {
+  if (e.partition === undefined) return null;
+  const f = e.fields || {};
+  return JSON.stringify([e.kind, e.strategy, f.old_leader, f.left, f.joined]);
+}
+
+function folded(events) {
+  const lines = [];
+  for (let i = 0; i < events.length;) {
+    const same = alike(events[i]);
+    let end = i + 1;
+    while (same !== null && end < events.length && alike(events[end]) === same) end += 1;
+    if (end - i >= FOLD_MIN) lines.push({ key: `f${events[i].number}`, events: events.slice(i, end) });
+    else for (let j = i; j < end; j += 1) lines.push({ key: events[j].number, events: [events[j]] });
+    i = end;
+  }
+  return lines;
+}
+
+// Newest first; inside one, the order in which things happened, each with the ms since its beginning.
+export function incidents(events) {
+  const found = [];
+  let now = null;
+  for (const e of events) {
+    if (!now || e.at_ms - now.last > QUIET_MS) {
+      now = { began: e.at_ms, last: e.at_ms, events: [] };
+      found.push(now);
+    }
+    now.events.push(e);
+    now.last = Math.max(now.last, e.at_ms);
+    now.began = Math.min(now.began, e.at_ms);
+  }
+  for (const one of found) {
+    // ZooKeeper's clock and this console's may differ; what was seen later is told later.
+    one.size = one.events.length;
+    one.lines = folded(one.events);
+    let before = one.began;
+    for (const line of one.lines) {
+      line.since = line.events[0].at_ms - one.began;
+      line.step = line.events[0].at_ms - before;
+      before = line.events[line.events.length - 1].at_ms;
+    }
+  }
+  return found.reverse();
+}
+
+function foldedText(events) {
+  const [e] = events;
+  const n = plural(events.length, 'partition');
+  const f = e.fields || {};
+  if (e.kind === 'leader_elected') {
+    const to = {};
+    for (const one of events) to[one.broker] = (to[one.broker] || 0) + 1;
+    const whom = Object.entries(to).map(([b, k]) => `${b} (${k})`).join(', ');
+    return f.old_leader >= 0 ? `${n}: leader ${f.old_leader} → ${whom}` : `${n} are led, by ${whom}`;
+  }
+  if (e.kind === 'leader_lost') return `${n} have no leader`;
+  if (e.kind === 'isr_shrank') return `${n}: broker ${f.left} left the in-sync set`;
+  if (e.kind === 'isr_grew') return `${n}: broker ${f.joined} joined the in-sync set`;
+  return `${n}: ${e.kind.replaceAll('_', ' ')}`;
+}
+
+const WORDS = {
+  offline: 'offline', unclean: 'unclean', preferred: 'preferred', reassign: 'reassignment', 'handed over': 'handed over',
+};
+
+function Passed({ event }) {
+  const over = event.fields && event.fields.passed_over;
+  if (!over || !over.length) return null;
+  return html`<span class="tag" title=${over.map((o) => `broker ${o.broker}: ${o.because}`).join('; ')}>passed over: ${over.map((o) => o.broker).join(', ')}</span>`;
+}
+
+export function EventLine({ line }) {
+  const [first] = line.events;
+  const [mark, tone] = KINDS[first.kind] || ['·', 'quiet'];
+  const many = line.events.length > 1;
+  const length = line.events[line.events.length - 1].at_ms - first.at_ms;
+  return html`<li class="event">
+    <time class="mono" title=${clock(first.at_ms)}>+${count(Math.max(line.since, 0))}<small> ms</small></time>
+    <span class=${`kind ${tone}`} aria-hidden="true">${mark}</span>
+    <div><p>${many ? foldedText(line.events) : first.text}
+      ${WORDS[first.strategy] ? html` <span class=${`tag ${first.strategy === 'unclean' ? 'alarm' : ''}`}>${WORDS[first.strategy]}</span>` : null}
+      ${many ? html` <span class="muted">within ${span(Math.max(length, 0))}</span>` : html` <${Passed} event=${first} />`}</p>
+      ${first.why ? html`<p class="why">${first.why}</p>` : null}
+      ${first.fields && first.fields.unseen ? html`<p class="why">${first.fields.unseen} changes in between were too quick to be seen.</p>` : null}
+      ${many ? html`<details><summary>each of them</summary><ol class="events">${line.events.slice(0, 500).map((e) => html`<li key=${e.number} class="event small">
+          <time class="mono">${clock(e.at_ms)}</time><span></span><p>${e.text} <${Passed} event=${e} /></p></li>`)}</ol></details>` : null}
+    </div></li>`;
+}
+
+function title(incident) {
+  const kinds = (k) => incident.events.filter((e) => e.kind === k);
+  const brokers = (list) => [...new Set(list.map((e) => e.broker))].join(', ');
+  const parts = [];
+  const gone = kinds('broker_gone');
+  if (gone.length) parts.push(`broker ${brokers(gone)} gone`);
+  const back = kinds('broker_registered');
+  if (back.length) parts.push(`broker ${brokers(back)} registered`);
+  const controllers = kinds('controller_elected');
+  if (controllers.length) parts.push(`controller ${controllers[controllers.length - 1].broker}`);
+  const moved = kinds('leader_elected');
+  if (moved.length) parts.push(`${plural(moved.length, 'leader')} elected`);
+  const lost = kinds('leader_lost');
+  if (lost.length) parts.push(`${count(lost.length)} without leader`);
+  const isr = kinds('isr_shrank').length + kinds('isr_grew').length;
+  if (isr && parts.length < 3) parts.push(`${plural(isr, 'ISR change')}`);
+  const topics = [...kinds('topic_created'), ...kinds('topic_deleted')];
+  if (topics.length && parts.length < 3) parts.push(topics.length > 2 ? plural(topics.length, 'topic') : topics.map((e) => e.text.toLowerCase().replace(/:.*/, '')).join(', '));
+  return parts.join(' · ') || plural(incident.size, 'event');
+}
+
+export function Timeline({ here }) {
+  const { events, complete, trouble } = useStore();
+  const [group, setGroup] = useState('all');
+  const [text, setText] = useState(here.query.get('text') || '');
+  const [shown, setShown] = useState(SHOWN);
+  const found = useMemo(() => {
+    const wanted = text.trim().toLowerCase();
+    return incidents(events.filter((e) => GROUPS[group](e) && (!wanted || `${e.text} ${e.why || ''}`.toLowerCase().includes(wanted))));
+  }, [events, group, text]);
+  if (!complete) return html`<p class="note">${trouble || 'Asking the cluster …'}</p>`;
+  return html`<h1 class="unseen">Timeline</h1>
+    <div class="tools">
+      <${Choice} label="Which events" value=${group} onChange=${setGroup} options=${[
+        { value: 'all', text: 'All', count: events.length },
+        { value: 'elections', text: 'Elections' }, { value: 'isr', text: 'In-sync sets' },
+        { value: 'brokers', text: 'Brokers' }, { value: 'topics', text: 'Topics and moves' },
+      ]} />
+      <label>Find <input type="search" value=${text} placeholder="broker 2, orders/0" onInput=${(e) => setText(e.target.value)} /></label>
+    </div>
+    ${found.length ? null : html`<p class="note">${events.length ? 'No event is so.' : 'Nothing has happened since this console was started. Kill a broker, and look here.'}</p>`}
+    ${found.slice(0, shown).map((one) => html`<section class="incident" key=${one.events[0].number}>
+      <h2>${title(one)}</h2><p class="muted mono">${day(one.began)} ${clock(one.began)} · took ${span(one.last - one.began)} · ${plural(one.size, 'event')}</p>
+      <ol class="events">${one.lines.map((line) => html`<${EventLine} key=${line.key} line=${line} />`)}</ol></section>`)}
+    ${found.length > shown ? html`<button type="button" onClick=${() => setShown(shown + SHOWN)}>Show older</button>` : null}`;
+}

@@ -1,0 +1,126 @@
+// Small parts that pages share.
+import { html, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
+
+export const MARKS = { leader: 'L', 'in sync': 's', lagging: '–', offline: '×', '': '' };
+const CLASSES = { leader: 'leader', 'in sync': 'insync', lagging: 'lagging', offline: 'offline', '': 'none' };
+
+export function Replica({ state, title }) {
+  if (!state) return html`<span class="cell none" aria-hidden="true">·</span>`;
+  return html`<span class=${`cell ${CLASSES[state]}`} title=${title || state}><span aria-hidden="true">${MARKS[state]}</span><span class="unseen">${state}</span></span>`;
+}
+
+export function Legend() {
+  return html`<p class="legend" aria-label="Legend">
+    ${['leader', 'in sync', 'lagging', 'offline'].map((s) => html`<span><${Replica} state=${s} /> ${s}</span>`)}
+  </p>`;
+}
+
+const two = (n) => String(n).padStart(2, '0');
+const three = (n) => String(n).padStart(3, '0');
+
+export function clock(ms) {
+  if (!(ms > 0)) return '';
+  const d = new Date(ms);
+  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${three(d.getMilliseconds())}`;
+}
+
+export function day(ms) {
+  const d = new Date(ms);
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+}
+
+export function moment(ms) {
+  return ms > 0 ? `${day(ms)} ${clock(ms)}` : '—';
+}
+
+export function span(ms) {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 60000) return `${(ms / 1000).toFixed(3)} s`;
+  const s = Math.round(ms / 1000);
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+export function bytes(n) {
+  if (n === null || n === undefined || n < 0) return '—';
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let at = 0;
+  while (n >= 1024 && at < units.length - 1) { n /= 1024; at += 1; }
+  return `${at === 0 ? n : n.toFixed(1)} ${units[at]}`;
+}
+
+export const count = (n) => n.toLocaleString('en-US');
+
+export function plural(n, noun) {
+  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+// A table of which only the rows in sight are in the page. `columns` is a CSS grid template.
+export function VirtualTable({ label, head, rows, columns, rowHeight, row, minWidth, maxWidth }) {
+  const box = useRef(null);
+  const [view, setView] = useState({ top: 0, height: 600 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    const look = () => setView({ top: element.scrollTop, height: element.clientHeight });
+    look();
+    element.addEventListener('scroll', look, { passive: true });
+    const watcher = new ResizeObserver(look);
+    watcher.observe(element);
+    return () => { element.removeEventListener('scroll', look); watcher.disconnect(); };
+  }, []);
+  const first = Math.max(0, Math.floor(view.top / rowHeight) - 8);
+  const last = Math.min(rows.length, Math.ceil((view.top + view.height) / rowHeight) + 8);
+  const grid = { gridTemplateColumns: columns };
+  const cells = [];
+  for (let i = first; i < last; i += 1) {
+    cells.push(html`<div class="vrow" role="row" key=${i} aria-rowindex=${i + 2}
+      style=${{ ...grid, height: `${rowHeight}px`, transform: `translateY(${i * rowHeight}px)` }}>${row(rows[i], i)}</div>`);
+  }
+  return html`<div class="vtable" ref=${box} tabindex="0" style=${{ maxWidth: maxWidth || 'none' }} role="table" aria-label=${label} aria-rowcount=${rows.length + 1}>
+    <div class="vinner" style=${{ minWidth: minWidth || 'auto' }}>
+      <div class="vhead" role="row" aria-rowindex="1" style=${grid}>${head}</div>
+      <div class="vbody" role="rowgroup" style=${{ height: `${rows.length * rowHeight}px` }}>${cells}</div>
+    </div>
+  </div>`;
+}
+
+export function Choice({ label, value, options, onChange }) {
+  return html`<div class="choice" role="group" aria-label=${label}>
+    ${options.map((o) => html`<button type="button" key=${o.value} aria-pressed=${o.value === value}
+      onClick=${() => onChange(o.value)}>${o.text}${o.count === undefined ? null : html` <b>${count(o.count)}</b>`}</button>`)}
+  </div>`;
+}
+
+// What a server answers to `load`, again when `key` changes: [answer, error, reload].
+export function useAnswer(load, key) {
+  const [state, setState] = useState({ answer: null, error: null, key: null });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let gone = false;
+    load().then(
+      (answer) => { if (!gone) setState({ answer, error: null, key }); },
+      (error) => { if (!gone) setState({ answer: null, error: error.message, key }); },
+    );
+    return () => { gone = true; };
+  }, [key, turn]);
+  const fresh = state.key === key ? state : { answer: null, error: null };
+  return [fresh.answer, fresh.error, () => setTurn((n) => n + 1)];
+}
+
+export function Waiting({ error }) {
+  return error
+    ? html`<p class="note bad" role="alert">${error}</p>`
+    : html`<p class="note">Asking …</p>`;
+}
+
+// A button for something that is done at the server, and what came of it.
+export function Action({ text, run, kind, disabled, confirm }) {
+  const [state, setState] = useState('');
+  const click = async () => {
+    if (confirm && !window.confirm(confirm)) return;
+    setState('…');
+    try { await run(); setState(''); } catch (error) { setState(error.message); }
+  };
+  return html`<span class="action"><button type="button" class=${kind || ''} disabled=${disabled || state === '…'} onClick=${click}>${text}</button>
+    ${state && state !== '…' ? html`<span class="bad" role="alert">${state}</span>` : null}</span>`;
+}
