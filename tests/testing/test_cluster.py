@@ -17,7 +17,7 @@ from tests.testing.kit import FORMS, values
 from barnabas.client.errors import ClientError, Unreachable
 from barnabas.errors import ConfigError, ErrorCode
 from barnabas.testing import Cluster, TimedOut
-from barnabas.testing.loop import unburied
+from barnabas.testing.loop import unfinished_tasks
 
 
 @pytest.fixture(params=FORMS)
@@ -256,7 +256,7 @@ def test_settings_are_kafkas_and_wrong_ones_are_refused_before_anything_starts()
 
 
 def test_nothing_is_left_of_a_closed_cluster(caplog: pytest.LogCaptureFixture) -> None:
-    threads, before = threading.active_count(), unburied()
+    threads, before = threading.active_count(), unfinished_tasks()
     cluster = Cluster(in_process=True).start()
     topic = cluster.create_topic("orders")
     cluster.produce(topic, ["a"])
@@ -269,7 +269,7 @@ def test_nothing_is_left_of_a_closed_cluster(caplog: pytest.LogCaptureFixture) -
     with socket.socket() as probe:
         assert probe.connect_ex((host, int(port))) != 0
     gc.collect()  # what Python would complain of now fails the test
-    assert unburied() == before
+    assert unfinished_tasks() == before
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
     with pytest.raises(RuntimeError, match="not started"):
         cluster.leader_of(topic)

@@ -1,6 +1,6 @@
 """A Kafka-compatible cluster for tests: several brokers, and failures that you can call.
 
-See docs/testing.md. Nothing is imported before it is used.
+docs/testing.md describes it. Modules are imported only when they are used.
 """
 
 from __future__ import annotations

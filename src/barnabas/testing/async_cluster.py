@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class AsyncCluster(View):
-    """``Cluster`` for tests with asyncio, on any loop. ``async with Cluster() as cluster`` gives
+    """``Cluster`` for tests with asyncio, on any loop. ``async with Cluster() as cluster`` makes
     one."""
 
     async def start(self) -> Self:
@@ -27,7 +27,7 @@ class AsyncCluster(View):
         """As ``Cluster.close``."""
         await asyncio.get_running_loop().run_in_executor(None, self._life.close)
 
-    # What can be seen
+    # State
 
     async def leader_of(self, topic: str, partition: int = 0) -> int | None:
         """As ``Cluster.leader_of``."""

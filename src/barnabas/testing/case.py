@@ -11,8 +11,8 @@ from barnabas.testing.cluster import Cluster
 class KafkaTestCase(unittest.TestCase):
     """A test case with a cluster: ``self.kafka``.
 
-    The tests of a class share it, or with ``kafka_per_test`` each has its own. ``kafka_options``
-    are those of ``Cluster``.
+    The tests of a class share the cluster. With ``kafka_per_test`` each test has its own.
+    ``kafka_options`` are arguments of ``Cluster``.
     """
 
     kafka: Cluster

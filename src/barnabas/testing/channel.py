@@ -1,7 +1,7 @@
-"""Between a test and the processes of its nodes: JSON lines over a Unix socket, both ways.
+"""Connects a test with the processes of its nodes: JSON lines over a Unix socket, both ways.
 
-A node says ``hello``, is told what holds for it, and begins. Then it reports what happens, and does
-what it is asked to.
+A node sends ``hello``, receives its links and faults, and begins. Then it reports events, and
+carries out what the test asks for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def channel_path(port: int) -> str:
 
 
 class Channel(asyncio.Protocol):
-    """One end. ``on_message`` hears everything but answers; ``on_end`` once, at the end."""
+    """One end of the channel. ``on_message`` is called with every message that is no answer,
+    ``on_end`` once when the other end has closed."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Channel(asyncio.Protocol):
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.name = ""
-        """Of the node at the other end."""
+        """The name of the node at the other end."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
@@ -66,12 +67,13 @@ class Channel(asyncio.Protocol):
         self._on_end(self)
 
     def send(self, message: Message) -> None:
-        """One way; nothing happens if the other end has gone."""
+        """Send without an answer. Nothing happens if the other end has closed."""
         if self._transport is not None:
             self._transport.write(json.dumps(message, default=str).encode() + b"\n")
 
     def ask(self, message: Message) -> asyncio.Future[Any]:
-        """Its answer; ConnectionError if the other end goes, or has gone."""
+        """Send, and return the future of the answer: ConnectionError if the other end closes, or
+        has closed."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._transport is None:
             future.set_exception(ConnectionError(f"{self.name or 'the test'} has gone"))
@@ -82,7 +84,7 @@ class Channel(asyncio.Protocol):
         return future
 
     def answer(self, message: Message, result: object) -> None:
-        """Answer what was asked."""
+        """Answer a message that the other end sent with ``ask``."""
         self.send({"answer": message["number"], "result": result})
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Real clusters for tests: brokers and a coordinator, and failures that you can call.
+"""Real clusters for tests: brokers, a coordinator, and methods that make them fail.
 
 ``Cluster`` is for tests without asyncio. ``async with Cluster() as cluster`` gives an
-``AsyncCluster``: the same methods, to be awaited.
+``AsyncCluster``, whose methods are the same but must be awaited.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ WAIT_S = 10.0
 
 
 class Cluster(View):
-    """A cluster, and what can be done to it. A context manager.
+    """A cluster for tests. A context manager.
 
-    Brokers are named by their ids; ``Target`` also takes ``"controller"``, ``"coordinator"`` and
-    ``"leader:TOPIC/PARTITION"``. Waits that take too long raise ``TimedOut``, an AssertionError
+    Brokers are named by their ids. A ``Target`` may also be ``"controller"``, ``"coordinator"`` or
+    ``"leader:TOPIC/PARTITION"``. A wait that takes too long raises ``TimedOut``, an AssertionError
     that shows the last events.
     """
 
@@ -44,16 +44,16 @@ class Cluster(View):
         wait_s: float = WAIT_S,
         faults_seed: int = 0,
     ) -> None:
-        """Nothing is started before ``start``, or a ``with``.
+        """Nothing is started before ``start`` or ``with``.
 
-        ``brokers`` have the ids 1, 2, 3 … on ports of the system's choice. Each is a process of its
-        own, or with ``in_process`` all of them and the coordinator share one loop in a thread of
-        this process: the same code, started faster, with one core for all.
-        ``settings`` are Kafka's, of every broker, on top of those of ``profile``.
-        ``directory`` is where their files go and stay; without it, they are in memory if the
-        profile says so, and gone at the end.
-        ``wait_s`` is how long waits take at most whose caller does not say; ``faults_seed`` is what
-        ``faults`` with a probability draw from.
+        ``brokers``: how many; their ids are 1, 2, 3 …, and the system chooses their ports.
+        ``in_process``: run all nodes on one loop in a thread of this process. It is the same code,
+        starts faster, and uses one core. Otherwise each node is a process of its own.
+        ``settings``: Kafka's settings for every broker; they override those of ``profile``.
+        ``directory``: where files are written and kept. Without it they are removed at the end, and
+        are in memory if the profile says so.
+        ``wait_s``: the longest time of waits that are called without ``timeout_s``.
+        ``faults_seed``: the seed for ``faults`` with a probability.
         """
         options = {
             "in_process": in_process,
@@ -67,13 +67,13 @@ class Cluster(View):
         super().__init__(Life(brokers, options))
 
     def start(self) -> Self:
-        """Start it; returns when every broker serves and there is a controller. Raises TimedOut,
-        ConfigError."""
+        """Start the cluster. Returns when every broker serves and there is a controller. Raises
+        TimedOut and ConfigError."""
         self._life.start()
         return self
 
     def close(self) -> None:
-        """End everything at once; a second call does nothing."""
+        """End all nodes at once. A second call does nothing."""
         self._life.close()
 
     def __enter__(self) -> Self:
@@ -89,7 +89,7 @@ class Cluster(View):
 
     @property
     def aio(self) -> AsyncCluster:
-        """The same cluster for code with a loop: its methods are coroutines."""
+        """The same cluster for asyncio code: its methods are coroutines."""
         return AsyncCluster(self._life)
 
     async def __aenter__(self) -> AsyncCluster:
@@ -103,18 +103,18 @@ class Cluster(View):
     ) -> None:
         await self.aio.close()
 
-    # What can be seen
+    # State
 
     def leader_of(self, topic: str, partition: int = 0) -> int | None:
-        """The leader of a partition, None if it has none."""
+        """The id of a partition's leader; None if it has none."""
         return self._do(self._core.leader_of(topic, partition))
 
     def isr_of(self, topic: str, partition: int = 0) -> set[int]:
-        """The replicas of a partition that are in sync."""
+        """The in-sync replicas of a partition."""
         return self._do(self._core.isr_of(topic, partition))
 
     def controller(self) -> int | None:
-        """The broker that is controller, None if there is none."""
+        """The id of the controller; None if there is none."""
         return self._do(self._core.controller())
 
     # Topics and records
@@ -130,9 +130,11 @@ class Cluster(View):
         timeout_s: float | None = None,
         **configs: object,
     ) -> str:
-        """Create a topic; its name, once every broker knows its leaders. ``replicas`` is three, or
-        the number of brokers if that is less. ``assignments`` names the replicas of each partition
-        instead. ``configs`` are the topic's settings, with ``_`` for ``.``. Raises ClientError."""
+        """Create a topic. Returns its name once every broker knows its leaders.
+
+        ``replicas``: by default three, or the number of brokers if that is less. ``assignments``:
+        the replicas of each partition, instead of ``partitions`` and ``replicas``. ``configs``: the
+        topic's settings, with ``_`` for ``.``. Raises ClientError."""
         return self._do(
             self._core.create_topic(
                 name, partitions, replicas, min_isr, configs, assignments, timeout_s
@@ -148,9 +150,10 @@ class Cluster(View):
         acks: int = -1,
         timeout_s: float | None = None,
     ) -> int:
-        """Write values, or pairs of key and value, as one batch, without a client library; the
-        offset of the first. Sent again until acknowledged or time is up (Unreachable). Raises
-        ClientError for what is refused for good."""
+        """Write values, or pairs of key and value, as one batch. Needs no client library.
+
+        Returns the offset of the first record. The batch is sent again until it is acknowledged.
+        Raises Unreachable if that takes too long, and ClientError for an error that stays."""
         return self._do(
             self._core.produce(topic, values, partition, acks=acks, timeout_s=timeout_s)
         )
@@ -158,8 +161,8 @@ class Cluster(View):
     def records(
         self, topic: str, partition: int | None = None, *, read_committed: bool = False
     ) -> list[TestRecord]:
-        """All records of a topic or of one partition, by partition and offset, without a client
-        library. With ``read_committed`` those of open and aborted transactions are left out."""
+        """All records of a topic or of one partition, by partition and offset. Needs no client
+        library. With ``read_committed`` records of open and aborted transactions are left out."""
         return self._do(self._core.records(topic, partition, read_committed=read_committed))
 
     def assert_records(
@@ -172,8 +175,8 @@ class Cluster(View):
         read_committed: bool = False,
         timeout_s: float | None = None,
     ) -> None:
-        """Wait until these are the records of a topic, no fewer and no more: values, or pairs of
-        key and value; text is UTF-8. Raises TimedOut, which says what is missing or too much."""
+        """Wait until a topic has exactly these records: values, or pairs of key and value; text is
+        encoded as UTF-8. Raises TimedOut, whose text says what is missing or not expected."""
         self._do(
             self._core.assert_records(
                 topic,
@@ -195,8 +198,8 @@ class Cluster(View):
         not_on: int | None = None,
         timeout_s: float | None = None,
     ) -> int:
-        """Wait until every broker knows a leader of the partition other than ``not_on``; its id.
-        Brokers that are paused, isolated or down are not asked."""
+        """Wait until every broker knows a leader of the partition other than ``not_on``. Returns
+        the leader's id. Brokers that are paused, isolated or down are not asked."""
         return self._do(self._core.wait_for_leader(topic, partition, not_on, timeout_s))
 
     def wait_for_isr(
@@ -207,59 +210,62 @@ class Cluster(View):
         *,
         timeout_s: float | None = None,
     ) -> set[int]:
-        """Wait until every broker knows that these brokers, or so many, are in sync; the ISR."""
+        """Wait until every broker knows that exactly these brokers, or this number of brokers, are
+        in sync. Returns the ISR."""
         return self._do(self._core.wait_for_isr(topic, partition, isr, timeout_s))
 
     def wait_for_controller(
         self, *, not_on: int | None = None, timeout_s: float | None = None
     ) -> int:
-        """Wait until every broker knows a controller other than ``not_on``; its id."""
+        """Wait until every broker knows a controller other than ``not_on``. Returns its id."""
         return self._do(self._core.wait_for_controller(not_on, timeout_s))
 
     def wait_for_brokers(
         self, brokers: Iterable[int] | None = None, *, timeout_s: float | None = None
     ) -> None:
-        """Wait until exactly these brokers count as alive; by default those that run."""
+        """Wait until exactly these brokers are registered; by default those that run."""
         self._do(self._core.wait_for_brokers(brokers, timeout_s))
 
     def wait_for_hits(
         self, fault: Fault, count: int = 1, *, timeout_s: float | None = None
     ) -> None:
-        """Wait until a fault was done to so many requests."""
+        """Wait until a fault has hit ``count`` requests."""
         self._do(self._core.wait_for_hits(fault, count, timeout_s))
 
     # Failures
 
     def kill(self, target: Target) -> int | None:
-        """End a node as a crash does: no goodbye, what is on its disk stays. The broker's id."""
+        """End a node as a crash does: it closes nothing, and its files stay. Returns the broker's
+        id."""
         return self._do(self._core.kill(target))
 
     def kill_controller(self) -> int:
-        """Kill the broker that is controller; its id. Raises LookupError if there is none."""
+        """Kill the controller. Returns its id. Raises LookupError if there is none."""
         broker = self.kill("controller")
         assert broker is not None
         return broker
 
     def stop(self, target: Target) -> int | None:
-        """End a node cleanly: a broker hands its leaderships over first. The broker's id."""
+        """Stop a node cleanly: a broker hands over its leaderships first. Returns the broker's
+        id."""
         return self._do(self._core.stop(target))
 
     def pause(self, target: Target) -> int | None:
-        """Let nothing of a node run, with its connections open: alive, but silent."""
+        """Stop a node's code from running, as SIGSTOP does. Its connections stay open."""
         return self._do(self._core.pause(target))
 
     def resume(self, target: Target) -> int | None:
-        """Let a paused node go on."""
+        """Let a paused node run again."""
         return self._do(self._core.resume(target))
 
     def restart(self, target: Target, *, timeout_s: float | None = None) -> int | None:
-        """Start a node that has ended, or stop it cleanly and start it. A broker serves again when
-        this returns, unless the coordinator is down; it may not be in sync yet."""
+        """Start a node that has ended; if it runs, stop it cleanly before. When this returns, a
+        broker serves again, unless the coordinator is down. It may not be in sync yet."""
         return self._do(self._core.restart(target, timeout_s))
 
     def stop_coordinator(self) -> None:
-        """Kill the coordinator: the cluster serves, but elects nobody. ``restart_coordinator``
-        brings it back with all that it knew."""
+        """Kill the coordinator: the cluster serves, but elects no leaders. After
+        ``restart_coordinator`` the coordinator has all its data again."""
         self.kill("coordinator")
 
     def restart_coordinator(self) -> None:
@@ -267,8 +273,8 @@ class Cluster(View):
         self.restart("coordinator")
 
     def expire_session(self, broker: int) -> None:
-        """End a broker's ZooKeeper session, as if it had been silent for too long. It loses all
-        roles at once, and comes back in a new session."""
+        """Expire a broker's ZooKeeper session, as if the broker had been silent for too long. It
+        loses all its leaderships at once, and registers again with a new session."""
         self._do(self._core.expire_session(broker))
 
     def isolate(
@@ -280,38 +286,38 @@ class Cluster(View):
         delay_ms: float | None = None,
     ) -> int | None:
         """Cut a node off from others: brokers, ``"coordinator"``, ``"clients"``, or several of
-        them; from everybody by default. What is sent meanwhile arrives when it is healed, and new
-        connections wait for that, as on a network that loses packets.
+        them; by default from all. As on a network that loses packets, what is sent arrives after
+        ``heal``, and new connections wait for that.
 
-        ``direction`` ``"out"`` loses only what the node sends, ``"in"`` only what is sent to it.
-        With ``delay_ms`` nothing is lost, but all of it is late.
+        ``direction``: ``"out"`` cuts only what the node sends, ``"in"`` only what is sent to it.
+        ``delay_ms``: everything arrives, but that much later.
         """
         return self._do(self._core.isolate(broker, from_, direction, delay_ms))
 
     def heal(self, *targets: Target) -> None:
-        """End the isolation of these nodes, or of all."""
+        """End the isolation of these nodes, or of all nodes."""
         self._do(self._core.heal(targets))
 
     def fill_disk(self, target: Target) -> int | None:
-        """From now on writes of a broker fail with "No space left on device". It then gives up the
-        log directory, and as it has no other, ends."""
+        """Make a broker's writes fail with "No space left on device". The broker then takes its log
+        directory offline, and since it has no other, it ends."""
         return self._do(self._core.set_disk_full(target, is_full=True))
 
     def free_disk(self, target: Target) -> int | None:
-        """Let a broker write again; one that has ended needs a ``restart`` as well."""
+        """Let a broker write again. If it has ended, it needs a ``restart`` too."""
         return self._do(self._core.set_disk_full(target, is_full=False))
 
     def shrink_isr(
         self, topic: str, partition: int = 0, to: int = 1, *, timeout_s: float | None = None
     ) -> set[int]:
-        """Let followers copy no more until only ``to`` replicas are in sync; the ISR. Fewer than
-        ``min.insync.replicas`` make the leader refuse acks=all (NOT_ENOUGH_REPLICAS)."""
+        """Stop followers from copying until only ``to`` replicas are in sync. Returns the ISR. With
+        fewer than ``min.insync.replicas`` the leader refuses acks=all (NOT_ENOUGH_REPLICAS)."""
         return self._do(self._core.shrink_isr(topic, partition, to, timeout_s))
 
     def restore_isr(
         self, topic: str, partition: int = 0, *, timeout_s: float | None = None
     ) -> set[int]:
-        """Let the followers copy again; the ISR, once every replica that runs is in sync."""
+        """Let the followers copy again. Returns the ISR once every running replica is in it."""
         return self._do(self._core.restore_isr(topic, partition, timeout_s))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:

@@ -1,6 +1,6 @@
-"""A test cluster on the loop of its thread: what a test asks of it, and what it waits for.
+"""The methods of a test cluster, as they run on the loop of the cluster's thread.
 
-``cluster.py`` has what tests use; each of its methods is one of these.
+Tests call those of ``cluster.py``, which call these.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Direction: TypeAlias = Literal["both", "out", "in"]
 
 POLL_S = 0.005
 ASK_MS = 1000
-"""For how long one broker is waited for when all are asked."""
+"""How long each broker may take to answer when all are asked."""
 CLIENT_ID = "barnabas-testing"
-"""Of what a test asks for; faults are for it as for any client."""
+"""The client id of requests that a test makes. Faults apply to it as to any client."""
 
 
 @dataclass(slots=True)
@@ -49,14 +49,14 @@ class Core:
     members: Members
     log: EventLog
     wait_s: float
-    """For waits whose caller has not said."""
+    """The longest wait, unless its caller gives another."""
     _isolated: set[int] = field(default_factory=set)
     _clients: dict[int, ClusterClient] = field(default_factory=dict)
 
     # Life
 
     async def start(self, timeout_s: float) -> None:
-        """Raises TimedOut, also if a node fails."""
+        """Start all nodes. Raises TimedOut, also if a node fails."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         brokers = [broker_name(i) for i in self.plan.broker_ids]
@@ -85,10 +85,10 @@ class Core:
         self._clients.clear()
         await self.members.close()
 
-    # What can be seen
+    # State
 
     async def views(self) -> list[ClusterView]:
-        """What each broker knows that runs, can be reached and is not isolated."""
+        """The metadata of each broker that runs, answers and is not isolated."""
         found = await asyncio.gather(*map(self._view, self._informed()))
         return [view for view in found if view is not None]
 
@@ -105,7 +105,7 @@ class Core:
             return None
 
     async def partition(self, topic: str, partition: int) -> PartitionView | None:
-        """The newest that any broker knows."""
+        """The state of a partition with the highest epoch that any broker knows."""
         known = [_partition(view, topic, partition) for view in await self.views()]
         return max((p for p in known if p is not None), key=lambda p: p.leader_epoch, default=None)
 
@@ -122,10 +122,10 @@ class Core:
         return max(set(ids), key=ids.count, default=None)
 
     async def resolve(self, target: Target) -> str:
-        """The name of a node. Raises LookupError, ValueError."""
+        """The name of the target's node. Raises LookupError and ValueError."""
         if isinstance(target, int):
             if target not in self.plan.broker_ids:
-                raise ValueError(f"no broker {target}: they are {list(self.plan.broker_ids)}")
+                raise ValueError(f"no broker {target}; there are {list(self.plan.broker_ids)}")
             return broker_name(target)
         if target == "controller":
             controller = await self.controller()
@@ -139,7 +139,7 @@ class Core:
                 raise LookupError(f"{topic}/{number} has no leader just now")
             return broker_name(leader)
         if target not in self.members.names:
-            raise ValueError(f"no node {target!r}: they are {list(self.members.names)}")
+            raise ValueError(f"no node {target!r}; there are {list(self.members.names)}")
         return target
 
     # Topics and records
@@ -179,7 +179,7 @@ class Core:
         return name
 
     def _client(self, client_id: str = CLIENT_ID) -> ClusterClient:
-        """Asks those first who know how things are."""
+        """A client that asks running brokers first that are not isolated."""
         known = self._informed() or self.plan.broker_ids
         bootstrap = ",".join(f"{self.plan.host}:{self.plan.broker_port(b)}" for b in known)
         return ClusterClient(bootstrap, client_id)
@@ -276,7 +276,7 @@ class Core:
     async def wait_for_isr(
         self, topic: str, partition: int, isr: Iterable[int] | int, timeout_s: float | None
     ) -> set[int]:
-        """The ISR, once every broker knows it: these brokers, or so many."""
+        """The ISR, once every broker knows that it is these brokers, or this number."""
         wanted = isr if isinstance(isr, int) else set(isr)
 
         def in_sync(view: ClusterView) -> bool:
@@ -319,7 +319,8 @@ class Core:
     async def wait_for_brokers(
         self, brokers: Iterable[int] | None, timeout_s: float | None
     ) -> None:
-        """Until every broker that runs knows exactly these as alive; by default, those that run."""
+        """Wait until each running broker knows exactly these as registered; by default those that
+        run."""
         wanted = None if brokers is None else set(brokers)
 
         async def alive() -> bool:
@@ -355,7 +356,8 @@ class Core:
         *,
         same: Callable[[ClusterView], object] = lambda _: None,
     ) -> list[ClusterView]:
-        """The views, once each satisfies ``condition`` and ``same`` of them is one. TimedOut."""
+        """The views, once all satisfy ``condition`` and ``same`` is equal for all. Raises
+        TimedOut."""
         views: list[ClusterView] = []
 
         async def satisfied() -> bool:
@@ -420,7 +422,7 @@ class Core:
     async def _done(
         self, what: str, target: Target, action: Callable[[str], Awaitable[None]]
     ) -> int | None:
-        """Do something to a node, and tell; the broker's id."""
+        """Do something to a node, and log it as an event. Returns the broker's id."""
         name = await self.resolve(target)
         state = self.members.state(name)
         if state not in (RUNNING, PAUSED):
@@ -431,7 +433,7 @@ class Core:
         return broker_of(name)
 
     async def _forget(self, name: str) -> None:
-        """Our own connection to it may end."""
+        """Close the test's own connection to the node."""
         client = self._clients.pop(broker_of(name) or 0, None)
         if client is not None:
             client.close()
@@ -487,7 +489,7 @@ class Core:
     async def shrink_isr(
         self, topic: str, partition: int, to: int, timeout_s: float | None
     ) -> set[int]:
-        """Let the last of the followers copy no more, until only so many are in sync."""
+        """Stop the last followers from copying, until only ``to`` replicas are in sync."""
         found = await self.partition(topic, partition)
         if found is None or found.leader < 0:
             raise LookupError(f"{topic}/{partition} has no leader just now")
@@ -515,7 +517,7 @@ class Core:
         return wanted
 
     async def restore_isr(self, topic: str, partition: int, timeout_s: float | None) -> set[int]:
-        """Let every follower copy again, and wait until all that run are in sync."""
+        """Let every follower copy again, and wait until all running ones are in sync."""
         running = [b for b in self.plan.broker_ids if self.members.state(broker_name(b)) == RUNNING]
         for broker in running:
             await self.members.withhold(broker_name(broker), topic, partition, False)
@@ -538,21 +540,21 @@ def _partition(view: ClusterView, topic: str, partition: int) -> PartitionView |
 
 
 def as_setting(value: object) -> str:
-    """As Kafka writes it."""
+    """The text of a setting's value, as Kafka writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 async def _read(
     client: ClusterClient, tp: TopicPartition, *, read_committed: bool
 ) -> list[TestRecord]:
-    """All records of one partition, up to its end now."""
+    """All records of one partition, up to its current end."""
     offset = await list_offset(client, tp, EARLIEST)
     end = await list_offset(client, tp, LATEST)
     found: list[TestRecord] = []
     while offset < end:
         fetched = await fetch(client, tp, offset, max_wait_ms=100, read_committed=read_committed)
         if fetched.next_offset == offset:
-            break  # what is left belongs to a transaction that is open
+            break  # the rest belongs to an open transaction
         offset = fetched.next_offset
         found += [
             TestRecord(

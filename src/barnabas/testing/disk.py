@@ -1,4 +1,4 @@
-"""A node's file system in a test cluster: it can be full, and it ends with its node's life."""
+"""A node's file system in a test cluster. It can be full, and fails after its node was killed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from barnabas.types import Buffer
 
 
 class Disk:
-    """What a test may change of a node's disk; outlives the lives of the node."""
+    """The state of a node's disk that a test may change. It stays when the node is restarted."""
 
     def __init__(self) -> None:
         self.is_full = False
 
 
 class NodeFiles:
-    """``seams.Files`` of one life of a node, on top of files that outlive it."""
+    """``seams.Files`` for one life of a node: from a start to its end. The files below stay."""
 
     def __init__(self, files: Files, disk: Disk) -> None:
         self._files = files
@@ -27,8 +27,8 @@ class NodeFiles:
         self._locks: dict[NodeLock, None] = {}
 
     def die(self) -> None:
-        """The process is gone: the system closes its files and drops its locks; nothing that still
-        runs of it reaches the disk."""
+        """End this life as the system does for a killed process: close its files and drop its
+        locks. Code of it that still runs cannot reach the disk."""
         self.is_dead = True
         for file in list(self._open):
             file.inner.close()
@@ -36,12 +36,12 @@ class NodeFiles:
             lock.inner.abandon()
 
     def check(self, path: str = "") -> None:
-        """Raises OSError if this life is over."""
+        """Raises OSError if this life has ended."""
         if self.is_dead:
             raise OSError(errno.EIO, "the process was killed", path)
 
     def check_room(self, path: str = "") -> None:
-        """Raises OSError also if the disk is full."""
+        """``check``, which also raises OSError if the disk is full."""
         self.check(path)
         if self.disk.is_full:
             raise OSError(errno.ENOSPC, "No space left on device", path)

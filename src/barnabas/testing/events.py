@@ -1,4 +1,4 @@
-"""What happened in a test cluster, and the failure that shows it."""
+"""The events of a test cluster, and the error that shows them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from barnabas.logs import visible
 
 KEPT_MAX = 10_000
 SHOWN = 20
-"""Events in the text of a failure."""
+"""How many events the text of a failure shows."""
 READY: Final = "broker_ready"
-"""It serves clients, and has producer ids for them."""
+"""The event of a broker that serves clients and has producer ids for them."""
 EVERYDAY: Final = frozenset(
     {
         "high_watermark",
@@ -29,17 +29,17 @@ EVERYDAY: Final = frozenset(
         "isr_shrink_proposed",
     }
 )
-"""Of no use to the reader of a failed test, or told by another event as well."""
+"""Events that do not help the reader of a failed test, or that another event contains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened."""
+    """One event."""
 
     at: float
     """Seconds since the cluster was started."""
     source: str
-    """``test`` for what the test did, else who noted it: ``broker:N`` or ``coordinator``."""
+    """``test`` for what the test did, otherwise the node: ``broker:N`` or ``coordinator``."""
     name: str
     """A noun or past tense, such as ``isr_changed``."""
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -59,26 +59,26 @@ class EventLog:
     def add(
         self, source: str, name: str, fields: Mapping[str, object], *, at: float | None = None
     ) -> None:
-        """``at`` is monotonic time in seconds; by default now."""
+        """Add an event. ``at``: monotonic time in seconds, by default now."""
         if name not in EVERYDAY:
             since = (time.monotonic() if at is None else at) - self._since
             self._kept.append(Event(at=since, source=source, name=name, fields=fields))
 
     def all(self) -> list[Event]:
-        """In order of time."""
+        """All events, in order of time."""
         return sorted(self._kept, key=lambda event: event.at)
 
     def sources(self, name: str) -> set[str]:
-        """Who has noted an event of this name."""
+        """The nodes that have noted an event of this name."""
         return {event.source for event in self._kept if event.name == name}
 
     def tail(self, count: int = SHOWN) -> str:
-        """The last events, a line each."""
+        """The last events, one line each."""
         return "\n".join(map(str, self.all()[-count:]))
 
 
 class TimedOut(AssertionError):
-    """What a test waited for did not happen in time. The text has the last events."""
+    """What a test waited for did not happen in time. The text shows the last events."""
 
 
 class Reporter:

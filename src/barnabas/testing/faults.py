@@ -1,7 +1,7 @@
-"""Protocol faults on demand: what happens to which requests, how often, and what was hit.
+"""Protocol faults: rules that say what happens to which requests, and how often.
 
-The rules are kept with the test, also when brokers are processes of their own: a broker asks about
-each request of an API that a rule names. So "twice" is twice in the whole cluster.
+The test keeps the rules, even if brokers are processes of their own. A broker asks the test about
+each request whose API has a rule. So "twice" means twice in the whole cluster.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Verdict: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request, as a rule looks at it."""
+    """What a rule looks at in a request."""
 
     api: int
     broker: int
     client_id: str | None
     partitions: Sequence[tuple[str, int | None]]
-    """Of the topics that it names; None where it names a topic only."""
+    """(topic, partition) for all that it names; None where it names only a topic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A request to which a fault was done."""
+    """A request that a fault has hit."""
 
     at: float
     """Monotonic time in seconds."""
@@ -45,7 +45,8 @@ class Hit:
 
 
 def api_key(name: str | ApiKey) -> ApiKey:
-    """``"Produce"``, ``"PRODUCE"``, ``"list_offsets"``. Raises ValueError."""
+    """The API of a name such as ``"Produce"``, ``"PRODUCE"`` or ``"list_offsets"``. Raises
+    ValueError."""
     if isinstance(name, ApiKey):
         return name
     wanted = name.replace("_", "").lower()
@@ -56,7 +57,8 @@ def api_key(name: str | ApiKey) -> ApiKey:
 
 
 class Fault:
-    """One rule. Say what is to happen (``error``, ``delay``, …) and, if not always, when."""
+    """One rule. Call a method that says what happens (``error``, ``delay``, …), and if it should
+    not always happen, one that says when."""
 
     def __init__(
         self,
@@ -86,25 +88,25 @@ class Fault:
     # What happens
 
     def error(self, error: str | ErrorCode) -> Self:
-        """Do not do what is asked; answer with this error, such as ``"NOT_LEADER_OR_FOLLOWER"``."""
+        """Do not serve the request; answer this error, such as ``"NOT_LEADER_OR_FOLLOWER"``."""
         code = ErrorCode[error] if isinstance(error, str) else error
         return self._does(error=int(code))
 
     def delay(self, ms: float) -> Self:
-        """Do it only so much later. What follows on the connection waits as well."""
+        """Serve the request ``ms`` later. Later requests on the connection wait too."""
         return self._does(delay_ms=ms)
 
     def throttle(self, ms: int) -> Self:
-        """Do it, and tell the client in the answer to send nothing for so long."""
+        """Serve the request; the answer tells the client to send nothing for ``ms``."""
         return self._does(throttle_ms=ms)
 
     def disconnect(self) -> Self:
-        """Do not do it; close the connection."""
+        """Do not serve the request; close the connection."""
         return self._does(disconnect=True)
 
     def drop_response(self) -> Self:
-        """Do it, and never answer. The connection stays open and is silent from then on; with
-        ``disconnect()`` as well, it is closed instead."""
+        """Serve the request but do not answer. The connection stays open and nothing more is
+        answered on it. With ``disconnect()`` too, it is closed instead."""
         return self._does(drop_response=True)
 
     def _does(self, **verdict: object) -> Self:
@@ -117,19 +119,19 @@ class Fault:
     # When
 
     def times(self, count: int) -> Self:
-        """To so many requests, then to none."""
+        """Only for the first ``count`` requests."""
         with self._lock:
             self._times = count
         return self
 
     def once_after(self, count: int) -> Self:
-        """Let ``count`` requests pass, then once."""
+        """Once, after ``count`` requests without a fault."""
         with self._lock:
             self._after, self._times = count, 1
         return self
 
     def probability(self, share: float, *, seed: int | None = None) -> Self:
-        """To this share of requests, drawn from ``seed``."""
+        """For this share of requests, chosen at random by ``seed``."""
         with self._lock:
             self._probability = share
             if seed is not None:
@@ -140,12 +142,13 @@ class Fault:
 
     @property
     def hits(self) -> list[Hit]:
-        """Requests to which it was done so far."""
+        """The requests that it has hit so far."""
         with self._lock:
             return list(self._hits)
 
     def decide(self, question: Question) -> Verdict | None:
-        """Under the lock: what to do with a request, if it is meant."""
+        """What to do with a request; None if the rule does not apply. Call it with the lock
+        held."""
         if not self._verdict or not self._means(question):
             return None
         if self._times is not None and len(self._hits) >= self._times:
@@ -182,7 +185,7 @@ class Fault:
 
 
 class Faults:
-    """All rules of one cluster; ``cluster.faults``. For any thread."""
+    """All rules of one cluster: ``cluster.faults``. Safe for use in any thread."""
 
     def __init__(
         self,
@@ -190,7 +193,7 @@ class Faults:
         publish: Callable[[Sequence[int]], None],
         note: Callable[[str, Mapping[str, object]], None],
     ) -> None:
-        """``publish`` tells every broker which APIs are asked about, and returns when they know."""
+        """``publish`` tells every broker which APIs have rules, and returns when they know."""
         self._seed = seed
         self._publish = publish
         self._note = note
@@ -206,10 +209,12 @@ class Faults:
         client_id: str | None = None,
         broker: int | None = None,
     ) -> Fault:
-        """A rule for requests of clients: of one API, perhaps only those that name a topic (or one
-        partition of it), of one client id, to one broker. It does nothing before it is told what.
-        The first rule that means a request and is not used up decides. An error answers the whole
-        request; only a Produce, a Fetch and a Metadata are answered by partition or topic."""
+        """Make a rule for clients' requests of one API.
+
+        It can be limited to requests that name a topic (or one of its partitions), to one client
+        id, and to one broker. It does nothing before one of its methods says what happens. The
+        first rule that applies and is not used up decides. An error answers the whole request; only
+        for Produce, Fetch and Metadata it answers single partitions or topics."""
         key = api_key(api)
         with self._lock:
             fault = Fault(
@@ -227,14 +232,14 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all rules."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
         self._publish([])
 
     @property
     def hits(self) -> list[Hit]:
-        """Of all rules, in order of time."""
+        """The hits of all rules, in order of time."""
         with self._lock:
             found = [hit for rule in self._rules for hit in rule._hits]
         return sorted(found, key=lambda hit: hit.at)

@@ -1,6 +1,6 @@
 """The broker's side of protocol faults: a dispatcher that asks before it serves a request.
 
-A real broker has a plain one: nothing of this is on its way.
+A broker outside of test clusters has a plain dispatcher, which costs nothing.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from barnabas.testing.links import CLIENTS, Directory
 from barnabas.types import ZERO_UUID
 
 OBSERVER_ID: Final = "barnabas-observer"
-"""The client with which a test cluster looks at itself: faults are not for it."""
+"""The client id with which a test cluster looks at its own state. Faults do not apply to it."""
 _TEXT: Final = "A fault of the test."
 _SIZE_BYTES = 4
 _NUMBERS = ("index", "partition", "partition_index")
 
 
 class Judge(Protocol):
-    """Says what is to be done with requests."""
+    """Decides what happens to requests."""
 
     watched: frozenset[int]
-    """APIs that it is asked about."""
+    """The APIs that have rules."""
 
     def judge(self, question: Question) -> Verdict | Awaitable[Verdict | None] | None: ...
 
 
 class FaultyDispatcher(Dispatcher):
-    """Serves as the judge says."""
+    """A dispatcher that serves requests as the judge decides."""
 
     def __init__(self, services: Services, judge: Judge, members: Directory) -> None:
         super().__init__(services)
         self._judge = judge
         self._members = members
         self._turns: dict[Any, asyncio.Future[None]] = {}
-        """By connection: done when its last request that was held back has been begun."""
+        """For each connection a future that is done when its last delayed request has begun."""
 
     def handle(self, request: Request) -> Answer:
         earlier = self._turns.get(request.line)
@@ -74,7 +74,7 @@ class FaultyDispatcher(Dispatcher):
         return self._in_turn(request, earlier, turn, verdict)
 
     def _is_ours(self, request: Request) -> bool:
-        """Whether no client of the test sent it."""
+        """Whether the cluster itself sent the request, not a client."""
         if request.client_id == OBSERVER_ID:
             return True
         return self._members.at_address(request.client_host) != CLIENTS
@@ -88,7 +88,7 @@ class FaultyDispatcher(Dispatcher):
         )
 
     def _partitions(self, request: Request) -> list[tuple[str, int | None]]:
-        """What the request names, and for a Fetch what its session holds."""
+        """The partitions that the request names, and for a Fetch those of its session."""
         body = request.body()
         found = list(_named(body, self.services.metadata.topic_name))
         if isinstance(body, FetchRequest) and body.session_epoch > 0:
@@ -136,15 +136,15 @@ class FaultyDispatcher(Dispatcher):
         if isinstance(body, FetchRequest):
             return self._refuse_fetch(request, body, error, verdict)
         if request.api_key == ApiKey.METADATA:
-            return self._spoil_metadata(request, error, verdict)
+            return self._refuse_metadata(request, error, verdict)
         return error_answer(request, error, _TEXT) or _cut_off(request)
 
     def _refuse_produce(
         self, request: Request, body: ProduceRequest, error: ErrorCode, verdict: Verdict
     ) -> Answer:
-        """The partitions that are meant are not written, the others are."""
+        """Refuse the partitions that the rule names, and write the others."""
         if body.acks == 0:
-            return _cut_off(request)  # as a broker does that has no answer for its error
+            return _cut_off(request)  # without acks a broker closes the connection for an error
         rest = [
             ProduceRequest.TopicProduceData(name=t.name, partition_data=kept)
             for t in body.topic_data
@@ -180,8 +180,8 @@ class FaultyDispatcher(Dispatcher):
     def _refuse_fetch(
         self, request: Request, body: FetchRequest, error: ErrorCode, verdict: Verdict
     ) -> Pieces:
-        """The error for the partitions that are meant, nothing for the others. A session ends by
-        it, as the client sees."""
+        """Answer the error for the partitions that the rule names, and no records for others. The
+        answer ends a fetch session."""
         topics: dict[str, FetchTopicData] = {}
         by_id = self.services.metadata.topic_id
         for name, number in dict.fromkeys(self._partitions(request)):
@@ -192,8 +192,10 @@ class FaultyDispatcher(Dispatcher):
             request.api_version, request.correlation_id, list(topics.values())
         )
 
-    async def _spoil_metadata(self, request: Request, error: ErrorCode, verdict: Verdict) -> Pieces:
-        """The answer, with the error for the topics that are meant."""
+    async def _refuse_metadata(
+        self, request: Request, error: ErrorCode, verdict: Verdict
+    ) -> Pieces:
+        """The answer, with the error for the topics that the rule names."""
         answer = _decoded(request, await _whole(super().handle(request)) or [])
         assert isinstance(answer, MetadataResponse)
         for topic in answer.topics:
@@ -213,7 +215,7 @@ def _meant(verdict: Verdict, topic: str, partition: int | None) -> bool:
 def _named(
     message: Any, name_of: Any, *, is_topic: bool = False
 ) -> Iterator[tuple[str, int | None]]:
-    """(topic, partition) of everything that a request names, whatever its API."""
+    """(topic, partition) for everything that a request of any API names."""
     if is_topic:
         name = getattr(message, "name", None) or getattr(message, "topic", None)
         name = name or name_of(getattr(message, "topic_id", None)) or ""
@@ -246,7 +248,7 @@ def _cut_off(request: Request) -> Pieces:
 
 
 async def _whole(answer: Any) -> Pieces | None:
-    """An answer in whatever form, when it is there."""
+    """Wait for an answer of any form, and return its bytes."""
     while True:
         if answer is None or isinstance(answer, list):
             return answer
@@ -259,7 +261,7 @@ async def _whole(answer: Any) -> Pieces | None:
 
 
 async def _worked_out(steps: Steps[Any]) -> Any:
-    """The end of long work, which gives way to others at each pause."""
+    """Run long work to its end; other tasks run at each pause."""
     while True:
         try:
             next(steps)

@@ -1,4 +1,4 @@
-"""One life of a node on a ``NodeLoop``: from its start to its end, whichever way."""
+"""One life of a node on a ``NodeLoop``: from a start to the stop or kill that ends it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ from barnabas.zookeeper.server.store import Store
 log = logging.getLogger(__name__)
 
 BOOT_ID = "test"
-"""The machine does not lose power in these tests."""
+"""Always the same, since the machine does not restart in these tests."""
 
 
 class Life:
-    """Made on the loop of the host. ``ended`` is done when the node has, with what ended it."""
+    """Create it on the host's loop. ``ended`` is done when the node has ended; its result is the
+    error that ended it, or None."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Life:
         self.files = NodeFiles(files, disk)
         self.ended: asyncio.Future[BaseException | None] = host.create_future()
         self._host = host
-        self._observer = _Mortal(observer)
+        self._observer = _ObserverUntilDeath(observer)
         self._task: asyncio.Task[None] | None = None
         self._stop: asyncio.Event | None = None
 
@@ -69,7 +70,7 @@ class Life:
         )
 
     def begin(self, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-        """Run ``main(stop)``."""
+        """Run ``main(stop)`` as the node's main task."""
         self._task = self.loop.inside(self._make_task, main)
         self._task.add_done_callback(self._finished)
 
@@ -97,23 +98,23 @@ class Life:
         self._observer.note("fault", error=repr(context.get("exception")))
         log.error("%s: %s", self.name, context.get("message"), exc_info=context.get("exception"))
 
-    # What a test does
+    # Called by a test
 
     def kill(self) -> None:
-        """At once, without a goodbye; what is in its files stays."""
+        """End at once and close nothing; the files stay as they are."""
         self._observer.is_dead = True
         self.files.is_dead = True
         self._end(None)
 
     def stop(self) -> None:
-        """Begin a clean end, which ``ended`` tells of."""
+        """Begin a clean stop; ``ended`` is done after it."""
         self.loop.resume()
         if self._stop is not None:
             self.loop.deliver(self._stop.set)
 
 
-class _Mortal:
-    """An observer that hears nothing after the death of its node."""
+class _ObserverUntilDeath:
+    """Passes events on until its node is killed."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
@@ -129,7 +130,7 @@ class BrokerLife(Life):
 
     services: Services | None = None
     judge: Judge | None = None
-    """Of protocol faults, set before the start."""
+    """Decides about protocol faults; set before the start."""
 
     def start(self, config: BrokerConfig) -> None:
         async def main(stop: asyncio.Event) -> None:
@@ -144,7 +145,7 @@ class BrokerLife(Life):
         return _Node(env, config, tasks, self)
 
     def withhold(self, topic: str, partition: int, *, withhold: bool) -> None:
-        """Do not copy a partition, or copy it again."""
+        """Stop copying a partition, or copy it again."""
         if self.services is None:
             return
         fetchers = self.services.replicas.fetchers
@@ -152,7 +153,7 @@ class BrokerLife(Life):
         self.loop.deliver(change, TopicPartition(topic, partition))
 
     def drop_from_isr(self, topic: str, partition: int, replicas: Sequence[int]) -> None:
-        """Let the leader, if that is this broker, propose an ISR without these."""
+        """If this broker is the leader, let it propose an ISR without these replicas."""
         if self.services is not None:
             found = self.services.replicas.get(TopicPartition(topic, partition))
             if found is not None:
@@ -160,7 +161,7 @@ class BrokerLife(Life):
 
 
 class _Node(node.Node):
-    """A broker that a test can reach into."""
+    """A broker whose parts a test can reach."""
 
     def __init__(
         self, env: Env, config: BrokerConfig, tasks: asyncio.TaskGroup, life: BrokerLife
@@ -203,8 +204,8 @@ class CoordinatorLife(Life):
         self._coordinator = coordinator
 
     def expire(self, broker: int) -> bool:
-        """End the session of a broker, as if it had been silent for too long; whether it had
-        one."""
+        """Expire a broker's session, as if the broker had been silent for too long. False if it
+        has none."""
         coordinator = self._coordinator
         assert coordinator is not None
         path = broker_id_path(broker)

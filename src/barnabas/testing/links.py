@@ -1,7 +1,7 @@
-"""Who hears whom in a test cluster. Pure: what is not named here is heard at once.
+"""Which nodes of a test cluster are cut off from each other, or get messages late. Pure.
 
-Each side of a connection holds back what it sends. So "1 to 2" is enforced by broker 1, whoever of
-the two has made the connection.
+Each side of a connection holds back what it sends. So broker 1 enforces the delay from 1 to 2, no
+matter which of the two opened the connection.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import math
 from collections.abc import Iterable, Mapping
 
 LOST = math.inf
-"""The delay of a direction in which nothing arrives."""
+"""The delay for a direction in which nothing arrives."""
 CLIENTS = "clients"
-"""Everybody who is neither a broker nor the coordinator of the cluster."""
+"""The name for all clients: peers that are neither brokers nor the coordinator of the cluster."""
 
 _NETWORK = "127.77."
-"""Brokers call from addresses of their own, which tells them from clients."""
+"""Brokers connect from addresses of their own, so that they can be told from clients."""
 
 
 class Links:
-    """Delays by direction, in seconds."""
+    """The delays between nodes, by direction, in seconds. Without an entry there is none."""
 
     def __init__(self) -> None:
         self._delays: dict[tuple[str, str], float] = {}
 
     def delay(self, source: str, target: str) -> float:
-        """How late ``target`` hears what ``source`` sends; ``LOST`` is never."""
+        """How late what ``source`` sends arrives at ``target``; ``LOST`` means never."""
         return self._delays.get((source, target), 0.0)
 
     def set(self, source: str, target: str, delay_s: float) -> None:
         self._delays[source, target] = delay_s
 
     def heal(self, names: Iterable[str] = ()) -> None:
-        """End the faults that touch one of ``names``; without any, all."""
+        """Remove the delays from and to ``names``; without names, all delays."""
         some = set(names)
         self._delays = {
             pair: delay for pair, delay in self._delays.items() if some and some.isdisjoint(pair)
@@ -43,11 +43,11 @@ class Links:
         return LOST in (self.delay(name, other), self.delay(other, name))
 
     def as_rows(self) -> list[list[object]]:
-        """For another process; -1 is lost."""
+        """The delays as JSON values for another process; -1 means lost."""
         return [[s, t, -1 if d == LOST else d] for (s, t), d in self._delays.items()]
 
     def take_rows(self, rows: Iterable[list[object]]) -> None:
-        """Replace everything by what ``as_rows`` of another gave."""
+        """Replace all delays by those that ``as_rows`` returned elsewhere."""
         self._delays = {
             (str(source), str(target)): LOST if delay == -1 else float(str(delay))
             for source, target, delay in rows
@@ -55,18 +55,18 @@ class Links:
 
 
 class Directory:
-    """Names of the members of one cluster, by the ports they listen on and the addresses they call
-    from."""
+    """The names of a cluster's nodes, by the ports on which they listen and by the addresses from
+    which they connect."""
 
     def __init__(self, ports: Mapping[int, str]) -> None:
         self._ports = dict(ports)
 
     def at_port(self, port: int) -> str:
-        """Who listens there."""
+        """The node that listens on this port."""
         return self._ports.get(port, CLIENTS)
 
     def at_address(self, address: str) -> str:
-        """Who calls from there."""
+        """The node that connects from this address."""
         if not address.startswith(_NETWORK):
             return CLIENTS
         high, _, low = address.removeprefix(_NETWORK).partition(".")
@@ -84,6 +84,6 @@ def broker_of(name: str) -> int | None:
 
 
 def address_of(name: str) -> str | None:
-    """From where a broker calls others; None for who is no broker."""
+    """The address from which a broker connects to others; None for other nodes."""
     broker = broker_of(name)
     return None if broker is None else f"{_NETWORK}{broker >> 8}.{broker & 255}"

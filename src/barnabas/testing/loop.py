@@ -1,8 +1,9 @@
-"""The event loop of one node, when several share a thread or a test may stop one of them.
+"""An event loop for one node. With it several nodes can share a thread, and a test can stop one.
 
-A node sees a loop of its own. Its callbacks, timers, tasks, servers and connections pass through
-here to the real loop (``host``), so that it can be paused (nothing of it runs, what comes in waits)
-and killed (nothing of it ever runs again, its sockets close) as a process can.
+A node sees a loop of its own. Its callbacks, timers, tasks, servers and connections go through it
+to the real loop (``host``). So the node can be paused and killed like a process. While it is paused
+none of its code runs, and what arrives waits. After a kill its code never runs again, and its
+sockets are closed.
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_BURIAL_STEPS_MAX = 50_000
+_FINISH_STEPS_MAX = 50_000
 _OURS = ("kafka", "barnabas", "state.change")
-"""Beginnings of the names of our loggers."""
-_unburied: list[asyncio.Task[Any]] = []
-"""Tasks of dead nodes that did not come to an end: were they freed, Python would complain."""
+"""Prefixes of the names of Barnabas's loggers."""
+_unfinished_tasks: list[asyncio.Task[Any]] = []
+"""Tasks of killed nodes that did not end. They are kept, since Python logs an error for a task that
+is freed before its end."""
 
 
-def unburied() -> int:
-    """How many tasks of dead nodes this process keeps for ever."""
-    return len(_unburied)
+def unfinished_tasks() -> int:
+    """How many tasks of killed nodes this process keeps for ever."""
+    return len(_unfinished_tasks)
 
 
 class _Timer(asyncio.TimerHandle):
-    """A timer of the node, and that of the host behind it."""
+    """A timer of the node, and the host's timer for it."""
 
     behind: asyncio.TimerHandle | None = None
 
@@ -62,14 +64,14 @@ class NodeLoop(asyncio.AbstractEventLoop):
         self.on_error: Callable[[dict[str, Any]], None] = _log_error
         self.is_dead = False
         self.is_paused = False
-        self._is_buried = False
+        self._is_finishing = False
         self.wires: dict[Wire, None] = {}
         self._ready: deque[asyncio.Handle] = deque()
         self._is_scheduled = False
         self._timers: dict[int, _Timer] = {}
         self._servers: list[asyncio.AbstractServer] = []
         self._foreign: dict[asyncio.Task[Any], None] = {}
-        """Work of the host for this node: connections that are being made."""
+        """Tasks of the host for this node: connections that are being opened."""
         self._healed: list[asyncio.Future[None]] = []
         self._executor: Executor | None = None
         self._empty = contextvars.Context()
@@ -77,7 +79,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
     # Turns
 
     def inside(self, callback: Callable[..., T], *args: Any) -> T:
-        """Call as this loop does."""
+        """Call with this loop as the running one."""
         before = events._get_running_loop()
         events._set_running_loop(self)
         try:
@@ -86,7 +88,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
             events._set_running_loop(before)
 
     def deliver(self, callback: Callable[..., Any], *args: Any) -> None:
-        """An event from outside: now, or when the node runs again."""
+        """Deliver an event from outside: now, or if the node is paused, when it runs again."""
         if self.is_dead:
             return
         if self.is_paused:
@@ -149,7 +151,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
         return handle
 
     def _enqueue(self, handle: asyncio.Handle) -> None:
-        if self._is_buried or not self.is_dead:
+        if self._is_finishing or not self.is_dead:
             self._ready.append(handle)
             self._schedule()
 
@@ -162,7 +164,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         timer = _Timer(when, callback, args, self, context)
-        if self._is_buried:
+        if self._is_finishing:
             self._ready.append(timer)
         elif not self.is_dead:
             timer.behind = self.host.call_at(when, self._due, timer, context=self._empty)
@@ -183,7 +185,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Any = None, **options: Any
     ) -> asyncio.Task[Any]:
-        if self.is_dead and not self._is_buried:
+        if self.is_dead and not self._is_finishing:
             coro.close()
             raise RuntimeError(f"{self.name} is dead")
         return asyncio.Task(coro, loop=self, name=name, context=context, **options)
@@ -231,7 +233,7 @@ class NodeLoop(asyncio.AbstractEventLoop):
         return wire, wire.first
 
     async def _by_host(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let the host do what only it can."""
+        """Let the host run work that only a real loop can do."""
         if self.is_dead:
             work.close()
             raise ConnectionAbortedError(f"{self.name} is dead")
@@ -259,15 +261,16 @@ class NodeLoop(asyncio.AbstractEventLoop):
             done.set_result(task.result())
 
     def delay_to(self, peer: str | None) -> float:
-        """How late ``peer`` hears this node, in seconds."""
+        """How late what this node sends arrives at ``peer``, in seconds."""
         return self.links.delay(self.name, peer or CLIENTS)
 
     def hears(self, peer: str | None) -> bool:
-        """Whether what has come from ``peer`` may be read. Other nodes hold back what they send."""
+        """Whether data from ``peer`` may be read. Other nodes hold back what they send; only
+        clients do not."""
         lost = peer == CLIENTS and self.links.delay(CLIENTS, self.name) == LOST
         return not (lost or self.is_paused or self.is_dead)
 
-    # What a test does
+    # Called by a test
 
     def relink(self) -> None:
         """The links have changed."""
@@ -279,20 +282,20 @@ class NodeLoop(asyncio.AbstractEventLoop):
                 future.set_result(None)
 
     def pause(self) -> None:
-        """As SIGSTOP."""
+        """Stop the node as SIGSTOP does."""
         self.is_paused = True
         for wire in list(self.wires):
             wire.relink()
 
     def resume(self) -> None:
-        """As SIGCONT."""
+        """Let the node run again, as SIGCONT does."""
         self.is_paused = False
         for wire in list(self.wires):
             wire.relink()
         self._schedule()
 
     def kill(self) -> None:
-        """As SIGKILL: nothing of the node runs again, and the system closes its sockets."""
+        """End the node as SIGKILL does: its code never runs again, and its sockets are closed."""
         if self.is_dead:
             return
         tasks = asyncio.all_tasks(self)
@@ -305,35 +308,35 @@ class NodeLoop(asyncio.AbstractEventLoop):
         for foreign in list(self._foreign):
             foreign.cancel()
         for wire in list(self.wires):
-            wire.vanish()
-        self._bury(tasks)
+            wire.die()
+        self._finish(tasks)
         if isinstance(self._executor, ThreadPoolExecutor):
             self._executor.shutdown(wait=False)
 
-    def _bury(self, tasks: set[asyncio.Task[Any]]) -> None:
-        """Let the coroutines of the dead come to their ends, so that Python need not end them when
-        it frees them. They can reach nobody: sockets, files and observer are dead, nobody connects,
-        and every wait is over at once. What was ready to run still does, or a task that was about
-        to be woken would never hear that it is cancelled."""
-        self._is_buried = True
-        with _unheard(), _between_tasks():
+    def _finish(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Run the coroutines of the killed node to their ends; otherwise Python complains when it
+        frees them. This has no effect outside: sockets, files and observer refuse everything, and
+        every wait ends at once. Callbacks that were ready run too. Without them a task that was
+        about to be woken would not notice that it is cancelled."""
+        self._is_finishing = True
+        with _without_logs(), _between_tasks():
             for task in tasks:
                 self.inside(task.cancel)
-            for _ in range(_BURIAL_STEPS_MAX):
+            for _ in range(_FINISH_STEPS_MAX):
                 if not self._ready:
                     break
                 handle = self._ready.popleft()
                 if not handle.cancelled():
                     self.inside(handle._run)
-        self._is_buried = False
+        self._is_finishing = False
         self._ready.clear()
-        _unburied.extend(asyncio.all_tasks(self))
+        _unfinished_tasks.extend(asyncio.all_tasks(self))
 
 
 @contextlib.contextmanager
 def _between_tasks() -> Iterator[None]:
-    """Tasks of another loop may run: since Python 3.14 not while a task does in the same thread,
-    whatever its loop."""
+    """Lets tasks of another loop run here. Since Python 3.14 a task cannot run while another one
+    runs in the same thread, even on another loop."""
     loop = asyncio.get_running_loop()
     current = asyncio.current_task()
     if current is None:
@@ -347,8 +350,8 @@ def _between_tasks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """What is logged of the burial says nothing about the cluster."""
+def _without_logs() -> Iterator[None]:
+    """Turns Barnabas's loggers off: what a killed node would log says nothing about the cluster."""
     silenced = [
         logger
         for name, logger in logging.root.manager.loggerDict.items()
@@ -364,7 +367,7 @@ def _unheard() -> Iterator[None]:
 
 
 def _discard(made: Any) -> None:
-    """A connection or server that nobody waits for any more."""
+    """Close a connection or server that nobody waits for any more."""
     with contextlib.suppress(Exception):
         (made[0].abort if isinstance(made, tuple) else made.close)()
 

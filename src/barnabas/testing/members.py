@@ -1,4 +1,4 @@
-"""The nodes of a test cluster as the test sees them, wherever they run."""
+"""The interface to the nodes of a test cluster, for nodes in this process and in others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAUSED: Final = "paused"
 KILLED: Final = "killed"
 STOPPED: Final = "stopped"
 FAILED: Final = "failed"
-"""It has ended by itself."""
+"""The node has ended by itself."""
 
 
 class Members(Protocol):
@@ -22,13 +22,13 @@ class Members(Protocol):
 
     links: Links
     judge: Callable[[Question], Verdict | None]
-    """Says what is to be done with a request."""
+    """Decides what happens to a request."""
 
     @property
     def names(self) -> Sequence[str]: ...
 
     def state(self, name: str) -> str:
-        """One of the words above."""
+        """The state of a node: one of the words above."""
         ...
 
     async def start(self) -> None:
@@ -36,43 +36,43 @@ class Members(Protocol):
         ...
 
     async def begin(self, name: str) -> None:
-        """Start a node that does not run."""
+        """Start a node that is not running."""
         ...
 
     async def kill(self, name: str) -> None: ...
     async def stop(self, name: str) -> None:
-        """Returns when it has ended."""
+        """Stop a node cleanly; returns when it has ended."""
         ...
 
     async def pause(self, name: str) -> None: ...
     async def resume(self, name: str) -> None: ...
     async def relink(self) -> None:
-        """``links`` have changed."""
+        """Apply ``links``, which have changed."""
         ...
 
     async def set_disk_full(self, name: str, is_full: bool) -> None: ...
     async def withhold(self, name: str, topic: str, partition: int, withhold: bool) -> None:
-        """Let a broker not copy a partition, or copy it again."""
+        """Stop a broker from copying a partition, or let it copy again."""
         ...
 
     async def drop_from_isr(
         self, name: str, topic: str, partition: int, replicas: Sequence[int]
     ) -> None:
-        """Let a leader propose an ISR without these."""
+        """Let a leader propose an ISR without these replicas."""
         ...
 
     async def watch(self, apis: Sequence[int]) -> None:
-        """Let brokers ask about requests of these APIs; returns when they do."""
+        """Let all brokers ask about requests of these APIs; returns when they do."""
         ...
 
     async def expire(self, broker: int) -> bool:
-        """End the session of a broker; whether it had one."""
+        """Expire the session of a broker; False if it has none."""
         ...
 
     def why(self) -> str | None:
-        """Why a node has failed, if one has."""
+        """Why a node has failed; None if none has."""
         ...
 
     async def close(self) -> None:
-        """End everything at once."""
+        """End all nodes at once."""
         ...

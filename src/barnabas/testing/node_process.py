@@ -1,4 +1,4 @@
-"""What runs in the process of one node of a test cluster: the node, and the test's hand in it."""
+"""Runs one node of a test cluster in a process of its own, under control of the test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
 
 def run_node_process(plan: ClusterPlan, name: str) -> int:
-    """Run one node until a signal stops it; the exit code."""
+    """Run one node until a signal stops it. Returns the exit code."""
     log_to(plan.log_path(name))
     tune_process(die_with_parent=True)
     configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
@@ -67,12 +67,12 @@ class NodeProcess:
             self._channel.send({"event": event, "fields": fields, "at": time.monotonic()})
 
     def judge(self, question: Question) -> Awaitable[Verdict | None]:
-        """``faulty.Judge``: the rules are with the test."""
+        """``faulty.Judge``: ask the test, which has the rules."""
         asked: Awaitable[Verdict | None] = self._channel.ask({"question": asdict(question)})
         return asked
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set, the node ends, or the test is gone."""
+        """Run until ``stop`` is set, the node ends, or the test's process is gone."""
         self._stop = stop
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self._channel, channel_path(self._plan.port))

@@ -1,8 +1,8 @@
-"""The pytest plugin: clusters as fixtures. Nothing else of Barnabas is imported before one is used.
+"""The pytest plugin: clusters as fixtures. It imports the rest of Barnabas only when one is used.
 
-Fixtures: ``kafka_cluster`` (of its own for each test), ``kafka_broker`` (the same with one broker),
-``kafka_session_cluster`` (one for all) and ``kafka_topic`` (a new topic in that). A mark says what
-a test wants: ``@pytest.mark.kafka(brokers=5, settings={…}, faults_seed=7)``.
+Fixtures are ``kafka_cluster`` (a cluster for each test), ``kafka_broker`` (a cluster of one broker
+for each test), ``kafka_session_cluster`` (one cluster for all tests) and ``kafka_topic`` (a new
+topic in that one). A mark gives options: ``@pytest.mark.kafka(brokers=5, settings={…})``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MARK = (
 _OF_TOPICS = ("partitions", "replicas", "topic_configs")
 _NAME_MAX = 200
 _used = pytest.StashKey[list[tuple["Cluster", int]]]()
-"""By test: its clusters, and how many events each had had before."""
+"""For each test its clusters, and the number of events that each had before the test."""
 _numbers = itertools.count(1)
 
 
@@ -46,20 +46,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def kafka_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster for this test alone."""
+    """A cluster for this test only."""
     yield from _running(request, _wanted(request))
 
 
 @pytest.fixture
 def kafka_broker(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster of one broker for this test alone."""
+    """A cluster of one broker for this test only."""
     yield from _running(request, {**_wanted(request), "brokers": 1})
 
 
 @pytest.fixture(scope="session")
 def kafka_session_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster for all tests of this process; under pytest-xdist each worker has its own. Its
-    options are those of the ini file."""
+    """A cluster for all tests of this process. With pytest-xdist each worker has its own. Its
+    options come from the ini file."""
     from barnabas.testing.cluster import Cluster
 
     with Cluster(**_defaults(request.config)) as cluster:
@@ -68,7 +68,7 @@ def kafka_session_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture
 def kafka_topic(request: pytest.FixtureRequest, kafka_session_cluster: Cluster) -> str:
-    """A new topic in the cluster of all tests; its name begins with that of the test."""
+    """A new topic in ``kafka_session_cluster``; its name begins with that of the test."""
     wanted = _marked(request)
     _remember(request, kafka_session_cluster)
     base = re.sub(r"[^A-Za-z0-9._-]+", "-", request.node.name).strip("-.")[:_NAME_MAX]
@@ -89,7 +89,7 @@ def _running(request: pytest.FixtureRequest, options: dict[str, Any]) -> Iterato
 
 
 def _remember(request: pytest.FixtureRequest, cluster: Cluster) -> None:
-    """For the report, should the test fail."""
+    """Remember the cluster for the report, in case the test fails."""
     request.node.stash.setdefault(_used, []).append((cluster, len(cluster.events())))
 
 
@@ -102,7 +102,7 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Of all marks, the closest last. UsageError for what no mark knows."""
+    """The options of all marks; the closest one wins. UsageError for an unknown option."""
     wanted: dict[str, Any] = {}
     for mark in reversed(list(request.node.iter_markers("kafka"))):
         unknown = set(mark.kwargs) - {
@@ -136,7 +136,7 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the clusters of a failed test went through."""
+    """Show the events of a failed test's clusters."""
     report = yield
     if report.failed:
         for cluster, before in item.stash.get(_used, []):

@@ -1,4 +1,4 @@
-"""Ports that stay a cluster's own while the brokers on them are down."""
+"""Ports that stay reserved for a cluster while its brokers are down."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import socket
 
 
 class Ports:
-    """Ports of the system's choice. Each is held by a socket that does not listen, so that nobody
-    else is given it; with SO_REUSEADDR, which servers set, a node may still listen there."""
+    """Ports that the system chose. A socket that does not listen reserves each of them, so that no
+    other process gets it. A node may still listen there with SO_REUSEADDR, which servers set."""
 
     def __init__(self, host: str, count: int) -> None:
         self._held: list[socket.socket] = []

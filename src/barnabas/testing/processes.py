@@ -1,5 +1,5 @@
-"""Nodes of a test cluster as processes: forked, signalled and reaped by a supervisor, which is that
-of ``barnabas up``."""
+"""Runs the nodes of a test cluster as processes. The supervisor of ``barnabas up`` forks, signals
+and reaps them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELLO_TIMEOUT_S = 30.0
 
 
 class Processes:
-    """``Members`` as processes. Made on the loop of the cluster's thread."""
+    """``Members`` as processes. Create it on the loop of the cluster's thread."""
 
     def __init__(self, plan: ClusterPlan, log: EventLog) -> None:
         self.links = Links()
@@ -75,7 +75,7 @@ class Processes:
         async with asyncio.timeout(HELLO_TIMEOUT_S):
             await asyncio.gather(*(self._begun[name] for name in names))
 
-    # What nodes say
+    # Messages from nodes
 
     def _heard(self, channel: Channel, message: Message) -> None:
         if "hello" in message:
@@ -98,7 +98,7 @@ class Processes:
             self._log.add(channel.name, "failed", {"error": message["failed"]})
 
     def _lost(self, channel: Channel) -> None:
-        """The system closes the socket of a process that ends, whichever way."""
+        """A node's socket has closed: the process has ended."""
         name = channel.name
         if self._channels.get(name) is not channel:
             return
@@ -110,10 +110,10 @@ class Processes:
                 self._log.add(name, "ended", {})
         self._ended[name].set_result(None)
 
-    # What is done to them
+    # Actions on nodes
 
     async def _verb(self, verb: str, name: str) -> None:
-        """Of the supervisor."""
+        """Have the supervisor do something to a node."""
         command = {"verb": verb, "process": name}
         answer = await self._blocking(lambda: ask(self._plan.port, command))
         if "error" in answer:
@@ -170,7 +170,8 @@ class Processes:
         return bool(await self._tell(COORDINATOR, {"do": "expire", "broker": broker}))
 
     async def _tell(self, name: str, message: Message) -> Any:
-        """Its answer; None if it has gone, or is paused and will hear of it later."""
+        """A node's answer; None if it has ended. A paused node gets the message when it resumes;
+        the answer is None too."""
         channel = self._channels.get(name)
         if channel is None:
             return None

@@ -1,4 +1,4 @@
-"""Records as a test reads them, and how they are compared with what it expects."""
+"""The records that a test reads, and their comparison with the expected ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 10
 class TestRecord:
     """One record of a topic."""
 
-    __test__ = False  # for pytest: this is no test
+    __test__ = False  # tells pytest that this class is no test
 
     topic: str
     partition: int
@@ -30,7 +30,8 @@ class TestRecord:
 def difference(
     found: Sequence[TestRecord], expected: Iterable[Expected], *, in_order: bool
 ) -> str | None:
-    """What is missing and what is too much, in words; None if there is nothing. Pure."""
+    """The difference in words: what is missing and what is not expected. None if there is none.
+    Pure."""
     wanted = list(expected)
     with_keys = any(isinstance(each, tuple) for each in wanted)
     want = [_pair(each, with_keys=with_keys) for each in wanted]
@@ -60,7 +61,7 @@ def _pair(expected: Expected, *, with_keys: bool) -> _Pair:
 
 
 def as_pair(given: Expected) -> tuple[bytes | None, bytes | None]:
-    """(key, value)."""
+    """(key, value) in bytes."""
     key, value = given if isinstance(given, tuple) else (None, given)
     return _bytes(key), _bytes(value)
 
@@ -75,7 +76,7 @@ def _order(pair: _Pair) -> tuple[bool, bytes, bool, bytes]:
 
 
 def _without(some: list[_Pair], others: list[_Pair]) -> list[_Pair]:
-    """``some`` less ``others``, each counted as often as it is there."""
+    """``some`` without ``others``; a pair that is there twice counts twice."""
     counts: dict[_Pair, int] = {}
     for each in others:
         counts[each] = counts.get(each, 0) + 1

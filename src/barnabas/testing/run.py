@@ -1,4 +1,4 @@
-"""A cluster for tests between start and close, and what both of its forms know of it."""
+"""One run of a test cluster, and the properties that ``Cluster`` and ``AsyncCluster`` share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 
 class Run:
-    """A cluster between start and close: its thread, its ports, its files."""
+    """A cluster from start to close: its thread, its ports and its files."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Run:
         return self._thread.call(work)
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """For callers with a loop of their own."""
+        """``call`` for callers with an event loop of their own."""
         assert self._thread is not None
         return await asyncio.wrap_future(self._thread.submit(work))
 
@@ -110,7 +110,7 @@ class Run:
 
 
 def _temporary_directory(profile: Profile) -> Path:
-    """In memory if the profile wants that and the system offers it."""
+    """A new directory. It is in memory if the profile says so and the system offers that."""
     parent = None
     if profile.in_memory and _SHARED_MEMORY.is_dir():
         parent = _SHARED_MEMORY
@@ -118,7 +118,7 @@ def _temporary_directory(profile: Profile) -> Path:
 
 
 class Life:
-    """A cluster from its options to its end: at most one run at a time."""
+    """A cluster's options and its current run, of which there is at most one."""
 
     def __init__(self, brokers: int, options: Mapping[str, Any]) -> None:
         self.brokers = range(1, brokers + 1)
@@ -127,33 +127,33 @@ class Life:
 
     @property
     def running(self) -> Run:
-        """RuntimeError if it is not started."""
+        """The current run. Raises RuntimeError if the cluster is not started."""
         if self._run is None:
             raise RuntimeError("the cluster is not started")
         return self._run
 
     def start(self) -> None:
-        """Raises TimedOut, ConfigError."""
+        """Start a run. Raises TimedOut and ConfigError."""
         if self._run is not None:
             raise RuntimeError("the cluster is started already")
         self._run = Run(brokers=len(self.brokers), **self._options)
 
     def close(self) -> None:
-        """A second call does nothing."""
+        """End the run. A second call does nothing."""
         run, self._run = self._run, None
         if run is not None:
             run.close()
 
 
 class View:
-    """What is known of a cluster without asking its brokers."""
+    """The properties of a cluster that are known without asking its brokers."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
 
     @property
     def brokers(self) -> range:
-        """Their ids."""
+        """The ids of the brokers."""
         return self._life.brokers
 
     @property
@@ -173,15 +173,15 @@ class View:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong with requests of clients: ``faults.on("Produce").error(…).times(2)``."""
+        """The faults of clients' requests: ``faults.on("Produce").error(…).times(2)``."""
         return self._life.running.faults
 
     def events(self) -> list[Event]:
-        """What has happened so far: elections, changes of ISRs, sessions, and what the test did."""
+        """The events so far: elections, ISR changes, sessions, and what the test did."""
         return self._life.running.log.all()
 
     def timeline(self, last: int = 1000) -> str:
-        """``events``, a line each."""
+        """The last events, one line each."""
         return self._life.running.log.tail(last)
 
     @property

@@ -1,4 +1,4 @@
-"""The thread in which a test cluster lives, with a loop of its own."""
+"""The thread of a test cluster, with an event loop of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for whoever is in another thread. A daemon: it never keeps a test run from
-    ending."""
+    """Runs coroutines for callers in other threads. It is a daemon thread, so it never keeps a test
+    run from ending."""
 
     def __init__(self, name: str) -> None:
         self.loop = _new_loop()
@@ -28,11 +28,11 @@ class LoopThread:
             self.loop.close()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin; the future is for any thread."""
+        """Start a coroutine. Any thread may wait for the future."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result, or what was raised."""
+        """Run a coroutine. Returns its result, or raises its exception."""
         future = self.submit(work)
         try:
             return future.result()
@@ -41,7 +41,7 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """End the loop and the thread; a second call does nothing."""
+        """End the loop and the thread. A second call does nothing."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()

@@ -1,9 +1,9 @@
-"""One side of a connection of a node in a test cluster: between asyncio's transport and the node's
-protocol.
+"""One node's side of a connection in a test cluster. It is between asyncio's transport and the
+node's protocol.
 
-What the node sends is held back as ``Links`` says, in order, and goes out when the fault ends: as
-with lost packets, which TCP sends again. So is the end of a connection. What clients send to a node
-that is cut off from them stays in the kernel.
+What the node sends is held back as ``Links`` says, and is sent in order when the fault ends. This
+is like lost packets, which TCP sends again. The end of a connection is held back too. What clients
+send to a node that is cut off from them stays in the kernel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Factory = Callable[[], asyncio.BaseProtocol]
 
 
 class Owner(Protocol):
-    """What a wire needs of the loop of its node."""
+    """What a wire needs of its node's loop."""
 
     host: asyncio.AbstractEventLoop
     members: Directory
@@ -36,30 +36,30 @@ class Owner(Protocol):
 
 
 class Wire(asyncio.Transport):
-    """What the node has of a connection, whose other end is the node named ``peer``."""
+    """A node's transport for a connection to the node named ``peer``."""
 
     def __init__(self, loop: Owner, factory: Factory, peer: str | None) -> None:
         super().__init__()
         self.loop = loop
         self._factory = factory
         self.peer = peer
-        """None until an accepted connection has told where it comes from."""
+        """None until the origin of an accepted connection is known."""
         self.first: asyncio.BaseProtocol | None = None
-        """What the factory made; the connection may have ended since."""
+        """The protocol that the factory made. It stays after the connection has ended."""
         self.inner: asyncio.BaseProtocol | None = None
         self._real: asyncio.Transport | None = None
         self._held: deque[tuple[float, bytes | None]] = deque()
-        """(when it may go, bytes; None: the end)."""
+        """(when it may be sent, bytes); None stands for the end of the connection."""
         self._held_bytes = 0
         self._delay = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._wants_reading = True
         self._closing = False
 
-    # asyncio's side; always outside of the node's own turn
+    # asyncio's side; always called outside of the node's loop
 
     def protocol(self) -> asyncio.BaseProtocol:
-        """For asyncio: of the node's own kind."""
+        """A protocol for asyncio, of the same kind as the node's own."""
         self.first = self.inner = self.loop.inside(self._factory)
         return self._facade()
 
@@ -131,8 +131,8 @@ class Wire(asyncio.Transport):
         self._balance()
         self.loop.call_soon(self._lost, None)
 
-    def vanish(self) -> None:
-        """The process is gone: the system closes its end, and the node hears nothing."""
+    def die(self) -> None:
+        """Close the connection as the system does for a killed process. The node is not told."""
         self.inner = None
         self._closing = True
         if self._real is not None:
@@ -178,7 +178,7 @@ class Wire(asyncio.Transport):
     # Faults
 
     def relink(self) -> None:
-        """The links, or whether the node runs, have changed."""
+        """Apply a change of the links, or of whether the node runs."""
         self._delay = self.loop.delay_to(self.peer or CLIENTS)
         self._balance()
         if self._delay != LOST:
@@ -187,7 +187,7 @@ class Wire(asyncio.Transport):
             self._flush()
 
     def _balance(self) -> None:
-        """Read only while the node runs and may hear its peer."""
+        """Read only while the node runs and is not cut off from its peer."""
         if self._real is None or self._real.is_closing():
             return
         may_read = self._wants_reading and not self._closing and self.loop.hears(self.peer)
@@ -204,7 +204,7 @@ class Wire(asyncio.Transport):
         self._flush()
 
     def _flush(self) -> None:
-        """Send what has been held back for long enough."""
+        """Send what was held back for long enough."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -221,7 +221,7 @@ class Wire(asyncio.Transport):
 
 
 class _Events:
-    """What asyncio tells of any connection."""
+    """The callbacks of asyncio for any connection."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

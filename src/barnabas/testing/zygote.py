@@ -1,8 +1,8 @@
 """The process from which test clusters are forked: ``python -m barnabas.testing.zygote``.
 
-It has imported everything and nothing runs in it: no thread, no loop, nothing of the test's. So a
-node is ready soon, and a test's own process, which may have threads, is never forked. One serves
-all clusters of a test's process, and ends with it.
+It has imported all modules, and has no threads, no event loop and nothing of the test. So nodes
+start fast, and the test's own process, which may have threads, is never forked. One such process
+serves all clusters of a test's process, and ends with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Zygote:
-    """The other end: in the test's process."""
+    """The end of the connection in the test's process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,8 @@ class Zygote:
         atexit.register(self.close)
 
     def start(self, plan: ClusterPlan) -> int:
-        """Fork a supervisor, which forks the nodes; its process id. OSError if that fails."""
+        """Fork a supervisor, which forks the nodes. Returns its process id. Raises OSError if that
+        fails."""
         with self._lock:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
@@ -61,12 +62,12 @@ class Zygote:
 
 
 _zygotes: dict[int, Zygote] = {}
-"""By the process id of the test: a forked test needs one of its own."""
+"""By the process id of the test, since a forked test needs one of its own."""
 _making = threading.Lock()
 
 
 def zygote() -> Zygote:
-    """That of this process; started at the first call."""
+    """The one for this process; it is started at the first call."""
     with _making:
         if os.getpid() not in _zygotes:
             _zygotes.clear()
@@ -75,13 +76,13 @@ def zygote() -> Zygote:
 
 
 def plan_of(fields: dict[str, Any]) -> ClusterPlan:
-    """From ``dataclasses.asdict``, by way of JSON."""
+    """The plan from ``dataclasses.asdict``, after it was sent as JSON."""
     profile = Profile(**fields.pop("profile"))
     return ClusterPlan(**{**fields, "profile": profile, "ports": tuple(fields["ports"])})
 
 
 def main() -> None:
-    """A plan a line; the supervisor's process id a line."""
+    """Read one plan per line, and answer the supervisor's process id on one line each."""
     from barnabas.cluster.supervisor import Supervisor
     from barnabas.testing.node_process import run_node_process
 
@@ -89,7 +90,7 @@ def main() -> None:
         import uvloop  # noqa: F401  (each node will)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system collects ended children
     gc.collect()
     gc.freeze()
     requests, answers = sys.stdin, sys.stdout
@@ -116,7 +117,7 @@ def _die_with_parent() -> None:
 
 
 def _detach(log: str) -> None:
-    """Let go of the pipes to the test."""
+    """Close the pipes to the test."""
     null = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for source, target in ((null, 0), (out, 1), (out, 2)):
