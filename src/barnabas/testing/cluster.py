@@ -40,6 +40,7 @@ class Cluster(View):
         settings: Mapping[str, object] | None = None,
         profile: Profile | str = TEST,
         directory: str | Path | None = None,
+        port: int | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
         wait_s: float = WAIT_S,
         faults_seed: int = 0,
@@ -52,6 +53,7 @@ class Cluster(View):
         ``settings``: Kafka's settings for every broker; they override those of ``profile``.
         ``directory``: where files are written and kept. Without it they are removed at the end, and
         are in memory if the profile says so.
+        ``port``: that of the first broker; the others have the next ones.
         ``wait_s``: the longest time of waits that are called without ``timeout_s``.
         ``faults_seed``: the seed for ``faults`` with a probability.
         """
@@ -60,6 +62,7 @@ class Cluster(View):
             "settings": dict(settings or {}),
             "profile": profile_named(profile) if isinstance(profile, str) else profile,
             "directory": None if directory is None else Path(directory).resolve(),
+            "port": port,
             "start_timeout_s": start_timeout_s,
             "wait_s": wait_s,
             "faults_seed": faults_seed,
@@ -68,7 +71,7 @@ class Cluster(View):
 
     def start(self) -> Self:
         """Start the cluster. Returns when every broker serves and there is a controller. Raises
-        TimedOut and ConfigError."""
+        TimedOut, ConfigError, and OSError if ``port`` is taken."""
         self._life.start()
         return self
 

@@ -107,7 +107,7 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
     for mark in reversed(list(request.node.iter_markers("kafka"))):
         unknown = set(mark.kwargs) - {
             *("brokers", "in_process", "settings", "profile", "faults_seed", "wait_s"),
-            *("directory", "start_timeout_s"),
+            *("directory", "port", "start_timeout_s"),
             *_OF_TOPICS,
         }
         if mark.args or unknown:

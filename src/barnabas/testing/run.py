@@ -37,10 +37,13 @@ class Run:
         settings: Mapping[str, object],
         profile: Profile,
         directory: Path | None,
+        port: int | None,
         start_timeout_s: float,
         wait_s: float,
         faults_seed: int,
     ) -> None:
+        wanted = [0 if port is None else port + i for i in range(brokers)]
+        self._ports = Ports(HOST, [*wanted, 0])
         self._own_directory = directory is None and not (in_process and profile.in_memory)
         in_memory = directory is None and in_process and profile.in_memory
         path = directory
@@ -48,7 +51,6 @@ class Run:
             path = Path("/barnabas") if in_memory else _temporary_directory(profile)
         self._directory = path
         self.log = EventLog()
-        self._ports = Ports(HOST, brokers + 1)
         self._thread: LoopThread | None = None
         try:
             plan = ClusterPlan(
