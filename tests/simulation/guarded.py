@@ -40,7 +40,7 @@ NODE = f"/kafka-acl/Topic/{GUARDED}"
 MALLORY = "mallory"
 SETTINGS = {
     "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
-    "super.users": "User:ANONYMOUS",
+    "super.users": "User:ANONYMOUS;User:broker",
 }
 READ, WRITE, DESCRIBE, ALLOW, DENY = "Read", "Write", "Describe", 3, 2
 _NUMBERS = {READ: 3, WRITE: 4, DESCRIBE: 8}

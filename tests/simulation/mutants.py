@@ -60,6 +60,7 @@ PLAIN = {
     "witness": False,
     "acls": False,
     "quotas": False,
+    "tokens": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
@@ -70,6 +71,7 @@ WITNESS = {"witness": True, "together": False}
 """The controller's session ends after seconds, and with it its leaderships."""
 ACLS = {"acls": True, "together": False}
 METERED = {"quotas": True, "together": False}
+TOKENS = {"tokens": True, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="truncate-to-watermark",
@@ -323,6 +325,24 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a broker does not read quotas again that were changed at another",
         kinds=("kill", "bounce"),
         fixed=METERED,
+    ),
+    Mutant(
+        name="token-lasts-for-ever",
+        about="a session by delegation token outlives its token",
+        kinds=("kill", "bounce"),
+        fixed=TOKENS,
+    ),
+    Mutant(
+        name="removed-token-kept",
+        about="a token that is gone when a broker reads it again stays in its memory",
+        kinds=("kill", "bounce"),
+        fixed=TOKENS,
+    ),
+    Mutant(
+        name="token-change-untold",
+        about="a token is changed without the notification of it",
+        kinds=("kill", "bounce"),
+        fixed=TOKENS,
     ),
     Mutant(
         name="turn-without-end",

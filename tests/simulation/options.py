@@ -56,6 +56,8 @@ class Options:
     """There is an authorizer, and a topic whose ACLs change."""
     quotas: bool = False
     """A client's quota changes."""
+    tokens: bool = False
+    """Clients log in with delegation tokens, which come and go; brokers log in to each other."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     secure: bool = False
@@ -90,6 +92,7 @@ def draw_options(
         witness=random.Random(f"{seed}/witness").random() < 0.3,
         acls=random.Random(f"{seed}/acls").random() < 0.25,
         quotas=random.Random(f"{seed}/quotas").random() < 0.2,
+        tokens=random.Random(f"{seed}/tokens").random() < 0.1,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

@@ -12,6 +12,7 @@ from barnabas.authorizer.znodes import encode_entries, store_of
 from barnabas.broker import connection as connection_module
 from barnabas.broker import turns as turns_module
 from barnabas.broker.connection import ClientConnection
+from barnabas.broker.delegation_tokens import DelegationTokens
 from barnabas.broker.exchange import Exchange
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.quota_configs import QuotaConfigs
@@ -31,6 +32,7 @@ from barnabas.replication.neighbours import Standing
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
+from barnabas.security.sasl.scram import TokenLogin
 from barnabas.storage import retention
 from barnabas.storage.cleaner import log_cleaner as cleaner
 from barnabas.storage.cleaner.filter import BatchFilter
@@ -388,6 +390,29 @@ def _acl_change_untold(patches: Patches) -> None:
     patches.set(AclAuthorizer, "_write", write)
 
 
+def _token_lasts_for_ever(patches: Patches) -> None:
+    def login(self: DelegationTokens, mechanism: str, token_id: str) -> TokenLogin | None:
+        found = before(self, mechanism, token_id)
+        return None if found is None else found._replace(expires_ms=2**62)
+
+    before = patches.set(DelegationTokens, "login", login)
+
+
+def _removed_token_kept(patches: Patches) -> None:
+    def take(self: DelegationTokens, token_id: str, token: Any, size: int = 0) -> None:
+        if token is not None:
+            before(self, token_id, token, size)
+
+    before = patches.set(DelegationTokens, "_take", take)
+
+
+def _token_change_untold(patches: Patches) -> None:
+    async def write(self: DelegationTokens, part: Any, token_id: str) -> None:
+        await self._zookeeper.multi([part])
+
+    patches.set(DelegationTokens, "_write", write)
+
+
 def _turn_without_end(patches: Patches) -> None:
     """As it was: what has come is served before anything else is looked at."""
     for name in ("TURN_S", "SHARE_S", "ARRIVALS_S", "LINES_PER_TURN"):
@@ -458,6 +483,9 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "not-muted": _not_muted,
     "muted-for-ever": _muted_for_ever,
     "quota-change-unheard": _quota_change_unheard,
+    "token-lasts-for-ever": _token_lasts_for_ever,
+    "removed-token-kept": _removed_token_kept,
+    "token-change-untold": _token_change_untold,
     "turn-without-end": _turn_without_end,
     "answers-unbounded": _answers_unbounded,
     "decoded-without-bound": _decoded_without_bound,

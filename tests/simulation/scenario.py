@@ -4,7 +4,8 @@ Three brokers and a coordinator, each on a host of its own, two partitions with 
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
 (``keyed``), a consumer group (``group_life``), a ``witness`` of what brokers say of leaders, an
-authorizer and a topic whose ACLs change (``guarded``), or a quota that changes (``metered``).
+authorizer and a topic whose ACLs change (``guarded``), a quota that changes (``metered``), or
+delegation tokens that come and go (``bearers``).
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -15,6 +16,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.simulation.bearers import SETTINGS as TOKEN_SETTINGS
+from tests.simulation.bearers import Bearers
 from tests.simulation.checker import check
 from tests.simulation.group_life import GroupLife
 from tests.simulation.guarded import GUARDED, Guarded, principals
@@ -130,7 +133,9 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
             "group.initial.rebalance.delay.ms": "300",
             "group.min.session.timeout.ms": "1000",
         }
-    if options.secure:
+    if options.tokens:
+        more |= TOKEN_SETTINGS
+    if options.secure or options.tokens:
         more |= _between_brokers(layout.listener(broker), layout.inside(broker))
     return {
         "broker.id": str(broker),
@@ -272,6 +277,8 @@ class Scenario:
         self.witness = Witness(self.simulation, TOPIC, listeners)
         self.guarded = Guarded(self.simulation, listeners)
         self.metered = Metered(self.simulation, listeners)
+        inside = {number: self.layout.inside(number) for number in self.layout.ids}
+        self.bearers = Bearers(self.simulation, inside)
         targets = [f"b{number}" for number in self.layout.ids]
         self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
 
@@ -285,6 +292,7 @@ class Scenario:
     def _heard(self, process: Process, event: str, fields: dict[str, object]) -> None:
         self.witness.on_note(process, event, fields)
         self.guarded.on_note(process, event, fields)
+        self.bearers.on_note(process, event, fields)
         self.invariants.on_note(process.name, process.incarnation, event, fields)
         if self._only_hostile and event == "zookeeper_session" and fields["state"] == "expired":
             self._violated("SessionKept", f"the session of {process.name} has expired")
@@ -374,6 +382,13 @@ class Scenario:
             for name in ("pk1", "pk2"):
                 clients[name] = self.keyed.writer(name)
             clients["ck"] = self.keyed.reader("ck")
+        for name, main in (clients | self._visitors()).items():
+            simulation.start(name, main, host="clients")
+        self.group.start()
+
+    def _visitors(self) -> dict[str, Main]:
+        """Clients of whom something is judged beside their records."""
+        clients: dict[str, Main] = {}
         if self.options.witness:
             clients |= {f"w{b}": self.witness.main(b) for b in self.layout.ids}
         if self.options.acls:
@@ -382,9 +397,10 @@ class Scenario:
         if self.options.quotas:
             clients["treasurer"] = self.metered.operator()
             clients |= {f"g{b}": self.metered.glutton(b) for b in self.layout.ids}
-        for name, main in clients.items():
-            simulation.start(name, main, host="clients")
-        self.group.start()
+        if self.options.tokens:
+            clients["issuer"] = self.bearers.operator()
+            clients |= {f"t{b}": self.bearers.bearer(b) for b in self.layout.ids}
+        return clients
 
     async def _disturb_group(self) -> None:
         if self.options.members:
@@ -402,7 +418,7 @@ class Scenario:
             )
 
         self.simulation.start("zk", coordinator, host="m" if layout.together else None)
-        if self.options.secure:
+        if self.options.secure or self.options.tokens:
             servers = layout.coordinator
             host = "m" if layout.together else "clients"
             self.simulation.start("user", lambda env: _add_user(env, servers), host=host)
@@ -414,6 +430,7 @@ class Scenario:
     def _committed(self, batch: StoreBatch) -> None:
         self.invariants.on_commit(batch)
         self.guarded.on_commit(batch)
+        self.bearers.on_commit(batch)
 
     async def _keep_brokers(self) -> None:
         """Start a broker again that has given up (no coordinator for too long, a failed disk)."""
@@ -475,6 +492,8 @@ class Scenario:
             await self.guarded.finish()
         if self.options.quotas:
             await self.metered.finish()
+        if self.options.tokens:
+            await self.bearers.finish()
         checking = simulation.start("isr", self._wait_for_isr, host="clients")
         await simulation.ended(checking)
         producers = [p for name, p in simulation.processes.items() if name[0] in "pq"]

@@ -31,12 +31,20 @@ def test_coordinator_and_client(seed: int) -> None:
     coordination.run(seed, seconds=4.0)
 
 
-@pytest.mark.parametrize("seed", [5, 6])
-def test_brokers_that_log_in_keep_what_they_acknowledged(seed: int) -> None:
+def test_brokers_that_log_in_keep_what_they_acknowledged() -> None:
     """SCRAM between brokers, under faults; each session ends after seconds."""
-    drawn = options_of(seed, 5.0, ("kill", "pause", "isolate", "coordinator"))
+    drawn = options_of(5, 5.0, ("kill", "pause", "isolate", "coordinator"))
     result = Scenario(force(drawn, ["secure=true"], ()), settle_s=5.0).run()
     assert result.acknowledged > 100
+
+
+def test_tokens_let_in_while_they_last() -> None:
+    """The same, with clients who log in by delegation token."""
+    drawn = options_of(6, 5.0, ("kill", "pause", "isolate", "coordinator"))
+    scenario = Scenario(force(drawn, ["tokens=true"], ()), settle_s=5.0)
+    assert scenario.run().acknowledged > 100
+    assert scenario.bearers.logins > 10
+    assert scenario.bearers.answers > 10
 
 
 @pytest.mark.parametrize("seed", [3, 4])

@@ -291,11 +291,13 @@ class DelegationTokens:
 
     async def _read_all(self) -> None:
         async with self._changing:
+            self._env.observer.note("tokens_reading", token="")
             bodies = await read_tokens(self._zookeeper)
             for gone in [token_id for token_id in self._tokens if token_id not in bodies]:
                 self._take(gone, None)
             for token_id, body in bodies.items():
                 self._take(token_id, _readable(token_id, body), len(body))
+            self._env.observer.note("tokens_read", token="")
 
     async def _notified(self, changes: Sequence[tuple[str, bytes]]) -> None:
         last = {data: path for path, data in changes}
@@ -308,11 +310,13 @@ class DelegationTokens:
             log.error("a change of delegation tokens is ignored: %s names none", path)
             return
         async with self._changing:
+            self._env.observer.note("tokens_reading", token=token_id)
             body = await read_token(self._zookeeper, token_id)
             if body is None:
                 self._take(token_id, None)
             else:
                 self._take(token_id, _readable(token_id, body), len(body))
+            self._env.observer.note("tokens_read", token=token_id)
 
     async def _sweep_in_time(self) -> None:
         while True:

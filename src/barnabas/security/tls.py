@@ -72,6 +72,7 @@ def server_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
     """The context for accepted connections. Raises BadTls."""
     check_server(settings)
     context = _context(ssl.PROTOCOL_TLS_SERVER, settings, read)
+    context.num_tickets = 1  # as Java's; each is a twentieth of a handshake
     context.verify_mode = _CLIENT_AUTH[settings.client_auth]
     if context.verify_mode is not ssl.CERT_NONE:
         _trust(context, settings, read)
