@@ -16,7 +16,7 @@ from barnabas.console.model import (
 
 
 def partition(
-    replicas: str, leader: int, isr: str, epoch: int = 0, *, zxid: int = 0, at_ms: int = -1
+    replicas: str, leader: int, isr: str, epoch: int = 0, *, zxid: int = 0, time_ms: int = -1
 ) -> PartitionState:
     """``replicas`` and ``isr`` are digits: "312"."""
     return PartitionState(
@@ -27,7 +27,7 @@ def partition(
         partition_epoch=epoch,
         controller_epoch=1,
         zxid=zxid,
-        changed_ms=at_ms,
+        changed_ms=time_ms,
     )
 
 

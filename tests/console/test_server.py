@@ -90,7 +90,7 @@ def test_snapshot_and_events() -> None:
             assert answer["health"]["level"] == "healthy"
             one.hub.publish(FAILED, 5)
             told = (await client.get("/api/events")).json()
-            assert told["events"][0]["kind"] == "broker_gone"
+            assert told["events"][0]["kind"] == "broker_down"
             assert told["next"] == len(told["events"])
             since = (await client.get("/api/events", params={"since": told["next"]})).json()
             assert since["events"] == []
@@ -111,7 +111,7 @@ def test_changes_lead_to_the_same_snapshot() -> None:
         assert "snapshot" not in second
         assert second["patch"]["brokers"] == {"1": None}
         kinds = [event["kind"] for event in second["events"]]
-        assert kinds == ["broker_gone", "leader_elected", "controller_elected", "isr_shrank"]
+        assert kinds == ["broker_down", "leader_elected", "controller_elected", "isr_shrank"]
         assert applied(WHOLE, patch_between(WHOLE, FAILED)) == FAILED
 
     asyncio.run(run())

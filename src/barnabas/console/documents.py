@@ -135,7 +135,7 @@ def event_document(number: int, event: Event) -> Document:
     """``number`` counts the events of one console, from 0."""
     document: Document = {
         "number": number,
-        "at_ms": event.at_ms,
+        "time_ms": event.time_ms,
         "kind": event.kind,
         "text": event.text,
     }

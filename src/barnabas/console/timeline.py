@@ -38,7 +38,7 @@ controller could not reach any more; znodes cannot tell these apart."""
 class Event:
     """Something that happened to a cluster. ``kind`` is a past tense, as ``leader_elected``."""
 
-    at_ms: int
+    time_ms: int
     """Wall time. ZooKeeper's where a znode says it, else when the console saw it."""
     kind: str
     text: str
@@ -69,7 +69,7 @@ def events_between(before: Snapshot, after: Snapshot, now_ms: int) -> list[Event
 
 def _rank(position: int, event: Event) -> tuple[int, int, int, int]:
     """Many partitions change in one transaction: their elections come before the rest."""
-    gone_first = 0 if event.kind in ("broker_gone", "controller_gone") else 1
+    gone_first = 0 if event.kind in ("broker_down", "controller_gone") else 1
     election_first = 0 if event.kind == "leader_elected" else 1
     return gone_first, event.zxid or 2**63, election_first, position
 
@@ -92,8 +92,8 @@ def _brokers(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Event]:
 def _gone(before: Snapshot, broker: BrokerState, now_ms: int) -> Event:
     led = sum(p.leader == broker.id for _, _, p in before.partitions())
     return Event(
-        at_ms=now_ms,
-        kind="broker_gone",
+        time_ms=now_ms,
+        kind="broker_down",
         broker=broker.id,
         text=f"Broker {broker.id} is gone",
         why=f"Its registration ended with its ZooKeeper session. It led {led} partitions."
@@ -105,7 +105,7 @@ def _gone(before: Snapshot, broker: BrokerState, now_ms: int) -> Event:
 
 def _registered(broker: BrokerState, now_ms: int, why: str) -> Event:
     return Event(
-        at_ms=now_ms if broker.since_ms == UNKNOWN_TIME else broker.since_ms,
+        time_ms=now_ms if broker.since_ms == UNKNOWN_TIME else broker.since_ms,
         zxid=max(broker.epoch, 0),
         kind="broker_registered",
         broker=broker.id,
@@ -121,7 +121,7 @@ def _controller(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Even
         return
     if old.broker != NO_LEADER and new.broker != old.broker and new.broker == NO_LEADER:
         yield Event(
-            at_ms=now_ms,
+            time_ms=now_ms,
             kind="controller_gone",
             broker=old.broker,
             text=f"Broker {old.broker} is no longer controller",
@@ -129,7 +129,7 @@ def _controller(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Even
         )
     if new.broker != NO_LEADER:
         yield Event(
-            at_ms=now_ms if new.since_ms == UNKNOWN_TIME else new.since_ms,
+            time_ms=now_ms if new.since_ms == UNKNOWN_TIME else new.since_ms,
             zxid=new.zxid,
             kind="controller_elected",
             broker=new.broker,
@@ -151,7 +151,7 @@ def _topics(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Event]:
         new = after.topics.get(name)
         if new is None or _is_another(topic, new):
             yield Event(
-                at_ms=now_ms, kind="topic_deleted", topic=name, text=f"Topic {name} was deleted"
+                time_ms=now_ms, kind="topic_deleted", topic=name, text=f"Topic {name} was deleted"
             )
     for name, topic in after.topics.items():
         old = before.topics.get(name)
@@ -162,7 +162,7 @@ def _topics(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Event]:
         elif len(topic.partitions) > len(old.partitions):
             count = len(topic.partitions) - len(old.partitions)
             yield Event(
-                at_ms=now_ms,
+                time_ms=now_ms,
                 kind="partitions_added",
                 topic=name,
                 text=f"Topic {name} has {count} more partition{'' if count == 1 else 's'}",
@@ -183,7 +183,7 @@ def _created(topic: TopicState, now_ms: int) -> Event:
     count = len(topic.partitions)
     replicas = max((len(p.replicas) for p in topic.partitions.values()), default=0)
     return Event(
-        at_ms=now_ms,
+        time_ms=now_ms,
         kind="topic_created",
         topic=topic.name,
         text=f"Topic {topic.name} was created: {count} partition{'' if count == 1 else 's'},"
@@ -203,12 +203,12 @@ def _partition(
     new = topic.partitions[number]
     name = f"{topic.name}/{number}"
     state_changed = new.zxid != old.zxid or new.zxid == 0
-    at_ms = new.changed_ms if state_changed and new.changed_ms != UNKNOWN_TIME else now_ms
-    known = {"at_ms": at_ms, "zxid": new.zxid, "topic": topic.name, "partition": number}
+    time_ms = new.changed_ms if state_changed and new.changed_ms != UNKNOWN_TIME else now_ms
+    known = {"time_ms": time_ms, "zxid": new.zxid, "topic": topic.name, "partition": number}
     unseen = new.partition_epoch - old.partition_epoch - 1
     fields: dict[str, object] = {"unseen": unseen} if old.partition_epoch >= 0 < unseen else {}
     if new.leader < 0 <= old.leader:
-        yield _leader_lost(name, old, new, known, fields)
+        yield _partition_offline(name, old, new, known, fields)
     elif new.leader != old.leader and new.leader >= 0:
         yield _elected(before, after, name, old, new, known, fields)
     elif set(new.isr) != set(old.isr) and old.isr:
@@ -218,7 +218,7 @@ def _partition(
     yield from _moves(name, old, new, topic.name, number, now_ms)
 
 
-def _leader_lost(
+def _partition_offline(
     name: str,
     old: PartitionState,
     new: PartitionState,
@@ -228,14 +228,14 @@ def _leader_lost(
     waits = listed(new.isr)
     return Event(
         **known,  # type: ignore[arg-type]
-        kind="leader_lost",
+        kind="partition_offline",
         broker=old.leader if old.leader >= 0 else None,
         text=f"{name} has no leader{_epoch(new.leader_epoch)}",
         why=f"No in-sync replica is there. It waits for broker {waits}, as others may lack"
         " acknowledged records."
         if new.isr
         else "No in-sync replica is there.",
-        fields={**fields, "old_leader": old.leader, "leader_epoch": new.leader_epoch},
+        fields={**fields, "was": old.leader, "epoch": new.leader_epoch},
     )
 
 
@@ -265,15 +265,14 @@ def _elected(
         strategy=strategy,
         fields={
             **fields,
-            "old_leader": old.leader,
+            "was": old.leader,
             "leader": new.leader,
-            "leader_epoch": new.leader_epoch,
+            "epoch": new.leader_epoch,
             "isr": list(new.isr),
-            "old_isr": list(old.isr),
-            "passed_over": [
-                {"broker": broker, "because": because}
-                for broker, because in passed_over(before, after, old, new)
-            ],
+            "isr_before": list(old.isr),
+            "passed_over": {
+                str(broker): because for broker, because in passed_over(before, after, old, new)
+            },
         },
     )
 
@@ -287,7 +286,7 @@ def _renewed(
         broker=new.leader,
         text=f"{name} keeps leader {new.leader}{_epoch(new.leader_epoch)}",
         why="Its assignment changes, and who is told of it must know the newest epoch.",
-        fields={**fields, "leader": new.leader, "leader_epoch": new.leader_epoch},
+        fields={**fields, "leader": new.leader, "epoch": new.leader_epoch},
     )
 
 
@@ -366,7 +365,7 @@ def _isr(
 ) -> Iterator[Event]:
     left = [r for r in old.isr if r not in new.isr]
     joined = [r for r in new.isr if r not in old.isr]
-    sizes = {**fields, "isr": list(new.isr), "old_isr": list(old.isr)}
+    sizes = {**fields, "isr": list(new.isr), "isr_before": list(old.isr)}
     if left:
         gone = [r for r in left if r not in after.brokers]
         yield Event(
@@ -382,7 +381,7 @@ def _isr(
     if joined:
         yield Event(
             **known,  # type: ignore[arg-type]
-            kind="isr_grew",
+            kind="isr_expanded",
             broker=joined[0],
             text=f"{name} in sync {_set(old.isr)} → {_set(new.isr)}"
             if not left
@@ -421,7 +420,7 @@ def _moves(
     if moves:
         target = [r for r in new.replicas if r not in new.removing]
         yield Event(
-            at_ms=now_ms,
+            time_ms=now_ms,
             kind="reassignment_began",
             topic=topic,
             partition=number,
@@ -432,7 +431,7 @@ def _moves(
     elif was:
         done = all(r in new.replicas for r in old.adding)
         yield Event(
-            at_ms=now_ms,
+            time_ms=now_ms,
             kind="reassignment_done" if done else "reassignment_cancelled",
             topic=topic,
             partition=number,

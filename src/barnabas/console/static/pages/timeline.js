@@ -8,9 +8,9 @@ const SHOWN = 60;
 
 export const KINDS = {
   controller_elected: ['C', 'controller'], controller_gone: ['C', 'bad'],
-  broker_registered: ['B', 'good'], broker_gone: ['B', 'bad'],
-  leader_elected: ['L', 'leader'], leader_epoch_raised: ['L', 'quiet'], leader_lost: ['L', 'bad'],
-  isr_shrank: ['−', 'weak'], isr_grew: ['+', 'good'],
+  broker_registered: ['B', 'good'], broker_down: ['B', 'bad'],
+  leader_elected: ['L', 'leader'], leader_epoch_raised: ['L', 'quiet'], partition_offline: ['L', 'bad'],
+  isr_shrank: ['−', 'weak'], isr_expanded: ['+', 'good'],
   topic_created: ['T', 'quiet'], topic_deleted: ['T', 'quiet'], partitions_added: ['T', 'quiet'],
   reassignment_began: ['M', 'quiet'], reassignment_done: ['M', 'good'], reassignment_cancelled: ['M', 'weak'],
 };
@@ -18,7 +18,7 @@ export const KINDS = {
 const GROUPS = {
   all: () => true,
   elections: (e) => e.kind.startsWith('leader') || e.kind.startsWith('controller'),
-  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && e.fields.old_isr.length > e.fields.isr.length),
+  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && e.fields.isr_before.length > e.fields.isr.length),
   brokers: (e) => e.kind.startsWith('broker') || e.kind.startsWith('controller'),
   topics: (e) => e.kind.startsWith('topic') || e.kind.startsWith('partitions') || e.kind.startsWith('reassignment'),
 };
@@ -27,7 +27,7 @@ const GROUPS = {
 function alike(e) {
   if (e.partition === undefined) return null;
   const f = e.fields || {};
-  return JSON.stringify([e.kind, e.strategy, f.old_leader, f.left, f.joined]);
+  return JSON.stringify([e.kind, e.strategy, f.was, f.left, f.joined]);
 }
 
 function folded(events) {
@@ -48,13 +48,13 @@ export function incidents(events) {
   const found = [];
   let now = null;
   for (const e of events) {
-    if (!now || e.at_ms - now.last > QUIET_MS) {
-      now = { began: e.at_ms, last: e.at_ms, events: [] };
+    if (!now || e.time_ms - now.last > QUIET_MS) {
+      now = { began: e.time_ms, last: e.time_ms, events: [] };
       found.push(now);
     }
     now.events.push(e);
-    now.last = Math.max(now.last, e.at_ms);
-    now.began = Math.min(now.began, e.at_ms);
+    now.last = Math.max(now.last, e.time_ms);
+    now.began = Math.min(now.began, e.time_ms);
   }
   for (const one of found) {
     // ZooKeeper's clock and this console's may differ; what was seen later is told later.
@@ -62,9 +62,9 @@ export function incidents(events) {
     one.lines = folded(one.events);
     let before = one.began;
     for (const line of one.lines) {
-      line.since = line.events[0].at_ms - one.began;
-      line.step = line.events[0].at_ms - before;
-      before = line.events[line.events.length - 1].at_ms;
+      line.since = line.events[0].time_ms - one.began;
+      line.step = line.events[0].time_ms - before;
+      before = line.events[line.events.length - 1].time_ms;
     }
   }
   return found.reverse();
@@ -78,11 +78,11 @@ function foldedText(events) {
     const to = {};
     for (const one of events) to[one.broker] = (to[one.broker] || 0) + 1;
     const whom = Object.entries(to).map(([b, k]) => `${b} (${k})`).join(', ');
-    return f.old_leader >= 0 ? `${n}: leader ${f.old_leader} → ${whom}` : `${n} are led, by ${whom}`;
+    return f.was >= 0 ? `${n}: leader ${f.was} → ${whom}` : `${n} are led, by ${whom}`;
   }
-  if (e.kind === 'leader_lost') return `${n} have no leader`;
+  if (e.kind === 'partition_offline') return `${n} have no leader`;
   if (e.kind === 'isr_shrank') return `${n}: broker ${f.left} left the in-sync set`;
-  if (e.kind === 'isr_grew') return `${n}: broker ${f.joined} joined the in-sync set`;
+  if (e.kind === 'isr_expanded') return `${n}: broker ${f.joined} joined the in-sync set`;
   return `${n}: ${e.kind.replaceAll('_', ' ')}`;
 }
 
@@ -92,17 +92,17 @@ const WORDS = {
 
 function Passed({ event }) {
   const over = event.fields && event.fields.passed_over;
-  if (!over || !over.length) return null;
-  return html`<span class="tag" title=${over.map((o) => `broker ${o.broker}: ${o.because}`).join('; ')}>passed over: ${over.map((o) => o.broker).join(', ')}</span>`;
+  if (!over || !Object.keys(over).length) return null;
+  return html`<span class="tag" title=${Object.entries(over).map(([b, why]) => `broker ${b}: ${why}`).join('; ')}>passed over: ${Object.keys(over).join(', ')}</span>`;
 }
 
 export function EventLine({ line }) {
   const [first] = line.events;
   const [mark, tone] = KINDS[first.kind] || ['·', 'quiet'];
   const many = line.events.length > 1;
-  const length = line.events[line.events.length - 1].at_ms - first.at_ms;
+  const length = line.events[line.events.length - 1].time_ms - first.time_ms;
   return html`<li class="event">
-    <time class="mono" title=${clock(first.at_ms)}>+${count(Math.max(line.since, 0))}<small> ms</small></time>
+    <time class="mono" title=${clock(first.time_ms)}>+${count(Math.max(line.since, 0))}<small> ms</small></time>
     <span class=${`kind ${tone}`} aria-hidden="true">${mark}</span>
     <div><p>${many ? foldedText(line.events) : first.text}
       ${WORDS[first.strategy] ? html` <span class=${`tag ${first.strategy === 'unclean' ? 'alarm' : ''}`}>${WORDS[first.strategy]}</span>` : null}
@@ -110,7 +110,7 @@ export function EventLine({ line }) {
       ${first.why ? html`<p class="why">${first.why}</p>` : null}
       ${first.fields && first.fields.unseen ? html`<p class="why">${first.fields.unseen} changes in between were too quick to be seen.</p>` : null}
       ${many ? html`<details><summary>each of them</summary><ol class="events">${line.events.slice(0, 500).map((e) => html`<li key=${e.number} class="event small">
-          <time class="mono">${clock(e.at_ms)}</time><span></span><p>${e.text} <${Passed} event=${e} /></p></li>`)}</ol></details>` : null}
+          <time class="mono">${clock(e.time_ms)}</time><span></span><p>${e.text} <${Passed} event=${e} /></p></li>`)}</ol></details>` : null}
     </div></li>`;
 }
 
@@ -118,7 +118,7 @@ function title(incident) {
   const kinds = (k) => incident.events.filter((e) => e.kind === k);
   const brokers = (list) => [...new Set(list.map((e) => e.broker))].join(', ');
   const parts = [];
-  const gone = kinds('broker_gone');
+  const gone = kinds('broker_down');
   if (gone.length) parts.push(`broker ${brokers(gone)} gone`);
   const back = kinds('broker_registered');
   if (back.length) parts.push(`broker ${brokers(back)} registered`);
@@ -126,9 +126,9 @@ function title(incident) {
   if (controllers.length) parts.push(`controller ${controllers[controllers.length - 1].broker}`);
   const moved = kinds('leader_elected');
   if (moved.length) parts.push(`${plural(moved.length, 'leader')} elected`);
-  const lost = kinds('leader_lost');
+  const lost = kinds('partition_offline');
   if (lost.length) parts.push(`${count(lost.length)} without leader`);
-  const isr = kinds('isr_shrank').length + kinds('isr_grew').length;
+  const isr = kinds('isr_shrank').length + kinds('isr_expanded').length;
   if (isr && parts.length < 3) parts.push(`${plural(isr, 'ISR change')}`);
   const topics = [...kinds('topic_created'), ...kinds('topic_deleted')];
   if (topics.length && parts.length < 3) parts.push(topics.length > 2 ? plural(topics.length, 'topic') : topics.map((e) => e.text.toLowerCase().replace(/:.*/, '')).join(', '));

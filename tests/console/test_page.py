@@ -1,0 +1,214 @@
+"""The page in a browser: Playwright drives Debian's Chromium. Skipped where either is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.resources
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from tests.console.kit import cluster, partition
+
+from barnabas.broker.main import system_env
+from barnabas.client.cluster import ClusterClient
+from barnabas.console.app import console_app
+from barnabas.console.context import Console
+from barnabas.console.documents import snapshot_document
+from barnabas.console.hub import Hub
+from barnabas.console.model import PartitionState, Snapshot, TopicState
+from barnabas.http.guard import Guard
+from barnabas.http.uvicorn_server import start
+
+CHROMIUM = os.environ.get("BARNABAS_CHROMIUM") or shutil.which("chromium")
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
+]
+TOKEN = "secret"
+PAGES = ("overview", "partitions", "timeline", "brokers", "brokers/1")
+
+
+@dataclass
+class Served:
+    """A console with a made-up cluster, on a loop in a thread of its own."""
+
+    loop: asyncio.AbstractEventLoop
+    hub: Hub
+    link: str
+
+    def publish(self, snapshot: Snapshot) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self.loop.call_soon_threadsafe(self.hub.publish, snapshot, now_ms)
+
+
+@contextmanager
+def served(snapshot: Snapshot) -> Iterator[Served]:
+    found: list[Served] = []
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def run() -> None:
+        hub = Hub()
+        hub.publish(snapshot, 0)
+        hub.say_trouble(None)
+        one = Console(
+            env=system_env(),
+            hub=hub,
+            new_client=lambda: ClusterClient("127.0.0.1:1", "test", timeout_ms=1),
+            write=True,
+        )
+        guard = Guard(token=TOKEN)
+        async with await start(console_app(one), guard) as listener:
+            found.append(Served(asyncio.get_running_loop(), hub, guard.link(listener.url)))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield found[0]
+    finally:
+        found[0].loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
+        )
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def opened(browser: Any, link: str, place: str = "overview", **options: Any) -> Iterator[Any]:
+    """A page of the console. What its console or its errors say fails the test."""
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        said: list[str] = []
+        page.on("console", lambda m: said.append(f"{m.type}: {m.text}"))
+        page.on("pageerror", lambda e: said.append(f"error: {e}"))
+        page.goto(link)
+        go(page, place)
+        yield page
+        assert said == []
+
+
+def go(page: Any, place: str) -> None:
+    page.evaluate("place => { window.location.hash = '#/' + place }", place)
+    page.wait_for_selector("main :is(h1, h2)", state="attached")
+
+
+def page_snapshot(page: Any) -> Any:
+    return page.evaluate("async () => (await import('/static/store.js')).store.snapshot")
+
+
+WHOLE = cluster(
+    "123",
+    partition("123", 1, "123"),
+    partition("231", 2, "231"),
+    partition("312", 3, "312"),
+    min_isr=2,
+)
+FAILED = cluster(
+    "23",
+    partition("123", 2, "23", 1, zxid=7, time_ms=1),
+    partition("231", 2, "23", 1, zxid=7, time_ms=1),
+    partition("312", 3, "32", 1, zxid=7, time_ms=1),
+    controller=2,
+    min_isr=2,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"color_scheme": "dark"},
+        {"viewport": {"width": 390, "height": 844}},
+    ],
+    ids=["light", "dark", "phone"],
+)
+def test_every_page_opens_and_is_accessible(browser: Any, options: dict[str, Any]) -> None:
+    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+    with served(WHOLE) as console, opened(browser, console.link, **options) as page:
+        console.publish(FAILED)
+        for place in PAGES:
+            go(page, place)
+            page.evaluate(axe)
+            found = page.evaluate("async () => (await axe.run(document)).violations")
+            serious = [
+                (place, v["id"], [n["html"][:120] for n in v["nodes"][:3]])
+                for v in found
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+            width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert width <= 0, f"{place} is wider than the window by {width}"
+
+
+def test_a_failover_is_shown_as_it_happens(browser: Any) -> None:
+    with served(WHOLE) as console, opened(browser, console.link, "partitions") as page:
+        page.wait_for_selector("text=3 of 3 partitions")
+        console.publish(FAILED)
+        page.wait_for_selector(".cell.offline[title='broker 1: offline, preferred leader']")
+        assert page_snapshot(page) == snapshot_document(FAILED)
+        go(page, "overview")
+        page.wait_for_selector("text=Degraded: broker 1 is gone")
+        go(page, "timeline")
+        page.wait_for_selector("text=orders/0 leader 1 → 2, epoch 1, in sync [2, 3]")
+        page.wait_for_selector("text=Broker 1 is gone. Broker 2 is the first in-sync replica")
+        console.publish(WHOLE)
+        page.wait_for_selector("text=Broker 1 registered")
+        assert page_snapshot(page) == snapshot_document(WHOLE)
+
+
+def many(count: int) -> Snapshot:
+    states = (partition("123", 1, "123"), partition("231", 2, "231"), partition("312", 3, "31"))
+    one: dict[int, PartitionState] = {n: states[n % 3] for n in range(count)}
+    whole = cluster("123", *states)
+    return replace(whole, topics={"orders": TopicState(name="orders", partitions=one)})
+
+
+def test_ten_thousand_partitions_are_scrolled(browser: Any) -> None:
+    with served(many(10_000)) as console, opened(browser, console.link, "partitions") as page:
+        page.wait_for_selector("text=10,000 of 10,000 partitions")
+        table = page.locator(".vtable")
+        table.focus()
+        page.keyboard.press("End")
+        page.wait_for_selector("text=orders/9999")
+        assert page.locator(".vrow").count() < 100
+        longest_ms = page.evaluate(SCROLL_ALL)
+        print(f"\n10,000 partitions: the longest frame while scrolling took {longest_ms:.0f} ms")
+        page.get_by_label("Find").fill("orders/77")
+        page.wait_for_selector("text=111 of 10,000 partitions")
+        page.get_by_role("button", name=re.compile("^Under-replicated")).click()
+        page.wait_for_selector("text=39 of 10,000 partitions")
+
+
+SCROLL_ALL = """async () => {
+  const box = document.querySelector('.vtable');
+  let longest = 0;
+  let before = performance.now();
+  for (let top = 0; top < box.scrollHeight; top += box.scrollHeight / 100) {
+    box.scrollTop = top;
+    await new Promise(requestAnimationFrame);
+    longest = Math.max(longest, performance.now() - before);
+    before = performance.now();
+  }
+  return longest;
+}"""
