@@ -226,6 +226,7 @@ UNUSED = (
     "barnabas.security.stores",
     "barnabas.security.tls",
     "barnabas.security.tokens",
+    "barnabas.testing",
     "barnabas.zookeeper.server",
     "sqlite3",
 )

@@ -9,9 +9,12 @@ import socket
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.cli.kit import refused
 from tests.cluster_kit import BARNABAS, Cluster, barnabas, free_ports
+
+from barnabas.cluster.control import ask
 
 pytestmark = pytest.mark.processes
 
@@ -74,6 +77,49 @@ def test_up_tells_programs_in_one_line_that_it_is_ready(tmp_path: Path) -> None:
         assert up.stdout.read() == b""
         assert up.wait(30) == 0
     assert ready["bootstrap"] == f"127.0.0.1:{port}"
+    assert sorted(ready["http"]) == ["token", "url"]
     assert ready["zookeeper"] == f"127.0.0.1:{port + 1}"
     assert (ready["profile"], ready["supervisor"]) == ("test", up.pid)
-    assert sorted(ready["pids"]) == ["broker:1", "coordinator"]
+    assert sorted(ready["pids"]) == ["broker:1", "control", "coordinator"]
+
+
+def test_up_lets_programs_call_failures(tmp_path: Path) -> None:
+    options = ["--profile", "test", "--port", "0", "--data", str(tmp_path), "--ready-json"]
+    with subprocess.Popen([*BARNABAS, "up", *options], stdout=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        try:
+            ready = json.loads(up.stdout.readline())
+            headers = {"authorization": f"Bearer {ready['http']['token']}"}
+            base_url = f"{ready['http']['url']}/v1"
+            with httpx.Client(base_url=base_url, headers=headers, timeout=30) as http:
+                http.post("/topics/orders", json={"min_isr": 2}).raise_for_status()
+                old = http.post("/kill/leader:orders/0").json()["broker"]
+                new = http.get("/wait_for_leader/orders/0", params={"not_on": old}).json()
+                assert new["leader"] not in (old, None)
+                # Somebody else may be at it as well: the console has buttons for that.
+                ask(
+                    int(ready["bootstrap"].split(":")[1].split(",")[0]),
+                    {"verb": "restart", "process": f"broker:{old}"},
+                )
+                assert http.get("/wait_for_isr/orders/0").json() == {"isr": [1, 2, 3]}
+                assert http.get("/cluster").json()["nodes"][f"broker:{old}"] == "running"
+                fault = {"api": "Produce", "error": "NOT_LEADER_OR_FOLLOWER", "times": 1}
+                assert http.post("/faults", json=fault).status_code == 201
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 0
+    assert (tmp_path / "control.log").read_text() == ""
+
+
+def test_up_refuses_control_where_others_could_reach_it(tmp_path: Path) -> None:
+    for options in (["--secure"], ["--host", "0.0.0.0"]):
+        done = barnabas("up", "--control", *options, "--data", str(tmp_path))
+        assert done.returncode == 2
+        assert options[0] in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused(
+            barnabas("up", "--control", "--control-port", port, "--port", "0"),
+            "--control-port",
+            port,
+        )

@@ -7,27 +7,30 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from barnabas.cluster.plan import ClusterPlan
-from barnabas.cluster.processes import check_plan, run_process
-from barnabas.cluster.profiles import DEV, PROFILES
+from barnabas.cluster.processes import check_plan, run_process, temporary_directory
+from barnabas.cluster.profiles import DEV, PROFILES, TEST
 from barnabas.cluster.readiness import wait_until_ready
 from barnabas.cluster.supervisor import Supervisor
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
 from barnabas.config.sources import parse_overrides
 from barnabas.errors import ConfigError
+from barnabas.http.guard import is_loopback
 from barnabas.security.client import PLAINTEXT
 
 if TYPE_CHECKING:
     from barnabas.cluster.secure import SecurePlan
+    from barnabas.testing.hosted import HostedControl
+    from barnabas.testing.ports import Ports
 
 READY_TIMEOUT_S = 60.0
+CONTROL_PAUSE_S = 0.01
 
 
 @click.command()
@@ -39,7 +42,11 @@ READY_TIMEOUT_S = 60.0
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=9092, show_default=True, type=click.IntRange(1, 65_500), help="First broker."
+    "--port",
+    default=9092,
+    show_default=True,
+    type=click.IntRange(0, 65_500),
+    help="First broker; 0 takes free ports for all.",
 )
 @click.option(
     "--zookeeper-port",
@@ -75,6 +82,17 @@ READY_TIMEOUT_S = 60.0
     help="Say when it is ready in one line of JSON: for programs that start it.",
 )
 @click.option(
+    "--control/--no-control",
+    default=None,
+    help="HTTP endpoint through which any program calls failures; there with --profile test.",
+)
+@click.option(
+    "--control-port",
+    default=0,
+    type=click.IntRange(0, 65_535),
+    help="Of that endpoint; a free one if not given.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
 )
 def command(
@@ -88,6 +106,8 @@ def command(
     secure: bool,
     profile: str,
     ready_json: bool,
+    control: bool | None,
+    control_port: int,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
@@ -95,15 +115,19 @@ def command(
     Each broker is a process of its own. 'barnabas chaos' kills, pauses and restarts them.
     """
     started = time.monotonic()
-    directory = data or tempfile.mkdtemp(prefix="barnabas-")
+    hosted = _control(control, control_port, profile, host, secure=secure)
+    held = _free_ports(host, brokers + 1) if port == 0 else None
+    ports = () if held is None else held.numbers
+    directory = data or temporary_directory(PROFILES[profile])
     security = _secure(_absolute(directory), host) if secure else None
     plan = ClusterPlan(
         directory=_absolute(directory),
         brokers=brokers,
         host=host,
-        port=port,
+        port=ports[0] if ports else port,
+        ports=ports[:-1],
         zookeeper_host=zookeeper_host,
-        zookeeper_port=zookeeper_port,
+        zookeeper_port=ports[-1] if ports else zookeeper_port,
         zookeeper=zookeeper,
         protocol="PLAINTEXT" if security is None else "SASL_SSL",
         security={} if security is None else security.broker_settings(),
@@ -112,18 +136,21 @@ def command(
     )
     if security is not None and zookeeper is None:
         plan = security.with_coordinator(plan)
-    supervisor = Supervisor(plan, run_process)
+    supervisor = _supervisor(plan, hosted)
     code = 1
     try:
         for name in check_plan(plan):
             click.echo(f"barnabas: warning: {no_effect(name)}", err=True)
         supervisor.start()
-        if _until_ready(supervisor, plan, security):
+        if hosted is not None:
+            hosted.started()
+        if _until_ready(supervisor, plan, security, hosted):
             if security is not None:
                 asyncio.run(security.add_admin(plan.bootstrap))
                 click.echo(security.guide(plan.bootstrap), err=ready_json)
             took_ms = round((time.monotonic() - started) * 1000)
-            click.echo((_ready_json if ready_json else _ready_line)(plan, supervisor, took_ms))
+            tell = _ready_json if ready_json else _ready_line
+            click.echo(tell(plan, supervisor, took_ms, hosted))
             code = supervisor.run()
         else:
             failure = None if supervisor.interrupted else supervisor.failure()
@@ -131,23 +158,69 @@ def command(
             if failure is not None:
                 raise ConfigError(failure)
     finally:
+        if held is not None:
+            held.close()
         if data is None:
             shutil.rmtree(directory, ignore_errors=True)
     sys.exit(code)
 
 
-def _ready_line(plan: ClusterPlan, _: Supervisor, took_ms: int) -> str:
+def _control(
+    wanted: bool | None, port: int, profile: str, host: str, *, secure: bool
+) -> HostedControl | None:
+    """Raises ConfigError, UsageError."""
+    impossible = "--secure" if secure else "" if is_loopback(host) else f"--host {host}"
+    if wanted is None:
+        wanted = profile == TEST.name and not impossible
+    if not wanted:
+        return None
+    if impossible:
+        raise click.UsageError(f"--control is not possible with {impossible}")
+    from barnabas.testing.hosted import HostedControl  # a cluster without it imports none of it
+
+    try:
+        return HostedControl(port)
+    except OSError as error:
+        raise ConfigError(f"--control-port {port}: {error.strerror}") from None
+
+
+def _free_ports(host: str, count: int) -> Ports:
+    """Ports that nobody else is given while this process runs. Raises ConfigError."""
+    from barnabas.testing.ports import Ports
+
+    try:
+        return Ports(host, [0] * count)
+    except OSError as error:
+        raise ConfigError(f"--host {host}: {error.strerror}") from None
+
+
+def _supervisor(plan: ClusterPlan, hosted: HostedControl | None) -> Supervisor:
+    if hosted is None:
+        return Supervisor(plan, run_process)
+    from barnabas.testing.hosted import CONTROL
+
+    about = {"http": hosted.address}
+    return Supervisor(plan, hosted.run_process, helpers=[CONTROL], about=about)
+
+
+def _ready_line(
+    plan: ClusterPlan, _: Supervisor, took_ms: int, hosted: HostedControl | None
+) -> str:
+    control = "" if hosted is None else f" control {hosted.url},"
     return (
-        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},"
+        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},{control}"
         f" data {plan.directory}, {_in_force(plan)}, {took_ms} ms"
     )
 
 
-def _ready_json(plan: ClusterPlan, supervisor: Supervisor, took_ms: int) -> str:
+def _ready_json(
+    plan: ClusterPlan, supervisor: Supervisor, took_ms: int, hosted: HostedControl | None
+) -> str:
     """The same for programs, with the ids of the processes."""
     ready = {
         "bootstrap": plan.bootstrap,
         "zookeeper": plan.zookeeper_connect,
+        "http": None if hosted is None else hosted.address,
         "data": plan.directory,
         "profile": plan.profile.name,
         "pids": {process.name: process.pid for process in supervisor.processes.values()},
@@ -171,7 +244,12 @@ def _secure(directory: str, host: str) -> SecurePlan:
     return SecurePlan.fresh(directory, host)
 
 
-def _until_ready(supervisor: Supervisor, plan: ClusterPlan, security: SecurePlan | None) -> bool:
+def _until_ready(
+    supervisor: Supervisor,
+    plan: ClusterPlan,
+    security: SecurePlan | None,
+    hosted: HostedControl | None,
+) -> bool:
     """True once every broker serves a cluster with a controller; False after an interrupt, a
     process that ended, or a minute."""
     deadline = time.monotonic() + READY_TIMEOUT_S
@@ -182,7 +260,17 @@ def _until_ready(supervisor: Supervisor, plan: ClusterPlan, security: SecurePlan
         return supervisor.interrupted or broken or time.monotonic() > deadline
 
     reached = PLAINTEXT if security is None else security.bootstrap(plan.bootstrap).security
-    return asyncio.run(wait_until_ready(plan, tick, reached))
+
+    async def ready() -> bool:
+        if not await wait_until_ready(plan, tick, reached):
+            return False
+        while hosted is not None and not hosted.is_served():
+            if await tick():
+                return False
+            await asyncio.sleep(CONTROL_PAUSE_S)
+        return True
+
+    return asyncio.run(ready())
 
 
 def _absolute(path: str) -> str:

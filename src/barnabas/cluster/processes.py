@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from barnabas.broker import node
 from barnabas.broker.main import run_node, system_env, tune_process
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
+from barnabas.cluster.profiles import Profile
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import java_settings
@@ -22,10 +23,11 @@ from barnabas.errors import ConfigError
 from barnabas.logs import configure_logging
 
 if TYPE_CHECKING:
+    import ssl
+
     from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
-if TYPE_CHECKING:
-    import ssl
+_SHARED_MEMORY = "/dev/shm"
 
 
 def load_config(
@@ -107,6 +109,14 @@ def coordinator_process(
             pass
 
     return run_node(run)
+
+
+def temporary_directory(profile: Profile) -> str:
+    """A new directory, in memory if the profile wants that and the system offers it."""
+    import tempfile  # a broker of its own has no use for it
+
+    shared = _SHARED_MEMORY if profile.in_memory and os.path.isdir(_SHARED_MEMORY) else None
+    return tempfile.mkdtemp(prefix="barnabas-", dir=shared)
 
 
 def make_data_directory(path: str) -> None:

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -49,9 +49,20 @@ class Supervisor:
     ``run_process(plan, name)`` runs in the child. Its return value is the child's exit code.
     """
 
-    def __init__(self, plan: ClusterPlan, run_process: Callable[[ClusterPlan, str], int]) -> None:
+    def __init__(
+        self,
+        plan: ClusterPlan,
+        run_process: Callable[[ClusterPlan, str], int],
+        *,
+        helpers: Sequence[str] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``helpers`` are processes beside the nodes: they start first and stop last. ``about`` is
+        told to whoever asks for the status."""
         self.plan = plan
         self._run_process = run_process
+        self._helpers = helpers
+        self._about = dict(about or {})
         self.processes: dict[str, Process] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_receive, self._wake_send = socket.socketpair()
@@ -68,7 +79,7 @@ class Supervisor:
         self._catch_signals()
         gc.collect()
         gc.freeze()
-        for name in self.plan.process_names():
+        for name in (*self._helpers, *self.plan.process_names()):
             self.spawn(name)
 
     def spawn(self, name: str) -> None:
@@ -119,9 +130,10 @@ class Supervisor:
         self._starting = False
         while not self._interrupts:
             self.poll(1.0)
-            if not self.living() and not any(p.on_request for p in self.processes.values()):
+            nodes = [p for p in self.processes.values() if p.name not in self._helpers]
+            if not any(p.on_request or p in self.living() for p in nodes):
                 print("barnabas: every process has ended", file=sys.stderr)
-                self.close()
+                self.stop()
                 return 1
         return self.stop()
 
@@ -142,18 +154,18 @@ class Supervisor:
         return None
 
     def stop(self) -> int:
-        """Shut down cleanly: brokers first, so that they hand over their leaderships, and the
-        coordinator last. A second Ctrl-C, or 30 s, kills what is left. Returns the exit code."""
+        """Shut down cleanly: brokers first, so that they hand over their leaderships, then the
+        coordinator, and the helpers last. A second Ctrl-C, or 30 s, kills what is left. Returns the
+        exit code."""
         self._stopping = True
-        brokers = [p for p in self.living() if p.name != COORDINATOR]
-        for process in brokers:
-            self._signal(process, signal.SIGCONT)
-            self._signal(process, signal.SIGTERM)
-        clean = self._wait_for(brokers)
-        coordinators = self.living()
-        for process in coordinators:
-            self._signal(process, signal.SIGTERM)
-        clean = self._wait_for(coordinators) and clean
+        brokers = [n for n in self.processes if n not in (COORDINATOR, *self._helpers)]
+        clean = True
+        for names in (brokers, [COORDINATOR], self._helpers):
+            group = [p for p in self.living() if p.name in names]
+            for process in group:
+                self._signal(process, signal.SIGCONT)
+                self._signal(process, signal.SIGTERM)
+            clean = self._wait_for(group) and clean
         for process in self.living():
             self._signal(process, signal.SIGKILL)
         self._wait_for(self.living())
@@ -260,6 +272,7 @@ class Supervisor:
                 "bootstrap": self.plan.bootstrap,
                 "zookeeper": self.plan.zookeeper_connect,
                 "supervisor": os.getpid(),
+                **self._about,
                 "processes": {
                     p.name: {"pid": p.pid, "state": p.state} for p in self.processes.values()
                 },

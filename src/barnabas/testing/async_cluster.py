@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from barnabas.testing.core import Direction, Others, Target
 from barnabas.testing.faults import Fault
 from barnabas.testing.records import Expected, TestRecord
 from barnabas.testing.run import View
+
+if TYPE_CHECKING:
+    from barnabas.testing.control import ControlAddress
 
 T = TypeVar("T")
 
@@ -26,6 +29,11 @@ class AsyncCluster(View):
     async def close(self) -> None:
         """As ``Cluster.close``."""
         await asyncio.get_running_loop().run_in_executor(None, self._life.close)
+
+    async def serve_control(self, port: int = 0) -> ControlAddress:
+        """As ``Cluster.serve_control``."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, self._life.running.serve_control, port)
 
     # State
 

@@ -15,12 +15,26 @@ from typing import Any, Final, TypeAlias, cast
 from barnabas.cluster.control import socket_path
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
+CONNECT_TIMEOUT_S: Final = 30.0
+CONNECT_PAUSE_S: Final = 0.01
 Message: TypeAlias = dict[str, Any]
 
 
 def channel_path(port: int) -> str:
     """The socket of the cluster whose first broker listens on ``port``."""
     return socket_path(port) + ".nodes"
+
+
+async def connect_channel(channel: Channel, path: str) -> None:
+    """Connect to the test's end, which may be about to listen. Raises TimeoutError."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        while True:
+            try:
+                await loop.create_unix_connection(lambda: channel, path)
+                return
+            except (FileNotFoundError, ConnectionRefusedError):
+                await asyncio.sleep(CONNECT_PAUSE_S)
 
 
 class Channel(asyncio.Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from barnabas.cluster.profiles import TEST, Profile, profile_named
 from barnabas.testing.async_cluster import AsyncCluster
@@ -17,6 +17,9 @@ from barnabas.testing.core import Direction, Others, Target
 from barnabas.testing.faults import Fault
 from barnabas.testing.records import Expected, TestRecord
 from barnabas.testing.run import Life, View
+
+if TYPE_CHECKING:
+    from barnabas.testing.control import ControlAddress
 
 T = TypeVar("T")
 
@@ -89,6 +92,11 @@ class Cluster(View):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def serve_control(self, port: int = 0) -> ControlAddress:
+        """Let programs in any language do what this class does, over HTTP on loopback, until the
+        cluster is closed. The paths are in docs/testing.md. Raises OSError."""
+        return self._life.running.serve_control(port)
 
     @property
     def aio(self) -> AsyncCluster:

@@ -18,6 +18,7 @@ from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.client.producer import Producer
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.cluster.readiness import wait_until_ready
+from barnabas.names import number_in
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.describe_cluster import DescribeClusterRequest
 from barnabas.records.batch import Record
@@ -133,8 +134,11 @@ class Core:
                 raise LookupError("no broker is controller just now")
             return broker_name(controller)
         if target.startswith("leader:"):
-            topic, _, number = target.removeprefix("leader:").rpartition("/")
-            leader = await self.leader_of(topic, int(number))
+            topic, _, text = target.removeprefix("leader:").rpartition("/")
+            number = number_in(text)
+            if not topic or number is None:
+                raise ValueError(f"{target!r} is not leader:TOPIC/PARTITION")
+            leader = await self.leader_of(topic, number)
             if leader is None:
                 raise LookupError(f"{topic}/{number} has no leader just now")
             return broker_name(leader)

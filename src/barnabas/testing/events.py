@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ class EventLog:
     def __init__(self) -> None:
         self._since = time.monotonic()
         self._kept: deque[Event] = deque(maxlen=KEPT_MAX)
+        self._count = 0
+        self._followers: list[asyncio.Event] = []
 
     def add(
         self, source: str, name: str, fields: Mapping[str, object], *, at: float | None = None
@@ -63,10 +66,31 @@ class EventLog:
         if name not in EVERYDAY:
             since = (time.monotonic() if at is None else at) - self._since
             self._kept.append(Event(at=since, source=source, name=name, fields=fields))
+            self._count += 1
+            for follower in self._followers:
+                follower.set()
 
     def all(self) -> list[Event]:
         """All events, in order of time."""
         return sorted(self._kept, key=lambda event: event.at)
+
+    def after(self, number: int) -> list[tuple[int, Event]]:
+        """What came after the event of this number, as it came. The first event is 1."""
+        first = self._count - len(self._kept) + 1
+        kept = zip(range(first, self._count + 1), list(self._kept), strict=True)
+        return [(n, event) for n, event in kept if n > number]
+
+    async def more(self, number: int) -> None:
+        """Until there is something after that, or after what there is now if that is earlier."""
+        seen = min(number, self._count)
+        follower = asyncio.Event()
+        self._followers.append(follower)
+        try:
+            while self._count <= seen:
+                follower.clear()
+                await follower.wait()
+        finally:
+            self._followers.remove(follower)
 
     def sources(self, name: str) -> set[str]:
         """The nodes that have noted an event of this name."""

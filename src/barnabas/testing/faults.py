@@ -90,26 +90,27 @@ class Fault:
     def error(self, error: str | ErrorCode) -> Self:
         """Do not serve the request; answer this error, such as ``"NOT_LEADER_OR_FOLLOWER"``."""
         code = ErrorCode[error] if isinstance(error, str) else error
-        return self._does(error=int(code))
+        return self.does(error=int(code))
 
     def delay(self, ms: float) -> Self:
         """Serve the request ``ms`` later. Later requests on the connection wait too."""
-        return self._does(delay_ms=ms)
+        return self.does(delay_ms=ms)
 
     def throttle(self, ms: int) -> Self:
         """Serve the request; the answer tells the client to send nothing for ``ms``."""
-        return self._does(throttle_ms=ms)
+        return self.does(throttle_ms=ms)
 
     def disconnect(self) -> Self:
         """Do not serve the request; close the connection."""
-        return self._does(disconnect=True)
+        return self.does(disconnect=True)
 
     def drop_response(self) -> Self:
         """Serve the request but do not answer. The connection stays open and nothing more is
         answered on it. With ``disconnect()`` too, it is closed instead."""
-        return self._does(drop_response=True)
+        return self.does(drop_response=True)
 
-    def _does(self, **verdict: object) -> Self:
+    def does(self, **verdict: object) -> Self:
+        """Several of these at once, as a ``Verdict`` has them."""
         with self._lock:
             if self._topic is not None:
                 verdict |= {"topic": self._topic, "partition": self._partition}
@@ -230,6 +231,13 @@ class Faults:
             watched = self._watched()
         self._publish(watched)
         return fault
+
+    def remove(self, fault: Fault) -> None:
+        """Forget one rule."""
+        with self._lock:
+            self._rules = [rule for rule in self._rules if rule is not fault]
+            watched = self._watched()
+        self._publish(watched)
 
     def clear(self) -> None:
         """Remove all rules."""

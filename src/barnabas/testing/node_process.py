@@ -15,7 +15,7 @@ from barnabas.cluster.processes import log_to, make_data_directory
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.logs import configure_logging
 from barnabas.storage.files import OperatingSystemFiles
-from barnabas.testing.channel import Channel, Message, channel_path
+from barnabas.testing.channel import Channel, Message, channel_path, connect_channel
 from barnabas.testing.disk import Disk
 from barnabas.testing.events import EVERYDAY
 from barnabas.testing.faults import Question, Verdict
@@ -74,8 +74,7 @@ class NodeProcess:
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set, the node ends, or the test's process is gone."""
         self._stop = stop
-        loop = asyncio.get_running_loop()
-        await loop.create_unix_connection(lambda: self._channel, channel_path(self._plan.port))
+        await connect_channel(self._channel, channel_path(self._plan.port))
         self._channel.send({"hello": self._name, "pid": os.getpid()})
         await self._told.wait()
         life = self.life

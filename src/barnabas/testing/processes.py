@@ -53,14 +53,18 @@ class Processes:
     async def start(self) -> None:
         os.makedirs(self._plan.directory, exist_ok=True)
         path = channel_path(self._plan.port)
-        _remove(path)
+        remove_socket(path)
         self._server = await self._loop.create_unix_server(
             lambda: Channel(self._heard, self._lost), path
         )
         for name in self.names:
             self._expect(name)
-        self._supervisor = await self._blocking(lambda: zygote().start(self._plan))
+        await self._launch()
         await self._all_begun(self.names)
+
+    async def _launch(self) -> None:
+        """Let the nodes be started."""
+        self._supervisor = await self._blocking(lambda: zygote().start(self._plan))
 
     async def begin(self, name: str) -> None:
         self._expect(name)
@@ -80,6 +84,8 @@ class Processes:
     def _heard(self, channel: Channel, message: Message) -> None:
         if "hello" in message:
             name = channel.name = message["hello"]
+            if self._begun[name].done():
+                self._expect(name)  # somebody else has had it restarted
             self._channels[name] = channel
             self._pids[name] = message["pid"]
             self._states[name] = RUNNING
@@ -198,13 +204,13 @@ class Processes:
         if self._server is not None:
             self._server.close()
         for path in (channel_path(self._plan.port), socket_path(self._plan.port)):
-            _remove(path)
+            remove_socket(path)
 
     def _signal(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _remove(path: str) -> None:
+def remove_socket(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-import tempfile
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.processes import temporary_directory
 from barnabas.cluster.profiles import Profile
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.testing.core import Core, as_setting
@@ -20,10 +21,13 @@ from barnabas.testing.members import Members
 from barnabas.testing.ports import Ports
 from barnabas.testing.thread import LoopThread
 
+if TYPE_CHECKING:
+    from barnabas.http.listener import Listener
+    from barnabas.testing.control import ControlAddress
+
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
-_SHARED_MEMORY = Path("/dev/shm")
 
 
 class Run:
@@ -48,10 +52,11 @@ class Run:
         in_memory = directory is None and in_process and profile.in_memory
         path = directory
         if path is None:
-            path = Path("/barnabas") if in_memory else _temporary_directory(profile)
+            path = Path("/barnabas" if in_memory else temporary_directory(profile))
         self._directory = path
         self.log = EventLog()
         self._thread: LoopThread | None = None
+        self._control: Listener | None = None
         try:
             plan = ClusterPlan(
                 directory=str(path),
@@ -91,6 +96,18 @@ class Run:
     def _note_fault(self, broker: str, fields: Mapping[str, object]) -> None:
         self.log.add(broker, "fault_done", fields)
 
+    def serve_control(self, port: int) -> ControlAddress:
+        """Raises OSError, RuntimeError if it is served already."""
+        from barnabas.http.guard import Guard, new_token
+        from barnabas.testing.control import Control, ControlAddress
+
+        if self._control is not None:
+            raise RuntimeError("the control endpoint is there already")
+        token = new_token(os.urandom)
+        control = Control(self.core, self.faults)
+        self._control = self.call(control.serve(Guard(token=token), port=port))
+        return ControlAddress(self._control.url, token)
+
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         assert self._thread is not None
         return self._thread.call(work)
@@ -102,6 +119,8 @@ class Run:
 
     def close(self) -> None:
         if self._thread is not None:
+            if self._control is not None:
+                self._thread.call(self._control.stop(grace_s=0))
             if hasattr(self, "core"):
                 self._thread.call(self.core.close())
             self._thread.close()
@@ -109,14 +128,6 @@ class Run:
         self._ports.close()
         if self._own_directory:
             shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def _temporary_directory(profile: Profile) -> Path:
-    """A new directory. It is in memory if the profile says so and the system offers that."""
-    parent = None
-    if profile.in_memory and _SHARED_MEMORY.is_dir():
-        parent = _SHARED_MEMORY
-    return Path(tempfile.mkdtemp(prefix="barnabas-", dir=parent))
 
 
 class Life:

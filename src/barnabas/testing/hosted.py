@@ -1,0 +1,122 @@
+"""A test cluster under ``barnabas up``: its supervisor is there, and the test is somewhere else.
+
+One more process, ``control``, is for the nodes what a test is for those of ``Cluster``. It tells
+them what holds and serves the control endpoint. When it ends, so do they.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from barnabas.broker.main import run_node, tune_process
+from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.processes import log_to
+from barnabas.http.guard import Guard, new_token
+from barnabas.logs import configure_logging
+from barnabas.testing.channel import channel_path
+from barnabas.testing.core import Core
+from barnabas.testing.events import EventLog
+from barnabas.testing.faults import Faults
+from barnabas.testing.node_process import run_node_process
+from barnabas.testing.processes import Processes, remove_socket
+
+CONTROL: Final = "control"
+"""The process."""
+HOST: Final = "127.0.0.1"
+START_TIMEOUT_S: Final = 60.0
+WAIT_S: Final = 10.0
+"""For waits whose caller has not said."""
+
+
+class HostedControl:
+    """The control endpoint of a cluster that ``up`` starts. Made before anything is forked, so that
+    all know where it will be."""
+
+    def __init__(self, port: int) -> None:
+        """Raises OSError."""
+        self._socket = socket.socket()
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((HOST, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        self.token = new_token(os.urandom)
+
+    @property
+    def address(self) -> dict[str, str]:
+        """As programs are told."""
+        return {"url": self.url, "token": self.token}
+
+    def run_process(self, plan: ClusterPlan, name: str) -> int:
+        """For ``Supervisor``."""
+        if name == CONTROL:
+            return self._run_control(plan)
+        self._socket.close()
+        return run_node_process(plan, name)
+
+    def started(self) -> None:
+        """In the parent: the socket is that of the process alone now. With that ends the port."""
+        self._socket.close()
+
+    def is_served(self) -> bool:
+        """Whether the endpoint answers. The socket listens only then."""
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) == 0
+
+    def _run_control(self, plan: ClusterPlan) -> int:
+        log_to(plan.log_path(CONTROL))
+        tune_process(die_with_parent=True)
+        configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+
+        async def run(stop: asyncio.Event) -> None:
+            await self._control(plan, stop)
+
+        return run_node(run)
+
+    async def _control(self, plan: ClusterPlan, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        log = EventLog()
+        members = _Attached(plan, log)
+        core = Core(plan, members, log, WAIT_S)
+
+        def publish(apis: Sequence[int]) -> None:
+            """From another thread than the loop's."""
+            asyncio.run_coroutine_threadsafe(members.watch(apis), loop).result()
+
+        def note(broker: str, fields: Mapping[str, object]) -> None:
+            log.add(broker, "fault_done", fields)
+
+        faults = Faults(0, publish, note)
+        members.judge = faults.judge
+        starting = asyncio.ensure_future(core.start(START_TIMEOUT_S))
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not starting.done():
+            starting.cancel()
+            return
+        await starting
+        from barnabas.testing.control import Control  # meanwhile the nodes have started
+
+        control = Control(core, faults)
+        async with await control.serve(Guard(token=self.token), sock=self._socket):
+            await stop.wait()
+        members.forget()
+
+
+class _Attached(Processes):
+    """Processes that a supervisor starts which is there already."""
+
+    async def _launch(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        """Leave nothing behind; the nodes have ended."""
+        remove_socket(channel_path(self._plan.port))
