@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -18,6 +18,7 @@ from barnabas.broker.config_changes import ConfigChanges
 from barnabas.broker.controlled_shutdown import hand_over
 from barnabas.broker.dynamic_config import DynamicBrokerConfig
 from barnabas.broker.features import FinalizedFeatures
+from barnabas.broker.identity import identify
 from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
@@ -40,11 +41,18 @@ from barnabas.broker.room_settings import (
     network_settings,
     replication_quotas,
     replication_settings,
-    set_replication_rates,
     set_throttled_replicas,
     transaction_settings,
 )
 from barnabas.broker.scram_credentials import ScramCredentials
+from barnabas.broker.setting_followers import (
+    follow_in_controller,
+    follow_in_listeners,
+    follow_in_logs,
+    follow_in_network,
+    follow_in_transactions,
+)
+from barnabas.broker.tasks import BrokerTasks, unless_stopped
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
@@ -55,30 +63,20 @@ from barnabas.coordinator.group.coordinator import GroupCoordinator
 from barnabas.coordinator.transaction.coordinator import TransactionCoordinator
 from barnabas.errors import ConfigError, FatalError
 from barnabas.metadata_cache import MetadataCache
-from barnabas.protocol.connection import KafkaConnection
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
-from barnabas.replication.controller_channel import ControllerChannel
+from barnabas.replication.controller_channel import ControllerChannel, channel_connector
 from barnabas.replication.leader_connection import leader_connector
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.seams import Env
-from barnabas.security import client
-from barnabas.security.client import ClientSecurity
 from barnabas.storage.log_manager import LogManager
 from barnabas.types import Broker, Endpoint
-from barnabas.zk.startup import (
-    ensure_top_level_paths,
-    generate_broker_id,
-    notify_log_dir_failure,
-    read_or_create_cluster_id,
-)
+from barnabas.zk.startup import notify_log_dir_failure
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
-from barnabas.zookeeper.errors import ConnectionLoss, SessionExpired, ZooKeeperError
+from barnabas.zookeeper.errors import SessionExpired, ZooKeeperError
 
 log = logging.getLogger("kafka.server")
-
-T = TypeVar("T")
 
 FIRST_BLOCK_TIMEOUT_S = 5.0
 DOUBT_POLL_S = 0.1
@@ -110,19 +108,6 @@ async def main(
             await node.stop(orderly=stop.is_set())
 
 
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of ``work``, which may wait for long; None if ``stop`` is set before."""
-    working = asyncio.ensure_future(work)
-    stopped = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        stopped.cancel()
-        await asyncio.gather(working, stopped, return_exceptions=True)
-
-
 class _Follower(Protocol):
     """What keeps a copy of something in ZooKeeper."""
 
@@ -138,10 +123,7 @@ class Node:
         env, self._timeline = observed(env, config)
         self._env = env
         self._config = config
-        self._tasks = tasks
-        self._background: list[asyncio.Task[None]] = []
-        self._requests: dict[asyncio.Task[None], None] = {}
-        """Tasks that answer requests."""
+        self._tasks = BrokerTasks(tasks)
         self._stopping = False
         self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
@@ -178,6 +160,7 @@ class Node:
         )
         self._copies = replication_quotas(config)
         self._logs.moves.quota = self._copies.moves
+        follow_in_logs(config, self._logs, self._configs, self._copies)
         self._broker_id = -1
         self._users = ScramCredentials(self._zookeeper)
         self._dynamic = DynamicBrokerConfig(
@@ -205,13 +188,13 @@ class Node:
         self._listeners = BrokerListeners(
             *(env, config, self._users, self._stores),
             tokens=None if self._tokens is None else self._tokens.login,
-            run=self._run,
+            run=self._tasks.run,
         )
+        follow_in_listeners(config, self._listeners_changed)
         self._controller: Controller | None = None
         self._replicas: ReplicaManager | None = None
         self._channel: ControllerChannel | None = None
         self._metadata = MetadataCache(asyncio.get_running_loop().time)
-        self._follow_settings()
 
     # Start
 
@@ -221,8 +204,9 @@ class Node:
         for name in self._config.without_effect():
             log.warning("%s", no_effect(name))
         meta = self._logs.open()
-        identity = await _unless_stopped(
-            stop, self._identity(None if meta is None else meta.broker_id)
+        stored_id = None if meta is None else meta.broker_id
+        identity = await unless_stopped(
+            stop, identify(self._env, self._config, self._zookeeper, stored_id)
         )
         if identity is None:
             return
@@ -249,46 +233,23 @@ class Node:
         endpoints = await self._listen(services)
         rack = self._config.text("broker.rack")
         myself = Broker(id=broker_id, epoch=-1, endpoints=endpoints, rack=rack)
-        await _unless_stopped(stop, self._membership.register(myself))
+        await unless_stopped(stop, self._membership.register(myself))
         if self._membership.registered is None:
             return
         self._run_in_background(services)
         await self._first_producer_ids(services)
         log.info("broker %d serves; %s", broker_id, self._promise())
 
-    async def _identity(self, stored_id: int | None) -> tuple[str, int]:
-        """(cluster id, broker id), with what ZooKeeper must hold before anything else."""
-        config = self._config
-        timeout_ms = config.value("zookeeper.connection.timeout.ms")
-        if timeout_ms is None:
-            timeout_ms = config.integer("zookeeper.session.timeout.ms")
-        assert isinstance(timeout_ms, int)
-        try:
-            await self._zookeeper.connect(timeout_ms=timeout_ms)
-        except ConnectionLoss as error:
-            raise ConfigError(
-                f"zookeeper.connect: no ZooKeeper at {config.zookeeper_connect} ({error})"
-            ) from None
-        await ensure_top_level_paths(self._zookeeper)
-        cluster_id = await read_or_create_cluster_id(self._zookeeper, self._env.random)
-        broker_id = config.broker_id
-        if broker_id < 0:
-            broker_id = stored_id if stored_id is not None else -1
-        if broker_id < 0:
-            broker_id = await generate_broker_id(
-                self._zookeeper, config.integer("reserved.broker.max.id")
-            )
-        return cluster_id, broker_id
-
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
         settings = replication_settings(config, broker_id)
         security = client_security(env, config, config.inter_broker_listener, self._stores)
         control = client_security(env, config, config.control_plane_listener, self._stores)
+        timeout_ms = config.integer("controller.socket.timeout.ms")
         self._channel = ControllerChannel(
             self._controller_endpoint,
-            self._connector(str(broker_id), security),
-            config.integer("controller.socket.timeout.ms"),
+            channel_connector(str(broker_id), timeout_ms, security),
+            timeout_ms,
         )
         isr_changes = AlterPartitionManager(
             broker_id=broker_id,
@@ -315,8 +276,9 @@ class Node:
             broker_id,
             self._zookeeper,
             controller_settings(config),
-            connect=connect_over_tcp(config.integer("controller.socket.timeout.ms"), control),
+            connect=connect_over_tcp(timeout_ms, control),
         )
+        follow_in_controller(config, self._controller)
         self._isr_changes = isr_changes
         self._producer_ids = ProducerIds(self._channel, broker_id, self._broker_epoch)
         self.services = Services(
@@ -350,6 +312,7 @@ class Node:
             quotas=self._quotas,
             quota_configs=self._quota_configs,
         )
+        follow_in_transactions(config, self.services.transactions)
         return self.services
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
@@ -361,10 +324,11 @@ class Node:
         config = self._config
         self._network = NetworkServer(
             self.make_dispatcher(services),
-            self._spawn_request,
+            self._tasks.spawn_request,
             network_settings(config),
             services.replicas.context.answers,
         )
+        follow_in_network(config, self._network)
         services.replicas.context.requests = self._network.requests
         self._quota_configs.follow_addresses(self._network.counts.set_address_rate)
         for name in connection_limits(config).names():
@@ -393,7 +357,7 @@ class Node:
             ("connections", self._network.watch()),
             ("key stores", self._stores.run()),
         ):
-            self._run(name, coroutine)
+            self._tasks.run(name, coroutine)
 
     async def _first_producer_ids(self, services: Services) -> None:
         """A block in hand before clients need one; not a condition, there may be no controller."""
@@ -458,52 +422,16 @@ class Node:
         await self._users.on_notification(entity)
         await self._quota_configs.on_notification(f"users/{entity}")
 
-    def _follow_settings(self) -> None:
-        """Who is told of settings that change; all else reads ``BrokerConfig`` each time."""
-        follow = self._config.follow
-        follow(self._log_settings_changed)
-        follow(self._connection_settings_changed)
-        follow(self._verification_changed, "transaction.partition.verification.enable")
-        follow(self._unclean_election_changed, "unclean.leader.election.enable")
-        follow(
-            self._listeners_changed,
-            "listeners",
-            "advertised.listeners",
-            "listener.security.protocol.map",
-        )
-
-    def _log_settings_changed(self) -> None:
-        config = self._config
-        self._logs.update_settings(
-            log_manager_settings(config), TopicConfig(config, {}).log_config()
-        )
-        self._configs.broker_changed()
-        set_replication_rates(self._copies, config)
-
     def _throttles_changed(self, topic: str, config: TopicConfig | None) -> None:
         set_throttled_replicas(self._copies, topic, config, self._broker_id)
 
-    def _connection_settings_changed(self) -> None:
-        if self._network is not None:
-            self._network.counts.limits = connection_limits(self._config)
-            self._network.acceptors.look_again()
-
-    def _verification_changed(self) -> None:
-        if self.services is not None:
-            verify = self._config.flag("transaction.partition.verification.enable")
-            self.services.transactions.verifier.enabled = verify
-
-    def _unclean_election_changed(self) -> None:
-        if self._controller is not None:
-            self._controller.change_settings(controller_settings(self._config))
-
     def _listeners_changed(self) -> None:
         if self._membership.registered is not None:
-            self._spawn(self._listeners.follow(self._announce))
+            self._tasks.spawn(self._listeners.follow(self._announce))
 
     def _announce(self) -> None:
         self._membership.move(self._listeners.advertised())
-        self._spawn(self._membership.update())
+        self._tasks.spawn(self._membership.update())
 
     # Connections to others
 
@@ -513,42 +441,6 @@ class Node:
             return None
         return self._metadata.endpoint(controller_id, self._config.inter_broker_listener)
 
-    def _connector(
-        self, client_id: str, security: ClientSecurity
-    ) -> Callable[[Endpoint], Coroutine[Any, Any, KafkaConnection]]:
-        timeout_ms = self._config.integer("controller.socket.timeout.ms")
-
-        async def connect(endpoint: Endpoint) -> KafkaConnection:
-            return await client.connect(
-                endpoint.host,
-                endpoint.port,
-                client_id=client_id,
-                timeout_ms=timeout_ms,
-                security=security,
-            )
-
-        return connect
-
-    def _run(self, name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._tasks.create_task(coroutine, name=name)
-        self._background.append(task)
-        return task
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        try:
-            return self._tasks.create_task(coroutine)
-        except RuntimeError:  # a fault has ended another task: this broker is on its way down
-            coroutine.close()
-            return None
-
-    def _spawn_request(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        task = self._spawn(coroutine)
-        if task is None:
-            return False
-        self._requests[task] = None
-        task.add_done_callback(self._requests.pop)
-        return True
-
     # Disks
 
     def _log_dir_failed(self, path: str, error: OSError) -> None:
@@ -556,7 +448,7 @@ class Node:
         if self._replicas is not None:
             self._replicas.log_dir_failed(path, error)
         if self.services is not None and not self._stopping:
-            self._spawn(notify_log_dir_failure(self._zookeeper, self.services.broker_id))
+            self._tasks.spawn(notify_log_dir_failure(self._zookeeper, self.services.broker_id))
 
     def _all_log_dirs_failed(self) -> None:
         error = FatalError("log.dirs: every log directory has failed")
@@ -570,7 +462,7 @@ class Node:
             raise error
 
         # In a task of its own: this is called from the midst of whatever met the disk's error.
-        self._spawn(halt())
+        self._tasks.spawn(halt())
 
     # Stop
 
@@ -587,10 +479,7 @@ class Node:
             await hand_over(self._config, self._channel, lambda: self._membership.registered)
         if self._network is not None:
             self._network.close()
-        # Nobody hears the answers any more, and some wait for as long as their client has said.
-        for task in (*self._requests, *self._background):
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._tasks.end()
         if self._replicas is not None:
             await self._replicas.shutdown()
         if self._channel is not None:

@@ -15,6 +15,8 @@ from barnabas.protocol.message import RequestMessage
 from barnabas.protocol.messages.allocate_producer_ids import AllocateProducerIdsResponse
 from barnabas.protocol.messages.alter_partition import AlterPartitionResponse
 from barnabas.protocol.messages.controlled_shutdown import ControlledShutdownResponse
+from barnabas.security import client
+from barnabas.security.client import ClientSecurity
 from barnabas.types import Endpoint
 
 A = TypeVar("A", AlterPartitionResponse, AllocateProducerIdsResponse, ControlledShutdownResponse)
@@ -31,6 +33,21 @@ class Connection(Protocol):
 
 
 Connect = Callable[[Endpoint], Awaitable[Connection]]
+
+
+def channel_connector(client_id: str, timeout_ms: int, security: ClientSecurity) -> Connect:
+    """Connects over the network."""
+
+    async def connect(endpoint: Endpoint) -> Connection:
+        return await client.connect(
+            endpoint.host,
+            endpoint.port,
+            client_id=client_id,
+            timeout_ms=timeout_ms,
+            security=security,
+        )
+
+    return connect
 
 
 class ControllerUnavailable(ConnectionError):
