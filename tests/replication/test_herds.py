@@ -10,8 +10,8 @@ from tests.replication.support import T0, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.pace import STEPS_PER_TURN, PacedCalls
-from barnabas.replication.partition import COMPLETED_AT_ONCE
 from barnabas.replication.purgatory import DeadlineWheel
+from barnabas.replication.waiting import COMPLETED_AT_ONCE
 from barnabas.seams import no_time_passes
 
 HERD = 5 * STEPS_PER_TURN
@@ -153,6 +153,6 @@ def test_who_loses_its_leader_amidst_a_herd_is_told() -> None:
             await settle()
             assert all(each.done() for each in waiting)
             again = cluster.nodes[1].partition
-            assert not again._completes_more
+            assert not again.waiting._is_paced
 
     run(main())

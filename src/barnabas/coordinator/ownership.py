@@ -230,7 +230,7 @@ class Ownership(Generic[T, L]):
             self._finish(owned, load)
         else:
             again = _Replicated(lambda: self._when_replicated(owned, load, end))
-            owned.partition.awaiting_replication.add(end, again, 0)
+            owned.partition.waiting.replication.add(end, again, 0)
 
     def _failed(self, owned: OwnedPartition[T], error: KafkaError) -> None:
         log.error("%s-%d cannot be loaded: %s", self._topic, owned.number, error)

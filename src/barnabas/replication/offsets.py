@@ -118,7 +118,7 @@ class DelayedDelete:
         low = partition.low_watermark()
         if low is not None and low < target:
             self._open[index] = None
-            partition.awaiting_low_watermark.add(target, self, index)
+            partition.waiting.low_watermark.add(target, self, index)
 
     def refuse(self, index: int, error: ErrorCode) -> None:
         """Target ``index`` cannot be done."""

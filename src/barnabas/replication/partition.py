@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from itertools import islice
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import HEADER_BYTES
 from barnabas.replication.append_request import ACKS_ALL, AppendRequest
 from barnabas.replication.flush_loop import FlushLoop
-from barnabas.replication.isr import (
-    AlterPartitionAnswer,
-    IsrProposal,
-    Pending,
-    PendingExpand,
-    Reaction,
-    effective_min_isr,
-)
+from barnabas.replication.isr import Pending, effective_min_isr
+from barnabas.replication.isr_changes import propose
 from barnabas.replication.leadership import Leadership
-from barnabas.replication.purgatory import OffsetQueue
 from barnabas.replication.results import NotLeader
 from barnabas.replication.role_state import RoleState
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import EpochEnd, Truncation, truncation_point
+from barnabas.replication.waiting import WaitingRequests
 from barnabas.replication.watches import PartitionWatches
 from barnabas.storage.log import Log
 from barnabas.storage.log_types import AppendInfo
@@ -35,14 +28,10 @@ from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.types import (
     NO_EPOCH,
     NO_LEADER,
-    NO_OFFSET,
     UNKNOWN_BROKER_EPOCH,
     Buffer,
     TopicPartition,
 )
-
-COMPLETED_AT_ONCE = 256
-"""Parts of produce requests; the others follow in the next turns of the loop."""
 
 
 class Partition:
@@ -68,15 +57,8 @@ class Partition:
         self.removing: tuple[int, ...] = ()
         self.leadership: Leadership | None = None
         """Present exactly while this broker leads."""
-        self.awaiting_replication = OffsetQueue()
-        self._completes_more = False
-        """Of what waits for replication, in another turn of the loop."""
-        self.awaiting_flush = OffsetQueue()
-        self.awaiting_low_watermark = OffsetQueue()
+        self.waiting = WaitingRequests(context.wakes, self._complete_more_produces)
         self.watches = PartitionWatches(self._note_silent_fetch)
-        self._limits_reached = (NO_OFFSET, NO_OFFSET)
-        """Segments of the high watermark and of the last stable offset when consumers last heard of
-        either."""
         self._flushing = FlushLoop(
             context.tasks,
             str(topic_partition),
@@ -329,20 +311,13 @@ class Partition:
         return True
 
     def _complete_produces(self, leadership: Leadership, log: Log, min_isr: int) -> None:
-        if not self.awaiting_replication or self._completes_more:
-            return
-        error = ErrorCode.NONE
-        if len(leadership.state.maximal) < min_isr:
-            error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        reached = self.awaiting_replication.reached(log.high_watermark)
-        for request, index in islice(reached, COMPLETED_AT_ONCE):
-            request.decide(index, error)
-        if self.awaiting_replication.is_reached(log.high_watermark):
-            self._completes_more = True
-            self.context.wakes.add(self._complete_more_produces)
+        if self.waiting.replication:
+            error = ErrorCode.NONE
+            if len(leadership.state.maximal) < min_isr:
+                error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            self.waiting.replicated(log.high_watermark, error)
 
     def _complete_more_produces(self) -> None:
-        self._completes_more = False
         if self.leadership is not None and self.log is not None:
             self._complete_produces(self.leadership, self.log, self.min_isr)
 
@@ -365,78 +340,23 @@ class Partition:
             self._propose(leadership, leadership.without(members))
 
     def _propose(self, leadership: Leadership, pending: Pending | None) -> None:
-        """Hand an ISR change to the manager that talks to the controller."""
-        if pending is None:
-            return
-        proposal = IsrProposal(
-            partition=self.topic_partition,
-            leader_epoch=self.leader_epoch,
-            partition_epoch=self.partition_epoch,
-            isr_with_epochs=leadership.with_epochs(pending.proposed, self.context.broker_epoch()),
-            answered=lambda answer: self._isr_answered(leadership, pending, proposal, answer),
-            topic_id=self.topic_id,
-        )
-        leadership.propose(pending)
-        if isinstance(pending, PendingExpand):
-            self.note("isr_expand_proposed", isr=pending.proposed, last_isr=pending.committed)
-        else:
-            self.note(
-                "isr_shrink_proposed",
-                isr=pending.proposed,
-                last_isr=pending.committed,
-                behind=leadership.behind_ms(pending.out_of_sync, self.context.now_ms()),
-            )
-        if not self.context.submit_isr(proposal):
-            leadership.withdraw(pending)
+        if pending is not None:
+            propose(self, leadership, pending)
 
-    def _isr_answered(
-        self,
-        leadership: Leadership,
-        pending: Pending,
-        proposal: IsrProposal,
-        answer: AlterPartitionAnswer,
-    ) -> None:
-        step = leadership.answered(
-            pending,
-            answer,
-            still_leads=self.leadership is leadership,
-            leader_epoch=self.leader_epoch,
-            partition_epoch=self.partition_epoch,
-        )
-        if step is Reaction.COMMIT:
-            self.partition_epoch = answer.partition_epoch
-            self._count_isr_change(pending)
-            self.note("isr_changed", isr=tuple(answer.isr), partition_epoch=answer.partition_epoch)
-            # Produce requests may wait for exactly this (KAFKA-13091).
-            self.advance_high_watermark()
-            self.mark_followers()
-        elif step is Reaction.REVERT:
-            self._count_isr_change(None)
-            self.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
-            self.mark_followers()
-        elif step is Reaction.RETRY and not self.context.submit_isr(proposal):
-            leadership.withdraw(pending)
-
-    def _count_isr_change(self, pending: Pending | None) -> None:
-        """None: it was refused."""
-        figures = self.context.figures
-        if figures is None:
-            return
-        if pending is None:
-            figures.failed_isr_updates += 1
-        elif isinstance(pending, PendingExpand):
-            figures.isr_expands += 1
-        else:
-            figures.isr_shrinks += 1
+    def isr_changed(self, isr: tuple[int, ...], partition_epoch: int) -> None:
+        """The controller has recorded the ISR that we proposed."""
+        self.partition_epoch = partition_epoch
+        self.note("isr_changed", isr=isr, partition_epoch=partition_epoch)
+        # Produce requests may wait for exactly this (KAFKA-13091).
+        self.advance_high_watermark()
+        self.mark_followers()
 
     # Requests that wait
 
     def fail_waiting(self, error: ErrorCode) -> None:
         """Answer everything that waits for this partition; the role it waited on is gone."""
         hint = self.leader_hint() if error == ErrorCode.NOT_LEADER_OR_FOLLOWER else None
-        for queue in (self.awaiting_replication, self.awaiting_flush, self.awaiting_low_watermark):
-            for request, index in queue.drain():
-                request.decide(index, error, leader=hint)
+        self.waiting.fail(error, hint)
 
     # DeleteRecords
 
@@ -460,9 +380,8 @@ class Partition:
 
     def complete_deletes(self) -> None:
         """Complete DeleteRecords whose low watermark has been reached."""
-        if self.awaiting_low_watermark and (low := self.low_watermark()) is not None:
-            for request, index in self.awaiting_low_watermark.reached(low):
-                request.decide(index, ErrorCode.NONE)
+        if self.waiting.low_watermark and (low := self.low_watermark()) is not None:
+            self.waiting.deleted(low)
 
     def low_watermark(self) -> int | None:
         """The lowest log start among the leader and its live followers; None unless we lead."""
@@ -521,13 +440,13 @@ class Partition:
         point = truncation_point(
             leader, local=local, log_end_offset=log.log_end_offset, fetch_offset=fetch_offset
         )
-        self._truncate(log, point.offset, reason="diverged")
+        self._truncate(point.offset, reason="diverged")
         return point
 
     def truncate_to(self, offset: int, *, leader_epoch: int, reason: str) -> None:
         """Cut to ``offset``, as a follower in this epoch."""
         self._check_following(leader_epoch)
-        self._truncate(self.log_or_raise(), offset, reason=reason)
+        self._truncate(offset, reason=reason)
 
     def restart_at(self, offset: int, *, leader_epoch: int) -> None:
         """Throw everything away and go on at ``offset``, which becomes start, end and watermark."""
@@ -538,7 +457,8 @@ class Partition:
         self.note("truncated", offset=offset, log_end=before, reason="out_of_range")
         self.watches.tell_consumers(wake=True, force=True)
 
-    def _truncate(self, log: Log, offset: int, *, reason: str) -> None:
+    def _truncate(self, offset: int, *, reason: str) -> None:
+        log = self.log_or_raise()
         before = log.log_end_offset
         # Also when nothing is cut: an empty epoch at the end must go (KAFKA-10706).
         log.truncate_to(offset)
@@ -563,8 +483,7 @@ class Partition:
             self._flushing.start()
 
     def _flushed(self, log: Log) -> None:
-        for request, index in self.awaiting_flush.reached(log.flushed_offset):
-            request.decide(index, ErrorCode.NONE)
+        self.waiting.flushed(log.flushed_offset)
         self.advance_high_watermark()
 
     # Readers
@@ -574,9 +493,6 @@ class Partition:
         self.watches.tell_followers(wake=False)
 
     def _wake_consumers(self, log: Log) -> None:
-        """The high watermark has moved; into another segment, everybody is behind."""
         if self.watches.consumers:
             base_of = log.segments.base_of
-            reached = base_of(log.high_watermark), base_of(log.last_stable_offset)
-            crossed, self._limits_reached = reached != self._limits_reached, reached
-            self.watches.tell_consumers(wake=True, force=crossed)
+            self.watches.limits_moved(base_of(log.high_watermark), base_of(log.last_stable_offset))

@@ -202,7 +202,8 @@ class ProducePath:
         self, produce: DelayedProduce, index: int, partition: Partition, required: int, acks: int
     ) -> None:
         produce.wait(index)
-        queue = partition.awaiting_replication if acks == ACKS_ALL else partition.awaiting_flush
+        waiting = partition.waiting
+        queue = waiting.replication if acks == ACKS_ALL else waiting.flush
         queue.add(required, produce, index)
 
 

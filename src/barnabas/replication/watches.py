@@ -13,7 +13,7 @@ from typing import Protocol
 
 from barnabas.pace import PacedCalls
 from barnabas.replication.fetch_session import SessionPartition
-from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
+from barnabas.types import NO_OFFSET, UNKNOWN_BROKER_EPOCH, TopicPartition
 
 
 class Parked(Protocol):
@@ -117,7 +117,7 @@ class PartitionWatches:
     that had caught up comes to hear of it again: its session may have fetched all the while, last
     at that time of the loop, without naming this partition."""
 
-    __slots__ = ("_on_silent_fetch", "consumers", "followers")
+    __slots__ = ("_limits", "_on_silent_fetch", "consumers", "followers")
 
     def __init__(self, on_silent_fetch: Callable[[int, int], None]) -> None:
         self._on_silent_fetch = on_silent_fetch
@@ -125,6 +125,9 @@ class PartitionWatches:
         """Who waits for the log end."""
         self.consumers: dict[SessionPartition, FetchWatch] = {}
         """Who waits for the high watermark."""
+        self._limits: tuple[int, ...] = (NO_OFFSET, NO_OFFSET)
+        """The segments of the high watermark and of the last stable offset when consumers last
+        heard of either, by their base offsets."""
 
     def add(self, position: SessionPartition, watch: FetchWatch, *, to_log_end: bool) -> None:
         """Tell ``watch`` of changes."""
@@ -143,6 +146,11 @@ class PartitionWatches:
     def tell_consumers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
         """The same for those who read up to the high watermark."""
         self._tell(self.consumers, appended, wake=wake, force=force)
+
+    def limits_moved(self, *segments: int) -> None:
+        """The high watermark has moved; into other segments, all consumers are behind."""
+        crossed, self._limits = segments != self._limits, segments
+        self.tell_consumers(wake=True, force=crossed)
 
     def tell_all(self) -> None:
         """Every fetch that waits must look again now."""
