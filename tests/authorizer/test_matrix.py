@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.api.kit import Client, run
-from tests.authorizer.matrix_cases import CASES, GRANTS, Case, World
+from tests.authorizer.matrix import GRANTS, Case, World
+from tests.authorizer.matrix_cases import CASES
 from tests.authorizer.messages import T, acl, produce
 from tests.authorizer.principals import SETTINGS, principals_by_client_id
 from tests.places import GOLDEN
