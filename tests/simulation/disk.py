@@ -50,6 +50,10 @@ class Inode:
         self.pending: list[_Change] = []
         self.modified_ms = 0
 
+    def unsynced_from(self) -> int:
+        """The first byte that a loss of power may change; the size if there is none."""
+        return min((change.offset for change in self.pending), default=len(self.visible))
+
     def sync(self, up_to: int) -> None:
         """Make changes numbered below ``up_to`` durable. Only ever adds: a sync that completes
         late finds nothing of its own left to do."""
@@ -166,6 +170,18 @@ class Disk:
                 return None
             node = found
         return node
+
+    def find_durable(self, path: str) -> Directory | None:
+        """The directory of a path if all of its names are durable."""
+        node: Node = self.root
+        for part in _parts(path):
+            if not isinstance(node, Directory):
+                return None
+            found = node.visible.get(part)
+            if found is None or node.durable.get(part) is not found:
+                return None
+            node = found
+        return node if isinstance(node, Directory) else None
 
     def parent(self, path: str) -> tuple[Directory, str]:
         """The directory that holds a path, and the name in it. Raises FileNotFoundError."""

@@ -52,10 +52,13 @@ class Invariants:
         *,
         min_isr: int = 2,
         compacted: Collection[str] = (),
+        flush: bool = False,
     ) -> None:
-        """``compacted``: topics whose logs may lose old records, but not their last segment's."""
+        """``compacted``: topics whose logs may lose old records, but not their last segment's.
+        ``flush``: brokers have ``log.flush.before.ack``."""
         self.shadows = shadows
         self._compacted = compacted
+        self._flush = flush
         self.committed: dict[TopicPartition, list[Batch]] = {}
         self.states: dict[TopicPartition, LeaderAndIsr] = {}
         self.controller = 0
@@ -214,11 +217,23 @@ class Invariants:
         self._agrees("CommittedPrefix", broker, tp, log, min(offset, self.end(tp)))
         self._commit(broker, tp, offset, log)
         self._strong_isr(tp)
+        if self._flush and tp.topic not in self._compacted:
+            self._on_disk(tp, offset, view)
         for member in self._proposed.get((broker, tp), ()):
             held = self.shadows.get(member, tp)
             if held is not None and (member, tp) not in self._weak:
                 self._refresh(member, tp, held)
                 self._agrees("ValidHighWatermark", member, tp, held, offset)
+
+    def _on_disk(self, tp: TopicPartition, offset: int, isr: tuple[int, ...]) -> None:
+        """What counts as replicated is on the disk of every member of the leader's ISR."""
+        for member in isr:
+            held = self.shadows.get(member, tp)
+            if held is not None and not held.is_durable(offset):
+                text = (
+                    f"{tp} on broker {member}: {offset} counts as flushed, but is not on its disk"
+                )
+                self._fail("Durable", text)
 
     def _commit(self, broker: int, tp: TopicPartition, offset: int, log: ShadowLog) -> None:
         committed = self.committed.setdefault(tp, [])

@@ -197,14 +197,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="earlier-names-trusted",
         about="a segment that a killed process began is flushed by the next, but not its name",
-        kinds=("disk_full", "power"),
-        fixed={
-            "flush": True,
-            "kinds": ("disk_full", "power"),
-            "segment_bytes": 1500,
-            "retention": True,
-            "together": True,
-        },
+        kinds=("kill", "kill_all"),
+        fixed={"flush": True, "segment_bytes": 1500},
     ),
     Mutant(
         name="unclean-start-untold",

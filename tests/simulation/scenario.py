@@ -271,7 +271,9 @@ class Scenario:
             host = self.simulation.host(self.layout.host(number))
             shadows.add_broker(number, host.disk, data_directory(number))
         compacted = (KEYED_TOPIC, OFFSETS_TOPIC)
-        self.invariants = Invariants(shadows, self._violated, compacted=compacted)
+        self.invariants = Invariants(
+            shadows, self._violated, compacted=compacted, flush=options.flush
+        )
         self.simulation.listening.append(self._heard)
         listeners = {number: self.layout.listener(number) for number in self.layout.ids}
         self.witness = Witness(self.simulation, TOPIC, listeners)

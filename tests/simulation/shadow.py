@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,6 +36,10 @@ class ShadowLog:
 
     def __init__(self, disk: Disk, path: str) -> None:
         self.batches: list[Batch] = []
+        self._ends: list[int] = []
+        """Where each of them ends in its file."""
+        self._all_durable = ""
+        """Segments before this one are known to be durable as a whole."""
         self.verified = 0
         """How many of the committed ones are known to be among them."""
         self.start = 0
@@ -59,7 +64,8 @@ class ShadowLog:
 
     def forget(self) -> None:
         """Read everything anew."""
-        self.batches, self.verified = [], 0
+        self.batches, self._ends, self.verified = [], [], 0
+        self._all_durable = ""
         self._segment, self._inode, self._position = "", None, 0
 
     def refresh(self, heard: Callable[[Batch], None]) -> None:
@@ -94,9 +100,31 @@ class ShadowLog:
                 break
             batch = Batch(base, base + delta, epoch, crc)
             self.batches.append(batch)
-            heard(batch)
             position += _LENGTH_BYTES + length
+            self._ends.append(position)
+            heard(batch)
         self._position = position
+
+    def is_durable(self, offset: int) -> bool:
+        """Whether every batch below ``offset``, as far as it was read, would outlive a loss of
+        power: its bytes, the name of its file, and those of the directories above."""
+        at = bisect_left(self.batches, (offset,)) - 1
+        if at < 0 or self._disk.find(self._path) is None:
+            return True  # nothing was read, or the replica is deleted
+        directory = self._disk.find_durable(self._path)
+        if directory is None:
+            return False
+        last, end = self.batches[at].base, self._ends[at]
+        holding = [n for n in directory.visible if n.endswith(".log") and _base(n) <= last]
+        for name in sorted(name for name in holding if name >= self._all_durable):
+            inode = directory.visible[name]
+            if directory.durable.get(name) is not inode or not isinstance(inode, Inode):
+                return False
+            wanted = end if name == max(holding) else len(inode.visible)
+            if inode.unsynced_from() < wanted:
+                return False
+            self._all_durable = name
+        return True
 
     def latest(self) -> dict[bytes, tuple[int, bytes | None]]:
         """What the files say now: key -> (offset, value) of its newest record."""

@@ -28,7 +28,7 @@ SEGMENT = "00000000000000000000.log"
 class World:
     """Three replicas that do what a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, flush: bool = False) -> None:
         kernel = Kernel(1)
         self.broken: list[str] = []
         shadows = Shadows()
@@ -36,7 +36,7 @@ class World:
         for number, disk in self.disks.items():
             shadows.add_broker(number, disk, "/data")
             _make(disk)
-        self.judge = Invariants(shadows, lambda name, text: self.broken.append(name))
+        self.judge = Invariants(shadows, lambda name, text: self.broken.append(name), flush=flush)
         self.judge.assignments[TP] = (1, 2, 3)
         self.zxid = 100
         self.created: dict[str, int] = {}
@@ -129,8 +129,6 @@ class World:
 
 
 def _make(disk: Disk) -> None:
-    from tests.simulation.disk import Directory, Inode
-
     data, partition = Directory(), Directory()
     disk.bind((disk.root, "data", data))
     disk.bind((data, "t-0", partition))
@@ -356,6 +354,29 @@ def test_nothing_uncommitted_is_deleted(world: World, start: int, broken: list[s
     directory.visible[f"{start:020}.log"] = inode
     world.role(3, leader=1, epoch=0, isr=(1, 2, 3))
     assert list(dict.fromkeys(world.broken)) == broken
+
+
+@pytest.mark.parametrize(
+    ("lacking", "broken"),
+    [("", []), ("bytes", ["Durable"]), ("name", ["Durable"]), ("directory", ["Durable"])],
+)
+def test_what_counts_as_flushed_is_on_the_disk(lacking: str, broken: list[str]) -> None:
+    world = World(flush=True)
+    for number, disk in world.disks.items():
+        world.write(number, A)
+        inode = disk.find(f"/data/t-0/{SEGMENT}")
+        directories = {"directory": "/data", "name": "/data/t-0", "root": "/"}
+        assert isinstance(inode, Inode)
+        if number != 3 or lacking != "bytes":
+            inode.sync(disk.next_number())
+        world.write(number, B)  # which nobody has flushed
+        for holds, path in directories.items():
+            directory = disk.find(path)
+            assert isinstance(directory, Directory)
+            if number != 3 or lacking != holds:
+                disk.sync_names(directory)
+    world.watermark(1, 2)
+    assert world.broken == broken
 
 
 def test_what_a_new_life_holds_is_not_known_before_it_has_a_role(world: World) -> None:
