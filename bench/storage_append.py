@@ -1,6 +1,6 @@
 """CPU time of the log: appending batches of three sizes, reading them back, reading at the tail.
 
-python bench/storage_append.py [directory]
+python -m bench.storage_append [directory]
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from tests.defaults import log_config
+
 from barnabas.records.batch import Record, build_batch, stamp
 from barnabas.seams import Env
-from barnabas.storage.config import LogConfig
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log import Log
 from barnabas.storage.recovery import new_log
@@ -77,7 +78,7 @@ def main() -> None:
     )
     try:
         loaded = new_log(env, root, expiration_ms=86_400_000)
-        log = Log(env, TopicPartition("bench", 0), root, LogConfig(), loaded)
+        log = Log(env, TopicPartition("bench", 0), root, log_config(), loaded)
         for size, count in BATCHES.items():
             measure(log, size, count)
         log.close()

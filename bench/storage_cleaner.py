@@ -14,10 +14,11 @@ import resource
 import tempfile
 import time
 
+from tests.defaults import cleaner_settings, log_config
+
 from barnabas.records.batch import Record, build_batch
 from barnabas.seams import Env, SilentObserver
 from barnabas.storage.cleaner.log_cleaner import LogCleaner
-from barnabas.storage.config import CleanerSettings, LogConfig
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log import Log
 from barnabas.storage.producers.state import Origin
@@ -40,7 +41,7 @@ class PrintingObserver(SilentObserver):
 
 
 def filled(env: Env, directory: str, updates: int, keys: int, codec: int) -> Log:
-    config = LogConfig(cleanup_policy=("compact",), segment_bytes=16 * 1024 * 1024)
+    config = log_config(cleanup_policy=("compact",), segment_bytes=16 * 1024 * 1024)
     log = Log(env, PARTITION, directory, config, new_log(env, directory, expiration_ms=DAY_MS))
     chance = random.Random(1)
     now_ms = env.clock.wall_ms()
@@ -76,7 +77,7 @@ async def measure(env: Env, log: Log, updates: int) -> None:
     async def checkpoint(topic_partition: TopicPartition) -> None:
         return
 
-    cleaner = LogCleaner(env, CleanerSettings(), {PARTITION: log}, checkpoint=checkpoint)
+    cleaner = LogCleaner(env, cleaner_settings(), {PARTITION: log}, checkpoint=checkpoint)
     stalls: list[float] = []
     watcher = asyncio.create_task(watch(stalls))
     size, wall, cpu = log.size_bytes, time.perf_counter(), time.process_time()

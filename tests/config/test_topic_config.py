@@ -7,11 +7,6 @@ import pytest
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.topic_config import TopicConfig, check_topic_overrides
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.storage.config import LogConfig
-
-
-def test_topic_defaults_are_the_logs_own() -> None:
-    assert TopicConfig(BrokerConfig({}), {}).log_config() == LogConfig()
 
 
 def test_topic_over_broker_over_default() -> None:

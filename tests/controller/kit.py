@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tests import virtual_time
+from tests.defaults import controller_settings
 from tests.protocol.typed import typed_response
 
 from barnabas.controller.controller import Controller
@@ -313,7 +314,7 @@ class Cluster:
     def __init__(self, settings: ControllerSettings | None = None) -> None:
         self.recorder = Recorder()
         self.zookeeper = FakeZooKeeper(self.recorder)
-        self.settings = settings or ControllerSettings()
+        self.settings = settings or controller_settings()
         self.brokers: dict[int, FakeBroker] = {}
         self.clients: dict[int, FakeClient] = {}
         self.controllers: dict[int, Controller] = {}

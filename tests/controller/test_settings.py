@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from barnabas.controller.settings import ControllerSettings
+from tests.defaults import controller_settings
 
 
 def test_settings_are_checked() -> None:
     with pytest.raises(AssertionError):
-        ControllerSettings(operations_per_multi=0)
+        controller_settings(operations_per_multi=0)

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from tests.controller.kit import Recorder
+from tests.defaults import controller_settings
 from tests.virtual_time import run
 from tests.zookeeper.server.kit import coordinator, environment
 
 from barnabas.controller.controller import Controller
-from barnabas.controller.settings import ControllerSettings
 from barnabas.protocol import codec
 from barnabas.protocol.header import parse_request_header
 from barnabas.protocol.message import Message
@@ -109,7 +109,7 @@ def test_creation_refused_connections_and_return() -> None:
             for peer, client in zip(peers, clients, strict=True):
                 await peer.listen()
                 await peer.register(client)
-            controller = Controller(env, 1, clients[0], ControllerSettings())
+            controller = Controller(env, 1, clients[0], controller_settings())
             clients[0].on_event = controller.on_zookeeper_event
             task = asyncio.get_running_loop().create_task(controller.run())
             znode = TopicZNode(partitions={0: (2, 1)}, topic_id=uuid.UUID(int=1 << 64))

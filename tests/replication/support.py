@@ -8,6 +8,7 @@ import random
 import uuid
 from typing import Any
 
+from tests.defaults import log_config, log_manager_settings, replication_settings
 from tests.virtual_time import run as run
 
 from barnabas.errors import ErrorCode, KafkaError
@@ -25,7 +26,6 @@ from barnabas.replication.fetcher import FetchedData, FetchReply
 from barnabas.replication.partition import Partition
 from barnabas.replication.replica_manager import ReplicaManager
 from barnabas.replication.results import Fetched, FetchResult, ProduceResult
-from barnabas.replication.settings import ReplicationSettings
 from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
 from barnabas.storage.log_manager import LogManager
@@ -67,7 +67,7 @@ class Recorder:
 class Configs:
     def __init__(self) -> None:
         self.min_isr = 1
-        self.config = LogConfig()
+        self.config = log_config()
 
     def min_insync_replicas(self, topic: str) -> int:
         return self.min_isr
@@ -196,7 +196,7 @@ class Node:
             observer=self.recorder,
         )
         files.make_directories("/data")
-        self.logs = LogManager(env, ["/data"], LogConfig())
+        self.logs = LogManager(env, ["/data"], log_config(), settings=log_manager_settings())
         self.metadata = MetadataCache()
         self.alter = AlterPartitionManager(
             broker_id=broker_id,
@@ -207,7 +207,7 @@ class Node:
         self.offline: list[TopicPartition] = []
         self.manager = ReplicaManager(
             env,
-            ReplicationSettings(broker_id=broker_id, **settings),
+            replication_settings(broker_id, **settings),
             logs=self.logs,
             metadata=self.metadata,
             configs=cluster.configs,

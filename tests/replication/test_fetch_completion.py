@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from tests.defaults import log_config
 from tests.replication.support import T0, TOPIC_ID, Cluster, records, settle
 from tests.virtual_time import run
 
@@ -17,7 +18,6 @@ from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.results import FetchedPartition, FetchResult
-from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
 
 MIB = 1 << 20
@@ -364,5 +364,5 @@ def test_fetch_max_bytes_bounds_followers_and_minimums() -> None:
                 answer = world.fetch(ask(0, 0), min_bytes=MIB, replica_id=replica)
                 assert sizes(answer) == [(NONE, BATCH)]
 
-    assert LogConfig().segment_bytes > MIB
+    assert log_config().segment_bytes > MIB
     run(main())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.defaults import log_config
 from tests.replication.support import T0, WALL_MS, Cluster, code, settle
 from tests.virtual_time import run
 
 from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode
 from barnabas.replication.truncation import EpochEnd
-from barnabas.storage.config import LogConfig
 
 
 def test_special_timestamps() -> None:
@@ -100,7 +100,7 @@ def test_delete_records_checks() -> None:
             cluster.isolate(2)
             slow = await at_once(manager.delete_records([(T0, -1)], 100))
             assert slow[0].error == ErrorCode.REQUEST_TIMED_OUT
-            cluster.configs.config = LogConfig(cleanup_policy=("compact",))
+            cluster.configs.config = log_config(cleanup_policy=("compact",))
             log = cluster.nodes[1].partition.log
             assert log is not None
             log.config = cluster.configs.config

@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from tests.defaults import log_config, log_manager_settings
+
 from barnabas.records.batch import Record, build_batch, iterate_batches
 from barnabas.seams import Env, Files
-from barnabas.storage.config import LogConfig
+from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.log_owner import LogOwner
@@ -57,7 +59,7 @@ def create(
     owner: LogOwner | None = None,
 ) -> Log:
     loaded = new_log(env, directory, expiration_ms=DAY_MS)
-    return Log(env, PARTITION, directory, config or LogConfig(), loaded, owner=owner)
+    return Log(env, PARTITION, directory, config or log_config(), loaded, owner=owner)
 
 
 def reopen(
@@ -71,7 +73,7 @@ def reopen(
     lost_power: bool = False,
     first_dirty: int = 0,
 ) -> Log:
-    config = config or LogConfig()
+    config = config or log_config()
     checkpointed = Checkpointed(
         clean=clean,
         recovery_point=recovery_point,
@@ -179,8 +181,21 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def manager(files: MemoryFiles, *dirs: str, boot_id: str = "boot-1", **more: Any) -> LogManager:
-    made = LogManager(environment(files, boot_id=boot_id), dirs or ("/data",), **more)
+def manager(
+    files: MemoryFiles,
+    *dirs: str,
+    boot_id: str = "boot-1",
+    default_config: LogConfig | None = None,
+    settings: LogManagerSettings | None = None,
+    **more: Any,
+) -> LogManager:
+    made = LogManager(
+        environment(files, boot_id=boot_id),
+        dirs or ("/data",),
+        default_config or log_config(),
+        settings=settings or log_manager_settings(),
+        **more,
+    )
     made.open()
     return made
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from tests.defaults import log_config, log_manager_settings
 from tests.simulation.lives import play
 from tests.storage.support import append, read_all
 
@@ -19,7 +20,6 @@ from barnabas.storage.checkpoints import (
     RECOVERY_POINT_CHECKPOINT,
     decode_offsets,
 )
-from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.directories.log_dir import FLUSHED_FILE, LogDirectory
 from barnabas.storage.directories.moves import MOVED_FILE, copy_some
 from barnabas.storage.log import Log
@@ -28,7 +28,7 @@ from barnabas.types import TopicPartition
 
 A = TopicPartition("flights", 0)
 HERE = f"/data/{A}"
-SMALL = LogConfig(segment_bytes=600, index_interval_bytes=100)
+SMALL = log_config(segment_bytes=600, index_interval_bytes=100)
 INDEXES = (".index", ".timeindex")
 REPEATS = 8
 
@@ -36,7 +36,7 @@ every_cut = pytest.mark.parametrize("seed", range(REPEATS))
 
 
 async def opened(env: Env, *dirs: str, flush: bool = True) -> LogManager:
-    settings = LogManagerSettings(log_flush_before_ack=flush)
+    settings = log_manager_settings(log_flush_before_ack=flush)
     manager = LogManager(env, dirs or ("/data",), SMALL, settings=settings)
     manager.open()
     await manager.load(broker_id=1, cluster_id="cluster")

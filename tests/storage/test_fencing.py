@@ -6,6 +6,7 @@ import asyncio
 import errno
 
 import pytest
+from tests.defaults import log_config
 from tests.storage.support import (
     FaultyFiles,
     append,
@@ -19,7 +20,6 @@ from tests.storage.support import (
 )
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.storage.config import LogConfig
 from barnabas.storage.log_owner import LogOwner, OwnedLog
 
 
@@ -104,13 +104,13 @@ def test_a_failed_sync_moves_nothing_and_fences() -> None:
 
 def test_a_roll_without_room_fences() -> None:
     files, owner = FaultyFiles(), Heard()
-    log = create(environment(files), LogConfig(segment_bytes=500), owner=owner)
+    log = create(environment(files), log_config(segment_bytes=500), owner=owner)
     for _ in range(3):
         append(log, size=80)
     files.create_error = True
     storage_error(lambda: append(log, size=80))
     assert log.log_end_offset == 3
-    again = reopen(environment(restored(image(files))), LogConfig(segment_bytes=500))
+    again = reopen(environment(restored(image(files))), log_config(segment_bytes=500))
     assert again.log_end_offset == 3
 
 
@@ -125,7 +125,7 @@ def test_no_room_for_the_epoch_fences_before_the_write() -> None:
 
 def test_a_segment_removed_during_a_flush_is_not_brought_back() -> None:
     files = FaultyFiles()
-    log = create(environment(files), LogConfig(segment_bytes=300))
+    log = create(environment(files), log_config(segment_bytes=300))
     for _ in range(10):
         append(log, size=100)
     log.set_high_watermark(10)

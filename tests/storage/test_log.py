@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from tests.defaults import log_config
 from tests.storage.support import (
     DIRECTORY,
     RECORDED_MS,
@@ -37,7 +38,7 @@ from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.state import Origin
 from barnabas.storage.segment import READ_PIECE_BYTES
 
-SMALL = LogConfig(segment_bytes=1000, index_interval_bytes=100)
+SMALL = log_config(segment_bytes=1000, index_interval_bytes=100)
 
 
 def fresh(config: LogConfig | None = None) -> Log:
@@ -88,7 +89,7 @@ def test_the_byte_limit_cuts_but_one_batch_is_whole_if_wanted() -> None:
 
 
 def test_big_reads_come_in_pieces() -> None:
-    log = fresh(LogConfig(max_message_bytes=10**7))
+    log = fresh(log_config(max_message_bytes=10**7))
     append(log, size=700_000)
     found = log.read(0, 1, up_to=1, min_one=True)
     assert [len(b) for b in found.buffers[:-1]] == [READ_PIECE_BYTES] * 2
@@ -113,7 +114,7 @@ def test_segments_roll_by_size_and_reads_cross_them() -> None:
 
 
 def test_segments_roll_by_time_of_records() -> None:
-    log = fresh(LogConfig(segment_ms=1000))
+    log = fresh(log_config(segment_ms=1000))
     append(log, timestamp=RECORDED_MS)
     append(log, timestamp=RECORDED_MS + 1000)
     assert log.segment_count == 1
@@ -140,7 +141,7 @@ def test_a_repeated_batch_is_answered_with_its_first_offsets() -> None:
 
 
 def test_a_follower_keeps_offsets_and_epochs_in_one_write() -> None:
-    log = fresh(LogConfig(index_interval_bytes=100))
+    log = fresh(log_config(index_interval_bytes=100))
     sent = b"".join(
         bytes(batch(2, base_offset=offset, leader_epoch=epoch, size=100))
         for offset, epoch in ((0, 1), (2, 1), (7, 3))
@@ -266,7 +267,7 @@ def test_the_log_start_moves_up_to_the_high_watermark() -> None:
 
 
 def test_retention_moves_the_log_start_and_keeps_an_active_segment() -> None:
-    log = fresh(LogConfig(segment_bytes=1000, retention_ms=1000))
+    log = fresh(log_config(segment_bytes=1000, retention_ms=1000))
     for number in range(30):
         append(log, size=100, timestamp=RECORDED_MS + number)
     log.set_high_watermark(30)
@@ -278,7 +279,7 @@ def test_retention_moves_the_log_start_and_keeps_an_active_segment() -> None:
 
 
 def test_offsets_are_found_by_timestamp() -> None:
-    log = fresh(LogConfig(segment_bytes=1000, index_interval_bytes=200))
+    log = fresh(log_config(segment_bytes=1000, index_interval_bytes=200))
     for number in range(20):
         append(log, 4, timestamp=1000 + 100 * number, size=20)
     assert log.offset_for_timestamp(0) == (1000, 0, 0)
@@ -292,7 +293,7 @@ def test_offsets_are_found_by_timestamp() -> None:
 
 
 def test_the_largest_timestamp_where_no_record_has_one_is_that_of_the_first() -> None:
-    log = fresh(LogConfig(segment_bytes=1000))
+    log = fresh(log_config(segment_bytes=1000))
     assert log.offset_of_max_timestamp() is None
     for _ in range(10):
         records = [Record(timestamp=-1, value=bytes(100))] * 2
@@ -313,7 +314,7 @@ def test_the_epoch_of_a_record_below_the_log_start_is_still_known() -> None:
 
 def test_the_largest_timestamp_counts_whatever_the_header_said() -> None:
     """Retention and lookups go by it."""
-    log = fresh(LogConfig(retention_ms=1000))
+    log = fresh(log_config(retention_ms=1000))
     for claimed in (-1, 0, 10**15):
         records = [Record(timestamp=RECORDED_MS + i, value=b"v") for i in range(3)]
         batch = build_batch(records, max_timestamp=claimed)
@@ -378,7 +379,7 @@ def test_a_flush_waits_for_nothing_appended_after_it() -> None:
             self.flushes += 1
 
     owner = Heard()
-    log = create(environment(memory_files()), LogConfig(flush_messages=10), owner=owner)
+    log = create(environment(memory_files()), log_config(flush_messages=10), owner=owner)
     append(log, 9)
     assert owner.flushes == 0
     append(log, 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.defaults import log_config, log_manager_settings
 from tests.places import GOLDEN
 from tests.storage.support import (
     ILLEGAL,
@@ -31,7 +32,6 @@ from tests.storage.support import (
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.records.batch import Record, build_batch
 from barnabas.storage.checkpoints import decode_offsets
-from barnabas.storage.config import LogConfig, LogManagerSettings
 from barnabas.storage.directories.log_dir import deleted_name, java_date, partition_of
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.log_manager import LogManager
@@ -89,8 +89,8 @@ def test_a_killed_process_is_told_from_a_dead_machine() -> None:
 
 
 def test_a_dead_machine_leaves_no_doubt_if_all_was_flushed_before() -> None:
-    flushing = LogManagerSettings(log_flush_before_ack=True)
-    plain = LogManagerSettings()
+    flushing = log_manager_settings(log_flush_before_ack=True)
+    plain = log_manager_settings()
 
     async def main() -> None:
         files = MemoryFiles(RECORDED_MS)
@@ -167,7 +167,9 @@ def test_meta_properties_are_offered_before_loading() -> None:
     async def main() -> None:
         files = MemoryFiles(RECORDED_MS)
         await started(files)
-        meta = LogManager(environment(killed(files)), ["/data"]).open()
+        env = environment(killed(files))
+        logs = LogManager(env, ["/data"], log_config(), settings=log_manager_settings())
+        meta = logs.open()
         assert meta is not None
         assert (meta.broker_id, meta.cluster_id) == (1, "cluster")
 
@@ -188,7 +190,7 @@ def test_partitions_spread_over_directories() -> None:
 def test_deleting_renames_at_once_and_removes_later() -> None:
     async def main() -> None:
         files = MemoryFiles(RECORDED_MS)
-        logs = await started(files, default_config=LogConfig(file_delete_delay_ms=20))
+        logs = await started(files, default_config=log_config(file_delete_delay_ms=20))
         old = logs.get_or_create(A, TOPIC_ID, is_new=True)
         append(old, 3)
         await old.flush()
@@ -238,7 +240,7 @@ def test_a_successor_does_not_inherit_checkpoints() -> None:
 def test_no_hole_is_seen_where_the_checkpoint_of_the_cleaner_was_lost() -> None:
     """The machine dies after a pass, before ``cleaner-offset-checkpoint`` is durable. What cleaning
     left out lies below the recovery point, which was durable before the pass."""
-    config = LogConfig(cleanup_policy=("compact",), segment_bytes=500)
+    config = log_config(cleanup_policy=("compact",), segment_bytes=500)
 
     async def main() -> None:
         files = MemoryFiles(RECORDED_MS)
@@ -267,7 +269,7 @@ def test_deleted_directories_of_the_last_life_go_strays_stay() -> None:
         gone = deleted_name(A, "0" * 32)
         for name in (gone, f"flights-1.{'0' * 32}-stray", "lost+found", "flights-2"):
             files.make_directories(f"/data/{name}")
-        logs = await started(files, default_config=LogConfig(file_delete_delay_ms=0))
+        logs = await started(files, default_config=log_config(file_delete_delay_ms=0))
         assert list(logs.logs) == [C]
         background = asyncio.create_task(logs.run())
         await until(lambda: not files.exists(f"/data/{gone}"))
@@ -348,13 +350,13 @@ def test_no_clean_marker_without_loading() -> None:
 def test_background_work_checkpoints_and_retains() -> None:
     async def main() -> None:
         files = MemoryFiles(RECORDED_MS)
-        settings = LogManagerSettings(
+        settings = log_manager_settings(
             retention_check_interval_ms=5,
             initial_task_delay_ms=5,
             high_watermark_checkpoint_interval_ms=5,
             offset_checkpoint_interval_ms=5,
         )
-        config = LogConfig(segment_bytes=300, retention_bytes=500, retention_ms=-1)
+        config = log_config(segment_bytes=300, retention_bytes=500, retention_ms=-1)
         logs = await started(files, settings=settings, default_config=config)
         log = logs.get_or_create(A, TOPIC_ID, is_new=True)
         for _ in range(20):
@@ -390,7 +392,7 @@ def test_config_and_topic_ids() -> None:
         assert log.topic_id == TOPIC_ID
         other = logs.get_or_create(TopicPartition("others", 0), None, is_new=True)
         more = logs.get_or_create(TopicPartition(A.topic, 7), None, is_new=True)
-        logs.update_config("flights", LogConfig(segment_bytes=77))
+        logs.update_config("flights", log_config(segment_bytes=77))
         assert (log.config.segment_bytes, more.config.segment_bytes) == (77, 77)
         assert other.config.segment_bytes != 77
 
@@ -424,12 +426,12 @@ def test_the_whole_directory_of_the_original_recovers(tmp_path: Path) -> None:
     wanted = GOLDEN / "storage/recovered-and-stopped"
     target = tmp_path / "data"
     shutil.copytree(killed_dir, target)
-    recorded = LogConfig(segment_bytes=16384, index_interval_bytes=512)
+    recorded = log_config(segment_bytes=16384, index_interval_bytes=512)
     topics = dict.fromkeys(("rolled", "retained", "compacted"), recorded)
     env = environment(OperatingSystemFiles())
 
     async def main() -> None:
-        logs = LogManager(env, [str(target)])
+        logs = LogManager(env, [str(target)], log_config(), settings=log_manager_settings())
         meta = logs.open()
         assert meta is not None
         assert meta.broker_id is not None
@@ -466,7 +468,7 @@ def test_closed_directories_of_the_original_open(broker: int, tmp_path: Path) ->
     env = environment(OperatingSystemFiles())
 
     async def main() -> None:
-        logs = LogManager(env, [str(target)])
+        logs = LogManager(env, [str(target)], log_config(), settings=log_manager_settings())
         meta = logs.open()
         assert meta is not None
         assert meta.cluster_id is not None

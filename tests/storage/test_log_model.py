@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.defaults import log_config
 from tests.storage.support import (
     RECORDED_MS,
     append,
@@ -22,7 +23,6 @@ from tests.storage.support import (
     restored,
 )
 
-from barnabas.storage.config import LogConfig
 from barnabas.storage.epochs import LeaderEpochCache
 
 
@@ -39,7 +39,7 @@ class LogMachine(RuleBasedStateMachine):
 
     @initialize(interval=st.sampled_from([0, 60, 300, 4096]), segment=st.sampled_from([300, 1500]))
     def begin(self, interval: int, segment: int) -> None:
-        self.config = LogConfig(
+        self.config = log_config(
             segment_bytes=segment, index_interval_bytes=interval, retention_ms=1000
         )
         self.files = memory_files()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from tests.defaults import log_config
 from tests.storage.support import RECORDED_MS, TOPIC_ID, A, B, C, batch, killed, run, started, until
 
 from barnabas.errors import KafkaError
@@ -20,8 +21,8 @@ from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.verification import NOT_NEEDED
 from barnabas.types import TopicPartition
 
-SMALL = LogConfig(segment_bytes=300, index_interval_bytes=100, retention_bytes=900)
-COMPACTED = LogConfig(segment_bytes=300, cleanup_policy=("compact",), min_cleanable_dirty_ratio=0)
+SMALL = log_config(segment_bytes=300, index_interval_bytes=100, retention_bytes=900)
+COMPACTED = log_config(segment_bytes=300, cleanup_policy=("compact",), min_cleanable_dirty_ratio=0)
 BAD, GOOD = "/bad", "/good"
 D = TopicPartition("flights", 3)
 PLAN = ((A, BAD, SMALL), (B, GOOD, SMALL), (C, BAD, COMPACTED), (D, BAD, SMALL))

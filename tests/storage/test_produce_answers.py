@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.defaults import log_config
 from tests.places import GOLDEN
 from tests.storage.support import create, environment, memory_files
 
 from barnabas.errors import KafkaError
 from barnabas.records.batch import iterate_records, parse_header
 from barnabas.records.validate import MalformedProduce
-from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.producers.verification import NOT_NEEDED
 
@@ -61,7 +61,7 @@ def append(case: dict[str, Any]) -> tuple[Log, KafkaError | None]:
     settings: dict[str, Any] = {}
     for name, value in RECORDED["topics"][case["topic"]].items():
         settings |= FIELDS[name](value)
-    log = create(environment(memory_files()), LogConfig(**settings))
+    log = create(environment(memory_files()), log_config(**settings))
     try:
         log.append_as_leader(
             memoryview(bytearray(base64.b64decode(case["batch"]))),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.defaults import log_config
 from tests.places import GOLDEN
 from tests.storage.support import (
     DIRECTORY,
@@ -28,14 +29,14 @@ from barnabas.storage.log import Log
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.producers.snapshot_format import decode_snapshot
 
-SMALL = LogConfig(segment_bytes=1000, index_interval_bytes=100)
-RECORDED = LogConfig(segment_bytes=16384, index_interval_bytes=512)
+SMALL = log_config(segment_bytes=1000, index_interval_bytes=100)
+RECORDED = log_config(segment_bytes=16384, index_interval_bytes=512)
 """Settings of the topics in golden/storage."""
 PARTITIONS = {
     "rolled-0": RECORDED,
     "retained-0": RECORDED,
     "compacted-0": RECORDED,
-    "__transaction_state-0": LogConfig(),
+    "__transaction_state-0": log_config(),
 }
 CLOSED = sorted((GOLDEN / "data").glob("broker-*/*-[0-9]"))
 
@@ -85,7 +86,7 @@ def test_indexes_come_out_the_same_from_the_batches(path: Path, tmp_path: Path) 
         index.unlink()
     for snapshot in target.glob("*.snapshot"):
         snapshot.unlink()
-    config = RECORDED if path.name.startswith("flights") else LogConfig()
+    config = RECORDED if path.name.startswith("flights") else log_config()
     log = reopen(environment(OperatingSystemFiles()), config, directory=str(target))
     asyncio.run(log.close_cleanly())
     wanted = contents(path)
@@ -252,7 +253,7 @@ def test_a_directory_without_a_log_begins_at_the_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("clean", [False, True])
-@pytest.mark.parametrize("config", [LogConfig(), LogConfig(segment_bytes=300)])
+@pytest.mark.parametrize("config", [log_config(), log_config(segment_bytes=300)])
 def test_every_batch_in_flight_is_recognised_after_a_restart(
     clean: bool, config: LogConfig
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from tests.defaults import log_config
 
 from barnabas.storage.config import LogConfig
 from barnabas.storage.retention import SegmentFacts, deletable_count, must_roll_for_time
@@ -28,7 +29,7 @@ def count(segments: list[SegmentFacts], config: LogConfig, **fields: int) -> int
     return deletable_count(segments, config, **rest)
 
 
-KEEP = LogConfig(retention_ms=-1)
+KEEP = log_config(retention_ms=-1)
 
 
 def test_segments_below_the_log_start_go_but_never_the_active_one() -> None:
@@ -41,34 +42,34 @@ def test_segments_below_the_log_start_go_but_never_the_active_one() -> None:
     ("limit", "gone"), [(-1, 0), (300, 0), (201, 0), (200, 1), (100, 2), (1, 2), (0, 3)]
 )
 def test_by_size_while_the_excess_covers_a_segment(limit: int, gone: int) -> None:
-    config = LogConfig(retention_ms=-1, retention_bytes=limit)
+    config = log_config(retention_ms=-1, retention_bytes=limit)
     assert count(facts(100, 100, 100), config) == gone
 
 
 def test_by_time_oldest_first_until_one_is_young() -> None:
-    config = LogConfig(retention_ms=1000)
+    config = log_config(retention_ms=1000)
     old, young = 10**6 - 1001, 10**6 - 1000
     assert count(facts(1, 1, 1, timestamps=(old, young, old)), config) == 1
     assert count(facts(1, 1, 1, timestamps=(old, old, old)), config) == 3
 
 
 def test_an_empty_active_segment_stays() -> None:
-    config = LogConfig(retention_ms=0)
+    config = log_config(retention_ms=0)
     assert count(facts(1, 1, 0, timestamps=(1, 1, 1)), config) == 2
 
 
 def test_nothing_at_the_high_watermark_goes() -> None:
-    config = LogConfig(retention_ms=0, retention_bytes=0)
+    config = log_config(retention_ms=0, retention_bytes=0)
     assert count(facts(1, 1, 1, timestamps=(1, 1, 1)), config, high_watermark=19) == 1
 
 
 def test_compacted_topics_lose_only_what_is_below_the_log_start() -> None:
-    config = LogConfig(retention_ms=0, retention_bytes=0, cleanup_policy=("compact",))
+    config = log_config(retention_ms=0, retention_bytes=0, cleanup_policy=("compact",))
     assert count(facts(1, 1, 1, timestamps=(1, 1, 1)), config, log_start_offset=10) == 1
 
 
 def test_rolling_by_time_prefers_record_time() -> None:
-    config = LogConfig(segment_ms=100)
+    config = log_config(segment_ms=100)
     common = {"created_ms": 0, "now_ms": 10_000, "jitter_ms": 0}
     assert not must_roll_for_time(config, first_timestamp=500, batch_timestamp=600, **common)
     assert must_roll_for_time(config, first_timestamp=500, batch_timestamp=601, **common)
@@ -79,7 +80,7 @@ def test_rolling_by_time_prefers_record_time() -> None:
 
 
 def test_a_compacted_topic_rolls_before_its_records_wait_too_long_for_the_cleaner() -> None:
-    config = LogConfig(segment_ms=1000, max_compaction_lag_ms=100)
+    config = log_config(segment_ms=1000, max_compaction_lag_ms=100)
     times = {"first_timestamp": 500, "created_ms": 0, "now_ms": 700, "jitter_ms": 0}
     assert not must_roll_for_time(config, batch_timestamp=601, **times)
     for policy in (("compact",), ("compact", "delete")):

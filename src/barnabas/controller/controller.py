@@ -3,7 +3,7 @@
 Every broker runs one; at most one of them is active. Wiring, all of it::
 
     client = ZooKeeperClient(env, "localhost:2181", 18_000)
-    controller = Controller(env, broker_id, client, ControllerSettings(listener="PLAINTEXT"))
+    controller = Controller(env, broker_id, client, settings)
     client.on_event = controller.on_zookeeper_event     # and whoever else listens
     # on SessionState.EXPIRED:  controller.on_session_expired(); new session; register again;
     #                           controller.on_new_session()

@@ -1,4 +1,4 @@
-"""Settings of the controller. Names and defaults are Kafka's unless marked as ours."""
+"""Settings of the controller. Names are Kafka's unless marked as ours."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 class ControllerSettings:
     """Times are milliseconds."""
 
-    listener: str = "PLAINTEXT"
+    listener: str
     """``control.plane.listener.name`` if set, else the inter-broker listener."""
-    delete_topic_enable: bool = True
-    unclean_leader_election_enable: bool = False
+    delete_topic_enable: bool
+    unclean_leader_election_enable: bool
     """The broker's default; ``/config/topics/T`` may say otherwise for a topic."""
-    auto_leader_rebalance_enable: bool = True
-    leader_imbalance_check_interval_ms: int = 300_000
+    auto_leader_rebalance_enable: bool
+    leader_imbalance_check_interval_ms: int
     leader_imbalance_first_check_ms: int = 5_000
-    leader_imbalance_per_broker_percentage: int = 10
-    controller_socket_timeout_ms: int = 30_000
+    leader_imbalance_per_broker_percentage: int
+    controller_socket_timeout_ms: int
     channel_retry_backoff_ms: int = 100
     """Pause of a broker's channel after a failed connection or request."""
 
     # Ours: fast failure detection (ARCHITECTURE.md, second path).
-    refused_connections_max: int = 5
+    refused_connections_max: int
     """After so many refusals in a row a broker is treated as failed. 0 turns the detection off."""
     refused_for_ms: int = 40
     """...if the first and the last of them are at least this far apart."""

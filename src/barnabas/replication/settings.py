@@ -23,21 +23,21 @@ from barnabas.types import TopicPartition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicationSettings:
-    """Broker settings, snake_case of Kafka's names, with its defaults (reference 10)."""
+    """Broker settings, snake_case of Kafka's names (reference 10)."""
 
     broker_id: int
-    inter_broker_listener_name: str = "PLAINTEXT"
-    replica_lag_time_max_ms: int = 30_000
-    replica_fetch_max_bytes: int = 1_048_576
-    replica_fetch_response_max_bytes: int = 10_485_760
-    replica_fetch_wait_max_ms: int = 500
-    replica_fetch_min_bytes: int = 1
-    replica_fetch_backoff_ms: int = 1_000
-    replica_socket_timeout_ms: int = 30_000
-    fetch_max_bytes: int = 57_671_680
-    max_incremental_fetch_session_cache_slots: int = 1_000
-    controller_socket_timeout_ms: int = 30_000
-    log_flush_before_ack: bool = False
+    inter_broker_listener_name: str
+    replica_lag_time_max_ms: int
+    replica_fetch_max_bytes: int
+    replica_fetch_response_max_bytes: int
+    replica_fetch_wait_max_ms: int
+    replica_fetch_min_bytes: int
+    replica_fetch_backoff_ms: int
+    replica_socket_timeout_ms: int
+    fetch_max_bytes: int
+    max_incremental_fetch_session_cache_slots: int
+    controller_socket_timeout_ms: int
+    log_flush_before_ack: bool
     """Ours: nothing is acknowledged, nor reported as replicated, before it is on the disk."""
 
 

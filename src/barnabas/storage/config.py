@@ -1,4 +1,4 @@
-"""LogConfig: the settings of one log, with Kafka's defaults (reference 10).
+"""LogConfig: the settings of one log (reference 10). Their defaults are in ``config/table``.
 
 Every field is the topic-level name with underscores; the broker-level names differ in prefix only.
 Parsing from text lives elsewhere.
@@ -6,7 +6,6 @@ Parsing from text lives elsewhere.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
@@ -20,27 +19,27 @@ DAY_MS = 24 * 60 * 60 * 1000
 class LogConfig:
     """Sizes in bytes, durations in milliseconds; -1 means no limit where retention allows it."""
 
-    segment_bytes: int = 1024 * 1024 * 1024
-    segment_ms: int = WEEK_MS
-    segment_jitter_ms: int = 0
-    segment_index_bytes: int = 10 * 1024 * 1024
-    index_interval_bytes: int = 4096
-    retention_ms: int = WEEK_MS
-    retention_bytes: int = -1
-    cleanup_policy: tuple[str, ...] = ("delete",)
+    segment_bytes: int
+    segment_ms: int
+    segment_jitter_ms: int
+    segment_index_bytes: int
+    index_interval_bytes: int
+    retention_ms: int
+    retention_bytes: int
+    cleanup_policy: tuple[str, ...]
     """``delete``, ``compact`` or both."""
-    max_message_bytes: int = 1_048_588
-    compression_type: str = "producer"
-    message_timestamp_type: str = "CreateTime"
-    message_timestamp_before_max_ms: int = I64_MAX
-    message_timestamp_after_max_ms: int = I64_MAX
-    flush_messages: int = I64_MAX
-    flush_ms: int = I64_MAX
-    file_delete_delay_ms: int = 60_000
-    delete_retention_ms: int = DAY_MS
-    min_cleanable_dirty_ratio: float = 0.5
-    min_compaction_lag_ms: int = 0
-    max_compaction_lag_ms: int = I64_MAX
+    max_message_bytes: int
+    compression_type: str
+    message_timestamp_type: str
+    message_timestamp_before_max_ms: int
+    message_timestamp_after_max_ms: int
+    flush_messages: int
+    flush_ms: int
+    file_delete_delay_ms: int
+    delete_retention_ms: int
+    min_cleanable_dirty_ratio: float
+    min_compaction_lag_ms: int
+    max_compaction_lag_ms: int
 
     @property
     def timestamp_type(self) -> int:
@@ -69,32 +68,32 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanerSettings:
-    """``log.cleaner.*`` settings of a broker, with Kafka's defaults."""
+    """``log.cleaner.*`` settings of a broker."""
 
-    enable: bool = True
-    backoff_ms: int = 15_000
+    enable: bool
+    backoff_ms: int
     """Before the logs are looked at again when none was dirty enough."""
-    dedupe_buffer_size: int = 128 * 1024 * 1024
+    dedupe_buffer_size: int
     """Bytes that the keys of one pass may take."""
-    io_buffer_load_factor: float = 0.9
-    io_buffer_size: int = 512 * 1024
+    io_buffer_load_factor: float
+    io_buffer_size: int
     """Half of it is written at once."""
-    io_max_bytes_per_second: float = sys.float_info.max
+    io_max_bytes_per_second: float
     """Of reading and writing together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogManagerSettings:
-    """Broker settings, in ms, with Kafka's defaults."""
+    """Broker settings, in ms."""
 
-    retention_check_interval_ms: int = 300_000
-    initial_task_delay_ms: int = 30_000
-    high_watermark_checkpoint_interval_ms: int = 5_000
-    offset_checkpoint_interval_ms: int = 60_000
-    producer_id_expiration_ms: int = 86_400_000
-    producer_id_expiration_check_interval_ms: int = 600_000
+    retention_check_interval_ms: int
+    initial_task_delay_ms: int
+    high_watermark_checkpoint_interval_ms: int
+    offset_checkpoint_interval_ms: int
+    producer_id_expiration_ms: int
+    producer_id_expiration_check_interval_ms: int
     release_interval_ms: int = 30_000
     """Ours: descriptors unused for so long are given back."""
-    cleaner: CleanerSettings = CleanerSettings()
-    log_flush_before_ack: bool = False
+    cleaner: CleanerSettings
+    log_flush_before_ack: bool
     """Ours: nothing is acknowledged before it is on the disk."""

@@ -51,15 +51,15 @@ class LogManager(LogOwner):
         self,
         env: Env,
         log_dirs: Sequence[str],
-        default_config: LogConfig | None = None,
+        default_config: LogConfig,
         *,
-        settings: LogManagerSettings | None = None,
+        settings: LogManagerSettings,
         on_dir_failure: Callable[[str, OSError], None] = lambda path, error: None,
         on_all_dirs_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.env = env
-        self.default_config = default_config or LogConfig()
-        self.settings = settings or LogManagerSettings()
+        self.default_config = default_config
+        self.settings = settings
         self._directories = LogDirectories(
             env, log_dirs, on_failure=on_dir_failure, on_all_failed=on_all_dirs_failed
         )

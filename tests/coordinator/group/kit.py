@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.defaults import group_settings
+
 from barnabas.coordinator.group.classic.group import Group, StoreGroup
 from barnabas.coordinator.group.classic.member import (
     JoinRequest,
@@ -34,7 +36,7 @@ class Stage:
     """One group, its decisions, and who has been told what."""
 
     settings: GroupSettings = field(
-        default_factory=lambda: GroupSettings(group_initial_rebalance_delay_ms=0)
+        default_factory=lambda: group_settings(group_initial_rebalance_delay_ms=0)
     )
     ms: int = 1000
     group: Group = field(default_factory=lambda: Group("g"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.defaults import cleaner_settings
 from tests.storage.support import SetClock
 
 from barnabas.records.batch import BatchHeader, Record, iterate_batches, iterate_records
 from barnabas.seams import Env
 from barnabas.storage.cleaner.log_cleaner import LogCleaner
-from barnabas.storage.config import CleanerSettings
 from barnabas.storage.log import Log
 from barnabas.types import TopicPartition
 
@@ -22,7 +22,7 @@ async def _nothing(topic_partition: TopicPartition) -> None:
 def cleaner_of(env: Env, *logs: Log, **settings: Any) -> LogCleaner:
     by_partition = {log.topic_partition: log for log in logs}
     return LogCleaner(
-        env, CleanerSettings(**settings), by_partition, make_durable=_nothing, checkpoint=_nothing
+        env, cleaner_settings(**settings), by_partition, make_durable=_nothing, checkpoint=_nothing
     )
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.defaults import log_config
 from tests.places import GOLDEN
 from tests.storage.cleaner.kit import clean, last_values, records_of
 from tests.storage.support import DIRECTORY, create, environment, memory_files, reopen
 
 from barnabas.records.batch import Record, build_batch, iterate_batches, iterate_records
 from barnabas.seams import Env
-from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 
 RECORDED = GOLDEN / "storage" / "killed" / "compacted-0"
 CLEANED_AT_MS = 1_795_398_420_145
-CONFIG = LogConfig(
+CONFIG = log_config(
     cleanup_policy=("compact",),
     segment_bytes=8192,
     index_interval_bytes=1024,

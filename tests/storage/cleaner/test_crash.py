@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 import pytest
+from tests.defaults import log_config
 from tests.storage.cleaner.kit import cleaner_of, committed, last_values
 from tests.storage.support import DIRECTORY, RECORDED_MS, create, environment, reopen
 
@@ -17,13 +18,12 @@ from barnabas.records.batch import (
     build_marker,
 )
 from barnabas.seams import Env
-from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.memory_files import MemoryFile, MemoryFiles
 from barnabas.storage.producers.state import Origin
 from barnabas.types import Buffer
 
-CONFIG = LogConfig(cleanup_policy=("compact",), segment_bytes=1000, index_interval_bytes=100)
+CONFIG = log_config(cleanup_policy=("compact",), segment_bytes=1000, index_interval_bytes=100)
 
 
 class Killed(BaseException):

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from tests.defaults import cleaner_settings, log_config, log_manager_settings
 from tests.storage.cleaner.kit import batches_of, clean, cleaner_of, later, records_of
 from tests.storage.support import (
     DIRECTORY,
@@ -30,7 +31,7 @@ from barnabas.records.batch import (
 )
 from barnabas.seams import Env
 from barnabas.storage.checkpoints import CLEANER_CHECKPOINT, decode_offsets
-from barnabas.storage.config import CleanerSettings, LogConfig, LogManagerSettings
+from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
 from barnabas.storage.memory_files import MemoryFiles
@@ -38,7 +39,7 @@ from barnabas.storage.producers.state import Origin
 from barnabas.types import Buffer
 
 HOUR_MS = 3_600_000
-CONFIG = LogConfig(cleanup_policy=("compact",), delete_retention_ms=HOUR_MS)
+CONFIG = log_config(cleanup_policy=("compact",), delete_retention_ms=HOUR_MS)
 HORIZON_BIT = 0x40
 
 
@@ -235,7 +236,7 @@ def test_cuts_and_deletions_end_a_pass() -> None:
     assert [r.offset for r in records_of(log) if r.offset >= 190] == list(range(190, 200))
     _, done = interrupted(lambda log: log.retire())
     assert not done
-    _, done = interrupted(lambda log: setattr(log, "config", LogConfig()))
+    _, done = interrupted(lambda log: setattr(log, "config", log_config()))
     assert not done
 
 
@@ -246,7 +247,7 @@ def test_appends_do_not_end_a_pass() -> None:
 
 
 def manager(files: MemoryFiles, *, backoff_ms: int = 1) -> LogManager:
-    settings = LogManagerSettings(cleaner=CleanerSettings(backoff_ms=backoff_ms))
+    settings = log_manager_settings(cleaner=cleaner_settings(backoff_ms=backoff_ms))
     logs = LogManager(environment(files), ["/data"], CONFIG, settings=settings)
     logs.open()
     return logs
@@ -316,7 +317,7 @@ def test_a_deleted_partition_leaves_no_trace_in_the_checkpoint() -> None:
 
 
 def test_topics_that_are_only_deleted_are_left_alone() -> None:
-    env, log = log_and_env(LogConfig())
+    env, log = log_and_env(log_config())
     put(log, ("a", "1"))
     put(log, ("a", "2"))
     log.roll()

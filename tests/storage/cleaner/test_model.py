@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.defaults import log_config
 from tests.storage.cleaner.kit import clean, cleaner_of, committed, last_values, later
 from tests.storage.support import DIRECTORY, create, environment, memory_files, reopen
 
@@ -19,12 +20,11 @@ from barnabas.records.batch import (
 )
 from barnabas.storage.cleaner.log_cleaner import LogCleaner
 from barnabas.storage.cleaner.offset_map import ENTRY_BYTES
-from barnabas.storage.config import LogConfig
 from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
 
 RETENTION_MS = 1000
-CONFIG = LogConfig(
+CONFIG = log_config(
     cleanup_policy=("compact",),
     segment_bytes=1500,
     index_interval_bytes=200,

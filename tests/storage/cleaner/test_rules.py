@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.defaults import log_config
 
 from barnabas.storage.cleaner.rules import (
     SEGMENTS_PER_GROUP_MAX,
@@ -16,7 +17,7 @@ from barnabas.storage.cleaner.rules import (
 )
 from barnabas.storage.config import LogConfig
 
-CONFIG = LogConfig(cleanup_policy=("compact",), segment_bytes=1000, segment_index_bytes=80)
+CONFIG = log_config(cleanup_policy=("compact",), segment_bytes=1000, segment_index_bytes=80)
 NOW_MS = 100_000
 
 

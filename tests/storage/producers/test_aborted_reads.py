@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.defaults import log_config
 from tests.storage.support import RECORDED_MS, batch, create, environment, memory_files
 
 from barnabas.records.batch import (
@@ -10,7 +11,6 @@ from barnabas.records.batch import (
     build_marker,
     iterate_batches,
 )
-from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.producers.state import Origin
 from barnabas.storage.producers.verification import NOT_NEEDED
@@ -21,7 +21,7 @@ TRANSACTIONS = 200
 def filled() -> Log:
     """Two hundred aborted transactions in several segments, every index with many entries."""
     log = create(
-        environment(memory_files()), LogConfig(segment_bytes=20_000, index_interval_bytes=500)
+        environment(memory_files()), log_config(segment_bytes=20_000, index_interval_bytes=500)
     )
     for number in range(TRANSACTIONS):
         sent = batch(

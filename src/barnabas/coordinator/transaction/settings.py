@@ -1,4 +1,4 @@
-"""The settings of this room, under Kafka's names and with its defaults."""
+"""The settings of this room, under Kafka's names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class TransactionSettings:
     """Snake case of Kafka's names (reference 10)."""
 
     broker_id: int
-    inter_broker_listener_name: str = "PLAINTEXT"
-    request_timeout_ms: int = 30_000
-    transaction_max_timeout_ms: int = 900_000
-    transaction_state_log_num_partitions: int = 50
-    transactional_id_expiration_ms: int = 604_800_000
-    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = 10_000
-    transaction_remove_expired_transaction_cleanup_interval_ms: int = 3_600_000
-    transaction_partition_verification_enable: bool = True
+    inter_broker_listener_name: str
+    request_timeout_ms: int
+    transaction_max_timeout_ms: int
+    transaction_state_log_num_partitions: int
+    transactional_id_expiration_ms: int
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int
+    transaction_remove_expired_transaction_cleanup_interval_ms: int
+    transaction_partition_verification_enable: bool

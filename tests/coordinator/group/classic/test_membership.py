@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from tests.coordinator.group.kit import C, D, E, P, S, Stage
+from tests.defaults import group_settings
 
 from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.classic.membership import NEW_MEMBER_JOIN_TIMEOUT_MS
-from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
 
 
@@ -73,7 +73,7 @@ def test_a_join_phase_waits_for_ids_that_were_given() -> None:
 
 
 def test_the_initial_delay_grows_with_new_members_but_not_for_ever() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=3000))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=3000))
     assert stage.join("a", rebalance_timeout_ms=10_000) is None
     for n in range(20):
         stage.tick(1000)
@@ -86,7 +86,7 @@ def test_the_initial_delay_grows_with_new_members_but_not_for_ever() -> None:
 
 
 def test_nobody_prolongs_the_initial_delay() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=3000))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=3000))
     stage.join("a")
     stage.tick(2999)
     assert stage.state is P
@@ -111,7 +111,7 @@ def test_protocols_must_have_something_in_common() -> None:
 
 
 def test_the_favourite_of_most_members_that_all_support_wins() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=1000))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=1000))
     stage.join("a", protocols=(("only-a", b""), ("x", b"ax"), ("y", b"ay")))
     stage.join("b", protocols=(("y", b"by"), ("x", b"bx")))
     stage.join("c", protocols=(("y", b"cy"), ("x", b"cx")))
@@ -126,7 +126,7 @@ def test_the_favourite_of_most_members_that_all_support_wins() -> None:
 
 
 def test_a_group_that_is_full() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=0, group_max_size=2))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=0, group_max_size=2))
     a, _ = stage.stable("a", "b")
     refused = stage.join("c")
     assert refused is not None
@@ -138,7 +138,7 @@ def test_a_group_that_is_full() -> None:
 def test_a_loaded_group_that_is_too_large_sheds_the_last_to_join() -> None:
     stage = Stage()
     a, b, c = stage.stable("a", "b", "c")
-    small = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=0, group_max_size=2))
+    small = Stage(settings=group_settings(group_initial_rebalance_delay_ms=0, group_max_size=2))
     small.group = Group.loaded("g", stage.writes[-1].record, small.now)
     small.membership.shrink_if_too_large(small.group, small.now)
     assert small.state is P

@@ -6,9 +6,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.coordinator.group.kit import RANGE, Stage
+from tests.defaults import group_settings
 
 from barnabas.coordinator.group.classic.states import GroupState
-from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
 
 E, P, C, S = (
@@ -24,7 +24,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=500))
+        self.stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=500))
         self.ids: list[str] = []
         self.tokens = 0
         self.owners: dict[int, dict[str, bytes]] = {}

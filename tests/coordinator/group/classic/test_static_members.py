@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from tests.coordinator.group.kit import Stage
+from tests.defaults import group_settings
 
 from barnabas.coordinator.group.classic.states import GroupState
-from barnabas.coordinator.group.settings import GroupSettings
 from barnabas.errors import ErrorCode
 
 
 def test_a_static_member_that_returns_keeps_its_assignment() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=1000))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=1000))
     stage.join("a", instance_id="A")
     stage.join("b", instance_id="B")
     stage.tick(2_000)
@@ -68,7 +68,7 @@ def test_a_returning_static_member_whose_write_fails_has_its_old_id_again() -> N
 
 
 def test_a_static_member_may_be_silent_through_a_join_phase() -> None:
-    stage = Stage(settings=GroupSettings(group_initial_rebalance_delay_ms=1000))
+    stage = Stage(settings=group_settings(group_initial_rebalance_delay_ms=1000))
     fields: dict[str, Any] = {"session_timeout_ms": 100_000, "rebalance_timeout_ms": 5000}
     stage.join("a", instance_id="A", **fields)
     stage.join("b", instance_id="B", **fields)

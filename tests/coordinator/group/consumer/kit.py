@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.defaults import consumer_group_settings
 
 from barnabas.coordinator.group.clock import Now
 from barnabas.coordinator.group.consumer.group import Change, ConsumerGroup
@@ -26,7 +27,6 @@ from barnabas.coordinator.group.records.assignment import (
     partitions_of,
 )
 from barnabas.coordinator.group.records.facts import TopicFacts
-from barnabas.coordinator.group.settings import ConsumerGroupSettings
 from barnabas.errors import ErrorCode, KafkaError
 
 WALL_MS = 1_795_398_600_000
@@ -84,7 +84,7 @@ class Stage:
     """One group, its decisions, and members that do what they are told."""
 
     def __init__(self, counts: Mapping[str, int] | None = None, **settings: Any) -> None:
-        self.settings = ConsumerGroupSettings(enabled=True, **settings)
+        self.settings = consumer_group_settings(enabled=True, **settings)
         self.topics = FakeTopics(dict(counts or {"t": 6}))
         self.membership = ConsumerMembership(self.settings, self.topics)
         self.group = ConsumerGroup("g")
