@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests import commands
+
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.metadata import ClusterView, PartitionView
@@ -36,7 +38,7 @@ BARNABAS = (sys.executable, "-m", "barnabas.cli.main")
 
 def free_ports(count: int) -> int:
     """The first of ``count`` consecutive ports on which nobody listens now."""
-    start = FIRST_PORT + os.getpid() % 40 * 20
+    start = FIRST_PORT + os.getpid() % 35 * 20
     for first in [*range(start, start + 800, count), *range(FIRST_PORT, 60_000, count)]:
         probes: list[socket.socket] = []
         try:
@@ -265,14 +267,7 @@ def barnabas(
     if bootstrap is not None:
         variables["BARNABAS_BOOTSTRAP_SERVER"] = bootstrap
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        [*BARNABAS, *arguments],
-        input=data,
-        capture_output=True,
-        timeout=timeout_s,
-        env=variables,
-        check=False,
-    )
+    done = commands.run(arguments, data, variables, timeout_s)
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
