@@ -73,6 +73,8 @@ class Cluster:
     overrides: Mapping[str, str] = field(default_factory=dict)
     zookeeper: str | None = None
     secure: bool = False
+    options: Sequence[str] = ()
+    """More of ``up``."""
     ready_line: str = ""
 
     def __post_init__(self) -> None:
@@ -99,6 +101,7 @@ class Cluster:
             arguments += ["--zookeeper", self.zookeeper]
         if self.secure:
             arguments.append("--secure")
+        arguments += self.options
         for key, value in self.overrides.items():
             arguments += ["-X", f"{key}={value}"]
         with open(self.directory / "up.err", "a") as errors:

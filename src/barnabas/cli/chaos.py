@@ -3,46 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import click
 
+from barnabas.cli import chaos_control
+from barnabas.cli.chaos_control import control_of, first_port, target_path
 from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server
 from barnabas.client.cluster import Bootstrap
 from barnabas.cluster.control import ask
+from barnabas.cluster.plan import COORDINATOR
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
 from barnabas.security.client import ClientSecurity
 
+CONTROLLER: Final = "controller"
 
-@click.command()
-@click.argument("verb", type=click.Choice(["kill", "pause", "resume", "restart", "stop"]))
-@click.argument("target", metavar="TARGET")
-@bootstrap_server
-def command(verb: str, target: str, bootstrap_server: Bootstrap) -> None:
-    """Do VERB to the process behind TARGET.
 
-    \b
-    kill     SIGKILL: no goodbye, as in a crash
-    pause    SIGSTOP: alive, but silent
-    resume   SIGCONT
-    restart  start it again (stopping it first if it runs)
-    stop     a clean, controlled shutdown
+@click.group()
+def command() -> None:
+    """Break a cluster that 'barnabas up' started, on this machine.
 
     \b
-    TARGET is leader:TOPIC/PARTITION, controller, broker:ID or coordinator.
+    TARGET is leader:TOPIC/PARTITION, controller, coordinator or the id of a broker.
+
+    What stops, starts and halts processes works with each. The rest needs a cluster for
+    tests: 'barnabas up --profile test', or any with --control.
     """
-    first = bootstrap_server.servers.split(",")[0]
-    port = number_in(first.rpartition(":")[2])
-    if port is None:
-        raise click.UsageError(f"--bootstrap-server: '{first}' is not host:port")
-    process = target
-    if target == "controller" or target.startswith("leader:"):
-        process = asyncio.run(_resolve(target, port, bootstrap_server.security))
-    answer = ask(port, {"verb": verb, "process": process})
-    if "error" in answer:
-        raise ConfigError(str(answer["error"]))
-    click.echo(f"{verb} {process} pid={answer['pid']}")
+
+
+def _of_process(verb: str, text: str) -> None:
+    """A command that does something to one process."""
+
+    @command.command(verb, help=text)
+    @click.argument("target", metavar="TARGET")
+    @bootstrap_server
+    def run(target: str, bootstrap_server: Bootstrap) -> None:
+        _do(verb, target, bootstrap_server)
+
+
+def _of_role(name: str, verb: str, target: str, text: str) -> None:
+    """The same to whoever has a role."""
+
+    @command.command(name, help=text)
+    @bootstrap_server
+    def run(bootstrap_server: Bootstrap) -> None:
+        _do(verb, target, bootstrap_server)
+
+
+_of_process("kill", "SIGKILL: no goodbye, as in a crash.")
+_of_process("pause", "SIGSTOP: alive, but silent.")
+_of_process("resume", "SIGCONT.")
+_of_process("restart", "Start it again; stop it first if it runs.")
+_of_process("stop", "A clean, controlled shutdown.")
+_of_role("kill-controller", "kill", CONTROLLER, "Kill the broker that is controller.")
+_of_role(
+    "stop-coordinator", "kill", COORDINATOR, "Kill the coordinator: nobody is elected meanwhile."
+)
+_of_role("restart-coordinator", "restart", COORDINATOR, "Start the coordinator again.")
+chaos_control.add_to(command)
+
+
+def _do(verb: str, target: str, bootstrap: Bootstrap) -> None:
+    port = first_port(bootstrap)
+    status = ask(port, {"verb": "status"})
+    control = control_of(status)
+    if control is not None:
+        process = str(control.post(f"/{verb}/{target_path(target)}")["node"])
+        pid = ask(port, {"verb": "status"})["processes"][process]["pid"]
+    else:
+        process = _process(target, port, bootstrap.security)
+        answer = ask(port, {"verb": verb, "process": process})
+        if "error" in answer:
+            raise ConfigError(str(answer["error"]))
+        pid = answer["pid"]
+    click.echo(f"{verb} {process} pid={pid}")
+
+
+def _process(target: str, port: int, security: ClientSecurity) -> str:
+    if target == CONTROLLER or target.startswith("leader:"):
+        return asyncio.run(_resolve(target, port, security))
+    return target if number_in(target) is None else f"broker:{target}"
 
 
 async def _resolve(target: str, port: int, security: ClientSecurity) -> str:
@@ -51,7 +93,7 @@ async def _resolve(target: str, port: int, security: ClientSecurity) -> str:
     bootstrap = Bootstrap(servers=str(status["bootstrap"]), security=security)
     async with cluster_client(bootstrap, "barnabas-chaos") as client:
         metadata = await client.metadata()
-        if target == "controller":
+        if target == CONTROLLER:
             return f"broker:{metadata.controller_id}"
         topic, _, number = target.removeprefix("leader:").rpartition("/")
         partition = number_in(number)

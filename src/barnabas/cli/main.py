@@ -33,7 +33,7 @@ _COMMANDS = {
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
     "console": ("barnabas.cli.console", "Show a cluster in a browser."),
-    "chaos": ("barnabas.cli.chaos", "Kill, pause, resume and restart processes of 'up'."),
+    "chaos": ("barnabas.cli.chaos", "Break a cluster of 'up': kill, pause, isolate …"),
 }
 
 
