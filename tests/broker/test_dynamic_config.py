@@ -71,7 +71,7 @@ def test_no_broker_starts_with_security_that_zookeeper_holds_for_it() -> None:
         zookeeper = await kit.zookeeper(client.env)
         asked = "listener.name.plaintext.ssl.client.auth"
         await write_config(zookeeper, paths.broker_entity(7), {asked: "required"})
-        starting = DynamicBrokerConfig(BrokerConfig({"broker.id": "7"}), zookeeper)
+        starting = DynamicBrokerConfig(BrokerConfig({"broker.id": "7"}), zookeeper, bytes)
         with pytest.raises(
             ConfigError, match=f"{asked}: (not supported|listener).* /config/brokers/7"
         ):

@@ -111,8 +111,8 @@ def test_what_does_not_change_while_it_runs() -> None:
             ),
             ({"ssl__keystore__location": "/files/first"}, "not supported while a broker runs"),
             (
-                {"listener__name__plaintext__sasl__jaas__config": "a b;"},
-                "passwords are not stored in ZooKeeper",
+                {"listener__name__plaintext__plain__sasl__jaas__config": "a b;"},
+                "listener plaintext is neither",
             ),
             ({"listener__name__plaintext__ssl__client__auth": "required"}, "listener plaintext is"),
         ):

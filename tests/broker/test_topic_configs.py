@@ -145,7 +145,7 @@ def test_the_last_to_be_taken_is_the_last_that_was_read() -> None:
 def test_so_it_is_with_the_brokers_own_settings() -> None:
     async def main() -> None:
         zookeeper, config = Reads(), BrokerConfig(CONFIG)
-        dynamic = DynamicBrokerConfig(config, zookeeper)  # type: ignore[arg-type]
+        dynamic = DynamicBrokerConfig(config, zookeeper, bytes)  # type: ignore[arg-type]
         loading = asyncio.ensure_future(dynamic.load(1))
         await turn()
         zookeeper.put("brokers/1", log_retention_ms="5000")

@@ -41,7 +41,6 @@ CLEANUP = "cleanup.policy"
         ("num.io.threads", "0", False, "num.io.threads: Value must be at least 1"),
         ("listener.name.plaintext.max.connections", "x", True, "Not a number of type INT"),
         ("listener.name.plaintext.flies", "x", False, "broker id must be specified"),
-        ("listener.name.plaintext.ssl.key.password", "k", True, "passwords are not stored"),
         ("ssl.keystore.location", "/k", True, "not supported while a broker runs"),
         ("super.users", "User:a", False, "super.users: has no effect without"),
     ],

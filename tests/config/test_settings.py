@@ -146,7 +146,6 @@ SECURITY = {
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
     "listener.name.plaintext.ssl.client.auth": "required",
     "zookeeper.ssl.crl.enable": "true",
-    "password.encoder.secret": "s",
     "create.topic.policy.class.name": "org.example.Policy",
     "alter.config.policy.class.name": "org.example.Policy",
     "client.quota.callback.class": "org.example.Quotas",

@@ -206,16 +206,19 @@ async def _alter_broker(
     broker_id = own_broker_id(services, name) if name else None
     entity, per_broker = paths.broker_entity(broker_id), broker_id is not None
 
+    stored = await read_config(services.zookeeper, entity)
+
     async def before() -> Mapping[str, str]:
-        return usable(await read_config(services.zookeeper, entity), per_broker=per_broker)
+        return usable(services.dynamic_config.readable(stored), per_broker=per_broker)
 
     after = await change(before, SETTINGS)
     try:
         merged = check_change(services.config, after, per_broker=per_broker)
         if per_broker:
             services.dynamic_config.check(merged)
+        storable = services.dynamic_config.storable(after, stored)
     except ConfigError as error:
         raise invalid(str(error)) from None
     if not validate_only:
-        await write_config(services.zookeeper, entity, after)
+        await write_config(services.zookeeper, entity, storable)
         await services.dynamic_config.read()

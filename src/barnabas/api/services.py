@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -58,6 +58,15 @@ class DynamicConfigSource(Protocol):
 
     def check(self, after: Snapshot) -> None:
         """ConfigError if this broker could not run with what is to be written."""
+        ...
+
+    def readable(self, stored: Mapping[str, str]) -> dict[str, str]:
+        """Settings of a broker as ZooKeeper holds them, with their passwords."""
+        ...
+
+    def storable(self, settings: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+        """Settings as they take the place of ``stored`` there. ConfigError if a password cannot be
+        encrypted."""
         ...
 
     async def read(self) -> None:

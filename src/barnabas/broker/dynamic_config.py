@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from barnabas.broker.dynamic_passwords import DynamicPasswords
 from barnabas.config.broker_config import BrokerConfig, Snapshot
 from barnabas.config.dynamic import usable
 from barnabas.config.protection import check_dynamic_protection
@@ -17,7 +18,7 @@ from barnabas.config.settings import broker_setting, no_effect
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.zk import paths
-from barnabas.zk.admin import read_configs
+from barnabas.zk.admin import change_config, read_configs
 from barnabas.zookeeper.client.client import ZooKeeperClient
 
 log = logging.getLogger("kafka.server")
@@ -33,13 +34,16 @@ class DynamicBrokerConfig:
         self,
         config: BrokerConfig,
         zookeeper: ZooKeeperClient,
+        chance: Callable[[int], bytes],
         check: Callable[[Snapshot], None] = lambda _: None,
         was_read: Callable[[], None] = lambda: None,
     ) -> None:
-        """``check``: what settings cannot tell by themselves, before they are stored. ``was_read``:
-        called after each read, whatever has changed."""
+        """``chance``: bytes that nobody can guess, for what is encrypted. ``check``: what settings
+        cannot tell by themselves, before they are stored. ``was_read``: called after each read,
+        whatever has changed."""
         self._config = config
         self._zookeeper = zookeeper
+        self._passwords = DynamicPasswords(config, chance)
         self.check = check
         self._was_read = was_read
         self._reading = asyncio.Lock()
@@ -50,7 +54,18 @@ class DynamicBrokerConfig:
         if its own asks for what must not be passed over; while it runs, such a change is ignored
         with an error in the log."""
         self._broker_id = broker_id
+        self._passwords.check()
+        await self._encode_anew(paths.broker_entity(broker_id))
         await self.read(starting=True)
+
+    async def _encode_anew(self, own: str) -> None:
+        """Passwords that the secret before has encrypted get the one of now."""
+        if self._passwords.are_of_now():
+            return
+        stored = (await read_configs(self._zookeeper, [own], unreadable={})).get(own, {})
+        if self._passwords.encoded_anew(stored) != stored:
+            await change_config(self._zookeeper, own, self._passwords.encoded_anew)
+            log.info("the passwords of %s are encrypted with a new secret", own)
 
     async def on_notification(self, entity: str) -> None:
         """The settings of broker ``entity``, or ``<default>``, have changed."""
@@ -66,15 +81,38 @@ class DynamicBrokerConfig:
                 [default, own],
                 unreadable=KEEP_EVERYTHING if starting else None,
             )
-            if starting:
-                for name, text in found.get(own, {}).items():
-                    _refuse_protection(own, name, text)
+            mine = self._own(own, found.get(own, {}), starting=starting)
             self._apply(
                 _usable(found.get(default, {}), default, per_broker=False),
-                _usable(found.get(own, {}), own, per_broker=True),
+                _usable(mine, own, per_broker=True),
                 starting=starting,
             )
         self._was_read()
+
+    def _own(self, own: str, stored: Mapping[str, str], *, starting: bool) -> dict[str, str]:
+        """The settings of this broker, with their passwords. ConfigError only at the start."""
+        found, unreadable = self._passwords.decoded(stored)
+        for name, why in unreadable.items():
+            text = f"{visible(name)}: {why}, from {paths.CONFIG}/{own}"
+            if starting:
+                raise ConfigError(text)
+            log.error("ignored: %s", text)
+        if starting:
+            for name, text in found.items():
+                _refuse_protection(own, name, text)
+        return found
+
+    # What others write and read there
+
+    def readable(self, stored: Mapping[str, str]) -> dict[str, str]:
+        """Settings of a broker as ZooKeeper holds them, with their passwords; without those that
+        cannot be read."""
+        return self._passwords.decoded(stored)[0]
+
+    def storable(self, settings: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+        """Settings as they take the place of ``stored`` in ZooKeeper. ConfigError if there is a
+        password and nothing to encrypt it with."""
+        return self._passwords.encoded(settings, stored)
 
     def _apply(self, default: Mapping[str, str], own: Mapping[str, str], *, starting: bool) -> None:
         config = self._config

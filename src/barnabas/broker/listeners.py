@@ -22,11 +22,14 @@ from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.seams import Env
 from barnabas.types import Endpoint
+from barnabas.zookeeper.errors import SessionExpired
 
 if TYPE_CHECKING:
     from barnabas.broker.listener_plans import TokenLogins
 
 log = logging.getLogger("kafka.network")
+
+NEXT_SESSION_S = 0.5
 
 
 class BrokerListeners:
@@ -97,6 +100,8 @@ class BrokerListeners:
         if network is None:
             return
         async with self._changing:
+            if any(security.has_sasl for security in self._config.security.values()):
+                await self._load_users()
             wanted = {e.listener: e for e in self._config.listeners}
             for name in [name for name in self._ports if name not in wanted]:
                 del self._ports[name]
@@ -105,6 +110,8 @@ class BrokerListeners:
                     task.cancel()
                 log.info("listener %s is closed", name)
             for name in [name for name in wanted if name not in self._ports]:
+                if name not in self._config.security:
+                    continue  # gone meanwhile: this is called again
                 try:
                     await self._open(network, wanted[name])
                 except ConfigError as error:
@@ -112,3 +119,12 @@ class BrokerListeners:
                 else:
                     log.info("listener %s is open", name)
         announce()
+
+    async def _load_users(self) -> None:
+        """Where the first listener with logins is a later one."""
+        while True:
+            try:
+                await self._users.load()
+                return
+            except SessionExpired:
+                await asyncio.sleep(NEXT_SESSION_S)

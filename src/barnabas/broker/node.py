@@ -164,7 +164,9 @@ class Node:
         self._broker_id = -1
         self._users = ScramCredentials(self._zookeeper)
         self._dynamic = DynamicBrokerConfig(
-            config, self._zookeeper, lambda after: self._listeners.check(after), self._stores.look
+            *(config, self._zookeeper, env.secret),
+            check=lambda after: self._listeners.check(after),
+            was_read=self._stores.look,
         )
         self._quotas = client_quotas(config)
         self._quota_configs = QuotaConfigs(self._zookeeper, self._quotas)
@@ -221,8 +223,9 @@ class Node:
             await self._authorizer.load()
         if self._tokens is not None:
             await self._tokens.load()
+        self._users.belong_to(cluster_id)
         if any(security.has_sasl for security in self._config.security.values()):
-            await self._users.load(cluster_id)
+            await self._users.load()
         await self._quota_configs.load()
         await self._logs.load(
             broker_id=broker_id,

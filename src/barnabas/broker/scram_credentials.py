@@ -20,15 +20,22 @@ class ScramCredentials:
         self._users: dict[str, Credentials] = {}
         self._reading = asyncio.Lock()
         self._cluster = b""
+        self._are_loaded = False
         self._decoys: dict[str, tuple[bytes, int]] = {}
         """By mechanism: key and iterations of the challenges for users who do not exist."""
 
-    async def load(self, cluster_id: str) -> None:
-        """Read all users."""
+    def belong_to(self, cluster_id: str) -> None:
+        """Which cluster's they are."""
         self._cluster = cluster_id.encode()
+
+    async def load(self) -> None:
+        """Read all users, before the first listener opens where they log in. A second call does
+        nothing."""
         async with self._reading:
-            self._users = dict(await read_users(self._zookeeper))
-            self._decoys.clear()
+            if not self._are_loaded:
+                self._users = dict(await read_users(self._zookeeper))
+                self._are_loaded = True
+                self._decoys.clear()
 
     async def on_notification(self, entity: str) -> None:
         """The settings of a user have changed; ``entity`` as the notification spells it."""

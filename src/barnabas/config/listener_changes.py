@@ -18,8 +18,14 @@ from barnabas.errors import ConfigError
 RELOADED: Final = (
     "ssl.keystore.type",
     "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.key",
+    "ssl.keystore.certificate.chain",
+    "ssl.key.password",
     "ssl.truststore.type",
     "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.certificates",
 )
 """The settings of a remaining listener that may change: they are read again for new connections."""
 

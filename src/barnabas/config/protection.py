@@ -91,10 +91,6 @@ def check_dynamic_protection(name: str, text: str) -> None:
     check_protection(name, text)
     setting = broker_setting(name)
     if of_listener(name) is not None and setting.restart:
-        if setting.type is ConfigType.PASSWORD:
-            raise ConfigError(
-                f"{visible(name)}: passwords are not stored in ZooKeeper; give it at the start"
-            )
         return  # ``check_listeners`` decides later whether that listener may change
     if setting.restart:
         raise ConfigError(

@@ -28,17 +28,17 @@ delegation.token.expiry.time.ms  LONG  86400000  1..  MEDIUM
     How long a token lasts.
 delegation.token.expiry.check.interval.ms  LONG  3600000  1..  LOW
     How often expired tokens are removed.
-password.encoder.secret  PASSWORD  -  MEDIUM  refused
+password.encoder.secret  PASSWORD  -  MEDIUM
     Secret with which dynamic passwords are encrypted in ZooKeeper.
-password.encoder.old.secret  PASSWORD  -  MEDIUM  refused
+password.encoder.old.secret  PASSWORD  -  MEDIUM
     The secret before a change.
-password.encoder.keyfactory.algorithm  STRING  -  LOW  refused
+password.encoder.keyfactory.algorithm  STRING  -  LOW
     Algorithm that derives the key.
-password.encoder.cipher.algorithm  STRING  AES/CBC/PKCS5Padding  LOW  refused
+password.encoder.cipher.algorithm  STRING  AES/CBC/PKCS5Padding  LOW
     Cipher of this encryption.
-password.encoder.key.length  INT  128  8..  LOW  refused
+password.encoder.key.length  INT  128  8..  LOW
     Length of its key in bits.
-password.encoder.iterations  INT  4096  1024..  LOW  refused
+password.encoder.iterations  INT  4096  1024..  LOW
     Rounds of its key derivation.
 sasl.enabled.mechanisms  LIST  GSSAPI  MEDIUM  per-broker  restart
     SASL mechanisms offered to clients.
