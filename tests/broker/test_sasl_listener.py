@@ -96,7 +96,7 @@ def test_a_login_and_what_is_told_of_a_wrong_one() -> None:
             assert asyncio.get_running_loop().time() - began >= 0.1
             told.append(str(refused.value))
         assert set(told) == {"Authentication failed: Invalid username or password"}
-        with pytest.raises(AuthenticationRefused, match="does not offer NOPE, but PLAIN, SCRAM"):
+        with pytest.raises(AuthenticationRefused, match="does not offer NOPE, only PLAIN, SCRAM"):
             await _connect(ClientSecurity(mechanism="NOPE", begin=ALICE.begin))
         assert await _controller(connection) == 1
 
