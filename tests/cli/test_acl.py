@@ -65,9 +65,9 @@ def test_acls_from_addition_to_deletion(guarded: Cluster) -> None:
         "denied: Read Topic orders: User:bob may not All Topic * from 10.0.0.1"
     )
     assert check(1, "alice", *read) == (
-        "denied: Read Topic orders: there are ACLs about it, and none allows it to User:alice"
+        "denied: Read Topic orders: it has ACLs, but none allows it to User:alice"
     )
-    assert "no ACL is about it" in check(1, "alice", "-O", "Alter", "--cluster")
+    assert "it has no ACL" in check(1, "alice", "-O", "Alter", "--cluster")
     assert ok(guarded, "acl", "delete", "alice", "--topic", "orders", "-O", "Create") == (
         "deleted User:alice may Create Topic orders\n"
     )
@@ -80,7 +80,7 @@ def test_wrong_usage() -> None:
     for arguments, named in [
         (("add", "alice", "-O", "Read"), "name a resource"),
         (("add", "alice", "--topic", "t"), "give --operation"),
-        (("add", "alice", "-O", "ClusterAction", "--topic", "t"), "cannot be done with a Topic"),
+        (("add", "alice", "-O", "ClusterAction", "--topic", "t"), "is not an operation on a Topic"),
         (("add", "alice", "-O", "Fly", "--topic", "t"), "'Fly' is not one of"),
         (("delete", "alice"), "give --all"),
         (("check", "alice", "--topic", "t"), "give --operation"),

@@ -41,7 +41,11 @@ def test_a_token_from_its_making_to_its_end(tmp_path: Path) -> None:
         assert renewed.startswith(f"token {token['id']}: expires ")
         (later,) = json.loads(ok(cluster, "token", "list", "-o", "json"))
         assert later["expires_ms"] < token["expires_ms"]
-        fails(cluster.cli("token", "renew", "none"), 1, "token none: none that you may see")
+        fails(
+            cluster.cli("token", "renew", "none"),
+            1,
+            "token none: there is no such token that you may see",
+        )
         ok(cluster, "token", "expire", token["id"], "--expiry-time-period", "50000")
         assert ok(cluster, "token", "expire", token["id"]).endswith(": removed\n")
         fails(cluster.cli("topic", "list", *by_token), 1, "SASL_AUTHENTICATION_FAILED")

@@ -47,7 +47,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def command() -> None:
-    """Who may do what: add, list, delete and check ACLs.
+    """Add, list, delete and check ACLs, which say who may do what.
 
     Brokers obey them with authorizer.class.name=kafka.security.authorizer.AclAuthorizer.
     """
@@ -65,7 +65,7 @@ def resources(function: F) -> F:
     """Options that name resources; each may be repeated."""
     for name, kind in reversed(_RESOURCES.items()):
         flag = f"--{name.replace('_', '-')}"
-        text = f"A {kind.label} by name; * is every one."
+        text = f"A {kind.label} by name; * means all."
         function = click.option(flag, name, multiple=True, metavar="NAME", help=text)(function)
     return click.option("--cluster", is_flag=True, help="The cluster itself.")(function)
 
@@ -97,9 +97,9 @@ def _patterns(chosen: dict[str, Any], pattern_type: PatternType) -> list[Resourc
 @resources
 @prefixed
 @click.option("--host", multiple=True, default=("*",), show_default=True, help="An address.")
-@click.option("--deny", is_flag=True, help="Forbid instead of allowing.")
-@click.option("--producer", is_flag=True, help="What a producer of --topic needs.")
-@click.option("--consumer", is_flag=True, help="What a consumer of --topic in --group needs.")
+@click.option("--deny", is_flag=True, help="Deny instead of allowing.")
+@click.option("--producer", is_flag=True, help="All that a producer for --topic needs.")
+@click.option("--consumer", is_flag=True, help="All that a consumer of --topic in --group needs.")
 @bootstrap_server
 def add(
     principal: str,
@@ -112,7 +112,7 @@ def add(
     bootstrap_server: Bootstrap,
     **chosen: Any,
 ) -> None:
-    """Let PRINCIPAL do something, or forbid it.
+    """Allow PRINCIPAL something, or deny it.
 
     \b
     barnabas acl add alice --producer --topic orders
@@ -146,7 +146,8 @@ def _wanted(
     producer: bool,
     consumer: bool,
 ) -> list[tuple[ResourcePattern, AclOperation]]:
-    """What is to be done with what. As kafka-acls.sh, for producers and consumers."""
+    """The (resource, operation) pairs to add. --producer and --consumer mean the same as for
+    kafka-acls.sh."""
     if not patterns:
         raise click.UsageError("nothing to add: name a resource, as --topic or --cluster")
     if not (operation or producer or consumer):
@@ -170,8 +171,8 @@ def _wanted(
         for chosen in map(_OPERATIONS.__getitem__, operation):
             if chosen not in allowed:
                 raise click.UsageError(
-                    f"{chosen.label} cannot be done with a {pattern.resource_type.label};"
-                    f" what can: {', '.join(o.label for o in allowed)}"
+                    f"{chosen.label} is not an operation on a {pattern.resource_type.label};"
+                    f" there are {', '.join(o.label for o in allowed)}"
                 )
             found.append((pattern, chosen))
     return list(dict.fromkeys(found))
@@ -201,7 +202,7 @@ def _filters(
 
 
 @command.command("list")
-@click.option("--principal", callback=_principal, help="Of one principal.")
+@click.option("--principal", callback=_principal, help="Only those of this principal.")
 @operations
 @resources
 @prefixed
@@ -215,7 +216,7 @@ def list_command(
     output: str,
     **chosen: Any,
 ) -> None:
-    """ACLs, all or those of a principal, of resources, for operations."""
+    """List ACLs: all, or those for a principal, for resources or for operations."""
     filters = _filters(principal, chosen, operation, prefixed)
     bindings = asyncio.run(_described(bootstrap_server, filters))
     rows = [_row(binding) for binding in bindings]
@@ -272,7 +273,7 @@ def _nothing() -> dict[str, Any]:
 @principal
 @operations
 @resources
-@click.option("--host", default="*", help="Where PRINCIPAL connects from; any if not given.")
+@click.option("--host", default="*", help="The address that PRINCIPAL connects from. Default: any.")
 @bootstrap_server
 def check(
     principal: str,
@@ -283,8 +284,8 @@ def check(
 ) -> None:
     """Say whether PRINCIPAL may do something, and which ACL decides it.
 
-    Goes by the cluster's ACLs. Super users, who may do everything, and
-    allow.everyone.if.no.acl.found stand in the brokers' own settings.
+    Only the cluster's ACLs are looked at. Super users, who may do everything, and
+    allow.everyone.if.no.acl.found are in the brokers' settings, which are not.
 
     \b
     barnabas acl check alice -O Write --topic orders
@@ -314,9 +315,9 @@ def _verdict(question: Question, decision: Decision) -> str:
     if decision.binding is not None:
         return f"{verdict}: {what}: {_sentence(decision.binding)}"
     if decision.reason is Reason.NO_ACL_AT_ALL:
-        why = "no ACL is about it (allow.everyone.if.no.acl.found would allow it)"
+        why = "it has no ACL (allow.everyone.if.no.acl.found would allow it)"
         return f"{verdict}: {what}: {why}"
-    return f"{verdict}: {what}: there are ACLs about it, and none allows it to {question.principal}"
+    return f"{verdict}: {what}: it has ACLs, but none allows it to {question.principal}"
 
 
 def _sentence(binding: AclBinding) -> str:
@@ -379,7 +380,7 @@ def _filter(wanted: AclBindingFilter) -> DeleteAclsRequest.Filter:
 
 
 def _binding(message: CreateAclsRequest.AclCreation) -> AclBinding:
-    """What a broker says. Numbers that are new to us are UNKNOWN."""
+    """The ACL in a broker's answer. Unknown numbers become UNKNOWN."""
 
     def known(kind: Any, number: int) -> Any:
         return kind(number) if number in kind.__members__.values() else kind(0)

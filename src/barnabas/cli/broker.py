@@ -18,10 +18,13 @@ from barnabas.cluster.processes import broker_process, load_config
     required=False,
     help="server.properties, with Kafka's names.",
 )
-@click.option("--override", "-X", multiple=True, metavar="KEY=VALUE", help="Over the file.")
+@click.option(
+    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting that overrides the file."
+)
 def command(config_file: str | None, override: tuple[str, ...]) -> None:
-    """Run one broker until SIGTERM or Ctrl-C, which shut it down in a controlled way.
+    """Run one broker until SIGTERM or Ctrl-C, which begin a controlled shutdown.
 
-    Settings, weakest first: Kafka's defaults, the file, KAFKA_* variables, --override.
+    Settings come from Kafka's defaults, the file, KAFKA_* variables and --override. Each of these
+    overrides the ones before it.
     """
     sys.exit(broker_process(load_config(config_file, os.environ, override)))

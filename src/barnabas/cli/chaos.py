@@ -28,13 +28,13 @@ def command() -> None:
     \b
     TARGET is leader:TOPIC/PARTITION, controller, coordinator or the id of a broker.
 
-    What stops, starts and halts processes works with each. The rest needs a cluster for
-    tests: 'barnabas up --profile test', or any with --control.
+    kill, pause, resume, restart and stop work with any such cluster. The others need a cluster
+    for tests: 'barnabas up --profile test', or one started with --control.
     """
 
 
 def _of_process(verb: str, text: str) -> None:
-    """A command that does something to one process."""
+    """Make the command that does ``verb`` to one process."""
 
     @command.command(verb, help=text)
     @click.argument("target", metavar="TARGET")
@@ -44,7 +44,7 @@ def _of_process(verb: str, text: str) -> None:
 
 
 def _of_role(name: str, verb: str, target: str, text: str) -> None:
-    """The same to whoever has a role."""
+    """Make the command that does ``verb`` to the process of a role."""
 
     @command.command(name, help=text)
     @bootstrap_server
@@ -52,14 +52,14 @@ def _of_role(name: str, verb: str, target: str, text: str) -> None:
         _do(verb, target, bootstrap_server)
 
 
-_of_process("kill", "SIGKILL: no goodbye, as in a crash.")
-_of_process("pause", "SIGSTOP: alive, but silent.")
-_of_process("resume", "SIGCONT.")
-_of_process("restart", "Start it again; stop it first if it runs.")
+_of_process("kill", "SIGKILL: ends at once, as in a crash.")
+_of_process("pause", "SIGSTOP: stops answering, but keeps its connections.")
+_of_process("resume", "SIGCONT: runs again after pause.")
+_of_process("restart", "Start it again; if it runs, stop it before.")
 _of_process("stop", "A clean, controlled shutdown.")
-_of_role("kill-controller", "kill", CONTROLLER, "Kill the broker that is controller.")
+_of_role("kill-controller", "kill", CONTROLLER, "Kill the controller.")
 _of_role(
-    "stop-coordinator", "kill", COORDINATOR, "Kill the coordinator: nobody is elected meanwhile."
+    "stop-coordinator", "kill", COORDINATOR, "Kill the coordinator; then no leader is elected."
 )
 _of_role("restart-coordinator", "restart", COORDINATOR, "Start the coordinator again.")
 chaos_control.add_to(command)

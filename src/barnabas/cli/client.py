@@ -1,4 +1,4 @@
-"""The client of a command: what it waits for is said on standard error."""
+"""Makes the client of a command. It says on standard error which addresses do not answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from barnabas.logs import visible
 def cluster_client(
     bootstrap: Bootstrap | str, client_id: str, timeout_ms: int = 10_000
 ) -> ClusterClient:
-    """A client that names addresses which do not answer. Raises ConfigError."""
+    """A client that reports addresses which do not answer. Raises ConfigError."""
     return ClusterClient(bootstrap, client_id, timeout_ms, on_silence=_say)
 
 

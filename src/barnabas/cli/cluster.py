@@ -1,4 +1,5 @@
-"""``barnabas cluster``: brokers, controller, who leads and follows what; moves and elections."""
+"""``barnabas cluster``: shows brokers, controller and replicas; moves partitions; elects
+leaders."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ def status(watch: bool, bootstrap_server: Bootstrap, output: str) -> None:
 
     \b
     L leader   s in sync   - lagging (not in sync)   x offline   . no replica
-    Exit code 1 if a partition is leaderless or under-replicated, or there is no controller. A
-    broker that partitions are assigned to and that is not there counts, whatever their state says.
+    Exit code 1 if a partition has no leader or is under-replicated, or if there is no controller. A
+    partition on a broker that is not registered counts as under-replicated.
     """
     raise SystemExit(asyncio.run(_run(bootstrap_server, watch, output)))
 

@@ -1,4 +1,4 @@
-"""``barnabas cluster reassign`` and ``elect``: where partitions live, and who leads them."""
+"""``barnabas cluster reassign`` and ``elect``: move partitions and elect their leaders."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _ids(_context: click.Context, _option: click.Parameter, text: str | None) ->
 
 
 @click.command("reassign")
-@click.option("--topic", "-t", help="Whose partitions move; without it, list what moves now.")
+@click.option("--topic", "-t", help="Topic to move. Without it, list the moves in progress.")
 @click.option("--partition", "-p", type=PARTITION, help="Only this one. Default: all.")
 @click.option(
-    "--brokers", callback=_ids, metavar="ID[,ID...]", help="Where to, preferred leader first."
+    "--brokers", callback=_ids, metavar="ID[,ID...]", help="New brokers, preferred leader first."
 )
-@click.option("--replicas", "-r", type=click.IntRange(1), help="Default: as many as there are now.")
-@click.option("--cancel", is_flag=True, help="Go back to where the partitions were.")
-@click.option("--execute", is_flag=True, help="Do it, and do not only show it.")
+@click.option("--replicas", "-r", type=click.IntRange(1), help="Default: the present number.")
+@click.option("--cancel", is_flag=True, help="Cancel the moves.")
+@click.option("--execute", is_flag=True, help="Do it instead of only showing the plan.")
 @bootstrap_server
 @output
 def reassign_command(
@@ -56,17 +56,17 @@ def reassign_command(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Move the partitions of a topic to other brokers, or show what is on the move.
+    """Move the partitions of a topic to other brokers, or list the moves in progress.
 
     \b
-    barnabas cluster reassign                                       what moves now
+    barnabas cluster reassign                                       lists the moves
     barnabas cluster reassign -t orders --brokers 2,3,4             shows the plan
-    barnabas cluster reassign -t orders --brokers 2,3,4 --execute   begins it
+    barnabas cluster reassign -t orders --brokers 2,3,4 --execute   begins the move
     barnabas cluster reassign -t orders --cancel --execute
 
-    The partitions begin with the brokers in turn: 0 with the first, 1 with the second, and so on.
-    With --partition exactly these brokers hold it, preferred leader first. Leaders follow with
-    'barnabas cluster elect'.
+    Preferred leaders are the brokers in turn: the first for partition 0, the second for 1, and so
+    on. With --partition, exactly these brokers get the partition. 'barnabas cluster elect' makes
+    the preferred leaders lead.
     """
     if topic is None and (brokers or cancel or execute):
         raise click.UsageError("--topic is missing")
@@ -125,7 +125,7 @@ def _show_plan(
         ["partition", "from", "to"],
         [[tp, _text(now), "back" if to is None else _text(to)] for tp, now, to in rows],
     )
-    click.echo("\nNothing is changed yet: --execute does it.")
+    click.echo("\nNothing is changed. --execute begins the moves.")
 
 
 def _show_moves(moves: Sequence[Move], output: str) -> None:
@@ -158,7 +158,7 @@ def elect_command(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Give leadership back to preferred replicas; with --unclean, to any replica that is there.
+    """Give leadership back to preferred replicas; with --unclean, to any live replica.
 
     \b
     barnabas cluster elect
@@ -179,7 +179,7 @@ def elect_command(
 
 
 def _report(outcomes: Outcomes, output: str, *, done: str = "done") -> int:
-    """Print what became of each partition; 1 if something was refused."""
+    """Print the result for each partition. Returns 1 if something was refused."""
     rows = [
         (str(tp), done if error is None else error.code.name)
         for tp, error in sorted(outcomes.items())

@@ -29,7 +29,7 @@ from barnabas.types import TopicPartition
     metavar="OFFSET",
     help="beginning, end, N, -N (the last N), or @MS (from a time).",
 )
-@click.option("--count", "-c", type=click.IntRange(1), help="Stop after so many records.")
+@click.option("--count", "-c", type=click.IntRange(1), help="Stop after this many records.")
 @click.option("--exit-at-end", "-e", is_flag=True, help="Stop at the end of all partitions.")
 @click.option("--format", "-f", "form", default="%s\\n", show_default=True, help="See below.")
 @bootstrap_server
@@ -42,7 +42,7 @@ def command(
     form: str,
     bootstrap_server: Bootstrap,
 ) -> None:
-    """Print the records of TOPIC, partitions in turn, each in order of offsets.
+    """Print the records of TOPIC. Those of one partition are in order of offsets.
 
     \b
     Format: %t topic  %p partition  %o offset  %k key  %s value  %T timestamp in ms

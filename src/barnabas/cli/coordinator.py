@@ -15,7 +15,9 @@ from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
 
 @click.command()
-@click.option("--data", required=True, type=click.Path(file_okay=False), help="Its directory.")
+@click.option(
+    "--data", required=True, type=click.Path(file_okay=False), help="Directory of its data."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=2181, show_default=True, type=click.IntRange(0, 65_535))
 @click.option(
@@ -23,16 +25,18 @@ from barnabas.zookeeper.server.coordinator import CoordinatorConfig
     default=ZOOKEEPER_SERVER_FRAME_BYTES_MAX,
     show_default=True,
     type=click.IntRange(1024, INT_MAX),
-    help="Longest request in bytes.",
+    help="Size of the longest request in bytes.",
 )
-@click.option("--config", type=click.Path(dir_okay=False), help="File of such settings.")
 @click.option(
-    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of logins or TLS."
+    "--config", type=click.Path(dir_okay=False), help="File with settings for logins and TLS."
+)
+@click.option(
+    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting for logins or TLS."
 )
 @click.option(
     "--allow-strangers",
     is_flag=True,
-    help="Listen beyond this machine though nobody is asked who he is.",
+    help="Listen beyond this machine without logins.",
 )
 def command(
     data: str,
@@ -43,13 +47,13 @@ def command(
     override: tuple[str, ...],
     allow_strangers: bool,
 ) -> None:
-    """A single node that speaks ZooKeeper's protocol and keeps its tree in SQLite.
+    """Run a single node that speaks ZooKeeper's protocol and keeps its tree in SQLite.
 
-    It is for one machine. Several machines use a ZooKeeper ensemble instead.
+    It is for one machine. Use a ZooKeeper ensemble for several machines.
 
-    Who may log in (DIGEST-MD5) stands in the section Server of a JAAS file; TLS has zoo.cfg's
-    names. With users, or with certificates asked for, only those are served who show who they are,
-    unless sessionRequireClientSASLAuth=false.
+    Users who may log in (DIGEST-MD5) are in the section Server of a JAAS file. TLS settings have
+    the names of zoo.cfg. With users, or if certificates are asked for, every client must log in or
+    show a certificate, unless sessionRequireClientSASLAuth=false.
 
     \b
     barnabas coordinator --data d -X java.security.auth.login.config=server.jaas

@@ -44,7 +44,7 @@ def command() -> None:
 @bootstrap_server
 @output
 def list_command(bootstrap_server: Bootstrap, output: str) -> None:
-    """All groups with their states and coordinators."""
+    """List all groups with their states and coordinators."""
 
     async def run() -> list[dict[str, object]]:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -72,7 +72,7 @@ def list_command(bootstrap_server: Bootstrap, output: str) -> None:
 @bootstrap_server
 @output
 def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
-    """How far group NAME has read each partition, how much is left, and who reads it."""
+    """Show the position, lag and owner of each partition that group NAME reads."""
 
     async def run() -> tuple[GroupDescription, list[dict[str, object]]]:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -137,7 +137,7 @@ async def _existing(client: ClusterClient, name: str) -> GroupDescription:
 
 
 async def _positions(client: ClusterClient, group: GroupDescription) -> list[dict[str, object]]:
-    """One row for each partition that is read or has a position."""
+    """One row for each partition that has an owner or a position."""
     committed = await committed_offsets(client, group.name)
     readers = owners(group.members)
     partitions = sorted(dict.fromkeys([*committed, *readers]))
@@ -163,7 +163,7 @@ async def _positions(client: ClusterClient, group: GroupDescription) -> list[dic
 async def _offsets(
     client: ClusterClient, partitions: Sequence[TopicPartition], timestamp: int
 ) -> dict[TopicPartition, int]:
-    """The offset of a time in each partition that still exists."""
+    """The offset for a time, in each partition that still exists."""
     view = await client.metadata(topics_of(partitions))
     found = {}
     for partition in partitions:
@@ -176,18 +176,18 @@ async def _offsets(
 @command.command("reset-offsets")
 @click.argument("name")
 @click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC[:P,P...]")
-@click.option("--all-topics", is_flag=True, help="Every topic that the group has a position in.")
-@click.option("--to-earliest", is_flag=True, help="To the first record there is.")
+@click.option("--all-topics", is_flag=True, help="All topics in which the group has a position.")
+@click.option("--to-earliest", is_flag=True, help="To the first record.")
 @click.option("--to-latest", is_flag=True, help="To the end.")
 @click.option("--to-offset", type=click.IntRange(0, 2**63 - 1), metavar="N")
 @click.option(
     "--shift-by",
     type=click.IntRange(-(2**63), 2**63 - 1),
     metavar="N",
-    help="Forward, or back if negative.",
+    help="By N records forward, or back if negative.",
 )
 @click.option("--to-time", metavar="MS|ISO", help="To the first record at or after a time.")
-@click.option("--execute", is_flag=True, help="Do it, instead of showing what would be done.")
+@click.option("--execute", is_flag=True, help="Do it instead of only showing it.")
 @bootstrap_server
 @output
 def reset_offsets(
@@ -246,7 +246,7 @@ def reset_offsets(
     header = ["topic", "partition", "committed", "new"]
     print_table(header, [_cells(row.values()) for row in rows])
     if not execute:
-        click.echo("nothing is changed; --execute does it", err=True)
+        click.echo("nothing is changed; --execute sets the positions", err=True)
 
 
 async def _chosen(client: ClusterClient, topics: Sequence[str]) -> list[TopicPartition]:
@@ -269,7 +269,7 @@ async def _chosen(client: ClusterClient, topics: Sequence[str]) -> list[TopicPar
 def _numbers(text: str) -> list[int]:
     found = [number for part in text.split(",") if (number := number_in(part)) is not None]
     if len(found) <= text.count(","):
-        raise click.UsageError(f"--topic: '{text}' are not partitions.")
+        raise click.UsageError(f"--topic: '{text}' is not a list of partitions.")
     return found
 
 
@@ -280,7 +280,7 @@ async def _targets(
     kind: str,
     value: object,
 ) -> dict[TopicPartition, int]:
-    """New positions, none before the first record or beyond the end."""
+    """The new positions. None is before the first record or beyond the end."""
     earliest = await _offsets(client, partitions, EARLIEST)
     latest = await _offsets(client, partitions, LATEST)
     at_time: dict[TopicPartition, int] = {}
@@ -303,7 +303,7 @@ async def _targets(
 
 
 def _milliseconds(text: str) -> int:
-    """Milliseconds since 1970, from themselves or from an ISO time (UTC unless it says)."""
+    """Milliseconds since 1970, given as such or as an ISO time (UTC unless it has an offset)."""
     try:
         if text.isdecimal():
             found = int(text)
@@ -315,7 +315,7 @@ def _milliseconds(text: str) -> int:
         if not 0 <= found <= MILLISECONDS_MAX:
             raise ValueError
     except ValueError:
-        raise click.UsageError(f"--to-time: '{text}' is no time.") from None
+        raise click.UsageError(f"--to-time: '{text}' is not a time.") from None
     return found
 
 
@@ -323,7 +323,7 @@ def _milliseconds(text: str) -> int:
 @click.argument("names", nargs=-1, required=True)
 @bootstrap_server
 def delete(names: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
-    """Delete groups NAMES, which have no members, with their positions; all that can be."""
+    """Delete groups NAMES with their positions. A group with members is not deleted."""
 
     async def run() -> bool:
         whole = True

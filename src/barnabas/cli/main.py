@@ -1,4 +1,4 @@
-"""``barnabas``: the command line. Each command is one file; this one names them."""
+"""``barnabas``: the command line. Each command is in a file of its own, listed here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from barnabas.errors import ConfigError
 from barnabas.logs import visible
 
 EXIT_FAILED = 1
-"""The cluster refused, or the answer is not what was asked for."""
+"""The cluster refused, or the answer to a question is no."""
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 """No broker answered in time."""
@@ -80,7 +80,7 @@ def cli(context: click.Context, name: str | None) -> None:
 
 
 def main() -> None:
-    """Entry point: errors are one line on stderr, never a traceback for what a user did."""
+    """Entry point. A user's error is one line on standard error, never a traceback."""
     try:
         code = cli.main(standalone_mode=False)
     except BaseException as error:
@@ -89,14 +89,14 @@ def main() -> None:
 
 
 def _first(error: BaseException) -> BaseException:
-    """The first of the errors with which tasks that ran together have ended."""
+    """The first error of a group of tasks."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _exit_code(error: BaseException) -> int:
-    """Say what went wrong; the exit code. Raises what is no user's doing."""
+    """Print a user's error and return the exit code. Raises all other errors again."""
     from barnabas.client.errors import ClientError, Unreachable
 
     if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
@@ -104,10 +104,10 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    # Click makes an exit of a closed pipe, and replaces the standard output before.
+    # For a closed pipe Click replaces the standard output and raises SystemExit.
     closed = isinstance(error, SystemExit) and sys.stdout is not sys.__stdout__
     if closed or isinstance(error, BrokenPipeError):
-        # Whoever read has had enough; what is still buffered for it must not fail again at exit.
+        # The reader has closed the pipe. Data that is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, Unreachable | ConfigError | ClientError):

@@ -17,7 +17,7 @@ from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 PROBE_TIMEOUT_S = 1.0
 PARTITION = click.IntRange(0, 2**31 - 1)
-"""The number of a partition, as requests hold it."""
+"""A partition's number, within the bounds of requests."""
 _CONFIG = "barnabas.command-config"
 """Where one option leaves its file for the other."""
 
@@ -62,8 +62,8 @@ def _command_config(
 
 
 def _rest_of_cluster(text: str) -> str:
-    """The address as given; if it refuses and is the first of a cluster that ``up`` started, all
-    addresses of that cluster: broker 1 may be the one that chaos has killed."""
+    """The address as given. If it refuses connections and is the first one of a cluster of ``up``,
+    all addresses of that cluster are returned, since ``chaos`` may have killed broker 1."""
     host, _, text_of_port = text.rpartition(":")
     port = number_in(text_of_port)
     if host not in ("127.0.0.1", "localhost") or port is None or port > 65_535:
@@ -97,12 +97,12 @@ _server_option = click.option(
     envvar="BARNABAS_BOOTSTRAP_SERVER",
     metavar="HOST:PORT[,...]",
     callback=_bootstrap,
-    help="Brokers to ask first; those of a context, if one is chosen.",
+    help="Brokers to connect to first. Default: those of the chosen context, if there is one.",
 )
 
 
 def bootstrap_server(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which brokers to ask, and how they are reached: one argument, ``bootstrap_server``."""
+    """Adds --bootstrap-server and --command-config; the command gets one ``bootstrap_server``."""
     return _config_option(_server_option(command))
 
 
@@ -112,5 +112,5 @@ output = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="Form of the result.",
+    help="Format of the result.",
 )

@@ -1,4 +1,4 @@
-"""Results for people (tables) and for programs (JSON)."""
+"""Prints results as tables for people, or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from barnabas.logs import visible
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document."""
     click.echo(json.dumps(value, indent=2))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns padded to their widest cell; numbers to the right. Nothing is cut off."""
+    """Print a table. Columns are as wide as their widest cell; numbers are right-aligned."""
     body = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(header), *body]) for i in range(len(header))]
     right = [

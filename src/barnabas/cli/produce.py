@@ -1,4 +1,4 @@
-"""``barnabas produce``: lines of standard input become records."""
+"""``barnabas produce``: sends lines of standard input as records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODECS = {codec.name.lower(): codec for codec in Codec}
 
 @click.command()
 @click.argument("topic")
-@click.option("--partition", "-p", type=PARTITION, help="Instead of the key's partition.")
+@click.option("--partition", "-p", type=PARTITION, help="Default: by the key.")
 @click.option("--key-delimiter", "-K", metavar="TEXT", help="Splits each line into key and value.")
 @click.option("--acks", type=click.Choice(["0", "1", "all"]), default="all", show_default=True)
 @click.option("--codec", "-z", type=click.Choice(list(CODECS)), default="none", show_default=True)
@@ -111,7 +111,7 @@ async def _run(
 
 
 def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """What is sent at once; a record of more than its share of bytes goes alone."""
+    """The records in portions that are sent at once. A very large record is sent alone."""
     some: list[Record] = []
     size = 0
     for record in records:

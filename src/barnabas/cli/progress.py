@@ -1,4 +1,4 @@
-"""What a command is waiting for, in one line of a terminal that is rewritten."""
+"""Shows what a command waits for, in one line of the terminal that is rewritten."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ERASE = "\r\x1b[K"
 
 
 class ProgressLine:
-    """A line on standard error while a ``with`` block runs; nothing where that is no terminal."""
+    """A line on standard error during a ``with`` block. It shows nothing if that is no terminal."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
@@ -31,7 +31,7 @@ class ProgressLine:
             self._write(ERASE)
 
     def show(self, line: str) -> None:
-        """Put ``line`` in the place of the one before."""
+        """Replace the line shown before by ``line``."""
         if line != self._shown and self._stream.isatty():
             self._shown = line
             self._write(ERASE + visible(line))

@@ -1,4 +1,4 @@
-"""``barnabas quota``: how much users, clients and addresses may have of a broker."""
+"""``barnabas quota``: limits for users, clients and addresses."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ CLIENT_ID = "barnabas-quota"
 F = TypeVar("F", bound=Callable[..., Any])
 
 KEYS = """\b
-    producer_byte_rate        bytes a second that are produced, of each broker
-    consumer_byte_rate        bytes a second that are fetched, of each broker
-    request_percentage        of a processor's time, for all requests
-    controller_mutation_rate  partitions created and deleted a second
-    connection_creation_rate  new connections a second, of an address
+    producer_byte_rate        bytes per second produced to each broker
+    consumer_byte_rate        bytes per second fetched from each broker
+    request_percentage        percentage of processor time for all requests
+    controller_mutation_rate  partitions created and deleted per second
+    connection_creation_rate  new connections per second from an address
 """
 
 
 @click.group()
 def command() -> None:
-    """How much users, clients and addresses may have: set, list and delete quotas.
+    """Set, list and delete quotas of users, clients and addresses.
 
-    A quota counts at each broker. Who exceeds it is answered and then not served for a while;
-    the answer says how long (throttle_time_ms).
+    A quota applies to each broker separately. A client that exceeds it gets its answer and is then
+    not served for a while. The answer says for how long (throttle_time_ms).
     """
 
 
 def entities(function: F) -> F:
-    """Options that say whom quotas are for."""
+    """Adds the options that say whom a quota is for."""
     for flag, name, text in (
-        ("--ip-defaults", "ip_defaults", "Each address that has none of its own."),
+        ("--ip-defaults", "ip_defaults", "Each address without a quota of its own."),
         ("--ip", "ip", "An address."),
-        ("--client-defaults", "client_defaults", "Each client id that has none of its own."),
-        ("--client", "client", "A client id; with --user only that user's."),
-        ("--user-defaults", "user_defaults", "Each user who has none of his own."),
+        ("--client-defaults", "client_defaults", "Each client id without a quota of its own."),
+        ("--client", "client", "A client id; with --user, only of that user."),
+        ("--user-defaults", "user_defaults", "Each user without a quota of their own."),
         ("--user", "user", "A user."),
     ):
         if flag.endswith("-defaults"):
@@ -62,24 +62,24 @@ def entities(function: F) -> F:
 
 
 def _names(chosen: dict[str, Any]) -> list[Name]:
-    """Of user, client id and address."""
+    """The names of user, client id and address."""
     found: list[Name] = []
     for kind in ("user", "client", "ip"):
         name, is_default = chosen[kind], chosen[f"{kind}_defaults"]
         if is_default and name is not None:
-            raise click.UsageError(f"--{kind} or --{kind}-defaults, not both")
+            raise click.UsageError(f"give --{kind} or --{kind}-defaults, not both")
         if name == "":
-            raise click.UsageError(f"--{kind}: a name is wanted")
+            raise click.UsageError(f"--{kind}: the name is empty")
         found.append(DEFAULT if is_default else ABSENT if name is None else name)
     if found[2] != ABSENT and found[:2] != [ABSENT, ABSENT]:
-        raise click.UsageError("an address goes with no user and no client")
+        raise click.UsageError("--ip cannot be used with --user or --client")
     return found
 
 
 def _entity(chosen: dict[str, Any]) -> Entity:
     entity = Entity(*_names(chosen))
     if not entity.parts():
-        raise click.UsageError("for whom? --user, --client or --ip")
+        raise click.UsageError("give --user, --client or --ip")
     return entity
 
 
@@ -97,7 +97,7 @@ def _value(text: str) -> tuple[str, float]:
 @entities
 @bootstrap_server
 def set_command(values: tuple[str, ...], bootstrap_server: Bootstrap, **chosen: Any) -> None:
-    """Set quotas, in place of those of the same KEY.
+    """Set quotas. They replace those of the same KEY.
 
     \b
     barnabas quota set --user alice producer_byte_rate=1048576
@@ -119,7 +119,7 @@ def set_command(values: tuple[str, ...], bootstrap_server: Bootstrap, **chosen: 
 @bootstrap_server
 @output
 def list_command(bootstrap_server: Bootstrap, output: str, **chosen: Any) -> None:
-    """The quotas that are set, of all or of whom is named."""
+    """List the quotas that are set: all, or those of a user, client or address."""
     user, client_id, ip = map(component_for, _names(chosen))
 
     async def run() -> dict[Entity, dict[str, float]]:
@@ -145,7 +145,7 @@ def list_command(bootstrap_server: Bootstrap, output: str, **chosen: Any) -> Non
 @entities
 @bootstrap_server
 def delete(keys: tuple[str, ...], bootstrap_server: Bootstrap, **chosen: Any) -> None:
-    """Delete quotas of this KEY, or all that are set for whom is named."""
+    """Delete the quotas with these KEYs, or all quotas, of a user, client or address."""
     entity = _entity(chosen)
     user, client_id, ip = map(component_for, entity)
     wanted = Filter(user, client_id, ip, strict=True)

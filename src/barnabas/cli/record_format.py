@@ -1,4 +1,4 @@
-"""kcat's format strings: what ``consume`` prints of a record. Pure.
+"""kcat's format strings, which say what ``consume`` prints for a record. Pure.
 
 ``%t`` topic, ``%p`` partition, ``%o`` offset, ``%k`` key, ``%s`` value, ``%T`` timestamp (ms),
 ``%h`` headers (name=value,...), ``%K`` and ``%S`` lengths of key and value (-1: null), ``%%``,

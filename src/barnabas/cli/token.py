@@ -33,11 +33,11 @@ PERIOD = click.IntRange(-(2**63), 2**63 - 1)
 
 @click.group()
 def command() -> None:
-    """Delegation tokens: create, renew, expire, list.
+    """Create, renew, expire and list delegation tokens.
 
-    Brokers have them with delegation.token.secret.key. Who has one logs in as its owner, with
-    SCRAM: the token's id is the user name, its HMAC the password, and the JAAS entry says
-    tokenauth="true". Tokens are asked for on a connection that has logged in otherwise.
+    Brokers need delegation.token.secret.key for them. A client with a token logs in as its owner,
+    with SCRAM: the token's id is the user name, its HMAC is the password, and the JAAS entry has
+    tokenauth="true". To create a token, log in without one.
     """
 
 
@@ -47,12 +47,12 @@ def _user(name: str) -> KafkaPrincipal:
 
 
 @command.command()
-@click.option("--owner", "--owner-principal", metavar="USER", help="For somebody else.")
+@click.option("--owner", "--owner-principal", metavar="USER", help="Create it for another user.")
 @click.option(
     *("--renewer", "--renewer-principal", "renewers"),
     multiple=True,
     metavar="USER",
-    help="Who may renew and expire it besides the owner. May be repeated.",
+    help="Another user who may renew and expire it. May be repeated.",
 )
 @click.option(
     "--max-life-time-period",
@@ -60,7 +60,7 @@ def _user(name: str) -> KafkaPrincipal:
     type=PERIOD,
     default=AS_LONG_AS_MAY_BE,
     metavar="MS",
-    help="How long it may be renewed; as long as brokers let, if not given.",
+    help="How long it may be renewed. Default: as long as the brokers allow.",
 )
 @bootstrap_server
 @output
@@ -71,7 +71,7 @@ def create(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Make a token, and print it with its HMAC, which is its secret.
+    """Create a token, and print it with its HMAC, which is its secret.
 
     \b
     barnabas token create --renewer bob
@@ -90,12 +90,12 @@ def create(
     *("--owner", "--owner-principal", "owners"),
     multiple=True,
     metavar="USER",
-    help="Those that this user owns, has asked for or may renew. May be repeated.",
+    help="Only those that this user owns, created or may renew. May be repeated.",
 )
 @bootstrap_server
 @output
 def list_command(owners: tuple[str, ...], bootstrap_server: Bootstrap, output: str) -> None:
-    """The tokens that you may see, each with its secret."""
+    """List the tokens that you may see, each with its secret."""
     wanted = list(map(_user, owners)) or None
 
     async def run() -> list[tuple[TokenInformation, bytes]]:
@@ -113,11 +113,11 @@ def list_command(owners: tuple[str, ...], bootstrap_server: Bootstrap, output: s
     type=PERIOD,
     default=AS_LONG_AS_MAY_BE,
     metavar="MS",
-    help="From now on; what brokers are set to, if not given.",
+    help="Its new lifetime from now on. Default: as set at the brokers.",
 )
 @bootstrap_server
 def renew(token_id: str, period_ms: int, bootstrap_server: Bootstrap) -> None:
-    """Let a token last longer. Its owner and its renewers may."""
+    """Renew a token. Only its owner and its renewers may do this."""
 
     async def run() -> int:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -134,11 +134,11 @@ def renew(token_id: str, period_ms: int, bootstrap_server: Bootstrap) -> None:
     type=PERIOD,
     default=AT_ONCE,
     metavar="MS",
-    help="From now on; at once, if not given.",
+    help="When it expires, from now on. Default: at once.",
 )
 @bootstrap_server
 def expire(token_id: str, period_ms: int, bootstrap_server: Bootstrap) -> None:
-    """Let a token end, at once or soon. Its owner and its renewers may."""
+    """Expire a token, at once or later. Only its owner and its renewers may do this."""
 
     async def run() -> int:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -149,11 +149,12 @@ def expire(token_id: str, period_ms: int, bootstrap_server: Bootstrap) -> None:
 
 
 async def _secret_of(client: ClusterClient, token_id: str) -> bytes:
-    """Brokers know a token by its HMAC, which is not for command lines."""
+    """The HMAC of a token, by which brokers know it. Users give the id instead, since command
+    lines are no place for secrets."""
     for token, hmac in await list_tokens(client):
         if token.id == token_id:
             return hmac
-    raise ConfigError(f"token {visible(token_id)}: none that you may see")
+    raise ConfigError(f"token {visible(token_id)}: there is no such token that you may see")
 
 
 def _print(tokens: Sequence[tuple[TokenInformation, bytes]], output: str) -> None:
@@ -188,7 +189,7 @@ def _row(token: TokenInformation, hmac: bytes) -> dict[str, Any]:
 
 
 def _time(at_ms: int) -> str:
-    """In UTC, to the second; as a number if it is beyond all calendars."""
+    """The time in UTC, to the second; as a number if it is too large for a date."""
     try:
         return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):

@@ -79,11 +79,11 @@ def create(
 
 
 @command.command("list")
-@click.option("--internal", is_flag=True, help="Internal topics as well.")
+@click.option("--internal", is_flag=True, help="Include internal topics.")
 @bootstrap_server
 @output
 def list_topics(internal: bool, bootstrap_server: Bootstrap, output: str) -> None:
-    """All topics with their partitions, replicas and problems."""
+    """List all topics with their partitions, replicas and problems."""
     view = asyncio.run(_metadata(bootstrap_server))
     topics = [t for _, t in sorted(view.topics.items()) if internal or not t.internal]
     if output == "json":
@@ -98,7 +98,7 @@ def list_topics(internal: bool, bootstrap_server: Bootstrap, output: str) -> Non
 @bootstrap_server
 @output
 def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
-    """Leader, epoch, replicas and in-sync replicas of each partition of NAME."""
+    """Show the leader, epoch, replicas and in-sync replicas of each partition of NAME."""
     view = asyncio.run(_metadata(bootstrap_server, name))
     topic = view.topics[name]
     if topic.error:
@@ -135,8 +135,8 @@ def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A setting of its own.")
-@click.option("--delete-config", multiple=True, metavar="KEY", help="Back to the brokers' value.")
+@click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A topic setting.")
+@click.option("--delete-config", multiple=True, metavar="KEY", help="Use the brokers' value again.")
 @bootstrap_server
 def alter(
     name: str, config: tuple[str, ...], delete_config: tuple[str, ...], bootstrap_server: Bootstrap

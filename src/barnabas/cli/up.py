@@ -38,7 +38,7 @@ CONTROL_PAUSE_S = 0.01
 @click.option(
     "--data",
     type=click.Path(file_okay=False),
-    help="Directory to keep; a temporary one, removed at the end, if not given.",
+    help="Directory for the data. Default: a temporary one that is removed at the end.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -46,20 +46,20 @@ CONTROL_PAUSE_S = 0.01
     default=9092,
     show_default=True,
     type=click.IntRange(0, 65_500),
-    help="First broker; 0 takes free ports for all.",
+    help="Port of the first broker; 0 takes free ports for all.",
 )
 @click.option(
     "--zookeeper-port",
     default=2181,
     show_default=True,
     type=click.IntRange(1, 65_535),
-    help="Of the embedded coordinator.",
+    help="Port of the embedded coordinator.",
 )
 @click.option(
     "--zookeeper-host",
     default="127.0.0.1",
     show_default=True,
-    help="The same; beyond this machine only with --secure.",
+    help="Its address; beyond this machine only with --secure.",
 )
 @click.option(
     "--zookeeper", metavar="HOST:PORT,...", help="Use this ZooKeeper; start no coordinator."
@@ -67,33 +67,33 @@ CONTROL_PAUSE_S = 0.01
 @click.option(
     "--secure",
     is_flag=True,
-    help="TLS by a throw-away authority, and a user who logs in with SCRAM.",
+    help="Use TLS with a temporary authority, and a user who logs in with SCRAM.",
 )
 @click.option(
     "--profile",
     default=DEV.name,
     show_default=True,
     type=click.Choice(list(PROFILES)),
-    help="Settings for a purpose; 'server' are Kafka's defaults.",
+    help="A set of settings; 'server' has Kafka's defaults.",
 )
 @click.option(
     "--ready-json",
     is_flag=True,
-    help="Say when it is ready in one line of JSON: for programs that start it.",
+    help="Print one line of JSON when it is ready, for programs that start it.",
 )
 @click.option(
     "--control/--no-control",
     default=None,
-    help="HTTP endpoint through which any program calls failures; there with --profile test.",
+    help="HTTP endpoint for programs that cause failures. Default: with --profile test.",
 )
 @click.option(
     "--control-port",
     default=0,
     type=click.IntRange(0, 65_535),
-    help="Of that endpoint; a free one if not given.",
+    help="Port of that endpoint. Default: a free one.",
 )
 @click.option(
-    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting of all brokers."
+    "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting for all brokers."
 )
 def command(
     brokers: int,
@@ -110,9 +110,9 @@ def command(
     control_port: int,
     override: tuple[str, ...],
 ) -> None:
-    """Start a coordinator and brokers; say when they serve; stop cleanly on Ctrl-C.
+    """Start a coordinator and brokers in the foreground. Ctrl-C stops them cleanly.
 
-    Each broker is a process of its own. 'barnabas chaos' kills, pauses and restarts them.
+    Each of them is a process. 'barnabas chaos' kills, pauses and restarts them.
     """
     started = time.monotonic()
     hosted = _control(control, control_port, profile, host, secure=secure)
@@ -231,7 +231,7 @@ def _ready_json(
 
 
 def _in_force(plan: ClusterPlan) -> str:
-    """The profile, and how soon somebody who falls silent is missed."""
+    """The profile, and how soon a silent broker and a lagging replica are noticed."""
     config = BrokerConfig(plan.broker_settings(1))
     session_ms = config.integer("zookeeper.session.timeout.ms")
     lag_ms = config.integer("replica.lag.time.max.ms")

@@ -1,4 +1,4 @@
-"""``barnabas user``: who may log in with SCRAM."""
+"""``barnabas user``: the users who may log in with SCRAM."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def command() -> None:
 @click.option(
     "--zookeeper",
     metavar="HOST:PORT,...",
-    help="Write to ZooKeeper: for the brokers' own user, before the first of them starts.",
+    help="Write to ZooKeeper. Needed for the brokers' own user, before the first broker starts.",
 )
 @click.option(
     "--zk-tls-config-file",
@@ -74,7 +74,7 @@ def add(
     zk_tls_config_file: str | None,
     bootstrap_server: Bootstrap,
 ) -> None:
-    """Let NAME log in, or change the password. It is asked for, or read from standard input.
+    """Let NAME log in, or change the password, which is asked for or read from standard input.
 
     \b
     barnabas user add alice
@@ -114,7 +114,7 @@ def add(
             await client.close()
 
     if not name:
-        raise click.UsageError("a user has a name")
+        raise click.UsageError("NAME is empty")
     asyncio.run(by_broker() if zookeeper is None else in_zookeeper(zookeeper))
     click.echo(f"user {visible(name)}: {', '.join(salts)}")
 
@@ -125,7 +125,7 @@ def _password() -> str:
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        raise click.UsageError("a password is wanted on standard input")
+        raise click.UsageError("no password on standard input")
     return str(password)
 
 
@@ -133,7 +133,7 @@ def _password() -> str:
 @bootstrap_server
 @output
 def list_command(bootstrap_server: Bootstrap, output: str) -> None:
-    """Who may log in, and how."""
+    """List the users who may log in, and with which mechanisms."""
 
     async def run() -> dict[str, dict[str, int]]:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -156,7 +156,7 @@ def list_command(bootstrap_server: Bootstrap, output: str) -> None:
 @_mechanism
 @bootstrap_server
 def delete(name: str, mechanism: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
-    """Let NAME log in no more. Connections that are open stay so until their session ends."""
+    """Delete user NAME. Connections that are logged in stay until their session ends."""
 
     async def run() -> None:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
