@@ -119,7 +119,7 @@ def test_a_topic_of_somebody_else_is_refused() -> None:
 def test_a_controller_that_never_answers_is_told_from_none() -> None:
     busy = _run(_create, Scripted(LATE))
     assert isinstance(busy, Unfinished)
-    assert "broker 1, has not answered in 60 s and may still be at work" in str(busy)
+    assert "broker 1, has not answered in 60 s and may still be working on it" in str(busy)
     nobody = _run(_create, Scripted(ErrorCode.NOT_CONTROLLER))
     assert isinstance(nobody, Unreachable)
     assert "no controller" in str(nobody)

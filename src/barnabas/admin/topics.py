@@ -1,8 +1,8 @@
-"""AdminUtils: which broker holds which replica of a new topic. Pure.
+"""AdminUtils: chooses the brokers for the replicas of a new topic. Pure.
 
-Placement: replicas are spread evenly over brokers, and over racks where all brokers name one.
-The first replica of each partition goes round robin from a random start; the others follow with a
-shift that grows after each round, so that the load of a dead broker spreads over all others.
+Replicas are spread evenly over brokers, and over racks if all brokers have one. The first replicas
+of the partitions go to the brokers in turn, from a random start. The other replicas follow with a
+shift that grows after each round. So if a broker fails, its load is spread over all others.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Assignment = dict[int, tuple[int, ...]]
 """Partition number to replicas, preferred leader first."""
 
 SMALL_SET = 4
-"""Scala's ``Set`` of up to four elements keeps their order in texts; a greater one is a
+"""Scala's ``Set`` of up to four elements keeps their order in texts; a larger one is a
 ``HashSet``."""
 PARTITIONS_PER_REQUEST_MAX = 10_000
-"""A bound on one creation, so that a slip of the keyboard does not fill ZooKeeper."""
+"""The most partitions in one creation, so that a typing error does not fill ZooKeeper."""
 
 
 def assign_replicas(
@@ -88,7 +88,7 @@ def _replicas(
     shift: int,
     count: int,
 ) -> tuple[int, ...]:
-    """The replicas of one partition: every rack once before any rack twice."""
+    """The replicas of one partition. No rack gets a second one before every rack has one."""
     n = len(order)
     replicas = [order[first]]
     racks = {racks_of[order[first]]}
@@ -105,7 +105,7 @@ def _replicas(
 
 
 def _alternate_racks(racks: Mapping[int, str]) -> list[int]:
-    """Brokers so that neighbours are in different racks: racks sorted, one of each in turn."""
+    """Brokers in an order in which neighbours are in different racks: one of each rack in turn."""
     by_rack: dict[str, list[int]] = {}
     for broker in sorted(racks, key=lambda b: (racks[b], b)):
         by_rack.setdefault(racks[broker], []).append(broker)
@@ -124,10 +124,10 @@ def _impossible(reason: str) -> KafkaError:
 def check_assignment(
     assignment: Mapping[int, Sequence[int]], known_brokers: Container[int]
 ) -> None:
-    """Raise INVALID_REPLICA_ASSIGNMENT unless a client's own placement of a new topic is possible.
+    """Raise INVALID_REPLICA_ASSIGNMENT unless a client's own placement of a new topic is valid.
 
-    Partitions 0..n-1, replicas distinct, known, and as many for each partition. The original takes
-    unknown brokers, and partitions without any replica."""
+    Partitions must be 0 to n-1, replicas distinct and known, and each partition must have the same
+    number. Kafka accepts unknown brokers, and partitions without replicas."""
     if len({len(replicas) for replicas in assignment.values()}) != 1:
         raise _impossible("All partitions should have the same number of replicas")
     for replicas in assignment.values():
@@ -143,7 +143,7 @@ def check_assignment(
 
 
 def _scala(replicas: Iterable[int]) -> str:
-    """Replicas as the original's texts have them."""
+    """Replicas as Kafka's texts show them."""
     return f"ArrayBuffer({', '.join(map(str, replicas))})"
 
 
@@ -167,8 +167,8 @@ def grow(
 ) -> Assignment:
     """The partitions to add so that a topic has ``total`` (CreatePartitions).
 
-    ``placement``: one list of replicas for each new partition, or None for the same placement that
-    a creation continues. Raises INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, ..."""
+    ``placement``: one list of replicas for each new partition; None to continue the placement of
+    the creation. Raises INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, ..."""
     count = total - len(existing)
     if count < 0:
         raise KafkaError(

@@ -1,4 +1,4 @@
-"""ACLs, seen and changed by a client. An ACL is an entry of CreateAcls."""
+"""Lists and changes ACLs for a client. An ACL is an entry of CreateAcls."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ VERSION = 3
 async def create_acls(
     client: ClusterClient, creations: Sequence[CreateAclsRequest.AclCreation]
 ) -> None:
-    """Add ACLs; adding one that is there does nothing. Raises ClientError for the first that was
-    refused, Unreachable."""
+    """Add ACLs. An existing one is not changed. Raises ClientError for the first that was refused,
+    and Unreachable."""
     message = CreateAclsRequest(creations=list(creations))
     answer = await client.any_broker(ApiKey.CREATE_ACLS, VERSION, message)
     for asked, result in zip(creations, answer.results, strict=False):
@@ -30,7 +30,7 @@ async def create_acls(
 async def describe_acls(
     client: ClusterClient, wanted: DescribeAclsRequest
 ) -> list[CreateAclsRequest.AclCreation]:
-    """The ACLs that a filter finds. Raises ClientError, Unreachable."""
+    """The ACLs that match a filter. Raises ClientError, Unreachable."""
     answer = await client.any_broker(ApiKey.DESCRIBE_ACLS, VERSION, wanted)
     if answer.error_code:
         raise ClientError("ACLs", answer.error_code, answer.error_message)
@@ -52,8 +52,8 @@ async def describe_acls(
 async def delete_acls(
     client: ClusterClient, filters: Sequence[DeleteAclsRequest.Filter]
 ) -> list[CreateAclsRequest.AclCreation]:
-    """Delete what filters find; what was deleted. Raises ClientError for the first that was
-    refused, Unreachable."""
+    """Delete the ACLs that match the filters. Returns those that were deleted. Raises ClientError
+    for the first that was refused, and Unreachable."""
     message = DeleteAclsRequest(filters=list(filters))
     answer = await client.any_broker(ApiKey.DELETE_ACLS, VERSION, message)
     deleted = []

@@ -1,4 +1,4 @@
-"""Topics, seen and changed by a client."""
+"""Creates, changes and deletes topics for a client."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ INCREMENTAL_ALTER_CONFIGS_VERSION = 1
 TOPIC_RESOURCE = 2
 SET, DELETE = 0, 1
 AT_ONCE_MS = 2_000
-"""For how long the controller may hold back its answer while it creates or deletes. After that the
-client looks for itself."""
+"""How long the controller may wait with its answer while it creates or deletes. After that the
+client looks at the metadata."""
 LONGEST_PAUSE_S = 1.0
 
 Progress = Callable[[int, int], None]
-"""Is called with the number of partitions that are ready, and of all."""
+"""Called with the number of partitions that are ready, and the number of all."""
 
 
 async def create_topic(
@@ -38,9 +38,9 @@ async def create_topic(
     assignments: Mapping[int, Sequence[int]] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Create a topic, and wait until its partitions have leaders; -1 takes the cluster's default.
-    Raises ClientError, Unreachable; Unfinished (a ClientError) if the controller has begun and
-    nothing more happens."""
+    """Create a topic, and wait until its partitions have leaders. -1 means the cluster's default.
+    Raises ClientError and Unreachable. Raises Unfinished (a ClientError) if the controller has
+    begun and there is no more progress."""
     request = CreateTopicsRequest(
         topics=[
             CreateTopicsRequest.CreatableTopic(
@@ -97,9 +97,9 @@ async def _asked(
     *,
     done: ErrorCode,
 ) -> ErrorCode:
-    """NONE, or REQUEST_TIMED_OUT if the controller has begun and is not ready yet. Asks again while
-    the controller moves. ``done`` is the error that means, after a request without an answer, that
-    the controller had heard it."""
+    """Send the request, again if the controller moves. Returns NONE, or REQUEST_TIMED_OUT if the
+    controller has begun and is not ready yet. ``done``: the error which shows, after a request
+    without an answer, that the controller had carried it out."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     heard = False
@@ -158,7 +158,7 @@ async def wait_for_leaders(
     progress: Progress | None = None,
 ) -> None:
     """Wait until every partition of ``topic`` (at least ``partitions`` of them) has a leader.
-    Raises Unfinished if for ``timeout_ms`` no further partition has got one; Unreachable."""
+    Raises Unfinished if no further partition gets one for ``timeout_ms``, and Unreachable."""
     best = (-1, 0)
 
     async def look() -> str | None:
@@ -171,7 +171,7 @@ async def wait_for_leaders(
         best = max(best, (led, known))
         if found and led == known:
             return None
-        return f"{led} of {known} partitions have leaders" if known > 0 else "it is not there yet"
+        return f"{led} of {known} partitions have leaders" if known > 0 else "it does not exist yet"
 
     await _watch(look, lambda: best, f"topic {topic}", timeout_ms)
 
@@ -195,7 +195,7 @@ async def _watch(
     what: str,
     timeout_ms: int,
 ) -> None:
-    """Look again, at growing intervals, until nothing is missing. Raises Unfinished if ``reached``
+    """Call ``look`` at growing intervals until it returns None. Raises Unfinished if ``reached``
     stays the same for ``timeout_ms``."""
     loop = asyncio.get_running_loop()
     last, since, pause = reached(), loop.time(), RETRY_PAUSE_S

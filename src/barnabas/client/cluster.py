@@ -26,13 +26,13 @@ METADATA_VERSION = 12
 DESCRIBE_CLUSTER_VERSION = 0
 RETRY_PAUSE_S = 0.05
 CONNECT_MS = 5000
-"""For how long one address is waited for before the next is tried."""
+"""How long one address may take to connect before the next one is tried."""
 ANSWER_MS = 60_000
-"""For how long a controller may work on a request before its answer is given up."""
+"""How long a controller may work on a request before the client stops waiting."""
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:
-    """``host:port[,host:port...]``. Raises ConfigError."""
+    """Parse ``host:port[,host:port...]``. Raises ConfigError."""
     addresses: list[tuple[str, int]] = []
     for item in text.split(","):
         host, _, text_of_port = item.strip().rpartition(":")
@@ -45,7 +45,7 @@ def parse_bootstrap(text: str) -> list[tuple[str, int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """Where to ask first, and how brokers are reached."""
+    """The addresses to connect to first, and the security of all connections."""
 
     servers: str
     """``host:port[,host:port...]``"""
@@ -69,7 +69,8 @@ class ClusterClient:
         timeout_ms: int = 10_000,
         on_silence: Callable[[str], None] | None = None,
     ) -> None:
-        """``on_silence`` is told of an address that does not answer for some seconds."""
+        """``on_silence`` is called with a text for an address that does not answer for some
+        seconds."""
         self._bootstrap = parse_bootstrap(str(bootstrap))
         self._security = PLAINTEXT if isinstance(bootstrap, str) else bootstrap.security
         self._silence = None if on_silence is None else Silence(on_silence)
@@ -110,8 +111,8 @@ class ClusterClient:
         return self.view
 
     async def status(self, topics: Sequence[str] | None = None) -> ClusterView:
-        """Metadata of all topics, or of those named, with only the brokers that are alive. Metadata
-        alone still names a broker for a while after it has gone."""
+        """Metadata of all topics, or of those named, with registered brokers only. (Metadata alone
+        contains a broker for some seconds after it has gone.)"""
         view = await self.metadata(topics)
         answer = await self.any_broker(
             ApiKey.DESCRIBE_CLUSTER,
@@ -156,9 +157,9 @@ class ClusterClient:
     async def controller(
         self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
     ) -> ResponseT:
-        """The response of the controller. It may get the request twice if its connection is lost.
-        Raises Unreachable if nobody is controller for ``timeout_ms``, Unfinished if it works on the
-        request for more than ``ANSWER_MS``."""
+        """The response of the controller, which may get the request twice if its connection is
+        lost. Raises Unreachable if there is no controller for ``timeout_ms``, and Unfinished if the
+        controller does not answer within ``ANSWER_MS``."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         while True:
@@ -174,8 +175,9 @@ class ClusterClient:
     async def ask_controller(
         self, api: ApiKey, version: int, message: RequestMessage[ResponseT]
     ) -> ResponseT:
-        """The response of the controller, which gets the request once at most. Raises Unreachable
-        if nobody is controller for ``timeout_ms``, Unanswered once the request is sent."""
+        """The response of the controller, which gets the request at most once. Raises Unreachable
+        if there is no controller for ``timeout_ms``, and Unanswered if the request was sent and no
+        answer comes."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_ms / 1000
         while True:
@@ -249,8 +251,8 @@ def no_controller() -> Unreachable:
 
 
 def still_working(broker: int) -> str:
-    """Why a request to the controller is given up."""
+    """The text for a request that the controller does not answer in time."""
     return (
         f"the controller, broker {broker}, has not answered in {ANSWER_MS // 1000} s"
-        " and may still be at work"
+        " and may still be working on it"
     )

@@ -1,4 +1,4 @@
-"""Reading partitions by assignment, for tools and tests: no group, no commits."""
+"""Reads partitions for tools and tests, without a group and without commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EARLIEST, LATEST = -2, -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One poll of one partition."""
+    """The result of one poll of one partition."""
 
     records: Sequence[Record]
     next_offset: int
@@ -80,10 +80,11 @@ async def fetch(
     max_wait_ms: int = 500,
     read_committed: bool = False,
 ) -> Fetched:
-    """Records of one partition from ``offset``; none if nothing comes within ``max_wait_ms``. With
-    ``read_committed`` records of open and aborted transactions are left out. Follows the leader as
-    it moves and skips nothing. Raises ClientError (OFFSET_OUT_OF_RANGE among others), Unreachable.
-    """
+    """Records of one partition from ``offset``; none if there are none within ``max_wait_ms``.
+
+    With ``read_committed`` records of open and aborted transactions are left out. It follows the
+    leader when that moves, and skips no record. Raises ClientError (OFFSET_OUT_OF_RANGE among
+    others) and Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     while True:
@@ -124,8 +125,8 @@ def _fetch_request(
     max_wait_ms: int,
     read_committed: bool,
 ) -> FetchRequest:
-    """The request names the leader epoch that this client knows. A broker that has become a
-    follower then answers with an error about its role, not with OFFSET_OUT_OF_RANGE."""
+    """The request, with the leader epoch that this client knows. With it a broker that became a
+    follower answers an error about its role, not OFFSET_OUT_OF_RANGE."""
     return FetchRequest(
         replica_id=CONSUMER_REPLICA_ID,
         max_wait=max_wait_ms,
@@ -157,14 +158,14 @@ def _fetch_request(
 def _fetched(
     data: bytes | None, offset: int, high_watermark: int, aborted: list[tuple[int, int]]
 ) -> Fetched:
-    """The records at or above ``offset`` of whole batches. Control records are left out, and so are
-    those of the ``aborted`` transactions, given as (first offset, producer id)."""
+    """The records of whole batches from ``offset`` on. Control records are left out, and so are
+    records of ``aborted`` transactions, which are given as (first offset, producer id)."""
     view = memoryview(data or b"")
     records: list[Record] = []
     next_offset = offset
     waiting = sorted(aborted, reverse=True)
     skipped: dict[int, None] = {}
-    """Producers whose transaction is open at this offset and was aborted later."""
+    """Producers whose transaction, open at the current offset, was aborted later."""
     for header, position, size in iterate_batches(view):
         if position + size > len(view):
             break

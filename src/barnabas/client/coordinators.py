@@ -1,4 +1,4 @@
-"""Requests to the coordinator of a group or of a transactional id, which is found again when it
+"""Sends requests to the coordinator of a group or of a transactional id, and finds it again when it
 moves."""
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ async def ask_coordinator(
     *,
     again: Collection[ErrorCode] = ASK_AGAIN,
 ) -> tuple[int, ResponseT]:
-    """(broker id, response) of a key's coordinator. Looks it up again when it has moved; asks once
-    more after an error in ``again``. Raises ClientError, Unreachable."""
+    """(broker id, response) of a key's coordinator. If it has moved, it is looked up again; after
+    an error in ``again`` the request is sent again. Raises ClientError and Unreachable."""
     asked = -1
 
     async def ask() -> ResponseT:
@@ -58,7 +58,7 @@ async def ask_coordinator(
 
 
 async def find_coordinator(client: ClusterClient, kind: int, key: str) -> int:
-    """The broker that coordinates a key just now. Raises ClientError, Unreachable."""
+    """The id of the broker that now coordinates a key. Raises ClientError, Unreachable."""
     request = FindCoordinatorRequest(key_type=kind, coordinator_keys=[key])
     response = await client.any_broker(ApiKey.FIND_COORDINATOR, FIND_COORDINATOR_VERSION, request)
     found = response.coordinators[0]
@@ -100,6 +100,6 @@ async def retried(
             raise ClientError(what, code)
         if loop.time() > deadline:
             if code == ErrorCode.REQUEST_TIMED_OUT:
-                raise Unreachable(f"{what}: not answered in time; it may still be worked on")
+                raise Unreachable(f"{what}: not answered in time; it may still be carried out")
             raise Unreachable(f"{what}: no coordinator answers ({ErrorCode(code).name})")
         await asyncio.sleep(RETRY_PAUSE_S)

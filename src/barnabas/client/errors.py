@@ -6,7 +6,7 @@ from barnabas.errors import ErrorCode
 
 
 class ClientError(Exception):
-    """The cluster refused; one line with Kafka's error name."""
+    """The cluster refused. The text is one line with the name of Kafka's error."""
 
     def __init__(self, what: str, code: int, message: str | None = None) -> None:
         try:
@@ -19,7 +19,7 @@ class ClientError(Exception):
 
 
 class Unfinished(ClientError):
-    """A broker has taken a request and was not done in time: it may be at work still."""
+    """A broker did not finish a request in time. It may still be working on it."""
 
     def __init__(self, what: str, message: str) -> None:
         super().__init__(what, ErrorCode.REQUEST_TIMED_OUT, message)
@@ -30,8 +30,8 @@ class Unreachable(Exception):
 
 
 class Unanswered(ConnectionError):
-    """A request was sent and no answer will come: it may have been carried out. ``is_late`` says
-    that no answer came in time; otherwise the connection was lost."""
+    """A request was sent, but there is no answer. It may have been carried out. ``is_late``: the
+    answer did not come in time; otherwise the connection was lost."""
 
     def __init__(self, broker: int, error: OSError, *, is_late: bool) -> None:
         super().__init__(f"broker {broker}: {error}")
@@ -58,4 +58,4 @@ RETRIABLE = frozenset(
         ErrorCode.CORRUPT_MESSAGE,
     }
 )
-"""Whether another attempt with new metadata may succeed."""
+"""Errors after which another attempt with new metadata may succeed."""

@@ -1,4 +1,4 @@
-"""Consumer groups, seen and changed by a tool: what they own, how far they are, how far behind."""
+"""Lists, describes and changes consumer groups for a tool: members, partitions and positions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GroupListing:
     protocol_type: str
     coordinator: int
     kind: str = CLASSIC
-    """Of its protocol: classic, or consumer (KIP-848)."""
+    """The group's protocol: classic, or consumer (KIP-848)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class MemberDescription:
     host: str
     partitions: tuple[TopicPartition, ...] | None
     epoch: int | None = None
-    """Of a member of a consumer group (KIP-848)."""
+    """The member's epoch, in a consumer group (KIP-848) only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +66,11 @@ class GroupDescription:
     kind: str = CLASSIC
     epoch: int | None = None
     target_epoch: int | None = None
-    """Epochs of a consumer group (KIP-848): of the group, and of its newest assignment."""
+    """The epochs of a consumer group (KIP-848): the group's, and that of its target assignment."""
 
 
 async def list_groups(client: ClusterClient) -> list[GroupListing]:
-    """All groups of all brokers that are there, by name. Raises ClientError, Unreachable."""
+    """The groups of all registered brokers, by name. Raises ClientError, Unreachable."""
     alive = (await client.status([])).brokers
     found: dict[str, GroupListing] = {}
     request = ListGroupsRequest(states_filter=[], types_filter=[])
@@ -132,7 +132,7 @@ async def describe_group(client: ClusterClient, group: str) -> GroupDescription:
 async def _consumer_group(
     client: ClusterClient, group: str, coordinator: int
 ) -> GroupDescription | None:
-    """A group of the next-generation protocol; None if it is not one."""
+    """The group, if it is a consumer group (KIP-848); else None."""
     try:
         response = await client.broker(
             coordinator,
@@ -226,7 +226,7 @@ async def commit_offsets(
 
 
 async def delete_group(client: ClusterClient, group: str) -> None:
-    """Forget a group without members, with its positions. Raises ClientError, Unreachable."""
+    """Delete a group without members, with its positions. Raises ClientError, Unreachable."""
     await ask_coordinator(
         client,
         GROUP,
@@ -239,7 +239,7 @@ async def delete_group(client: ClusterClient, group: str) -> None:
 
 
 def assigned_partitions(data: bytes) -> tuple[TopicPartition, ...] | None:
-    """The partitions in a consumer's assignment. Empty if the assignment is; None if it is not a
+    """The partitions in a consumer's assignment. Empty for an empty assignment; None if it is not a
     consumer's."""
     if not data:
         return ()
@@ -265,7 +265,7 @@ def assigned_partitions(data: bytes) -> tuple[TopicPartition, ...] | None:
 def owners(
     members: Iterable[MemberDescription],
 ) -> dict[TopicPartition, MemberDescription]:
-    """Who owns what."""
+    """The owner of each partition."""
     return {p: member for member in members for p in member.partitions or ()}
 
 

@@ -1,4 +1,4 @@
-"""What a client knows of a cluster. Pure."""
+"""A client's view of a cluster, from a Metadata answer. Pure."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class ClusterView:
         return leader if leader in self.brokers else None
 
     def replica_state(self, partition: PartitionView, broker: int) -> str:
-        """leader, in sync, lagging, offline, or "" where the broker holds no replica. A broker that
-        is not in the cluster is offline, even if the partition's state still names it."""
+        """leader, in sync, lagging, offline, or "" if the broker has no replica. A broker that is
+        not in the cluster is offline, even if the partition's state still names it."""
         if broker not in partition.replicas and broker != partition.leader:
             return ""
         if broker not in self.brokers or broker in partition.offline:
@@ -75,17 +75,17 @@ class ClusterView:
         return self.replica_state(partition, partition.leader) != "leader"
 
     def is_under_replicated(self, partition: PartitionView) -> bool:
-        """Whether a replica is not there or not in sync."""
+        """Whether a replica is offline or not in sync."""
         states = (self.replica_state(partition, broker) for broker in partition.replicas)
         return any(state not in ("leader", "in sync") for state in states)
 
     def missing_brokers(self) -> list[int]:
-        """Brokers that partitions are assigned to and that are not in the cluster."""
+        """The brokers with assigned partitions that are not in the cluster."""
         assigned = {r for t in self.topics.values() for p in t.partitions for r in p.replicas}
         return sorted(assigned.difference(self.brokers))
 
     def leader_epoch(self, topic: str, partition: int) -> int:
-        """The leader's epoch, -1 if it is not known."""
+        """The leader's epoch; -1 if it is not known."""
         view = self.topics.get(topic)
         if view is None or not 0 <= partition < len(view.partitions):
             return NO_EPOCH
@@ -93,7 +93,7 @@ class ClusterView:
 
 
 def cluster_view(response: MetadataResponse) -> ClusterView:
-    """From a decoded Metadata response, version 10 or newer."""
+    """The view from a decoded Metadata response of version 10 or newer."""
     return ClusterView(
         cluster_id=response.cluster_id,
         controller_id=int(response.controller_id),

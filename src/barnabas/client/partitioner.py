@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: Kafka's murmur2, as the Java client computes it. Pure."""
+"""BuiltInPartitioner: the partition of a key, by Kafka's murmur2 as in the Java client. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def murmur2(data: bytes) -> int:
 
 
 class Partitioner:
-    """Keys go where the Java client would send them; records without a key go round robin, a whole
-    batch to one partition."""
+    """Sends a key to the same partition as the Java client does. Records without a key go to the
+    partitions in turn, a whole batch to each."""
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
@@ -36,5 +36,5 @@ class Partitioner:
         return (murmur2(key) & 0x7FFFFFFF) % self._partitions
 
     def next_batch(self) -> None:
-        """Let records without a key move on to the next partition."""
+        """Send records without a key to the next partition from now on."""
         self._sticky = (self._sticky + 1) % self._partitions

@@ -1,8 +1,8 @@
-"""A producer for tools and tests. One batch is in flight for each partition and is sent again until
+"""A producer for tools and tests. Each partition has one batch in flight, which is sent again until
 its outcome is known.
 
-With idempotence the broker recognises by its sequence number a batch that is sent again after a
-lost answer. So every record is written once and in order (KIP-98).
+With idempotence a batch has a sequence number, by which the broker recognises a batch that is sent
+again after a lost answer. So every record is written once and in order (KIP-98).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _Sequence:
     producer_id: int
     producer_epoch: int
     next: int = 0
-    doubtful: bool = False
-    """The outcome of the last batch is unknown. Its sequence numbers must not be used for another
-    batch."""
+    outcome_unknown: bool = False
+    """Whether the outcome of the last batch is unknown. If so, its sequence numbers must not be
+    used for another batch."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -89,19 +89,19 @@ class Producer:
             await asyncio.sleep(RETRY_PAUSE_S)
 
     async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
-        """Append ``records`` as one batch; the offset of its first record (-1 with acks=0). Raises
-        ClientError for a refusal that no repetition can change, Unreachable if the outcome is still
-        unknown after the delivery timeout. After either error the partition goes on under a new
-        producer id: the broker could take another batch with the same sequence numbers for the
-        first one."""
+        """Append ``records`` as one batch. Returns the offset of the first record (-1 with acks=0).
+
+        Raises ClientError for an error that stays, and Unreachable if the outcome is unknown after
+        the delivery timeout. After either error the partition gets a new producer id: otherwise the
+        broker could mistake another batch with the same sequence numbers for this one."""
         sequence = self._sequences.setdefault(
             tp, _Sequence(self._producer_id, self._producer_epoch)
         )
         async with sequence.lock:
-            if sequence.doubtful:
+            if sequence.outcome_unknown:
                 identity = await self._new_producer_id()
                 sequence.producer_id, sequence.producer_epoch = identity
-                sequence.next, sequence.doubtful = 0, False
+                sequence.next, sequence.outcome_unknown = 0, False
             batch = build_batch(
                 records,
                 codec=self._codec,
@@ -110,10 +110,10 @@ class Producer:
                 base_sequence=sequence.next if self._idempotent else -1,
                 transactional=self._transactional_id is not None,
             )
-            sequence.doubtful = self._idempotent  # also if this is cancelled
+            sequence.outcome_unknown = self._idempotent  # also if this is cancelled
             offset = await self._deliver(tp, batch)
             sequence.next = (sequence.next + len(records)) % SEQUENCE_COUNT
-            sequence.doubtful = False
+            sequence.outcome_unknown = False
             return offset
 
     async def _deliver(self, tp: TopicPartition, batch: bytearray) -> int:

@@ -1,4 +1,4 @@
-"""Quotas, seen and changed by a client (KIP-546)."""
+"""Lists and changes quotas for a client (KIP-546)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def alter_quotas(
 
 
 async def describe_quotas(client: ClusterClient, wanted: Filter) -> dict[Entity, dict[str, float]]:
-    """The quotas that a filter finds, by entity and name. Raises ClientError, Unreachable."""
+    """The quotas that match a filter, by entity and name. Raises ClientError, Unreachable."""
     named = zip((USER, CLIENT_ID, IP), (wanted.user, wanted.client_id, wanted.ip), strict=True)
     components = [
         DescribeClientQuotasRequest.ComponentData(

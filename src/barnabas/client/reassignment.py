@@ -1,4 +1,4 @@
-"""Where partitions live and who leads them, changed by a tool: moves between brokers, elections."""
+"""Moves partitions to other brokers, and elects leaders, for a tool."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ PREFERRED, UNCLEAN = 0, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A partition that is on the move."""
+    """A partition that is being moved."""
 
     partition: TopicPartition
     replicas: tuple[int, ...]
-    """``adding`` are replicas of the target, ``removing`` are those that go."""
+    """The present replicas: ``adding`` are those that are new, ``removing`` those that will go."""
     adding: tuple[int, ...]
     removing: tuple[int, ...]
 
 
 Outcomes = Mapping[TopicPartition, ClientError | None]
-"""The outcome for each partition; None is success."""
+"""The error for each partition; None for success."""
 
 
 async def reassign(
@@ -80,7 +80,7 @@ async def reassign(
 
 
 async def list_moves(client: ClusterClient) -> list[Move]:
-    """Partitions that are on the move. Raises ClientError, Unreachable."""
+    """The partitions that are being moved. Raises ClientError, Unreachable."""
     request = ListPartitionReassignmentsRequest(timeout=client.timeout_ms, topics=None)
     api = ApiKey.LIST_PARTITION_REASSIGNMENTS
     answer = await _ask(client, api, REASSIGNMENTS_VERSION, request, lambda a: [a.error_code])
@@ -102,8 +102,9 @@ async def list_moves(client: ClusterClient) -> list[Move]:
 async def elect_leaders(
     client: ClusterClient, partitions: Iterable[TopicPartition] | None, *, unclean: bool = False
 ) -> Outcomes:
-    """Elect the preferred leaders (or, ``unclean``, any) of some partitions, or (None) of all;
-    those of all that need no election are left out. Raises ClientError, Unreachable."""
+    """Elect the preferred leaders (with ``unclean``, any leaders) of some partitions, or of all if
+    ``partitions`` is None; then partitions that need no election are left out. Raises ClientError
+    and Unreachable."""
     topics: dict[str, list[int]] = {}
     for tp in partitions or ():
         topics.setdefault(tp.topic, []).append(tp.partition)
@@ -137,8 +138,8 @@ async def _ask(
     request: RequestMessage[A],
     codes: Callable[[A], list[int]],
 ) -> A:
-    """The controller's answer, asked again while it moves; ``codes`` finds the errors in it, the
-    one of the whole answer first."""
+    """The controller's answer; the request is sent again while the controller moves. ``codes``:
+    gives the errors in an answer, first the one of the whole answer."""
     deadline = asyncio.get_running_loop().time() + client.timeout_ms / 1000
     while True:
         answer = await client.controller(api, version, request)

@@ -1,4 +1,4 @@
-"""Tells which addresses do not answer, once each, while a client goes on trying."""
+"""Reports addresses that do not answer, each of them once, while a client goes on trying."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from barnabas.protocol.connection import RequestTimedOut
 
 PATIENCE_S = 3.0
-"""How long a user waits before being told."""
+"""How long an address is silent before it is reported."""
 
 Address = tuple[str, int]
 
 
 class Silence:
-    """Since when each address has not answered."""
+    """Records since when each address has not answered."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        """``tell`` is given a sentence."""
+        """``tell`` is called with one sentence for each silent address."""
         self._tell = tell
         self._since: dict[Address, float] = {}
-        """Seconds of the loop."""
+        """In seconds of the loop's time."""
         self._why: dict[Address, str] = {}
         self._told: dict[Address, None] = {}
 
     @contextmanager
     def asking(self, address: Address) -> Iterator[None]:
-        """Tell of an attempt to connect, or of a request. An OSError means that it failed."""
+        """Put this around an attempt to connect, or a request. An OSError means that it failed."""
         loop = asyncio.get_running_loop()
         since = self._since.setdefault(address, loop.time())
         timer = loop.call_at(since + PATIENCE_S, self._say, address)
@@ -44,7 +44,7 @@ class Silence:
             timer.cancel()
 
     def _say(self, address: Address) -> None:
-        """Tell, if it is time and the address has answered nobody since."""
+        """Report the address, if it is time and it has not answered since."""
         since = self._since.get(address)
         now = asyncio.get_running_loop().time()
         if since is None or now < since + PATIENCE_S or address in self._told:

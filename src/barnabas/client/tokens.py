@@ -1,4 +1,4 @@
-"""Delegation tokens, as their four APIs tell of them and change them. Periods are ms."""
+"""Creates, lists, renews and expires delegation tokens for a client. Periods are in ms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from barnabas.security.principal import KafkaPrincipal
 from barnabas.security.tokens import TokenInformation
 
 AS_LONG_AS_MAY_BE: Final = -1
-"""As a period: what the brokers' settings say."""
+"""As a period it means what the brokers' settings allow."""
 _VERSION: Final = 3
 _CHANGE_VERSION: Final = 2
 
@@ -27,7 +27,8 @@ async def create_token(
     renewers: Sequence[KafkaPrincipal],
     lifetime_ms: int,
 ) -> tuple[TokenInformation, bytes]:
-    """A new token, for who asks or for ``owner``, and its HMAC. Raises ClientError, Unreachable."""
+    """Create a token for the caller or for ``owner``. Returns it with its HMAC. Raises ClientError
+    and Unreachable."""
     message = CreateDelegationTokenRequest(
         renewers=[
             CreateDelegationTokenRequest.CreatableRenewers(
@@ -59,7 +60,7 @@ async def create_token(
 async def list_tokens(
     client: ClusterClient, owners: Sequence[KafkaPrincipal] | None = None
 ) -> list[tuple[TokenInformation, bytes]]:
-    """The tokens that who asks may see, all or those of some owners, each with its HMAC. Raises
+    """The tokens that the caller may see, all or those of some owners, each with its HMAC. Raises
     ClientError, Unreachable."""
     named = None
     if owners is not None:
@@ -93,7 +94,8 @@ async def list_tokens(
 
 
 async def renew_token(client: ClusterClient, hmac: bytes, period_ms: int) -> int:
-    """When the token ends now, in ms since 1970. Raises ClientError, Unreachable."""
+    """Renew a token. Returns when it expires now, in ms since 1970. Raises ClientError and
+    Unreachable."""
     message = RenewDelegationTokenRequest(hmac=hmac, renew_period=period_ms)
     answer = await client.any_broker(ApiKey.RENEW_DELEGATION_TOKEN, _CHANGE_VERSION, message)
     if answer.error_code:
@@ -102,8 +104,8 @@ async def renew_token(client: ClusterClient, hmac: bytes, period_ms: int) -> int
 
 
 async def expire_token(client: ClusterClient, hmac: bytes, period_ms: int) -> int:
-    """When the token ends, in ms since 1970; a period below 0 removes it. Raises ClientError,
-    Unreachable."""
+    """Expire a token; a negative period removes it. Returns when it expires, in ms since 1970.
+    Raises ClientError and Unreachable."""
     message = ExpireDelegationTokenRequest(hmac=hmac, expiry_time_period=period_ms)
     answer = await client.any_broker(ApiKey.EXPIRE_DELEGATION_TOKEN, _CHANGE_VERSION, message)
     if answer.error_code:

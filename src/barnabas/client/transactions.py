@@ -29,13 +29,12 @@ _AGAIN = ASK_AGAIN | {ErrorCode.CONCURRENT_TRANSACTIONS}
 
 
 class TransactionalProducer(Producer):
-    """``await start()`` first: it fences a producer that had the id before. Then any number of
-    ``send`` and ``send_offsets``, then ``commit`` or ``abort``, and so on.
+    """``await start()`` first: it fences an earlier producer with the same id. Then call ``send``
+    and ``send_offsets`` any number of times, then ``commit`` or ``abort``, and so on.
 
-    ClientError means that this transaction cannot go on. After a refusal of ``send`` or
-    ``send_offsets``, ``start`` aborts what is open and begins anew. PRODUCER_FENCED and
-    INVALID_PRODUCER_EPOCH mean that another producer has taken the id. Unreachable from ``commit``
-    means that the outcome is unknown.
+    After a ClientError the transaction cannot continue; ``start`` aborts it, and a new one may
+    begin. PRODUCER_FENCED and INVALID_PRODUCER_EPOCH mean that another producer uses the id. After
+    Unreachable from ``commit`` the outcome is unknown.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class TransactionalProducer(Producer):
         self._open = False
 
     async def _new_producer_id(self) -> tuple[int, int]:
-        """A transaction with a batch whose outcome is unknown cannot be continued."""
+        """Refused: a transaction with a batch whose outcome is unknown cannot continue."""
         raise ClientError(f"transactional id {self._transactional_id}", ErrorCode.INVALID_TXN_STATE)
 
     async def send(self, tp: TopicPartition, records: Sequence[Record]) -> int:
@@ -112,7 +111,7 @@ class TransactionalProducer(Producer):
         self._open = True
 
     async def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Let positions of a group without members be part of the transaction."""
+        """Add positions of a group without members to the transaction."""
         await self._ask(
             ApiKey.ADD_OFFSETS_TO_TXN,
             ADD_OFFSETS_TO_TXN_VERSION,
@@ -157,11 +156,11 @@ class TransactionalProducer(Producer):
         )
 
     async def commit(self) -> None:
-        """Commit what is open. Raises ClientError, Unreachable (the outcome is unknown)."""
+        """Commit the transaction. Raises ClientError, and Unreachable if the outcome is unknown."""
         await self._end(commit=True)
 
     async def abort(self) -> None:
-        """Abort what is open."""
+        """Abort the transaction."""
         await self._end(commit=False)
 
     async def _end(self, *, commit: bool) -> None:
@@ -201,5 +200,5 @@ class TransactionalProducer(Producer):
 
 
 def _first(codes: Iterable[int]) -> int:
-    """The first error, none if there is none."""
+    """The first error; NONE if there is none."""
     return next((int(code) for code in codes if code), 0)

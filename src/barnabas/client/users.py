@@ -1,6 +1,6 @@
-"""SCRAM users: what AlterUserScramCredentials and DescribeUserScramCredentials are asked for.
+"""Lists and changes SCRAM users for a client.
 
-Passwords are salted here: no broker is ever sent one.
+Passwords are salted here, so they are never sent to a broker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def set_password(
 
 
 async def delete_user(client: ClusterClient, user: str, mechanisms: Sequence[str]) -> None:
-    """Let ``user`` log in no more with any of these mechanisms. Raises ClientError."""
+    """Delete ``user``'s passwords for these mechanisms. Raises ClientError."""
     entries = [
         AlterUserScramCredentialsRequest.ScramCredentialDeletion(name=user, mechanism=NUMBERS[m])
         for m in mechanisms
@@ -57,7 +57,7 @@ async def _alter(client: ClusterClient, message: AlterUserScramCredentialsReques
 async def list_users(
     client: ClusterClient, users: Sequence[str] | None = None
 ) -> dict[str, dict[str, int]]:
-    """By user and mechanism, the number of iterations. Raises ClientError."""
+    """The number of iterations by user and mechanism. Raises ClientError."""
     named = (
         None
         if users is None

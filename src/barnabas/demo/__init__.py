@@ -1,1 +1,2 @@
-"""``python -m barnabas.demo``: the main job on real data, with failures, and a verdict."""
+"""``python -m barnabas.demo``: streams real data through a cluster with failures, and verifies
+it."""

@@ -1,4 +1,4 @@
-"""The demo: 200,000 and more real records through a cluster whose brokers are killed meanwhile.
+"""The demo: streams more than 200,000 real records through a cluster whose brokers are killed.
 
 Starts ``barnabas up``, streams the data set with acks=all and idempotence, kills the leader of
 partition 0, then the controller, restarts both, stops the coordinator for two seconds, reads
@@ -38,13 +38,13 @@ RECOVERY_TIMEOUT_S = 60.0
 COORDINATOR_AWAY_S = 2.0
 RATE = 15_000
 PATIENT_RATE = 4_000
-"""Records a second: slow enough for the data set to outlast the sessions of two dead brokers on a
-ZooKeeper that is not ours."""
+"""Records per second with a real ZooKeeper. It is slow enough that the data set lasts longer than
+the sessions of two dead brokers."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
-    """One run: the cluster, what is streamed, what is seen."""
+    """One run: the cluster, the stream of records, and the timeline of what happened."""
 
     port: int
     bootstrap: str
@@ -59,7 +59,8 @@ class Demo:
             await asyncio.sleep(0.01)
 
     async def kill(self, role: str, broker: int) -> int:
-        """SIGKILL a broker; milliseconds until a partition it led is acknowledged again."""
+        """SIGKILL a broker. Returns the milliseconds until a record of a partition that it led is
+        acknowledged again."""
         affected = [n for n, s in self.timeline.states.items() if s.leader == broker]
         since = len(self.timeline.entries)
         killed = time.monotonic()
@@ -92,7 +93,7 @@ class Demo:
         return deadline
 
     async def restart(self, broker: int) -> None:
-        """Start the broker again and wait until every ISR is whole."""
+        """Start the broker again and wait until every ISR is complete."""
         since = len(self.timeline.entries)
         started = time.monotonic()
         print(f"  00.000 restarted broker {broker}", flush=True)
@@ -100,7 +101,7 @@ class Demo:
         await self.timeline.wait_for(lambda: broker in self.timeline.brokers, RECOVERY_TIMEOUT_S)
         await self.timeline.wait_for(lambda: self.timeline.whole(BROKERS), RECOVERY_TIMEOUT_S)
         self._print(since, started)
-        print(f"  {time.monotonic() - started:06.3f} ISR whole again", flush=True)
+        print(f"  {time.monotonic() - started:06.3f} ISR complete again", flush=True)
 
     async def stop_coordinator(self) -> None:
         """Kill the coordinator's process for two seconds."""
@@ -113,7 +114,7 @@ class Demo:
         ask(self.port, {"verb": "restart", "process": "coordinator"})
         print(
             f"  {time.monotonic() - started:06.3f} started it again;"
-            f" {meanwhile} records were acknowledged meanwhile",
+            f" {meanwhile} records were acknowledged without it",
             flush=True,
         )
 
@@ -125,7 +126,7 @@ class Demo:
 async def run(
     arguments: argparse.Namespace, port: int, zookeeper: str, directory: str | None
 ) -> int:
-    """The job; the exit code."""
+    """Run the demo. Returns the exit code."""
     started = time.monotonic()
     bootstrap = ",".join(f"127.0.0.1:{port + i}" for i in range(BROKERS))
     access = Access(bootstrap=Bootstrap(servers=bootstrap))
@@ -179,7 +180,7 @@ async def run(
 
 
 async def _failures(demo: Demo) -> tuple[int, int]:
-    """Everything that goes wrong, while the data streams."""
+    """Cause all failures while the data streams. Returns the two failover times in ms."""
     await demo.reach(0.15)
     leader = demo.timeline.states[0].leader
     leader_ms = await demo.kill("leader of partition 0", leader)
@@ -197,18 +198,19 @@ async def _failures(demo: Demo) -> tuple[int, int]:
 
 
 def _bound() -> str:
-    """How long a failover may take on a ZooKeeper that is not ours."""
+    """A text that says how long a failover may take with a real ZooKeeper."""
     settings = {**DEV.settings, "zookeeper.connect": "-"}
     timeout_ms = BrokerConfig(settings).integer("zookeeper.session.timeout.ms")
     return (
-        f"on a ZooKeeper of yours a dead broker's session ends {timeout_ms} ms after its last"
-        " heartbeat (zookeeper.session.timeout.ms): this bounds the failover of the controller,"
-        " and of leaders whose death the controller does not notice before"
+        f"with your own ZooKeeper a dead broker's session ends {timeout_ms} ms after its last"
+        " heartbeat (zookeeper.session.timeout.ms). This bounds the failover of the controller,"
+        " and of leaders whose death the controller does not notice earlier"
     )
 
 
 async def _create_topic(bootstrap: Bootstrap) -> int:
-    """Create the topic so that the controller does not lead partition 0; the controller's id."""
+    """Create the topic so that the controller does not lead partition 0. Returns the controller's
+    id."""
     async with ClusterClient(bootstrap, "barnabas-demo") as client:
         controller = (await client.metadata()).controller_id
         ids = [i for i in range(1, BROKERS + 1) if i != controller] + [controller]

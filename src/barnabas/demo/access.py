@@ -1,6 +1,6 @@
-"""How the demo reaches its cluster: freely, or with TLS, logins and ACLs (``--secure``).
+"""How the demo connects to its cluster: in plain text, or with TLS, logins and ACLs (``--secure``).
 
-The writer and the reader are users of their own, with the rights for the one topic and no others.
+The writer and the reader are separate users, each with rights for the demo's topic only.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ UP: Final = (
     *("-X", "authorizer.class.name=kafka.security.authorizer.AclAuthorizer"),
     *("-X", "super.users=User:broker;User:admin"),
 )
-"""What ``up`` is told for a secure demo."""
+"""The options of ``up`` for a secure demo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What each client is told."""
+    """The connection settings of each client."""
 
     bootstrap: Bootstrap
-    """Of who sets up and looks after the cluster."""
+    """For the demo's own administration of the cluster."""
     writer: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """For librdkafka."""
+    """Settings for librdkafka."""
     reader: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """For kafka-python."""
+    """Settings for kafka-python."""
     zookeeper: ZooKeeperSecurity = OPEN
 
 
 async def secure_access(servers: str, directory: str, topic: str) -> Access:
-    """Make the two users of a cluster that ``up --secure --data DIRECTORY`` has started. Raises
+    """Create the two users in a cluster that ``up --secure --data DIRECTORY`` started. Raises
     ClientError, Unreachable."""
     env = system_env()
     folder = os.path.join(directory, "secure")

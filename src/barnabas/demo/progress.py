@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; nothing elsewhere."""
+"""A progress bar on a terminal. It shows nothing if the output is no terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams the data set through confluent-kafka and remembers what was acknowledged, and when."""
+"""Streams the data set through confluent-kafka, and records what was acknowledged and when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRODUCER_SETTINGS = {
     "queue.buffering.max.messages": 100_000,
     "log_level": 0,
 }
-"""Everything a client needs to notice a new leader quickly; no other tuning."""
+"""Settings with which the client notices a new leader quickly; nothing else is tuned."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Acknowledged:
 
 
 class Stream(threading.Thread):
-    """Produces at a steady rate on a thread of its own until the data set ends."""
+    """Produces at a constant rate, in a thread of its own, until the data set ends."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Stream(threading.Thread):
         self.acknowledged_count = 0
         self.failures: list[str] = []
         self.last_acknowledged: dict[int, float] = {}
-        """By partition: monotonic time of the newest acknowledgement."""
+        """By partition: the monotonic time of the last acknowledgement."""
 
     def run(self) -> None:
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the cluster's znodes showed, and when. The demo measures failovers by it."""
+"""Records what the cluster's znodes showed and when. The demo measures failovers with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from barnabas.zookeeper.errors import ConnectionLoss, NoNode, ZooKeeperError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing seen; ``at`` is monotonic time in seconds."""
+    """One observation; ``at`` is monotonic time in seconds."""
 
     at: float
     kind: str
@@ -114,7 +114,7 @@ class Timeline:
             self._note("ISR changed", f"partition {number}: ISR {list(state.isr)}")
 
     async def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Until the cluster's state satisfies ``condition``; False when time is up."""
+        """Wait until ``condition`` is true. Returns False when the time is up."""
         try:
             async with asyncio.timeout(timeout_s), self._seen:
                 await self._seen.wait_for(condition)
@@ -123,7 +123,7 @@ class Timeline:
         return True
 
     def whole(self, brokers: int) -> bool:
-        """Every partition led, and every ISR of full size."""
+        """Whether every partition has a leader and an ISR with all replicas."""
         return len(self.states) == self._partitions and all(
             s.leader >= 0 and len(s.isr) == brokers for s in self.states.values()
         )

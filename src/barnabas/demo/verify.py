@@ -1,4 +1,4 @@
-"""Compares what is in the log with what was acknowledged. Pure but for ``read_back``."""
+"""Compares the records in the log with those that were acknowledged. Pure except ``read_back``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ READ_TIMEOUT_S = 120.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """``lost``: acknowledged but not in the log. ``duplicated``: in the log more than once.
-    ``reordered``: behind a record that was sent after it, or at another offset than said."""
+    ``reordered``: after a record that was sent later, or at another offset than acknowledged."""
 
     lost: int
     duplicated: int
     reordered: int
     digests: Mapping[int, tuple[str, str]]
-    """By partition: SHA-256 of the acknowledged values and of those read, in order."""
+    """By partition: the SHA-256 of the acknowledged values, and of the values read, in order."""
 
 
 def compare(
     acknowledged: Mapping[int, Acknowledged], read: Mapping[int, Sequence[tuple[int, bytes]]]
 ) -> Verdict:
-    """``read`` holds (offset, value) by partition, in the order in which they were read."""
+    """Compare. ``read``: (offset, value) by partition, in the order of reading."""
     lost = duplicated = reordered = 0
     digests: dict[int, tuple[str, str]] = {}
     for partition in sorted({*acknowledged, *read}):
@@ -60,7 +60,7 @@ def _digest(values: Sequence[bytes]) -> str:
 def read_back(
     bootstrap: str, topic: str, partitions: int, security: Mapping[str, Any]
 ) -> dict[int, list[tuple[int, bytes]]]:
-    """Everything in the topic, through kafka-python with partitions assigned by hand."""
+    """Read everything in the topic with kafka-python; partitions are assigned, not subscribed."""
     from kafka import KafkaConsumer, TopicPartition
 
     consumer = KafkaConsumer(
