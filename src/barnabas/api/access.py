@@ -1,7 +1,7 @@
-"""AuthHelper: may the sender of a request do this? Asked by handlers of what their requests name.
+"""AuthHelper: asks the authorizer whether the sender of a request may do something.
 
-Without an authorizer everybody may do everything. What a handler may ask for it has declared where
-it registers (``registry.py``).
+Handlers call it for the resources that a request names. Without an authorizer everything is
+allowed. Each handler declares where it registers what it may ask for (``registry.py``).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
 
 NOT_ASKED: Final = -(2**31)
-"""As allowed operations: the client did not ask for them."""
+"""The value for allowed operations if the client did not ask for them."""
 
 
 class _All:
-    """Every name."""
+    """Contains every name."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -38,8 +38,8 @@ EVERYTHING: Final[Container[str]] = _All()
 
 
 class _Allowed:
-    """The names of a type of resource with which somebody may do something. Each is asked about
-    when it is looked for, and once: so the work of asking is part of the handler's own steps."""
+    """The names of one type of resource that allow an operation. The authorizer is asked for a name
+    when it is looked up first, so this work is part of the handler's own steps."""
 
     __slots__ = ("_answers", "_authorizer", "_operation", "_quiet", "_request", "_type")
 
@@ -77,8 +77,8 @@ def allowed(
     *,
     quiet: bool = False,
 ) -> Container[str]:
-    """The names of this type with which the sender may do this. ``quiet``: a denial is no event for
-    the audit log, as where it only shortens a list."""
+    """The names of this type with which the sender may do this. ``quiet``: denials are not written
+    to the audit log, for cases in which they only shorten a list."""
     if services.authorizer is None:
         return EVERYTHING
     return _Allowed(services.authorizer, request, operation, resource_type, quiet=quiet)
@@ -93,7 +93,7 @@ def is_allowed(
     *,
     quiet: bool = False,
 ) -> bool:
-    """Whether the sender may do this with one resource; ``name`` None: with some of the type."""
+    """Whether the sender may do this with one resource; ``name`` None: with any of the type."""
     if services.authorizer is None:
         return True
     return _ask(services.authorizer, request, operation, resource_type, name, quiet)
@@ -102,7 +102,7 @@ def is_allowed(
 def is_allowed_on_cluster(
     services: Services, request: Request, operation: AclOperation, *, quiet: bool = False
 ) -> bool:
-    """``is_allowed`` for the one resource that is the cluster."""
+    """``is_allowed`` for the cluster, which is a resource too."""
     return is_allowed(services, request, operation, ResourceType.CLUSTER, CLUSTER_NAME, quiet=quiet)
 
 
@@ -130,24 +130,24 @@ def operations(services: Services, request: Request, resource_type: ResourceType
 
 
 def cluster_operations(services: Services, request: Request) -> int:
-    """What he may do with the cluster; nothing, as an answer, to whom it is not described."""
+    """The same for the cluster; 0 if the sender may not describe the cluster."""
     if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE):
         return 0
     return operations(services, request, ResourceType.CLUSTER, CLUSTER_NAME)
 
 
 def denied(error: ErrorCode) -> KafkaError:
-    """An authorization error with the original's text."""
+    """An authorization error with Kafka's text."""
     return KafkaError(error, TEXTS.get(error, error.name))
 
 
-def refuse_in_one_word(services: Services, request: Request) -> Pieces:
-    """The answer of APIs that in this case say nothing of what was named."""
+def refuse_without_items(services: Services, request: Request) -> Pieces:
+    """The answer of APIs that do not list the items of a request that is denied."""
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     return short_answer(request, refused.code, refused.message)
 
 
 def refuse_as_a_whole(services: Services, request: Request) -> Pieces | None:
-    """The usual answer to whom a request about the cluster is not allowed."""
+    """The usual answer to a request that needs a right on the cluster, if it is denied."""
     error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     return error_answer(request, error, TEXTS.get(error, error.name))

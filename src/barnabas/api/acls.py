@@ -1,7 +1,7 @@
 """DescribeAcls, CreateAcls, DeleteAcls v1-3. Any broker serves them.
 
-Without an authorizer the answer is SECURITY_DISABLED. A number that stands for nothing closes the
-connection where it is 0, and is refused with the ACL elsewhere, as in the original.
+Without an authorizer the answer is SECURITY_DISABLED. As in Kafka, the number 0 (UNKNOWN) closes
+the connection, and any other unknown number is refused with its ACL.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T", ResourceType, PatternType, AclOperation, AclPermissionType)
 
 @serves(ApiKey.DESCRIBE_ACLS, on_cluster(AclOperation.DESCRIBE))
 def handle_describe(services: Services, request: Request) -> Answer:
-    """As of the last notification."""
+    """The ACLs as of the last notification."""
     decoded = request.decode(DescribeAclsRequest)
     if services.authorizer is None:
         return request.answer(
@@ -76,7 +76,7 @@ def _describe(
 
 @serves(ApiKey.CREATE_ACLS, on_cluster(AclOperation.ALTER))
 def handle_create(services: Services, request: Request) -> Answer:
-    """One outcome for each ACL; those of one resource share theirs."""
+    """One result for each ACL. All ACLs of one resource have the same result."""
     decoded = request.decode(CreateAclsRequest)
     if services.authorizer is None:
         results = [
@@ -108,7 +108,8 @@ async def _create(
 
 @serves(ApiKey.DELETE_ACLS, on_cluster(AclOperation.ALTER))
 def handle_delete(services: Services, request: Request) -> Answer:
-    """For each filter the ACLs that it deleted. What two filters match the first one has."""
+    """For each filter the ACLs that it deleted. An ACL that two filters match is listed with the
+    first."""
     decoded = request.decode(DeleteAclsRequest)
     if services.authorizer is None:
         refused = [
@@ -172,7 +173,7 @@ def _outcome(error: KafkaError | None, success: str | None) -> tuple[ErrorCode, 
 
 
 def _known(kind: type[T], number: int) -> T:
-    """Numbers that nobody knows mean UNKNOWN."""
+    """The member for a number; UNKNOWN for an unknown number."""
     try:
         return kind(number)
     except ValueError:
@@ -180,7 +181,7 @@ def _known(kind: type[T], number: int) -> T:
 
 
 def _filter(wanted: DescribeAclsRequest | DeleteAclsRequest.Filter) -> AclBindingFilter:
-    """Raises InvalidRequest for UNKNOWN."""
+    """The filter of a request. Raises InvalidRequest for UNKNOWN."""
     numbers = (
         wanted.resource_type_filter,
         wanted.pattern_type_filter,
@@ -201,8 +202,8 @@ def _filter(wanted: DescribeAclsRequest | DeleteAclsRequest.Filter) -> AclBindin
 
 
 def _bindings(decoded: CreateAclsRequest) -> list[AclBinding] | None:
-    """The ACLs of a request; None if one holds what is for filters only: then none is written.
-    Raises InvalidRequest for UNKNOWN."""
+    """The ACLs of a request; None if one has a value that is for filters only, since then none is
+    written. Raises InvalidRequest for UNKNOWN."""
     bindings = []
     for asked in decoded.creations:
         numbers = (

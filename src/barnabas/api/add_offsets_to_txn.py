@@ -1,4 +1,4 @@
-"""AddOffsetsToTxn v0-4: the partition of a group's positions takes part in a transaction."""
+"""AddOffsetsToTxn v0-4: adds the partition of a group's positions to a transaction."""
 
 from __future__ import annotations
 

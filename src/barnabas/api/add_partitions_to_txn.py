@@ -1,8 +1,8 @@
-"""AddPartitionsToTxn v0-5: partitions take part in a transaction (v0-3, from a producer), or in
-several (v4-5, between brokers), which may also only ask whether they do (KIP-890).
+"""AddPartitionsToTxn v0-5: adds partitions to a transaction (v0-3, from a producer), or to several
+(v4-5, between brokers). v4-5 may also only ask whether they are in it (KIP-890).
 
-One partition that does not exist fails the whole transaction: the others are told
-OPERATION_NOT_ATTEMPTED. Below v2 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
+If one partition does not exist, none is added: the others get OPERATION_NOT_ATTEMPTED. Below v2
+PRODUCER_FENCED is answered as INVALID_PRODUCER_EPOCH.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from barnabas.api.access import (
     allowed,
     is_allowed,
     is_allowed_on_cluster,
-    refuse_in_one_word,
+    refuse_without_items,
 )
 from barnabas.api.fenced import fenced
 from barnabas.api.registry import of_each, serves
@@ -50,9 +50,9 @@ def handle(services: Services, request: Request) -> Answer:
     decoded = request.decode(AddPartitionsToTxnRequest)
     if request.api_version >= BATCHED_FROM:
         if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION):
-            return refuse_in_one_word(services, request)
+            return refuse_without_items(services, request)
         return _batched(services, request, decoded)
-    return request.worked_out(_single(services, request, decoded))
+    return request.in_steps_if_long(_single(services, request, decoded))
 
 
 def _single(
@@ -83,7 +83,9 @@ def _single(
         return (yield from answer(result))
     return when(
         result,
-        lambda error: request.worked_out(answer(dict.fromkeys(partitions, fenced(request, error)))),
+        lambda error: request.in_steps_if_long(
+            answer(dict.fromkeys(partitions, fenced(request, error)))
+        ),
     )
 
 
@@ -150,7 +152,7 @@ def _add(
 
 
 def _partitions(topics: Any) -> Steps[list[TopicPartition]]:
-    """Each once."""
+    """The partitions, each once."""
     partitions: dict[TopicPartition, None] = {}
     for topic in topics:
         for number in topic.partitions:

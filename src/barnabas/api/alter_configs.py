@@ -1,5 +1,5 @@
-"""AlterConfigs v0-2: replaces all settings of a topic or of brokers. IncrementalAlterConfigs, which
-changes one by one, has taken its place; old clients still send it. Not for loggers."""
+"""AlterConfigs v0-2: replaces all settings of a topic or of brokers. It is deprecated: newer
+clients change single settings with IncrementalAlterConfigs. It does not alter loggers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from barnabas.protocol.messages.alter_configs import AlterConfigsRequest, AlterC
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each resource on its own."""
+    """Alters each resource separately."""
     return _alter(services, request)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barnabas.api.access import refuse_in_one_word
+from barnabas.api.access import refuse_without_items
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
@@ -12,7 +12,7 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.alter_partition import AlterPartitionRequest
 
 
-@serves(ApiKey.ALTER_PARTITION, on_cluster(AclOperation.CLUSTER_ACTION, refuse_in_one_word))
+@serves(ApiKey.ALTER_PARTITION, on_cluster(AclOperation.CLUSTER_ACTION, refuse_without_items))
 def handle(services: Services, request: Request) -> Answer:
     """One event of the controller's queue (reference 3.9)."""
     return _ask(services, request)

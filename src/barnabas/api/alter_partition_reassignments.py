@@ -1,7 +1,7 @@
 """AlterPartitionReassignments v0 (KIP-455): move partitions to other replicas, or cancel that.
 
-Only the controller serves it. Answered when the move has begun and is recorded in ZooKeeper, so the
-request's timeout has no use, as in Kafka; ListPartitionReassignments tells what is under way.
+Only the controller serves it. It answers when the move has begun and is recorded in ZooKeeper, so
+the request's timeout is not used, as in Kafka. ListPartitionReassignments lists running moves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""AlterReplicaLogDirs v1-2 (KIP-113): which log directory of this broker a replica is to be in.
+"""AlterReplicaLogDirs v1-2 (KIP-113): moves replicas to other log directories of this broker.
 
-Of a replica that is not here yet the directory is remembered until it comes (while this broker
-runs); the answer is REPLICA_NOT_AVAILABLE then, as in the original.
+If this broker does not have the replica yet, it remembers the directory until the replica comes, or
+until it stops. The answer is REPLICA_NOT_AVAILABLE then, as in Kafka.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from barnabas.types import TopicPartition
 
 @serves(ApiKey.ALTER_REPLICA_LOG_DIRS, on_cluster(AclOperation.ALTER))
 def handle(services: Services, request: Request) -> Answer:
-    """Each replica on its own; a move goes on after the answer."""
+    """Begins each move separately; moves continue after the answer."""
     errors: dict[TopicPartition, ErrorCode] = {}
     for directory in request.decode(AlterReplicaLogDirsRequest).dirs:
         for topic in directory.topics:

@@ -1,9 +1,9 @@
-"""ApiVersions v0-4: what this broker serves, with which versions.
+"""ApiVersions v0-4: the APIs that this broker serves, with their versions.
 
-A version that is not known is answered in the form of v0 with UNSUPPORTED_VERSION and the versions
-of ApiVersions alone, so that a client can ask again (KIP-511). Libraries guess from the list which
-Kafka this is, so it has every API of 3.9 in ZooKeeper mode without security, served by a refusal
-where need be. The feature epoch is the version of ``/feature``.
+An unknown version is answered in the format of v0, with UNSUPPORTED_VERSION and the versions of
+ApiVersions only, so that the client can ask again (KIP-511). Client libraries guess Kafka's version
+from the list. So it has every API of 3.9 in ZooKeeper mode, including some that are always refused.
+The feature epoch is the version of ``/feature``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 @serves(ApiKey.API_VERSIONS, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
-    """Answer with all APIs of the table: each has a handler."""
+    """Lists all APIs of the table; each has a handler."""
     body = ApiVersionsResponse(
         error_code=ErrorCode.NONE,
         api_keys=_rows(services),
@@ -55,8 +55,9 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _rows(services: Services) -> list[ApiVersionsResponse.ApiVersion]:
-    """Ascending by key. Of the next-generation group protocol the original knows v0; later versions
-    are told of only where the protocol is on: clients take that for granted then."""
+    """The APIs in order of their keys. Kafka has only v0 of the consumer group protocol's APIs.
+    Later versions are listed only where the protocol is on, since clients conclude that from them.
+    """
     consumer_protocol = services.groups.consumer_groups.settings.enabled
     rows = []
     for key, api in sorted(API_TABLE.items()):

@@ -1,7 +1,7 @@
 """DescribeClientQuotas v0-1 and AlterClientQuotas v0-1 (KIP-546, KIP-612).
 
-Any broker serves them. An alteration is answered entity by entity, once ZooKeeper has it and this
-broker obeys it; the others follow when they are notified.
+Any broker serves them. An alteration is answered once it is in ZooKeeper and this broker obeys it.
+The other brokers obey it when they are notified.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _refuse_alteration(services: Services, request: Request) -> Pieces:
     ApiKey.DESCRIBE_CLIENT_QUOTAS, on_cluster(AclOperation.DESCRIBE_CONFIGS, _refuse_description)
 )
 def handle_describe(services: Services, request: Request) -> Answer:
-    """The quotas that a filter finds, by entity."""
+    """The quotas that match a filter, by entity."""
     decoded = request.decode(DescribeClientQuotasRequest)
     components = [(c.entity_type, c.match_type, c.match) for c in decoded.components]
     try:
@@ -146,7 +146,7 @@ async def _alter_all(services: Services, request: Request) -> Pieces:
 
 
 def _in_order(parts: dict[str, str | None]) -> tuple[tuple[str, str | None], ...]:
-    """An entity as it is answered: a client id before its user."""
+    """The parts of an entity in the order of the answer: the client id before the user."""
     order = {CLIENT_ID: 0, USER: 1}
     return tuple(sorted(parts.items(), key=lambda part: order.get(part[0], 2)))
 
@@ -154,7 +154,7 @@ def _in_order(parts: dict[str, str | None]) -> tuple[tuple[str, str | None], ...
 async def _alter(
     services: Services, entity: Entity, operations: Operations, *, validate_only: bool
 ) -> None:
-    """Raises KafkaError."""
+    """Alter the quotas of one entity. Raises KafkaError."""
     if entity.is_address and entity.ip is not None and not _is_host(entity.ip):
         name = paths.sanitize(entity.ip)
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} is not a valid IP or resolvable host.")
@@ -174,8 +174,8 @@ async def _alter(
 
 
 def _text(entity: Entity, operation: AlterClientQuotasRequest.OpData) -> str | None:
-    """What is stored; None for what is removed. Raises INVALID_REQUEST. Credentials are no quotas:
-    the original fails on them as on a fault of its own."""
+    """The text to store; None to remove the quota. Raises INVALID_REQUEST, also for the name of a
+    credential, for which Kafka answers UNKNOWN_SERVER_ERROR."""
     key = operation.key
     if key in HASHES and entity.user != ABSENT:
         raise KafkaError(
@@ -187,8 +187,8 @@ def _text(entity: Entity, operation: AlterClientQuotasRequest.OpData) -> str | N
 
 
 def _is_host(name: str) -> bool:
-    """An IPv4 address, or this machine. Other names are not looked up; the original looks an IPv6
-    address up as a name that it has encoded, and so knows none."""
+    """Whether it is an IPv4 address, or this machine. Other names are not resolved. Kafka accepts
+    no IPv6 address either, since it escapes the colons before it resolves the name."""
     if name == "localhost":
         return True
     try:

@@ -1,8 +1,8 @@
-"""Altering settings: what AlterConfigs and IncrementalAlterConfigs have in common.
+"""Alters settings: what AlterConfigs and IncrementalAlterConfigs have in common.
 
-Topics: ``/config/topics/T``. Brokers: ``/config/brokers/N`` for the broker that is asked, or
-``/config/brokers/<default>`` for all. A notification tells every broker. Any broker serves topics;
-the original answers the same in ZooKeeper mode.
+A topic's settings are in ``/config/topics/T``. Settings of the broker that is asked are in
+``/config/brokers/N``, those of all brokers in ``/config/brokers/<default>``. A notification tells
+every broker. Any broker alters topics, as in Kafka's ZooKeeper mode.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESOURCES_AT_ONCE = 32
 
 
 class ConfigResourceType(IntEnum):
-    """What has settings, as the protocol numbers it."""
+    """The kinds of resources that have settings, with the protocol's numbers."""
 
     TOPIC = 2
     BROKER = 4
@@ -48,7 +48,7 @@ _OF_CLUSTER: Mapping[int, tuple[ConfigResourceType, ...]] = {
         ConfigResourceType.BROKER_LOGGER,
     ),
 }
-"""What an API alters for whom the cluster's settings are to be altered."""
+"""The kinds of resources for which an API needs ALTER_CONFIGS on the cluster."""
 
 Resource: TypeAlias = (
     AlterConfigsRequest.Resource | IncrementalAlterConfigsRequest.AlterConfigsResource
@@ -58,9 +58,9 @@ One = TypeVar("One", covariant=True)
 One_contra = TypeVar("One_contra", contravariant=True)
 
 Before = Callable[[], Awaitable[Mapping[str, str]]]
-"""Reads the overrides that are there."""
+"""Reads the present overrides."""
 Change = Callable[[Before, Mapping[str, Setting]], Awaitable[dict[str, str]]]
-"""The overrides after a request, from those before and what is known of every setting."""
+"""Makes the overrides after a request from those before and the definitions of all settings."""
 
 
 def invalid(message: str) -> KafkaError:
@@ -73,7 +73,7 @@ _INT_MAX = 2**31 - 1
 
 
 def broker_id_of(name: str, word: str) -> int:
-    """The number in a resource's name, as Java reads it. INVALID_REQUEST if it is none."""
+    """The number in a resource's name, as Java reads it. Raises INVALID_REQUEST."""
     found = int(name) if _INTEGER.fullmatch(name) else None
     if found is None or not ~_INT_MAX <= found <= _INT_MAX:
         raise invalid(f"{word} id must be an integer, but it is: {name}")
@@ -81,8 +81,7 @@ def broker_id_of(name: str, word: str) -> int:
 
 
 def own_broker_id(services: Services, name: str) -> int:
-    """The id in the name of a resource that is to be altered. INVALID_REQUEST unless it is this
-    broker's."""
+    """The broker id in a resource's name. Raises INVALID_REQUEST unless it is this broker's."""
     found = broker_id_of(name, "Node")
     if found != services.broker_id:
         raise invalid(f"Unexpected broker id, expected {services.broker_id}, but received {name}")
@@ -90,7 +89,8 @@ def own_broker_id(services: Services, name: str) -> int:
 
 
 def _check_allowed(services: Services, request: Request, kind: int, name: str) -> None:
-    """Types that cannot be altered are refused for that reason, whoever asks."""
+    """Raise an authorization error unless the sender may alter this resource. Types that cannot be
+    altered pass: they are refused later, for that reason."""
     operation = AclOperation.ALTER_CONFIGS
     if kind == ConfigResourceType.TOPIC:
         if not is_allowed(services, request, operation, ResourceType.TOPIC, name):
@@ -125,12 +125,13 @@ async def alter_each(
     response: _Response[One],
     resource_response: _ResourceResponse[One],
 ) -> Pieces:
-    """Alter every resource of a request on its own; the answer, made with the API's two classes."""
+    """Alter each resource of a request separately. Returns the answer, which is made from the API's
+    two classes."""
     named = Counter((r.resource_type, r.resource_name) for r in resources)
     responses = []
     for index, resource in enumerate(resources, 1):
         if index % RESOURCES_AT_ONCE == 0:
-            await request.give_way()  # what is refused at once waits for nothing
+            await request.give_way()  # a resource that is refused at once awaits nothing else
         error, message = ErrorCode.NONE, None
         try:
             if named[resource.resource_type, resource.resource_name] > 1:
@@ -154,7 +155,7 @@ async def alter_each(
 
 
 def refuse_nulls(names: list[str]) -> None:
-    """Raise INVALID_REQUEST if a value that is needed is missing for these."""
+    """Raise INVALID_REQUEST if there are names: those of settings that need a value."""
     if names:
         raise invalid(f"Null value not supported for : {', '.join(names)}")
 

@@ -1,7 +1,7 @@
-"""ConsumerGroupDescribe v0-1 (KIP-848): epochs, members, what they own and what they shall own.
+"""ConsumerGroupDescribe v0-1 (KIP-848): epochs and members, with current and target assignments.
 
-Classic groups are answered GROUP_ID_NOT_FOUND, upon which clients ask DescribeGroups. v1 adds the
-kind of each member. Whoever asks what it may do with a group may do everything.
+For a classic group the answer is GROUP_ID_NOT_FOUND; clients then send DescribeGroups. v1 adds the
+type of each member.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ HIDDEN = "The described group uses topics that the client is not authorized to d
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Waits for what is on its way to the replicas: nothing is told that could be lost."""
+    """Waits until pending changes of the groups are replicated, so that it shows nothing that could
+    be lost."""
     return _describe(services, request)
 
 
@@ -71,7 +72,7 @@ def _refusal(name: str, error: KafkaError) -> ConsumerGroupDescribeResponse.Desc
 
 
 def _topics_of(services: Services, group: ConsumerGroup) -> set[str]:
-    """What its members subscribe to and what they have been given."""
+    """The topics that the group's members subscribe to or have assigned."""
     found: set[str] = set()
     for member_id, facts in group.members.items():
         found.update(facts.topics)
@@ -120,7 +121,7 @@ def _member(
 def _assignment(
     services: Services, assignment: Assignment
 ) -> ConsumerGroupDescribeResponse.Assignment:
-    """Topics that are gone have no name and are left out, as in the original."""
+    """An assignment. Deleted topics have no name and are left out, as in Kafka."""
     return ConsumerGroupDescribeResponse.Assignment(
         topic_partitions=[
             ConsumerGroupDescribeResponse.TopicPartitions(

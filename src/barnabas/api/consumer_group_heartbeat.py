@@ -1,9 +1,8 @@
-"""ConsumerGroupHeartbeat v0-1 (KIP-848): a member joins, calls, acknowledges, leaves.
+"""ConsumerGroupHeartbeat v0-1 (KIP-848): a member joins, stays, acknowledges an assignment, leaves.
 
-In v0 the coordinator may give a new member its id; from v1 the member brings one, and may subscribe
-by a regular expression. Without ``consumer`` in ``group.coordinator.rebalance.protocols`` every
-request is answered UNSUPPORTED_VERSION, as the original does. Answered once what the heartbeat has
-changed is replicated.
+In v0 the coordinator may choose a new member's id. From v1 the member chooses it, and may subscribe
+by a regular expression. Without ``consumer`` in ``group.coordinator.rebalance.protocols`` the
+answer is UNSUPPORTED_VERSION, as in Kafka. It answers once the changes that it made are replicated.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def handle(services: Services, request: Request) -> Answer:
 def _refusal(
     services: Services, request: Request, decoded: ConsumerGroupHeartbeatRequest
 ) -> HeartbeatResult | None:
-    """Why the member may not be in the group, or not subscribe to what it names."""
+    """The answer if the sender may not use the group, or not describe a topic that it names."""
     if services.authorizer is None or not services.groups.consumer_groups.settings.enabled:
         return None
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
@@ -89,8 +88,9 @@ def _refusal(
 
 @dataclass(frozen=True, slots=True)
 class _Describable:
-    """The topics that somebody may describe, also later: what an expression finds is looked for
-    again when topics or ACLs change. No event for the audit log, as it only shortens a list."""
+    """The topics that a member may describe. It is also asked later, because expressions are
+    matched again when topics or ACLs change. Denials are not written to the audit log, since they
+    only shorten a list."""
 
     authorizer: AclAuthorizer
     principal: KafkaPrincipal

@@ -1,4 +1,4 @@
-"""ControlledShutdown v0-3: a broker asks the controller to take its leaderships before it stops."""
+"""ControlledShutdown v0-3: a broker asks the controller to move its leaderships before it stops."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""CreatePartitions v0-3: only the controller serves it; partitions can only be added.
+"""CreatePartitions v0-3: adds partitions to topics. Only the controller serves it.
 
-Answered once this broker's metadata shows the new partitions with leaders, or with
-REQUEST_TIMED_OUT while their creation goes on.
+It answers once this broker's metadata shows the new partitions with leaders. If that takes too long
+the answer is REQUEST_TIMED_OUT, and the creation continues.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STRICT_FROM = 3
 
 @serves(ApiKey.CREATE_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.ALTER)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each topic on its own."""
+    """Adds partitions to each topic separately."""
     return _grow_all(services, request)
 
 
@@ -78,7 +78,7 @@ async def _grow_one(
     created: int,
     charge: Charge,
 ) -> Assignment:
-    """``created``: partitions that this request has added to other topics."""
+    """Add partitions to one topic. ``created``: how many this request has added to others."""
     marker = delete_topic_path(topic.name)
     if is_topic(topic.name) and await services.zookeeper.exists(marker) is not None:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")

@@ -1,8 +1,8 @@
-"""CreateTopics v2-7: only the controller serves it; answered when this broker knows the topics.
+"""CreateTopics v2-7: creates topics. Only the controller serves it.
 
-The topic is written to ZooKeeper and the controller's watch does the rest. The answer comes once
-this broker's metadata shows a leader for every partition, or after the request's timeout with
-REQUEST_TIMED_OUT (the creation goes on). ``validate_only`` writes nothing.
+The topic is written to ZooKeeper; the controller's watch notices it there. The answer is sent once
+this broker's metadata shows a leader for every partition. After the request's timeout it is
+REQUEST_TIMED_OUT, and the creation continues. ``validate_only`` writes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CLUSTER_METADATA_TOPIC = "__cluster_metadata"
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Create each topic of the request on its own: one refusal leaves the others alone."""
+    """Creates each topic separately: if one is refused, the others are still created."""
     return _create_all(services, request)
 
 
@@ -49,7 +49,7 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     shown = allowed(
         services, request, AclOperation.DESCRIBE_CONFIGS, ResourceType.TOPIC, quiet=True
     )
-    results = await request.in_turns(_sort_out(services, request, decoded.topics))
+    results = await request.in_turns(_refused_at_once(services, request, decoded.topics))
     _hide_settings(shown, (r for r in results if r and r.error_code != ErrorCode.NOT_CONTROLLER))
     charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
     for place_in_answer, topic in enumerate(decoded.topics):
@@ -73,8 +73,8 @@ async def _create_all(services: Services, request: Request) -> Pieces:
 def _hide_settings(
     shown: Container[str], results: Iterable[CreateTopicsResponse.CreatableTopicResult]
 ) -> None:
-    """From whom they may not be described: of topics that were created, and of those that were
-    refused before anything was tried."""
+    """Remove the settings from results whose topics the sender may not describe: those of created
+    topics, and of topics that were refused before anything was tried."""
     for result in results:
         if result.name not in shown:
             result.topic_config_error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
@@ -82,10 +82,10 @@ def _hide_settings(
             result.configs = []
 
 
-def _sort_out(
+def _refused_at_once(
     services: Services, request: Request, topics: Sequence[CreateTopicsRequest.CreatableTopic]
 ) -> Steps[list[CreateTopicsResponse.CreatableTopicResult | None]]:
-    """What is refused at once; None for a topic that may be created."""
+    """The results of topics that are refused at once; None for each that may be created."""
     results: list[CreateTopicsResponse.CreatableTopicResult | None] = []
     asked = Counter(t.name for t in topics)
     partitions = 0

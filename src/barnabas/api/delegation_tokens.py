@@ -1,9 +1,9 @@
 """CreateDelegationToken v1-3, RenewDelegationToken v1-2, ExpireDelegationToken v1-2 and
-DescribeDelegationToken v1-3 (KIP-48, KIP-373), at any broker.
+DescribeDelegationToken v1-3 (KIP-48, KIP-373). Any broker serves them.
 
-Tokens belong to somebody: who is nobody in particular (PLAINTEXT, TLS without a certificate) or
-here by a token himself is told DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, whatever he asks. Without
-``delegation.token.secret.key`` there are none: DELEGATION_TOKEN_AUTH_DISABLED.
+A client that is not authenticated (PLAINTEXT, TLS without a certificate), or that has logged in by
+a token, always gets DELEGATION_TOKEN_REQUEST_NOT_ALLOWED. Without ``delegation.token.secret.key``
+the answer is DELEGATION_TOKEN_AUTH_DISABLED.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _TOKEN = (ResourceType.DELEGATION_TOKEN, AclOperation.DESCRIBE)
 
 
 def _is_refused(request: Request) -> bool:
-    """KafkaApis.allowTokenRequests, the other way round."""
+    """The opposite of KafkaApis.allowTokenRequests."""
     if request.by_token or request.security_protocol == "PLAINTEXT":
         return True
     return request.security_protocol == "SSL" and request.principal == ANONYMOUS
 
 
 def _tokens(services: Services, request: Request) -> TokenSource:
-    """KafkaError if the sender may not ask about tokens, or there are none."""
+    """The tokens. Raises KafkaError if the sender may not ask, or if tokens are disabled."""
     if _is_refused(request):
         raise KafkaError(ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
     if services.tokens is None:
@@ -60,7 +60,7 @@ def _tokens(services: Services, request: Request) -> TokenSource:
 
 @serves(ApiKey.CREATE_DELEGATION_TOKEN, of_each((ResourceType.USER, AclOperation.CREATE_TOKENS)))
 def handle_create(services: Services, request: Request) -> Answer:
-    """For oneself without an ACL. A refusal names owner and requester too."""
+    """Creates a token. For oneself no ACL is needed. A refusal names owner and requester too."""
     decoded = request.decode(CreateDelegationTokenRequest)
     owner = _owner(request, decoded)
     error = _problem(services, request, owner, decoded)
@@ -133,7 +133,7 @@ def _created(
 
 @serves(ApiKey.RENEW_DELEGATION_TOKEN, ANYBODY)
 def handle_renew(services: Services, request: Request) -> Answer:
-    """Owner and renewers only, whatever ACLs say; super users are no exception."""
+    """Renews a token. Only its owner and renewers may, whatever ACLs say, and not super users."""
     decoded = request.decode(RenewDelegationTokenRequest)
     return _change(
         services,
@@ -145,7 +145,8 @@ def handle_renew(services: Services, request: Request) -> Answer:
 
 @serves(ApiKey.EXPIRE_DELEGATION_TOKEN, ANYBODY)
 def handle_expire(services: Services, request: Request) -> Answer:
-    """As renewing. A negative period removes the token at once, also one that has expired."""
+    """Changes when a token expires, under the same rules. A negative period removes the token at
+    once, even an expired one."""
     decoded = request.decode(ExpireDelegationTokenRequest)
     return _change(
         services,
@@ -163,7 +164,7 @@ async def _change(
     change: Callable[[TokenSource], Coroutine[Any, Any, int]],
     response: type[RenewDelegationTokenResponse | ExpireDelegationTokenResponse],
 ) -> Pieces:
-    """Answer when a token ends after a change of that."""
+    """Change when a token ends, and answer the new time."""
     error, expires_ms = ErrorCode.NONE, _NO_TIME
     try:
         expires_ms = await services.in_zookeeper(change(_tokens(services, request)))
@@ -174,8 +175,8 @@ async def _change(
 
 @serves(ApiKey.DESCRIBE_DELEGATION_TOKEN, of_each(_TOKEN, _OTHERS))
 def handle_describe(services: Services, request: Request) -> Answer:
-    """Those of the owners named, or all, that the sender may see: his own in any role, and what
-    ACLs on the token or on its owner let him. Others are left out."""
+    """The tokens that the sender may see, all or those of the owners named. These are tokens that
+    the sender owns, created or may renew, and those that ACLs on the token or its owner allow."""
     decoded = request.decode(DescribeDelegationTokenRequest)
     try:
         tokens = _tokens(services, request)

@@ -1,7 +1,7 @@
-"""DeleteGroups v0-2: forget groups without members, with their positions.
+"""DeleteGroups v0-2: deletes groups without members, with their positions.
 
-Answered once that is replicated, where the original does not wait: a deleted group does not come
-back with the next coordinator.
+It answers once that is replicated, so that a deleted group does not come back with the next
+coordinator. Kafka does not wait.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
 
 GROUPS_AT_ONCE = 500
-"""Deleted side by side; the loop gets its turn between such parts of a long request."""
+"""How many groups are deleted together. Between such parts other requests are served."""
 
 
 @serves(ApiKey.DELETE_GROUPS, of_each((ResourceType.GROUP, AclOperation.DELETE)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each group on its own."""
+    """Deletes each group separately."""
     return _delete(services, request)
 
 

@@ -1,8 +1,7 @@
-"""DeleteRecords v0-2: raise the log start of partitions that this broker leads (reference 5.12).
+"""DeleteRecords v0-2: raises the log start of partitions that this broker leads (reference 5.12).
 
-Answered once every live follower has taken the new start over, or with REQUEST_TIMED_OUT; the
-start has moved on the leader by then. A partition that stands twice in a request is done once,
-to the last offset given, as in the original.
+It answers once every live follower has the new log start, or with REQUEST_TIMED_OUT, when only the
+leader may have it. If a request names a partition twice, the last offset counts, as in Kafka.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from barnabas.types import NO_OFFSET, TopicPartition
 
 @serves(ApiKey.DELETE_RECORDS, of_each((ResourceType.TOPIC, AclOperation.DELETE)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each partition on its own, answered together."""
-    return request.worked_out(_delete(services, request))
+    """Raises the log start of each partition separately; one answer for all."""
+    return request.in_steps_if_long(_delete(services, request))
 
 
 def _delete(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces] | Promise]:
@@ -43,7 +42,7 @@ def _delete(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
     outcome = yield from services.replicas.delete_records(list(targets.items()), decoded.timeout)
 
     def answer(results: list[DeleteRecordsResult]) -> Pieces | Steps[Pieces]:
-        return request.worked_out(_answer(request, [*results, *refused]))
+        return request.in_steps_if_long(_answer(request, [*results, *refused]))
 
     return when(outcome, answer)
 

@@ -1,8 +1,8 @@
-"""DeleteTopics v1-6: only the controller serves it; by name, or by id from v6.
+"""DeleteTopics v1-6: deletes topics by name, or by id from v6. Only the controller serves it.
 
-The marker ``/admin/delete_topics/T`` starts the deletion. The answer comes once this broker's
-metadata no longer shows the topic, or with REQUEST_TIMED_OUT while the deletion goes on. There are
-no texts beside the codes, and an id only where one was given, as in the original.
+The marker ``/admin/delete_topics/T`` starts the deletion. The answer is sent once this broker's
+metadata no longer shows the topic. If that takes too long it is REQUEST_TIMED_OUT, and the deletion
+continues. As in Kafka there are only error codes without texts, and an id only if one was given.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOPICS_FROM_VERSION = 6
     of_each((ResourceType.TOPIC, AclOperation.DELETE), (ResourceType.TOPIC, AclOperation.DESCRIBE)),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each topic on its own."""
+    """Deletes each topic separately."""
     return _delete_all(services, request)
 
 

@@ -1,4 +1,5 @@
-"""DescribeCluster v0-1: cluster id, controller and brokers. Only the broker endpoint type."""
+"""DescribeCluster v0-1: cluster id, controller and brokers. Only for the endpoint type of
+brokers."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ ENDPOINT_TYPES_FROM_VERSION = 1
 
 @serves(ApiKey.DESCRIBE_CLUSTER, of_each((ResourceType.CLUSTER, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
-    """From the metadata cache, at once."""
+    """Answers from the metadata cache, at once."""
     decoded = request.decode(DescribeClusterRequest)
     if decoded.endpoint_type != BROKERS:
         return _refuse(request, decoded.endpoint_type)
@@ -49,7 +50,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _refuse(request: Request, endpoint_type: int) -> Answer:
-    """Controllers have no listeners of their own here; other types do not exist (KIP-919)."""
+    """Refuse other endpoint types: controllers have no listeners of their own here (KIP-919)."""
     if endpoint_type == CONTROLLERS:
         error = ErrorCode.MISMATCHED_ENDPOINT_TYPE
         text = (

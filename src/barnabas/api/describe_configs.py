@@ -1,9 +1,9 @@
 """DescribeConfigs v1-4: settings of topics and of this broker, with source, type and documentation,
 and the levels of its loggers.
 
-A setting's synonyms are where its value can come from, strongest first; its source is that of the
-first. Topics are read from ZooKeeper anew, so that whoever has altered one sees it at once,
-whichever broker is asked. Other resources answer INVALID_REQUEST.
+A setting's synonyms are the places where it is set; the first one gives its value and its source.
+Topics are read from ZooKeeper each time, so an alteration is seen at once at every broker. Other
+resources are answered INVALID_REQUEST.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ ON_CLUSTER = (
     ConfigResourceType.BROKER_LOGGER,
     ConfigResourceType.CLIENT_METRICS,
 )
-"""What is described to whom the cluster's settings are."""
+"""The kinds of resources for which DESCRIBE_CONFIGS on the cluster is needed."""
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER = 1, 2, 3, 4, 5, 6
-"""Sources of a value, as the protocol numbers them."""
+"""The sources of a value, with the protocol's numbers."""
 
 
 @serves(
@@ -51,7 +51,7 @@ DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC_BROKER, DEFAULT, LOGGER =
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each resource on its own."""
+    """Describes each resource separately."""
     return _describe(services, request)
 
 
@@ -84,8 +84,8 @@ def _describe_here(
         dict[str, tuple[DescribeConfigsResponse.Result, Wanted]],
     ]
 ]:
-    """Every resource once: what this broker knows of it, and the topics that ZooKeeper is asked
-    about."""
+    """(results of all resources, the topics among them that are still to be read from ZooKeeper).
+    Each resource is there once."""
     results: list[DescribeConfigsResponse.Result] = []
     topics: dict[str, tuple[DescribeConfigsResponse.Result, Wanted]] = {}
     check = _access(services, request)
@@ -114,7 +114,7 @@ def _describe_here(
 
 
 def _access(services: Services, request: Request) -> Callable[[int, str], None]:
-    """Raises what speaks against showing a resource."""
+    """A function that raises an authorization error if a resource may not be shown."""
     operation = AclOperation.DESCRIBE_CONFIGS
     topics = allowed(services, request, operation, ResourceType.TOPIC)
 
@@ -129,7 +129,7 @@ def _access(services: Services, request: Request) -> Callable[[int, str], None]:
 
 
 def _asked(decoded: DescribeConfigsRequest) -> Steps[dict[tuple[int, str], Wanted]]:
-    """The resources of a request, those that it names repeatedly once."""
+    """The resources of a request, each once."""
     asked: dict[tuple[int, str], Wanted] = {}
     for resource in decoded.resources:
         key = (resource.resource_type, resource.resource_name)
@@ -148,7 +148,7 @@ def _refuse(result: DescribeConfigsResponse.Result, error: KafkaError) -> None:
 def _on_broker(
     services: Services, kind: int, name: str, decoded: DescribeConfigsRequest
 ) -> tuple[Iterable[str], Callable[[str], DescribeConfigsResponse.ResourceResult]]:
-    """The settings of a resource that this broker knows by itself, and what describes one."""
+    """The names of the settings of a broker or logger, and the function that describes one."""
     config = services.config
     if kind == ConfigResourceType.BROKER and not name:
         return config.dynamic_default, lambda n: _default_message(config, n, decoded)
@@ -185,7 +185,7 @@ def _describe_topic(
 def topic_messages(
     broker: BrokerConfig, topic: TopicConfig
 ) -> Steps[list[CreateTopicsResponse.CreatableTopicConfigs]]:
-    """All settings of a topic, as CreateTopics v5 and later answers them."""
+    """All settings of a topic, in the format of CreateTopics v5 and later."""
     return each(
         topic.entries(),
         lambda entry: CreateTopicsResponse.CreatableTopicConfigs(
@@ -201,10 +201,10 @@ def topic_messages(
 def _topic_synonyms(
     broker: BrokerConfig, topic: TopicConfig, entry: ConfigValue
 ) -> list[DescribeConfigsResponse.Synonym]:
-    """The topic's own setting, then the broker's settings of the same meaning.
+    """The topic's own setting, then the broker's settings with the same meaning.
 
-    As in the original, spellings of another unit are named only below the strongest: with
-    ``log.retention.hours`` alone, ``retention.ms`` has no synonyms and counts as a default."""
+    As in Kafka, spellings in another unit are listed only if the main one is set. With only
+    ``log.retention.hours`` set, ``retention.ms`` has no synonyms and counts as a default."""
     setting = entry.setting
     found = _broker_synonyms(broker, setting.behind[0][0]) if setting.behind else []
     if entry.from_topic:
@@ -216,8 +216,8 @@ def _topic_synonyms(
 
 
 def _broker_synonyms(broker: BrokerConfig, name: str) -> list[DescribeConfigsResponse.Synonym]:
-    """What ZooKeeper holds for this broker and for all, what the file gives, what holds without;
-    of ``name`` and of its other spellings, from the first that is ``name`` itself."""
+    """Where ``name`` or another spelling of it is set: in ZooKeeper for this broker, in ZooKeeper
+    for all brokers, in the file, and as a default. The list begins with ``name`` itself."""
     settings = [broker_setting(spelling) for spelling in spellings(name)]
     names = spellings(name)
     defaults = {s.name: s.text(s.default) for s in settings if not s.dynamic_only}
@@ -271,7 +271,7 @@ def _broker_message(
 def _default_message(
     config: BrokerConfig, name: str, decoded: DescribeConfigsRequest
 ) -> DescribeConfigsResponse.ResourceResult:
-    """What is set for all brokers, whatever this one has of its own."""
+    """A setting as it is set for all brokers, without this broker's own value."""
     setting, text = broker_setting(name), config.dynamic_default[name]
     synonyms = [
         DescribeConfigsResponse.Synonym(

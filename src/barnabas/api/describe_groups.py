@@ -1,6 +1,7 @@
-"""DescribeGroups v0-5: state, protocol, members and what they own; an unknown group is Dead.
+"""DescribeGroups v0-5: state, protocol, members and assignments of groups. An unknown group is
+Dead.
 
-From v3 a client may ask what it may do with a group.
+From v3 a client may also ask which operations it is allowed on the group.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from barnabas.protocol.messages.describe_groups import DescribeGroupsRequest, De
 
 @serves(ApiKey.DESCRIBE_GROUPS, of_each((ResourceType.GROUP, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each group on its own."""
-    return request.worked_out(_answer(services, request))
+    """Describes each group separately."""
+    return request.in_steps_if_long(_answer(services, request))
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:

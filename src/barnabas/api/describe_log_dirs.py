@@ -1,6 +1,6 @@
-"""DescribeLogDirs v1-4: size and lag of every replica, by log directory, and the space left.
+"""DescribeLogDirs v1-4: size and lag of replicas by log directory, and the free space.
 
-A replica that moves between directories is in both; its copy is a future one, behind the log."""
+A replica that moves between directories is listed in both; the copy is marked as a future one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from barnabas.storage.log import Log
 
 
 def _refuse(services: Services, request: Request) -> Pieces:
-    """Up to v2 the answer has no place for an error, and is empty."""
+    """Up to v2 the answer has no field for an error, so it is empty."""
     error = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     return request.answer(DescribeLogDirsResponse(throttle_time=0, error_code=error, results=[]))
 
 
 @serves(ApiKey.DESCRIBE_LOG_DIRS, on_cluster(AclOperation.DESCRIBE, _refuse))
 def handle(services: Services, request: Request) -> Answer:
-    """All directories; topics as asked for (null: all)."""
+    """Lists all directories, with the topics asked for (null: all)."""
     wanted = _wanted(request.decode(DescribeLogDirsRequest))
     results = []
     for directory in services.logs.log_dirs:

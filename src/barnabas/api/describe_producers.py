@@ -1,5 +1,5 @@
-"""DescribeProducers v0: who has written to a partition, and whose transaction is open there since
-when (KIP-664). Any replica answers for its own log."""
+"""DescribeProducers v0: the producers of a partition, and since when their transactions are open
+(KIP-664). Any replica answers for its own log."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from barnabas.types import NO_OFFSET, TopicPartition
 
 @serves(ApiKey.DESCRIBE_PRODUCERS, of_each((ResourceType.TOPIC, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each partition on its own."""
+    """Describes each partition separately."""
     return _answer(services, request)
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    """A partition may have had many thousands of producers."""
+    """The answer, in steps: a partition may have many thousands of producers."""
     topics = []
     readable = allowed(services, request, AclOperation.READ, ResourceType.TOPIC)
     for topic in request.decode(DescribeProducersRequest).topics:

@@ -1,7 +1,7 @@
 """DescribeTopicPartitions v0 (KIP-966): partitions of topics in pages, with a cursor.
 
-Not in Kafka's ZooKeeper mode; tools of newer clients ask for it. There are no eligible leader
-replicas in ZooKeeper mode: those lists are empty, as in a KRaft cluster without them.
+Kafka does not have it in ZooKeeper mode, but newer client tools use it. ZooKeeper mode has no
+eligible leader replicas, so those lists are empty, as in a KRaft cluster without them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from barnabas.protocol.messages.describe_topic_partitions import (
 
 @serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS, of_each((ResourceType.TOPIC, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
-    """Topics in order of their names, from the cursor, up to the limit of partitions."""
+    """Lists topics by name, from the cursor on, up to the limit of partitions."""
     return _answer(services, request)
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
-    """Topics that do not exist take no room of the limit, so there may be very many."""
+    """The answer, in steps. Unknown topics do not count for the limit, so there may be many."""
     decoded = request.decode(DescribeTopicPartitionsRequest)
     cursor = decoded.cursor
     if cursor is not None and cursor.partition_index < 0:
@@ -91,7 +91,7 @@ def _denied(name: str) -> DescribeTopicPartitionsResponse.Topic:
 def _topic(
     services: Services, request: Request, name: str, start: int, limit: int
 ) -> tuple[DescribeTopicPartitionsResponse.Topic, int | None]:
-    """A topic's message, and the first partition that found no room (None: all did)."""
+    """A topic's message, and the first partition that is beyond the limit (None if none is)."""
     listener = request.listener
     partitions = services.metadata.partitions(name)
     numbers = sorted(n for n in partitions or {} if n >= start)
@@ -112,7 +112,7 @@ def _partition(
 ) -> DescribeTopicPartitionsResponse.Partition:
     return DescribeTopicPartitionsResponse.Partition(
         **asdict(partition_message(services, partition, listener)),
-        # Empty, not null: the original's own clients fall over a null.
+        # Empty, not null: Kafka's own clients fail on a null.
         eligible_leader_replicas=[],
         last_known_elr=[],
     )

@@ -26,8 +26,8 @@ from barnabas.protocol.messages.describe_transactions import (
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each transactional id on its own."""
-    return request.worked_out(_answer(services, request))
+    """Describes each transactional id separately."""
+    return request.in_steps_if_long(_answer(services, request))
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:

@@ -1,4 +1,4 @@
-"""KafkaApis: from a request to its handler, and what becomes of requests that nobody serves."""
+"""KafkaApis: calls the handler of a request, and refuses requests that are not served."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
 
 AT_ONCE = (fetch, leader_and_isr, metadata, produce, update_metadata)
-"""Every broker serves these. Others are imported with their first request (``registry.py``)."""
+"""The handlers that every broker needs. Others are imported at their first request
+(``registry.py``)."""
 
 _ANY_VERSION = (ApiKey.API_VERSIONS, ApiKey.PRODUCE)
-"""ApiVersions answers every version, and Produce the old ones; both look for themselves."""
+"""Their handlers check the version themselves: ApiVersions answers any, Produce old ones too."""
 
 
 def _guard(handler: Handler, key: int, operation: AclOperation, needs: Needs) -> Handler:
-    """The handler, behind the question whether the whole request is allowed."""
+    """The handler, called only if the sender has the right on the cluster that it needs."""
     refuse = needs.refuse or refuse_as_a_whole
 
     def guard(services: Services, request: Request) -> Answer:
@@ -39,7 +40,7 @@ def _guard(handler: Handler, key: int, operation: AclOperation, needs: Needs) ->
 
 
 def _at_its_place(handler: Handler) -> Handler:
-    """The handler, behind the question whether the request came through a listener for it."""
+    """The handler, called only if the request came through a listener that accepts it."""
 
     def placed(services: Services, request: Request) -> Answer:
         if is_misplaced(services.config, request):
@@ -59,7 +60,7 @@ class Dispatcher:
     def __init__(self, services: Services) -> None:
         self.services = services
         self._handlers: dict[tuple[int, int], Handler] = {}
-        """By API and version: of those that have been asked for."""
+        """The handlers used so far, by API and version."""
 
     def handle(self, request: Request) -> Answer:
         """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
@@ -78,14 +79,13 @@ class Dispatcher:
                 handler = _at_its_place(handler)
         elif needs.cluster is not None:
             handler = _guard(handler, request.api_key, needs.cluster, needs)
-        if API_TABLE[request.api_key].serves(request.api_version):  # any number may be asked for
+        if API_TABLE[request.api_key].serves(request.api_version):  # a client may send any number
             self._handlers[request.api_key, request.api_version] = handler
         return handler
 
     def check(self, request: Request) -> None:
-        """Raises InvalidRequest for an API or version that is not served: such a request cannot be
-        answered in a form its sender could read (reference 9).
-        """
+        """Raise InvalidRequest for an API or version that is not served: no answer would be in a
+        format that the sender can read (reference 9)."""
         if request.api_key not in API_TABLE:
             raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
         if request.api_key not in _ANY_VERSION:

@@ -1,8 +1,8 @@
 """ElectLeaders v0-2 (KIP-183, KIP-460): preferred elections, and from v1 unclean ones.
 
-Only the controller serves it; others answer NOT_CONTROLLER for every partition. Answered once this
-broker's metadata shows the elected leaders, or with REQUEST_TIMED_OUT for those that it does not
-show in time.
+Only the controller serves it; others answer NOT_CONTROLLER for every partition. It answers once
+this broker's metadata shows the elected leaders. For those that it does not show in time, the
+answer is REQUEST_TIMED_OUT.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def _elect(services: Services, request: Request) -> Pieces:
 
 
 def _partitions(services: Services, decoded: ElectLeadersRequest) -> tuple[TopicPartition, ...]:
-    """What is asked about; no list means all partitions that there are."""
+    """The partitions of the request; a null list means all partitions."""
     metadata = services.metadata
     if decoded.topic_partitions is None:
         return tuple(
@@ -71,7 +71,8 @@ def _is_unneeded(result: int | KafkaError) -> bool:
 async def _shown(
     services: Services, results: ElectionResults, timeout_ms: int
 ) -> dict[TopicPartition, KafkaError | None]:
-    """Wait for the elected leaders in the metadata; who is not seen there in time, timed out."""
+    """Wait until the metadata shows the elected leaders. Partitions for which it does not in time
+    get REQUEST_TIMED_OUT."""
     elected = {tp: leader for tp, leader in results.items() if isinstance(leader, int)}
 
     def leads(tp: TopicPartition) -> bool:

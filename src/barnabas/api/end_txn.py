@@ -1,4 +1,5 @@
-"""EndTxn v0-4: commit or abort, answered once the decision is replicated; the markers follow."""
+"""EndTxn v0-4: commits or aborts a transaction. It answers once the decision is replicated; the
+markers are written later."""
 
 from __future__ import annotations
 

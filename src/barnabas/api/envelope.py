@@ -1,5 +1,5 @@
-"""Envelope v0 (KIP-590): requests that a broker passes on to the controller. No broker of a
-cluster in ZooKeeper mode does so; the original closes the connection of whoever tries."""
+"""Envelope v0 (KIP-590): a request that a broker forwards to the controller. No broker does so in
+ZooKeeper mode, so the connection is closed, as by Kafka."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ from barnabas.protocol.api import ApiKey
 @serves(ApiKey.ENVELOPE, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
     """Raises InvalidRequest, which closes the connection."""
-    raise InvalidRequest("an Envelope, although requests are not passed on here")
+    raise InvalidRequest("an Envelope, although requests are not forwarded here")

@@ -1,4 +1,4 @@
-"""How a fenced producer is told so."""
+"""The error code for a fenced producer, by version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FENCED_FROM = 2
 
 
 def fenced(request: Request, error: ErrorCode) -> ErrorCode:
-    """An error of AddPartitionsToTxn, AddOffsetsToTxn or EndTxn as its version knows it: below v2
+    """An error of AddPartitionsToTxn, AddOffsetsToTxn or EndTxn for the request's version: below v2
     there is no PRODUCER_FENCED."""
     if error == ErrorCode.PRODUCER_FENCED and request.api_version < FENCED_FROM:
         return ErrorCode.INVALID_PRODUCER_EPOCH

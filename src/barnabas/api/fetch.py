@@ -1,8 +1,9 @@
-"""Fetch v4-17, for consumers and followers: one read path, sessions, long polls.
+"""Fetch v4-17, for consumers and followers: one read path, with fetch sessions and long polls.
 
-A follower is known by its replica id, which is in a tag from v15 on (KIP-903). Topics are named up
-to v12 and have ids from v13 on. Rack-aware reading (KIP-392) needs a replica selector; there is
-none, so consumers are never sent elsewhere, but followers do serve v11+ consumers that come.
+A request with a replica id is a follower's; from v15 on the id is in a tag (KIP-903). Topics have
+names up to v12, and ids from v13 on. There is no replica selector for rack-aware reading (KIP-392),
+so no consumer is sent to a follower. A follower does serve a consumer that asks it with v11 or
+later.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ TOP_LEVEL_ERROR_FROM = 7
 ZSTD_FROM_VERSION = 10
 """Older consumers cannot read zstd (KIP-110)."""
 STORAGE_ERROR_FROM_VERSION = 6
-"""Older ones do not know KAFKA_STORAGE_ERROR and are told to look for the leader instead."""
+"""Older clients do not know KAFKA_STORAGE_ERROR; they get an error that makes them look for the
+leader."""
 
 
 @serves(
@@ -50,7 +52,7 @@ STORAGE_ERROR_FROM_VERSION = 6
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Answer now if there is enough, else when there is or time is up."""
+    """Answers now if there is enough data, else when there is, or after the maximum wait."""
     try:
         parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
     except TooManyPartitions:
@@ -80,7 +82,7 @@ def _when(
 
 
 def _made(services: Services, request: Request, result: Fetched) -> Pieces | Steps[Pieces]:
-    """The answer of a fetch that did not wait any longer, or not at all."""
+    """The answer of a fetch that has ended its wait, or did not wait."""
     if isinstance(result, FetchResult) and len(result.partitions) <= PARTITIONS_AT_ONCE:
         old = _for_old(services, request, result)
         return _sent(services, request, old, _answer(services, request, old))
@@ -101,7 +103,8 @@ def _made_in_steps(services: Services, request: Request, result: Fetched) -> Ste
 
 
 def _restrict(services: Services, request: Request, params: FetchParams) -> None:
-    """Let it read only what its sender may. It may wait for long, so it is asked at each look."""
+    """Let the fetch read only what its sender may. A fetch may wait for long, so the authorizer is
+    asked each time it reads."""
     authorizer = services.authorizer
     if authorizer is None:
         return
@@ -118,7 +121,8 @@ def _restrict(services: Services, request: Request, params: FetchParams) -> None
 
 
 def _meter(request: Request, params: FetchParams) -> None:
-    """A consumer is not read more than its quota lets through at once: it would never be sent."""
+    """Limit what is read for a consumer to what its quota allows at once. A larger answer could
+    never be sent."""
     meter = request.meter
     if meter is None:
         return
@@ -129,7 +133,8 @@ def _meter(request: Request, params: FetchParams) -> None:
 
 
 def _sent(services: Services, request: Request, result: FetchResult, pieces: Pieces) -> Pieces:
-    """The answer, or an empty one if its reader has to wait for it. Followers do not."""
+    """The answer; an empty one if the consumer's quota is exceeded. Followers have no such
+    quota."""
     if request.served is not None:
         for each in result.partitions:
             request.count_error(each.error)
@@ -158,7 +163,7 @@ def _nothing(topic: str) -> bool:
 def _in_steps(
     services: Services, request: Request, parsed: FetchRequest
 ) -> Steps[Pieces | Steps[Pieces] | Promise]:
-    """For very many partitions."""
+    """``handle`` for very many partitions, in steps."""
     yield 1
     if parsed.isolation_level not in ISOLATION_LEVELS:
         return _answer(services, request, _refused(request.api_version, parsed))
@@ -179,7 +184,7 @@ def _in_steps(
 
 
 def _refuse_all(request: Request) -> Pieces:
-    """More partitions than one request may have. Old versions have no place for that."""
+    """Refuse a request with too many partitions. Old versions have no field for that error."""
     if request.api_version < TOP_LEVEL_ERROR_FROM:
         raise InvalidRequest(f"Fetch v{request.api_version} of too many partitions")
     error = int(ErrorCode.INVALID_REQUEST)
@@ -221,7 +226,7 @@ def _params(version: int, parsed: FetchRequest) -> FetchParams:
 
 
 def _refused(version: int, parsed: FetchRequest) -> FetchResult:
-    """The answer to an isolation level that does not exist."""
+    """The answer to an unknown isolation level."""
     return FetchResult(
         error=ErrorCode.INVALID_REQUEST,
         session_id=parsed.session_id,
@@ -239,8 +244,8 @@ def _refused(version: int, parsed: FetchRequest) -> FetchResult:
 
 
 def _for_old(services: Services, request: Request, result: FetchResult) -> FetchResult:
-    """The answer as clients of old versions understand it. With ``compression.type`` zstd the
-    whole topic is refused to them, whatever else there is to be said."""
+    """The answer for clients of old versions. For a topic with ``compression.type`` zstd they get
+    an error in any case."""
     version = request.api_version
     if version < ZSTD_FROM_VERSION:
         result.partitions = [_without_zstd(services, fetched) for fetched in result.partitions]
@@ -275,7 +280,7 @@ def _answer_in_steps(services: Services, request: Request, result: FetchResult) 
 
 
 def _add(topics: list[FetchTopicData], partitions: list[FetchedPartition]) -> None:
-    """Neighbouring partitions of one topic share its entry, as in the original."""
+    """Add partitions. Consecutive ones of the same topic share an entry, as in Kafka."""
     last = topics[-1] if topics else None
     for fetched in partitions:
         if last is None or (fetched.topic or "", fetched.topic_id) != last[:2]:

@@ -1,9 +1,9 @@
-"""FindCoordinator v0-6: which broker coordinates a group or (key type 1) a transactional id, from
-v4 several of them.
+"""FindCoordinator v0-6: the broker that coordinates a group or (key type 1) a transactional id;
+from v4 for several of them.
 
-The first question creates ``__consumer_offsets`` or ``__transaction_state``, and waits a little for
-its leaders instead of sending the client away to ask again. Nor is a broker named that has just
-died: its successor is waited for. Share groups (type 2, from v6) have no coordinator here.
+The first such request creates ``__consumer_offsets`` or ``__transaction_state``, and waits a little
+for their leaders, so that the client need not ask again. If a coordinator has just died, the
+request waits for its successor. Share groups (type 2, from v6) have no coordinator here.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SHARE_FROM = 6
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """At once where the topic has leaders."""
+    """Answers at once if the topic has leaders."""
     decoded = request.decode(FindCoordinatorRequest)
     key_type = decoded.key_type
     keys = list(decoded.coordinator_keys) if request.api_version >= BATCHED_FROM else [decoded.key]
@@ -83,7 +83,7 @@ async def _later(
 
 
 async def _create(services: Services, request: Request, topic: str) -> None:
-    """Have the topic, as far as that is possible with the brokers that live."""
+    """Create the topic, if there are enough live brokers."""
     creating = services.creating_topics
     if services.metadata.partitions(topic) is None and topic not in creating:
         creating[topic] = None
@@ -117,8 +117,8 @@ def _partition(services: Services, key_type: int, key: str) -> TopicPartition:
 def _leader(
     services: Services, request: Request, key_type: int, key: str
 ) -> tuple[int, str, int] | None:
-    """(broker, host, port) of the coordinator of a key, on the request's listener; None also if
-    its connection to this broker has broken."""
+    """(broker, host, port) of the coordinator of a key, on the request's listener. None if there is
+    none, or if its connection to this broker has broken."""
     known = services.metadata.partition(_partition(services, key_type, key))
     if known is None or services.neighbours.standing(known.leader) is not Standing.NAMED:
         return None
@@ -141,7 +141,7 @@ def _answer(
     ]
     if request.api_version >= BATCHED_FROM:
         for coordinator in coordinators:
-            # Texts came back with the batch, but the original has one only for types unheard of.
+            # Since v4 there is a field for a text, but Kafka fills it only for unknown types.
             if key_type in (GROUP, TRANSACTION, SHARE):
                 coordinator.error_message = ""
         return request.answer(FindCoordinatorResponse(throttle_time=0, coordinators=coordinators))

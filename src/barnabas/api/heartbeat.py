@@ -1,4 +1,4 @@
-"""Heartbeat v0-4: a member is alive, and learns whether a rebalance has begun."""
+"""Heartbeat v0-4: keeps a member in its group, and tells it whether a rebalance has begun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from barnabas.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResp
 
 @serves(ApiKey.HEARTBEAT, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
+    """Answers at once."""
     decoded = request.decode(HeartbeatRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return request.answer(

@@ -1,4 +1,4 @@
-"""Where the leaders named in an answer listen (KIP-951)."""
+"""The endpoints of the leaders that an answer names (KIP-951)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from barnabas.protocol.produce import NodeEndpoint
 def node_endpoints(
     services: Services, request: Request, leaders: Iterable[tuple[int, int] | None]
 ) -> tuple[NodeEndpoint, ...]:
-    """One endpoint, on the request's listener, for each (leader id, epoch) that is known."""
+    """The endpoint on the request's listener of each leader that is known, once each."""
     ids = dict.fromkeys(leader[0] for leader in leaders if leader is not None)
     found = []
     for broker_id in ids:

@@ -1,7 +1,7 @@
 """IncrementalAlterConfigs v0-1 (KIP-339): sets, deletes, appends to or subtracts from settings of
 topics and brokers, and sets the levels of this broker's loggers (KIP-412).
 
-As in the original, the last of two writers at the same time wins.
+If two clients alter the same settings at the same time, the last write wins, as in Kafka.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from barnabas.protocol.messages.incremental_alter_configs import (
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each resource on its own."""
+    """Alters each resource separately."""
     return _alter(services, request)
 
 

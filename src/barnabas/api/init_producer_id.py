@@ -1,8 +1,9 @@
-"""InitProducerId v0-5: an identity for a producer (KIP-98, KIP-360).
+"""InitProducerId v0-5: gives a producer its id and epoch (KIP-98, KIP-360).
 
-Without a transactional id a fresh id with epoch 0. With one, the id's own with a higher epoch,
-which fences whoever had it before; from v3 a producer may say which identity it has and go on with
-it after an error. Below v4 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
+Without a transactional id the producer gets a new id with epoch 0. With one it gets the id's
+producer id with a higher epoch, which fences the producer that had it before. From v3 a producer
+may name its present id and epoch, to continue with them after an error. Below v4 PRODUCER_FENCED is
+answered as INVALID_PRODUCER_EPOCH.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ FENCED_FROM = 4
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """The next id of this broker's block, or what the transaction coordinator says."""
+    """Answers the next id of this broker's block, or what the transaction coordinator decides."""
     return _init(services, request)
 
 
 def _check_allowed(services: Services, request: Request, transactional_id: str | None) -> None:
-    """Without an id of its own a producer may be idempotent who may write anywhere (KIP-679)."""
+    """Raise an authorization error unless the sender may use the transactional id. Without one, a
+    right to write to any topic is enough for an idempotent producer (KIP-679)."""
     write, kind = AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID
     if transactional_id is not None:
         if not is_allowed(services, request, write, kind, transactional_id):

@@ -1,8 +1,8 @@
-"""JoinGroup v0-9: a member wants to be in the next generation; answered when it begins.
+"""JoinGroup v0-9: a member joins the next generation; it is answered when that begins.
 
-v0 has no rebalance timeout: the session timeout serves. From v4 a new member first gets its id
-(MEMBER_ID_REQUIRED), v5 knows static members, v7 tells the protocol type, v8 brings a reason (only
-logged by the original, not here), v9 lets a returning static leader skip the assignment.
+v0 has no rebalance timeout, so the session timeout is used. In v4 and later a new member first gets
+its id (MEMBER_ID_REQUIRED). v5 adds static members, v7 the protocol type in the answer, v8 a reason
+(which Kafka logs; it is ignored here). v9 lets a returning static leader skip the assignment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SKIP_ASSIGNMENT_FROM = 9
 
 @serves(ApiKey.JOIN_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
-    """Waits for the others, up to the rebalance timeout."""
+    """Waits for the other members, up to the rebalance timeout."""
     decoded = request.decode(JoinGroupRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return _answer(request, JoinResult(error=ErrorCode.GROUP_AUTHORIZATION_FAILED))

@@ -1,6 +1,6 @@
-"""LeaderAndIsr v0-7: the controller says which partitions this broker leads and follows.
+"""LeaderAndIsr v0-7: the controller tells this broker which partitions it leads and follows.
 
-The settings of topics that are new here are read first: a log is opened with them.
+The settings of topics that are new here are read first, since a log is opened with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from barnabas.types import ZERO_UUID
 
 @serves(ApiKey.LEADER_AND_ISR, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
-    """Held until this broker has registered (reference 4.2)."""
+    """Waits until this broker has registered (reference 4.2)."""
     return _apply(services, request)
 
 
@@ -31,7 +31,7 @@ async def _apply(services: Services, request: Request) -> Pieces:
             topic_id = topic.topic_id
             known = services.metadata.topic_id(topic.topic_name)
             if known is not None and topic_id not in (None, ZERO_UUID, known):
-                # Nobody told us that its predecessor was deleted.
+                # The topic was deleted and created again, without a StopReplica in between.
                 services.topic_configs.forget(topic.topic_name)
         await services.topic_configs.ensure(names)
 

@@ -1,6 +1,7 @@
-"""LeaveGroup v0-5: members go; v0-2 one, later several, static ones by their instance id alone.
+"""LeaveGroup v0-5: members leave a group. v0-2 names one member, later versions several; a static
+member is named by its instance id alone.
 
-The answer does not wait for the record of an empty group, as in the original.
+The answer does not wait until the record of an empty group is replicated, as in Kafka.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ BATCHED_FROM = 3
 
 @serves(ApiKey.LEAVE_GROUP, of_each((ResourceType.GROUP, AclOperation.READ)))
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
+    """Answers at once."""
     decoded = request.decode(LeaveGroupRequest)
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, decoded.group_id):
         return request.answer(

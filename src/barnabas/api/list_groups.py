@@ -20,7 +20,7 @@ from barnabas.protocol.messages.list_groups import ListGroupsRequest, ListGroups
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """At once; COORDINATOR_LOAD_IN_PROGRESS while some groups are not known yet."""
+    """Answers at once; COORDINATOR_LOAD_IN_PROGRESS while some groups are still being loaded."""
     decoded = request.decode(ListGroupsRequest)
     error, groups = services.groups.list(decoded.states_filter, decoded.types_filter)
     described: Container[str] = EVERYTHING

@@ -1,7 +1,8 @@
-"""ListOffsets v1-9: by time, and the special timestamps -1 (latest) to -5 (latest tiered).
+"""ListOffsets v1-9: the offset for a time, or for the special timestamps -1 (latest) to -5 (latest
+tiered).
 
-Only leaders answer. A consumer's latest is the high watermark, or the last stable offset with
-READ_COMMITTED; a follower's is the log end.
+Only leaders answer. The latest offset is the high watermark for a consumer, the last stable offset
+with READ_COMMITTED, and the log end for a follower.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
 
 _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
-"""The special timestamps and the versions they came with; an older request cannot mean them."""
+"""The special timestamps and their first versions. In older requests they are ordinary numbers."""
 
 
 @serves(ApiKey.LIST_OFFSETS, of_each((ResourceType.TOPIC, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
-    """Each partition on its own."""
-    return request.worked_out(_answer(services, request))
+    """Answers for each partition separately."""
+    return request.in_steps_if_long(_answer(services, request))
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:

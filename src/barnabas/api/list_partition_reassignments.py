@@ -1,5 +1,5 @@
-"""ListPartitionReassignments v0 (KIP-455): partitions that are moving now. Only the controller
-serves it; partitions that do not move, or do not exist, are left out.
+"""ListPartitionReassignments v0 (KIP-455): lists the partitions that are being moved. Only the
+controller serves it. Partitions that are not being moved, or do not exist, are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from barnabas.protocol.messages.list_partition_reassignments import (
 
 
 def _refuse(services: Services, request: Request) -> Pieces:
-    """The partitions come back, with nothing said of them."""
+    """The answer to a denied request: the partitions asked for, without replicas."""
     refused = denied(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     return request.answer(
         ListPartitionReassignmentsResponse(

@@ -1,5 +1,5 @@
-"""ListTransactions v0-1: the transactional ids that this broker coordinates (KIP-664), of certain
-states or producers, from v1 of transactions that have been open for longer than so many ms."""
+"""ListTransactions v0-1: lists the transactional ids that this broker coordinates (KIP-664). They
+can be filtered by state, by producer and, from v1, by how long the transaction is open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_DURATION = -1
 
 @serves(ApiKey.LIST_TRANSACTIONS, of_each((ResourceType.TRANSACTIONAL_ID, AclOperation.DESCRIBE)))
 def handle(services: Services, request: Request) -> Answer:
-    """At once."""
+    """Answers at once."""
     decoded = request.decode(ListTransactionsRequest)
     wanted = [name for name in decoded.state_filters if name in BY_LABEL]
     unknown = [name for name in decoded.state_filters if name not in BY_LABEL]

@@ -1,10 +1,10 @@
-"""Which requests a listener takes, as long as nothing authenticates who sends them.
+"""Decides which listener accepts requests between brokers.
 
-The original serves every API on every listener; what brokers ask of each other needs the operation
-ClusterAction, which everybody has without an authorizer. Here a broker with several listeners takes
-such requests only where brokers send them: on the inter-broker listener, and on that of the control
-plane if one is named. With a single listener there is no such place: its port is for those who may
-do everything (``docs/differences.md``).
+Kafka serves every API on every listener. Requests between brokers need the operation ClusterAction,
+which everybody has if there is no authorizer. So here a broker with several listeners accepts such
+requests only on the inter-broker listener and, if there is one, on that of the control plane. With
+a single listener they cannot be told apart: whoever can reach its port can do everything
+(``docs/differences.md``).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ BETWEEN_BROKERS: Final = frozenset(
 )
 MAY_BE_MISPLACED: Final = BETWEEN_BROKERS | {ApiKey.ADD_PARTITIONS_TO_TXN}
 BATCHED_FROM: Final = 4
-"""AddPartitionsToTxn between brokers."""
+"""From this version on AddPartitionsToTxn is a request between brokers."""
 
 
 def is_misplaced(config: BrokerConfig, request: Request) -> bool:
-    """Whether a request between brokers came through a listener that is for clients."""
+    """Whether it is a request between brokers that came through a listener for clients."""
     if request.listener == config.inter_broker_listener or len(config.listeners) < 2:
         return False
     if request.api_key == ApiKey.ADD_PARTITIONS_TO_TXN:

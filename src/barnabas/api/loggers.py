@@ -1,7 +1,7 @@
-"""The levels of this broker's loggers (KIP-412): described and altered while it runs.
+"""Describes and alters the levels of this broker's loggers while it runs (KIP-412).
 
-They last until the process ends. Levels are Kafka's; TRACE is below Python's DEBUG, FATAL is its
-CRITICAL. DELETE gives a logger the level of the root.
+Altered levels last until the process ends. Levels have Kafka's names: TRACE is below Python's
+DEBUG, and FATAL is Python's CRITICAL. DELETE gives a logger the root's level.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEVELS = {
 
 
 def levels() -> dict[str, str]:
-    """Logger -> the level in force, the root first."""
+    """Logger -> its current level; the root is first."""
     found = {ROOT: _name_of(logging.getLogger().getEffectiveLevel())}
     for name in sorted(logging.Logger.manager.loggerDict):
         logger = logging.Logger.manager.loggerDict[name]
@@ -45,7 +45,7 @@ def check_broker(broker_id: int, name: str) -> None:
 
 
 def alter(operations: Sequence[Operation], *, validate_only: bool) -> None:
-    """Set levels, all or, if one cannot be set, none. Raises KafkaError."""
+    """Set levels: all of them, or none if one cannot be set. Raises KafkaError."""
     known = levels()
     for operation in operations:
         _check(operation, known)

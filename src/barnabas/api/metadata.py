@@ -1,12 +1,13 @@
-"""Metadata v0-12: brokers, controller, topics by name or by id, auto-creation.
+"""Metadata v0-12: brokers, controller, and topics by name or id; creates missing topics.
 
 Answers come from what the controller last announced. Topics that are missing are created if the
-client allows it (v4+; older clients always do) and ``auto.create.topics.enable`` is set.
-A client that comes before the first announcement waits for it: an empty broker list helps nobody.
-One that asks about a leader that has just died waits for its successor, for half a second at most
+client allows it (v4 and later; older clients always do) and ``auto.create.topics.enable`` is set.
+Before the first announcement a request waits, since an empty list of brokers would be useless. If a
+leader that is asked about has just died, the request waits for its successor, half a second at most
 (``replication/neighbours.py``).
 
-Who may not describe a topic is not told whether there is one of its name; of an id that is told.
+A client that may not describe a topic is not told whether a topic of that name exists. For an id it
+is told.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ from barnabas.types import NO_LEADER
 
 FIRST_UPDATE_TIMEOUT_MS = 10_000
 SMALL = 32
-"""So many topics, and as many partitions of them, are answered at once."""
+"""Up to this many topics, with up to this many partitions in all, are answered without steps."""
 MANY = 512
-"""More names or ids than these are looked at in steps, so many in each."""
+"""How many names or ids are looked at in one step; more are looked at in several steps."""
 IDS_FROM_VERSION = 12
 _SHORTLY_THERE = (ErrorCode.TOPIC_ALREADY_EXISTS, ErrorCode.REQUEST_TIMED_OUT)
-"""Refusals of a creation whose client does well to ask again."""
+"""Errors of a creation after which the topic will likely be there when the client asks again."""
 
 Topics: TypeAlias = "Sequence[MetadataRequest.Topic]"
 
@@ -60,7 +61,7 @@ Topics: TypeAlias = "Sequence[MetadataRequest.Topic]"
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """At once when nothing has to be created or waited for."""
+    """Answers at once if nothing has to be created or waited for."""
     decoded = request.decode(MetadataRequest)
     listener, version = request.listener, request.api_version
     if decoded.topics is not None and len(decoded.topics) > MANY:
@@ -89,7 +90,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _is_small(services: Services, wanted: _Wanted) -> bool:
-    """Whether an answer is made in no time."""
+    """Whether the answer is small enough to be made at once."""
     count = len(wanted.names) + len(wanted.unknown_ids)
     if wanted.is_all or count > SMALL:
         return False
@@ -128,7 +129,7 @@ async def _later(services: Services, request: Request, decoded: MetadataRequest)
     missing = await request.in_turns(_all_to_create(services, decoded, wanted))
     for position, name in enumerate(missing):
         if position:
-            await request.give_way()  # and no more of them once who asks has gone
+            await request.give_way()  # ends here if the client has gone
         try:
             await auto_create(services, name, charge)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
@@ -145,8 +146,8 @@ async def _later(services: Services, request: Request, decoded: MetadataRequest)
 
 
 def _is_sound(topics: Topics, version: int) -> bool:
-    """Versions 10 and 11 have a place for ids, but topics are found by id from 12 on only. There
-    each has an id or a name."""
+    """Whether the topics are named correctly. v10 and v11 have a field for ids, but they are only
+    used from v12 on. There each topic has an id or a name."""
     if version >= IDS_FROM_VERSION:
         return all(topic.name is not None or topic.topic_id is not None for topic in topics)
     return all(t.name is not None and t.topic_id is None for t in topics)
@@ -166,13 +167,13 @@ class _Wanted(NamedTuple):
     by_id: bool
     is_all: bool
     denied: list[str]
-    """Named, but not to be described, or not to be created; of all topics they are left out."""
+    """Topics that were named but may not be described, or not created."""
 
 
 def _wanted(
     services: Services, request: Request, decoded: MetadataRequest, topics: Topics | None
 ) -> _Wanted:
-    """What is asked for, as far as its sender may have it described."""
+    """The topics asked for; those that the sender may not describe are in ``denied``."""
     asked = _asked(services, topics, request.api_version)
     if services.authorizer is None:
         return asked
@@ -190,7 +191,7 @@ def _wanted(
 
 
 def _all_wanted(services: Services, request: Request, decoded: MetadataRequest) -> Steps[_Wanted]:
-    """The same, in steps."""
+    """``_wanted`` in steps."""
     topics = decoded.topics
     if topics is None or len(topics) <= MANY:
         return _wanted(services, request, decoded, topics)
@@ -213,7 +214,7 @@ def _all_wanted(services: Services, request: Request, decoded: MetadataRequest) 
 
 
 def _asked(services: Services, topics: Topics | None, version: int) -> _Wanted:
-    """Each topic once. If one is asked for by id, those asked for by name are passed over."""
+    """The topics asked for, each once. If one is asked for by id, names are ignored."""
     cache = services.metadata
     if topics is None or (version == 0 and not topics):
         return _Wanted(cache.topics(), [], False, True, [])
@@ -252,7 +253,7 @@ def _all_to_create(
 
 
 def _there(services: Services, names: list[str]) -> Steps[list[str]]:
-    """Those that are topics."""
+    """The names of topics that exist."""
     found: list[str] = []
     for start in range(0, len(names), MANY):
         some = names[start : start + MANY]
@@ -276,7 +277,7 @@ def _leaders(services: Services, names: Iterable[str]) -> Iterator[int]:
 
 
 def _asked_leaders(services: Services, wanted: _Wanted) -> Iterator[int]:
-    """Of topics that were named: who asks about all of them does not wait for a certain leader."""
+    """The leaders of topics that were named. A request for all topics waits for no leader."""
     return iter(()) if wanted.is_all else _leaders(services, wanted.names)
 
 
@@ -287,7 +288,7 @@ def _answer(
     wanted: _Wanted,
     errors: dict[str, ErrorCode],
 ) -> Steps[Pieces]:
-    """It may be of every partition of the cluster."""
+    """The answer, in steps: it may have every partition of the cluster."""
     listener, version = request.listener, request.api_version
     topics: list[MetadataResponse.Topic] = []
     for topic_id in wanted.unknown_ids:
@@ -326,8 +327,8 @@ def _body(
 
 
 def _denied(services: Services, wanted: _Wanted) -> list[MetadataResponse.Topic]:
-    """Topics that may not be described: without a name if they were found by their ids, else
-    without an id, whether or not they exist."""
+    """The answers for topics that may not be described, whether or not they exist: without a name
+    if they were asked for by id, otherwise without an id."""
     error = ErrorCode.TOPIC_AUTHORIZATION_FAILED
     if not wanted.by_id:
         return [_unknown(error, name, None) for name in wanted.denied]
@@ -339,7 +340,7 @@ def _refused_topics(topics: Topics) -> Steps[list[MetadataResponse.Topic]]:
 
 
 def _refusal(topics: list[MetadataResponse.Topic]) -> MetadataResponse:
-    """Every topic refused, as the original does with a request that it cannot make sense of."""
+    """The answer to a malformed request: every topic is refused, as in Kafka."""
     return MetadataResponse(
         throttle_time=0,
         brokers=[],
@@ -351,8 +352,8 @@ def _refusal(topics: list[MetadataResponse.Topic]) -> MetadataResponse:
 
 
 def broker_messages(services: Services, listener: str) -> list[MetadataResponse.Broker]:
-    """Brokers that have the listener through which the client came; those that have just gone are
-    named for a few seconds more."""
+    """The brokers that have the client's listener. Brokers that have just gone are still listed for
+    a few seconds."""
     messages = []
     for broker in services.metadata.announced_brokers():
         endpoint = broker.endpoint(listener)
@@ -391,7 +392,7 @@ def _topic(
     errors: dict[str, ErrorCode],
     partitions: list[MetadataResponse.Partition] | None,
 ) -> MetadataResponse.Topic:
-    """A topic that was asked for by its name, or found by its id."""
+    """The answer for one topic, asked for by name or by id."""
     if partitions is None:
         error = errors.get(name) or unknown_topic_error(name)
         topic = _unknown(error, name, services.metadata.topic_id(name))
@@ -418,7 +419,7 @@ def check_known(services: Services, topic: str, message: str = "") -> None:
 
 
 def unknown_topic_error(name: str) -> ErrorCode:
-    """Why there is no such topic: no topic may have that name, or nobody created it."""
+    """The error for a topic that does not exist: its name is illegal, or it was not created."""
     try:
         check_topic(name)
     except KafkaError as error:
@@ -429,10 +430,11 @@ def unknown_topic_error(name: str) -> ErrorCode:
 def partition_message(
     services: Services, partition: PartitionMetadata, listener: str, version: int = 12
 ) -> MetadataResponse.Partition:
-    """One partition; an unreachable leader is said as an error (reference 5.9).
+    """The answer for one partition. If its leader cannot be reached, it has an error (reference
+    5.9).
 
-    Unreachable is also a leader whose connection to this broker broke and that has no successor
-    yet: one told LEADER_NOT_AVAILABLE asks until there is a leader."""
+    A leader whose connection to this broker broke, and that has no successor yet, counts as such
+    too. After LEADER_NOT_AVAILABLE a client asks again until there is a leader."""
     error = ErrorCode.NONE
     leader = partition.leader
     if (
@@ -445,7 +447,7 @@ def partition_message(
         error = ErrorCode.LISTENER_NOT_FOUND if version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE
         leader = NO_LEADER
     replicas, isr = list(partition.replicas), list(partition.isr)
-    if version == 0:  # its clients take every replica for one that can be reached
+    if version == 0:  # its clients expect that every replica can be reached
         replicas = [r for r in replicas if services.metadata.endpoint(r, listener) is not None]
         isr = [r for r in isr if r in replicas]
         if error is ErrorCode.NONE and len(replicas) < len(partition.replicas):

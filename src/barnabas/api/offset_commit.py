@@ -1,8 +1,8 @@
-"""OffsetCommit v2-9: a group's positions, answered once they are replicated.
+"""OffsetCommit v2-9: stores a group's positions. It answers once they are replicated.
 
-v2-4 may bring a retention of their own; from v6 the leader epoch of the last record read is kept.
-Partitions that do not exist are refused one by one. v9 serves members of next-generation groups
-too, which bring their member epoch as the generation.
+v2-4 may have a retention time of their own. From v6 the leader epoch of the last record read is
+stored too. Partitions that do not exist are refused one by one. v9 also serves members of consumer
+groups (KIP-848), which send their member epoch as the generation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEMBER_EPOCHS_FROM = 9
 )
 def handle(services: Services, request: Request) -> Answer:
     """Waits for the in-sync replicas of the group's partition."""
-    return request.worked_out(_commit(services, request))
+    return request.in_steps_if_long(_commit(services, request))
 
 
 def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces] | Promise]:
@@ -64,7 +64,8 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
         )
     )
     return when(
-        result, lambda codes: request.worked_out(_answer(request, decoded, {**errors, **codes}))
+        result,
+        lambda codes: request.in_steps_if_long(_answer(request, decoded, {**errors, **codes})),
     )
 
 

@@ -1,6 +1,6 @@
-"""OffsetDelete v0: forget positions of a group; of topics that a member reads it is refused.
+"""OffsetDelete v0: deletes positions of a group, but not of topics that a member reads.
 
-Answered once that is replicated, where the original does not wait.
+It answers once that is replicated. Kafka does not wait.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""OffsetFetch v1-9: positions of a group, from v8 of several; without topics (v2+) all there are.
+"""OffsetFetch v1-9: positions of a group, from v8 of several. Without topics (v2 and later) it
+answers all positions.
 
-What was never committed has offset -1 and no error. From v7 a reader may ask for stable positions:
-partitions with a commit on its way answer UNSTABLE_OFFSET_COMMIT. v1 has no place for an error of
-the whole group and says it for each partition. Members of next-generation groups bring their id and
-epoch with v9.
+A partition without a position has offset -1 and no error. From v7 a client may ask for stable
+positions: a partition with a pending transactional commit is then UNSTABLE_OFFSET_COMMIT. v1 has no
+field for an error of the whole group, so each partition has it. Members of consumer groups
+(KIP-848) send their id and epoch with v9.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ NAMES_AT_ONCE = 64
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each group on its own."""
-    return request.worked_out(_answer(services, request))
+    """Answers for each group separately."""
+    return request.in_steps_if_long(_answer(services, request))
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:
@@ -67,7 +68,7 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     error, found = yield from _fetch(services, request, asked, stable)
     if error != ErrorCode.NONE and request.api_version < GROUP_ERROR_FROM:
         if error == ErrorCode.GROUP_AUTHORIZATION_FAILED:
-            # as the original does, who says nothing
+            # an empty answer, as Kafka's
             return request.answer(OffsetFetchResponse(topics=[]))
         nothing = CommittedOffset(-1)
         names = (yield from _names(asked)) or ()
@@ -99,8 +100,8 @@ def _group(
 def _fetch(
     services: Services, request: Request, asked: OffsetFetchRequest.Group, stable: bool
 ) -> Steps[tuple[ErrorCode, list[FetchedOffset]]]:
-    """The positions of a group, or its error. What is denied comes last; of all positions it is
-    left out."""
+    """The positions of a group, or its error. Denied topics come last; if all positions were asked
+    for, they are left out."""
     group_id = asked.group_id
     if not is_allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP, group_id):
         return ErrorCode.GROUP_AUTHORIZATION_FAILED, []

@@ -1,5 +1,5 @@
-"""OffsetForLeaderEpoch v2-4: where a leader epoch ends, for consumers that check for truncation
-(KIP-320) and for followers of older inter-broker versions. Only leaders answer.
+"""OffsetForLeaderEpoch v2-4: the end offset of a leader epoch. Consumers use it to detect
+truncation (KIP-320), and followers of older inter-broker versions. Only leaders answer.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from barnabas.types import NO_EPOCH, NO_OFFSET, TopicPartition
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Each partition on its own."""
-    return request.worked_out(_answer(services, request))
+    """Answers for each partition separately."""
+    return request.in_steps_if_long(_answer(services, request))
 
 
 def _answer(services: Services, request: Request) -> Steps[Pieces]:

@@ -1,5 +1,5 @@
-"""What OffsetCommit, TxnOffsetCommit and OffsetDelete have in common: topics that name partitions,
-and an answer of the same form with an error code for each."""
+"""What OffsetCommit, TxnOffsetCommit and OffsetDelete have in common: topics with partitions, and
+an answer of the same form with an error code for each partition."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def to_commit(
     now_ms: int,
     expire_ms: int | None = None,
 ) -> Steps[tuple[Positions, Errors]]:
-    """The positions that a request brings, the last of each partition, and the partitions among
-    them that may not be read, or do not exist."""
+    """(the positions in a request, errors of partitions that may not be read or do not exist). If a
+    partition is there twice, its last position counts."""
     positions: dict[TopicPartition, CommittedOffset] = {}
     errors: Errors = {}
     for topic in topics:

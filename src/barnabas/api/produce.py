@@ -1,9 +1,9 @@
-"""Produce v3-11, advertised from v0 (librdkafka compresses only for brokers that list v0).
+"""Produce v3-11, listed from v0 on (librdkafka compresses only for brokers that list v0).
 
-v0-2 carry message formats that are not served: every partition is answered with
-UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error then closes the connection, which
-tells the client to look for the leader again. The first batch of a transaction in a partition is
-verified with the transaction's coordinator (KIP-890); acks=0 cannot wait for that and is refused.
+v0-2 have message formats that are not served: every partition is answered with
+UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error closes the connection, so that the
+client looks for the leader again. For the first batch of a transaction in a partition, the
+transaction's coordinator is asked (KIP-890). acks=0 cannot wait for that, so it is refused.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ABORTABLE_FROM = 11
 """Clients of this version know TRANSACTION_ABORTABLE."""
 OLD_VERSION_MAX = 2
 ADMIN_CLIENT_ID = "__admin_client"
-"""The one client that may write to internal topics, as in the original."""
+"""The only client that may write to internal topics, as in Kafka."""
 
 
 @serves(
@@ -64,7 +64,7 @@ ADMIN_CLIENT_ID = "__admin_client"
     ),
 )
 def handle(services: Services, request: Request) -> Answer:
-    """Append at once; answer now, or when enough replicas have the records."""
+    """Appends at once; answers now, or when enough replicas have the records."""
     version = request.api_version
     if version <= OLD_VERSION_MAX:
         return _refuse_old_format(request)
@@ -89,7 +89,8 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 def _may_be_transactional(services: Services, request: Request, parsed: ProduceRequest) -> bool:
-    """Whether it has no transactional batches, or comes from whom their id is allowed."""
+    """Whether the request has no transactional batch, or its sender may use the transactional
+    id."""
     if not _is_transactional(parsed):
         return True
     name, kind = parsed.transactional_id, ResourceType.TRANSACTIONAL_ID
@@ -97,7 +98,7 @@ def _may_be_transactional(services: Services, request: Request, parsed: ProduceR
 
 
 def _is_transactional(parsed: ProduceRequest) -> bool:
-    """Whether it has a transactional batch."""
+    """Whether the request has a transactional batch."""
     for _, partitions in parsed.topics:
         for _, records in partitions:
             if (
@@ -110,9 +111,9 @@ def _is_transactional(parsed: ProduceRequest) -> bool:
 
 
 def _refuse(services: Services, request: Request, parsed: ProduceRequest) -> Answer:
-    """Every partition, since the sender has no right to the transactional id."""
+    """Refuse every partition, since the sender may not use the transactional id."""
     if parsed.acks == 0:
-        raise InvalidRequest("acks=0 in a transaction of somebody else")
+        raise InvalidRequest("acks=0 with a transactional id that is not allowed")
     results = []
     for topic, partitions in parsed.topics:
         for number, _ in partitions:
@@ -155,7 +156,7 @@ def _in_steps(
     parsed: ProduceRequest,
     transaction: InTransaction | None = None,
 ) -> Steps[Pieces | Steps[Pieces] | Promise | None]:
-    """For very many partitions."""
+    """``handle`` for very many partitions, in steps."""
     yield 1
     append = _append_request(services, request, parsed, transaction)
     outcome = yield from services.replicas.append_in_steps(append)
@@ -189,7 +190,8 @@ def _append_request(
 def _in_transaction(
     services: Services, request: Request, parsed: ProduceRequest, transactional_id: str
 ) -> Answer:
-    """Append at once where the transaction is open already, else ask its coordinator first."""
+    """Append at once to partitions that are in the transaction already; for others ask its
+    coordinator first."""
     if parsed.acks == 0:
         raise InvalidRequest("acks=0 in a transaction")
     denied = _denied(services, request, parsed, quiet=True)
@@ -244,8 +246,8 @@ async def _verified(
 def _transactional_batches(
     parsed: ProduceRequest, denied: Container[str]
 ) -> dict[TopicPartition, Batch]:
-    """The transactional batches of a request that may be written; what is no batch at all is
-    refused later."""
+    """The transactional batches of a request that may be written. Malformed ones are refused
+    later."""
     found: dict[TopicPartition, Batch] = {}
     for topic, partitions in parsed.topics:
         if topic in denied:
@@ -279,7 +281,7 @@ def _close_on_error(
 def _answer(
     services: Services, request: Request, parsed: ProduceRequest, results: Sequence[ProduceResult]
 ) -> Pieces:
-    """Results stand in the order of the request's partitions."""
+    """The answer. The results are in the order of the request's partitions."""
     if len(results) == 1 and not (result := results[0]).error:
         return [
             encode_appended(
@@ -328,7 +330,7 @@ _PARTITION_V2 = struct.Struct(">ihqq")
 
 
 def _refuse_old_format(request: Request) -> Answer:
-    """Answer v0-2 in their own form: the message formats 0 and 1 are not served."""
+    """Answer v0-2 in their own format: message formats 0 and 1 are not served."""
     frame, version = request.frame, request.api_version
     error = int(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
     try:

@@ -1,9 +1,8 @@
-"""Which function answers which API, and what its sender must be allowed: each handler's module says
-so for itself.
+"""Finds the handler of an API, and what its sender must be allowed. Each handler registers itself.
 
-A handler is one file of this room, named after its API: ``@serves(ApiKey.X, needs)`` above its
-``handle(services, request)``, helpers below. ``handler_of`` finds the module by that name and
-imports it when somebody asks for the API: a broker serves 63 of them, and most never come.
+A handler is one file of this package, named after its API. It has ``@serves(ApiKey.X, needs)``
+above ``handle(services, request)``, and helpers below. ``handler_of`` finds the module by its name
+and imports it at the first request: a broker serves 63 APIs, most of which are never used.
 """
 
 from __future__ import annotations
@@ -21,34 +20,35 @@ from barnabas.protocol.api import API_TABLE, ApiKey
 Handler: TypeAlias = Callable[[Services, Request], Answer]
 Need: TypeAlias = tuple[ResourceType, AclOperation]
 Refusal: TypeAlias = Callable[[Services, Request], Pieces | None]
-"""Makes the answer to whom a request is not allowed. None: its connection is closed."""
+"""Makes the answer to a request that is denied. None closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the sender of a request must be allowed, if there is an authorizer."""
+    """The rights that the sender of a request needs, if there is an authorizer."""
 
     cluster: AclOperation | None = None
-    """With the cluster: asked before the handler is called."""
+    """An operation on the cluster. It is checked before the handler is called."""
     each: tuple[Need, ...] = ()
-    """With what the request names, or in some cases with the cluster: the handler asks
-    (``access.py``), since others of its resources may be allowed."""
+    """Operations on each resource that the request names, or in some cases on the cluster. The
+    handler checks them (``access.py``), since only some resources may be denied."""
     refuse: Refusal | None = None
-    """For ``cluster``, where the usual answer (``unexpected.py``) is not the original's."""
+    """Makes the answer if ``cluster`` is denied, where Kafka's is not the usual one
+    (``unexpected.py``)."""
 
 
 def on_cluster(operation: AclOperation, refuse: Refusal | None = None) -> Needs:
-    """The whole request needs an operation on the cluster."""
+    """The whole request needs this operation on the cluster."""
     return Needs(cluster=operation, refuse=refuse)
 
 
 def of_each(*needs: Need) -> Needs:
-    """The handler asks for each resource that the request names."""
+    """The handler checks these rights for each resource that the request names."""
     return Needs(each=needs)
 
 
 ANYBODY = Needs()
-"""Whoever can connect may ask."""
+"""No right is needed: every client that can connect may send the request."""
 
 _SHARED: Final[Mapping[ApiKey, str]] = {
     ApiKey.SASL_HANDSHAKE: "sasl",
@@ -65,14 +65,14 @@ _SHARED: Final[Mapping[ApiKey, str]] = {
     ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: "user_scram_credentials",
     ApiKey.ALTER_USER_SCRAM_CREDENTIALS: "user_scram_credentials",
 }
-"""APIs whose handlers stand in one file with others'."""
+"""The APIs whose handlers share a file with others, and these files."""
 
 _served: dict[int, tuple[Handler, Needs]] = {}
-"""What has been imported so far."""
+"""The handlers that are imported so far."""
 
 
 def serves(api: ApiKey, needs: Needs) -> Callable[[Handler], Handler]:
-    """Declare that the function below answers ``api``, in every version of the API table."""
+    """Registers the function below as the handler of ``api``, for all versions of the table."""
 
     def register(handler: Handler) -> Handler:
         if api in _served:
@@ -84,7 +84,7 @@ def serves(api: ApiKey, needs: Needs) -> Callable[[Handler], Handler]:
 
 
 def handler_of(api: int) -> tuple[Handler, Needs]:
-    """The handler of an API of the table, and what its sender must be allowed."""
+    """The handler of an API of the table, and the rights that its sender needs."""
     if api not in _served:
         key = API_TABLE[api].key
         import_module(f"barnabas.api.{_SHARED.get(key, key.name.lower())}")

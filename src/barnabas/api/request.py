@@ -1,4 +1,4 @@
-"""One request on its way through a broker, and the forms an answer can take."""
+"""RequestChannel.Request: one request on its way through a broker, and the forms of its answer."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ V = TypeVar("V")
 M = TypeVar("M", bound=ApiMessage)
 
 ITEMS_AT_ONCE = 32
-"""Of a long request, that a coroutine looks at before it gives way."""
+"""How many items of a long request a coroutine looks at before it lets others run."""
 
 Pieces: TypeAlias = list[Buffer]
 """A whole response frame, its size prefix included, in pieces that are written as they are."""
 
 Steps: TypeAlias = Generator[int, None, T]
 """Work that may take more than a few milliseconds, as a generator. Where it yields (any number) it
-may be left for a while: the connection's share of a turn is used, others are served meanwhile."""
+may be paused: when the connection's share of a turn is used up, others are served first."""
 
 
 class Promise:
-    """An answer that is made when something has been decided."""
+    """An answer that is made when a future is done."""
 
     __slots__ = ("decision", "given_up", "to_pieces")
 
@@ -51,7 +51,7 @@ class Promise:
         self.decision = decision
         self.to_pieces = to_pieces
         self.given_up = given_up
-        """To be called if nobody waits for it any more."""
+        """Called if the connection ends before the answer."""
 
 
 Answer: TypeAlias = (
@@ -59,9 +59,9 @@ Answer: TypeAlias = (
     " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Steps[Pieces] | Promise]"
     " | Steps[Pieces | Steps[Pieces] | Promise | Coroutine[Any, Any, Pieces] | None] | None"
 )
-"""What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or nothing
-(acks=0). Steps may also end with any of these. Answers leave a connection in the order of its
-requests, whatever their form."""
+"""What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or None
+(acks=0). Steps may also end with any of these. In any form, the answers on a connection are sent in
+the order of its requests."""
 
 
 def each(items: Iterable[V], make: Callable[[V], T]) -> Steps[list[T]]:
@@ -74,7 +74,7 @@ def each(items: Iterable[V], make: Callable[[V], T]) -> Steps[list[T]]:
 
 
 def at_once(steps: Steps[T]) -> T:
-    """The result, without a pause."""
+    """The result of steps that are carried out without pauses."""
     try:
         while True:
             next(steps)
@@ -84,22 +84,22 @@ def at_once(steps: Steps[T]) -> T:
 
 
 class Runner(Protocol):
-    """Carries out long work beside that of others."""
+    """Carries out long work in turns with that of others."""
 
     def run(self, steps: Steps[Any], /) -> asyncio.Future[Any]: ...
 
     def mute(self, seconds: float, /) -> None:
-        """Serve nothing that follows for so long."""
+        """Serve no more requests of this connection for this time."""
         ...
 
     def gone(self) -> asyncio.Future[None]:
-        """Done when the client is not there any more."""
+        """Done when the client has disconnected."""
         ...
 
 
 class Request:
-    """A framed request whose header has been read. One is made for each request, however small:
-    what mostly has its default stays in the class until it is set."""
+    """A request whose header has been read. One is made for each request, so it must be cheap:
+    attributes that mostly have their default stay in the class until they are set."""
 
     security_protocol: str = "PLAINTEXT"
     """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
@@ -130,15 +130,17 @@ class Request:
     ) -> None:
         self.api_key, self.api_version, self.correlation_id, self.client_id = header
         self.frame = frame
-        """The whole frame without its size prefix; writable, and ours until the answer has left."""
+        """The whole frame without its size prefix. It is writable and not reused before the answer
+        is sent."""
         self.body_offset = body_offset
         """Where the body begins in ``frame``."""
         self.client_host = client_host
         """Address of the client, as text."""
         self.listener = listener
-        """Name of the listener the connection arrived at: decides which endpoints it is told."""
+        """The name of the connection's listener. Endpoints in answers are those of this
+        listener."""
         self.line = line
-        """The connection, in whose turns long work is carried out."""
+        """The connection, which carries out long work in turns."""
 
     def decode(self, kind: type[M]) -> M:
         """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""
@@ -147,14 +149,14 @@ class Request:
         return message
 
     def body(self) -> ApiMessage:
-        """The same of any API."""
+        """The body of a request of any API."""
         if self.decoded is not None:
             return self.decoded
         return decode_request(self.api_key, self.api_version, self.frame, self.body_offset)
 
     def decode_in_steps(self) -> Steps[None]:
-        """Decode a large body for ``decode`` to find. Raises InvalidRequest. A Fetch is read by its
-        handler; it only waits until it may begin."""
+        """Decode a large body, which ``decode`` then returns. Raises InvalidRequest. A Fetch is
+        decoded by its handler; here it only waits until it may begin."""
         if self.api_key == ApiKey.FETCH:
             return
         steps = decode_request_in_steps(
@@ -174,27 +176,28 @@ class Request:
             self.decoded, self.elements = end.value
 
     async def in_turns(self, steps: Steps[T]) -> T:
-        """For coroutines: the result of long work that gives way to other connections."""
+        """For coroutines: the result of long work, done in turns with other connections."""
         if self.line is None:
             return at_once(steps)
         result: T = await self.line.run(steps)
         return result
 
-    def worked_out(self, steps: Steps[T]) -> T | Steps[T]:
-        """For handlers whose work grows with the request: a short one has its answer at once."""
+    def in_steps_if_long(self, steps: Steps[T]) -> T | Steps[T]:
+        """For handlers whose work grows with the request: a short request is done at once, a long
+        one in steps."""
         if len(self.frame) <= limits.STEPPED_FRAME_BYTES:
             return at_once(steps)
         return steps
 
     async def in_turns_if_long(self, steps: Steps[T]) -> T:
-        """``worked_out`` for coroutines."""
+        """``in_steps_if_long`` for coroutines."""
         if len(self.frame) <= limits.STEPPED_FRAME_BYTES:
             return at_once(steps)
         return await self.in_turns(steps)
 
     async def while_asked(self, wait: Coroutine[Any, Any, T]) -> T:
-        """For coroutines: what is waited for, as long as the client is there; then CancelledError,
-        as ``in_turns``. Only for what has no effect if it is left."""
+        """For coroutines: wait as long as the client is connected. Raises CancelledError when it is
+        not, as ``in_turns`` does. Only for waits that have no effect if they are abandoned."""
         if self.line is None:
             return await wait
         gone = self.line.gone()
@@ -208,11 +211,11 @@ class Request:
             waiting.cancel()
 
     async def give_way(self) -> None:
-        """For coroutines: let other connections be served."""
+        """For coroutines: let other connections be served now."""
         await self.in_turns(each((None,), lambda _: None))
 
     async def give_way_at(self, position: int) -> None:
-        """The same in a loop over what was asked for: sometimes, if that is much."""
+        """``give_way`` for a loop over the items of a request: once for each ``ITEMS_AT_ONCE``."""
         if position % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
             await self.give_way()
 
@@ -228,7 +231,7 @@ class Request:
             self.served.figures.failed(error_name(code))
 
     def answer_in_steps(self, message: ResponseMessage) -> Steps[Pieces]:
-        """The same for a message that may be long."""
+        """``answer`` for a message that may be long."""
         frame = yield from encode_response_in_steps(
             self.api_key, self.api_version, self.correlation_id, message
         )
@@ -244,7 +247,7 @@ def error_name(code: int) -> str:
 
 
 def api_name(api_key: int) -> str:
-    """For logs: the API's name, or its number."""
+    """The API's name for logs, or its number."""
     try:
         return ApiKey(api_key).name
     except ValueError:

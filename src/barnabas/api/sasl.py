@@ -1,7 +1,7 @@
-"""SaslHandshake v0-1 and SaslAuthenticate v0-2, where no listener asks for SASL.
+"""SaslHandshake v0-1 and SaslAuthenticate v0-2 on listeners without SASL.
 
-On a listener without SASL a client is authenticated as soon as it is connected, so both come too
-late: ILLEGAL_SASL_STATE, as the original answers on PLAINTEXT.
+There a client counts as authenticated as soon as it is connected. So both come too late, and the
+answer is ILLEGAL_SASL_STATE, as Kafka's on PLAINTEXT.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from barnabas.protocol.messages.sasl_handshake import SaslHandshakeRequest, Sasl
 
 @serves(ApiKey.SASL_HANDSHAKE, ANYBODY)
 def handle_handshake(services: Services, request: Request) -> Answer:
-    """No mechanism is on offer."""
+    """Offers no mechanism."""
     request.decode(SaslHandshakeRequest)
     return request.answer(
         SaslHandshakeResponse(error_code=ErrorCode.ILLEGAL_SASL_STATE, mechanisms=[])
@@ -29,7 +29,7 @@ def handle_handshake(services: Services, request: Request) -> Answer:
 
 @serves(ApiKey.SASL_AUTHENTICATE, ANYBODY)
 def handle_authenticate(services: Services, request: Request) -> Answer:
-    """Whatever the bytes say."""
+    """Refuses any token."""
     request.decode(SaslAuthenticateRequest)
     return request.answer(
         SaslAuthenticateResponse(

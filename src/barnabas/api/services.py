@@ -1,4 +1,4 @@
-"""What handlers work with: the parts of one broker, put together by ``broker/node.py``."""
+"""The parts of one broker that handlers use. ``broker/node.py`` puts them together."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ T = TypeVar("T")
 
 
 class ProducerIdSource(Protocol):
-    """Producer ids that no other broker hands out."""
+    """Gives producer ids that no other broker gives out."""
 
     async def next(self) -> int:
-        """A fresh id. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) if no block can be had."""
+        """A new id. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) if there is none."""
         ...
 
 
 class TopicConfigSource(Protocol):
-    """Topic settings as ZooKeeper holds them, kept current by config change notifications."""
+    """Topic settings from ZooKeeper, kept current by config change notifications."""
 
     def get(self, topic: str) -> TopicConfig: ...
 
@@ -49,15 +49,15 @@ class TopicConfigSource(Protocol):
         ...
 
     def forget(self, topic: str) -> None:
-        """The topic is gone; one of the same name may come with other settings."""
+        """Forget a deleted topic: a new one of the same name may have other settings."""
         ...
 
 
 class DynamicConfigSource(Protocol):
-    """This broker's dynamic settings as ZooKeeper holds them; ``Services.config`` follows."""
+    """This broker's dynamic settings in ZooKeeper. ``Services.config`` changes with them."""
 
     def check(self, after: Snapshot) -> None:
-        """ConfigError if this broker could not run with what is to be written."""
+        """Raises ConfigError if this broker could not run with these settings."""
         ...
 
     def readable(self, stored: Mapping[str, str]) -> dict[str, str]:
@@ -70,7 +70,7 @@ class DynamicConfigSource(Protocol):
         ...
 
     async def read(self) -> None:
-        """Take over what was just written, without waiting for the notification."""
+        """Read what was just written, without waiting for the notification."""
         ...
 
 
@@ -79,7 +79,7 @@ class FeatureSource(Protocol):
 
     @property
     def epoch(self) -> int:
-        """Of the features in force; -1 if not known yet."""
+        """The epoch of the features; -1 if it is not known yet."""
         ...
 
 
@@ -87,7 +87,7 @@ class UserSource(Protocol):
     """The SCRAM credentials with which clients log in to this broker."""
 
     async def refresh(self, user: str) -> None:
-        """Read a user's again: they have changed."""
+        """Read a user's credentials again, which have changed."""
         ...
 
 
@@ -103,15 +103,15 @@ class TokenSource(Protocol):
         renewers: Iterable[KafkaPrincipal],
         lifetime_ms: int,
     ) -> DelegationToken:
-        """A new one. Raises KafkaError."""
+        """A new token. Raises KafkaError."""
         ...
 
     async def renew(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
-        """When it ends now. Raises KafkaError."""
+        """Renew a token; returns when it ends now. Raises KafkaError."""
         ...
 
     async def expire(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
-        """When it ends, or has ended just now. Raises KafkaError."""
+        """Expire a token; returns when it ends, or has ended. Raises KafkaError."""
         ...
 
 
@@ -119,13 +119,13 @@ class QuotaSource(Protocol):
     """The quotas that this broker obeys."""
 
     async def refresh(self, entity: Entity) -> None:
-        """Read an entity's again: they have changed."""
+        """Read an entity's quotas again, which have changed."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """One broker, as its handlers see it."""
+    """The parts of one broker, for its handlers."""
 
     env: Env
     config: BrokerConfig
@@ -147,18 +147,19 @@ class Services:
     quotas: ClientQuotas
     quota_configs: QuotaSource
     authorizer: AclAuthorizer | None = None
-    """None: everybody may do everything."""
+    """None if everybody may do everything."""
     tokens: TokenSource | None = None
-    """None: there are no delegation tokens."""
+    """None if delegation tokens are disabled."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
-    """Topics that are being written to ZooKeeper right now."""
+    """Topics that are now being written to ZooKeeper."""
     creating_topics: dict[str, None] = field(default_factory=dict)
-    """Internal topics that this broker is creating right now."""
+    """Internal topics that this broker is now creating."""
 
     async def in_zookeeper(self, flow: Awaitable[T]) -> T:
-        """What a flow over ZooKeeper gives that a client has asked for. Raises KafkaError:
-        REQUEST_TIMED_OUT, which clients meet by asking again, if the session ends meanwhile or
-        nothing comes for ``request.timeout.ms``. Nobody knows then what has been written.
+        """The result of a flow over ZooKeeper that a client has asked for.
+
+        Raises REQUEST_TIMED_OUT if the session ends before, or if nothing comes within
+        ``request.timeout.ms``. Then it is unknown what was written, and clients ask again. Raises
         UNKNOWN_SERVER_ERROR for a znode that cannot be read."""
         try:
             async with asyncio.timeout(self.config.integer("request.timeout.ms") / 1000):
@@ -171,7 +172,7 @@ class Services:
             raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
 
     async def metadata_shows(self, condition: Callable[[], bool], timeout_ms: int) -> bool:
-        """Wait until the metadata cache satisfies ``condition``; False when time is up."""
+        """Wait until ``condition`` is true for the metadata cache; False if the time is up."""
         if condition():
             return True
         changed = asyncio.Event()
@@ -190,12 +191,13 @@ class Services:
     async def metadata_late(
         self, items: Iterable[T], is_shown: Callable[[T], bool], timeout_ms: int
     ) -> list[T]:
-        """Wait until the metadata cache shows all of ``items``; those that it does not in time."""
+        """Wait until the metadata cache shows all of ``items``. Returns those that it does not show
+        in time."""
         items = list(items)
         waiting = list(items)
 
         def all_shown() -> bool:
-            while waiting and is_shown(waiting[-1]):  # looks no further than the first that is not
+            while waiting and is_shown(waiting[-1]):  # stops at the first one that is not shown
                 waiting.pop()
             return not waiting
 

@@ -1,4 +1,4 @@
-"""StopReplica v0-4: the controller takes replicas away, with or without their data."""
+"""StopReplica v0-4: the controller stops replicas of this broker, with or without deleting data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 
 @serves(ApiKey.STOP_REPLICA, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
-    """Held until this broker has registered (reference 4.3)."""
+    """Waits until this broker has registered (reference 4.3)."""
     return _apply(services, request)
 
 

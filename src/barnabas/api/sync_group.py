@@ -1,6 +1,6 @@
-"""SyncGroup v0-5: the leader brings the assignment of a generation, everybody gets their part.
+"""SyncGroup v0-5: the leader sends the assignment of a generation, each member gets its part.
 
-Answered once the assignment is replicated. From v5 a member says which protocol it believes in.
+It answers once the assignment is replicated. From v5 a member names the protocol that it expects.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""RequestHandlerHelper, ThrottledChannel: requests are metered while anybody has a quota.
+"""RequestHandlerHelper, ThrottledChannel: meters requests while any quota is set.
 
-Who has used too much is answered at once, and told how long to wait. Then his connection is muted
-for so long: it is not read, and nothing that came on it is handled. Handlers need not know of it.
-Produce and Fetch do, and those that create or delete partitions: they charge more than time.
+A client that exceeds its quota is answered at once; the answer says how long to wait. Then its
+connection is muted for that time: it is not read, and requests that came on it are not handled.
+Most handlers do not know of this. Produce, Fetch and those that create or delete partitions do,
+since they charge more than time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from barnabas.protocol.throttle_time import with_throttle_time
 from barnabas.quotas.meter import Meter
 
 TASK_S = 0.0001
-"""Charged for a request that goes on in a task of its own, where its time is not seen."""
+"""Charged for a request that continues in a task of its own, where its time is not measured."""
 EXEMPT = frozenset(
     {
         ApiKey.LEADER_AND_ISR,
@@ -30,18 +31,18 @@ EXEMPT = frozenset(
         ApiKey.ALTER_PARTITION,
     }
 )
-"""Nobody waits for these, unless they are refused to their sender."""
+"""Requests between brokers, which do not wait for a quota unless they are denied."""
 Charge = Callable[[float], None]
 
 
 def metered(services: Services, request: Request, handler: Handler) -> Answer:
-    """The answer of ``handler``, whose sender is charged."""
+    """Call ``handler``, and charge the sender for it."""
     meter = request.meter = Meter(
         services.quotas, request.principal.name, request.client_id or "", services.env.stopwatch
     )
     meter.is_exempt = request.api_key in EXEMPT
     if request.api_key == ApiKey.PRODUCE:
-        # Before it is carried out: what its sender has sent behind it waits already.
+        # Charged before it is carried out, so that requests sent after it wait already.
         _mute(
             services,
             request,
@@ -56,7 +57,7 @@ def metered(services: Services, request: Request, handler: Handler) -> Answer:
 
 
 def throttle_ms(services: Services, request: Request) -> int:
-    """What to answer as ``throttle_time_ms``; the connection is muted for so long."""
+    """The ``throttle_time_ms`` of the answer; the connection is muted for that time."""
     meter = request.meter
     if meter is None:
         return 0
@@ -64,8 +65,8 @@ def throttle_ms(services: Services, request: Request) -> int:
 
 
 def fetch_throttle_ms(services: Services, request: Request, size: int) -> int:
-    """The same for a Fetch whose answer would have ``size`` bytes: nothing of it is sent if its
-    reader has to wait."""
+    """``throttle_ms`` for a Fetch whose answer has ``size`` bytes. If it is not 0, the answer must
+    not be sent, but an empty one."""
     meter = request.meter
     if meter is None:
         return 0
@@ -73,15 +74,15 @@ def fetch_throttle_ms(services: Services, request: Request, size: int) -> int:
 
 
 def _nothing(partitions: float) -> None:
-    """Nobody is charged."""
+    """Charges nothing."""
 
 
 def mutation_charge(
     services: Services, request: Request, *, strict: bool, told: bool = True
 ) -> Charge:
-    """What is called before partitions are created or deleted, with their number (KIP-599).
-    ``strict``: clients of this version are refused what exceeds their quota, and it raises
-    THROTTLING_QUOTA_EXCEEDED. ``told``: a wait is told in the answer."""
+    """The function to call before partitions are created or deleted, with their number (KIP-599).
+    ``strict``: it raises THROTTLING_QUOTA_EXCEEDED if the quota is exceeded, which clients of this
+    version know. ``told``: whether the answer carries the wait."""
     if request.meter is None:
         return _nothing
     quota = request.meter.mutate(strict=strict, told=told)
@@ -105,7 +106,7 @@ def _mute(services: Services, request: Request, wait_ms: int) -> int:
 
 
 def _charged(services: Services, request: Request, meter: Meter, answer: Any) -> Any:
-    """The answer in its form, charged as soon as it is made."""
+    """The answer in the same form; its time is charged as soon as it is made."""
     if isinstance(answer, list):
         return _told(services, request, meter, answer)
     if answer is None:  # Produce with acks=0: its time counts as a broker's
@@ -153,7 +154,7 @@ def _stepped(services: Services, request: Request, meter: Meter, steps: Steps[An
 
 
 def _told(services: Services, request: Request, meter: Meter, pieces: Pieces) -> Pieces:
-    """Charge the time, and tell a wait. Produce and Fetch have told theirs."""
+    """Charge the time, and put the wait into the answer. Produce and Fetch do that themselves."""
     if meter.is_charged:
         return pieces
     wait_ms = throttle_ms(services, request)

@@ -1,4 +1,5 @@
-"""Creating a topic: checked, placed, written to ZooKeeper, where the controller finds it."""
+"""Creates a topic: checks it, places its replicas, and writes it to ZooKeeper, where the controller
+finds it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def place(
     replication_factor: int,
     manual: Mapping[int, Sequence[int]] | None = None,
 ) -> Assignment:
-    """Where the replicas of a new topic go; a manual assignment as it is. Raises KafkaError."""
+    """The replicas of a new topic; a manual assignment is used as it is. Raises KafkaError."""
     brokers = {b.id: b.rack for b in services.metadata.brokers.values()}
     if manual:
         if partitions != -1 or replication_factor != -1:
@@ -57,8 +58,8 @@ async def create(
     validate_only: bool = False,
     charge: Charge | None = None,
 ) -> uuid.UUID:
-    """Write a topic's settings and assignment; its id. ``charge`` is called with the number of
-    partitions before. Raises KafkaError."""
+    """Write a topic's settings and assignment. Returns its id. ``charge`` is called before, with
+    the number of partitions. Raises KafkaError."""
     check_topic(name)
     check_assignment(assignment, services.metadata.brokers)
     checked = check_topic_overrides(services.config, overrides)
@@ -82,8 +83,8 @@ async def _create_alone(
     topic_id: uuid.UUID,
     config: Mapping[str, str],
 ) -> None:
-    """Nobody else here creates a topic of the name meanwhile: settings are written first, and those
-    of a creation that is then refused would be the other's."""
+    """Write a topic while no other request at this broker creates one of the same name. Settings
+    are written first, so those of a creation that is then refused would apply to the other one."""
     while (other := services.creations.get(name)) is not None:
         await asyncio.shield(other)
     done = services.creations[name] = asyncio.get_running_loop().create_future()
@@ -95,8 +96,8 @@ async def _create_alone(
 
 
 async def shown_late(services: Services, counts: Mapping[str, int], timeout_ms: int) -> list[str]:
-    """Wait until this broker's metadata shows so many partitions of each topic, all with leaders;
-    the topics of which it does not after ``timeout_ms``."""
+    """Wait until this broker's metadata shows these numbers of partitions, all with leaders.
+    Returns the topics for which it does not within ``timeout_ms``."""
 
     def is_shown(name: str) -> bool:
         partitions = services.metadata.partitions(name) or {}

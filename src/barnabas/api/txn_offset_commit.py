@@ -1,8 +1,8 @@
-"""TxnOffsetCommit v0-4: a group's positions that count once a transaction commits.
+"""TxnOffsetCommit v0-4: stores a group's positions, which count once a transaction commits.
 
-The coordinator of the transaction is asked first whether the group takes part (KIP-890). From v3
-the member and its generation are checked as for OffsetCommit. Below v2
-COORDINATOR_LOAD_IN_PROGRESS is called COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
+The coordinator of the transaction is asked first whether the group is in the transaction (KIP-890).
+From v3 the member and its generation are checked as for OffsetCommit. Below v2
+COORDINATOR_LOAD_IN_PROGRESS is answered as COORDINATOR_NOT_AVAILABLE (KAFKA-7296).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def _commit(services: Services, request: Request) -> Pieces:
 
 
 def _refusal(services: Services, request: Request, decoded: TxnOffsetCommitRequest) -> ErrorCode:
-    """The id is asked about first."""
+    """The error if the sender may not do this; the transactional id is checked first."""
     kind = ResourceType.TRANSACTIONAL_ID
     if not is_allowed(services, request, AclOperation.WRITE, kind, decoded.transactional_id):
         return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -94,7 +94,7 @@ async def _append(
     if verdict != ErrorCode.NONE:
         code = told_to_client(verdict, abortable=request.api_version >= ABORTABLE_FROM)
         if code == ErrorCode.NETWORK_EXCEPTION:
-            # Clients repeat this one without looking for another coordinator.
+            # After this error clients ask again, without looking for another coordinator.
             code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         return {name: OFFSET_ERRORS.get(code, code) for name, _ in offsets}
     commit = CommitRequest(

@@ -1,9 +1,9 @@
-"""The answer to a request that is refused as a whole: the error wherever it has room for it.
+"""AbstractRequest.getErrorResponse: the answer to a request that is refused as a whole.
 
-What Kafka writes out for each request (``getErrorResponse``) is read off the schemas here: an error
-code gets the error, and an array of structs that have one gets an element for each that was asked
-for, matched by the fields that question and answer have in common (topic and partition, group,
-resource). Other arrays are empty, other fields have their defaults.
+Kafka has code for each request. Here the answer is made from the schemas: every error code in it is
+the error. An array of structs with an error code gets one element for each that the request named.
+They are matched by the fields that request and answer have in common (topic and partition, group,
+resource). Other arrays are empty, and other fields have their defaults.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SAME: Final = {
     "partition_id": "partition",
     "topic_name": "name",
 }
-"""Names of one thing that questions and answers of some APIs spell differently."""
+"""Fields that have one name in the requests and another in the answers of some APIs."""
 _NAMES_OF_KEYS: Final = (
     *("group_id", "key", "transactional_id", "name"),
     *("partition_index", "partition", "partition_id"),
 )
-"""Fields for the elements of an array of plain strings or numbers."""
+"""Fields of answers that take the elements of an array of strings or numbers in the request."""
 _OTHER_ERRORS: Final = ("topic_config_error_code",)
 
 
@@ -44,8 +44,8 @@ class _Refusal(NamedTuple):
 def error_answer(
     request: Request, error: ErrorCode = ErrorCode.UNKNOWN_SERVER_ERROR, text: str = TEXT
 ) -> Pieces | None:
-    """The whole response, or None if the API has no room for an error. Raises InvalidRequest if the
-    request cannot be decoded."""
+    """The whole response; None if the API's answer has no field for an error. Raises InvalidRequest
+    if the request cannot be decoded."""
     question = request.body()
     asked = message_schema(request.api_key, request.api_version, response=False)
     given = message_schema(request.api_key, request.api_version, response=True)
@@ -55,7 +55,7 @@ def error_answer(
 
 
 def short_answer(request: Request, error: ErrorCode, text: str) -> Pieces:
-    """A response that says nothing of what was asked for."""
+    """A response with the error only, without the items of the request."""
     given = message_schema(request.api_key, request.api_version, response=True)
     refusal = _Refusal(message_class(request.api_key, response=True), error, text)
     return request.answer(_fill(given, None, None, refusal)[0])
@@ -64,7 +64,7 @@ def short_answer(request: Request, error: ErrorCode, text: str) -> Pieces:
 def _fill(
     given: Struct, asked: Field | Struct | None, question: Any, refusal: _Refusal
 ) -> tuple[Any, bool]:
-    """A struct of the answer, and whether an error code stands in it."""
+    """A struct of the answer, and whether it has an error code."""
     values: dict[str, Any] = {}
     has_room = False
     for field in given.fields:
@@ -87,7 +87,7 @@ def _fill(
 def _copy(
     field: Field, asked: Field | Struct | None, question: Any, values: dict[str, Any]
 ) -> None:
-    """What the question says of the field, if it does; -1 for positions and epochs."""
+    """Copy a field's value from the request, if it has one; positions and epochs become -1."""
     if isinstance(asked, Field):
         if field.kind == asked.kind and field.name in _NAMES_OF_KEYS:
             values[field.name] = question
@@ -106,7 +106,7 @@ def _is_position(name: str) -> bool:
 def _elements(
     field: Field, asked: Field | Struct | None, question: Any, refusal: _Refusal
 ) -> tuple[list[Any], bool]:
-    """One element for each of the question's."""
+    """One element for each in the request."""
     assert field.struct is not None
     if not isinstance(asked, Struct):
         return [], False
@@ -120,9 +120,9 @@ def _elements(
 
 
 def _sources(given: Struct, asked: Struct, question: Any) -> list[tuple[Field, list[Any]]]:
-    """The arrays of the question that the array of ``given`` may answer, the likeliest first: those
-    with most in common, then those of plain keys (``groups: [string]``), last those that are
-    answered in their order (ACLs)."""
+    """The arrays of the request that the array of ``given`` may answer, the likeliest first: those
+    with most fields in common, then those of plain keys (``groups: [string]``), last those that are
+    answered by their order (ACLs)."""
     arrays = [(f, list(getattr(question, f.name) or ())) for f in asked.fields if f.array]
     for field, outer in list(arrays):
         arrays += [
@@ -132,17 +132,19 @@ def _sources(given: Struct, asked: Struct, question: Any) -> list[tuple[Field, l
         ]
     kinds = {f.kind for f in given.fields if f.name in _NAMES_OF_KEYS}
 
-    def likeness(pair: tuple[Field, list[Any]]) -> int:
+    def fields_in_common(pair: tuple[Field, list[Any]]) -> int:
         field = pair[0]
         if field.struct is None:
             return 0 if field.kind in kinds else -2
         return sum(_asked_name(f.name, field.struct) is not None for f in given.fields) or -1
 
-    return [pair for pair in sorted(arrays, key=likeness, reverse=True) if likeness(pair) > -2]
+    return [
+        pair for pair in sorted(arrays, key=fields_in_common, reverse=True) if likeness(pair) > -2
+    ]
 
 
 def _asked_name(name: str, asked: Struct | None) -> str | None:
-    """What a field of the answer is called in the question."""
+    """The request's name for a field of the answer."""
     names = {f.name for f in asked.fields if not f.array} if asked is not None else set()
     if name in names:
         return name

@@ -1,14 +1,13 @@
-"""UpdateFeatures v0-1 (KIP-584): there is no feature whose version could be changed.
+"""UpdateFeatures v0-1 (KIP-584): refuses every change, since there are no features.
 
-As in the original in ZooKeeper mode, whose brokers support none either; only the controller serves
-it.
+Kafka's brokers have none in ZooKeeper mode either. Only the controller serves it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from barnabas.api.access import refuse_in_one_word
+from barnabas.api.access import refuse_without_items
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
@@ -19,12 +18,12 @@ from barnabas.protocol.messages.update_features import UpdateFeaturesRequest, Up
 
 UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE = 1, 2, 3
 KINDS_FROM = 1
-"""Version that names the kind of change; v0 only says whether a downgrade is allowed."""
+"""The first version with a kind of change; v0 only says whether a downgrade is allowed."""
 
 
-@serves(ApiKey.UPDATE_FEATURES, on_cluster(AclOperation.ALTER, refuse_in_one_word))
+@serves(ApiKey.UPDATE_FEATURES, on_cluster(AclOperation.ALTER, refuse_without_items))
 def handle(services: Services, request: Request) -> Answer:
-    """The reason for each feature, once."""
+    """Answers the reason for each feature, once."""
     decoded = request.decode(UpdateFeaturesRequest)
     answer = UpdateFeaturesResponse(
         throttle_time=0, error_code=ErrorCode.NONE, error_message=None, results=[]

@@ -14,7 +14,7 @@ from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 
 @serves(ApiKey.UPDATE_METADATA, on_cluster(AclOperation.CLUSTER_ACTION))
 def handle(services: Services, request: Request) -> Answer:
-    """Held until this broker has registered (reference 4.4)."""
+    """Waits until this broker has registered (reference 4.4)."""
     return _apply(services, request)
 
 
@@ -34,7 +34,7 @@ async def _apply(services: Services, request: Request) -> Pieces:
 
 
 def _known(services: Services, decoded: UpdateMetadataRequest) -> Iterator[str]:
-    """The topics of a request that this broker has heard of before."""
+    """The topics of a request that this broker knew before."""
     names = [t.topic_name for t in decoded.topic_states]
     names += [p.topic_name for p in decoded.ungrouped_partition_states]
     return (name for name in names if services.metadata.partitions(name) is not None)

@@ -1,8 +1,8 @@
 """DescribeUserScramCredentials v0 and AlterUserScramCredentials v0 (KIP-554).
 
-The client sends salted passwords: no broker ever sees one that is not. The controller alone takes
-changes; of one user all are made, or none. The answer comes once ZooKeeper has them and this broker
-knows of it.
+The client sends salted passwords, so a broker never sees a plain one. Only the controller serves
+changes; those of one user are all made, or none. The answer is sent once they are in ZooKeeper and
+this broker uses them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NOT_THERE = "Attempt to delete a user credential that does not exist"
     ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, of_each((ResourceType.CLUSTER, AclOperation.DESCRIBE))
 )
 def handle_describe(services: Services, request: Request) -> Answer:
-    """Mechanisms and iterations of all users, or of those that are named."""
+    """Answers the mechanisms and iterations of all users, or of those that are named."""
     if not is_allowed_on_cluster(services, request, AclOperation.DESCRIBE):
         return _refusal(request)
     return _describe(services, request)
@@ -70,8 +70,8 @@ async def _describe(services: Services, request: Request) -> Pieces:
 
 
 def _refusal(request: Request) -> Answer:
-    """For each who was asked about one answer that does not name him. The original has none at all
-    for all users; its client waits until it gives up."""
+    """The answer to a denied request: for each user asked about a result without the name. If all
+    users were asked for, Kafka does not answer at all, and its client waits until its timeout."""
     code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     refused = DescribeUserScramCredentialsResponse.Result(
         user="", error_code=code, error_message=None, credential_infos=[]
@@ -189,7 +189,7 @@ async def _alter(
 def _refused(
     name: str, decoded: AlterUserScramCredentialsRequest
 ) -> AlterUserScramCredentialsResponse.Result | None:
-    """What speaks against the changes of one user, before they are tried."""
+    """The error of invalid changes of one user, before they are tried; None if they are valid."""
     deletions = [d for d in decoded.deletions if d.name == name]
     upsertions = [u for u in decoded.upsertions if u.name == name]
     if not name:

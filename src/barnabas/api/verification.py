@@ -1,4 +1,4 @@
-"""Before a transactional batch is appended: is the partition in the transaction (KIP-890)?"""
+"""Checks before a transactional append whether the partition is in the transaction (KIP-890)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from barnabas.types import TopicPartition
 
 
 class Batch(NamedTuple):
-    """Whose batch is to be appended, and its first sequence."""
+    """The producer of a batch that will be appended, and the batch's first sequence."""
 
     producer_id: int
     epoch: int
@@ -25,7 +25,8 @@ class Batch(NamedTuple):
 def begin(
     services: Services, batches: Mapping[TopicPartition, Batch]
 ) -> tuple[InTransaction, list[TopicPartition]]:
-    """What the appends bring along, and the partitions of which the coordinator must be asked."""
+    """What the appends must be given, and the partitions for which the coordinator must be
+    asked."""
     if not services.transactions.verifier.enabled:
         return InTransaction(guards=dict.fromkeys(batches, NOT_NEEDED)), []
     guards: dict[TopicPartition, VerificationGuard] = {}
@@ -53,7 +54,7 @@ def ask(
 async def prepare(
     services: Services, transactional_id: str, batches: Mapping[TopicPartition, Batch]
 ) -> tuple[InTransaction, Verdicts]:
-    """Both in one: what the appends of one producer bring along, and what speaks against them."""
+    """``begin`` and ``ask`` for one producer: what its appends must be given, and the verdicts."""
     transaction, unknown = begin(services, batches)
     verdicts = {name: error.code for name, error in transaction.refused.items()}
     if unknown:

@@ -1,4 +1,4 @@
-"""Answers that wait for something to be decided."""
+"""Answers that may wait for a future."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def when(
     *,
     given_up: Callable[[], Any] | None = None,
 ) -> Pieces | Steps[Pieces] | Promise:
-    """``to_pieces(result)``, now if the result is there, without a task for it if it is not.
-    ``given_up``: called if the connection ends before."""
+    """``to_pieces(result)``, now or, if the result is a future, when that is done. It needs no
+    task. ``given_up``: called if the connection ends before."""
     if not isinstance(result, asyncio.Future):
         return to_pieces(result)
     if result.done():

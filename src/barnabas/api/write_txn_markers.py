@@ -1,7 +1,7 @@
-"""WriteTxnMarkers v1, between brokers: transactions have ended, and their partitions here learn it.
+"""WriteTxnMarkers v1, between brokers: writes the ends of transactions to their partitions.
 
-Each marker is a control batch, answered once it is replicated. In ``__consumer_offsets`` it makes
-the positions count that the transaction committed.
+Each marker is a control batch. It is answered once that is replicated. In ``__consumer_offsets``
+the marker of a commit makes the transaction's positions count.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _entries(marker: Any, now_ms: int) -> list[ProduceEntry]:
 def _answer(
     services: Services, request: Request, markers: Any, results: Sequence[ProduceResult]
 ) -> Pieces:
-    """Results stand in the order of the request's partitions."""
+    """The answer. The results are in the order of the request's partitions."""
     left = iter(results)
     answers = []
     for marker in markers:
