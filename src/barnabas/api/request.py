@@ -102,21 +102,21 @@ class Request:
     attributes that mostly have their default stay in the class until they are set."""
 
     security_protocol: str = "PLAINTEXT"
-    """Of that listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    """The listener's: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     principal: KafkaPrincipal = ANONYMOUS
-    """Who asks, as the listener has authenticated him."""
+    """The sender, as the listener has authenticated it."""
     by_token: bool = False
-    """Whether he has logged in with a delegation token."""
+    """Whether the sender has logged in with a delegation token."""
     decoded: ApiMessage | None = None
-    """The body, if it has been decoded in steps already."""
+    """The body, if it was already decoded in steps."""
     from_broker: bool = False
-    """Whether it says that another broker has sent it: then it does not wait for clients."""
+    """Whether it says that another broker sent it. If so, it does not wait behind clients."""
     meter: Meter | None = None
-    """What its sender is charged; None while nobody has a quota."""
+    """Counts what it uses of its sender's quotas; None while no quota is set."""
     served: Served | None = None
-    """Where requests of its kind are counted, if anybody may look at that."""
+    """Counts requests of its API, if metrics are served."""
     elements: int = 0
-    """Structs and partitions that it was decoded to, or is being, if they are many: they take
+    """The number of structs and partitions that it is decoded to, if there are many: they take
     memory while it waits."""
 
     def __init__(

@@ -139,7 +139,9 @@ def _sources(given: Struct, asked: Struct, question: Any) -> list[tuple[Field, l
         return sum(_asked_name(f.name, field.struct) is not None for f in given.fields) or -1
 
     return [
-        pair for pair in sorted(arrays, key=fields_in_common, reverse=True) if likeness(pair) > -2
+        pair
+        for pair in sorted(arrays, key=fields_in_common, reverse=True)
+        if fields_in_common(pair) > -2
     ]
 
 

@@ -257,10 +257,10 @@ async def _whole(answer: Any) -> Pieces | None:
         elif isinstance(answer, CoroutineType):
             answer = await answer
         else:
-            answer = await _worked_out(answer)
+            answer = await _run_steps(answer)
 
 
-async def _worked_out(steps: Steps[Any]) -> Any:
+async def _run_steps(steps: Steps[Any]) -> Any:
     """Run long work to its end; other tasks run at each pause."""
     while True:
         try:
