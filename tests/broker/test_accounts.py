@@ -19,7 +19,8 @@ from tests.simulation.nodes import Simulation
 from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.broker.connection_limits import ConnectionLimits
-from barnabas.broker.network import ListenerPlan, NetworkServer, NetworkSettings
+from barnabas.broker.listener_plan import ListenerPlan
+from barnabas.broker.network import NetworkServer, NetworkSettings
 from barnabas.broker.turns import LONG_AT_ONCE
 from barnabas.errors import InvalidRequest
 from barnabas.memory import Account

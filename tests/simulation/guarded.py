@@ -58,7 +58,7 @@ def principals(enabled: bool) -> Iterator[None]:
         return
     before = Exchange._read
 
-    def read(self: Exchange, frame: memoryview) -> Request:
+    def read(self: Exchange[Any], frame: memoryview) -> Request:
         request = before(self, frame)
         if request.client_id == MALLORY:
             request.principal = KafkaPrincipal("User", MALLORY)

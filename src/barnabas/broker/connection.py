@@ -12,9 +12,10 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from barnabas import limits
+from barnabas.broker.connection_server import ConnectionServer
 from barnabas.broker.exchange import Exchange
 from barnabas.broker.turns import (
     BYTES_PER_SHARE,
@@ -23,9 +24,6 @@ from barnabas.broker.turns import (
 )
 from barnabas.errors import InvalidRequest
 from barnabas.protocol.framing import FIRST_BYTES, STAGING_BYTES, FrameBuffer
-
-if TYPE_CHECKING:
-    from barnabas.broker.network import NetworkServer
 
 log = logging.getLogger("kafka.network")
 
@@ -46,10 +44,10 @@ def _state(peer: Any) -> int | None:
         return _LINUX_CLOSED
 
 
-class ClientConnection(Exchange, asyncio.BufferedProtocol):
+class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
     """One accepted connection."""
 
-    def __init__(self, server: NetworkServer, listener: str) -> None:
+    def __init__(self, server: ConnectionServer[ClientConnection], listener: str) -> None:
         super().__init__(server, listener)
         self._frames = FrameBuffer(server.request_bytes_max, server.staging)
         self._reading_paused = False

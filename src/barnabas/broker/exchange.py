@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, api_name
 from barnabas.api.unexpected import error_answer
+from barnabas.broker.connection_server import ConnectionServer
 from barnabas.broker.turns import (
     SHARES_BEFORE_LONG,
     STEPS_PER_LOOK,
@@ -33,11 +34,9 @@ from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.header import parse_request_header
 from barnabas.zookeeper.errors import ZooKeeperError
 
-if TYPE_CHECKING:
-    from barnabas.broker.connection import ClientConnection
-    from barnabas.broker.network import NetworkServer
-
 log = logging.getLogger("kafka.network")
+
+C = TypeVar("C")
 
 JOIN_BYTES_MAX = 8 * 1024
 """Small answers are joined: copying them costs less than handing the system several buffers."""
@@ -123,10 +122,10 @@ class _Work:
             self.steps.close()
 
 
-class Exchange(Line):
-    """What has been asked on one connection and not been answered."""
+class Exchange(Line, Generic[C]):
+    """What has been asked on one connection, a ``C``, and not been answered."""
 
-    def __init__(self, server: NetworkServer, listener: str) -> None:
+    def __init__(self, server: ConnectionServer[C], listener: str) -> None:
         super().__init__()
         self._server = server
         self._turns = server.turns
@@ -404,7 +403,7 @@ class Exchange(Line):
 
     def _may_work(self, work: _Work) -> bool:
         """Whether there is room for it now; else it gets a turn when there is."""
-        if not work.begun and self._server.must_not_begin(cast("ClientConnection", self)):
+        if not work.begun and self._server.must_not_begin(cast("C", self)):
             self._turns.long_done(self)
             return False
         return not work.is_long or self._turns.may_go_on(self, begun=work.begun)
@@ -455,7 +454,7 @@ class Exchange(Line):
             return
         self._put(slot, pieces)
         if self._slots and self._slots[0] is slot:
-            self._server.flush_soon(cast("ClientConnection", self))
+            self._server.flush_soon(cast("C", self))
         else:
             self._count_debt()
 
@@ -522,7 +521,7 @@ class Exchange(Line):
         if self._writing_paused:
             debt += self._unsent_bytes
         if debt != self.debt:
-            self._server.count_debt(cast("ClientConnection", self), debt)
+            self._server.count_debt(cast("C", self), debt)
 
     def check_debt(self) -> None:
         """Once a second: is what it owes being taken?"""

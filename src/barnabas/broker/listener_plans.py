@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from barnabas.broker.key_stores import KeyStores
-from barnabas.broker.network import ListenerPlan
+from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.tls_connection import TlsPlan
 from barnabas.config.broker_config import BrokerConfig

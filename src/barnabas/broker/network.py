@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from barnabas import limits
 from barnabas.api.dispatch import Dispatcher
@@ -20,6 +20,8 @@ from barnabas.api.request import Request, api_name
 from barnabas.broker.acceptors import Acceptors
 from barnabas.broker.connection import ClientConnection
 from barnabas.broker.connection_limits import ConnectionCounts, ConnectionLimits
+from barnabas.broker.connection_server import Spawn
+from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.newcomers import Newcomers
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
@@ -27,13 +29,9 @@ from barnabas.protocol.framing import STAGING_BYTES
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 
 if TYPE_CHECKING:
-    from barnabas.broker.tls_connection import Handshakes, TlsPlan
-    from barnabas.security.authenticator import Mechanism
+    from barnabas.broker.tls_connection import Handshakes
 
 log = logging.getLogger("kafka.network")
-
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
-"""Run a coroutine in the broker; False if that is shutting down."""
 
 WATCH_S = 0.1
 STALLED_CHECKS_MAX = 3
@@ -60,19 +58,6 @@ class NetworkSettings:
     newcomers_max: int
     authentication_ms_max: int
     queued_bytes_max: int = limits.QUEUED_REQUEST_BYTES_MAX
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerPlan:
-    """What a listener asks of those who come; without mechanisms they need not log in."""
-
-    name: str
-    protocol: str = "PLAINTEXT"
-    mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
-    receive_bytes_max: int = 0
-    """Of a request before the login."""
-    failure_delay_s: float = 0.0
-    tls: TlsPlan | None = None
 
 
 @dataclass(slots=True)

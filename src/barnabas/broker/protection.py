@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from barnabas.broker.key_stores import KeyStores
-from barnabas.broker.network import ListenerPlan
+from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.listener_settings import PLAINTEXT as PLAIN

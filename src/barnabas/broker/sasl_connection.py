@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.unexpected import error_answer
 from barnabas.broker.connection import ClientConnection
+from barnabas.broker.connection_server import ConnectionServer
+from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.logs import visible
 from barnabas.protocol.api import ApiKey
 from barnabas.security.authenticator import SaslAuthenticator, Verdict, What
 from barnabas.security.principal import KafkaPrincipal
-
-if TYPE_CHECKING:
-    from barnabas.broker.network import ListenerPlan, NetworkServer
 
 log = logging.getLogger("kafka.network")
 
@@ -32,7 +30,10 @@ class SslConnection(ClientConnection):
     """Of an SSL listener: its certificate says who it is, if it has shown one."""
 
     def __init__(
-        self, server: NetworkServer, plan: ListenerPlan, principal: KafkaPrincipal
+        self,
+        server: ConnectionServer[ClientConnection],
+        plan: ListenerPlan,
+        principal: KafkaPrincipal,
     ) -> None:
         super().__init__(server, plan.name)
         self._protocol = plan.protocol
@@ -48,7 +49,7 @@ class SslConnection(ClientConnection):
 class SaslConnection(ClientConnection):
     """Serves nobody who has not logged in."""
 
-    def __init__(self, server: NetworkServer, plan: ListenerPlan) -> None:
+    def __init__(self, server: ConnectionServer[ClientConnection], plan: ListenerPlan) -> None:
         super().__init__(server, plan.name)
         self._plan = plan
         self._authenticator = SaslAuthenticator(plan.mechanisms)
