@@ -19,6 +19,9 @@ from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.codec import encode_response
 from barnabas.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
+SHOWN_MAX = 64
+"""Characters of a client's name and version that are kept while it is connected."""
+
 log = logging.getLogger("kafka.request.logger")
 
 CONSUMER_PROTOCOL = (ApiKey.CONSUMER_GROUP_HEARTBEAT, ApiKey.CONSUMER_GROUP_DESCRIBE)
@@ -51,6 +54,8 @@ def handle(services: Services, request: Request) -> Answer:
             )
         else:
             log.debug("client %s %s at %s", name, version, request.client_host)
+            if request.line is not None:
+                request.line.software = (name[:SHOWN_MAX], version[:SHOWN_MAX])
     return request.answer(body)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from barnabas import limits
 from barnabas.errors import ErrorCode
-from barnabas.observe.requests import Served
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.codec import (
     decode_request,
@@ -21,6 +20,9 @@ from barnabas.protocol.message import ApiMessage, ResponseMessage
 from barnabas.quotas.meter import Meter
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 from barnabas.types import Buffer
+
+if TYPE_CHECKING:
+    from barnabas.observe.requests import Served
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -85,6 +87,9 @@ def at_once(steps: Steps[T]) -> T:
 
 class Runner(Protocol):
     """Carries out long work in turns with that of others."""
+
+    software: tuple[str, str]
+    """Name and version of the client."""
 
     def run(self, steps: Steps[Any], /) -> asyncio.Future[Any]: ...
 

@@ -72,6 +72,8 @@ class ConnectionCounts:
         self.limits = limits
         self._by_address: Counter[str] = Counter()
         self._by_listener: Counter[str] = Counter()
+        self.created: Counter[str] = Counter()
+        """Connections that were let in, by listener."""
         self._taken = 0
         self._broker_rate = Rate(limits.window)
         self._listener_rates: dict[str, Rate] = {}
@@ -79,6 +81,11 @@ class ConnectionCounts:
         self._rate_of: dict[str, int] = {}
         """``connection_creation_rate`` by address."""
         self._default_rate = UNLIMITED
+
+    @property
+    def by_listener(self) -> Mapping[str, int]:
+        """The open connections."""
+        return self._by_listener
 
     # Rates
 
@@ -156,6 +163,7 @@ class ConnectionCounts:
             )
         self._by_address[address] += 1
         self._by_listener[listener] += 1
+        self.created[listener] += 1
         self._taken += 1
         return None
 

@@ -41,6 +41,8 @@ C = TypeVar("C")
 JOIN_BYTES_MAX = 8 * 1024
 """Small answers are joined: copying them costs less than handing the system several buffers."""
 
+UNKNOWN_SOFTWARE = ("unknown", "unknown")
+
 _FROM_BROKERS = frozenset((*CONTROLLER_APIS, ApiKey.ALTER_PARTITION, ApiKey.ALLOCATE_PRODUCER_IDS))
 IN_TURN = frozenset(
     {
@@ -139,6 +141,8 @@ class Exchange(Line, Generic[C]):
         self._works: deque[_Work] = deque()
         self._transport: asyncio.Transport | None = None
         self._client_host = ""
+        self.software = UNKNOWN_SOFTWARE
+        """Name and version of the client, as it has told (KIP-511)."""
         self._writing_paused = False
         self._closing = False
         self._gone: asyncio.Future[None] | None = None

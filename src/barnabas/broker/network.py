@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -154,6 +155,37 @@ class NetworkServer:
     def is_for_brokers(self, listener: str) -> bool:
         """Whether requests of other brokers come through this listener."""
         return listener in self._settings.brokers_listeners
+
+    # For those who look at it
+
+    @property
+    def connections(self) -> Mapping[str, int]:
+        """How many there are, by listener."""
+        return self.counts.by_listener
+
+    @property
+    def created(self) -> Mapping[str, int]:
+        """How many have come so far, by listener."""
+        return self.counts.created
+
+    def software(self) -> Mapping[tuple[str, str], int]:
+        """Connections by name and version of the client, as it has told."""
+        return Counter(each.software for each in self._connections)
+
+    @property
+    def waiting_requests(self) -> int:
+        """Requests that wait for their answer."""
+        return sum(each.waiting for each in self._connections)
+
+    @property
+    def request_bytes(self) -> int:
+        """The memory of requests."""
+        return self.requests.held
+
+    @property
+    def answer_bytes(self) -> int:
+        """The memory of answers that are not taken yet."""
+        return self.answers.held
 
     # Connections
 

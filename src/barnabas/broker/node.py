@@ -120,7 +120,7 @@ class Node:
     """The parts of one broker and their order of life."""
 
     def __init__(self, env: Env, config: BrokerConfig, tasks: asyncio.TaskGroup) -> None:
-        env, self._timeline = observed(env, config)
+        env, self.observation = observed(env, config)
         self._env = env
         self._config = config
         self._tasks = BrokerTasks(tasks)
@@ -214,8 +214,8 @@ class Node:
             return
         cluster_id, broker_id = identity
         self._broker_id = broker_id
-        if self._timeline is not None:
-            self._timeline.source = f"broker:{broker_id}"
+        if self.observation is not None:
+            self.observation.named(broker_id)
         await self._dynamic.load(broker_id)
         await self._configs.load()
         await self._features.load()
@@ -234,6 +234,11 @@ class Node:
         )
         services = self._assemble(broker_id, cluster_id)
         endpoints = await self._listen(services)
+        if self.observation is not None and self._network is not None:
+            await self.observation.listen(
+                *(services, self._network, self._zookeeper),
+                lambda: self._membership.registered is not None,
+            )
         rack = self._config.text("broker.rack")
         myself = Broker(id=broker_id, epoch=-1, endpoints=endpoints, rack=rack)
         await unless_stopped(stop, self._membership.register(myself))
@@ -320,6 +325,8 @@ class Node:
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
         """What requests are given to."""
+        if self.observation is not None:
+            return self.observation.dispatcher(services)
         return Dispatcher(services)
 
     async def _listen(self, services: Services) -> tuple[Endpoint, ...]:
@@ -489,4 +496,6 @@ class Node:
             self._channel.close()
         await self._logs.shutdown()
         await self._zookeeper.close()
+        if self.observation is not None:
+            await self.observation.close()
         log.info("broker stopped")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.plan import HTTP_HOST, ClusterPlan
+from barnabas.cluster.ports import Ports
 from barnabas.cluster.processes import check_plan, run_process, temporary_directory
 from barnabas.cluster.profiles import DEV, PROFILES, TEST
 from barnabas.cluster.readiness import wait_until_ready
@@ -21,13 +22,12 @@ from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
 from barnabas.config.sources import parse_overrides
 from barnabas.errors import ConfigError
-from barnabas.http.guard import is_loopback
+from barnabas.http.guard import is_loopback, new_token
 from barnabas.security.client import PLAINTEXT
 
 if TYPE_CHECKING:
     from barnabas.cluster.secure import SecurePlan
     from barnabas.testing.hosted import HostedControl
-    from barnabas.testing.ports import Ports
 
 READY_TIMEOUT_S = 60.0
 CONTROL_PAUSE_S = 0.01
@@ -93,6 +93,12 @@ CONTROL_PAUSE_S = 0.01
     help="Port of that endpoint. Default: a free one.",
 )
 @click.option(
+    "--http/--no-http",
+    default=True,
+    show_default=True,
+    help="Metrics, health and events of each broker over HTTP, for this machine only.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting for all brokers."
 )
 def command(
@@ -108,6 +114,7 @@ def command(
     ready_json: bool,
     control: bool | None,
     control_port: int,
+    http: bool,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers in the foreground. Ctrl-C stops them cleanly.
@@ -120,6 +127,7 @@ def command(
     ports = () if held is None else held.numbers
     directory = data or temporary_directory(PROFILES[profile])
     security = _secure(_absolute(directory), host) if secure else None
+    watched = _free_ports(HTTP_HOST, brokers if http else 0)
     plan = ClusterPlan(
         directory=_absolute(directory),
         brokers=brokers,
@@ -131,6 +139,8 @@ def command(
         zookeeper=zookeeper,
         protocol="PLAINTEXT" if security is None else "SASL_SSL",
         security={} if security is None else security.broker_settings(),
+        http_ports=watched.numbers,
+        http_token=None if security is None else new_token(os.urandom),
         profile=PROFILES[profile],
         overrides=parse_overrides(override),
     )
@@ -160,6 +170,7 @@ def command(
     finally:
         if held is not None:
             held.close()
+        watched.close()
         if data is None:
             shutil.rmtree(directory, ignore_errors=True)
     sys.exit(code)
@@ -186,8 +197,6 @@ def _control(
 
 def _free_ports(host: str, count: int) -> Ports:
     """Ports that nobody else is given while this process runs. Raises ConfigError."""
-    from barnabas.testing.ports import Ports
-
     try:
         return Ports(host, [0] * count)
     except OSError as error:
@@ -207,8 +216,9 @@ def _ready_line(
     plan: ClusterPlan, _: Supervisor, took_ms: int, hosted: HostedControl | None
 ) -> str:
     control = "" if hosted is None else f" control {hosted.url},"
+    watched = "" if not plan.http_ports else f" metrics {_metrics(plan)},"
     return (
-        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},{control}"
+        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},{control}{watched}"
         f" data {plan.directory}, {_in_force(plan)}, {took_ms} ms"
     )
 
@@ -222,12 +232,22 @@ def _ready_json(
         "zookeeper": plan.zookeeper_connect,
         "http": None if hosted is None else hosted.address,
         "data": plan.directory,
+        "metrics": {f"broker:{i}": plan.http_url(i) for i in plan.broker_ids},
+        "metrics_token": plan.http_token,
         "profile": plan.profile.name,
         "pids": {process.name: process.pid for process in supervisor.processes.values()},
         "supervisor": os.getpid(),
         "ms": took_ms,
     }
     return json.dumps(ready)
+
+
+def _metrics(plan: ClusterPlan) -> str:
+    """Where those of each broker are read."""
+    first, *others = (plan.http_url(i) or "" for i in plan.broker_ids)
+    urls = [f"{first}/metrics", *(url.rpartition(":")[2].join((":", "")) for url in others)]
+    token = "" if plan.http_token is None else f" (token {plan.http_token})"
+    return ",".join(urls) + token
 
 
 def _in_force(plan: ClusterPlan) -> str:

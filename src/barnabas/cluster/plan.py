@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from barnabas.cluster.profiles import DEV, Profile
 
 COORDINATOR = "coordinator"
+HTTP_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,10 @@ class ClusterPlan:
     """Passwords of the users of the embedded coordinator. Without any it requires no login."""
     coordinator_identity: tuple[str, str] | None = field(default=None, repr=False)
     """The coordinator's key and certificates in PEM, for TLS."""
+    http_ports: tuple[int, ...] = ()
+    """The brokers' ports for metrics, health and events, if they have any."""
+    http_token: str | None = field(default=None, repr=False)
+    """What their readers must send."""
     profile: Profile = DEV
     overrides: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,10 +71,24 @@ class ClusterPlan:
             "log.dirs": f"{self.directory}/broker-{broker_id}",
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
+            **self._http_settings(broker_id),
             **self.profile.settings,
             **self.security,
             **self.overrides,
         }
+
+    def http_url(self, broker_id: int) -> str | None:
+        """Where a broker shows metrics, health and events; None if it does not."""
+        port = self.http_ports[broker_id - 1] if self.http_ports else None
+        return None if port is None else f"http://{HTTP_HOST}:{port}"
+
+    def _http_settings(self, broker_id: int) -> dict[str, str]:
+        if not self.http_ports:
+            return {}
+        found = {"barnabas.http.listener": f"{HTTP_HOST}:{self.http_ports[broker_id - 1]}"}
+        if self.http_token is not None:
+            found["barnabas.http.token"] = self.http_token
+        return found
 
     def log_path(self, name: str) -> str:
         """The log file of the process ``name``."""

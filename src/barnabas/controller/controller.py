@@ -96,10 +96,16 @@ class Controller:
         self._connect = connect or connect_over_tcp(settings.controller_socket_timeout_ms)
         self._elector = Elector(zookeeper, broker_id)
         self._queue: deque[Event] = deque()
+        self._arrivals: deque[float] = deque()
+        """When each of the queue came, by the stopwatch."""
         self._queued = asyncio.Event()
+        self.processed: Callable[[str, float, float], None] | None = None
+        """Told of each event: its name, and how many seconds it waited and took."""
         self._tasks: asyncio.TaskGroup | None = None
         self._term: Term | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waited_s = 0.0
+        """Of the event that is processed."""
         self._session = 0
         """Counts ZooKeeper sessions: an election won in an earlier one is void."""
         self._between_sessions = False
@@ -178,22 +184,37 @@ class Controller:
 
     def _put(self, event: Event) -> None:
         self._queue.append(event)
+        self._arrivals.append(self._env.stopwatch())
         self._queued.set()
 
     async def _next(self) -> Event:
         while not self._queue:
             self._queued.clear()
             await self._queued.wait()
+        self._waited_s = self._env.stopwatch() - self._arrivals.popleft()
         return self._queue.popleft()
 
     def _clear_queue(self) -> None:
         """Drop everything; requests that wait get NOT_CONTROLLER (KAFKA-10193)."""
+        self._arrivals.clear()
         while self._queue:
             event = self._queue.popleft()
             if isinstance(event, ControllerRequest):
                 event.refuse()
 
+    @property
+    def queued(self) -> int:
+        """Events that wait."""
+        return len(self._queue)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often each thing has happened since the start, by the name that it is noted with;
+        ``unclean`` are elections."""
+        return self._journal.counts
+
     async def _process(self, event: Event) -> None:
+        began = self._env.stopwatch()
         try:
             await self._handle(event)
         except SessionExpired:
@@ -207,6 +228,9 @@ class Controller:
         finally:
             if isinstance(event, ControllerRequest):
                 event.refuse()
+            if self.processed is not None:
+                took = self._env.stopwatch() - began
+                self.processed(type(event).__name__, self._waited_s, took)
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, Reelect | ControllerChange):
@@ -276,6 +300,7 @@ class Controller:
         for event in [e for e in self._queue if isinstance(e, ControllerRequest)]:
             self._queue.remove(event)
             event.refuse()
+        self._arrivals = deque([self._env.stopwatch()] * len(self._queue))
         self._journal.note(
             "controller_resigned", broker=self._broker_id, epoch=term.context.epoch, reason=reason
         )

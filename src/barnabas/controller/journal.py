@@ -8,6 +8,7 @@ DEBUG, which IncrementalAlterConfigs turns on while the broker runs, but for unc
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from barnabas.seams import Observer
 
@@ -35,14 +36,18 @@ class Journal:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        self.counts: Counter[str] = Counter()
+        """Of all that it has heard, by name; ``unclean`` are unclean elections."""
 
     def note(self, event: str, /, **fields: object) -> None:
         """One event of the controller; what has no level of its own is written at INFO."""
         self._observer.note(event, **fields)
+        self.counts[event] += 1
         log = OF_PARTITIONS if event in _PER_PARTITION else OF_CONTROLLER
         level = _LEVELS.get(event, logging.INFO)
         if event == "leader_elected" and fields["unclean"]:
             level = logging.WARNING
+            self.counts["unclean"] += 1
         if log.isEnabledFor(level):
             said = ", ".join(f"{name} {value}" for name, value in fields.items())
             log.log(level, "%s: %s", event.replace("_", " "), said)

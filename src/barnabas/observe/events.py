@@ -54,6 +54,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.controller_epoch, self.time_ms, self.source, self.sequence
 
 
+class _Document(msgspec.Struct):
+    events: list[Event]
+
+
 def merged(events: Iterable[Event]) -> list[Event]:
     """Events of several sources in the order of their cluster.
 
@@ -74,6 +78,16 @@ def merged(events: Iterable[Event]) -> list[Event]:
 def to_json(event: Event) -> bytes:
     """One line, without its end."""
     return msgspec.json.encode(event)
+
+
+def events_document(source: str, events: list[Event]) -> bytes:
+    """What ``/events`` answers."""
+    return msgspec.json.encode({"source": source, "events": events}) + b"\n"
+
+
+def events_of_document(document: bytes) -> list[Event]:
+    """The events of such an answer. Raises ``msgspec.MsgspecError``."""
+    return msgspec.json.decode(document, type=_Document).events
 
 
 def from_json(line: bytes | str) -> Event:

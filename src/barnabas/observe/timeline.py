@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from barnabas.observe.cleaner import CleanerFigures
 from barnabas.observe.events import NO_CONTROLLER_EPOCH, Event, plain
 from barnabas.observe.kinds import Kind, kind_of, level_of, subject_of
 from barnabas.seams import Clock, Observer, hears_steps
@@ -59,11 +60,14 @@ class Timeline:
         """Events by clients that were only counted."""
         self.counts: dict[str, int] = {}
         """Of all events so far, by kind."""
+        self.cleaned = CleanerFigures()
         self._listeners: dict[Listener, None] = {}
 
     def note(self, event: str, /, **fields: object) -> None:
         """Keep it if it is an event, and tell whoever follows. Never raises for what was noted."""
         self._then.note(event, **fields)
+        if event == "log_cleaned":
+            self.cleaned.add(fields, self._clock.wall_ms())
         if event == "controller_order" or event == "controller_elected":
             self._learn_epoch(fields.get("controller_epoch", fields.get("epoch")))
         kind = kind_of(event, fields)

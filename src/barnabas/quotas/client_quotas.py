@@ -254,6 +254,15 @@ class ClientQuotas:
             CONTROLLER_MUTATION_RATE: self.mutation.limits,
         }
 
+    def tracked(self) -> dict[str, int]:
+        """How many users, client ids and pairs are kept account of, by kind of quota."""
+        return {
+            "Produce": len(self.produce),
+            "Fetch": len(self.fetch),
+            "Request": len(self.request),
+            "ControllerMutation": len(self.mutation),
+        }
+
     def update(self, entity: Entity, quotas: Mapping[str, float]) -> None:
         """Replace all quotas of an entity; they are named as in Kafka's settings."""
         for key, limits in self._by_key.items():

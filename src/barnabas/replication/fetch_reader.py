@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.limits import FETCH_BYTES_AT_ONCE
-from barnabas.observe.figures import ReplicationFigures
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.partition import Partition
@@ -19,6 +18,9 @@ from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
 from barnabas.replication.watches import Watched
 from barnabas.storage.log import Log
 from barnabas.types import NO_EPOCH, UNKNOWN_BROKER_EPOCH, TopicPartition
+
+if TYPE_CHECKING:
+    from barnabas.observe.figures import ReplicationFigures
 
 COUNTED_BYTES_MIN = 64 * 1024
 """Smaller answers are not counted on their way to the network."""

@@ -218,9 +218,16 @@ class FetchSessionCache:
         self._random = rng
         self._on_close = on_close
         self._sessions: dict[int, FetchSession] = {}
+        self.evictions = 0
+        """Sessions that made room for others."""
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def partition_count(self) -> int:
+        """Of all sessions."""
+        return sum(len(session.partitions) for session in self._sessions.values())
 
     def get(self, session_id: int) -> FetchSession | None:
         """The session with this id."""
@@ -331,6 +338,7 @@ class FetchSessionCache:
             return False
         oldest = min(self._sessions.values(), key=lambda s: (s.last_used_ms, s.id))
         if now_ms - oldest.last_used_ms > EVICTION_IDLE_MS:
+            self.evictions += 1
             self.close(oldest.id)
             return True
         evictable = [
@@ -344,6 +352,7 @@ class FetchSessionCache:
         least = min(evictable, key=lambda s: (s.privileged, len(s.partitions), s.id))
         if (privileged, size) < (least.privileged, len(least.partitions)):
             return False
+        self.evictions += 1
         self.close(least.id)
         return True
 

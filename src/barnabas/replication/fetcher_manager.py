@@ -22,6 +22,9 @@ class FetcherManager:
         self._withheld: dict[TopicPartition, tuple[Partition, uuid.UUID] | None] = {}
         """Not copied, whatever the controller says; with what is to be copied later."""
 
+    def __len__(self) -> int:
+        return len(self._fetchers)
+
     def fetcher(self, leader_id: int) -> ReplicaFetcher | None:
         """The fetcher for a leader broker."""
         entry = self._fetchers.get(leader_id)

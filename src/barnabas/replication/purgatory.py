@@ -70,6 +70,11 @@ class DeadlineWheel:
             bucket.pop(item, None)
         item.bucket = self.NOWHERE
 
+    def count(self, kind: type[object]) -> int:
+        """How many items of a kind wait."""
+        waiting = list(self._buckets.values())
+        return sum(isinstance(item, kind) for bucket in waiting for item in bucket)
+
     def close(self) -> None:
         """Stop the timer; nothing expires any more."""
         self._closed = True

@@ -13,16 +13,17 @@ from barnabas.protocol.messages.stop_replica import StopReplicaRequest, StopRepl
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest, UpdateMetadataResponse
 from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.controller_orders import ControllerOrders, Logs
+from barnabas.replication.delayed_fetch import DelayedFetch
 from barnabas.replication.fetch import FetchPath
 from barnabas.replication.fetch_params import FetchParams
-from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.fetch_session import FetchSessionCache, SessionPartition
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
-from barnabas.replication.purgatory import DeadlineWheel
+from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
 from barnabas.replication.results import (
     DeleteRecordsResult,
     Fetched,
@@ -178,6 +179,21 @@ class ReplicaManager:
     def get(self, name: TopicPartition) -> Partition | None:
         """The hosted partition, or None."""
         return self.partitions.get(name)
+
+    @property
+    def fetch_sessions(self) -> FetchSessionCache:
+        """Those of all readers."""
+        return self._fetch.sessions
+
+    @property
+    def waiting_produces(self) -> int:
+        """Produce requests that wait for other replicas."""
+        return self._wheel.count(DelayedProduce)
+
+    @property
+    def waiting_fetches(self) -> int:
+        """Fetches that wait for records."""
+        return self._wheel.count(DelayedFetch)
 
     def leaders(self) -> Iterator[Partition]:
         """The partitions this broker leads."""

@@ -6,12 +6,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
-from barnabas.observe.figures import ReplicationFigures
 from barnabas.pace import PacedCalls
 from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
@@ -19,6 +18,9 @@ from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver, hears_steps
 from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
+
+if TYPE_CHECKING:
+    from barnabas.observe.figures import ReplicationFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

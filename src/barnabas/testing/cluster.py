@@ -47,6 +47,7 @@ class Cluster(View):
         start_timeout_s: float = START_TIMEOUT_S,
         wait_s: float = WAIT_S,
         faults_seed: int = 0,
+        http: bool = False,
     ) -> None:
         """Nothing is started before ``start`` or ``with``.
 
@@ -59,6 +60,7 @@ class Cluster(View):
         ``port``: that of the first broker; the others have the next ones.
         ``wait_s``: the longest time of waits that are called without ``timeout_s``.
         ``faults_seed``: the seed for ``faults`` with a probability.
+        ``http``: each broker shows its metrics, health and events over HTTP (``http_url``).
         """
         options = {
             "in_process": in_process,
@@ -69,6 +71,7 @@ class Cluster(View):
             "start_timeout_s": start_timeout_s,
             "wait_s": wait_s,
             "faults_seed": faults_seed,
+            "http": http,
         }
         super().__init__(Life(brokers, options))
 

@@ -51,8 +51,12 @@ class Judge(Protocol):
 class FaultyDispatcher(Dispatcher):
     """A dispatcher that serves requests as the judge decides."""
 
-    def __init__(self, services: Services, judge: Judge, members: Directory) -> None:
+    def __init__(
+        self, services: Services, judge: Judge, members: Directory, inner: Dispatcher
+    ) -> None:
+        """``inner`` serves what the judge has nothing against."""
         super().__init__(services)
+        self._inner = inner
         self._judge = judge
         self._members = members
         self._turns: dict[Any, asyncio.Future[None]] = {}
@@ -62,13 +66,13 @@ class FaultyDispatcher(Dispatcher):
         earlier = self._turns.get(request.line)
         if request.api_key not in self._judge.watched or self._is_ours(request):
             if earlier is None:
-                return super().handle(request)
+                return self._inner.handle(request)
             verdict: Verdict | Awaitable[Verdict | None] | None = None
         else:
             self.check(request)
             verdict = self._judge.judge(self._question(request))
             if verdict is None and earlier is None:
-                return super().handle(request)
+                return self._inner.handle(request)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns[request.line] = turn
         return self._in_turn(request, earlier, turn, verdict)
@@ -128,7 +132,7 @@ class FaultyDispatcher(Dispatcher):
 
     def _begin(self, request: Request, verdict: Verdict) -> Answer:
         if "error" not in verdict:
-            return super().handle(request)
+            return self._inner.handle(request)
         error = ErrorCode(verdict["error"])
         body = request.body()
         if isinstance(body, ProduceRequest):
@@ -196,7 +200,7 @@ class FaultyDispatcher(Dispatcher):
         self, request: Request, error: ErrorCode, verdict: Verdict
     ) -> Pieces:
         """The answer, with the error for the topics that the rule names."""
-        answer = _decoded(request, await _whole(super().handle(request)) or [])
+        answer = _decoded(request, await _whole(self._inner.handle(request)) or [])
         assert isinstance(answer, MetadataResponse)
         for topic in answer.topics:
             if _meant(verdict, topic.name or "", None):

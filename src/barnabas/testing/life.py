@@ -170,10 +170,10 @@ class _Node(node.Node):
         self._life = life
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
-        judge = self._life.judge
+        judge, inner = self._life.judge, super().make_dispatcher(services)
         if judge is None:
-            return super().make_dispatcher(services)
-        return FaultyDispatcher(services, judge, self._life.loop.members)
+            return inner
+        return FaultyDispatcher(services, judge, self._life.loop.members, inner)
 
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         self._life.services = super()._assemble(broker_id, cluster_id)

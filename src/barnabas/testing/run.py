@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.ports import Ports
 from barnabas.cluster.processes import temporary_directory
 from barnabas.cluster.profiles import Profile
 from barnabas.config.broker_config import BrokerConfig
@@ -18,7 +19,6 @@ from barnabas.testing.events import Event, EventLog
 from barnabas.testing.faults import Faults
 from barnabas.testing.in_process import InProcess
 from barnabas.testing.members import Members
-from barnabas.testing.ports import Ports
 from barnabas.testing.thread import LoopThread
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ class Run:
         start_timeout_s: float,
         wait_s: float,
         faults_seed: int,
+        http: bool,
     ) -> None:
         wanted = [0 if port is None else port + i for i in range(brokers)]
-        self._ports = Ports(HOST, [*wanted, 0])
+        self._ports = Ports(HOST, [*wanted, *([0] * brokers if http else ()), 0])
         self._own_directory = directory is None and not (in_process and profile.in_memory)
         in_memory = directory is None and in_process and profile.in_memory
         path = directory
@@ -63,7 +64,8 @@ class Run:
                 brokers=brokers,
                 host=HOST,
                 port=self._ports.numbers[0],
-                ports=self._ports.numbers[:-1],
+                ports=self._ports.numbers[:brokers],
+                http_ports=self._ports.numbers[brokers:-1],
                 zookeeper_port=self._ports.numbers[-1],
                 profile=profile,
                 overrides={key: as_setting(value) for key, value in settings.items()},
@@ -178,6 +180,13 @@ class View:
     def zookeeper(self) -> str:
         """``host:port`` of the coordinator, for ZooKeeper clients."""
         return self._life.running.plan.zookeeper_connect
+
+    def http_url(self, broker: int) -> str:
+        """Where a broker shows metrics, health and events; LookupError without ``http``."""
+        url = self._life.running.plan.http_url(broker)
+        if url is None:
+            raise LookupError("the cluster was made without http")
+        return url
 
     def address_of(self, broker: int) -> str:
         """``host:port`` of one broker."""

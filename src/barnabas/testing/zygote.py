@@ -78,7 +78,8 @@ def zygote() -> Zygote:
 def plan_of(fields: dict[str, Any]) -> ClusterPlan:
     """The plan from ``dataclasses.asdict``, after it was sent as JSON."""
     profile = Profile(**fields.pop("profile"))
-    return ClusterPlan(**{**fields, "profile": profile, "ports": tuple(fields["ports"])})
+    ports = {name: tuple(fields[name]) for name in ("ports", "http_ports")}
+    return ClusterPlan(**{**fields, **ports, "profile": profile})
 
 
 def main() -> None:

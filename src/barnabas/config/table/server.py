@@ -72,6 +72,16 @@ barnabas.authentication.timeout.ms  LONG  10000  1..  MEDIUM  ours
     A connection that has not authenticated after this time is closed.
 barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
     A connection is closed if a request it has begun makes no progress for this long.
+barnabas.http.listener  STRING  -  MEDIUM  ours
+    HOST:PORT for metrics, health and events over HTTP; none without it.
+barnabas.http.token  PASSWORD  -  MEDIUM  ours
+    Readers of metrics and events must send it (Bearer). Needed on an address others reach.
+barnabas.http.names  LIST  ""  LOW  ours
+    Host names under which readers reach the HTTP listener, beside its addresses.
+barnabas.metrics.total.names  BOOLEAN  false  LOW  ours
+    Give meters their other name too, which ends in _total instead of persec.
+barnabas.metrics.exporter.names  BOOLEAN  false  LOW  ours
+    Give the series of kafka_exporter too: of the whole cluster, at its controller.
 barnabas.events.file  STRING  -  LOW  ours
     A file for events, a line of JSON each.
 max.incremental.fetch.session.cache.slots  INT  1000  0..  MEDIUM

@@ -275,6 +275,15 @@ class TransactionCoordinator:
 
         return written
 
+    def count_by_state(self) -> dict[str, int]:
+        """The transactional ids of this broker, by the state that clients see."""
+        counts: dict[str, int] = {}
+        for owned in self._ownership.all_ready():
+            for transaction in owned.entries.values():
+                label = transaction.state.label
+                counts[label] = counts.get(label, 0) + 1
+        return counts
+
     async def _fence(self, owned: Owned, transaction: Transaction) -> None:
         """Abort an open transaction and raise the epoch. Raises what the write raises."""
         step = decisions.fence_and_abort(transaction, self._now_ms())

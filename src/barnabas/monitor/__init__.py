@@ -1,0 +1,1 @@
+"""What a broker tells over HTTP of itself: metrics, health, events. Loaded where a setting asks."""
