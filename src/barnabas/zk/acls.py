@@ -1,6 +1,6 @@
-"""ZkData.defaultAcls: which ACL the original gives a node with ``zookeeper.set.acl``. Pure.
+"""ZkData.defaultAcls: the ACL of a new node with ``zookeeper.set.acl``. Pure.
 
-Only its creation counts: what is there already keeps the ACL that it has, as in the original;
+Only new nodes get it, as in Kafka. Existing nodes keep their ACL; Kafka's tool
 ``zookeeper-security-migration.sh`` changes those.
 """
 
@@ -11,16 +11,16 @@ from typing import Final
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
 
 CREATOR_ALL_ACL: Final = (Acl(31, "auth", ""),)
-"""The server puts in whoever its creator has shown to be."""
+"""The server replaces ``auth`` by the identity of the node's creator."""
 READ_ACL_UNSAFE: Final = (Acl(1, "world", "anyone"),)
 CONSUMERS: Final = "/consumers"
-"""Consumers of long ago write below it."""
+"""Very old consumers write below it."""
 SENSITIVE_ROOT_PATHS: Final = ("/config/users", "/config/brokers", "/delegation_token/tokens")
-"""What begins so is read by brokers only."""
+"""Only brokers may read paths that begin with these."""
 
 
 def secure_acls(path: str) -> tuple[Acl, ...]:
-    """Of a new node, by its path below the chroot."""
+    """The ACL of a new node, by its path below the chroot."""
     if path == CONSUMERS:
         return OPEN_ACL_UNSAFE
     if path.startswith(SENSITIVE_ROOT_PATHS):

@@ -1,9 +1,9 @@
-"""AdminZkClient: what API handlers read and write of topics and settings (reference 1.4, 2.4, 14).
+"""AdminZkClient: reads and writes topics and settings for API handlers (reference 1.4, 2.4, 14).
 
-None of it is fenced by the controller epoch, as in Kafka: any broker writes, and the controller
-reacts to the nodes. Each function waits while the connection is lost and recognises its own earlier
-write. The caller limits the time with ``asyncio.timeout``. KafkaError is the requester's fault;
-SessionExpired ends everything.
+As in Kafka the writes are not fenced by the controller epoch: any broker writes, and the controller
+reacts to the nodes. Each function waits while the connection is lost, and recognises its own
+earlier write. The caller limits the time with ``asyncio.timeout``. A KafkaError is answered to the
+client. A SessionExpired ends the flow.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ async def read_topic(zookeeper: ZooKeeperClient, topic: str) -> TopicZNode | Non
 
 
 async def read_topics(zookeeper: ZooKeeperClient, topics: Sequence[str]) -> dict[str, TopicZNode]:
-    """The assignments of those topics that exist, in the order asked. A name that is not legal is
-    no topic's, and no path is made of it."""
+    """The assignments of those topics that exist, in the order asked. Illegal names are left out,
+    and never become part of a path."""
     legal = filter(is_topic, topics)
     found = await _read(zookeeper, {topic: paths.topic_path(topic) for topic in legal})
     return {t: decode_topic(paths.topic_path(t), data) for t, data in found.items()}
@@ -68,9 +68,9 @@ async def read_configs(
     *,
     unreadable: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """The settings of those entities that have a node, in the order asked. If a node cannot be
-    read, the log says so and its settings are ``unreadable``; without that argument MalformedZNode
-    is raised."""
+    """The settings of those entities that have a node, in the order asked. If a node is malformed,
+    this is logged and its settings are ``unreadable``; without that argument it raises
+    MalformedZNode."""
     found = await _read(zookeeper, {entity: paths.config_path(entity) for entity in entities})
     configs = {}
     for entity, data in found.items():
@@ -100,7 +100,7 @@ async def create_topic(
     topic_id: uuid.UUID,
     config: Mapping[str, str],
 ) -> None:
-    """Write a new topic's settings, then its assignment, which is what the controller sees.
+    """Write a new topic's settings, then its assignment, to which the controller reacts.
 
     The name and the assignment have been validated. Raises TOPIC_ALREADY_EXISTS (also while a
     topic of that name is being deleted), INVALID_TOPIC_EXCEPTION for a name that differs from
@@ -114,7 +114,7 @@ async def create_topic(
             await zookeeper.create(paths.topic_path(topic), body)
             return
         except NodeExists:
-            # After a lost reply the node may be ours: only our own has this topic id.
+            # After a lost reply the node may be our own write; then it has this topic id.
             found = await read_topic(zookeeper, topic) if sent_before else None
             if found is not None and found.topic_id == topic_id:
                 return
@@ -125,8 +125,8 @@ async def create_topic(
 
 
 async def check_new_topic(zookeeper: ZooKeeperClient, topic: str) -> None:
-    """Raise the reason why a topic of this name cannot be created. This is also all that
-    ``validate_only`` does."""
+    """Raise an error if a topic of this name cannot be created. ``validate_only`` does only
+    this."""
     if await zookeeper.exists(paths.delete_topic_path(topic)) is not None:
         message = f"Topic '{topic}' is marked for deletion."
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, message)
@@ -147,8 +147,8 @@ def _exists(topic: str) -> KafkaError:
 async def add_partitions(
     zookeeper: ZooKeeperClient, topic: str, added: Mapping[int, Replicas]
 ) -> TopicZNode:
-    """Add partitions to a topic; the new assignment. Kafka overwrites whatever version it finds;
-    we do not, so that a reassignment at the same time is not undone.
+    """Add partitions to a topic. Returns the new assignment. Kafka writes without comparing the
+    version; here it is compared, so that a reassignment at the same time is not undone.
 
     Raises UNKNOWN_TOPIC_OR_PARTITION, or INVALID_PARTITIONS if another change took the numbers."""
     path = paths.topic_path(topic)
@@ -160,7 +160,7 @@ async def add_partitions(
                 return before  # our own write, whose reply was lost
             if any(number in before.partitions for number in added):
                 raise KafkaError(
-                    ErrorCode.INVALID_PARTITIONS, f"Topic '{topic}' has other partitions by now."
+                    ErrorCode.INVALID_PARTITIONS, f"Topic '{topic}' has other partitions now."
                 )
             after = TopicZNode(
                 partitions={**before.partitions, **added},
@@ -196,8 +196,8 @@ async def mark_for_deletion(zookeeper: ZooKeeperClient, topic: str) -> None:
 async def mark_for_deletion_by_id(
     zookeeper: ZooKeeperClient, topic: str, topic_id: uuid.UUID
 ) -> None:
-    """Delete a topic by its id. A newer topic of the same name is left alone; Kafka would delete
-    it. Raises UNKNOWN_TOPIC_ID."""
+    """Ask the controller to delete the topic with this id. A newer topic of the same name is not
+    deleted (Kafka would delete it). Raises UNKNOWN_TOPIC_ID."""
     path, marker = paths.topic_path(topic), CreateOp(paths.delete_topic_path(topic), None)
 
     async def attempt() -> None:
@@ -225,15 +225,15 @@ async def mark_for_deletion_by_id(
 
 
 async def write_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[str, str]) -> None:
-    """Replace an entity's settings, then notify every broker. The last writer wins, as in Kafka.
-    Raises NOT_CONTROLLER while nobody is controller. After a lost reply everything is written
-    again: the same settings, and perhaps a second notification, which does no harm."""
+    """Replace an entity's settings, then notify every broker. The last write wins, as in Kafka.
+    Raises NOT_CONTROLLER if there is no controller. After a lost reply everything is written again;
+    a second notification does no harm."""
     await persist(zookeeper, lambda: _store_config(zookeeper, entity, config))
     await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
 
 
 async def list_entities(zookeeper: ZooKeeperClient, kind: str) -> list[str]:
-    """Names of the nodes below ``/config/<kind>``, as they are spelled there."""
+    """The names of the nodes below ``/config/<kind>``, without decoding them."""
     try:
         names, _ = await persist(zookeeper, lambda: zookeeper.children(paths.config_path(kind)))
     except NoNode:
@@ -244,11 +244,12 @@ async def list_entities(zookeeper: ZooKeeperClient, kind: str) -> list[str]:
 async def change_config(
     zookeeper: ZooKeeperClient, entity: str, change: Callable[[dict[str, str]], dict[str, str]]
 ) -> None:
-    """Replace an entity's settings by what ``change`` makes of those that are there, then tell
-    every broker; without settings its node goes, unless others are below it.
+    """Replace an entity's settings by what ``change`` makes of the present ones, then notify every
+    broker. If there are no settings left, the node is deleted, unless it has children.
 
-    Changes of others in between are not lost: ``change`` may be called again, on newer ones, and
-    what it raises ends the change. Raises NOT_CONTROLLER while there is no controller."""
+    Changes by others at the same time are not lost: ``change`` is then called again, with their
+    result. An error that it raises ends the change. Raises NOT_CONTROLLER if there is no
+    controller."""
     path = paths.config_path(entity)
 
     async def attempt() -> None:
@@ -269,7 +270,7 @@ async def change_config(
                     await zookeeper.delete(path, stat.version)
                 return
             except (BadVersion, NoNode, NodeExists):
-                continue  # somebody else was faster
+                continue  # another broker wrote first
 
     await persist(zookeeper, attempt)
     await persist(zookeeper, lambda: notify_config_change(zookeeper, entity))
@@ -284,7 +285,8 @@ async def notify_config_change(zookeeper: ZooKeeperClient, entity: str) -> None:
 
 
 async def _store_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping[str, str]) -> None:
-    """The settings' node, guarded by the controller node's version; created if it is missing."""
+    """Write the settings' node in a multi that checks the controller node's version. The node is
+    created if it is missing."""
     path, body = paths.config_path(entity), encode_config(config)
     try:
         _, controller = await zookeeper.get(paths.CONTROLLER)
@@ -304,4 +306,4 @@ async def _store_config(zookeeper: ZooKeeperClient, entity: str, config: Mapping
             await zookeeper.create(path, body, make_parents=True)
             return
         except NodeExists:
-            continue  # somebody created it between the two: set it after all
+            continue  # another broker created it in between: set it now

@@ -1,7 +1,7 @@
-"""ZkNodeChangeNotificationListener: follows a node whose children each announce one change.
+"""ZkNodeChangeNotificationListener: follows a node whose children are notifications of changes.
 
-A notification only says what to read again, so handling one twice does no harm, and those of one
-list that name the same thing are handled once. Every broker deletes old ones, as in the original.
+A notification only says what to read again. So handling one twice does no harm, and several that
+name the same thing are handled once. Every broker deletes old notifications, as in Kafka.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from barnabas.zookeeper.path_names import child_name, parent_of
 CHANGE_EXPIRATION_MS: Final = 15 * 60 * 1000
 REST_MAX_S: Final = 0.5
 AT_ONCE_MAX: Final = 100
-"""Notifications that are read, and handled, together."""
+"""How many notifications are read and handled together."""
 
 Process: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
-"""Handles some of a list: the path and the body of each, in their order."""
+"""Handles some notifications: (path, body) of each, in their order."""
 
 
 class RereadOnNewSession:
-    """Reads everything again with each new session: watches are gone with the old one, and
-    notifications may be. ``run`` as a task."""
+    """Reads everything again with each new session, since watches ended with the old one and
+    notifications may have been deleted. Run ``run`` as a task."""
 
     def __init__(self, read_all: Callable[[], Awaitable[None]]) -> None:
         self._read_all = read_all
         self._stale = asyncio.Event()
 
     def on_new_session(self) -> None:
-        """What is known may be out of date."""
+        """Read everything again: what is known may be outdated."""
         self._stale.set()
 
     async def run(self) -> None:
-        """Follow the sessions, for ever."""
+        """Follow the sessions until cancelled."""
         while True:
             await self._stale.wait()
             self._stale.clear()
             try:
                 await self._read_all()
             except SessionExpired:
-                continue  # ``on_new_session`` wakes us again
+                continue  # ``on_new_session`` starts it again
 
 
 class ChangeNotifications:
-    """``run`` as a task. ``prefix``: path of the sequential nodes, without their number."""
+    """Run ``run`` as a task. ``prefix``: the path of the sequential nodes, without the number."""
 
     def __init__(
         self,
@@ -68,16 +68,16 @@ class ChangeNotifications:
         self._process = process
         self._last_change = -1
         self._made_ms: dict[int, int] = {}
-        """When those that have been read were made: none is read twice."""
+        """When the notifications that were read were created. None is read twice."""
         self._wake = asyncio.Event()
 
     def on_event(self, event: WatchEvent) -> None:
-        """Told of every watch event of the session."""
+        """Called with every watch event of the session."""
         if event.path == self._parent:
             self._wake.set()
 
     def on_new_session(self) -> None:
-        """Watches are gone with the old session: look again."""
+        """Look again: watches ended with the old session."""
         self._wake.set()
 
     async def pass_over(self) -> None:
@@ -86,8 +86,8 @@ class ChangeNotifications:
             self._last_change = max(self._last_change, number)
 
     async def run(self) -> None:
-        """Follow the notifications, for ever. A list of many takes long to read: it rests between
-        two lists for as long as one took."""
+        """Follow the notifications until cancelled. Reading many takes long, so after each list it
+        pauses for as long as the list took."""
         loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
@@ -95,7 +95,7 @@ class ChangeNotifications:
             try:
                 await self._follow()
             except SessionExpired:
-                pass  # ``on_new_session`` wakes us again
+                pass  # ``on_new_session`` starts it again
             await asyncio.sleep(min(loop.time() - begun, REST_MAX_S))
             await self._wake.wait()
 
@@ -111,7 +111,7 @@ class ChangeNotifications:
             await self._delete(old)
 
     async def _read(self, numbers: Sequence[int]) -> None:
-        """Read some and have those handled that are news."""
+        """Read some notifications, and have the new ones handled."""
         reads: list[Operation[tuple[bytes, Stat]]] = [GetOp(self._path(n)) for n in numbers]
         outcomes = await read_all(self._zookeeper, reads)
         news, made_ms = [], {}
@@ -131,7 +131,8 @@ class ChangeNotifications:
         return f"{self._prefix}{number:010d}"
 
     async def _delete(self, numbers: Sequence[int]) -> None:
-        """What is gone already another broker has deleted; what was not is tried another time."""
+        """Delete old notifications. Another broker may have deleted some; failures are tried again
+        later."""
         for outcome in await self._zookeeper.submit_all(DeleteOp(self._path(n)) for n in numbers):
             if isinstance(outcome, SessionExpired):
                 raise outcome
@@ -147,7 +148,7 @@ class ChangeNotifications:
 
 
 def _numbers(prefix: str, names: Iterable[str]) -> Iterator[int]:
-    """Of the nodes that are notifications; others are left alone."""
+    """The numbers of the nodes that are notifications; other nodes are ignored."""
     for name in names:
         try:
             number = paths.sequence_number(name)

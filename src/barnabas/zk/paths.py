@@ -1,7 +1,7 @@
 """ZkData, paths: Kafka's znode paths (reference 1.2). Pure.
 
-Constants for the fixed ones, functions for the rest, and the inverse where a child's name carries a
-number or a topic.
+Fixed paths are constants, the others functions. There are parsers for names that contain a number
+or a topic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PRODUCER_ID_BLOCK: Final = "/latest_producer_id_block"
 FEATURE: Final = "/feature"
 
 DEFAULT_ENTITY: Final = "<default>"
-"""The entity whose settings apply where no named one has any; spelled literally, unencoded."""
+"""The entity whose settings are the defaults of all others. It is written as it is, not encoded."""
 
 TOP_LEVEL_PATHS: Final = (
     "/consumers",
@@ -50,7 +50,8 @@ TOP_LEVEL_PATHS: Final = (
     "/config/brokers",
     "/config/ips",
 )
-"""What every broker makes sure of at its start, in this order, with null data."""
+"""The nodes that every broker creates at its start if they are missing, in this order, with null
+data."""
 
 
 def broker_id_path(broker_id: int) -> str:
@@ -89,29 +90,29 @@ def config_path(entity: str) -> str:
 
 
 def topic_entity(topic: str) -> str:
-    """The entity that holds a topic's settings: ``topics/T``."""
+    """The entity with a topic's settings: ``topics/T``."""
     return f"topics/{topic}"
 
 
 def user_entity(user: str) -> str:
-    """The entity that holds a user's SCRAM credentials and quotas: ``users/U``."""
+    """The entity with a user's SCRAM credentials and quotas: ``users/U``."""
     return f"users/{sanitize(user)}"
 
 
 def broker_entity(broker_id: int | None) -> str:
-    """The entity of one broker's settings; None is all brokers' (``brokers/<default>``)."""
+    """The entity with one broker's settings; None: those of all brokers (``brokers/<default>``)."""
     return f"brokers/{DEFAULT_ENTITY if broker_id is None else broker_id}"
 
 
 def sanitize(name: str) -> str:
-    """A user name or client id as a path component: Java's URL encoding, with ``%20`` and ``%2A``.
+    """A user name or client id as a part of a path: Java's URL encoding, with ``%20`` and ``%2A``.
 
-    ``DEFAULT_ENTITY`` is never passed through here."""
+    ``DEFAULT_ENTITY`` is not encoded."""
     return quote(name, safe="-._").replace("~", "%7E")
 
 
 def desanitize(text: str) -> str:
-    """The name behind ``sanitize``."""
+    """The inverse of ``sanitize``."""
     return unquote(text)
 
 
@@ -126,7 +127,7 @@ def sequence_number(name: str) -> int:
 
 
 def parse_partition_state_path(path: str) -> TopicPartition | None:
-    """The partition whose state lives at ``path``, or None for any other path."""
+    """The partition whose state is at ``path``; None for any other path."""
     parts = path.split("/")
     if len(parts) != 7 or parts[:3] != ["", "brokers", "topics"]:
         return None

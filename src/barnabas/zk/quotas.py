@@ -34,7 +34,7 @@ _BITS = {"INT": 32, "LONG": 64}
 
 
 def path_of(entity: Entity) -> str:
-    """The entity's place below ``/config``."""
+    """The entity's path below ``/config``."""
     if entity.is_address:
         return f"ips/{_node(entity.ip)}"
     if entity.user == ABSENT:
@@ -45,7 +45,7 @@ def path_of(entity: Entity) -> str:
 
 
 def entity_at(path: str) -> Entity | None:
-    """The entity at a place below ``/config``; None if it is none's."""
+    """The entity of a path below ``/config``; None if it is no entity's."""
     match path.split("/"):
         case ["users", user]:
             return Entity(user=_name(user))
@@ -67,7 +67,7 @@ def _name(node: str) -> Name:
 
 
 def quotas_of(entity: Entity, config: Mapping[str, str]) -> dict[str, float]:
-    """The quotas among an entity's settings. What cannot be read is told in the log, and none."""
+    """The quotas among an entity's settings. One that cannot be read is logged and left out."""
     found: dict[str, float] = {}
     for key, kind in entity.keys.items():
         text = config.get(key)
@@ -82,14 +82,15 @@ def quotas_of(entity: Entity, config: Mapping[str, str]) -> dict[str, float]:
 
 
 def text_of(key: str, value: float) -> str:
-    """A quota as its node spells it: ``1000000000``, ``50.0``."""
+    """A quota as text for its node: ``1000000000``, ``50.0``."""
     return double_text(value) if _KINDS.get(key) == "DOUBLE" else str(int(value))
 
 
 async def read_quotas(
     zookeeper: ZooKeeperClient, wanted: Filter | None = None
 ) -> dict[Entity, dict[str, float]]:
-    """Everybody's quotas who has some and is ``wanted``, users and their clients first."""
+    """The quotas of all entities that have some and are ``wanted``; users and their clients
+    first."""
     places = await _places(zookeeper)
     entities = {
         place: entity
@@ -102,14 +103,14 @@ async def read_quotas(
 
 
 async def read_quota(zookeeper: ZooKeeperClient, entity: Entity) -> dict[str, float]:
-    """One entity's."""
+    """The quotas of one entity."""
     place = path_of(entity)
     configs = await read_configs(zookeeper, [place], unreadable={})
     return quotas_of(entity, configs.get(place, {}))
 
 
 async def _places(zookeeper: ZooKeeperClient) -> list[str]:
-    """Of all entities that have a node."""
+    """The paths of all entities that have a node, below ``/config``."""
     users, clients, ips = await _children(zookeeper, ["users", "clients", "ips"])
     of_users = await _children(zookeeper, [f"users/{user}/clients" for user in users])
     return [
@@ -137,8 +138,9 @@ async def change_quotas(
     entity: Entity,
     change: Callable[[dict[str, str]], dict[str, str]],
 ) -> None:
-    """``change_config`` of an entity; what else is in its node stays. A user's node that held
-    nothing but his last client's goes with that. Raises KafkaError."""
+    """``change_config`` for an entity's quotas; other settings in its node stay. If a user's last
+    client id is removed and the user has no settings, the user's node is removed too. Raises
+    KafkaError."""
     place = path_of(entity)
     await change_config(zookeeper, place, change)
     if ABSENT not in (entity.user, entity.client_id):

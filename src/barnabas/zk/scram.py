@@ -14,13 +14,13 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 log = logging.getLogger("kafka.server")
 
 Credentials = Mapping[str, ScramCredential]
-"""Of one user, by mechanism."""
+"""The credentials of one user, by mechanism."""
 
 
 async def read_users(
     zookeeper: ZooKeeperClient, users: Iterable[str] | None = None
 ) -> dict[str, Credentials]:
-    """The credentials of those users that have any, of all or of those named."""
+    """The credentials of all users, or of those named, who have any."""
     if users is None:
         nodes = await list_entities(zookeeper, "users")
         names = [paths.desanitize(n) for n in nodes if n != paths.DEFAULT_ENTITY]
@@ -33,8 +33,8 @@ async def read_users(
 
 
 def credentials(config: Mapping[str, str]) -> Credentials:
-    """Those among the settings of a user. What cannot be read is told in the log, without a word of
-    it, and counts as none."""
+    """The credentials among a user's settings. One that cannot be read is ignored; the log says so
+    without showing it."""
     found = {}
     for mechanism in HASHES:
         text = config.get(mechanism)

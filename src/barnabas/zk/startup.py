@@ -1,8 +1,8 @@
-"""KafkaZkClient, a broker's start: top-level paths, cluster id, who is there.
+"""KafkaZkClient, for a broker's start: top-level paths, cluster id, registered brokers.
 
-Flows over the client. Every function waits out a lost connection and repeats what is safe to
-repeat (its docstring says why it is); the caller limits the time with ``asyncio.timeout``. All of
-them raise SessionExpired.
+The functions are flows. Each waits while the connection is lost, and then repeats what is safe to
+repeat (its docstring says why). The caller limits the time with ``asyncio.timeout``. All of them
+raise SessionExpired.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _RESERVED_UUIDS: Final = (uuid.UUID(int=0), uuid.UUID(int=1))
 
 
 async def persist(zookeeper: ZooKeeperClient, attempt: Callable[[], Awaitable[T]]) -> T:
-    """The result of one attempt; the attempt may be repeated after a lost connection."""
+    """The result of ``attempt``, which is called again after a lost connection."""
     while True:
         try:
             return await attempt()
@@ -54,7 +54,8 @@ async def persist(zookeeper: ZooKeeperClient, attempt: Callable[[], Awaitable[T]
 
 
 async def read_all(zookeeper: ZooKeeperClient, ops: Sequence[Operation[T]]) -> list[T | NoNode]:
-    """The outcomes of many reads, NoNode as a value. Reads whose reply was lost are repeated."""
+    """The results of many reads, with NoNode as a value. Reads whose reply was lost are
+    repeated."""
     outcomes: list[T | ZooKeeperError] = await zookeeper.submit_all(ops)
     while any(isinstance(outcome, ConnectionLoss) for outcome in outcomes):
         await zookeeper.connected()
@@ -86,7 +87,7 @@ def generate_id(chance: random.Random) -> uuid.UUID:
 
 
 async def read_or_create_cluster_id(zookeeper: ZooKeeperClient, chance: random.Random) -> str:
-    """The cluster's id; the first broker makes one. A lost reply is answered by reading."""
+    """The cluster's id; the first broker creates it. After a lost reply it is read."""
 
     async def attempt() -> str:
         try:
@@ -107,7 +108,8 @@ async def read_or_create_cluster_id(zookeeper: ZooKeeperClient, chance: random.R
 async def generate_broker_id(
     zookeeper: ZooKeeperClient, reserved_max: int = RESERVED_BROKER_ID_MAX
 ) -> int:
-    """An id that no broker has had: for ``broker.id=-1``. A lost reply wastes a number."""
+    """An id that no broker has had, for ``broker.id=-1``. After a lost reply one id stays
+    unused."""
 
     async def attempt() -> int:
         try:
@@ -144,8 +146,8 @@ def decode_brokers(
     found: Iterable[tuple[bytes, Stat] | ZooKeeperError],
     unreadable: Callable[[int, MalformedZNode], object],
 ) -> dict[int, Broker]:
-    """Registrations with their epochs. A broker that has gone since it was listed is left out, and
-    so is one whose registration is ``unreadable``, which is told. Pure."""
+    """Registrations with their epochs. A broker that has gone since it was listed is left out. So
+    is one with a malformed registration, for which ``unreadable`` is called. Pure."""
     brokers = {}
     for broker_id, outcome in zip(ids, found, strict=True):
         if isinstance(outcome, ZooKeeperError):
@@ -159,7 +161,7 @@ def decode_brokers(
 
 
 async def read_controller(zookeeper: ZooKeeperClient) -> tuple[ControllerZNode, Stat] | None:
-    """Who is controller now, or None while nobody is. Sets no watch."""
+    """The present controller; None if there is none. Sets no watch."""
     try:
         data, stat = await persist(zookeeper, lambda: zookeeper.get(paths.CONTROLLER))
     except NoNode:

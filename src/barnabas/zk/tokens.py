@@ -1,5 +1,5 @@
 """Delegation tokens in ZooKeeper: ``/delegation_token/tokens/ID``, byte for byte as Kafka writes
-them. No secret is there. Paths and bodies are pure, reading is a flow.
+them. They contain no secret. Paths and bodies are pure, reading is a flow.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def encode_token(token: TokenInformation) -> bytes:
 
 
 def decode_token(path: str, data: bytes | None) -> TokenInformation:
-    """Versions 1 to 3. Raises MalformedZNode."""
+    """The token in a node's body of version 1 to 3. Raises MalformedZNode."""
     try:
         json = msgspec.json.decode(data or b"", type=_TokenJson)
         owner = KafkaPrincipal.parse(paths.desanitize(json.owner))
@@ -93,7 +93,7 @@ def decode_token(path: str, data: bytes | None) -> TokenInformation:
 
 
 async def ensure_token_paths(zookeeper: ZooKeeperClient) -> None:
-    """Create the nodes that every broker with a key for tokens makes sure of."""
+    """Create the parent nodes, which every broker with a key for tokens needs."""
     for path in (TOKEN_CHANGES, TOKENS):
         await zookeeper.ensure_path(path)
 

@@ -1,11 +1,11 @@
 """ZkData, bodies: UTF-8 JSON, byte for byte as Kafka 3.9 writes it. Pure.
 
-Source: ``ZkData.scala``, reference 1.3, and the recorded trees (``tests/golden/znodes``).
-The order of keys is that of the recordings (Scala hash maps have one, by accident), and so is which
-numbers are spelled as strings. Decoders accept older versions, missing optional keys and unknown
-keys; anything else raises ``MalformedZNode``, which names the path.
+Source: ``ZkData.scala``, reference 1.3, and the recorded trees (``tests/golden/znodes``). The order
+of keys, and which numbers are strings, are those of the recordings (the order comes from Scala's
+hash maps). Decoders accept older versions, missing optional keys and unknown keys. Anything else
+raises ``MalformedZNode``, which names the path.
 
-The ``_...Json`` structs are the JSON as it stands; everything else here speaks ``barnabas.types``.
+The ``_...Json`` structs have the form of the JSON; everything else here uses ``barnabas.types``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PRODUCER_ID_BLOCK_SIZE: Final = 1000
 SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 PORT_MAX: Final = 65_535
 TEXT_LENGTH_MAX: Final = 8192
-"""Of a host name and the like, in characters: more does not fit into what brokers are told."""
+"""The longest host name or listener name, in characters. Longer ones do not fit into requests."""
 LOG_DIR_FAILURE: Final = 1
 """The only event of a log dir event znode."""
 
@@ -61,7 +61,7 @@ def _number(path: str, key: str, value: str | int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerZNode:
-    """Who is controller, and since when (wall time in ms; informative only)."""
+    """The controller, and since when (wall time in ms, for information only)."""
 
     broker_id: int
     timestamp_ms: int = -1
@@ -105,7 +105,7 @@ def decode_controller_epoch(path: str, data: bytes | None) -> int:
 
 
 class _BrokerJson(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Keys that Kafka leaves out when unset have a default, so that encoding leaves them out."""
+    """Keys that Kafka leaves out if they are unset have a default, so encoding leaves them out."""
 
     features: dict[str, dict[str, int]] | None = None
     listener_security_protocol_map: dict[str, str] | None = None
@@ -132,7 +132,8 @@ class _AnyBrokerJson(msgspec.Struct, kw_only=True):
 def encode_broker(broker: Broker, timestamp_ms: int, jmx_port: int = -1) -> bytes:
     """``/brokers/ids/N``, v5. ``host`` and ``port`` are those of the first PLAINTEXT endpoint.
 
-    ``unclean_start`` is ours (KIP-966), written only when true; Kafka ignores unknown keys."""
+    ``unclean_start`` is Barnabas's own (KIP-966), and is only written if true. Kafka ignores
+    unknown keys."""
     plain = next((e for e in broker.endpoints if e.security_protocol == "PLAINTEXT"), None)
     return msgspec.json.encode(
         _BrokerJson(
@@ -197,7 +198,7 @@ def _endpoint(path: str, text: str, protocols: Mapping[str, str] | None) -> Endp
 
 
 def _checked(path: str, endpoint: Endpoint) -> Endpoint:
-    """What goes on to all brokers and their clients must fit into its place there."""
+    """The endpoint, if all its parts fit into requests and answers. Raises MalformedZNode."""
     if endpoint.security_protocol not in SECURITY_PROTOCOLS:
         raise MalformedZNode(path, f"security protocol {endpoint.security_protocol!r}")
     if not 0 <= endpoint.port <= PORT_MAX:
@@ -216,8 +217,8 @@ Replicas = tuple[int, ...]
 class TopicZNode:
     """A topic's assignment: partition number to replicas, preferred leader first.
 
-    During a reassignment ``partitions`` holds the union of old and new replicas, and ``adding`` and
-    ``removing`` hold only the partitions that move."""
+    During a reassignment ``partitions`` has the union of old and new replicas. ``adding`` and
+    ``removing`` have only the partitions that move."""
 
     partitions: Mapping[int, Replicas]
     topic_id: uuid.UUID | None
