@@ -1,9 +1,9 @@
 """The APIs of Kafka 3.9 in ZooKeeper mode: keys, versions, first flexible versions.
 
-Source: reference 9 and 14 (the 62 keys that 3.9.1 advertises), plus
-DescribeTopicPartitions, which newer admin clients use. Minimum versions are Kafka 4's baseline
-(KIP-896), as kio describes no older messages; the four messages between controller and broker (4-7)
-are ours in every version (``interbroker.py``).
+Source: reference 9 and 14 (the 62 keys that 3.9.1 lists), plus DescribeTopicPartitions, which newer
+admin clients use. The least versions are those of Kafka 4 (KIP-896), since kio describes no older
+messages. The four messages between controller and broker (4-7) are declared in ``interbroker.py``,
+in all versions.
 """
 
 from __future__ import annotations
@@ -85,16 +85,16 @@ class ApiKey(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """One API and the versions the codec speaks."""
+    """One API, and the versions that can be encoded and decoded."""
 
     key: ApiKey
     min_version: int
     max_version: int
     flexible_from: int | None
-    """First version with compact lengths and tagged fields (KIP-482); None: no version has them."""
+    """The first version with compact lengths and tagged fields (KIP-482); None if there is none."""
     advertised_min: int
-    """What ApiVersions says. Produce is advertised from 0 although it is served from 3: librdkafka
-    turns compression off for brokers that do not list Produce 0 (librdkafka#4956)."""
+    """The least version that ApiVersions lists. For Produce it is 0, although only versions from 3
+    are served: librdkafka does not compress for brokers without Produce 0 (librdkafka#4956)."""
 
     @property
     def name(self) -> str:
@@ -102,7 +102,7 @@ class Api:
         return self.key.name.title().replace("_", "")
 
     def serves(self, version: int) -> bool:
-        """Whether the codec speaks this version."""
+        """Whether this version can be encoded and decoded."""
         return self.min_version <= version <= self.max_version
 
     def is_flexible(self, version: int) -> bool:
@@ -110,8 +110,8 @@ class Api:
         return self.flexible_from is not None and version >= self.flexible_from
 
     def response_is_tagged(self, version: int) -> bool:
-        """Whether the response header is v1 (a tagged section after the correlation id).
-        ApiVersions answers always have header v0: the client may not know the version."""
+        """Whether the response header is v1 (a tagged section after the correlation id). Answers of
+        ApiVersions always have header v0, since the client may not know the version."""
         return self.key is not ApiKey.API_VERSIONS and self.is_flexible(version)
 
 
@@ -146,7 +146,7 @@ API_TABLE: Final[Mapping[int, Api]] = MappingProxyType(
         for key, (least, greatest, flexible) in _VERSIONS.items()
     }
 )
-"""Every API the codec speaks; the keys may be looked up as plain ints."""
+"""All APIs. Plain ints may be used as keys."""
 
 CONTROLLER_APIS: Final = (
     ApiKey.LEADER_AND_ISR,

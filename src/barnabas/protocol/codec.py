@@ -1,12 +1,12 @@
-"""Bytes to messages and back, for every API in the table.
+"""Decodes and encodes the messages of every API in the table.
 
-Decoders and encoders are generated on first use of an (API, version, direction): kio describes the
-messages, and loading all of its description takes seconds. The generated functions
-are pure, so keeping them is the only state here.
+A decoder or encoder is generated when an (API, version, direction) is first used: kio describes the
+messages, and loading all its descriptions would take seconds. The generated functions are pure;
+they are the only state here.
 
-``decode_*`` take the position of the body (``header.py`` finds it); ``encode_request`` and
-``encode_response`` give whole frames with the 4-byte size. Produce and Fetch have faster ways in
-``produce.py`` and ``fetch.py``.
+``decode_*`` take the position of the body, which ``header.py`` finds. ``encode_request`` and
+``encode_response`` return whole frames with the 4-byte size. Produce and Fetch have faster codecs
+in ``produce.py`` and ``fetch.py``.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
-"""Longest body decoded into Messages: a decoded struct takes up to a hundred times its bytes.
-Records are not decoded here, so Produce and Fetch have only the frame's own bound."""
+"""The longest body that is decoded: a decoded struct may take a hundred times its bytes. Produce
+and Fetch are not decoded here, so only the bound of frames applies to them."""
 
 
 @cache
@@ -96,22 +96,21 @@ def _stepped_encoder(
 
 
 def decode_request(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> ApiMessage:
-    """The request body from ``offset``; a copy, nothing refers to ``buffer``.
+    """The request body from ``offset``, as a copy that does not refer to ``buffer``.
 
-    Bytes after the body are passed over, as in the original: librdkafka's request for all topics
-    carries three. Raises InvalidRequest for a malformed body, and for a version that the API table
-    lacks."""
+    Bytes after the body are ignored, as in Kafka: librdkafka's request for all topics has three of
+    them. Raises InvalidRequest for a malformed body and for an unknown version."""
     return _decode(api_key, version, buffer, offset, response=False)
 
 
 def decode_request_in_steps(
     api_key: int, version: int, buffer: Buffer, offset: int = 0, *, elements_max: int
 ) -> Generator[int, None, tuple[ApiMessage, int]]:
-    """``decode_request`` as a generator that pauses after each element of an array, and before an
-    array with the number of its elements; the body, and the number of all elements in it.
+    """``decode_request`` as a generator. It returns the body and the number of all its elements.
 
-    Raises InvalidRequest as that does, and for more than ``elements_max`` elements in all, before
-    those that are too many are read."""
+    It pauses after each element of an array, and before each array with the number of its elements.
+    Raises InvalidRequest as ``decode_request`` does. It also raises that for more than
+    ``elements_max`` elements in all, before it reads those that are too many."""
     size = len(buffer) - offset
     if size > BODY_BYTES_MAX:
         raise InvalidRequest(f"body of {size} bytes, at most {BODY_BYTES_MAX}")
@@ -137,7 +136,8 @@ def decode_request_in_steps(
 
 
 def decode_response(api_key: int, version: int, buffer: Buffer, offset: int = 0) -> ApiMessage:
-    """The response body from ``offset`` to the end, to its last byte; as ``decode_request``."""
+    """The response body from ``offset``; no bytes may follow it. Otherwise as
+    ``decode_request``."""
     return _decode(api_key, version, buffer, offset, response=True)
 
 
@@ -160,7 +160,7 @@ def _decode(
         raise InvalidRequest(f"{_title(api_key, version)}: {error}") from error
     if response and position != len(body):
         raise InvalidRequest(
-            f"{_title(api_key, version)}: body of {len(body)} bytes, {position} of them meant"
+            f"{_title(api_key, version)}: body ends at {position} of {len(body)} bytes"
         )
     return message
 
@@ -172,7 +172,7 @@ def _title(api_key: int, version: int) -> str:
 def encode_body(
     api_key: int, version: int, message: ApiMessage | Message, *, response: bool
 ) -> bytes:
-    """The body alone. A value that does not fit its field is our fault: struct.error, TypeError."""
+    """The body only. A value that does not fit its field is a bug: struct.error or TypeError."""
     encode, kind, struct = _encoder(api_key, version, response)
     if message.__class__ is not kind:
         message = _typed(kind, struct, message)
@@ -215,9 +215,10 @@ def encode_response_in_steps(
 
 
 def _typed(kind: type[ApiMessage], struct: schema.Struct, value: object) -> Any:
-    """A ``Message``, or an entity of kio, as what it stands for in one version.
+    """A ``Message`` or an entity of kio, as the typed struct for one version.
 
-    Fields of other messages are passed over. Raises TypeError for one that no message has."""
+    Fields that only other messages have are ignored. Raises TypeError for a field that no message
+    has."""
     made = struct_class(kind, struct.name)
     value = plain(value)
     if not isinstance(value, Message):

@@ -1,9 +1,8 @@
-"""A connection to another broker: requests out in order, answers matched in that order.
+"""NetworkClient: a connection to a broker, which sends requests and matches the answers by order.
 
-A broker answers the requests of one connection strictly in order, so a deque of futures is all the
-bookkeeping; the correlation id is checked, and a wrong one ends the connection. Every failure is a
-ConnectionError: ConnectionRefusedError when nobody listens (the peer's process is gone), plain
-ConnectionError or a subclass for all else.
+A broker answers the requests of one connection in order, so a deque of futures is enough. The
+correlation id is checked; a wrong one ends the connection. Every failure is a ConnectionError. It
+is ConnectionRefusedError if nothing listens, which means that the peer's process is gone.
 """
 
 from __future__ import annotations
@@ -26,13 +25,14 @@ from barnabas.types import Buffer
 
 
 class RequestTimedOut(ConnectionError):
-    """No answer in time; the connection was closed, the request may have been carried out."""
+    """There was no answer in time. The connection is closed; the request may have been carried
+    out."""
 
 
 class KafkaConnection(asyncio.BufferedProtocol):
     """A client connection. Make one with ``await KafkaConnection.connect(...)``.
 
-    Owned by whoever made it: it has no task of its own, and ``close`` leaves nothing behind."""
+    It has no task of its own. Its owner must call ``close``, which leaves nothing behind."""
 
     def __init__(self, client_id: str, response_bytes_max: int = REQUEST_BYTES_MAX) -> None:
         self.client_id = client_id
@@ -55,9 +55,9 @@ class KafkaConnection(asyncio.BufferedProtocol):
         response_bytes_max: int = REQUEST_BYTES_MAX,
         tls: ssl.SSLContext | None = None,
     ) -> Self:
-        """Open a connection, over TLS if there is a context for it. Raises ConnectionRefusedError
-        if the port is closed, ConnectionError if the peer cannot be reached in ``timeout_ms`` or
-        is not who it should be."""
+        """Open a connection, with TLS if there is a context. Raises ConnectionRefusedError if the
+        port is closed. Raises ConnectionError if the peer cannot be reached in ``timeout_ms``, or
+        if its certificate is wrong."""
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 connection = await addresses.connect(
@@ -80,7 +80,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
     @property
     def closed(self) -> asyncio.Future[None]:
-        """Done as soon as the connection is gone, whoever closed it. Never fails."""
+        """Done as soon as either side has closed the connection. Never fails."""
         if self._closed is None:
             self._closed = self._loop.create_future()
             if self._transport is None:
@@ -106,12 +106,11 @@ class KafkaConnection(asyncio.BufferedProtocol):
         *,
         timeout_ms: int | None = None,
     ) -> ResponseT:
-        """Send a request and wait for its decoded answer. Several may wait at once; they are
-        written in the order of the calls. Without ``timeout_ms`` it waits for as long as the
-        connection lives.
+        """Send a request and wait for its decoded answer. Several requests may wait; they are sent
+        in the order of the calls. Without ``timeout_ms`` it waits until the connection closes.
 
-        Raises RequestTimedOut (and closes), ConnectionError if the connection is or gets lost or
-        the answer is malformed (and closes)."""
+        Raises RequestTimedOut, and closes. Raises ConnectionError if the connection is lost, or if
+        the answer is malformed; then it closes too."""
         correlation_id = self.next_correlation_id()
         frame = codec.encode_request(api_key, version, correlation_id, self.client_id, message)
         answer = await self.wait(self.send_frame(frame), timeout_ms)
@@ -137,7 +136,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if isinstance(frame, bytes):
             self._transport.write(frame)
         else:
-            # Without empty ones: asyncio of Python 3.12 and 3.13 offers one at the end for ever.
+            # No empty pieces: asyncio of Python 3.12 and 3.13 would try to send one for ever.
             self._transport.writelines([piece for piece in frame if piece])
         return future
 
@@ -156,8 +155,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._transport.write(frame)
 
     async def wait(self, future: asyncio.Future[memoryview], timeout_ms: int | None) -> memoryview:
-        """The answer behind ``send_frame``'s future. Raises RequestTimedOut, and closes, if it does
-        not come in ``timeout_ms``."""
+        """Wait for ``send_frame``'s future. Raises RequestTimedOut, and closes, if it is not done
+        in ``timeout_ms``."""
         try:
             async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
                 return await future
@@ -171,7 +170,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._fail(ConnectionError("connection closed by us"))
 
     def hand_over(self, protocol: asyncio.BaseProtocol) -> None:
-        """Give the wire to another protocol; nothing may be under way. Raises ConnectionError."""
+        """Give the transport to another protocol; no request may be in flight. Raises
+        ConnectionError."""
         transport, self._transport = self._transport, None
         if transport is None or self._lost is not None:
             raise self._lost or ConnectionError("not connected")
@@ -188,7 +188,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
             _, future = self._pending.popleft()
             if not future.done():
                 future.set_exception(self._lost)
-                future.exception()  # told; whoever still waits hears it, nobody has to
+                future.exception()  # marks the exception as seen, so that asyncio does not log it
 
     # asyncio calls the rest.
 
@@ -218,7 +218,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._deliver(frames)
 
     def data_received(self, data: bytes) -> None:
-        """For transports that hand bytes over instead of filling a buffer."""
+        """For transports that pass bytes instead of filling a buffer."""
         try:
             frames = self._frames.feed(data)
         except InvalidRequest as error:
@@ -244,7 +244,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
 
 def _all_refused(error: OSError) -> bool:
-    """Whether asyncio's summary of several addresses (``localhost``) says refused for each."""
+    """Whether asyncio's error for several addresses (of ``localhost``) says refused for each."""
     text = str(error)
     refused = text.count(f"[Errno {errno.ECONNREFUSED}]")
     return error.errno == errno.ECONNREFUSED or (refused > 0 and refused == text.count("[Errno"))

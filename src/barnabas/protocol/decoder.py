@@ -1,12 +1,14 @@
-"""Writes a decoder in Python for one message schema: one function, nested structs inlined.
+"""Generates a decoder in Python for one message schema: one function, with nested structs inlined.
 
-kio's native decoder is not used on bytes from the network: 0.6.5 reserves room for as many elements
-as an array claims to have and, when that fails, aborts the process (five bytes suffice).
+kio's native decoder is not used on bytes from the network. Its version 0.6.5 allocates room for as
+many elements as an array claims to have; if that fails it aborts the process (five bytes are
+enough).
 
-The function takes ``(data: bytes, position)`` and returns ``(message, next position)``. Strings may
-run past the end (a slice is just shorter): the position then lies beyond ``len(data)``, any later
-read fails, and the caller checks the position last. An array is refused before its first element
-when its elements could not fit in the remaining bytes. Raises InvalidRequest and ``MALFORMED``.
+The function takes ``(data: bytes, position)`` and returns ``(message, next position)``. A string
+may run past the end, since a slice is just shorter. Then the position is beyond ``len(data)``,
+every later read fails, and the caller checks the position at the end. An array is refused before
+its first element if its elements cannot fit into the remaining bytes. Raises InvalidRequest and
+``MALFORMED``.
 """
 
 from __future__ import annotations
@@ -59,8 +61,8 @@ def compile_decoder(schema: Struct, kind: type[ApiMessage]) -> Decoder:
 
 
 def compile_stepped_decoder(schema: Struct, kind: type[ApiMessage]) -> SteppedDecoder:
-    """The same as a generator, which yields after each element of an array; before an array the
-    number of elements that follow, else 0."""
+    """The decoder as a generator. It yields 0 after each element of an array, and the number of
+    elements before each array."""
     decoder: SteppedDecoder = _compile(schema, kind, in_steps=True)
     return decoder
 
@@ -77,7 +79,7 @@ def _compile(schema: Struct, kind: type[ApiMessage], *, in_steps: bool) -> Any:
 
 
 def _struct(source: Source, schema: Struct) -> str:
-    """Read one struct; the expression that makes it."""
+    """Write the code that reads one struct. Returns the expression that makes it."""
     values: dict[str, str] = {}
     run: list[Field] = []
     for field in schema.fields:
@@ -97,7 +99,7 @@ def _struct(source: Source, schema: Struct) -> str:
 
 
 def _fixed_run(source: Source, run: Sequence[Field], values: dict[str, str]) -> None:
-    """Read neighbouring fields of fixed length with one Struct."""
+    """Write the code that reads consecutive fields of fixed length with one Struct."""
     if not run:
         return
     layout = source.layout("".join(FIXED_KINDS[field.kind][0] for field in run))
@@ -112,7 +114,7 @@ def _fixed_run(source: Source, run: Sequence[Field], values: dict[str, str]) -> 
 
 
 def _length(source: Source, *, flexible: bool, wide: bool) -> str:
-    """Read a length; the variable holds -1 for null."""
+    """Write the code that reads a length. Returns its variable, which is -1 for null."""
     name = source.fresh()
     if flexible:
         source.line(f"{name} = b[p]")
@@ -127,7 +129,7 @@ def _length(source: Source, *, flexible: bool, wide: bool) -> str:
 
 
 def _variable(source: Source, field: Field, flexible: bool) -> str:
-    """Read a string, bytes, array or nested struct; the variable that holds it."""
+    """Write the code that reads a string, bytes, an array or a struct. Returns its variable."""
     value = source.fresh()
     if field.kind == "struct" and not field.array:
         assert field.struct is not None
@@ -194,7 +196,7 @@ def _elements(source: Source, field: Field, flexible: bool, length: str, value: 
 
 
 def default_expression(source: Source, field: Field) -> str:
-    """Source for what an absent field stands for."""
+    """The expression for the value of an absent field."""
     if field.kind == "struct" and not field.array and not field.nullable:
         assert field.struct is not None
         arguments = ", ".join(
@@ -210,7 +212,8 @@ NoneType = type(None)
 
 
 def _tags(source: Source, tagged: Sequence[Field], values: dict[str, str]) -> None:
-    """Read the tagged section that ends a flexible struct; unknown tags are stepped over."""
+    """Write the code that reads the tagged section at the end of a struct. It skips unknown
+    tags."""
     for field in tagged:
         values[field.name] = source.fresh()
         source.line(f"{values[field.name]} = {default_expression(source, field)}")
@@ -247,7 +250,7 @@ def _one_tag(source: Source, tagged: Sequence[Field], values: dict[str, Any]) ->
 
 
 def _in_line(field: Field) -> Field:
-    """A tagged field as its value is written: a struct there is never null (absence is)."""
+    """A tagged field as an inline one: its struct is never null, since null is an absent tag."""
     if field.kind == "struct" and not field.array:
         return Field(name=field.name, kind=field.kind, struct=field.struct)
     return Field(

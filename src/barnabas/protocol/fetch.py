@@ -1,8 +1,8 @@
-"""Fetch by hand, v4 to v17, for the broker that serves: requests parsed into one plain shape for
-all versions, answers as a list of buffers in which record data is never copied.
+"""A hand-written codec of Fetch v4 to v17 for the serving broker. Requests of all versions are
+parsed into one form. Answers are lists of buffers, in which records are never copied.
 
-Wire order: reference 4.8. Topics are named up to v12 and have ids from v13; the replica id
-moves into a tag in v15 (KIP-903). The follower's side is ``fetch_client.py``.
+Reference 4.8 has the order of the fields. Topics have names up to v12 and ids from v13 on; from v15
+on the replica id is in a tag (KIP-903). The follower's side is ``fetch_client.py``.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ _START_WITH_REPLICA = struct.Struct(">iiiib")
 _SESSION = struct.Struct(">ii")
 _REPLICA_STATE = struct.Struct(">iq")
 _USUAL_ENDS = (b"",) * 7 + (bytes(4),) * 4 + (bytes(6),) + (b"\1\1\0",) * 6
-"""By version: no forgotten topics (v7), an empty rack (v11), no tags (v12)."""
+"""By version, how a request mostly ends: no forgotten topics (v7), an empty rack (v11), no tags
+(v12)."""
 _new = tuple.__new__
-"""Makes a named tuple without the cost of a call in Python."""
+"""Makes a named tuple without the cost of a Python call."""
 
 
 class TooManyPartitions(InvalidRequest):
-    """A fetch of more partitions than one may have."""
+    """A fetch has more partitions than allowed."""
 
 
 class FetchPartition(NamedTuple):
-    """What a fetch asks of one partition."""
+    """One partition of a fetch request."""
 
     partition: int
     current_leader_epoch: int
@@ -81,7 +82,7 @@ class FetchRequest(NamedTuple):
     """A fetch request of any version."""
 
     replica_id: int
-    """-1 for a consumer, wherever the version keeps it."""
+    """-1 for a consumer."""
     replica_epoch: int
     """The follower's broker epoch (v15+), else -1."""
     max_wait_ms: int
@@ -96,7 +97,7 @@ class FetchRequest(NamedTuple):
     forgotten: list[ForgottenTopic]
     rack_id: str
     partition_count: int
-    """Of topics and partitions that are asked for or forgotten, whichever is most."""
+    """The greatest of four numbers: topics, partitions, forgotten topics, forgotten partitions."""
 
 
 _PARTITION_V4 = struct.Struct(">iqi")
@@ -132,7 +133,7 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     topics, count, position = _parse_topics(version, buffer, position)
     forgotten: list[ForgottenTopic] = []
     rack_id = ""
-    # Mostly nothing is forgotten, no rack is named, and there are no tags.
+    # Most requests have no forgotten topics, no rack and no tags.
     usual_end = _USUAL_ENDS[version]
     if buffer[position:] == usual_end:
         position += len(usual_end)
@@ -194,7 +195,7 @@ def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[Fetc
 
 def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchPartition], int]:
     unpack, size = _PARTITION_V12.unpack_from, _PARTITION_V12.size
-    if buffer[position] == 2:  # one element, the usual number: no arithmetic
+    if buffer[position] == 2:  # one element, which is most frequent
         count, position = 1, position + 1
     else:
         count, position = read_count(buffer, position, size + 1, flexible=True)
@@ -255,8 +256,8 @@ def _parse_forgotten(
 
 
 def _parse_tags(version: int, buffer: bytes, position: int) -> tuple[tuple[int, int] | None, int]:
-    """(replica id, replica epoch) of the ReplicaState tag, if it is there; the cluster id (tag 0)
-    only means something to KRaft and is stepped over."""
+    """(replica id, replica epoch) of the ReplicaState tag, if it is there. The cluster id (tag 0),
+    which only KRaft uses, is skipped."""
     state = None
     count, position = read_uvarint(buffer, position)
     for _ in range(count):
@@ -280,14 +281,15 @@ class FetchPartitionData(NamedTuple):
     last_stable_offset: int = NO_OFFSET
     log_start_offset: int = NO_OFFSET
     records: Sequence[Buffer] | None = ()
-    """Buffers that together are the batches; () is empty, None is null (Kafka sends empty)."""
+    """Buffers that together are the batches. () is encoded as empty, None as null; Kafka sends
+    empty."""
     aborted_transactions: Sequence[tuple[int, int]] | None = None
     """(producer id, first offset); None for read uncommitted, a list for read committed."""
     preferred_read_replica: int = -1
     diverging_epoch: tuple[int, int] | None = None
-    """(epoch, end offset): v12+, the log of a follower diverges there (KIP-595)."""
+    """(epoch, end offset) where a follower's log diverges; v12 and later (KIP-595)."""
     current_leader: tuple[int, int] | None = None
-    """(leader id, leader epoch): v12+."""
+    """(leader id, leader epoch); v12 and later."""
 
 
 class FetchTopicData(NamedTuple):
@@ -318,8 +320,8 @@ def encode_fetch_response(
     throttle_ms: int = 0,
     node_endpoints: Sequence[NodeEndpoint] = (),
 ) -> list[Buffer]:
-    """A whole response frame with its size, as buffers to be written one after the other; the
-    record buffers among them are those given, not copied."""
+    """A whole response frame with its size, as buffers to be written one after the other. The
+    records are the buffers given, not copies."""
     flexible = version >= FLEXIBLE_FROM
     out: list[Buffer] = [b""]
     pieces = [array_length_bytes(len(topics), flexible=flexible)]
@@ -355,7 +357,7 @@ def encode_fetch_response(
 
 
 def _data_start(version: int, data: FetchPartitionData) -> bytes:
-    """One partition up to its records: all that comes before their first byte."""
+    """The bytes of one partition before its records."""
     flexible = version >= FLEXIBLE_FROM
     start = _DATA_V5.pack(*data[:5]) if version >= 5 else _DATA_V4.pack(*data[:4])
     aborted = data.aborted_transactions

@@ -1,4 +1,5 @@
-"""Fetch v17 as a follower speaks it: request packed, answer parsed in place (reference 4.8, 14)."""
+"""A hand-written codec of Fetch v17 for followers; answers are parsed in place (reference 4.8,
+14)."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ class FetchedPartition(NamedTuple):
     aborted_transactions: list[tuple[int, int]] | None
     preferred_read_replica: int
     records: memoryview
-    """A view of the frame; empty for null too."""
+    """A view of the frame; empty also for null."""
     diverging_epoch: tuple[int, int] | None
     """(epoch, end offset)"""
     current_leader: tuple[int, int] | None
@@ -62,7 +63,7 @@ class FetchedPartition(NamedTuple):
 
 
 class FetchResponse(NamedTuple):
-    """A fetch answer; a topic id may come twice (only neighbouring partitions are grouped)."""
+    """A fetch answer. A topic id may be there twice: only consecutive partitions are grouped."""
 
     throttle_ms: int
     error_code: int
@@ -114,8 +115,8 @@ def encode_fetch_request(
 
 
 def decode_fetch_response(version: int, view: memoryview, offset: int) -> FetchResponse:
-    """The body of a Fetch answer, v16 or v17 (they are alike), from ``offset`` (where
-    ``parse_response_header`` says) to the end. Records are views of ``view``.
+    """The body of a Fetch answer of v16 or v17 (they are the same), from ``offset`` to the end.
+    ``parse_response_header`` gives ``offset``. Records are views of ``view``.
 
     Raises InvalidRequest unless it is exactly one well-formed body."""
     if version not in (16, 17):
@@ -198,7 +199,7 @@ def _data_tags(
 
 
 def _expect(view: memoryview, position: int, end: int) -> None:
-    """The tagged section at ``position`` must end where its tag ends."""
+    """Raise InvalidRequest unless the tagged section at ``position`` ends at ``end``."""
     if read_tags(view, position) != end:
         raise InvalidRequest("tagged struct of a wrong length")
 

@@ -1,19 +1,18 @@
-"""The receiving end of a connection: a byte stream cut into frames, one at a time.
+"""NetworkReceive: splits the bytes that a connection receives into frames.
 
-A frame is a 4-byte big-endian size and that many bytes. What a read brings lands in a staging
-buffer, which may be shared by all connections of a loop. ``next_frame`` cuts whole frames out of
-it, each copied into memory of its own (a frame in staging is small, so its copy is cheap). A frame
-of which only the beginning came gets a buffer, and the rest is received straight into that.
-``set_aside`` takes what is not cut yet out of staging. Hence every frame handed out owns its
-memory: valid, and writable, for as long as somebody holds it.
+A frame is a 4-byte big-endian size and that many bytes; requests and responses have the same form.
+Each read goes into a staging buffer, which all connections of a loop may share. ``next_frame``
+copies whole frames out of it (they are small, so that is cheap). If only the beginning of a frame
+has come, the frame gets a buffer of its own, and its rest is received directly into that.
+``set_aside`` moves bytes that are not a frame yet out of staging. So each frame has memory of its
+own, which stays valid and writable as long as somebody holds it.
 
-Memory follows the bytes that came, not those that were announced: an unfinished frame has at most
-twice what was received (4 KiB at least), or as much as a frame that this connection has
-completed before took, up to ``PROVEN_BYTES_MAX``.
+A connection gets memory for the bytes that came, not for those that were announced. An unfinished
+frame has at most twice what was received (at least 4 KiB). If the connection has completed a larger
+frame before, it has as much as that one took, up to ``PROVEN_BYTES_MAX``.
 
-For ``asyncio.BufferedProtocol``: ``get_buffer``, then ``received`` and ``next_frame`` until None
-(``buffer_updated`` does both). For a plain ``Protocol``: ``feed``. Both directions of the protocol
-(requests and responses) are framed alike.
+With ``asyncio.BufferedProtocol`` use ``get_buffer``, then ``received`` and ``next_frame`` until
+None (``buffer_updated`` does both). With a plain ``Protocol`` use ``feed``.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from barnabas.limits import REQUEST_BYTES_MAX
 
 STAGING_BYTES: Final = 64 * 1024
 FIRST_BYTES: Final = 4 * 1024
-"""What a frame that has begun gets at least."""
+"""The least memory of a frame that has begun."""
 GROWTH: Final = 2
 PROVEN_BYTES_MAX: Final = 2 * 1024 * 1024
-"""A connection that has sent a frame of so many bytes is given as many at once for its next."""
+"""If a connection has sent a frame of up to this size, its next one gets as much memory at once."""
 READ_BYTES_MAX: Final = 1024 * 1024
-"""Of one frame in one read: a reader of many connections decides again after so much."""
+"""The most bytes of one frame in one read, so that other connections are not kept waiting."""
 _PREFIX: Final = 4
 _TLS_RECORD: Final = 0x1603
-"""A handshake's first two bytes."""
+"""The first two bytes of a TLS handshake."""
 
 
 class FrameBuffer:
-    """Bytes in, whole frames out.
+    """Takes bytes, and gives whole frames.
 
-    A shared ``staging`` needs a transport that reads right after its ``get_buffer``, as asyncio's
-    and uvloop's plain TCP transports do, and ``set_aside`` at the end of each ``buffer_updated`` in
-    which frames were left uncut."""
+    A shared ``staging`` has two conditions. The transport must read right after ``get_buffer``, as
+    plain TCP transports of asyncio and uvloop do. And ``set_aside`` must be called at the end of
+    each ``buffer_updated`` that left bytes in staging."""
 
     __slots__ = (
         "_end",
@@ -60,39 +59,40 @@ class FrameBuffer:
         self, bytes_max: int = REQUEST_BYTES_MAX, staging: bytearray | None = None
     ) -> None:
         self.bytes_max = bytes_max
-        """A frame that announces more is refused; may be changed at any time."""
+        """A frame that announces more is refused. It may be changed at any time."""
         self._view = memoryview(bytearray(STAGING_BYTES) if staging is None else staging)
         self._source: memoryview | None = None
-        """Received and not cut yet, from ``_position`` to ``_end``: staging, or memory of ours."""
+        """Received bytes that are not split yet, from ``_position`` to ``_end``. This is staging,
+        or memory of this connection."""
         self._position = 0
         self._end = 0
         self._head = b""
-        """A beginning of less than four bytes: not even the size of its frame is known."""
+        """The beginning of a frame whose size is not complete yet: less than four bytes."""
         self._frame: memoryview | None = None
-        """A frame whose size is known but not all of its bytes have come; perhaps there is not
-        room yet for ``_size``. Nothing is uncut then."""
+        """A frame whose size is known, but that is not complete. It may not have memory for all of
+        ``_size`` yet. While there is one, ``_source`` is None."""
         self._filled = 0
         self._size = 0
         self._proven = 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether no frame has begun."""
+        """Whether no frame has begun to arrive."""
         return self._frame is None and not self._head and self._source is None
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether a frame has begun of which bytes are missing, and nothing else is here."""
+        """Whether there is only an incomplete frame."""
         return self._source is None and (self._frame is not None or bool(self._head))
 
     @property
     def has_more(self) -> bool:
-        """Whether ``next_frame`` has something to look at."""
+        """Whether there are bytes that ``next_frame`` has not looked at."""
         return self._source is not None or (self._frame is not None and self._filled == self._size)
 
     @property
     def held(self) -> int:
-        """Bytes of memory that this connection has of its own."""
+        """How many bytes of memory this connection has of its own."""
         if self._frame is not None:
             return len(self._frame)
         if self._source is None or self._source is self._view:
@@ -101,17 +101,17 @@ class FrameBuffer:
 
     @property
     def filled(self) -> int:
-        """Bytes of the unfinished frame that have come."""
+        """How many bytes of the incomplete frame have come."""
         return self._filled if self._frame is not None else len(self._head)
 
     def get_buffer(self, size_hint: int = -1) -> memoryview:
-        """Where the next bytes belong; never empty."""
+        """Where to write the next bytes; never empty."""
         if self._source is not None:
             self.set_aside()
             return self._view
         if self._frame is not None:
             if self._filled == self._size:
-                return self._view  # it waits to be taken, and more comes
+                return self._view  # there are bytes to split; more are added to them
             return self._frame[self._filled : self._filled + READ_BYTES_MAX]
         head = self._head
         if head:
@@ -122,7 +122,7 @@ class FrameBuffer:
     def received(self, count: int) -> None:
         """``count`` bytes were written to the start of ``get_buffer()``."""
         frame = self._frame
-        if self._source is not None:  # uncut frames wait here, and more has come
+        if self._source is not None:  # bytes were added to those that wait to be split
             uncut = bytes(self._source[self._position : self._end]) + self._view[:count]
             self._source, self._position, self._end = memoryview(uncut), 0, len(uncut)
             return
@@ -138,8 +138,8 @@ class FrameBuffer:
             self._frame[: self._filled] = frame
 
     def only_frame(self, count: int) -> memoryview | None:
-        """Instead of ``received``, for what comes most: the frame, if the ``count`` bytes are that
-        one frame and nothing else is here. None if not, and nothing has happened."""
+        """The frame, if the ``count`` bytes are exactly one frame and nothing else is there. None
+        otherwise; then call ``received``. This is faster for the most frequent case."""
         if self._frame is not None or self._source is not None or self._head:
             return None
         view = self._view
@@ -149,7 +149,7 @@ class FrameBuffer:
         return memoryview(bytearray(view[_PREFIX:count]))
 
     def next_frame(self) -> memoryview | None:
-        """The next frame that is whole, without its size; None if there is none yet.
+        """The next whole frame, without its size; None if there is none yet.
 
         Raises InvalidRequest for a size below zero or above the bound, before any memory is taken
         for it."""
@@ -184,7 +184,7 @@ class FrameBuffer:
         return memoryview(bytearray(source[start:stop]))
 
     def _begin(self, size: int, came: memoryview) -> None:
-        """A frame of which only the beginning came."""
+        """Begin a frame of which only ``came`` has arrived."""
         self._size = size
         self._filled = len(came)
         room = max(FIRST_BYTES, GROWTH * len(came), self._proven)
@@ -192,17 +192,17 @@ class FrameBuffer:
         self._frame[: len(came)] = came
 
     def set_aside(self) -> None:
-        """Take what is not cut yet out of staging, which others may use now."""
+        """Move bytes that are not split yet out of staging, so that others can use it."""
         if self._source is self._view:
             self._source = memoryview(bytes(self._view[self._position : self._end]))
             self._end -= self._position
             self._position = 0
 
     def buffer_updated(self, count: int) -> list[memoryview]:
-        """``received``, and every frame that is whole now, in order.
+        """Call ``received``, and return all frames that are whole now, in order.
 
-        Raises InvalidRequest as ``next_frame``; frames that this read completed before the bad one
-        are then lost with it."""
+        Raises InvalidRequest as ``next_frame`` does; then frames before the bad one are lost
+        too."""
         self.received(count)
         frames: list[memoryview] = []
         while (frame := self.next_frame()) is not None:
@@ -210,7 +210,7 @@ class FrameBuffer:
         return frames
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[memoryview]:
-        """The same for bytes that have already been received."""
+        """``buffer_updated`` for bytes that were already received."""
         frames: list[memoryview] = []
         rest = memoryview(data)
         while rest:

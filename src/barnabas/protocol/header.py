@@ -1,9 +1,9 @@
 """Request and response headers (reference 4).
 
-Request header v1 is key, version, correlation id, client id (i16 length, nullable); v2, for
-flexible versions, adds a tagged section. ControlledShutdown v0 alone has header v0: no client id.
-Response header v0 is the correlation id; v1, for flexible versions but never for ApiVersions, adds
-a tagged section.
+Request header v1 is key, version, correlation id and client id (i16 length, nullable). v2 adds a
+tagged section; flexible versions have it. Only ControlledShutdown v0 has header v0, without a
+client id. Response header v0 is the correlation id. v1 adds a tagged section; flexible versions
+have it, but never ApiVersions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _FLEXIBLE_FROM = {
     int(key): api.flexible_from for key, api in API_TABLE.items() if api.flexible_from is not None
 }
 _NEVER = 1 << 15
-"""Above every version."""
+"""Greater than any version."""
 _REQUEST_START = struct.Struct(">ihhih")
 _RESPONSE_START = struct.Struct(">ii")
 _new = tuple.__new__
 
 
 class RequestHeader(NamedTuple):
-    """Who asks what; ``api_key`` and ``api_version`` as sent, perhaps unknown to us."""
+    """A request's header; ``api_key`` and ``api_version`` are as sent and may be unknown."""
 
     api_key: int
     api_version: int
@@ -41,9 +41,8 @@ class RequestHeader(NamedTuple):
 def parse_request_header(buffer: Buffer, offset: int = 0) -> tuple[RequestHeader, int]:
     """The header of a request frame (without its size) and where the body starts.
 
-    A key or version outside the table is no error here; its header is read in the form of the
-    nearest known version, and the caller answers (ApiVersions) or closes. Raises InvalidRequest.
-    """
+    An unknown key or version is no error here. Its header is read in the format of the nearest
+    known version, and the caller answers (ApiVersions) or closes. Raises InvalidRequest."""
     try:
         # With the body of ControlledShutdown v0 there are always enough bytes for this.
         key, version, correlation_id, length = _REQUEST_HEADER.unpack_from(buffer, offset)

@@ -1,9 +1,9 @@
 """LeaderAndIsr, StopReplica, UpdateMetadata and ControlledShutdown: ZooKeeper mode's messages.
 
-Kafka 4, which kio follows, no longer has them. Declared here in every version (reference 4.1,
-4.3, 4.4, 4.5) as tables of fields in wire order; the same generators as for all others turn
-them into codecs. A row is ``name  type  versions  [default]``; ``[]`` before a type makes an array,
-``?`` after it makes it nullable, ``#n`` gives the tag.
+kio has the messages of Kafka 4, where these are gone. They are declared here in all versions
+(reference 4.1, 4.3, 4.4, 4.5), as tables of fields in wire order. Their codecs are generated as for
+all other messages. A row is ``name  type  versions  [default]``; ``[]`` before a type makes an
+array, ``?`` after it makes it nullable, ``#n`` gives the tag.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""kio, imported without Hypothesis.
+"""Imports kio without Hypothesis.
 
-kio registers its types with Hypothesis wherever that is installed. A broker has no use for that,
-and would pay for it with 0.2 s of start-up and 8 MiB of memory in every development environment.
+kio imports Hypothesis if it is installed, to register its types. A broker does not need that; in a
+development environment it would cost 0.2 s at the start and 8 MiB of memory.
 """
 
 from __future__ import annotations

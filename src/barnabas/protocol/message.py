@@ -1,15 +1,14 @@
-"""Messages as the code sees them: typed, with the fields of every version.
+"""ApiMessage: typed messages, which have the fields of all versions.
 
-The classes stand in ``messages/``, one module for each API. Attribute names are kio's field names:
+The classes are in ``messages/``, one module for each API. Attribute names are kio's field names:
 Kafka's names in snake case, without the unit (``throttle_time``, ``max_wait``, ``timeout``: always
 plain int milliseconds here; -1 stands for an absent timestamp). Values are int, bool, float, str,
 bytes, ``uuid.UUID`` or None (the zero uuid), lists or tuples, and structs. An error code is an int,
 hence ``ErrorCode`` too.
 
-A field that no version has is an error where the message is made, and so is a missing one that the
-schema has no default for. Encoding takes the fields that the version has and ignores the others, so
-one message with the union of all fields serves every version. Decoding gives defaults to the fields
-that the version lacks, and arrays as tuples.
+Making a message with a field that no version has is an error, and so is a missing field without a
+default. Encoding uses the fields of the version and ignores the others, so the same message serves
+every version. Decoding gives the fields that a version lacks their defaults; arrays become tuples.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ R_co = TypeVar("R_co", bound="ResponseMessage", covariant=True)
 
 
 class MessageStruct(msgspec.Struct, gc=False):
-    """A struct inside a message. None refers back to itself, so there is nothing to collect."""
+    """A struct inside a message. No struct refers to itself, so the garbage collector ignores
+    them."""
 
 
 class ApiMessage(MessageStruct):
@@ -51,10 +51,9 @@ class RequestMessage(ApiMessage, Generic[R_co]):
 class Message(SimpleNamespace, Any):  # type: ignore[misc]  # stands for whatever is wanted
     """A message with any fields, for tests: ``Message(error_code=0, topics=[Message(...)])``.
 
-    Encoding makes it a typed one first: a field that no message has is an error, and a missing one
-    takes the schema's default, else None where the field is nullable, else zero, "", b"" or no
-    elements.
-    It equals a typed one that has the same in each of its fields.
+    Encoding makes a typed message of it first. A field that no message has is an error. A missing
+    field gets the schema's default, else None if it is nullable, else 0, "", b"" or no elements. It
+    is equal to a typed message with the same values in each of its own fields.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -106,10 +105,8 @@ def milliseconds(value: Any) -> int:
 
 
 def plain(value: Any) -> Any:
-    """A value, or a tree of dataclasses, as a tree of Messages with plain ints for times and codes.
-
-    For entities of kio, whose durations are timedeltas and whose error codes are not ints.
-    """
+    """A value, or a tree of kio's entities, as a tree of Messages. Times and error codes, which are
+    timedeltas and enums in kio, become plain ints."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, timedelta | datetime):

@@ -1,7 +1,8 @@
-"""The entries of a controller's orders, in both layouts, and which of them are believed. Pure.
+"""The entries of a controller's orders (LeaderAndIsr and UpdateMetadata), in both layouts, and
+their validation. Pure.
 
-A controller names topics and numbers that become paths, offsets into arrays and fields of answers.
-An entry that cannot be right is refused alone, the others of its order are carried out.
+Names and numbers in an order become paths, indexes and fields of answers, so they are checked
+first. Only an invalid entry is refused; the others of its order are carried out.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class _Order(Protocol[S_co]):
 
 
 def topics_of(request: _Order[S]) -> Iterable[tuple[str, uuid.UUID | None, Iterable[S]]]:
-    """Name, id (None: not told) and states of each topic in a LeaderAndIsr or UpdateMetadata:
-    grouped, as later versions have them, and flat."""
+    """(name, id or None, states) of each topic in a LeaderAndIsr or UpdateMetadata. It reads both
+    layouts: states grouped by topic, as in later versions, and in one flat list."""
     for topic in request.topic_states:
         known = None if topic.topic_id == ZERO_UUID else topic.topic_id
         yield topic.topic_name, known, topic.partition_states
@@ -60,7 +61,7 @@ def topics_of(request: _Order[S]) -> Iterable[tuple[str, uuid.UUID | None, Itera
 def role_problem(
     name: TopicPartition, state: LeaderAndIsrRequest.PartitionState
 ) -> KafkaError | None:
-    """Why an entry of a LeaderAndIsr is refused; None if nothing speaks against it."""
+    """The error of an invalid entry of a LeaderAndIsr; None if it is valid."""
     problem = _problem(name, state, leader_min=NO_LEADER, epoch_min=0) or _negative(
         adding_replicas=state.adding_replicas, removing_replicas=state.removing_replicas
     )
@@ -74,7 +75,7 @@ def role_problem(
 def announced_problem(
     name: TopicPartition, state: UpdateMetadataRequest.PartitionState
 ) -> KafkaError | None:
-    """The same for UpdateMetadata, where a leader of -2 says that the partition is deleted."""
+    """The same for UpdateMetadata, in which a leader of -2 means that the partition is deleted."""
     return _problem(
         name, state, leader_min=LEADER_DURING_DELETE, epoch_min=EPOCH_DURING_DELETE
     ) or _negative(offline_replicas=state.offline_replicas)

@@ -1,4 +1,4 @@
-"""Produce by hand, v3 to v11: the request parsed in place, the answer packed directly.
+"""A hand-written codec of Produce v3 to v11. Requests are parsed in place, answers packed directly.
 
 Request: transactional id (nullable string), acks i16, timeout i32, topics [name, [partition i32,
 records (nullable bytes)]]. Flexible from v9. Answer: topics [name, [partition i32, error i16, base
@@ -49,16 +49,16 @@ class ProduceRequest(NamedTuple):
 
     transactional_id: str | None
     acks: int
-    """-1 (all), 0 or 1; anything else as sent, for the handler to refuse."""
+    """-1 (all), 0 or 1. Other numbers are as sent; the handler refuses them."""
     timeout_ms: int
     topics: list[tuple[str, list[tuple[int, memoryview | None]]]]
     """(name, [(partition, records)]): ``records`` is a writable view of the frame."""
     partition_count: int = 1
-    """Of topics and partitions, whichever is more."""
+    """The number of topics or of partitions, whichever is greater."""
 
 
 class RecordError(NamedTuple):
-    """Which record of a refused batch is at fault, and why (v8+; KIP-467)."""
+    """Which record of a refused batch is invalid, and why (v8 and later; KIP-467)."""
 
     batch_index: int
     message: str | None = None
@@ -75,11 +75,12 @@ class PartitionProduceResult(NamedTuple):
     record_errors: Sequence[RecordError] = ()
     error_message: str | None = None
     current_leader: tuple[int, int] | None = None
-    """(leader id, leader epoch): v10+, with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH."""
+    """(leader id, leader epoch), with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH; v10 and
+    later."""
 
 
 class NodeEndpoint(NamedTuple):
-    """Where a leader named in an answer listens (KIP-951)."""
+    """The address of a leader that an answer names (KIP-951)."""
 
     node_id: int
     host: str
@@ -128,8 +129,8 @@ _USUAL_PARTITION = struct.Struct(">BiB")
 
 
 def _parse_usual(buffer: memoryview, position: int) -> ProduceRequest | None:
-    """A flexible request without transactional id, of one topic (name below 127 bytes) with one
-    partition, without tags: what producers mostly send. None if it is anything else."""
+    """The request, if it has the form that producers mostly send: flexible, no transactional id, no
+    tags, one topic (with a name below 127 bytes) with one partition. None otherwise."""
     no_id, acks, timeout_ms, topics, length = _USUAL_START.unpack_from(buffer, position)
     if no_id or topics != 2 or not 1 < length < 128:
         return None
@@ -217,8 +218,8 @@ def encode_appended(
     start: int,
     throttle: int = 0,
 ) -> bytes:
-    """The usual answer: to one partition (``index``), no error. The others are the fields of
-    ``PartitionProduceResult``, and the throttle time in ms."""
+    """The most frequent answer: for one partition (``index``), without an error. The other
+    arguments are fields of ``PartitionProduceResult``, and the throttle time in ms."""
     name = topic.encode()
     length = len(name)
     if version >= FLEXIBLE_FROM:

@@ -1,5 +1,5 @@
-"""What a message looks like on the wire: the one description that encoders and decoders are
-generated from. Read off kio's dataclasses, or declared by us (``interbroker.py``)."""
+"""The schemas of messages, from which encoders and decoders are generated. They come from kio's
+dataclasses, or from the tables in ``interbroker.py``."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class Field:
     nullable: bool = False
     tag: int | None = None
     default: Any = None
-    """What a missing attribute or an absent tag stands for. For a struct: None if nullable, else
-    the struct of its defaults."""
+    """The value of a missing attribute or an absent tag. For a struct it is None if that is
+    nullable, else the struct with its defaults."""
     struct: Struct | None = None
     required: bool = False
-    """Whether the schema names no default."""
+    """Whether the schema has no default."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it always has the same length and stands in line."""
+        """Whether it always has the same length, and is not tagged."""
         return self.kind in FIXED_KINDS and not self.array and self.tag is None
 
 
@@ -65,7 +65,7 @@ class Struct:
     fields: tuple[Field, ...]
 
     def walk(self) -> Iterator[Struct]:
-        """This struct and all inside it."""
+        """This struct and all structs inside it."""
         yield self
         for field in self.fields:
             if field.struct is not None:
@@ -73,13 +73,13 @@ class Struct:
 
     @property
     def least_size(self) -> int:
-        """The fewest bytes that one of these takes."""
+        """The least number of bytes that one such struct takes."""
         total = 1 if self.flexible else 0
         return total + sum(least_size(field, self.flexible) for field in self.fields)
 
 
 def least_size(field: Field, flexible: bool) -> int:
-    """The fewest bytes that a field takes in line."""
+    """The least number of bytes that a field takes if it is not tagged."""
     if field.tag is not None:
         return 0
     if field.array:
@@ -88,7 +88,7 @@ def least_size(field: Field, flexible: bool) -> int:
 
 
 def least_element_size(field: Field, flexible: bool) -> int:
-    """The fewest bytes that one element of an array field (or the field itself) takes."""
+    """The least number of bytes that one element of an array field, or another field, takes."""
     if field.kind in FIXED_KINDS:
         return FIXED_KINDS[field.kind][1]
     if field.kind == "struct":
@@ -100,7 +100,7 @@ def least_element_size(field: Field, flexible: bool) -> int:
 
 
 def zero(kind: str, *, array: bool, nullable: bool) -> Any:
-    """The default of a field whose schema names none."""
+    """The default of a field whose schema has none."""
     if nullable:
         return None
     if array:
@@ -162,7 +162,7 @@ def _default(field: Any, kind: str, kio_kind: str, *, array: bool, nullable: boo
 
 
 def _simple(value: Any) -> Any:
-    """kio's int and str subclasses as the plain builtin, so that generated source can spell it."""
+    """A value of kio's int and str subclasses as a plain builtin, whose repr is valid source."""
     builtins: tuple[type[Any], ...] = (bool, int, float, str, bytes)
     for builtin in builtins:
         if isinstance(value, builtin):

@@ -1,4 +1,4 @@
-"""A little help for writing Python source, shared by the encoder and decoder generators."""
+"""Builds the source of a Python function, for the generators of encoders and decoders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Source:
-    """Lines of a function being written, and the constants it refers to."""
+    """The lines of the function, and the constants that they use."""
 
     def __init__(self, signature: str, names: dict[str, Any], *, in_steps: bool = False) -> None:
         self.names = dict(names)
@@ -19,29 +19,30 @@ class Source:
         self._fresh = 0
 
     def line(self, text: str) -> None:
-        """One line at the present depth."""
+        """Add a line with the current indentation."""
         self._lines.append("    " * self._depth + text)
 
     def step(self, count: str = "1") -> None:
-        """In a generator: a place to pause, after so many elements."""
+        """Add a pause, in a generator: it yields ``count``, the number of elements since the last
+        one or to come."""
         if self._in_steps:
             self.line(f"yield {count}")
 
     @contextmanager
     def block(self, opening: str) -> Iterator[None]:
-        """``opening`` (ends in a colon) and what is written inside, one level deeper."""
+        """Add ``opening``, which ends in a colon; lines added inside are indented."""
         self.line(opening)
         self._depth += 1
         yield
         self._depth -= 1
 
     def fresh(self) -> str:
-        """A variable name not used yet in this function."""
+        """A new variable name."""
         self._fresh += 1
         return f"v{self._fresh}"
 
     def constant(self, value: Any, prefix: str = "C") -> str:
-        """A name for a constant of the function."""
+        """Add a constant; returns its name."""
         name = f"{prefix}{len(self.names)}"
         self.names[name] = value
         return name
@@ -51,7 +52,7 @@ class Source:
         return struct.Struct(">" + formats)
 
     def compile(self, title: str) -> Any:
-        """The function; its name is that of the signature."""
+        """Compile and return the function that the signature names."""
         text = "\n".join(self._lines) + "\n"
         namespace = dict(self.names)
         exec(compile(text, f"<{title}>", "exec"), namespace)

@@ -1,6 +1,6 @@
-"""``throttle_time_ms`` in an answer that is encoded already: where it stands, read off the schemas.
+"""Sets ``throttle_time_ms`` in an encoded answer. Its place is found with the schemas.
 
-Only who exceeds a quota is told of it, so handlers need not know."""
+Only a client that exceeds a quota gets a throttle time, so most handlers do not know of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _NAME = "throttle_time"
 
 
 def with_throttle_time(api_key: int, version: int, frame: Buffer, throttle_ms: int) -> Buffer:
-    """The response frame, size included, with this throttle time; unchanged if this version of the
-    API tells none."""
+    """The response frame, size included, with this throttle time. It is unchanged if this version
+    of the API has no such field."""
     position = _position(api_key, version, frame)
     if position is None:
         return frame
@@ -46,14 +46,14 @@ def _position(api_key: int, version: int, frame: Buffer) -> int | None:
             position += count * size
         else:
             break
-    # Behind what has any length it stands last, and no tag follows it.
+    # After fields of variable length it is the last field, and no tags follow.
     assert inline[-1].name == _NAME
     assert len(inline) == len(answer.fields)
     return len(frame) - 4 - answer.flexible
 
 
 def _element_size(field: Field) -> int | None:
-    """Of an array of structs that have always the same size."""
+    """The size of the elements of an array, if they always have the same size; else None."""
     element = field.struct
     if not field.array or field.nullable or element is None:
         return None

@@ -1,9 +1,9 @@
-"""Kafka's variable-length primitives, shared by the generated and the hand-written codecs.
+"""Kafka's primitives of variable length, for the generated and the hand-written codecs.
 
-Readers take ``(buffer, position)`` and return ``(value, next position)``. They may read past the
-end of a slice silently (Python shortens it) but advance by the nominal length, so the caller sees
-a position beyond the end; every parser finishes with ``position == len(buffer)``. Broken input
-raises InvalidRequest, IndexError, struct.error or UnicodeDecodeError: all of ``MALFORMED``.
+Readers take ``(buffer, position)`` and return ``(value, next position)``. A reader may read past
+the end without an error, since Python shortens the slice. But it advances by the full length, so
+the position is then beyond the end; every parser checks ``position == len(buffer)`` at its end.
+Malformed input raises InvalidRequest or one of ``MALFORMED``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from barnabas.errors import InvalidRequest
 from barnabas.types import Buffer
 
 MALFORMED: Final = (struct.error, IndexError, UnicodeDecodeError)
-"""What the readers raise on bad bytes, besides InvalidRequest."""
+"""The errors that readers raise for malformed bytes, in addition to InvalidRequest."""
 
 STRING_BYTES_MAX: Final = 0x7FFF
 ZERO_UUID_BYTES: Final = bytes(16)
@@ -38,18 +38,20 @@ def encode_uvarint(value: int) -> bytes:
 _LAYOUTS = tuple(struct.Struct(f">{count}i") for count in range(16))
 SHORT_INT32S_PACK: Final = tuple(layout.pack for layout in _LAYOUTS)
 SHORT_INT32S_UNPACK: Final = tuple(layout.unpack_from for layout in _LAYOUTS)
-"""By length: arrays of partitions and replicas are short, and formatting a layout is slow."""
+"""Packers by the number of ints: arrays of partitions and replicas are short, and making a format
+for each is slow."""
 
 SHORT_UVARINTS: Final = tuple(encode_uvarint(value) for value in range(512))
 
 
 def uvarint_bytes(value: int) -> bytes:
-    """``encode_uvarint`` with the small values at hand."""
+    """``encode_uvarint``, with the small values precomputed."""
     return SHORT_UVARINTS[value] if value < 512 else encode_uvarint(value)
 
 
 def finish_uvarint(buffer: Buffer, position: int, first: int) -> tuple[int, int]:
-    """The rest of a varint of which ``first`` (128 or more) has been read; below 2**31."""
+    """The rest of a varint whose byte ``first`` (128 or more) was read; the value is below
+    2**31."""
     value = first & 127
     for shift in (7, 14, 21, 28):
         byte = buffer[position]
@@ -71,7 +73,7 @@ def read_uvarint(buffer: Buffer, position: int) -> tuple[int, int]:
 
 
 def skip_tags(buffer: Buffer, position: int, count: int) -> int:
-    """Step over ``count`` tagged fields; the position after them."""
+    """Skip ``count`` tagged fields; returns the position after them."""
     for _ in range(count):
         _, position = read_uvarint(buffer, position)
         size, position = read_uvarint(buffer, position)
@@ -80,7 +82,7 @@ def skip_tags(buffer: Buffer, position: int, count: int) -> int:
 
 
 def read_tags(buffer: Buffer, position: int) -> int:
-    """Step over a whole tagged-field section; the position after it."""
+    """Skip a whole tagged section; returns the position after it."""
     if buffer[position] == 0:
         return position + 1
     count, position = read_uvarint(buffer, position)
@@ -125,8 +127,8 @@ def read_string(buffer: Buffer, position: int, *, flexible: bool) -> tuple[str, 
 
 
 def read_count(buffer: Buffer, position: int, least: int, *, flexible: bool) -> tuple[int, int]:
-    """The length of an array that may not be null; its elements (``least`` bytes or more each)
-    must fit in the rest of the buffer, so that nobody is made to allocate for a lie."""
+    """The length of an array that may not be null. Its elements (at least ``least`` bytes each)
+    must fit into the rest of the buffer, so that no memory is allocated for a false length."""
     count, position = read_length(buffer, position, flexible=flexible, wide=True)
     if count < 0:
         raise InvalidRequest("null where an array is required")
