@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from barnabas.broker import node
@@ -44,7 +45,17 @@ def load_config(
             raise ConfigError(f"--config: {path}: {error}") from None
     given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
+    given.update(_logins_of_file(given))
     return _with_reachable_address(given)
+
+
+def _logins_of_file(given: Mapping[str, str]) -> dict[str, str]:
+    """What a JAAS file says of listeners. ConfigError."""
+    if not given.get("java.security.auth.login.config"):
+        return {}
+    from barnabas.config.jaas_file import logins_of_file  # a plain broker does without
+
+    return logins_of_file(given, lambda path: Path(path).read_bytes())
 
 
 def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:

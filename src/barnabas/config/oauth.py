@@ -20,6 +20,7 @@ from barnabas.security.oauth_settings import (
     LoginSettings,
     ValidationSettings,
 )
+from barnabas.security.sasl import oauthbearer
 from barnabas.security.tls import TlsSettings, check_tls
 
 SERVER_HANDLER: Final = "sasl.server.callback.handler.class"
@@ -74,6 +75,7 @@ def read_login(value: Values, entry: JaasEntry) -> LoginSettings:
         client_id=needed.get("clientId", ""),
         client_secret=needed.get("clientSecret", ""),
         scope=entry.options.get("scope", ""),
+        extensions=oauthbearer.extensions_of(entry, oauthbearer.EXTENSION),
         refresh_factor=cast("float", value("sasl.login.refresh.window.factor")),
     )
 

@@ -43,7 +43,10 @@ def client_login(
         if not (lifetime.isascii() and lifetime.isdigit() and len(lifetime) <= 9):
             raise ValueError(f"{LIFETIME_OPTION} is not a number of seconds")
         lifetime_ms = 1000 * int(lifetime)
-        return lambda: OAuthBearerClient(token=unsecured_token(subject, wall_ms(), lifetime_ms))
+        extensions = oauthbearer.extensions_of(entry, oauthbearer.UNSECURED_EXTENSION)
+        return lambda: OAuthBearerClient(
+            token=unsecured_token(subject, wall_ms(), lifetime_ms), extensions=extensions
+        )
     username, password = _option(entry, "username"), _option(entry, "password")
     by_token = entry.options.get(scram.TOKEN_OPTION, "").lower() == "true"
     if mechanism == PLAIN:

@@ -24,6 +24,16 @@ class JaasEntry:
     """The name of the Java class."""
     options: Mapping[str, str] = field(repr=False)
 
+    def text(self) -> str:
+        """As it stands in ``sasl.jaas.config``, secrets and all."""
+        options = (f" {_in_quotes(name)}={_in_quotes(x)}" for name, x in self.options.items())
+        return f"{self.module} required{''.join(options)};"
+
+
+def _in_quotes(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
 
 class _Token(str):
     """A word; a quoted one is never punctuation."""

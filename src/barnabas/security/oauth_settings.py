@@ -5,6 +5,7 @@ They are plain values here, so that reading settings does not import ``security/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,5 +58,7 @@ class LoginSettings:
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     scope: str = ""
+    extensions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent to the broker beside the token."""
     refresh_factor: float = 0.8
     """The share of a token's life after which the next one is fetched."""

@@ -17,6 +17,7 @@ from barnabas.security.sasl.oauthbearer import (
     OAuthBearerServer,
     TokenRefused,
     UnsecuredRules,
+    extensions_of,
     unsecured_token,
     validate_unsecured,
 )
@@ -84,6 +85,27 @@ def test_bearer() -> None:
 
 def _bearer(rules: UnsecuredRules | None = None) -> OAuthBearerServer:
     return OAuthBearerServer(lambda t: validate_unsecured(t, rules or UnsecuredRules(), NOW_MS))
+
+
+def test_extensions_are_told_beside_the_token() -> None:
+    """KIP-342; the server lets them pass, as the original's own handlers do."""
+    entry = parse_jaas('m required extension_cluster="lkc-1" extension_pool="p 2" clientId=x;')
+    extensions = extensions_of(entry, "extension_")
+    assert extensions == {"cluster": "lkc-1", "pool": "p 2"}
+    client = OAuthBearerClient(token=_jws(NONE, GOOD), extensions=extensions)
+    assert client.first().endswith(b"\x01cluster=lkc-1\x01pool=p 2\x01\x01")
+    server = _bearer()
+    assert server.step(client.first()) == b""
+    assert server.authorization_id == "alice"
+
+
+@pytest.mark.parametrize(
+    "option", ["extension_auth=x", "extension_=x", "extension_a1=x", 'extension_a="\u00fc-secret"']
+)
+def test_extensions_that_are_none(option: str) -> None:
+    with pytest.raises(ValueError, match="an extension's") as refused:
+        extensions_of(parse_jaas(f"m required {option};"), "extension_")
+    assert "secret" not in str(refused.value)
 
 
 def test_a_refused_token_is_told_in_two_steps() -> None:

@@ -50,7 +50,7 @@ class AccessTokens:
 
     def begin(self) -> OAuthBearerClient:
         """Begin a login; ``prepare`` must have returned before."""
-        return OAuthBearerClient(token=self._token)
+        return OAuthBearerClient(token=self._token, extensions=self._settings.extensions)
 
     async def prepare(self) -> None:
         """Fetch a token unless the current one lasts long enough. Raises ConnectionError and

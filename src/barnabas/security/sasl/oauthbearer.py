@@ -12,7 +12,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,11 @@ SCOPE_OPTION: Final = "unsecuredValidatorRequiredScope"
 SKEW_OPTION: Final = "unsecuredValidatorAllowableClockSkewMs"
 PRINCIPAL_OPTION: Final = "unsecuredValidatorPrincipalClaimName"
 SCOPE_CLAIM_OPTION: Final = "unsecuredValidatorScopeClaimName"
+UNSECURED_EXTENSION: Final = "unsecuredLoginExtension_"
+EXTENSION: Final = "extension_"
+"""The beginnings of options that name extensions, for unsigned and for fetched tokens."""
+_EXTENSION_NAME = re.compile(r"[A-Za-z]+")
+_EXTENSION_VALUE = re.compile(r"[\x21-\x7e \t\r\n]+")
 _REFUSED: Final = b'{"status":"invalid_token"}'
 _NO_SCOPE: Final = '{"status":"insufficient_scope", "scope":"%s"}'
 _ACKNOWLEDGED: Final = b"\x01"
@@ -133,10 +138,12 @@ class OAuthBearerClient:
     """Logs in with a token."""
 
     token: str = field(repr=False)
+    extensions: Mapping[str, str] = field(default_factory=dict, repr=False)
     is_complete: bool = False
 
     def first(self) -> bytes:
-        return f"n,,\x01auth=Bearer {self.token}\x01\x01".encode()
+        pairs = "".join(f"{name}={text}\x01" for name, text in self.extensions.items())
+        return f"n,,\x01auth=Bearer {self.token}\x01{pairs}\x01".encode()
 
     def step(self, challenge: bytes) -> bytes | None:
         """None after success, or the acknowledgement of a refusal. The failure follows that."""
@@ -144,6 +151,24 @@ class OAuthBearerClient:
             return _ACKNOWLEDGED
         self.is_complete = True
         return None
+
+
+def extensions_of(entry: JaasEntry, beginning: str) -> dict[str, str]:
+    """What a client's JAAS entry has a login tell beside the token (KIP-342): the options with this
+    beginning. Raises ValueError, which names the option."""
+    found = {}
+    for option, text in entry.options.items():
+        if not option.startswith(beginning):
+            continue
+        name = option.removeprefix(beginning)
+        if not _EXTENSION_NAME.fullmatch(name) or name == "auth":
+            raise ValueError(
+                f"{option!a}: an extension's name consists of letters, and is not auth"
+            )
+        if not _EXTENSION_VALUE.fullmatch(text):
+            raise ValueError(f"{option}: an extension's value consists of printable ASCII")
+        found[name] = text
+    return found
 
 
 def unsecured_token(subject: str, now_ms: int, lifetime_ms: int) -> str:
