@@ -46,7 +46,7 @@ check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn; skips by name what is missing)
+interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn, go, cargo; skips by name what is missing)
 	$(BIN)/python -m pytest -m foreign tests/interop $(ARGS)
 
 chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc) and faults for SECONDS=120

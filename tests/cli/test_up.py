@@ -111,6 +111,35 @@ def test_up_lets_programs_call_failures(tmp_path: Path) -> None:
     assert (tmp_path / "control.log").read_text() == ""
 
 
+def test_up_ends_with_the_program_that_has_started_it(tmp_path: Path) -> None:
+    options = ["--profile", "test", "--brokers", "1", "--port", "0", "--stop-with-stdin"]
+    with subprocess.Popen(
+        [*BARNABAS, "up", *options, "--data", str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as up:
+        assert up.stdout is not None
+        assert up.stdin is not None
+        assert up.stdout.readline().startswith(b"ready: ")
+        up.stdin.write(b"what is said there does not count\n")
+        up.stdin.flush()
+        up.stdin.close()
+        assert up.wait(30) == 0
+    with open(tmp_path / "broker-1.log") as log:
+        assert "broker stopped" in log.read()
+
+
+def test_up_cannot_end_with_what_is_no_pipe() -> None:
+    done = subprocess.run(
+        [*BARNABAS, "up", "--port", "0", "--stop-with-stdin"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    refused(done, "--stop-with-stdin")
+
+
 def test_up_refuses_control_where_others_could_reach_it(tmp_path: Path) -> None:
     for options in (["--secure"], ["--host", "0.0.0.0"]):
         done = barnabas("up", "--control", *options, "--data", str(tmp_path))

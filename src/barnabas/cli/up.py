@@ -82,6 +82,11 @@ CONTROL_PAUSE_S = 0.01
     help="Print one line of JSON when it is ready, for programs that start it.",
 )
 @click.option(
+    "--stop-with-stdin",
+    is_flag=True,
+    help="Stop when standard input, a pipe, ends: it does with the program that has started this.",
+)
+@click.option(
     "--control/--no-control",
     default=None,
     help="HTTP endpoint for programs that cause failures. Default: with --profile test.",
@@ -112,6 +117,7 @@ def command(
     secure: bool,
     profile: str,
     ready_json: bool,
+    stop_with_stdin: bool,
     control: bool | None,
     control_port: int,
     http: bool,
@@ -151,6 +157,8 @@ def command(
     try:
         for name in check_plan(plan):
             click.echo(f"barnabas: warning: {no_effect(name)}", err=True)
+        if stop_with_stdin:
+            supervisor.stop_with(sys.stdin.fileno())
         supervisor.start()
         if hosted is not None:
             hosted.started()

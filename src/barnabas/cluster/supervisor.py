@@ -70,6 +70,7 @@ class Supervisor:
         self._starting = True
         self._stopping = False
         self._interrupts = 0
+        self._stop_with = -1
 
     # Life
 
@@ -120,9 +121,21 @@ class Supervisor:
             if key.fileobj is self._wake_receive:
                 with suppress(BlockingIOError):
                     self._wake_receive.recv(4096)
+            elif key.fd == self._stop_with:
+                if not os.read(key.fd, 4096):
+                    self._selector.unregister(key.fd)
+                    self._interrupts += 1
             else:
                 self._serve_control()
         self._reap()
+
+    def stop_with(self, descriptor: int) -> None:
+        """Stop as after Ctrl-C once this pipe ends. ConfigError if it is none."""
+        try:
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        except (PermissionError, ValueError, KeyError, OSError):
+            raise ConfigError("--stop-with-stdin: standard input is not a pipe") from None
+        self._stop_with = descriptor
 
     def run(self) -> int:
         """Run until Ctrl-C or SIGTERM, or until every process has ended. A process that a command
