@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.protocol import generated, recorded
 
 from barnabas.errors import InvalidRequest
-from barnabas.limits import REQUEST_PARTITIONS_MAX
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
@@ -22,6 +22,7 @@ from barnabas.protocol.fetch import (
     FetchTopicData,
     TooManyPartitions,
     encode_fetch_response,
+    encode_fetch_response_in_steps,
     parse_fetch_request,
 )
 from barnabas.protocol.fetch_client import (
@@ -223,6 +224,23 @@ def test_answers_of_every_version_equal_the_generated_codec(
     for item in data:
         for records in item.records or ():
             assert any(buffer is records for buffer in buffers)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_made_with_pauses_is_the_same(version: int) -> None:
+    many = [FetchTopicData("t", ID, DATA * 100), FetchTopicData("u", ID, DATA[:1])]
+    steps = encode_fetch_response_in_steps(version, 3, many, session_id=1, node_endpoints=NODES)
+    pauses = 0
+    while True:
+        try:
+            next(steps)
+            pauses += 1
+        except StopIteration as end:
+            made = b"".join(end.value)
+            break
+    assert pauses == -(-len(DATA) * 100 // PARTITIONS_AT_ONCE) + 1
+    at_once = encode_fetch_response(version, 3, many, session_id=1, node_endpoints=NODES)
+    assert made == b"".join(at_once)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

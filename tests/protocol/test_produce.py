@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.protocol import recorded
 
 from barnabas.errors import ErrorCode, InvalidRequest
-from barnabas.limits import REQUEST_PARTITIONS_MAX
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
 from barnabas.protocol import codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
@@ -18,9 +18,12 @@ from barnabas.protocol.message import Message
 from barnabas.protocol.produce import (
     NodeEndpoint,
     PartitionProduceResult,
+    ProduceRequest,
     RecordError,
+    begin_produce,
     encode_produce_request,
     encode_produce_response,
+    encode_produce_response_in_steps,
     parse_produce,
 )
 
@@ -213,6 +216,32 @@ def test_random_requests_are_refused_or_understood(version: int, body: bytes) ->
         parse_produce(version, memoryview(bytearray(body)))
     except InvalidRequest:
         pass
+
+
+@pytest.mark.parametrize("version", [3, 9])
+@pytest.mark.parametrize("sizes", [(1000,), (1,) * 1000, (PARTITIONS_AT_ONCE,), (300, 0, 1, 128)])
+def test_many_partitions_are_read_and_answered_with_pauses(
+    version: int, sizes: tuple[int, ...]
+) -> None:
+    asked = [(f"t{at}", [(p, b"abc") for p in range(n)]) for at, n in enumerate(sizes)]
+    body = memoryview(bytearray(encode_produce_request(version, None, -1, 1500, asked)))
+    begun = begin_produce(version, body, 0)
+    if max(sizes) <= PARTITIONS_AT_ONCE and len(sizes) < PARTITIONS_AT_ONCE:
+        assert isinstance(begun, ProduceRequest)
+    else:
+        assert not isinstance(begun, ProduceRequest)
+        assert len(list(begun)) >= max(*sizes, len(sizes)) // PARTITIONS_AT_ONCE - 2
+    parsed = parse_produce(version, body)
+    assert [(name, [p for p, _ in found]) for name, found in parsed.topics] == [
+        (name, [p for p, _ in partitions]) for name, partitions in asked
+    ]
+    results = [(n, [PartitionProduceResult(p) for p, _ in found]) for n, found in asked]
+    steps = encode_produce_response_in_steps(version, 1, results)
+    assert len(list(steps)) == sum(sizes) // PARTITIONS_AT_ONCE
+    frame = encode_produce_response(version, 1, results)
+    _, offset = parse_response_header(ApiKey.PRODUCE, version, frame, 4)
+    answer: Any = codec.decode_response(ApiKey.PRODUCE, version, frame, offset)
+    assert [len(t.partition_responses) for t in answer.responses] == list(sizes)
 
 
 @pytest.mark.parametrize("version", [3, 9])

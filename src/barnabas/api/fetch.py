@@ -28,6 +28,7 @@ from barnabas.protocol.fetch import (
     FetchTopicData,
     TooManyPartitions,
     encode_fetch_response,
+    encode_fetch_response_in_steps,
     parse_fetch_request,
 )
 from barnabas.protocol.produce import NodeEndpoint
@@ -166,7 +167,7 @@ def _in_steps(
     """``handle`` for very many partitions, in steps."""
     yield 1
     if parsed.isolation_level not in ISOLATION_LEVELS:
-        return _answer(services, request, _refused(request.api_version, parsed))
+        return _answer_in_steps(services, request, _refused(request.api_version, parsed))
     params = _params(request.api_version, parsed._replace(topics=[]))
     for topic in parsed.topics:
         for start in range(0, len(topic.partitions), PARTITIONS_AT_ONCE):
@@ -276,7 +277,16 @@ def _answer_in_steps(services: Services, request: Request, result: FetchResult) 
     for start in range(0, len(result.partitions), PARTITIONS_AT_ONCE):
         _add(topics, result.partitions[start : start + PARTITIONS_AT_ONCE])
         yield 1
-    return _answer(services, request, result, topics)
+    return (
+        yield from encode_fetch_response_in_steps(
+            request.api_version,
+            request.correlation_id,
+            topics,
+            error_code=int(result.error),
+            session_id=result.session_id,
+            node_endpoints=_endpoints(services, request, result),
+        )
+    )
 
 
 def _add(topics: list[FetchTopicData], partitions: list[FetchedPartition]) -> None:
@@ -289,26 +299,25 @@ def _add(topics: list[FetchTopicData], partitions: list[FetchedPartition]) -> No
         last.partitions.append(_partition(fetched))
 
 
-def _answer(
-    services: Services,
-    request: Request,
-    result: FetchResult,
-    topics: list[FetchTopicData] | None = None,
-) -> Pieces:
-    if topics is None:
-        topics = []
-        _add(topics, result.partitions)
-    endpoints: tuple[NodeEndpoint, ...] = ()
-    if request.api_version >= NODE_ENDPOINTS_FROM_VERSION:
-        endpoints = node_endpoints(services, request, (f.current_leader for f in result.partitions))
+def _answer(services: Services, request: Request, result: FetchResult) -> Pieces:
+    topics: list[FetchTopicData] = []
+    _add(topics, result.partitions)
     return encode_fetch_response(
         request.api_version,
         request.correlation_id,
         topics,
         error_code=int(result.error),
         session_id=result.session_id,
-        node_endpoints=endpoints,
+        node_endpoints=_endpoints(services, request, result),
     )
+
+
+def _endpoints(
+    services: Services, request: Request, result: FetchResult
+) -> tuple[NodeEndpoint, ...]:
+    if request.api_version < NODE_ENDPOINTS_FROM_VERSION:
+        return ()
+    return node_endpoints(services, request, (f.current_leader for f in result.partitions))
 
 
 def _partition(fetched: FetchedPartition) -> FetchPartitionData:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from barnabas.api.access import is_allowed
 from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
+from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.throttling import throttle_ms
 from barnabas.api.verification import Batch, ask, begin
@@ -31,9 +31,9 @@ from barnabas.protocol.produce import (
     PartitionProduceResult,
     ProduceRequest,
     RecordError,
+    begin_produce,
     encode_appended,
-    encode_produce_response,
-    parse_produce,
+    encode_produce_response_in_steps,
 )
 from barnabas.protocol.wire import MALFORMED, read_string
 from barnabas.records.header import (
@@ -70,7 +70,19 @@ def handle(services: Services, request: Request) -> Answer:
         return _refuse_old_format(request)
     if version > API_TABLE[ApiKey.PRODUCE].max_version:
         raise InvalidRequest(f"unsupported Produce version {version}")
-    parsed = parse_produce(version, request.frame, request.body_offset)
+    begun = begin_produce(version, request.frame, request.body_offset)
+    if not isinstance(begun, ProduceRequest):
+        return _parse_on(services, request, begun)
+    return _serve(services, request, begun)
+
+
+def _parse_on(services: Services, request: Request, rest: Steps[ProduceRequest]) -> Steps[Answer]:
+    """For very many partitions."""
+    parsed = yield from rest
+    return _serve(services, request, parsed)
+
+
+def _serve(services: Services, request: Request, parsed: ProduceRequest) -> Answer:
     if services.authorizer is not None and not _may_be_transactional(services, request, parsed):
         return _refuse(services, request, parsed)
     if parsed.partition_count > PARTITIONS_AT_ONCE:
@@ -120,7 +132,7 @@ def _refuse(services: Services, request: Request, parsed: ProduceRequest) -> Ans
             result = ProduceResult(topic, number)
             result.fail(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
             results.append(result)
-    return _answer(services, request, parsed, results)
+    return _answer_in_steps(services, request, parsed, results)
 
 
 def _denied(
@@ -163,7 +175,7 @@ def _in_steps(
     if parsed.acks == 0:
         _close_on_error(outcome)
         return None
-    return when(outcome, lambda results: _answer(services, request, parsed, results))
+    return when(outcome, lambda results: _answer_in_steps(services, request, parsed, results))
 
 
 def _append_request(
@@ -237,8 +249,9 @@ async def _verified(
     if parsed.partition_count > PARTITIONS_AT_ONCE:
         append = _append_request(services, request, parsed, transaction)
         outcome = await request.in_turns(services.replicas.append_in_steps(append))
-    else:
-        outcome = _append(services, request, parsed, transaction)
+        results = outcome if isinstance(outcome, list) else await outcome
+        return await request.in_turns(_answer_in_steps(services, request, parsed, results))
+    outcome = _append(services, request, parsed, transaction)
     results = outcome if isinstance(outcome, list) else await outcome
     return _answer(services, request, parsed, results)
 
@@ -295,21 +308,35 @@ def _answer(
                 0 if request.meter is None else throttle_ms(services, request),
             )
         ]
-    for result in results:
-        request.count_error(result.error)
+    return at_once(_answer_in_steps(services, request, parsed, results))
+
+
+def _answer_in_steps(
+    services: Services, request: Request, parsed: ProduceRequest, results: Sequence[ProduceResult]
+) -> Steps[Pieces]:
     position = 0
     topics: list[tuple[str, list[PartitionProduceResult]]] = []
     for name, partitions in parsed.topics:
         end = position + len(partitions)
-        if partitions:
-            topics.append((name, [_partition(r) for r in results[position:end]]))
+        found: list[PartitionProduceResult] = []
+        for start in range(position, end, PARTITIONS_AT_ONCE):
+            stop = min(start + PARTITIONS_AT_ONCE, end)
+            for result in results[start:stop]:
+                request.count_error(result.error)
+                found.append(_partition(result))
+            yield 1
+        if found:
+            topics.append((name, found))
         position = end
     endpoints: tuple[NodeEndpoint, ...] = ()
     if request.api_version >= CURRENT_LEADER_FROM_VERSION:
         endpoints = node_endpoints(services, request, (r.current_leader for r in results))
     throttled = throttle_ms(services, request)
     version, correlation_id = request.api_version, request.correlation_id
-    return [encode_produce_response(version, correlation_id, topics, endpoints, throttled)]
+    frame = yield from encode_produce_response_in_steps(
+        version, correlation_id, topics, endpoints, throttled
+    )
+    return [frame]
 
 
 def _partition(result: ProduceResult) -> PartitionProduceResult:

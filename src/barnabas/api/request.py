@@ -56,11 +56,7 @@ class Promise:
         """Called if the connection ends before the answer."""
 
 
-Answer: TypeAlias = (
-    "Pieces | Promise | Coroutine[Any, Any, Pieces]"
-    " | Steps[Pieces] | Steps[Pieces | Promise] | Steps[Pieces | Steps[Pieces] | Promise]"
-    " | Steps[Pieces | Steps[Pieces] | Promise | Coroutine[Any, Any, Pieces] | None] | None"
-)
+Answer: TypeAlias = "Pieces | Promise | Coroutine[Any, Any, Pieces] | Steps[Answer] | None"
 """What a handler returns: the frame, a promise of it, a coroutine or steps that make it, or None
 (acks=0). Steps may also end with any of these. In any form, the answers on a connection are sent in
 the order of its requests."""
@@ -160,9 +156,9 @@ class Request:
         return decode_request(self.api_key, self.api_version, self.frame, self.body_offset)
 
     def decode_in_steps(self) -> Steps[None]:
-        """Decode a large body, which ``decode`` then returns. Raises InvalidRequest. A Fetch is
-        decoded by its handler; here it only waits until it may begin."""
-        if self.api_key == ApiKey.FETCH:
+        """Decode a large body, which ``decode`` then returns. Raises InvalidRequest. Fetch and
+        Produce are decoded by their handlers; here they only wait until they may begin."""
+        if self.api_key in (ApiKey.FETCH, ApiKey.PRODUCE):
             return
         steps = decode_request_in_steps(
             self.api_key,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 from barnabas.errors import InvalidRequest
-from barnabas.limits import REQUEST_PARTITIONS_MAX
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
 from barnabas.protocol.produce import NodeEndpoint, node_endpoints_tag, pair_tag
 from barnabas.protocol.wire import (
     MALFORMED,
@@ -326,31 +326,80 @@ def encode_fetch_response(
     out: list[Buffer] = [b""]
     pieces = [array_length_bytes(len(topics), flexible=flexible)]
     for topic in topics:
-        if version >= TOPIC_IDS_FROM:
-            pieces.append(uuid_bytes(topic.topic_id))
-        else:
-            pieces.append(string_bytes(topic.topic, flexible=flexible))
-        pieces.append(array_length_bytes(len(topic.partitions), flexible=flexible))
-        for data in topic.partitions:
-            pieces.append(_data_start(version, data))
-            if data.records:
-                out.append(b"".join(pieces))
-                out += data.records
-                pieces.clear()
-            if flexible:
-                pieces.append(_data_tags(data))
+        _start_topic(version, topic, pieces)
+        _add_partitions(version, topic.partitions, pieces, out)
         if flexible:
             pieces.append(b"\0")
+    start = (correlation_id, throttle_ms, error_code, session_id)
+    return _finish(version, start, node_endpoints, pieces, out)
+
+
+def encode_fetch_response_in_steps(
+    version: int,
+    correlation_id: int,
+    topics: Sequence[FetchTopicData],
+    *,
+    error_code: int = 0,
+    session_id: int = 0,
+    throttle_ms: int = 0,
+    node_endpoints: Sequence[NodeEndpoint] = (),
+) -> Generator[int, None, list[Buffer]]:
+    """The same of very many partitions, with pauses."""
+    flexible = version >= FLEXIBLE_FROM
+    out: list[Buffer] = [b""]
+    pieces = [array_length_bytes(len(topics), flexible=flexible)]
+    for topic in topics:
+        _start_topic(version, topic, pieces)
+        for first in range(0, len(topic.partitions), PARTITIONS_AT_ONCE):
+            some = topic.partitions[first : first + PARTITIONS_AT_ONCE]
+            _add_partitions(version, some, pieces, out)
+            yield 1
+        if flexible:
+            pieces.append(b"\0")
+    start = (correlation_id, throttle_ms, error_code, session_id)
+    return _finish(version, start, node_endpoints, pieces, out)
+
+
+def _start_topic(version: int, topic: FetchTopicData, pieces: list[bytes]) -> None:
+    flexible = version >= FLEXIBLE_FROM
+    if version >= TOPIC_IDS_FROM:
+        pieces.append(uuid_bytes(topic.topic_id))
+    else:
+        pieces.append(string_bytes(topic.topic, flexible=flexible))
+    pieces.append(array_length_bytes(len(topic.partitions), flexible=flexible))
+
+
+def _add_partitions(
+    version: int, partitions: Sequence[FetchPartitionData], pieces: list[bytes], out: list[Buffer]
+) -> None:
+    flexible = version >= FLEXIBLE_FROM
+    for data in partitions:
+        pieces.append(_data_start(version, data))
+        if data.records:
+            out.append(b"".join(pieces))
+            out += data.records
+            pieces.clear()
+        if flexible:
+            pieces.append(_data_tags(data))
+
+
+def _finish(
+    version: int,
+    start_fields: tuple[int, int, int, int],
+    node_endpoints: Sequence[NodeEndpoint],
+    pieces: list[bytes],
+    out: list[Buffer],
+) -> list[Buffer]:
+    flexible = version >= FLEXIBLE_FROM
     if flexible:
         pieces.append(node_endpoints_tag(node_endpoints if version >= 16 else ()))
     out.append(b"".join(pieces))
     size = sum(map(len, out))
     if version >= 7:
         layout = _RESPONSE_V12 if flexible else _RESPONSE_V7
-        fixed = (correlation_id, throttle_ms, error_code, session_id)
-        start = layout.pack(size + layout.size - 4, *fixed)
+        start = layout.pack(size + layout.size - 4, *start_fields)
     else:
-        start = _RESPONSE_V4.pack(size + 8, correlation_id, throttle_ms)
+        start = _RESPONSE_V4.pack(size + 8, *start_fields[:2])
     out[1] = b"".join((start, out[1]))
     del out[0]
     return out

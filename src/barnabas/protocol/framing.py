@@ -30,6 +30,8 @@ PROVEN_BYTES_MAX: Final = 2 * 1024 * 1024
 """If a connection has sent a frame of up to this size, its next one gets as much memory at once."""
 READ_BYTES_MAX: Final = 1024 * 1024
 """The most bytes of one frame in one read, so that other connections are not kept waiting."""
+API_KEY_BYTES: Final = 2
+"""The API, with which a request begins."""
 _PREFIX: Final = 4
 _TLS_RECORD: Final = 0x1603
 """The first two bytes of a TLS handshake."""
@@ -103,6 +105,14 @@ class FrameBuffer:
     def filled(self) -> int:
         """How many bytes of the incomplete frame have come."""
         return self._filled if self._frame is not None else len(self._head)
+
+    @property
+    def pending(self) -> tuple[int, int] | None:
+        """The size and the API of a frame too long for staging that has begun to come, and was not
+        taken."""
+        if self._frame is None or self._filled < API_KEY_BYTES:
+            return None
+        return self._size, int.from_bytes(self._frame[:API_KEY_BYTES], "big")
 
     def get_buffer(self, size_hint: int = -1) -> memoryview:
         """Where to write the next bytes; never empty."""

@@ -9,11 +9,11 @@ offset i64, append time i64, log start i64 (v5+), record errors and message (v8+
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 from barnabas.errors import InvalidRequest
-from barnabas.limits import REQUEST_PARTITIONS_MAX
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
 from barnabas.protocol.wire import (
     MALFORMED,
     array_length_bytes,
@@ -23,6 +23,7 @@ from barnabas.protocol.wire import (
     read_nullable_string,
     read_string,
     read_tags,
+    run_to_end,
     string_bytes,
     uvarint_bytes,
 )
@@ -92,24 +93,59 @@ def parse_produce(version: int, buffer: memoryview, offset: int = 0) -> ProduceR
     """The body of a Produce request from ``offset`` to the end of the frame.
 
     Raises InvalidRequest unless it is exactly one well-formed body of not too many partitions."""
-    flexible = version >= FLEXIBLE_FROM
-    try:
-        usual = _parse_usual(buffer, offset) if flexible else None
+    begun = begin_produce(version, buffer, offset)
+    return begun if isinstance(begun, ProduceRequest) else run_to_end(begun)
+
+
+def begin_produce(
+    version: int, buffer: memoryview, offset: int
+) -> ProduceRequest | Generator[int, None, ProduceRequest]:
+    """The same; of very many partitions as what is left to be done, with pauses."""
+    if version >= FLEXIBLE_FROM:
+        try:
+            usual = _parse_usual(buffer, offset)
+        except MALFORMED as error:
+            raise InvalidRequest(f"Produce v{version}: {error}") from error
         if usual is not None:
             return usual
+    steps = _parse(version, buffer, offset)
+    try:
+        next(steps)
+    except StopIteration as end:
+        request: ProduceRequest = end.value
+        return request
+    return steps
+
+
+def _parse(version: int, buffer: memoryview, offset: int) -> Generator[int, None, ProduceRequest]:
+    """Pauses after every ``PARTITIONS_AT_ONCE`` partitions and topics."""
+    flexible = version >= FLEXIBLE_FROM
+    try:
         transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
         acks, timeout_ms = _ACKS_AND_TIMEOUT.unpack_from(buffer, position)
         count, position = read_count(buffer, position + 6, 3 if flexible else 6, flexible=flexible)
         _check_count(version, count)
         topics = []
         total = 0
-        for _ in range(count):
+        for number in range(count):
             name, position = read_string(buffer, position, flexible=flexible)
-            partitions, position = _parse_partitions(buffer, position, flexible)
+            least = 6 if flexible else 8
+            left, position = read_count(buffer, position, least, flexible=flexible)
+            total += left
+            _check_count(version, total)
+            partitions: list[tuple[int, memoryview | None]] = []
+            while left > PARTITIONS_AT_ONCE:
+                position = _parse_partitions(
+                    buffer, position, PARTITIONS_AT_ONCE, partitions, flexible
+                )
+                left -= PARTITIONS_AT_ONCE
+                yield 1
+            position = _parse_partitions(buffer, position, left, partitions, flexible)
+            if flexible:
+                position = read_tags(buffer, position)
             topics.append((name, partitions))
-            total += len(partitions)
-            if total > REQUEST_PARTITIONS_MAX:
-                _check_count(version, total)
+            if number % PARTITIONS_AT_ONCE == PARTITIONS_AT_ONCE - 1:
+                yield 1
         if flexible:
             position = read_tags(buffer, position)
     except MALFORMED as error:
@@ -151,12 +187,13 @@ def _parse_usual(buffer: memoryview, position: int) -> ProduceRequest | None:
 
 
 def _parse_partitions(
-    buffer: memoryview, position: int, flexible: bool
-) -> tuple[list[tuple[int, memoryview | None]], int]:
-    count, position = read_count(buffer, position, 6 if flexible else 8, flexible=flexible)
-    if count > REQUEST_PARTITIONS_MAX:
-        raise InvalidRequest(f"{count} partitions, at most {REQUEST_PARTITIONS_MAX}")
-    partitions: list[tuple[int, memoryview | None]] = []
+    buffer: memoryview,
+    position: int,
+    count: int,
+    partitions: list[tuple[int, memoryview | None]],
+    flexible: bool,
+) -> int:
+    """So many, added to ``partitions``; the position after them."""
     size = len(buffer)
     for _ in range(count):
         partition = _INT32.unpack_from(buffer, position)[0]
@@ -171,9 +208,7 @@ def _parse_partitions(
             position = end
         if flexible:
             position = read_tags(buffer, position)
-    if flexible:
-        position = read_tags(buffer, position)
-    return partitions, position
+    return position
 
 
 def encode_produce_response(
@@ -191,13 +226,32 @@ def encode_produce_response(
             return encode_appended(
                 version, correlation_id, name, index, base, time, start, throttle_ms
             )
+    return run_to_end(
+        encode_produce_response_in_steps(
+            version, correlation_id, topics, node_endpoints, throttle_ms
+        )
+    )
+
+
+def encode_produce_response_in_steps(
+    version: int,
+    correlation_id: int,
+    topics: Sequence[tuple[str, Sequence[PartitionProduceResult]]],
+    node_endpoints: Sequence[NodeEndpoint] = (),
+    throttle_ms: int = 0,
+) -> Generator[int, None, bytes]:
+    """The same, with a pause after each ``PARTITIONS_AT_ONCE`` partitions."""
     flexible = version >= FLEXIBLE_FROM
     pieces = [array_length_bytes(len(topics), flexible=flexible)]
+    done = 0
     for name, results in topics:
         pieces.append(string_bytes(name, flexible=flexible))
         pieces.append(array_length_bytes(len(results), flexible=flexible))
         for result in results:
             _partition(version, result, pieces)
+            done += 1
+            if done % PARTITIONS_AT_ONCE == 0:
+                yield 1
         if flexible:
             pieces.append(b"\0")
     pieces.append(_INT32.pack(throttle_ms))

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import struct
 import uuid
-from typing import Final
+from collections.abc import Generator
+from typing import Final, TypeVar
 
 from barnabas.errors import InvalidRequest
 from barnabas.types import Buffer
+
+T = TypeVar("T")
 
 MALFORMED: Final = (struct.error, IndexError, UnicodeDecodeError)
 """The errors that readers raise for malformed bytes, in addition to InvalidRequest."""
@@ -23,6 +26,16 @@ ZERO_UUID_BYTES: Final = bytes(16)
 
 _INT16 = struct.Struct(">h")
 _INT32 = struct.Struct(">i")
+
+
+def run_to_end(steps: Generator[int, None, T]) -> T:
+    """The result of work with pauses, without them."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def encode_uvarint(value: int) -> bytes:
