@@ -89,6 +89,11 @@ class MetadataCache:
 
     # Reading
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether a controller has said anything yet."""
+        return self.version > 0
+
     def topics(self) -> list[str]:
         """All topic names, sorted."""
         return sorted(self._topics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import pytest
 from tests.api import kit
 
 from barnabas.api.metadata import MANY
@@ -159,6 +160,23 @@ def test_auto_creation_that_cannot_be() -> None:
         assert answer.topics[0].error_code == ErrorCode.INVALID_REPLICATION_FACTOR
 
     kit.run(scenario, settings={"default.replication.factor": "2"})
+
+
+def test_one_request_creates_so_many_partitions_and_the_next_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("barnabas.api.metadata.PARTITIONS_PER_REQUEST_MAX", 4)
+    names = [f"new-{number}" for number in range(5)]
+
+    async def scenario(client: kit.Client) -> None:
+        there: list[list[str]] = []
+        for _ in range(3):
+            answer = await client.ask(METADATA, 12, _named(*names, create=True))
+            unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            there.append([t.name for t in answer.topics if t.error_code != unknown])
+        assert there == [names[:2], names[:4], names]
+
+    kit.run(scenario, settings={"num.partitions": "2"})
 
 
 def test_operations_only_when_asked_for() -> None:

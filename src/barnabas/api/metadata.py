@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Container, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX
 from barnabas.api.access import (
     EVERYTHING,
     NOT_ASKED,
@@ -70,7 +71,7 @@ def handle(services: Services, request: Request) -> Answer:
         return request.answer(_refusal(at_once(_refused_topics(decoded.topics or ()))))
     wanted = _wanted(services, request, decoded, decoded.topics)
     if (
-        services.metadata.controller_id is None
+        not services.metadata.is_announced
         or _to_create(services, decoded, wanted)
         or services.neighbours.awaited(_leaders(services, wanted.names))
         or services.neighbours.unconfirmed(_asked_leaders(services, wanted))
@@ -110,7 +111,7 @@ def _many(
     missing = yield from _all_to_create(services, decoded, wanted)
     there = yield from _there(services, wanted.names)
     if (
-        services.metadata.controller_id is None
+        not services.metadata.is_announced
         or missing
         or services.neighbours.awaited(_leaders(services, there))
         or services.neighbours.unconfirmed(_leaders(services, there))
@@ -120,18 +121,19 @@ def _many(
 
 
 async def _later(services: Services, request: Request, decoded: MetadataRequest) -> Pieces:
-    await services.metadata_shows(
-        lambda: services.metadata.controller_id is not None, FIRST_UPDATE_TIMEOUT_MS
-    )
+    await services.metadata_shows(lambda: services.metadata.is_announced, FIRST_UPDATE_TIMEOUT_MS)
     errors: dict[str, ErrorCode] = {}
     wanted = await request.in_turns(_all_wanted(services, request, decoded))
     charge = mutation_charge(services, request, strict=False, told=False)
     missing = await request.in_turns(_all_to_create(services, decoded, wanted))
+    created = 0
     for position, name in enumerate(missing):
+        if created >= PARTITIONS_PER_REQUEST_MAX:
+            break  # the others are not there: who asks again has the next
         if position:
             await request.give_way()  # ends here if the client has gone
         try:
-            await auto_create(services, name, charge)
+            created += await auto_create(services, name, charge)
             errors[name] = ErrorCode.LEADER_NOT_AVAILABLE
         except KafkaError as error:
             errors[name] = error.code

@@ -106,8 +106,9 @@ async def shown_late(services: Services, counts: Mapping[str, int], timeout_ms: 
     return await services.metadata_late(counts, is_shown, timeout_ms)
 
 
-async def auto_create(services: Services, name: str, charge: Charge) -> None:
-    """Create a topic on first use, with the cluster's defaults. Raises KafkaError."""
+async def auto_create(services: Services, name: str, charge: Charge) -> int:
+    """Create a topic on first use, with the cluster's defaults; how many partitions it has. Raises
+    KafkaError."""
     config = services.config
     overrides: dict[str, str | None] = {}
     partitions, replicas = -1, -1
@@ -132,3 +133,4 @@ async def auto_create(services: Services, name: str, charge: Charge) -> None:
     check_topic(name)
     assignment = place(services, partitions=partitions, replication_factor=replicas)
     await create(services, name, assignment, overrides, charge=charge)
+    return len(assignment)

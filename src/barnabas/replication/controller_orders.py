@@ -106,11 +106,13 @@ class ControllerOrders:
 
     def _stale(self, request: Order) -> ErrorCode:
         """NONE, or why the order is not for this incarnation of the broker, or not from the present
-        controller."""
+        controller, or from none."""
         own = self._context.broker_epoch()
         meant_for = request.broker_epoch
         if own is None or (meant_for != UNKNOWN_BROKER_EPOCH and meant_for < own):
             return ErrorCode.STALE_BROKER_EPOCH
+        if request.controller_id < 0:
+            return ErrorCode.INVALID_REQUEST
         if request.controller_epoch < self.controller_epoch:
             return ErrorCode.STALE_CONTROLLER_EPOCH
         self.controller_epoch = request.controller_epoch
