@@ -183,7 +183,8 @@ def epochs(count: int) -> bytes:
 
 
 def produce(count: int, size: int = 10, acks: int = -1) -> bytes:
-    batch = bytes(build_batch([Record(offset=0, timestamp=1, key=None, value=bytes(size))]))
+    now_ms = int(time.time() * 1000)  # older ones would soon be deleted
+    batch = bytes(build_batch([Record(offset=0, timestamp=now_ms, key=None, value=bytes(size))]))
     data = [Message(index=number, records=batch) for number in range(count)]
     message = Message(
         transactional_id=None,
@@ -358,7 +359,7 @@ def memory_mb(pid: int, which: str) -> int:
 
 
 def probe(port: int, stop: Event, longest: Any) -> None:
-    """Ask all the time; the longest wait."""
+    """Ask all the time; the longest wait, and when it began."""
     request = encode_request(
         ApiKey.METADATA, 9, 1, "probe", Message(topics=[], allow_auto_topic_creation=False)
     )
@@ -374,7 +375,8 @@ def probe(port: int, stop: Event, longest: Any) -> None:
             connection = None
             time.sleep(0.01)
             continue
-        longest.value = max(longest.value, time.monotonic() - began)
+        if (took := time.monotonic() - began) > longest[0]:
+            longest[:] = (took, began)
         time.sleep(PROBE_PAUSE_S)
 
 
@@ -425,8 +427,8 @@ def prepare(port: int, topics: int) -> None:
                 receive(connection)
 
 
-def measure(name: str, cluster: Cluster, connections: int) -> str:
-    """One attack; its line of the table."""
+def measure(name: str, cluster: Cluster, connections: int) -> tuple[str, float]:
+    """One attack; its line of the table, and when the silence began."""
     port = cluster.leader_port()
     before = cluster.leaders()
     start = {broker: memory_mb(pid, "VmRSS") for broker, pid in cluster.pids.items()}
@@ -434,7 +436,7 @@ def measure(name: str, cluster: Cluster, connections: int) -> str:
         with suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
             file.write("5")
     stop_probe, stop = multiprocessing.Event(), multiprocessing.Event()
-    longest = multiprocessing.Value("d", 0.0)
+    longest = multiprocessing.Array("d", [0.0, 0.0])
     attack = ATTACKS[name]()
     asking = multiprocessing.Process(target=probe, args=(port, stop_probe, longest))
     attacker = multiprocessing.Process(target=attack, args=(port, connections, stop))
@@ -456,9 +458,9 @@ def measure(name: str, cluster: Cluster, connections: int) -> str:
     after = cluster.leaders()
     moved = sum(after.get(partition) != leader for partition, leader in before.items())
     return (
-        f"{name:32} {longest.value * 1000:10.0f} {start[worst]:10} {peaks[worst]:8} {later:9}"
+        f"{name:32} {longest[0] * 1000:10.0f} {start[worst]:10} {peaks[worst]:8} {later:9}"
         f" {deaths:7} {moved:6}"
-    )
+    ), longest[1]
 
 
 def main() -> None:
@@ -467,6 +469,9 @@ def main() -> None:
     parser.add_argument("--only", help="names of attacks, separated by semicolons")
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--topics", type=int, default=300)
+    parser.add_argument(
+        "--when", action="store_true", help="also when it began, on CLOCK_MONOTONIC"
+    )
     options = parser.parse_args()
     port = int(options.bootstrap.rpartition(":")[2])
     prepare(port, options.topics)
@@ -476,7 +481,8 @@ def main() -> None:
         f" {'deaths':>7} {'moved':>6}"
     )
     for name in options.only.split(";") if options.only else ATTACKS:
-        print(measure(name, cluster, options.connections), flush=True)
+        line, began = measure(name, cluster, options.connections)
+        print(f"{line} {began:.3f}" if options.when else line, flush=True)
 
 
 if __name__ == "__main__":

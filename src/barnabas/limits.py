@@ -33,6 +33,9 @@ QUEUED_REQUEST_BYTES_MAX = 128 * 1024 * 1024
 """Requests of the whole broker that were received, at least in part, and not answered. Used as
 ``queued.max.request.bytes`` if that is -1, which means no bound in Kafka."""
 
+WAITING_REQUEST_BYTES = 4 * 1024
+"""Memory of a request that waits for its answer, beside its bytes: about."""
+
 WAITING_REQUEST_BYTES_MAX = 32 * 1024 * 1024
 """Requests of one connection that wait for their answers. One request always may."""
 
@@ -68,6 +71,9 @@ closes its connection."""
 
 PARKED_REQUESTS_MAX = 256
 """Requests of one connection that may wait (acks=all, long polls). With more it is not read."""
+
+WAITING_FETCHES_MAX = 4
+"""Of a client's connection, before nothing more of it is handled. In the original it is one."""
 
 CLIENT_ID_LENGTH_MAX = 32_767
 """Kafka's own bound: an i16 length."""

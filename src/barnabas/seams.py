@@ -165,7 +165,7 @@ def no_time_passes() -> float:
     return 0.0
 
 
-def keep_memory() -> None:
+def keep_memory(at_rest: bool) -> None:
     """Does nothing: freed memory is not returned to the system."""
 
 
@@ -186,8 +186,9 @@ class Env:
     only decide when long work pauses, never what the work does."""
     entropy: Callable[[int], bytes] | None = None
     """Gives the asked number of bytes that nobody can guess; None: take them from ``random``."""
-    give_memory_back: Callable[[], None] = keep_memory
-    """Called every second to return freed memory to the system if there is much of it."""
+    give_memory_back: Callable[[bool], None] = keep_memory
+    """Called every second to return freed memory to the system if there is much of it. The argument
+    says whether little is held for clients now."""
 
     def secret(self, count: int) -> bytes:
         """``count`` bytes for nonces, salts and keys."""

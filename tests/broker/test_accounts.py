@@ -20,10 +20,16 @@ from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.broker.connection_limits import ConnectionLimits
 from barnabas.broker.listener_plan import ListenerPlan
-from barnabas.broker.network import NetworkServer, NetworkSettings
+from barnabas.broker.network import (
+    PUT_OFF_CHECKS_MAX,
+    PUT_OFF_FULL_CHECKS_MAX,
+    NetworkServer,
+    NetworkSettings,
+)
 from barnabas.broker.turns import LONG_AT_ONCE
 from barnabas.errors import InvalidRequest
 from barnabas.memory import Account
+from barnabas.pace import STEPS_PER_TURN
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import encode_request
 from barnabas.protocol.message import Message
@@ -312,7 +318,7 @@ def test_nothing_is_left_of_a_client(name: str, how: str, reads: bool) -> None:
         await asyncio.sleep(1.0)
         waits = name.startswith(("a promise", "no ZooKeeper", "a coroutine"))
         if waits and "long work" not in name:
-            assert run.server.requests.held >= 2 * 6 * 20_000
+            assert run.server.requests.held >= 2 * limits.WAITING_FETCHES_MAX * 20_000
         if name == "a large answer" and not reads:
             assert run.server.answers.held >= LARGE
         await run.end(how)
@@ -485,6 +491,151 @@ def test_who_takes_a_little_each_second_does_not_stand() -> None:
             assert connection.stalled == 0
         assert run.server.answers.held in (0, size)
         await run.end("closes")
+
+    run.play(steps)
+
+
+def test_few_fetches_of_a_connection_wait_and_the_rest_is_left_for_later() -> None:
+    asked: list[Request] = []
+
+    def handle(request: Request) -> Answer:
+        asked.append(request)
+        return HANDLERS["a promise kept"](request)
+
+    run = Run(handle)
+
+    async def steps(run: Run) -> None:
+        run.connect(_questions(10, 500), reads=True)
+        await asyncio.sleep(0.9 * LATER_S)
+        assert len(asked) == limits.WAITING_FETCHES_MAX
+        await asyncio.sleep(LATER_S)
+        assert len(asked) == 2 * limits.WAITING_FETCHES_MAX
+        await asyncio.sleep(2 * LATER_S)
+        assert run.clients[0].received == 10 * LARGE
+        await run.end("closes")
+
+    run.play(steps)
+
+
+def test_requests_that_wait_are_begun_only_as_far_as_there_is_memory() -> None:
+    """Each takes some kilobytes while it waits, however few bytes it came in."""
+    asked = [0]
+
+    def handle(request: Request) -> Answer:
+        asked[0] += 1
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        loop.call_later(LATER_S, answer.set_result, [bytes(50)])
+        return Promise(answer, lambda pieces: pieces)
+
+    run = Run(handle, MB)
+    connections, each = 20, 100
+
+    async def steps(run: Run) -> None:
+        for _ in range(connections):
+            run.connect(_questions(each, 10), reads=True)
+        await asyncio.sleep(0.9 * LATER_S)
+        room = MB // limits.WAITING_REQUEST_BYTES
+        assert room <= asked[0] < connections * each
+        assert run.server.requests.held <= 2 * MB
+        await asyncio.sleep(20 * LATER_S)
+        assert asked[0] == connections * each
+        assert all(client.received == each * 50 for client in run.clients)
+        await run.end("closes")
+
+    run.play(steps)
+
+
+def test_a_long_request_that_cannot_be_begun_ends_its_connection() -> None:
+    """Nobody knows whether there still is a client behind it; and what it holds, others miss."""
+    run = Run(lambda _: _steps(_large, 10**9))
+
+    async def steps(run: Run) -> None:
+        for _ in range(LONG_AT_ONCE + 3):
+            run.connect(_names(30_000), reads=True)
+        await asyncio.sleep(PUT_OFF_CHECKS_MAX - 1.0)
+        assert len(run.server.network._connections) == LONG_AT_ONCE + 3
+        await asyncio.sleep(3.0)
+        assert len(run.server.network._connections) == LONG_AT_ONCE
+        await run.end("server aborts")
+
+    run.play(steps)
+
+
+def test_while_requests_fill_their_account_that_happens_sooner() -> None:
+    run = Run(lambda _: _steps(_large, 10**9), MB)
+
+    async def steps(run: Run) -> None:
+        for _ in range(20):
+            run.connect(_names(30_000), reads=True)
+        await asyncio.sleep(PUT_OFF_FULL_CHECKS_MAX + 3.0)
+        assert 0 < len(run.server.network._connections) <= LONG_AT_ONCE
+        await run.end("server aborts")
+
+    run.play(steps)
+
+
+def test_who_may_take_long_is_handled_after_those_that_came_with_it() -> None:
+    """Fetches and large frames: how long they take is only known when they are handled."""
+    handled: list[str] = []
+
+    def handle(request: Request) -> Answer:
+        handled.append(ApiKey(request.api_key).name)
+        return [bytes(50)] if request.api_key != ApiKey.LIST_GROUPS else _steps(_large, 10**9)
+
+    fetch = encode_request(ApiKey.FETCH, 4, 1, "c", _FETCH)
+    run = Run(handle)
+
+    async def steps(run: Run) -> None:
+        run.connect(_question(ApiKey.LIST_GROUPS, 4, Message(states_filter=[])), reads=True)
+        for _ in range(4):
+            run.connect(b"", reads=True)
+        await asyncio.sleep(0.5)
+        frames = (fetch, _questions(1, 10), fetch, _questions(1, 10))
+        for client, frame in zip(run.clients[1:], frames, strict=True):
+            client.transport.write(frame)
+        await asyncio.sleep(1.0)
+        assert handled == ["LIST_GROUPS", "HEARTBEAT", "HEARTBEAT", "FETCH", "FETCH"]
+        await run.end("server aborts")
+
+    run.play(steps)
+
+
+_FETCH = Message(replica_id=-1, max_wait=0, min_bytes=0, max_bytes=1, isolation_level=0, topics=[])
+
+
+def test_many_that_waited_are_given_up_a_part_a_turn() -> None:
+    """The ends of very many requests, of connections that end at once, leave others their turns."""
+    given_up: list[float] = []
+
+    def handle(request: Request) -> Answer:
+        loop = asyncio.get_running_loop()
+        request.from_broker = True
+        return Promise(
+            loop.create_future(), lambda _: [], lambda: given_up.append(run.server.env.stopwatch())
+        )
+
+    run = Run(handle)
+    connections, each = 40, 200
+
+    async def steps(run: Run) -> None:
+        for _ in range(connections):
+            run.connect(_questions(each, 10), reads=True)
+        await asyncio.sleep(LATER_S)
+        turns = [0]
+
+        def turn() -> None:
+            turns[0] += 1
+            if len(given_up) < connections * each:
+                loop.call_soon(turn)
+
+        loop = run.server.network.loop
+        for connection in list(run.server.network._connections):
+            loop.call_soon(connection.abort)
+        loop.call_soon(turn)
+        await asyncio.sleep(3.0)
+        assert len(given_up) == connections * each
+        assert turns[0] >= connections * each // STEPS_PER_TURN
 
     run.play(steps)
 

@@ -29,6 +29,7 @@ class Process:
         self.resident = START
         self.trims = 0
         self.is_idle = False
+        self.at_rest = True
         monkeypatch.setattr(main, "resident_bytes", lambda: self.resident)
         monkeypatch.setattr(FreedMemory, "_is_idle", lambda _: self.is_idle)
         self.memory = FreedMemory()
@@ -43,7 +44,7 @@ class Process:
         trimming = []
         for call in range(calls):
             before = self.trims
-            self.memory.give_back()
+            self.memory.give_back(self.at_rest)
             if self.trims > before:
                 trimming.append(call)
         return trimming
@@ -131,6 +132,13 @@ def test_python_lets_go_of_what_it_keeps_once_a_flood_is_over(
     process.calls_with_trim(COLLECT_WAIT)
     flood()
     assert len(rounds) == 4
+    process.calls_with_trim(COLLECT_WAIT)
+    process.at_rest = False
+    flood()
+    assert len(rounds) == 4, "requests that wait are no garbage, and many to look through"
+    process.at_rest = True
+    process.calls_with_trim(5)
+    assert len(rounds) == 5
 
 
 def test_where_the_system_cannot_be_asked_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +158,7 @@ del buffers[::2]  # so that what is freed lies between what is used
 after = resident_bytes()
 del buffers
 kept = resident_bytes()
-memory.give_back()
+memory.give_back(True)
 print(before, after, kept, resident_bytes())
 """
 

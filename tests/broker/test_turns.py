@@ -78,6 +78,48 @@ def test_who_asks_for_little_is_served_in_the_next_turn() -> None:
     assert "probe" in world.turn()
 
 
+def test_who_asks_for_little_is_served_beside_those_whose_least_work_is_long() -> None:
+    """One piece of them takes more than a turn; the one that waited longest has its own."""
+    world = World()
+    lines = [Worker(world, f"greedy{n}", 1.0, 2 * TURN_S) for n in range(50)]
+    for line in lines:
+        world.turns.arrived(line)
+    for _ in range(60):
+        world.turn()
+    for number in range(10):
+        world.turns.arrived(Worker(world, f"small{number}", 0.0001))
+        assert world.turn()[0] == f"small{number}"
+        assert len(world.served) == 2
+
+
+def test_those_that_come_anew_do_not_keep_others_from_theirs() -> None:
+    world = World()
+    old = flood(world, 1, 0.02)[0]
+    world.turn()
+    for _ in range(100):
+        for number in range(60):
+            world.turns.arrived(Worker(world, f"new{number}", 0.0001))
+        world.turn()
+    assert old.left_s <= 1e-9
+
+
+def test_a_line_knows_whether_others_wait() -> None:
+    world = World()
+    seen: list[bool] = []
+
+    class Curious(Worker):
+        def take_turn(self, share_s: float) -> Outcome:
+            seen.append(world.turns.is_waited_for)
+            return super().take_turn(share_s)
+
+    flood(world, 1, 0.1)
+    for number in range(2):
+        world.turns.arrived(Curious(world, f"curious{number}", 0.0001))
+    world.turn()
+    world.turns._oldest.clear()
+    assert seen == [True, True]
+
+
 def test_everybody_comes_to_an_end() -> None:
     world = World()
     lines = flood(world, 50, 0.02)

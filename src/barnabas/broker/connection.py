@@ -23,6 +23,7 @@ from barnabas.broker.turns import (
     Outcome,
 )
 from barnabas.errors import InvalidRequest
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.framing import FIRST_BYTES, STAGING_BYTES, FrameBuffer
 
 log = logging.getLogger("kafka.network")
@@ -59,6 +60,8 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
         self._failing = False
         """What it sent last ends it, soon: nothing else is served."""
         self.last_active = 0.0
+        self.put_off = 0
+        """For how many seconds a long request has waited to be begun."""
 
     # Transport events
 
@@ -225,7 +228,9 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
             or self._failing
             or self._is_silent
             or len(self._slots) >= limits.PARKED_REQUESTS_MAX
+            or (self._polls >= limits.WAITING_FETCHES_MAX and not self.is_first)
             or self._request_bytes >= limits.WAITING_REQUEST_BYTES_MAX
+            or (len(self._slots) > 0 and self._server.must_wait(self))
             or (
                 (self._writing_paused or self._ready_bytes >= limits.WRITE_BUFFER_BYTES_FREE)
                 and self._owes_too_much()
@@ -266,15 +271,38 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
 
     def end_if_gone(self) -> None:
         """The end of a connection that is not read is not told; the system knows it. If its client
-        has only closed its side, what it sent is still served, but for long work."""
+        has only closed its side, what it sent is still served, but for what nobody wants then."""
         if self._reading_paused and self._transport is not None:
             peer = self._transport.get_extra_info("socket")
             state = None if peer is None else _state(peer)
-            work = self._works[0] if self._works else None
-            in_vain = work is not None and work.is_long and not work.is_needed
-            in_vain = in_vain or self._is_held
-            if state == _LINUX_CLOSED or (state == _LINUX_CLOSE_WAIT and in_vain):
+            if state == _LINUX_CLOSED or (state == _LINUX_CLOSE_WAIT and self._is_in_vain):
                 self.abort()
+
+    @property
+    def _is_in_vain(self) -> bool:
+        """Whether what is next here is only for a client that listens: long work, a long request
+        that is not whole, a fetch that waits."""
+        if self._is_held or self._polls:
+            return True
+        if self._works:
+            return self._works[0].is_long and not self._works[0].is_needed
+        return self._is_long_pending
+
+    @property
+    def _is_long_pending(self) -> bool:
+        """Whether a long request, but no Produce, has come in part or whole and was not taken."""
+        size, api = self._frames.pending or (0, ApiKey.PRODUCE)
+        return size > limits.LARGE_FRAME_BYTES and api != ApiKey.PRODUCE
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether a long request waits here until others leave it memory or a turn."""
+        if self.is_first or self._is_silent or self._writing_paused:
+            return False
+        if self._works:
+            work = self._works[0]
+            return work.is_long and not (work.begun or work.is_needed)
+        return self._reading_paused and self._is_long_pending
 
     # Endings
 
@@ -314,7 +342,7 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
         slots, self._slots = self._slots, deque()
         for slot in slots:
             if slot.given_up is not None:
-                slot.given_up()
+                self._server.endings.add(slot.given_up)
         works, self._works = self._works, deque()
         for work in works:
             work.give_up()
@@ -323,6 +351,7 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
         self._turns.long_done(self)
         self._ready = []
         self._request_bytes = self._ready_bytes = self._unsent_bytes = self.decoded_bytes = 0
+        self._polls = 0
         self._frames = FrameBuffer(0, self._server.staging)
 
     def close(self) -> None:

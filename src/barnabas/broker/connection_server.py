@@ -14,6 +14,7 @@ from barnabas.api.request import Request
 from barnabas.broker.newcomers import Newcomers
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
+from barnabas.pace import PacedCalls
 
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
 """Run a coroutine in the broker; False if that is shutting down."""
@@ -38,6 +39,8 @@ class ConnectionServer(Protocol[C]):
     """Where what is read lands; for all connections."""
     request_bytes_max: int
     answers: Account
+    endings: PacedCalls
+    """Ends of requests that waited on connections that are gone."""
     newcomers: Newcomers
     wall_ms: Callable[[], int]
     note: Note

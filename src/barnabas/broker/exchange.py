@@ -138,6 +138,8 @@ class Exchange(Line, Generic[C]):
         self._slots: deque[_Slot] = deque()
         self._unready = 0
         """Slots whose answer is not there yet."""
+        self._polls = 0
+        """Of them, those that wait for something to read."""
         self._works: deque[_Work] = deque()
         self._transport: asyncio.Transport | None = None
         self._client_host = ""
@@ -221,7 +223,9 @@ class Exchange(Line, Generic[C]):
     def _receive(self, frame: memoryview) -> bool:
         """Serve one request; whether that goes on in some other way than an answer at once."""
         request = self._read(frame)
-        if len(frame) > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE:
+        if (len(frame) > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE) or (
+            self._turns.is_waited_for and self._is_heavy(request)
+        ):
             self._decode(request, self._new_slot())
             return True
         if self._slots:
@@ -255,8 +259,13 @@ class Exchange(Line, Generic[C]):
         self._unready += 1
         return slot
 
+    def _is_heavy(self, request: Request) -> bool:
+        """Whether a client's request may take milliseconds: those that take less go before it."""
+        is_large = request.api_key == ApiKey.FETCH or len(request.frame) > limits.LARGE_FRAME_BYTES
+        return is_large and not self.is_first
+
     def _decode(self, request: Request, slot: _Slot) -> None:
-        """Read the body in steps, then handle it."""
+        """Read the body in steps, in a later turn if others wait, then handle it."""
 
         def decoded(_: None, error: BaseException | None) -> None:
             if error is None:
@@ -268,8 +277,10 @@ class Exchange(Line, Generic[C]):
 
         self._server.dispatcher.check(request)
         self._wait(slot, request)
-        is_long = len(request.frame) > limits.LARGE_FRAME_BYTES or self._turns.has_long
-        work = _Work(request.decode_in_steps(), decoded, is_long=is_long, begun=False)
+        size = len(request.frame)
+        grows = size > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE
+        is_long = grows and (size > limits.LARGE_FRAME_BYTES or self._turns.has_long)
+        work = _Work(request.decode_in_steps(), decoded, is_long=is_long, begun=not grows)
         work.paused = lambda: self._wait(slot, request)
         self._works.append(work)
 
@@ -297,7 +308,9 @@ class Exchange(Line, Generic[C]):
             return False
         self._wait(slot, request)
         if isinstance(answer, Promise):
-            slot.given_up = answer.given_up
+            if answer.given_up is not None and slot.given_up is None:
+                self._polls += 1
+                slot.given_up = answer.given_up
             to_pieces = answer.to_pieces
             answer.decision.add_done_callback(
                 lambda decision: self._decided(request, slot, decision, to_pieces)
@@ -333,7 +346,7 @@ class Exchange(Line, Generic[C]):
         decoded = request.elements * limits.DECODED_ELEMENT_BYTES
         self.decoded_bytes += decoded - slot.decoded_bytes
         slot.decoded_bytes = decoded
-        size = len(request.frame) + decoded
+        size = len(request.frame) + decoded + limits.WAITING_REQUEST_BYTES
         if slot.request_bytes != size:
             self._request_bytes += size - slot.request_bytes
             slot.request_bytes = size
@@ -466,6 +479,9 @@ class Exchange(Line, Generic[C]):
         slot.pieces = pieces
         slot.ready = True
         self._unready -= 1
+        if slot.given_up is not None:
+            slot.given_up = None
+            self._polls -= 1
         if pieces is not None:
             size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
             slot.answer_bytes = size

@@ -78,14 +78,14 @@ class FreedMemory:
         libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
         self._trim = getattr(libc, "malloc_trim", None)
 
-    def give_back(self) -> None:
+    def give_back(self, at_rest: bool) -> None:
         """Every second. Trim if there is much more than there was once; more and more rarely while
         it stays: what is trimmed amidst a flood is not yet what can be given back after it. So
-        when the flood is over it begins anew."""
+        when the flood is over (``at_rest``, and little to do) it begins anew."""
         resident = resident_bytes()
         self._least = min(self._least, resident)
         self._waited += 1
-        self._idle = self._idle + 1 if self._is_idle() else 0
+        self._idle = self._idle + 1 if self._is_idle() and at_rest else 0
         self._collect_wait -= 1
         if self._idle == IDLE_CALLS:
             self._wait = 0
@@ -144,7 +144,7 @@ def tune_process(*, die_with_parent: bool = False) -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 5, 50)  # a round of the second generation within some milliseconds
+    gc.set_threshold(4_000, 5, 250)  # a round of the second generation within some milliseconds
 
 
 def run_node(node: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:

@@ -26,6 +26,7 @@ from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.newcomers import Newcomers
 from barnabas.broker.turns import Turns
 from barnabas.memory import Account
+from barnabas.pace import PacedCalls
 from barnabas.protocol.framing import STAGING_BYTES
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 
@@ -37,9 +38,15 @@ log = logging.getLogger("kafka.network")
 WATCH_S = 0.1
 STALLED_CHECKS_MAX = 3
 """So many seconds an answer may lie while memory is short."""
+PUT_OFF_CHECKS_MAX = 10
+PUT_OFF_FULL_CHECKS_MAX = 3
+"""So many seconds a long request (but Produce) may wait to be begun; while requests fill their
+account."""
 UNFINISHED_S_MIN = 0.5
 UNFINISHED_BYTES_PER_S = 64 * 1024
 """While requests fill their account, frames older and slower than this make room."""
+AT_REST_BYTES = 8 * 1024 * 1024
+"""Held for clients: to look for garbage among so much takes some milliseconds."""
 READ_ON = 8
 """Unfinished frames that are read whatever memory they take."""
 CLOSING_S_MAX = 10.0
@@ -86,6 +93,8 @@ class NetworkServer:
         self._settings = settings
         self._env = dispatcher.services.env
         self.turns = Turns(self.loop.call_soon, self._env.stopwatch)
+        self.endings = PacedCalls(self.loop.call_soon, self._env.stopwatch)
+        """Of requests whose connection is gone, and that waited: herds of them may be."""
         self.staging = bytearray(STAGING_BYTES)
         self.requests = Account(settings.queued_bytes_max)
         self.answers = answers
@@ -310,6 +319,16 @@ class NetworkServer:
                 connection, "requests fill the memory for them, and this one comes slowly"
             )
 
+    def _end_put_off(self) -> None:
+        """Long requests that nobody has begun: what they hold is not held for ever, and whether
+        there still is a client behind them is not to be known."""
+        most = PUT_OFF_FULL_CHECKS_MAX if self.requests.is_full else PUT_OFF_CHECKS_MAX
+        for connection in list(self._connections):
+            connection.put_off = connection.put_off + 1 if connection.is_put_off else 0
+            if connection.put_off > most:
+                why = f"a long request has waited for memory and its turn for {most} s"
+                self._cut_off(connection, why)
+
     def _end_stuck_frames(self, now: float) -> None:
         """A frame that does not come on for ``barnabas.unfinished.request.timeout.ms``."""
         allowed = self._settings.unfinished_ms_max / 1000
@@ -389,11 +408,17 @@ class NetworkServer:
                 for connection in (*self._connections, *self.acceptors.held):
                     connection.end_if_gone()
                 self._check_debtors()
+                self._end_put_off()
                 self._end_stuck_frames(now)
                 self._end_closing(now)
-                self._env.give_memory_back()
+                self._env.give_memory_back(self._is_at_rest)
             if checks % 50 == 0:
                 self._close_idle(now)
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether no flood of requests and answers is in memory."""
+        return self.requests.held + self.answers.held < AT_REST_BYTES
 
     def _end_closing(self, now: float) -> None:
         for connection, since in list(self._closing.items()):

@@ -4,7 +4,8 @@ A connection is a line: requests that have come and wait, and long work that it 
 nobody waits and the turn has time left, a line is served as soon as something comes. Otherwise
 lines wait; each turn serves for ``TURN_S`` those that have used least since they last had nothing
 to do, and that which has waited longest; then the loop looks at everything else (sockets, timers,
-the ZooKeeper session). So whoever asks for little is answered soon, however many ask for much.
+the ZooKeeper session). A request that may take milliseconds is only looked at in its first turn
+then. So whoever asks for little is answered soon, however many ask for much.
 
 Lines of other brokers come first, in a part of the turn of their own: a flood of clients does not
 hold up replication, and whoever only claims to be a broker cannot take the clients' part. Long work
@@ -145,6 +146,11 @@ class Turns:
         """Whether a read should be small."""
         return self._read_bytes >= READ_BYTES_PER_TURN
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether clients wait for their turn, beside the line that has it."""
+        return self._waiting > 0
+
     # Long work
 
     @property
@@ -227,16 +233,19 @@ class Turns:
             self._schedule()
 
     def _serve_clients(self, now: float) -> None:
-        """That which has waited longest, then those that have used nothing, and least."""
+        """Those that have used nothing, for half of the turn; that which has waited longest,
+        however long it takes; then those that have used least."""
         ends = now + TURN_S
-        oldest = self._oldest
+        fresh, oldest = self._fresh, self._oldest
+        while fresh and now < ends - TURN_S / 2 and self._served < LINES_PER_TURN:
+            now = self._take(fresh.popleft(), now)
         while oldest and oldest[0][0] != oldest[0][1].ticket:
             oldest.popleft()
         if oldest:
             now = self._take(oldest.popleft()[1], now)
         while self._waiting and now < ends and self._served < LINES_PER_TURN:
-            if self._fresh:
-                line = self._fresh.popleft()
+            if fresh:
+                line = fresh.popleft()
             else:
                 _, ticket, line = heappop(self._least)
                 if ticket != line.ticket:

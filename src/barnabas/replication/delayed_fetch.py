@@ -230,8 +230,14 @@ class DelayedFetch:
         """Given up: who asked is not there any more."""
         if future.cancelled() and self._future is future:
             self._future = None
-            self._leave()
-            self._unwatch()
+            if self.is_large:
+                self._reader.soon(self._left)
+            else:
+                self._left()
+
+    def _left(self) -> None:
+        self._leave()
+        self._unwatch()
 
     def _leave(self) -> None:
         """Wait no longer."""

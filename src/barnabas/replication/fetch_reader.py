@@ -296,6 +296,10 @@ class FetchReader:
         """Bytes of records that answers in the making hold, or hold no more."""
         self._context.answers.held += size
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it when it is its turn."""
+        self._context.wakes.add(call)
+
     def may_wait(self, fetch_is_large: bool) -> bool:
         """A fetch of very many partitions takes memory while it waits: when half of what there is
         for requests is taken, it is answered with what there is, as after its wait."""
