@@ -216,11 +216,13 @@ class Attack:
     def _some_requests(self) -> list[bytes]:
         return [self._hostile.any_request(CLIENTS)[2] for _ in range(2)]
 
-    def brokers(self) -> None:
-        """One connection of what says that it is a broker."""
+    def brokers(self, *, at_their_place: bool) -> None:
+        """One connection of what says that it is a broker: to the listener for brokers, or to that
+        for clients, where nobody may say so."""
         apis = sorted(BETWEEN_BROKERS)
         frames = [self._hostile.any_request(apis)[2] for _ in range(PER_CONNECTION)]
-        self._send(self._cluster.port, [*frames, *self._changed(between_brokers=True)])
+        port = self._cluster.zookeeper_port + 3 if at_their_place else self._cluster.port
+        self._send(port, [*frames, *self._changed(between_brokers=True)])
 
     def coordinator(self) -> None:
         """One connection to the coordinator: a session, or what is none."""
@@ -286,12 +288,12 @@ def run(directory: Path, *, seed: int, frames: int, seconds: float) -> Verdict:
     verdict = Verdict()
     topic = f"traffic-{seed:08x}"
     cluster = Cluster(directory=directory, brokers=1)
-    cluster.port = free_ports(4)
+    cluster.port = free_ports(5)
     cluster.zookeeper_port = cluster.port + 1
     # Below a path of its own: whoever may write the cluster's own nodes may end it.
     cluster.overrides = {
         "zookeeper.connect": f"127.0.0.1:{cluster.zookeeper_port}/fuzzed",
-        **settings(directory, cluster.port, cluster.port + 2, cluster.port + 3),
+        **settings(directory, cluster.port, *range(cluster.port + 2, cluster.port + 5)),
     }
     with cluster:
         prepare(cluster, topic)
@@ -323,8 +325,11 @@ def _attack(attack: Attack, *, frames: int, until: float) -> None:
     """Clients and ZooKeeper first: after what brokers may say, little of the cluster is left."""
     begin = time.monotonic()
     while attack.frames < frames and time.monotonic() < until:
-        half = max(attack.frames / frames, (time.monotonic() - begin) / (until - begin)) < 0.6
-        (attack.clients if half else attack.brokers)()
+        done = max(attack.frames / frames, (time.monotonic() - begin) / (until - begin))
+        if done < 0.5:
+            attack.clients()
+        else:
+            attack.brokers(at_their_place=done >= 0.7)
         attack.coordinator()
         if attack.is_strangers_turn():
             attack.strangers()

@@ -16,7 +16,7 @@ from barnabas.protocol.api import ApiKey
 from barnabas.security.sasl import oauthbearer, plain, scram
 from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, SCRAM_SHA_256
 
-SASL, TLS = "SASL", "TLS"
+SASL, TLS, BROKERS = "SASL", "TLS", "BROKERS"
 USER, PASSWORD = "fuzz", "fuzz-secret"
 PATIENCE_S = 0.15
 TOKENS = (
@@ -31,17 +31,19 @@ TOKENS = (
 )
 
 
-def settings(directory: Path, plaintext: int, sasl: int, tls: int) -> dict[str, str]:
-    """Of a broker with listeners of three kinds; writes its keys."""
+def settings(directory: Path, plaintext: int, sasl: int, tls: int, brokers: int) -> dict[str, str]:
+    """Of a broker with listeners of three kinds for clients, and one for brokers; writes its
+    keys."""
     authority = Authority()
     key, certificate = authority.issue("fuzz", ["127.0.0.1"])
     (directory / "keys.pem").write_bytes(key + certificate)
     prefix = "listener.name.sasl."
-    ports = {"PLAINTEXT": plaintext, SASL: sasl, TLS: tls}
+    ports = {"PLAINTEXT": plaintext, SASL: sasl, TLS: tls, BROKERS: brokers}
+    protocols = {"PLAINTEXT": "PLAINTEXT", SASL: "SASL_PLAINTEXT", TLS: "SSL", BROKERS: "PLAINTEXT"}
     return {
         "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
+        "inter.broker.listener.name": BROKERS,
         "sasl.enabled.mechanisms": f"{PLAIN},{SCRAM_SHA_256},{OAUTHBEARER}",
         f"{prefix}plain.sasl.jaas.config": f'{plain.MODULE} required user_{USER}="{PASSWORD}";',
         f"{prefix}scram-sha-256.sasl.jaas.config": f"{scram.MODULE} required;",
