@@ -7,7 +7,8 @@ bytes, so many requests by turns: produce requests with acks=all of one record o
 time (``lone``), on 100 connections (``many``) or pipelined (``pipe4``, ``pipe16``); fetches of one
 partition (``fetch``); produce requests of so many records of so many bytes (``160x100``). Prints
 microseconds of CPU, user and system, per request: median, least and greatest; and the median of the
-turns' ratios, second to first.
+turns' ratios, second to first. What it costs to show metrics: one checkout twice, with
+``--up=--no-http --up-second=--http``.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ PREFIX_BYTES = 4
 class Broker:
     """One that was started for this, with connections to it."""
 
-    def __init__(self, checkout: Path, port: int) -> None:
+    def __init__(self, checkout: Path, port: int, options: list[str]) -> None:
         command = [str(checkout / ".venv/bin/python"), "-m", "barnabas.cli.main", "up"]
         command += ["--brokers", "1", "--port", str(port), "--zookeeper-port", str(port + 50)]
+        command += options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         if "ready" not in self.process.stdout.readline():
@@ -155,11 +157,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="")
     parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--up", default="", help="more options for 'up', e.g. --no-http")
+    parser.add_argument("--up-second", default="", help="the same, for the second broker alone")
     options = parser.parse_args()
     brokers: list[Broker] = []
     try:
         for number, checkout in enumerate(options.checkouts[:2]):
-            brokers.append(Broker(checkout.resolve(), options.port + 100 * number))
+            more = f"{options.up} {options.up_second if number else ''}".split()
+            brokers.append(Broker(checkout.resolve(), options.port + 100 * number, more))
         for name, (load, count) in loads().items():
             if not options.only or name in options.only.split(","):
                 print(f"| {name} | {measure(brokers, load, count, options.rounds)} |", flush=True)

@@ -38,7 +38,9 @@ def observed(env: Env, config: BrokerConfig) -> tuple[Env, Observation | None]:
         return env, None
     from barnabas.observe.timeline import Timeline
 
-    timeline = Timeline(env.clock, f"broker:{config.broker_id}", env.observer)
+    timeline = Timeline(
+        *(env.clock, f"broker:{config.broker_id}", env.observer), sequence=env.clock.wall_ms()
+    )
     lines: JsonLines | None = None
     if events_file:
         from barnabas.observe.json_lines import JsonLines

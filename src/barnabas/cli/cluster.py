@@ -9,6 +9,7 @@ import click
 
 from barnabas.cli.client import cluster_client
 from barnabas.cli.cluster_changes import elect_command, reassign_command
+from barnabas.cli.events import events_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap
@@ -25,6 +26,7 @@ def command() -> None:
     """Show the state of a cluster, move partitions, elect leaders."""
 
 
+command.add_command(events_command)
 command.add_command(reassign_command)
 command.add_command(elect_command)
 

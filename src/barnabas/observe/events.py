@@ -35,7 +35,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str
     """Who noted it: ``broker:N`` or ``coordinator``."""
     sequence: int
-    """Rises by one with each event of a source, from 1 on, as long as its process lives."""
+    """Rises by one with each event of a source. A process begins with its start time in ms, so that
+    its events stand above those of the process before it."""
     controller_epoch: int = NO_CONTROLLER_EPOCH
     """The newest of which the source had heard; -1 if of none."""
     level: Level = "info"

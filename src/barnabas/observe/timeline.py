@@ -42,6 +42,7 @@ class Timeline:
         source: str,
         then: Observer,
         *,
+        sequence: int = 0,
         kept_max: int = KEPT_MAX,
         kept_by_clients_max: int = KEPT_BY_CLIENTS_MAX,
     ) -> None:
@@ -52,7 +53,7 @@ class Timeline:
         self.hears_steps = hears_steps(then)
         self._kept: deque[Event] = deque(maxlen=kept_max)
         self._by_clients: deque[Event] = deque(maxlen=kept_by_clients_max)
-        self._sequence = 0
+        self._sequence = sequence
         self._controller_epoch = NO_CONTROLLER_EPOCH
         self._second = 0
         self._in_second: dict[str, int] = {}
