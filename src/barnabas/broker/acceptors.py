@@ -1,8 +1,8 @@
-"""Acceptor: who comes to a listener is accepted one after the other, as the limits allow.
+"""Acceptor: accepts the connections of each listener one after the other, as the limits allow.
 
-A connection that has to wait is held: it is open, but not read. The original leaves it to the
-kernel, which is the same to its client. One from an address from which too many come is held for a
-moment and closed.
+A connection that has to wait is held: it is open, but not read. (Kafka leaves it in the kernel,
+which is the same for its client.) If too many connections come from an address, further ones are
+held for a moment and then closed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from barnabas.broker.connection_limits import ConnectionCounts
 log = logging.getLogger("kafka.network")
 
 HELD_MAX: Final = 1024
-"""At one listener; more are closed, as the kernel would let them down."""
+"""The most held connections at one listener; further ones are closed."""
 
 
 class Arrival(Protocol):
@@ -33,11 +33,11 @@ class Arrival(Protocol):
         ...
 
     def hold(self) -> None:
-        """Do not read it until ``let_go``."""
+        """Do not read from it until ``let_go``."""
         ...
 
     def let_go(self) -> None:
-        """It is accepted."""
+        """Accept it: read from it now."""
         ...
 
     def close(self) -> None: ...
@@ -47,7 +47,7 @@ A = TypeVar("A", bound=Arrival)
 
 
 class _Queue(Generic[A]):
-    """Those that wait at one listener."""
+    """The connections that wait at one listener."""
 
     def __init__(self) -> None:
         self.held: deque[A] = deque()
@@ -59,7 +59,7 @@ class _Queue(Generic[A]):
 
 
 class Acceptors(Generic[A]):
-    """Of all listeners. ``accepted`` is told of each connection, before that is let go."""
+    """Accepts at all listeners. ``accepted`` is called with each connection, before ``let_go``."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Acceptors(Generic[A]):
         self._accepted = accepted
         self._queues: dict[str, _Queue[A]] = {}
         self._rejected: dict[A, asyncio.TimerHandle] = {}
-        """Those that are held for a moment, and closed."""
+        """Connections that are held for a moment and will be closed."""
 
     @property
     def held(self) -> list[A]:
@@ -80,7 +80,7 @@ class Acceptors(Generic[A]):
         return [*self._rejected, *(each for q in self._queues.values() for each in q.held)]
 
     def arrived(self, arrival: A) -> None:
-        """One has come."""
+        """A connection has come."""
         queue = self._queues.setdefault(arrival.listener, _Queue())
         if len(queue.held) >= HELD_MAX:
             log.warning("%d connections wait at %s: one more is closed", HELD_MAX, arrival.listener)
@@ -92,7 +92,7 @@ class Acceptors(Generic[A]):
             arrival.hold()
 
     def gone(self, arrival: A) -> bool:
-        """One has been closed; whether it was still held."""
+        """A connection has been closed. Returns whether it was still held."""
         timer = self._rejected.pop(arrival, None)
         if timer is not None:
             timer.cancel()
@@ -107,13 +107,14 @@ class Acceptors(Generic[A]):
         return True
 
     def look_again(self) -> None:
-        """Others have gone, or the limits have changed."""
+        """Look again whether held ones may be accepted: others have gone, or limits have
+        changed."""
         for listener, queue in self._queues.items():
             if queue.held:
                 self._advance(listener, queue)
 
     def _advance(self, listener: str, queue: _Queue[A]) -> None:
-        """Accept those whose turn has come."""
+        """Accept all that may be accepted now."""
         counts = self._counts
         while queue.held:
             now = self._loop.time()

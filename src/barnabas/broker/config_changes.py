@@ -1,4 +1,4 @@
-"""ZkConfigManager: follows ``/config/changes``, and has the settings read anew."""
+"""ZkConfigManager: follows ``/config/changes``, and has changed settings read again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ log = logging.getLogger("kafka.server")
 
 
 class ConfigChanges(ChangeNotifications):
-    """``run`` as a task. ``readers``: kind of an entity (``topics``) -> reads the one named."""
+    """Run ``run`` as a task. ``readers``: kind of entity (``topics``) -> function that reads
+    one."""
 
     def __init__(
         self,

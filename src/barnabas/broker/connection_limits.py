@@ -1,5 +1,5 @@
-"""ConnectionQuotas: how many connections a broker takes, in all, at a listener and from one
-address, and how many new ones a second (KIP-402, KIP-612). Pure; times are in ms."""
+"""ConnectionQuotas: how many connections a broker accepts in all, at a listener and from an
+address, and how many new ones per second (KIP-402, KIP-612). Pure; times are in ms."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ class ConnectionLimits:
     creation_rate: int = UNLIMITED
     listeners: Mapping[str, ListenerLimits] = field(default_factory=dict)
     protected: str | None = None
-    """The listener for brokers, if there is another: the broker's own limits do not hold there."""
+    """The listener for brokers, if there are others too: the broker's own limits do not apply
+    there."""
     window: Window = field(default_factory=Window)
 
     def of(self, address: str) -> int:
-        """Connections from this address. The overrides know addresses; ``localhost`` is this
-        machine's, other names are not looked up."""
+        """The most connections from this address. Overrides are for addresses; ``localhost`` means
+        this machine's. Other names are not resolved."""
         if address in _THIS_MACHINE and "localhost" in self.overrides:
             return self.overrides["localhost"]
         return self.overrides.get(address, self.per_address)
 
     def at(self, listener: str) -> ListenerLimits:
-        """Of a listener."""
+        """The limits of a listener."""
         return self.listeners.get(listener, _NO_LIMITS)
 
     def names(self) -> list[str]:
-        """Overrides for names, which are not looked up and so have no effect."""
+        """Overrides for names: they have no effect, since names are not resolved."""
         return [host for host in self.overrides if host != "localhost" and not _is_address(host)]
 
 
@@ -66,14 +67,14 @@ def _is_address(text: str) -> bool:
 
 
 class ConnectionCounts:
-    """The open connections and how fast they came, against ``limits``, which may change."""
+    """Counts connections and how fast they come. ``limits`` may be replaced at any time."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._by_address: Counter[str] = Counter()
         self._by_listener: Counter[str] = Counter()
         self.created: Counter[str] = Counter()
-        """Connections that were let in, by listener."""
+        """How many connections were accepted, by listener."""
         self._taken = 0
         self._broker_rate = Rate(limits.window)
         self._listener_rates: dict[str, Rate] = {}
@@ -90,8 +91,8 @@ class ConnectionCounts:
     # Rates
 
     def set_address_rate(self, address: str | None, rate: int | None) -> None:
-        """``connection_creation_rate`` of an address, or with None of each that has none of its
-        own; without ``rate`` there is none any more."""
+        """Set ``connection_creation_rate`` of an address; ``address`` None: of all without one of
+        their own; ``rate`` None removes it."""
         if address is None:
             self._default_rate = UNLIMITED if rate is None else rate
             return
@@ -102,7 +103,8 @@ class ConnectionCounts:
                 self._rate_of[each] = rate
 
     def came(self, listener: str, now_ms: int) -> int:
-        """One has come to a listener; how long it waits, in ms, one sample of the rates at most."""
+        """Count a new connection at a listener. Returns how long it must wait, in ms; at most one
+        sample of the rates."""
         limits = self.limits
         wait_ms = 0
         if limits.creation_rate != UNLIMITED and listener != limits.protected:
@@ -113,8 +115,8 @@ class ConnectionCounts:
         return wait_ms
 
     def came_from(self, listener: str, address: str, now_ms: int) -> int:
-        """It came from an address; not 0: too many have, and after so many ms it is closed. It does
-        not count then."""
+        """Count it for its address. If not 0, too many have come from there: it must be closed
+        after this many ms, and is not counted."""
         limit = self._rate_of.get(address, self._default_rate)
         if limit == UNLIMITED:
             return 0
@@ -142,7 +144,7 @@ class ConnectionCounts:
     # Numbers
 
     def has_room(self, listener: str) -> bool:
-        """Whether one more is accepted at a listener; else it waits until another has gone."""
+        """Whether a listener may accept one more; otherwise it waits until another has gone."""
         limits = self.limits
         if self._by_listener[listener] >= limits.at(listener).connections:
             return False
@@ -150,11 +152,11 @@ class ConnectionCounts:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether one of another listener than that for brokers has to go."""
+        """Whether a connection must be closed, of another listener than that for brokers."""
         return self._taken > self.limits.total
 
     def take(self, listener: str, address: str) -> str | None:
-        """Count one more; or answer why it is one too many, and count nothing."""
+        """Count one more connection. If it is one too many, return the reason and count nothing."""
         most = self.limits.of(address)
         if self._by_address[address] >= most:
             return (
@@ -168,7 +170,7 @@ class ConnectionCounts:
         return None
 
     def give_back(self, listener: str, address: str) -> None:
-        """One that was taken is closed."""
+        """A connection that was counted has closed."""
         self._taken -= 1
         self._by_listener[listener] -= 1
         self._by_address[address] -= 1

@@ -23,15 +23,17 @@ UNREACHABLE_PAUSE_S = 0.2
 async def hand_over(
     config: BrokerConfig, channel: ControllerChannel, registered: Callable[[], Broker | None]
 ) -> bool:
-    """Ask until no leadership is left here, ``controlled.shutdown.max.retries`` times at most.
+    """Ask the controller until no leadership is left here, at most
+    ``controlled.shutdown.max.retries`` times. Returns whether all were handed over; the broker
+    stops either way.
 
-    A controller that cannot be reached (perhaps it stops as well) is tried again soon rather than
-    after the whole back-off. Whether the hand-over is complete; the broker stops either way."""
+    If the controller cannot be reached (it may be stopping too), it is tried again soon, without
+    the whole back-off."""
     retries = config.integer("controlled.shutdown.max.retries")
     backoff_s = config.integer("controlled.shutdown.retry.backoff.ms") / 1000
     for attempt in range(retries):
         pause_s = backoff_s
-        broker = registered()  # maybe anew, since the last attempt
+        broker = registered()  # its epoch may have changed since the last attempt
         if broker is None:
             break
         request = ControlledShutdownRequest(broker_id=broker.id, broker_epoch=broker.epoch)

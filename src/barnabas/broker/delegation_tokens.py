@@ -1,9 +1,9 @@
-"""DelegationTokenManager, DelegationTokenCache: the tokens in ZooKeeper, kept in memory, changed,
-and in time removed.
+"""DelegationTokenManager, DelegationTokenCache: keeps ZooKeeper's delegation tokens in memory,
+changes them, and removes expired ones.
 
-Every broker holds all of them and reads again what a notification names. A change and its
-notification are one multi, on the version that was decided about: a token that somebody removes
-meanwhile does not come back, as it may in the original. The controller removes expired ones.
+Every broker has all tokens in memory, and reads again what a notification names. A change and its
+notification are one multi that checks the version. So a token that another broker removes at the
+same time does not come back, as it may in Kafka. The controller removes expired tokens.
 """
 
 from __future__ import annotations
@@ -54,19 +54,21 @@ from barnabas.zookeeper.errors import (
 log = logging.getLogger("kafka.server")
 
 BODY_BYTES_MAX: Final = 64 * 1024
-"""Of one token, as ZooKeeper holds it: more than a thousand renewers."""
+"""The largest body of a token in ZooKeeper; it has room for more than a thousand renewers."""
 BYTES_MAX: Final = 30 * 1024 * 1024
-"""Of all tokens, each taken for ``TOKEN_BYTES`` at least: so many names ZooKeeper can list."""
+"""All tokens together, each counted as at least ``TOKEN_BYTES``. ZooKeeper can list this many
+names.
+"""
 BYTES_OF_ONE_MAX: Final = BYTES_MAX // 3
-"""Of those that one principal has asked for."""
+"""The tokens that one principal has created."""
 TOKEN_BYTES: Final = 1024
 
 _NOTIFICATION: Final = 1
-"""Its place in a multi."""
+"""The notification's index in a multi."""
 
 
 class DelegationTokens:
-    """``load`` before the first login, ``run`` as a task."""
+    """Await ``load`` before the first login, and run ``run`` as a task."""
 
     def __init__(
         self,
@@ -81,13 +83,13 @@ class DelegationTokens:
         self._is_controller = is_controller
         self._tokens: dict[str, DelegationToken] = {}
         self._ids: dict[bytes, str] = {}
-        """By HMAC."""
+        """Token ids by HMAC."""
         self._weights: dict[str, int] = {}
         self._weight = 0
         self._asked_for: dict[KafkaPrincipal, int] = {}
-        """Weight of the tokens of each requester."""
+        """How many bytes the tokens of each requester count."""
         self._changing = asyncio.Lock()
-        """One read or write after the other: what is kept last is what was read last."""
+        """Reads and writes run one after the other, so the last value kept is the last one read."""
         self._rereading = RereadOnNewSession(self._read_all)
         self._notifications = ChangeNotifications(
             env.clock, zookeeper, TOKEN_CHANGE_PREFIX, self._notified
@@ -99,8 +101,8 @@ class DelegationTokens:
         return iter(self._tokens.values())
 
     def login(self, mechanism: str, token_id: str) -> TokenLogin | None:
-        """What a token's owner logs in with. One that has expired lets nobody do anything: its
-        session has ended when it begins."""
+        """What a login by this token is checked against. With an expired token the session ends as
+        soon as it begins."""
         token = self._tokens.get(token_id)
         if token is None or not is_usable(token.information.owner):
             return None
@@ -118,8 +120,8 @@ class DelegationTokens:
         renewers: Iterable[KafkaPrincipal],
         lifetime_ms: int,
     ) -> DelegationToken:
-        """A new token. Raises KafkaError: INVALID_REQUEST for too many renewers, POLICY_VIOLATION
-        if there are too many tokens."""
+        """Create a token. Raises INVALID_REQUEST for too many renewers, and POLICY_VIOLATION if
+        there are too many tokens."""
         token = issued(
             topic_id_text(generate_id(self._env.random)),
             owner=owner,
@@ -153,7 +155,7 @@ class DelegationTokens:
                 return
             except NodeExists:
                 if was_sent:
-                    return  # our own, whose reply was lost
+                    return  # this is our own write, whose reply was lost
                 raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR) from None
             except NoNode:
                 await persist(self._zookeeper, self._ensure_paths)
@@ -162,7 +164,7 @@ class DelegationTokens:
                 await self._zookeeper.connected()
 
     async def renew(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
-        """When the token ends now. Raises KafkaError."""
+        """Renew a token. Returns when it ends now. Raises KafkaError."""
 
         def decide(token: TokenInformation) -> TokenInformation:
             now_ms = self._env.clock.wall_ms()
@@ -177,7 +179,7 @@ class DelegationTokens:
         return token.expires_ms
 
     async def expire(self, hmac: bytes, by: KafkaPrincipal, period_ms: int) -> int:
-        """When the token ends or has ended. Raises KafkaError."""
+        """Expire a token. Returns when it ends or has ended. Raises KafkaError."""
         token_id, now_ms = self._id_of(hmac), self._env.clock.wall_ms()
 
         def decide(token: TokenInformation) -> TokenInformation | None:
@@ -202,8 +204,8 @@ class DelegationTokens:
     async def _change(
         self, token_id: str, decide: Callable[[TokenInformation], TokenInformation | None]
     ) -> TokenInformation | None:
-        """Write what ``decide`` makes of a token as ZooKeeper holds it; None removes it. It is
-        asked again if somebody else was first. Raises DELEGATION_TOKEN_NOT_FOUND."""
+        """Write what ``decide`` makes of the token in ZooKeeper; None removes it. It is called
+        again if another broker wrote first. Raises DELEGATION_TOKEN_NOT_FOUND."""
         was_removed = False
         async with self._changing:
             while True:
@@ -265,7 +267,7 @@ class DelegationTokens:
     # Following
 
     async def load(self) -> None:
-        """Make sure of the nodes that there must be, and read every token."""
+        """Create the parent nodes that are missing, and read every token."""
         await persist(self._zookeeper, self._ensure_paths)
         await self._notifications.pass_over()
         await self._read_all()
@@ -274,16 +276,16 @@ class DelegationTokens:
         await ensure_token_paths(self._zookeeper)
 
     def on_event(self, event: WatchEvent) -> None:
-        """Told of every watch event of the session."""
+        """Called with every watch event of the session."""
         self._notifications.on_event(event)
 
     def on_new_session(self) -> None:
-        """Watches are gone with the old session, and notifications may be: read everything."""
+        """Watches ended with the old session, and notifications may be lost: read everything."""
         self._rereading.on_new_session()
         self._notifications.on_new_session()
 
     async def run(self) -> None:
-        """Follow changes, and remove what has expired while this broker is the controller."""
+        """Follow changes, and remove expired tokens while this broker is the controller."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._notifications.run())
             tasks.create_task(self._sweep_in_time())
@@ -340,7 +342,7 @@ class DelegationTokens:
             try:
                 removed = await self._change(token.id, decide) is None
             except (KafkaError, MalformedZNode):
-                continue  # somebody was first, or it cannot be read: the log has said so
+                continue  # another broker was first, or it is malformed, which was logged
             if removed:
                 log.info(
                     "Delegation token expired for token: %s for owner: %s",
@@ -355,7 +357,7 @@ def _part(token_id: str, after: TokenInformation | None, version: int) -> MultiP
 
 
 def _readable(token_id: str, body: bytes) -> TokenInformation | None:
-    """None, with a line in the log, for what cannot be read: nobody logs in with it."""
+    """The token; None for a malformed one, which is logged. Nobody can log in with that."""
     try:
         return decode_token(token_path(token_id), body)
     except MalformedZNode as error:

@@ -1,7 +1,8 @@
-"""DynamicBrokerConfig: ``/config/brokers/N`` over ``/config/brokers/<default>``, kept current.
+"""DynamicBrokerConfig: the settings in ``/config/brokers/N`` and ``/config/brokers/<default>``,
+kept current; the first override the second.
 
-Read at the start and whenever a notification names one of the two. What cannot be used (another
-tool wrote it) is left out with a word in the log, as in the original.
+They are read at the start, and when a notification names one of the two nodes. Settings that cannot
+be used (another tool wrote them) are left out and logged, as in Kafka.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 log = logging.getLogger("kafka.server")
 
 KEEP_EVERYTHING = {"log.retention.ms": "-1", "log.retention.bytes": "-1"}
-"""While settings cannot be read at a start: they may say that records are kept for ever."""
+"""Used if the settings cannot be read at the start: they may say that records are kept for ever."""
 
 
 class DynamicBrokerConfig:
-    """Keeps ``config`` as ZooKeeper has it, which tells those who follow it."""
+    """Keeps ``config`` as in ZooKeeper; ``config`` calls its followers after changes."""
 
     def __init__(
         self,
@@ -38,9 +39,9 @@ class DynamicBrokerConfig:
         check: Callable[[Snapshot], None] = lambda _: None,
         was_read: Callable[[], None] = lambda: None,
     ) -> None:
-        """``chance``: bytes that nobody can guess, for what is encrypted. ``check``: what settings
-        cannot tell by themselves, before they are stored. ``was_read``: called after each read,
-        whatever has changed."""
+        """``chance``: gives random bytes for encryption. ``check``: checks settings against the
+        rest of the broker before they are stored. ``was_read``: called after each read, even
+        without changes."""
         self._config = config
         self._zookeeper = zookeeper
         self._passwords = DynamicPasswords(config, chance)
@@ -50,16 +51,16 @@ class DynamicBrokerConfig:
         self._broker_id = -1
 
     async def load(self, broker_id: int) -> None:
-        """Read both nodes. At the start of a broker, which knows its id by now. Raises ConfigError
-        if its own asks for what must not be passed over; while it runs, such a change is ignored
-        with an error in the log."""
+        """Read both nodes at the start, once the broker's id is known. Raises ConfigError if its
+        own node has a security setting that must not be ignored. While the broker runs, such a
+        change is ignored with an error in the log."""
         self._broker_id = broker_id
         self._passwords.check()
         await self._encode_anew(paths.broker_entity(broker_id))
         await self.read(starting=True)
 
     async def _encode_anew(self, own: str) -> None:
-        """Passwords that the secret before has encrypted get the one of now."""
+        """Encrypt passwords with the present secret that were encrypted with the old one."""
         if self._passwords.are_of_now():
             return
         stored = (await read_configs(self._zookeeper, [own], unreadable={})).get(own, {})
@@ -73,9 +74,9 @@ class DynamicBrokerConfig:
             await self.read()
 
     async def read(self, *, starting: bool = False) -> None:
-        """Read both nodes and take over what they say."""
+        """Read both nodes and apply them."""
         own, default = paths.broker_entity(self._broker_id), paths.broker_entity(None)
-        async with self._reading:  # what is applied last is what was read last
+        async with self._reading:  # so that what was read last is applied last
             found = await read_configs(
                 self._zookeeper,
                 [default, own],
@@ -90,7 +91,8 @@ class DynamicBrokerConfig:
         self._was_read()
 
     def _own(self, own: str, stored: Mapping[str, str], *, starting: bool) -> dict[str, str]:
-        """The settings of this broker, with their passwords. ConfigError only at the start."""
+        """This broker's own settings, with decrypted passwords. Raises ConfigError at the start
+        only."""
         found, unreadable = self._passwords.decoded(stored)
         for name, why in unreadable.items():
             text = f"{visible(name)}: {why}, from {paths.CONFIG}/{own}"
@@ -105,13 +107,13 @@ class DynamicBrokerConfig:
     # What others write and read there
 
     def readable(self, stored: Mapping[str, str]) -> dict[str, str]:
-        """Settings of a broker as ZooKeeper holds them, with their passwords; without those that
-        cannot be read."""
+        """A broker's settings in ZooKeeper, with decrypted passwords. Those that cannot be
+        decrypted are left out."""
         return self._passwords.decoded(stored)[0]
 
     def storable(self, settings: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-        """Settings as they take the place of ``stored`` in ZooKeeper. ConfigError if there is a
-        password and nothing to encrypt it with."""
+        """The settings, encrypted, to replace ``stored`` in ZooKeeper. Raises ConfigError for a
+        password if there is no secret to encrypt it with."""
         return self._passwords.encoded(settings, stored)
 
     def _apply(self, default: Mapping[str, str], own: Mapping[str, str], *, starting: bool) -> None:

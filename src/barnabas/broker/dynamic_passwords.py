@@ -1,8 +1,8 @@
-"""DynamicBrokerConfig, its passwords: encrypted among the settings that ZooKeeper holds.
+"""DynamicBrokerConfig, its passwords: encrypts passwords among the settings in ZooKeeper.
 
-Without ``password.encoder.secret`` there are none. A new secret takes the place of
-``password.encoder.old.secret`` at the broker's next start, which encrypts all of them anew. What
-encrypts is imported where there is a password.
+Without ``password.encoder.secret`` there are none. To change the secret, the broker is started with
+the new one, and the old one as ``password.encoder.old.secret``; it then encrypts all passwords
+again. The code that encrypts is imported only if there is a password.
 """
 
 from __future__ import annotations
@@ -24,25 +24,24 @@ OLD_SECRET: Final = "password.encoder.old.secret"
 
 
 class DynamicPasswords:
-    """Of one broker."""
+    """Encrypts and decrypts the passwords of one broker."""
 
     def __init__(self, config: BrokerConfig, chance: Callable[[int], bytes]) -> None:
         self._config = config
         self._chance = chance
         self._known: dict[str, str] = {}
-        """What was decrypted last, by its text: each takes some milliseconds."""
+        """Passwords decrypted before, by their encrypted text: each takes some milliseconds."""
 
     def check(self) -> None:
-        """ConfigError for settings that ask for a way to encrypt which is not here."""
+        """Raises ConfigError for an encryption that is not supported."""
         self._encoder(SECRET)
 
     def are_of_now(self) -> bool:
-        """Whether no secret before this one is known."""
+        """Whether there is no old secret."""
         return not self._config.text(OLD_SECRET) or not self._config.text(SECRET)
 
     def decoded(self, stored: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Settings with their passwords as they are, and of each that cannot be read the name, with
-        the reason."""
+        """(settings with decrypted passwords, name -> reason of those that cannot be decrypted)."""
         plain, unreadable = dict(stored), dict[str, str]()
         known: dict[str, str] = {}
         for name, text in stored.items():
@@ -61,8 +60,8 @@ class DynamicPasswords:
         return plain, unreadable
 
     def encoded(self, plain: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-        """Settings for ZooKeeper, which holds ``stored``: a password that is there already stays as
-        it is encrypted. ConfigError without a secret."""
+        """Settings with encrypted passwords for ZooKeeper. A password that is in ``stored`` already
+        keeps its encrypted text. Raises ConfigError without a secret."""
         found, known = dict(plain), self.decoded(stored)[0]
         for name, text in plain.items():
             if not is_password(name):
@@ -80,7 +79,7 @@ class DynamicPasswords:
         return found
 
     def encoded_anew(self, stored: Mapping[str, str]) -> dict[str, str]:
-        """Settings whose passwords the old secret has encrypted, with the new one."""
+        """The settings with passwords of the old secret encrypted with the new one."""
         encoder = self._encoder(SECRET)
         found = dict(stored)
         for name, text in stored.items():
@@ -93,7 +92,7 @@ class DynamicPasswords:
         return found
 
     def _decoded(self, text: str, setting: str) -> str:
-        """ValueError."""
+        """The password in an encrypted text. Raises ValueError."""
         encoder = self._encoder(setting)
         if encoder is None:
             raise ValueError(f"there is no {setting}")
@@ -118,7 +117,7 @@ class DynamicPasswords:
 
 
 def is_password(name: str) -> bool:
-    """Whether the value of a setting is stored encrypted: those of Kafka's that may change while a
-    broker runs."""
+    """Whether a setting's value is stored encrypted: it is one of Kafka's passwords that may change
+    while a broker runs."""
     setting = broker_setting(name)
     return setting.type is ConfigType.PASSWORD and setting.dynamic

@@ -1,11 +1,12 @@
 """RequestChannel, for one client: its requests, and their answers in the order of the requests.
 
-A connection holds a queue of slots, one for each request that cannot be answered at once, or came
-behind such a one. A slot is filled when its answer is ready; the filled ones at the head of the
-queue are written together.
+A connection has a queue of slots. Each request that cannot be answered at once, or that came after
+such a one, has a slot. A slot is filled when its answer is ready; the filled slots at the head of
+the queue are written together.
 
-A question about the cluster is handled when its turn to be answered has come: behind a produce that
-waits for a dead follower, an answer made at once would name the dead as they were before it.
+A request about the cluster is handled only when all requests before it are answered. Suppose that
+it comes after a produce that waits for a dead follower: an answer made at once would still show the
+cluster before that death.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ log = logging.getLogger("kafka.network")
 C = TypeVar("C")
 
 JOIN_BYTES_MAX = 8 * 1024
-"""Small answers are joined: copying them costs less than handing the system several buffers."""
+"""Small answers are joined: a copy costs less than passing several buffers to the system."""
 
 UNKNOWN_SOFTWARE = ("unknown", "unknown")
 
@@ -52,7 +53,7 @@ IN_TURN = frozenset(
         ApiKey.DESCRIBE_TOPIC_PARTITIONS,
     }
 )
-"""Handled when everything that came before them on their connection is answered."""
+"""These are handled only when all earlier requests on their connection are answered."""
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """FinalizedFeatureChangeListener: the feature epoch that ApiVersions answers carry (KIP-584).
 
-It is the version of ``/feature``, which the first controller creates and nobody changes in
-ZooKeeper mode; a broker of a new cluster starts before there is one.
+It is the version of ``/feature``, which the first controller creates and which never changes in
+ZooKeeper mode. In a new cluster a broker starts before the node exists.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class FinalizedFeatures:
         self.epoch = UNKNOWN_EPOCH
 
     def on_event(self, event: WatchEvent) -> None:
-        """Told of every watch event of the session."""
+        """Called with every watch event of the session."""
         if event.path == paths.FEATURE:
             self._wake.set()
 
     def on_new_session(self) -> None:
-        """Watches are gone with the old session: look again."""
+        """Look again: watches ended with the old session."""
         self._wake.set()
 
     async def load(self) -> None:
-        """Read it, and have a change told."""
+        """Read the node, and set a watch for changes."""
         self.epoch = await persist(self._zookeeper, self._read)
 
     async def run(self) -> None:
-        """Follow changes, for ever."""
+        """Follow changes until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()

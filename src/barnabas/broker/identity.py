@@ -1,4 +1,5 @@
-"""KafkaServer.getOrGenerateClusterId, BrokerMetadata: which cluster this is, who we are in it."""
+"""KafkaServer.getOrGenerateClusterId, BrokerMetadata: finds the cluster's id and this broker's
+id."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from barnabas.zookeeper.errors import ConnectionLoss
 async def identify(
     env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient, stored_id: int | None
 ) -> tuple[str, int]:
-    """(cluster id, broker id), with what ZooKeeper must hold before anything else. ``stored_id`` is
-    the id that the log directories know. ConfigError if no ZooKeeper answers."""
+    """(cluster id, broker id). It also creates the top-level nodes in ZooKeeper. ``stored_id``: the
+    broker id in the log directories. Raises ConfigError if no ZooKeeper answers."""
     await _connect(config, zookeeper)
     await ensure_top_level_paths(zookeeper)
     cluster_id = await read_or_create_cluster_id(zookeeper, env.random)

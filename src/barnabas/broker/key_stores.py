@@ -1,8 +1,9 @@
-"""Key and trust stores that change while a broker runs: certificates are renewed without a restart.
+"""Reloads key and trust stores while a broker runs, so that certificates are renewed without a
+restart.
 
-Their files are looked at every few seconds, and whenever settings of brokers are altered; the
-settings may have come to name others. New connections use what is in them then; those that are open
-go on with what they began with. A file that cannot be read changes nothing, with a line in the log.
+Their files are checked every few seconds, and after each change of a broker's settings, which may
+name other files. New connections use the new content; open connections keep the old one. A file
+that cannot be read is logged and changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ log = logging.getLogger("kafka.server")
 LOOK_S: Final = 5.0
 
 _State: TypeAlias = "tuple[TlsSettings, tuple[tuple[int, int], ...]]"
-"""Settings, and of each of their files when it was changed and how long it is."""
+"""(settings, (modification time, size) of each file that they name)."""
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class _Watched:
 
 
 class KeyStores:
-    """``run`` as a task."""
+    """Watches stores and their settings. Run ``run`` as a task."""
 
     def __init__(self, env: Env) -> None:
         self._env = env
@@ -49,12 +50,12 @@ class KeyStores:
         settings: Callable[[], TlsSettings | None],
         renew: Callable[[TlsSettings], None],
     ) -> None:
-        """Call ``renew``, which may raise BadTls, when ``settings`` gives others, or a file that
-        they name has changed; no more once it gives None. ``name`` is for the log."""
+        """Call ``renew``, which may raise BadTls, when ``settings`` returns other settings, or when
+        a file that they name has changed. This ends when it returns None. ``name``: for the log."""
         self._watched.append(_Watched(name, settings, renew, self._state(settings())))
 
     async def run(self) -> None:
-        """For ever."""
+        """Look again and again until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             self.look()
@@ -77,7 +78,7 @@ class KeyStores:
                 log.info("%s: keys and certificates renewed", each.name)
 
     def _state(self, settings: TlsSettings | None) -> _State | None:
-        """-1 for a file that is not there now."""
+        """The present state of the files; (-1, -1) for a missing one."""
         if settings is None:
             return None
         stores = (settings.keystore, settings.truststore)

@@ -1,4 +1,4 @@
-"""What a listener asks of those who come (made in ``listener_plans.py``)."""
+"""The security of one listener, ready for use (``listener_plans.py`` makes it)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerPlan:
-    """Without mechanisms nobody need log in."""
+    """How a listener authenticates clients. Without mechanisms no login is needed."""
 
     name: str
     protocol: str = "PLAINTEXT"
     mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
     receive_bytes_max: int = 0
-    """Of a request before the login."""
+    """The largest request before the login."""
     failure_delay_s: float = 0.0
     tls: TlsPlan | None = None

@@ -1,4 +1,5 @@
-"""From the settings of a broker's listeners to what its server and its connections are told."""
+"""Makes the plans of a broker's listeners, and the security of its own connections, from
+settings."""
 
 from __future__ import annotations
 
@@ -36,13 +37,13 @@ from barnabas.security.tls import TlsSettings, client_context, server_context
 log = logging.getLogger("kafka.server")
 
 TokenLogins = Callable[[str, str], "TokenLogin | None"]
-"""By mechanism and token id."""
+"""Finds what a token's login is checked against, by mechanism and token id."""
 Run = Callable[[str, Coroutine[Any, Any, None]], None]
 """Makes a task of a coroutine; the name is for people."""
 
 
 def unwanted(name: str, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Where nothing is to run beside the connections."""
+    """For callers that run no tasks: closes the coroutine."""
     coroutine.close()
 
 
@@ -55,8 +56,8 @@ def listener_plan(
     tokens: TokenLogins | None = None,
     run: Run = unwanted,
 ) -> ListenerPlan:
-    """What a listener asks of those who come. ``tokens``: what delegation tokens log in with;
-    ``run``: carries out for ever what a mechanism needs beside its logins."""
+    """The plan of a listener. ``tokens``: finds delegation tokens; ``run``: starts tasks that a
+    mechanism needs in the background."""
     security = config.security[listener]
     return ListenerPlan(
         name=listener,
@@ -72,7 +73,8 @@ def listener_plan(
 
 
 def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) -> TlsPlan | None:
-    """ConfigError for stores that cannot be read."""
+    """The TLS of a listener; None without TLS. Raises ConfigError for stores that cannot be
+    read."""
     security, asked_of_all = config.security[listener], config.text("ssl.client.auth")
     settings = security.tls
     if settings is None or security.mapping is None:
@@ -97,7 +99,7 @@ def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) 
 
 
 def _tls_of(config: BrokerConfig, listener: str) -> TlsSettings | None:
-    """As its settings are now; None once the listener is gone."""
+    """The listener's present TLS settings; None once the listener is gone."""
     security = config.security.get(listener)
     return None if security is None else security.tls
 
@@ -139,7 +141,8 @@ def _mechanism(
 
 
 def _kerberos_logins(settings: KerberosSettings) -> Callable[[], ServerLogin]:
-    """ConfigError if its library is not there, or the keys cannot be read."""
+    """Begins Kerberos logins. Raises ConfigError if the library is missing, or if the keys cannot
+    be read."""
     try:
         from barnabas.security.sasl.gssapi import Acceptor, BadKerberos, GssapiServer
     except ImportError:
@@ -163,7 +166,8 @@ def _validate(env: Env, settings: MechanismSettings, run: Run) -> Validate:
 
 
 def _validate_signed(env: Env, settings: ValidationSettings, run: Run) -> Validate:
-    """ConfigError if its library is not there, or a file with keys cannot be read."""
+    """Checks signed tokens. Raises ConfigError if the library is missing, or if a file with keys
+    cannot be read."""
     try:
         from barnabas.security.oauth.endpoints import fetcher, is_file, read_file
         from barnabas.security.oauth.keys import KeySet
@@ -185,7 +189,7 @@ def _validate_signed(env: Env, settings: ValidationSettings, run: Run) -> Valida
 def client_security(
     env: Env, config: BrokerConfig, listener: str, stores: KeyStores
 ) -> ClientSecurity:
-    """How this broker reaches others at a listener of theirs that is like its own."""
+    """How this broker connects to the same listener of other brokers."""
     security = config.security[listener]
     found = _logged_in(env, security)
     settings = security.tls

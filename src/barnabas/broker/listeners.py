@@ -1,9 +1,9 @@
 """DynamicListenerConfig, SocketServer's listeners: opened at the start, added and removed later.
 
-What settings ask for is tried before they are stored (``check``): a new listener's keys must be
-readable, a new key store must be of the same owner. Then they are followed (``follow``): listeners
-that are new are opened, those that are gone are closed with all their connections, and what this
-broker tells others changes last.
+New settings are checked before they are stored (``check``): a new listener's keys must be readable,
+and a new key store must have the same owner. Then they are applied (``follow``): new listeners are
+opened, removed ones are closed with all their connections, and at last the broker advertises the
+new endpoints.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NEXT_SESSION_S = 0.5
 
 
 class BrokerListeners:
-    """Those of one broker. ``open`` at the start."""
+    """The listeners of one broker. Call ``open`` at the start."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class BrokerListeners:
         self._run = run
         self._network: NetworkServer | None = None
         self._ports: dict[str, int] = {}
-        """By listener: the ports in use."""
+        """The ports in use, by listener."""
         self._tasks_of: dict[str, list[asyncio.Task[None]]] = {}
         self._changing = asyncio.Lock()
 
     async def open(self, network: NetworkServer) -> None:
-        """Open every listener. ConfigError."""
+        """Open every listener. Raises ConfigError."""
         self._network = network
         for endpoint in self._config.listeners:
             await self._open(network, endpoint)
@@ -80,7 +80,7 @@ class BrokerListeners:
         self._tasks_of[endpoint.listener] = tasks
 
     def advertised(self) -> tuple[Endpoint, ...]:
-        """The endpoints that clients are told, with the ports in use; of those that are open."""
+        """The advertised endpoints of open listeners, with the ports in use."""
         return tuple(
             endpoint._replace(port=endpoint.port or self._ports[endpoint.listener])
             for endpoint in self._config.advertised
@@ -88,14 +88,14 @@ class BrokerListeners:
         )
 
     def check(self, after: Snapshot) -> None:
-        """ConfigError if listeners could not go on, or begin, with what is to be stored."""
+        """Raises ConfigError if the listeners could not use these settings."""
         if any(security.tls is not None for security in after.security.values()):
             from barnabas.broker.store_checks import check_stores
 
             check_stores(self._config, after, self._env.files.read)
 
     async def follow(self, announce: Callable[[], None]) -> None:
-        """Open and close what the settings say now, and then tell others."""
+        """Open and close listeners as the settings now say, and then call ``announce``."""
         network = self._network
         if network is None:
             return
@@ -111,7 +111,7 @@ class BrokerListeners:
                 log.info("listener %s is closed", name)
             for name in [name for name in wanted if name not in self._ports]:
                 if name not in self._config.security:
-                    continue  # gone meanwhile: this is called again
+                    continue  # removed in the meantime: this is called again
                 try:
                     await self._open(network, wanted[name])
                 except ConfigError as error:
@@ -121,7 +121,7 @@ class BrokerListeners:
         announce()
 
     async def _load_users(self) -> None:
-        """Where the first listener with logins is a later one."""
+        """Load the users if the first listener with logins is added later."""
         while True:
             try:
                 await self._users.load()

@@ -1,4 +1,4 @@
-"""The edge of a node's process: what it is given of the world, its event loop, its signals.
+"""The edge of a node's process: its clock, randomness and files, its event loop, its signals.
 
 Everything below ``run_node`` is ordinary asyncio code that a simulator can host as well.
 """
@@ -30,15 +30,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
 TRIM_BYTES_MIN = 8 * 1024 * 1024
 TRIM_WAIT_MAX = 80
-"""In calls of ``give_back``."""
+"""The most calls of ``give_back`` between two trims."""
 IDLE_CPU_SHARE = 0.25
-"""A process that uses less of a core has time to give memory back."""
+"""A process that uses less of a core counts as idle."""
 IDLE_CALLS = 2
-"""In a row, after something else: then the flood is over."""
+"""After this many idle calls in a row a flood of requests counts as over."""
 COLLECT_S = 0.05
-"""A full round of the garbage collector that takes longer is not repeated for a while."""
+"""If a full garbage collection takes longer, the next one is put off."""
 COLLECT_WAIT = 600
-"""In calls of ``give_back``."""
+"""For how many calls of ``give_back`` it is put off."""
 
 
 class SystemClock:
@@ -63,25 +63,24 @@ def system_env(observer: Observer | None = None) -> Env:
 
 
 class FreedMemory:
-    """Gives memory that was freed back to the system, when there is much of it: malloc keeps freed
-    buffers (``tune_process``), which is right for those of every day and not for those of a flood.
-    """
+    """Returns freed memory to the system if there is much of it. malloc keeps freed buffers
+    (``tune_process``). That is good for the usual number of buffers, but not after a flood."""
 
     def __init__(self) -> None:
         self._wait = 0
         self._waited = 0
         self._seen = (time.monotonic(), time.process_time())
         self._idle = 0
-        """Calls in a row between which the process did little."""
+        """The number of idle calls in a row."""
         self._collect_wait = 0
         self._least = resident_bytes()
         libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
         self._trim = getattr(libc, "malloc_trim", None)
 
     def give_back(self, at_rest: bool) -> None:
-        """Every second. Trim if there is much more than there was once; more and more rarely while
-        it stays: what is trimmed amidst a flood is not yet what can be given back after it. So
-        when the flood is over (``at_rest``, and little to do) it begins anew."""
+        """Call this every second. It trims if the process has much more memory than at its least.
+        While that stays so it trims more and more rarely, since a trim during a flood returns
+        little. When the flood is over (``at_rest``, and little to do) it begins again."""
         resident = resident_bytes()
         self._least = min(self._least, resident)
         self._waited += 1
@@ -98,8 +97,8 @@ class FreedMemory:
             self._wait, self._waited = min(2 * self._wait + 1, TRIM_WAIT_MAX), 0
 
     def _collect(self) -> None:
-        """Python keeps some thousand small objects for reuse until a full round. Each of them keeps
-        a mebibyte, if it was made in a flood."""
+        """Run a full garbage collection: until then Python keeps some thousand small objects for
+        reuse. If they were made in a flood, each of them may keep a whole mebibyte in use."""
         before = time.process_time()
         gc.collect()
         if time.process_time() - before > COLLECT_S:
@@ -111,7 +110,7 @@ class FreedMemory:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is in use, as the system counts it; 0 where it does not say."""
+    """The resident memory of this process; 0 if the system does not say."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
@@ -120,7 +119,7 @@ def resident_bytes() -> int:
 
 
 def _boot_id() -> str:
-    """Linux's id of this boot; elsewhere the boot cannot be told apart and "" is used."""
+    """Linux's id of this boot; "" on other systems, where boots cannot be told apart."""
     try:
         with open(_BOOT_ID) as file:
             return file.read().strip()
@@ -129,9 +128,8 @@ def _boot_id() -> str:
 
 
 def tune_process(*, die_with_parent: bool = False) -> None:
-    """Allow as many open files as the system lets us. Keep freed buffers in the process instead of
-    returning their pages (fresh pages cost 4-5 us each), and let long-lived objects out of the
-    garbage collector's rounds."""
+    """Allow as many open files as the system permits. Keep freed buffers in the process (new pages
+    cost 4-5 us each). Exclude long-lived objects from garbage collection."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if not sys.platform.startswith("linux"):
@@ -150,8 +148,8 @@ def tune_process(*, die_with_parent: bool = False) -> None:
 def run_node(node: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
     """Run ``node(stop)`` on a fresh loop until it returns; SIGTERM and SIGINT set ``stop``.
 
-    The exit code: 0 after a clean stop, 1 after an error that was said in one line or, for a
-    fault of ours, with its traceback.
+    Returns the exit code: 0 after a clean stop, 1 after an error. The error is logged in one line,
+    or for a bug with its traceback.
     """
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""RegisterBrokerAndReelect: this broker registers in each ZooKeeper session that it has."""
+"""RegisterBrokerAndReelect: registers this broker in each of its ZooKeeper sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from barnabas.zookeeper.errors import NoNode, SessionExpired
 
 
 class Membership:
-    """``in_doubt``: whether the machine died and records may be missing (KIP-966).
-    ``on_new_session`` is called before anything is written in it."""
+    """``in_doubt``: whether the machine has crashed and records may be missing (KIP-966).
+    ``on_new_session``: called with a new session before anything is written in it."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Membership:
         self._on_new_session = on_new_session
         self._expired = asyncio.Event()
         self._wanted: Broker | None = None
-        """What our node is to say."""
+        """The registration that this broker should have."""
         self.registered: Broker | None = None
-        """What our node says; None before the first registration."""
+        """The present registration; None before the first one."""
 
     @property
     def epoch(self) -> int | None:
-        """Of the newest registration."""
+        """The epoch of the newest registration."""
         return None if self.registered is None else self.registered.epoch
 
     def expire(self) -> None:
@@ -45,8 +45,8 @@ class Membership:
         self._expired.set()
 
     async def register(self, broker: Broker) -> None:
-        """Register, in another session as often as one expires meanwhile. ConfigError if somebody
-        else has the id."""
+        """Register. If the session expires before, it tries again in a new one. Raises ConfigError
+        if another broker has the id."""
         self._wanted = broker
         while True:
             try:
@@ -57,13 +57,13 @@ class Membership:
                 told = self._to_tell(self._wanted)
                 self.registered = await self._registration.register(told)
                 if told != self._to_tell(self._wanted):
-                    await self.update()  # it has changed while we waited, maybe for long
+                    await self.update()  # ``_wanted`` may have changed during the wait
                 return
             except SessionExpired:
                 await self._expired.wait()
 
     async def follow(self, on_registered: Callable[[], None]) -> None:
-        """After each expiry: a new session and a new registration; for ever."""
+        """After each expiry begin a new session and register again, until cancelled."""
         while True:
             await self._expired.wait()
             assert self.registered is not None
@@ -71,20 +71,20 @@ class Membership:
             on_registered()
 
     def move(self, endpoints: tuple[Endpoint, ...]) -> None:
-        """We advertise other endpoints from the next ``update`` on."""
+        """Advertise other endpoints from the next ``update`` on."""
         if self._wanted is not None:
             self._wanted = replace(self._wanted, endpoints=endpoints)
 
     async def update(self) -> None:
-        """Bring our node up to date; the controller tells the others."""
+        """Write changes to the node; the controller tells the other brokers."""
         while self._wanted is not None and self.registered is not None:
             told = self._to_tell(self._wanted)
             try:
                 await self._registration.update(told)
             except (SessionExpired, NoNode):
-                return  # the next registration says it
+                return  # the next registration will have the change
             if told == self._to_tell(self._wanted):
-                # The epoch may be another by now: it is that of the newest registration.
+                # There may be a newer registration by now: keep its epoch.
                 self.registered = replace(told, epoch=self.registered.epoch)
                 return
 

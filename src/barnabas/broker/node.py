@@ -1,8 +1,9 @@
-"""KafkaServer: one broker from start to stop. ``async def main(env, ...)`` puts its rooms together.
+"""KafkaServer: one broker from start to stop. ``async def main(env, ...)`` puts its parts together.
 
-Start: session with ZooKeeper, identity, log directories, recovery, listeners, registration; only
-then candidacy for controller. It has no role before it is registered in its own session. Stop:
-leaderships handed over, connections closed, logs flushed and marked clean, session closed last.
+The order of a start is: ZooKeeper session, identity, log directories, recovery, listeners,
+registration. Only then it may become controller: a broker has no role before it is registered in
+its own session. The order of a stop is: hand over leaderships, close connections, flush logs and
+mark them clean, close the session.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ async def main(
     on_ready: Callable[[], None] = lambda: None,
     make: Callable[[Env, BrokerConfig, asyncio.TaskGroup], Node] | None = None,
 ) -> None:
-    """Run a broker until ``stop`` is set. ConfigError for what it cannot start with; any other
-    exception is a fault that ends it. ``on_ready`` is called once it is registered and serves.
+    """Run a broker until ``stop`` is set. Raises ConfigError if it cannot start; any other
+    exception is a bug that ends it. ``on_ready`` is called once it is registered and serves.
     ``make`` makes another ``Node``, for tests."""
     async with asyncio.TaskGroup() as tasks:
         node = (make or Node)(env, config, tasks)
@@ -109,7 +110,7 @@ async def main(
 
 
 class _Follower(Protocol):
-    """What keeps a copy of something in ZooKeeper."""
+    """Keeps a copy of something in ZooKeeper."""
 
     def on_event(self, event: WatchEvent) -> None: ...
 
@@ -201,7 +202,7 @@ class Node:
     # Start
 
     async def start(self, stop: asyncio.Event) -> None:
-        """Come up as far as serving clients; returns early if ``stop`` is set meanwhile."""
+        """Start until clients are served. Returns early if ``stop`` is set before."""
         log.info("settings: %s", self._config.summary())
         for name in self._config.without_effect():
             log.warning("%s", no_effect(name))
@@ -324,13 +325,13 @@ class Node:
         return self.services
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
-        """What requests are given to."""
+        """The dispatcher of requests."""
         if self.observation is not None:
             return self.observation.dispatcher(services)
         return Dispatcher(services)
 
     async def _listen(self, services: Services) -> tuple[Endpoint, ...]:
-        """Open every listener; the endpoints to advertise, with the ports in use."""
+        """Open every listener. Returns the endpoints to advertise, with the ports in use."""
         config = self._config
         self._network = NetworkServer(
             self.make_dispatcher(services),
@@ -370,7 +371,8 @@ class Node:
             self._tasks.run(name, coroutine)
 
     async def _first_producer_ids(self, services: Services) -> None:
-        """A block in hand before clients need one; not a condition, there may be no controller."""
+        """Fetch a block before clients need one. The start does not depend on it, since there may
+        be no controller."""
         try:
             async with asyncio.timeout(FIRST_BLOCK_TIMEOUT_S):
                 await self._producer_ids.wait_for_first_block()
@@ -407,13 +409,14 @@ class Node:
         log.info("ZooKeeper session %s", state.value)
         self._env.observer.note("zookeeper_session", state=state.value)
         if state is SessionState.EXPIRED:
-            # Before anything else can use a new session: no term of the old one goes on (trap 31).
+            # End the controller's term of the old session before anything uses a new one (trap 31).
             if self._controller is not None:
                 self._controller.on_session_expired()
             self._membership.expire()
 
     async def _until_no_doubt(self, replicas: ReplicaManager) -> None:
-        """After the machine died: say that records may be missing until none can be."""
+        """After a crash of the machine: keep ``unclean_start`` in the registration until no records
+        can be missing any more."""
         while self._logs.unclean_machine_start:
             await asyncio.sleep(DOUBT_POLL_S)
             if replicas.have_caught_up(self._logs.logs):
@@ -471,14 +474,14 @@ class Node:
         async def halt() -> None:
             raise error
 
-        # In a task of its own: this is called from the midst of whatever met the disk's error.
+        # In a task of its own: this is called from wherever the disk's error occurred.
         self._tasks.spawn(halt())
 
     # Stop
 
     async def stop(self, *, orderly: bool = True) -> None:
-        """Controlled shutdown; also after a start that failed half way. Not ``orderly``: after a
-        fault, when nothing may be waited for: others take over as soon as the session ends."""
+        """Controlled shutdown, also after a start that failed. Not ``orderly``: stop at once after
+        a bug; other brokers take over as soon as the session ends."""
         self._stopping = True
         if (
             orderly

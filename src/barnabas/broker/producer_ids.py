@@ -1,7 +1,8 @@
 """RPCProducerIdManager: producer ids from blocks that the controller allocates.
 
 The first block is fetched before the broker serves clients, and the next one when nine tenths of a
-block are used, so that a producer hardly ever waits (Kafka answers 14 until its first block comes).
+block are used. So a producer hardly ever waits (Kafka answers error 14 until the first block
+comes).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PREFETCH_SHARE = 0.9
 
 
 class ProducerIds:
-    """Hands out ids; ``run`` keeps a block in hand."""
+    """Gives out ids. ``run`` fetches blocks in advance."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class ProducerIds:
         self._wanted.set()
 
     async def next(self) -> int:
-        """A fresh id. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) if no block comes in time."""
+        """A new id. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) if no block comes in time."""
         if not self._current and not self._following:
             self._wanted.set()
             try:
@@ -64,11 +65,11 @@ class ProducerIds:
         return producer_id
 
     async def wait_for_first_block(self) -> None:
-        """Return when ids can be handed out."""
+        """Return when there is a block of ids."""
         await self._available.wait()
 
     async def run(self) -> None:
-        """Fetch blocks as they are wanted, for ever."""
+        """Fetch blocks when they are needed, until cancelled."""
         while True:
             await self._wanted.wait()
             block = await self._allocate()

@@ -1,6 +1,6 @@
-"""TLS, logins, tokens and ACLs of a broker, as far as its settings ask for them.
+"""TLS, logins, tokens and ACLs of a broker, if its settings ask for them.
 
-This is the place where they are imported: a plain broker starts without.
+They are imported only in the functions here, so a broker without security starts without them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> AclAuthorizer | None:
-    """None where everybody may do everything."""
+    """The authorizer; None if everybody may do everything."""
     settings = config.authorization
     if settings is None:
         return None
@@ -39,7 +39,7 @@ def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> Ac
 def delegation_tokens(
     env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient, is_controller: Callable[[], bool]
 ) -> DelegationTokens | None:
-    """None without a key: there are no delegation tokens."""
+    """The delegation tokens; None without a secret key."""
     key = config.text("delegation.token.secret.key")
     if key is None:
         key = config.text("delegation.token.master.key")
@@ -66,9 +66,8 @@ def listener_plan(
     tokens: TokenLogins | None,
     run: Run,
 ) -> ListenerPlan:
-    """What a listener asks of those who come; ``tokens``: what delegation tokens log in with;
-    ``run``: carries out for ever what a mechanism needs beside its logins. ConfigError for stores
-    that cannot be read."""
+    """The plan of a listener. ``tokens``: finds delegation tokens; ``run``: starts tasks that a
+    mechanism needs in the background. Raises ConfigError for stores that cannot be read."""
     if config.security[listener].protocol == PLAIN:
         return ListenerPlan(name=listener)
     from barnabas.broker import listener_plans
@@ -79,7 +78,7 @@ def listener_plan(
 def client_security(
     env: Env, config: BrokerConfig, listener: str, stores: KeyStores
 ) -> ClientSecurity:
-    """How this broker reaches others at a listener of theirs that is like its own."""
+    """How this broker connects to the same listener of other brokers."""
     if config.security[listener].protocol == PLAIN:
         return PLAINTEXT
     from barnabas.broker import listener_plans
@@ -88,7 +87,7 @@ def client_security(
 
 
 def zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:
-    """How this broker reaches ZooKeeper, and what it lets others do there."""
+    """How this broker connects to ZooKeeper, and the ACLs of the nodes that it creates."""
     asked = (
         "zookeeper.ssl.client.enable",
         "zookeeper.set.acl",

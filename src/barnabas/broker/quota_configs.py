@@ -1,6 +1,6 @@
-"""QuotaConfigHandler, IpConfigHandler: the quotas in force on a broker, as ZooKeeper has them.
+"""QuotaConfigHandler, IpConfigHandler: keeps a broker's quotas as in ZooKeeper.
 
-All are read at the start, and an entity's again when a notification names it.
+All quotas are read at the start, and those of an entity when a notification names it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger("kafka.server")
 
 
 class QuotaConfigs:
-    """Keeps ``quotas`` as ZooKeeper has them."""
+    """Keeps ``quotas`` as in ZooKeeper."""
 
     def __init__(self, zookeeper: ZooKeeperClient, quotas: ClientQuotas) -> None:
         self._zookeeper = zookeeper
@@ -30,26 +30,27 @@ class QuotaConfigs:
         self._set_rate: Callable[[Name, int | None], None] = lambda address, rate: None
 
     def follow_addresses(self, set_rate: Callable[[Name, int | None], None]) -> None:
-        """``set_rate`` is told the rate of each address that has one, and of changes."""
+        """Call ``set_rate`` with the rate of each address that has one, and after changes."""
         self._set_rate = set_rate
         for address, rate in self._address_rates.items():
             set_rate(address, rate)
 
     async def load(self) -> None:
-        """Read everybody's. At the start of a broker."""
+        """Read all quotas, at the start of a broker."""
         async with self._reading:
             for entity, found in (await read_quotas(self._zookeeper)).items():
                 self._take(entity, found)
 
     async def on_notification(self, place: str) -> None:
-        """What is at a place below ``/config`` has changed: ``users/U``, ``users/U/clients/C``."""
+        """The entity of a path below ``/config`` has changed: ``users/U``,
+        ``users/U/clients/C``."""
         entity = entity_at(place)
         if entity is not None:
             await self.refresh(entity)
 
     async def refresh(self, entity: Entity) -> None:
         """Read an entity's quotas again."""
-        async with self._reading:  # what is kept last is what was read last
+        async with self._reading:  # so that what was read last is kept last
             found = await read_quota(self._zookeeper, entity)
             log.info("quotas of %s: %s", visible(str(entity)), found or "none")
             self._take(entity, found)

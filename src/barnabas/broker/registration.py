@@ -1,8 +1,8 @@
 """CheckedEphemeral: ``/brokers/ids/N``. It exists while the broker lives, and its czxid is the
 broker's epoch (reference 1.3, traps 33 and 34).
 
-A broker takes no role before it has registered under its own new session. After ``EXPIRED`` the
-owner gives up all roles, begins a new session and calls ``register`` again: the new czxid tells the
+A broker takes no role before it has registered in its own new session. After ``EXPIRED`` the owner
+ends all roles, begins a new session and calls ``register`` again. The new czxid tells the
 controller that the broker was away.
 """
 
@@ -27,33 +27,34 @@ from barnabas.zookeeper.messages import Stat
 log = logging.getLogger("kafka.server")
 
 PREDECESSOR_WAIT_FACTOR: Final = 1.5
-"""Times the session timeout. A server expires a session only at its next tick after the timeout,
-so waiting for the timeout itself would give up just too early."""
+"""How many session timeouts to wait for the predecessor's session to end. A server expires a
+session only at its next tick after the timeout, so one timeout would be just too short."""
 
 
 class BrokerRegistration:
-    """Registers one broker; remembers its earlier sessions, whose left-over node is its own."""
+    """Registers one broker. It remembers its earlier sessions, to recognise a node that one of them
+    has left behind."""
 
     def __init__(self, env: Env, zookeeper: ZooKeeperClient) -> None:
         self._env = env
         self._zookeeper = zookeeper
         self._sessions: dict[int, None] = {}
-        """Ids of the sessions under which this process has tried to register."""
+        """The ids of sessions in which this process has tried to register."""
 
     async def register(self, broker: Broker) -> Broker:
-        """Create the node in the client's session; ``broker`` with its epoch.
+        """Create the node in the client's session. Returns ``broker`` with its epoch.
 
-        A node of our own old session is replaced. One of another session is most likely that of
-        this broker's killed predecessor: wait until it goes, for about a session timeout.
-        Raises ConfigError if another broker advertises one of our endpoints (naming
-        ``advertised.listeners``) or has our id (``broker.id``), and SessionExpired."""
+        A node of this process's old session is replaced. A node of another session most likely
+        belongs to a killed predecessor of this broker; it waits until that is gone, for about a
+        session timeout. Raises ConfigError if another broker advertises one of these endpoints
+        (naming ``advertised.listeners``) or has this id (``broker.id``), and SessionExpired."""
         await self._refuse_shared_endpoints(broker)
         path = broker_id_path(broker.id)
         body = encode_broker(broker, self._env.clock.wall_ms())
         deadline: float | None = None
         while True:
             try:
-                # Every id is noted before it is used: a create whose reply is lost may be ours.
+                # Noted before it is used: a create whose reply is lost may have succeeded.
                 self._sessions[self._zookeeper.session_id] = None
                 _, stat = await self._zookeeper.multi(
                     [CreateOp(path, None, ephemeral=True), SetOp(path, body, 0)]
@@ -102,8 +103,8 @@ class BrokerRegistration:
                     )
 
     async def _delete_own(self, path: str, found: Stat) -> None:
-        """Left behind by an expired session of ours (ZOOKEEPER-2985): left alone, it would vanish
-        later under our feet."""
+        """Delete a node that an expired session of this process has left behind (ZOOKEEPER-2985).
+        Otherwise the server would delete it later, while this broker relies on it."""
         try:
             await self._zookeeper.delete(path, found.version)
         except NoNode:
@@ -127,7 +128,7 @@ class BrokerRegistration:
             async with asyncio.timeout_at(deadline):
                 await self._zookeeper.wait_deleted(path)
         except TimeoutError:
-            # If this process was paused, time is up before it has heard that the node is gone.
+            # If this process was paused, the time may be up although the node is gone: look again.
             if await persist(self._zookeeper, lambda: self._zookeeper.exists(path)) is not None:
                 raise ConfigError(
                     f"broker.id={broker.id}: another running broker is registered with this id"

@@ -1,4 +1,4 @@
-"""From the settings of a broker to what each room wants to be told. Pure."""
+"""Makes each room's typed settings from a broker's settings. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings, LogManagerSettings
 
 LISTEN_BACKLOG = 1024
-"""Kafka's 50 suit a thread that does nothing but accept; a loop accepts between other work, and a
-connection that finds the queue full waits for a second."""
+"""Kafka's 50 are enough for a thread that only accepts. A loop accepts between other work, and a
+connection that finds the queue full has to wait for a second."""
 
 
 def network_settings(config: BrokerConfig) -> NetworkSettings:
@@ -60,7 +60,7 @@ def connection_limits(config: BrokerConfig) -> ConnectionLimits:
 
 
 def _listener_limits(config: BrokerConfig, listener: str) -> ListenerLimits:
-    """The broker's own limits are each listener's as well, where it has none of its own."""
+    """The limits of a listener; if it has none of its own, the broker's limits are used."""
 
     def own(name: str) -> int:
         text = config.texts.get(f"listener.name.{listener.lower()}.{name}")
@@ -109,7 +109,7 @@ def replication_quotas(config: BrokerConfig) -> ReplicationQuotas:
 
 
 def set_replication_rates(quotas: ReplicationQuotas, config: BrokerConfig) -> None:
-    """The rates may change while a broker runs."""
+    """Set the replication rates, which may change while a broker runs."""
     quotas.leader.limit = config.integer("leader.replication.throttled.rate")
     quotas.follower.limit = config.integer("follower.replication.throttled.rate")
     quotas.moves.limit = config.integer("replica.alter.log.dirs.io.max.bytes.per.second")
@@ -118,7 +118,7 @@ def set_replication_rates(quotas: ReplicationQuotas, config: BrokerConfig) -> No
 def set_throttled_replicas(
     quotas: ReplicationQuotas, topic: str, config: TopicConfig | None, broker_id: int
 ) -> None:
-    """Those of a topic here; ``config`` None: it is gone."""
+    """Set this broker's throttled replicas of a topic; ``config`` None: the topic is deleted."""
     for quota, name in (
         (quotas.leader, "leader.replication.throttled.replicas"),
         (quotas.follower, "follower.replication.throttled.replicas"),

@@ -1,7 +1,8 @@
-"""Connections whose client is known: what comes before a login, and when its session ends.
+"""SaslChannelBuilder, SslChannelBuilder: connections with a login or a certificate.
 
-``security/authenticator.py`` decides; here its answers leave in the order of the requests. A failed
-login is answered after ``connection.failed.authentication.delay.ms``, in which nothing is read.
+``security/authenticator.py`` decides what a client may send before a login, and when its session
+ends. Here its answers are sent in the order of the requests. A failed login is answered after
+``connection.failed.authentication.delay.ms``; until then nothing is read.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from barnabas.security.principal import KafkaPrincipal
 log = logging.getLogger("kafka.network")
 
 _ERROR_CODE = slice(8, 10)
-"""Of an answer to ApiVersions, behind its size and correlation id."""
+"""Where an ApiVersions answer has its error code: after its size and correlation id."""
 
 
 class SslConnection(ClientConnection):
-    """Of an SSL listener: its certificate says who it is, if it has shown one."""
+    """A connection to an SSL listener. The client's certificate, if any, gives its principal."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class SslConnection(ClientConnection):
 
 
 class SaslConnection(ClientConnection):
-    """Serves nobody who has not logged in."""
+    """A connection to a listener with SASL. It serves requests only after a login."""
 
     def __init__(self, server: ConnectionServer[ClientConnection], plan: ListenerPlan) -> None:
         super().__init__(server, plan.name)
@@ -103,10 +104,11 @@ class SaslConnection(ClientConnection):
         return False
 
     def _tell_versions(self, frame: memoryview) -> None:
-        """ApiVersions, the one request that is served before a login. Raises InvalidRequest."""
+        """Answer ApiVersions, the only request that is served before a login. Raises
+        InvalidRequest."""
         request = self._read(frame)
         assert request.api_key == ApiKey.API_VERSIONS
-        request.line = None  # nobody is charged who is not known
+        request.line = None  # an unknown client has no quota
         answer: Answer = self._server.dispatcher.handle(request)
         assert isinstance(answer, list)
         self._put(self._new_slot(), answer)

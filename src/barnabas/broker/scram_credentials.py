@@ -1,4 +1,4 @@
-"""CredentialCache: the SCRAM credentials of all users, kept as ZooKeeper has them."""
+"""CredentialCache: keeps the SCRAM credentials of all users as in ZooKeeper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 
 
 class ScramCredentials:
-    """Read at the start of a broker, and whenever a notification names a user."""
+    """The credentials of all users. They are read at the start, and again when a notification names
+    a user."""
 
     def __init__(self, zookeeper: ZooKeeperClient) -> None:
         self._zookeeper = zookeeper
@@ -22,14 +23,14 @@ class ScramCredentials:
         self._cluster = b""
         self._are_loaded = False
         self._decoys: dict[str, tuple[bytes, int]] = {}
-        """By mechanism: key and iterations of the challenges for users who do not exist."""
+        """By mechanism: (key, iterations) of the challenges for unknown users."""
 
     def belong_to(self, cluster_id: str) -> None:
-        """Which cluster's they are."""
+        """Set the cluster's id."""
         self._cluster = cluster_id.encode()
 
     async def load(self) -> None:
-        """Read all users, before the first listener opens where they log in. A second call does
+        """Read all users, before the first listener with logins opens. A second call does
         nothing."""
         async with self._reading:
             if not self._are_loaded:
@@ -38,14 +39,14 @@ class ScramCredentials:
                 self._decoys.clear()
 
     async def on_notification(self, entity: str) -> None:
-        """The settings of a user have changed; ``entity`` as the notification spells it."""
+        """The settings of a user have changed; ``entity`` is the notification's text."""
         if "/" in entity or entity == paths.DEFAULT_ENTITY:
             return  # quotas
         await self.refresh(paths.desanitize(entity))
 
     async def refresh(self, user: str) -> None:
         """Read a user's credentials again."""
-        async with self._reading:  # what is kept last is what was read last
+        async with self._reading:  # so that what was read last is kept last
             found = await read_users(self._zookeeper, [user])
             if user in found:
                 self._users[user] = found[user]
@@ -58,11 +59,11 @@ class ScramCredentials:
         return self._users.get(user, {}).get(mechanism)
 
     def decoy(self, mechanism: str, user: str) -> ScramCredential:
-        """What somebody who is not a user is challenged with: the same at every broker and after a
-        restart, with as many iterations as most users have.
+        """The false credential with which an unknown user is challenged. It is the same at every
+        broker and after a restart, and has as many iterations as most users have.
 
-        Its key is made of a credential, which nobody outside knows: the first user's. So the
-        challenges change if that user's do."""
+        Its key is made from the first user's credential, which is secret. So these challenges
+        change if that user's credential does."""
         if mechanism not in self._decoys:
             held = {u: c[mechanism] for u, c in self._users.items() if mechanism in c}
             counts = Counter(c.iterations for c in held.values())

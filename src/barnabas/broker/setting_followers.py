@@ -1,7 +1,8 @@
-"""DynamicBrokerConfig's reconfigurables: who is told of settings that change while a broker runs.
+"""DynamicBrokerConfig's reconfigurables: lets parts of a broker follow settings that change while
+it runs.
 
-All else reads ``BrokerConfig`` each time. Each function here has one part of the broker follow its
-settings from the moment when that part is made.
+Each function does this for one part, as soon as the part is made. All other code reads
+``BrokerConfig`` each time.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def follow_in_logs(
     topics: TopicConfigRepository,
     quotas: ReplicationQuotas,
 ) -> None:
-    """Settings of logs and of topics that have none of their own, and the rates of copies."""
+    """Follow settings of logs, of topics without settings of their own, and replication rates."""
 
     def changed() -> None:
         logs.update_settings(log_manager_settings(config), TopicConfig(config, {}).log_config())
@@ -41,7 +42,7 @@ def follow_in_logs(
 
 
 def follow_in_network(config: BrokerConfig, network: NetworkServer) -> None:
-    """How many may connect, and how fast."""
+    """Follow the limits of connections."""
 
     def changed() -> None:
         network.counts.limits = connection_limits(config)
@@ -51,7 +52,7 @@ def follow_in_network(config: BrokerConfig, network: NetworkServer) -> None:
 
 
 def follow_in_transactions(config: BrokerConfig, transactions: TransactionCoordinator) -> None:
-    """Whether a partition is asked for by its transaction before the first write."""
+    """Follow whether a transaction's partitions are verified before the first write."""
     name = "transaction.partition.verification.enable"
 
     def changed() -> None:
@@ -61,7 +62,7 @@ def follow_in_transactions(config: BrokerConfig, transactions: TransactionCoordi
 
 
 def follow_in_controller(config: BrokerConfig, controller: Controller) -> None:
-    """Whether elections may be unclean."""
+    """Follow whether elections may be unclean."""
 
     def changed() -> None:
         controller.change_settings(controller_settings(config))
@@ -70,5 +71,5 @@ def follow_in_controller(config: BrokerConfig, controller: Controller) -> None:
 
 
 def follow_in_listeners(config: BrokerConfig, changed: Callable[[], None]) -> None:
-    """Which listeners there are, and what clients are told of them."""
+    """Follow the listeners and the advertised endpoints."""
     config.follow(changed, "listeners", "advertised.listeners", "listener.security.protocol.map")

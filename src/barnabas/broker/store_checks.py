@@ -1,9 +1,9 @@
-"""SslFactory.validateReconfiguration, CertificateEntries: whether listeners may get these stores.
+"""SslFactory.validateReconfiguration, CertificateEntries: checks whether listeners may get new
+stores.
 
-A key store that takes another's place must be the same owner's: the same distinguished name, and
-all alternative names that there were, unless ``ssl.allow.dn.changes`` or
-``ssl.allow.san.changes``. And brokers must go on believing each other: where they meet, the new key
-is tried against the new trust.
+A new key store must have the same owner: the same distinguished name, and all alternative names of
+the old one. ``ssl.allow.dn.changes`` and ``ssl.allow.san.changes`` lift this. Brokers must also
+still trust each other: for their listener, the new key is tried with the new trust store.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _STEPS: Final = 4
 
 
 def check_stores(now: BrokerConfig, after: Snapshot, read: Read) -> None:
-    """ConfigError, which names the listener. What is in files now is read, also where settings are
-    as they were: it will be used with them."""
+    """Raises ConfigError, which names the listener. Files are read again even if their settings are
+    the same, since their present content will be used."""
     for listener, security in after.security.items():
         if security.tls is None:
             continue
@@ -92,7 +92,7 @@ def _alternative_names(certificate: Certificate) -> set[str]:
 
 
 def _check_trust(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    """A handshake in memory, as brokers would have it, whatever the host is called."""
+    """Try a handshake between brokers in memory, without a check of the host name."""
     client.check_hostname = False
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = [

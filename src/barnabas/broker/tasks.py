@@ -1,6 +1,6 @@
-"""The tasks of one broker: what runs as long as it does, and what answers a request.
+"""The tasks of one broker: those that run as long as it does, and those that answer requests.
 
-All are in the broker's task group: a fault in one of them ends the broker.
+All are in the broker's task group, so an unexpected error in one of them ends the broker.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
 
 
 class BrokerTasks:
-    """In ``group``, which is the broker's."""
+    """Tasks in ``group``, the broker's task group."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
@@ -35,21 +35,21 @@ class BrokerTasks:
         """Tasks that answer requests."""
 
     def run(self, name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin what runs until the broker stops."""
+        """Start a task that runs until the broker stops."""
         task = self._group.create_task(coroutine, name=name)
         self._background.append(task)
         return task
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        """Begin what comes to its end by itself; None if a fault has ended the broker."""
+        """Start a task that ends by itself; None if an error has already ended the broker."""
         try:
             return self._group.create_task(coroutine)
-        except RuntimeError:  # a fault has ended another task: this broker is on its way down
+        except RuntimeError:  # another task has failed: this broker is ending
             coroutine.close()
             return None
 
     def spawn_request(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Begin to answer a request; False if a fault has ended the broker."""
+        """Start a task that answers a request; False if an error has already ended the broker."""
         task = self.spawn(coroutine)
         if task is None:
             return False
@@ -58,8 +58,8 @@ class BrokerTasks:
         return True
 
     async def end(self) -> None:
-        """End what runs, and the answers: nobody hears them any more, and some wait for as long as
-        their client has said."""
+        """End all tasks, also those that answer requests: their connections are closed, and some
+        would wait for as long as their client asked for."""
         for task in (*self._requests, *self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
