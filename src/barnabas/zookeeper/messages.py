@@ -1,4 +1,4 @@
-"""What a ZooKeeper client and server say to each other, as plain values.
+"""The messages between ZooKeeper clients and servers, as plain values.
 
 Records are ``NamedTuple`` classes with ZooKeeper's field names; ``None`` for data is jute's null
 buffer. ``jute.py`` turns them into bytes and back. Sources: ``zookeeper.jute``, ``ZooDefs``,
@@ -86,7 +86,7 @@ class Code(IntEnum):
 
 
 class EventType(IntEnum):
-    """What a watch event tells (``Watcher.Event.EventType``)."""
+    """The types of watch events (``Watcher.Event.EventType``)."""
 
     NONE = -1
     NODE_CREATED = 1
@@ -121,7 +121,7 @@ class CreateFlag(IntEnum):
 
 
 class WatcherType(IntEnum):
-    """Which watches ``checkWatches`` and ``removeWatches`` mean."""
+    """The kinds of watches for ``checkWatches`` and ``removeWatches``."""
 
     CHILDREN = 1
     DATA = 2
@@ -176,7 +176,7 @@ class Stat(NamedTuple):
 
 
 class ConnectRequest(NamedTuple):
-    """First frame of a client. ``session_id`` 0 asks for a new session."""
+    """The first frame of a client. ``session_id`` 0 asks for a new session."""
 
     protocol_version: int
     last_zxid_seen: int
@@ -188,7 +188,7 @@ class ConnectRequest(NamedTuple):
 
 
 class ConnectResponse(NamedTuple):
-    """First frame of a server. ``timeout_ms`` 0 (or less) says: your session has expired."""
+    """The first frame of a server. ``timeout_ms`` 0 or less means that the session has expired."""
 
     protocol_version: int
     timeout_ms: int
@@ -204,7 +204,7 @@ class WatcherEvent(NamedTuple):
 
 
 class Empty(NamedTuple):
-    """The record of operations that carry none (ping, closeSession, replies to auth, delete)."""
+    """The record of operations without one (ping, closeSession, replies to auth and delete)."""
 
 
 EMPTY = Empty()

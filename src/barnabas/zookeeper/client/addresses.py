@@ -1,4 +1,4 @@
-"""``zookeeper.connect``: hosts and chroot. Pure."""
+"""Parses ``zookeeper.connect``: hosts and chroot. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DEFAULT_PORT = 2181
 
 
 class ConnectString(NamedTuple):
-    """Where the servers are, and the path under which everything lives ("" for the root)."""
+    """The servers, and the path below which all nodes are ("" for the root)."""
 
     hosts: tuple[tuple[str, int], ...]
     chroot: str
 
 
 def parse_connect_string(text: str) -> ConnectString:
-    """``h1:2181,h2:2181,[::1]:2181/kafka``. Raises ConfigError."""
+    """Parse ``h1:2181,h2:2181,[::1]:2181/kafka``. Raises ConfigError."""
     servers, slash, rest = text.strip().partition("/")
     chroot = (slash + rest).rstrip("/")
     if "//" in chroot:

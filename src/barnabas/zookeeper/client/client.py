@@ -1,15 +1,15 @@
-"""ZooKeeperClient in asyncio: a session kept over connections, operations, watch events.
+"""ZooKeeperClient in asyncio: one session over several connections, operations, watch events.
 
-It never hides the loss of a connection. Operations in flight then fail with ``ConnectionLoss``
-(nobody knows whether they were applied), operations submitted while there is no connection fail at
-once, and it is the caller who waits (``await client.connected()``) and decides what to repeat: a
-fenced writer must know. The session, its ephemeral nodes and its watches survive in the meantime,
-until a server says that the session has expired; then everything fails with ``SessionExpired`` and
+It never hides the loss of a connection. Operations in flight then fail with ``ConnectionLoss``: it
+is unknown whether they were applied. Operations submitted without a connection fail at once. The
+caller waits (``await client.connected()``) and decides what to repeat, since a fenced writer must
+know what happened. The session, its ephemeral nodes and its watches stay meanwhile, until a server
+says that the session has expired. Then everything fails with ``SessionExpired`` and
 ``on_session(EXPIRED)`` is called. ``await client.new_session()`` begins another session on the same
-object; it is up to the owner to give up its roles before that (traps 31 and 34).
+object. The owner must end its roles before that (traps 31 and 34).
 
-Callbacks and the wake-ups of waiting coroutines happen in the order in which the server sent
-things: an event comes before the reply that followed it, and after the one that preceded it.
+Callbacks are called, and waiting coroutines resumed, in the order in which the server sent events
+and replies.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ T = TypeVar("T")
 
 RETRY_FIRST_MS: Final = 20
 RETRY_MAX_MS: Final = 500
-"""Pauses between rounds over all servers; the first round after a loss comes without one."""
+"""The pauses between rounds over all servers. The first round after a loss begins at once."""
 IN_FLIGHT_MAX: Final = 500
-"""Limit of ``submit_all``: a real ZooKeeper stops reading at 1,000 outstanding requests."""
+"""The limit of ``submit_all``: a real ZooKeeper stops reading at 1,000 outstanding requests."""
 CLOSE_TIMEOUT_MS: Final = 2000
 
 
 class SessionState(Enum):
-    """What ``on_session`` is told, and ``client.state``."""
+    """The states of a session, for ``on_session`` and ``client.state``."""
 
     CONNECTING = "connecting"
     """No connection yet in this session; not reported."""
@@ -127,7 +127,7 @@ class ZooKeeperClient:
         self._asked_timeout_ms = session_timeout_ms
         self._fast_expiry_ms = fast_expiry_ms
         self.answered: Callable[[float], None] | None = None
-        """Told how many seconds each request took, if anybody wants to know."""
+        """If set, it is called with the seconds that each request took."""
         self.on_event = on_event
         """Called with every watch event; must not block."""
         self.on_session = on_session
@@ -135,10 +135,9 @@ class ZooKeeperClient:
         self._session = new_session(session_timeout_ms, fast_expiry_ms)
         self._state = SessionState.CONNECTING
         self._connection: Connection | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._session_task: asyncio.Task[None] | None = None
         self._wait_is_over = asyncio.Event()
-        """Set when waiting for a connection ends: there is one, or there will be none in this
-        session."""
+        """Set when there is a connection, or when this session will not have one any more."""
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         """Coroutines that wait for an event, by path."""
         self._failure: BaseException | None = None
@@ -146,24 +145,24 @@ class ZooKeeperClient:
         self._last_problem = "not tried yet"
         self._has_been_connected = False
         self._refusal: AuthFailed | None = None
-        """Why the last server that was tried did not believe us."""
+        """Why the last server that was tried refused the login."""
 
     # --- state ------------------------------------------------------------------------------------
 
     @property
     def state(self) -> SessionState:
-        """Where the session stands now."""
+        """The present state of the session."""
         return self._state
 
     @property
     def session_id(self) -> int:
-        """0 before the first connection of a session. The owners of ephemeral nodes are compared
-        with it."""
+        """The session's id; 0 before its first connection. It is the owner of ephemeral nodes that
+        this client creates."""
         return self._session.id
 
     @property
     def session_timeout_ms(self) -> int:
-        """As negotiated with the server; before that, as asked for."""
+        """The timeout as negotiated with the server; before that, as requested."""
         return self._session.timeout_ms
 
     @property
@@ -172,40 +171,40 @@ class ZooKeeperClient:
         return len(self._session.watches)
 
     async def connect(self, timeout_ms: int | None = None) -> None:
-        """Begin the first session and make sure of the chroot. Tries until it succeeds, or until a
-        server refuses the login (AuthFailed); with a timeout it raises ConnectionLoss, which tells
-        the last problem."""
-        if self._keeper is not None or self._state is not SessionState.CONNECTING:
+        """Begin the first session and create the chroot if it is missing. It tries until it
+        succeeds, or until a server refuses the login (AuthFailed). After the timeout it raises
+        ConnectionLoss, whose text has the last problem."""
+        if self._session_task is not None or self._state is not SessionState.CONNECTING:
             raise RuntimeError("connect is for a new client")
-        self._start_keeper()
+        self._start_session_task()
         await self._within(timeout_ms, self._connect_and_create_chroot)
 
     async def connected(self, timeout_ms: int | None = None) -> None:
-        """Return as soon as there is a connection. Raises SessionExpired when there will be none,
-        ConnectionLoss after ``timeout_ms``."""
+        """Return as soon as there is a connection. Raises SessionExpired if the session has ended,
+        and ConnectionLoss after ``timeout_ms``."""
         await self._within(timeout_ms, self._wait_connected)
 
     async def new_session(self, timeout_ms: int | None = None) -> None:
-        """Begin another session after EXPIRED: new id, no watches, no ephemerals. Returns when it
-        is connected; raises as ``connect``, after which ``connected`` can go on waiting."""
+        """Begin another session after EXPIRED: new id, no watches, no ephemeral nodes. Returns when
+        it is connected. Raises as ``connect`` does; then ``connected`` may be awaited."""
         if self._state is not SessionState.EXPIRED:
             raise RuntimeError(f"a new session while the old one is {self._state.value}")
         self._session = new_session(self._asked_timeout_ms, self._fast_expiry_ms)
         self._state = SessionState.CONNECTING
         self._wait_is_over.clear()
-        self._start_keeper()
+        self._start_session_task()
         await self._within(timeout_ms, self._wait_connected)
 
     async def run(self) -> None:
-        """Return when the client has been closed. Raise the exception of a callback, which ends the
-        client. For the owner's task group."""
+        """Run this in the owner's task group. It returns when the client is closed, and raises the
+        exception of a callback, which ends the client."""
         await self._finished.wait()
         if self._failure is not None:
             raise self._failure
 
     async def close(self) -> None:
-        """End the session, so that its ephemeral nodes go at once, and stop. Without a connection
-        the session ends by its timeout."""
+        """End the session, so that its ephemeral nodes are deleted at once, and stop. Without a
+        connection the session ends with its timeout."""
         connection = self._connection
         if connection is not None and self._state is SessionState.CONNECTED:
             goodbye = connection.send_close()
@@ -220,8 +219,8 @@ class ZooKeeperClient:
     # --- operations -------------------------------------------------------------------------------
 
     def submit(self, op: Operation[T]) -> asyncio.Future[T]:
-        """Send without waiting; replies come in the order of submission. The future fails with a
-        ZooKeeperError; whoever submits must look at it."""
+        """Send without waiting; replies come in the order of submission. The future may fail with a
+        ZooKeeperError, so the caller must look at it."""
         if self._connection is not None and self._state is SessionState.CONNECTED:
             sent = self._connection.send(op)
             if self.answered is not None:
@@ -242,7 +241,8 @@ class ZooKeeperClient:
     async def submit_all(
         self, ops: Iterable[Operation[T]], in_flight: int = IN_FLIGHT_MAX
     ) -> list[T | ZooKeeperError]:
-        """Send many, at most ``in_flight`` at a time; the outcomes in order, errors as values."""
+        """Send many, at most ``in_flight`` at a time. Returns the results in order, with errors as
+        values."""
         outcomes: list[T | ZooKeeperError] = []
         window: deque[asyncio.Future[T]] = deque()
         try:
@@ -266,7 +266,8 @@ class ZooKeeperClient:
         sequential: bool = False,
         make_parents: bool = False,
     ) -> Created:
-        """NodeExists, NoNode (no parent). ``make_parents`` creates those, with null data."""
+        """Create a node. ``make_parents``: also create missing parents, with null data. Raises
+        NodeExists, and NoNode if the parent is missing."""
         op = CreateOp(path, data, ephemeral, sequential)
         while True:
             try:
@@ -284,36 +285,37 @@ class ZooKeeperClient:
             pass
 
     async def get(self, path: str, *, watch: bool = False) -> tuple[bytes, Stat]:
-        """NoNode if it is not there; no watch is set then."""
+        """Data and Stat of a node. Raises NoNode; then no watch is set."""
         return await self.submit(GetOp(path, watch))
 
     async def set(self, path: str, data: bytes | None, version: int = -1) -> Stat:
-        """NoNode, BadVersion."""
+        """Replace a node's data. Raises NoNode, BadVersion."""
         return await self.submit(SetOp(path, data, version))
 
     async def delete(self, path: str, version: int = -1) -> None:
-        """NoNode, BadVersion, NotEmpty."""
+        """Delete a node. Raises NoNode, BadVersion, NotEmpty."""
         return await self.submit(DeleteOp(path, version))
 
     async def exists(self, path: str, *, watch: bool = False) -> Stat | None:
-        """None if it is not there; the watch is set in both cases."""
+        """The Stat of a node; None if it does not exist. The watch is set in both cases."""
         return await self.submit(ExistsOp(path, watch))
 
     async def children(self, path: str, *, watch: bool = False) -> tuple[list[str], Stat]:
-        """Sorted names. NoNode."""
+        """The sorted names of a node's children, and its Stat. Raises NoNode."""
         return await self.submit(ChildrenOp(path, watch))
 
     async def multi(self, ops: Sequence[MultiPart]) -> list[MultiResult]:
-        """All or nothing; the error of the part that refused, with its ``op_index``."""
+        """Carry out all operations or none. Raises the error of the one that failed; its
+        ``op_index`` says which one."""
         return await self.submit(MultiOp(ops))
 
     async def sync(self, path: str = "/") -> None:
-        """A later read sees everything that was committed before this call."""
+        """Make later reads see everything that was committed before this call."""
         return await self.submit(SyncOp(path))
 
     async def wait_deleted(self, path: str) -> None:
-        """Return when the node is not there (a watch, not polling). The wait survives the loss of
-        connections; SessionExpired ends it."""
+        """Return when the node does not exist. It uses a watch, and goes on after the loss of a
+        connection. SessionExpired ends the wait."""
         while True:
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             waiting = self._waiting.setdefault(path, [])
@@ -331,17 +333,18 @@ class ZooKeeperClient:
 
     # --- keeping the session ----------------------------------------------------------------------
 
-    def _start_keeper(self) -> None:
+    def _start_session_task(self) -> None:
         keeper = asyncio.get_running_loop().create_task(self._keep(), name="zookeeper-session")
-        keeper.add_done_callback(self._keeper_done)
-        self._keeper = keeper
+        keeper.add_done_callback(self._session_task_done)
+        self._session_task = keeper
 
-    def _keeper_done(self, task: asyncio.Task[None]) -> None:
+    def _session_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._break(failure)
 
     async def _keep(self) -> None:
-        """One session: connect, wait for the loss, connect again, until it has expired."""
+        """Keep one session: connect, wait until the connection is lost, connect again, until the
+        session has expired."""
         pause_ms = 0.0
         round_left = len(self._hosts)
         while True:
@@ -365,7 +368,7 @@ class ZooKeeperClient:
             self._last_problem = await asyncio.shield(connection.closed)
 
     async def _open_next(self) -> Connection:
-        """A connection to the next server in turn, with the session accepted."""
+        """Connect to the next server in turn. Returns when it has accepted the session."""
         host, port = self._hosts[self._next_host]
         self._next_host = (self._next_host + 1) % len(self._hosts)
         begin = self._security.begin
@@ -385,14 +388,15 @@ class ZooKeeperClient:
         return connection
 
     def _refused(self, problem: AuthFailed) -> None:
-        """A start ends by that; later it is tried again, as after a lost connection."""
+        """The login was refused. This ends a start; later it is tried again, as after a lost
+        connection."""
         if self._has_been_connected:
             log.error("the login to ZooKeeper failed: %s", problem)
         self._refusal = problem
         self._wait_is_over.set()
 
     def _open_timeout_ms(self) -> float:
-        """How long one server may take: all servers are to be tried within the session timeout."""
+        """How long one server may take, so that all can be tried within the session timeout."""
         return max(self._session.timeout_ms / (len(self._hosts) + 1), 200)
 
     def _connection_made(self, connection: Connection) -> None:
@@ -432,7 +436,7 @@ class ZooKeeperClient:
                 change.set_result(None)
 
     def _end_waits(self) -> None:
-        """They look again and find that the session has ended."""
+        """Wake all that wait: they look again and find that the session has ended."""
         for path in list(self._waiting):
             self._wake(path)
 
@@ -479,14 +483,14 @@ class ZooKeeperClient:
     # --- the end ----------------------------------------------------------------------------------
 
     def _break(self, failure: BaseException) -> None:
-        """An exception of our own code: no more operations, and ``run`` raises it."""
+        """An exception of this program: no more operations are possible, and ``run`` raises it."""
         if self._failure is None:
             self._failure = failure
         self._state = SessionState.CLOSED
         self._end_waits()
         self._wait_is_over.set()
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._session_task is not None:
+            self._session_task.cancel()
         if self._connection is not None:
             self._connection.drop("the client failed")
         self._finished.set()
@@ -495,7 +499,7 @@ class ZooKeeperClient:
         self._state = SessionState.CLOSED
         self._end_waits()
         self._wait_is_over.set()
-        keeper, self._keeper = self._keeper, None
+        keeper, self._session_task = self._session_task, None
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait([keeper])

@@ -1,8 +1,8 @@
 """One connection of a ZooKeeper client: handshake, login, pipelined requests, events, pings.
 
-A connection lives from ``open_connection`` until it is lost, for whatever reason: then every
-request that waits for its reply fails with ``ConnectionLoss``, once, and ``closed`` resolves to the
-reason. It never reconnects and never repeats anything; that is decided above (``client.py``).
+When the connection is lost, every request that waits for its reply fails with ``ConnectionLoss``,
+and ``closed`` resolves to the reason. It never reconnects and never repeats anything; ``client.py``
+does.
 """
 
 from __future__ import annotations
@@ -51,21 +51,22 @@ _XID_MAX: Final = 2**31 - 1
 
 @dataclass(slots=True)
 class Session:
-    """What outlives a connection. ``id`` 0 is a session that no server has given us yet."""
+    """What stays when a connection is lost. ``id`` is 0 before a server has accepted the
+    session."""
 
     timeout_ms: int
-    """As asked for; as negotiated once ``id`` is set."""
+    """As requested; as negotiated once ``id`` is set."""
     password: bytes = bytes(PASSWORD_BYTES)
     id: int = 0
     last_zxid: int = 0
-    """The newest change that a reply told of. A server that has not seen it yet refuses this
+    """The newest change that a reply has shown. A server that does not have it yet refuses this
     client."""
     watches: WatchTable = field(default_factory=WatchTable)
 
 
 def new_session(timeout_ms: int, fast_expiry_ms: int | None) -> Session:
-    """A session to be created. Its password asks our own server for fast expiry (architecture 6);
-    any other ignores the password of a new session."""
+    """A session that is to be created. Its password asks the embedded coordinator for fast expiry;
+    other servers ignore the password of a new session."""
     if fast_expiry_ms is None:
         return Session(timeout_ms)
     password = FAST_EXPIRY_MAGIC + struct.pack(">i4x", fast_expiry_ms)
@@ -102,7 +103,7 @@ class Connection(asyncio.Protocol):
         self._root = root
         self._chroot = root.chroot
         self._login = login
-        """What is still to be done before the first request."""
+        """The login that must be complete before the first request."""
         self._login_xid = 0
         self._on_greeted = on_greeted
         self._on_event = on_event
@@ -116,8 +117,8 @@ class Connection(asyncio.Protocol):
         self._last_sent = self._last_received = self._loop.time()
         self._lost = False
         self.greeted: asyncio.Future[None] = self._loop.create_future()
-        """Resolves when the server has accepted the session and the login; SessionRefused,
-        AuthFailed or ConnectionLoss."""
+        """Resolves when the server has accepted the session and the login. Fails with
+        SessionRefused, AuthFailed or ConnectionLoss."""
         self.closed: asyncio.Future[str] = self._loop.create_future()
         """Resolves to the reason when the connection is gone."""
 
@@ -227,8 +228,8 @@ class Connection(asyncio.Protocol):
         self._write(jute.encode_request(self._login_xid, OpCode.SASL, SaslRequest(token)))
 
     def _receive_login(self, frame: bytes) -> None:
-        """The server's part of the login. Nothing else is asked before it is complete: watches are
-        told of only to those who may read."""
+        """Handle a token of the server. No request is sent before the login is complete, since
+        watch events are sent only to clients that may read."""
         login = self._login
         assert login is not None
         header = jute.decode_reply_header(frame)
@@ -288,7 +289,7 @@ class Connection(asyncio.Protocol):
             entry.future.set_result(None)
             return
         self._session.watches.replied(op, err, self._chroot)
-        if entry.future.done():  # whoever asked was cancelled meanwhile
+        if entry.future.done():  # the caller was cancelled
             return
         if err != Code.OK and not absent:
             entry.future.set_exception(error_for(err, op.path))
@@ -301,7 +302,7 @@ class Connection(asyncio.Protocol):
     def _receive_event(self, frame: bytes) -> None:
         event = jute.decode_event(frame)
         if event.type == EventType.NONE:
-            return  # about the session; the connection's own fate tells the same
+            return  # an event about the session, which the connection's end shows as well
         try:
             kind = EventType(event.type)
         except ValueError as problem:
@@ -310,8 +311,8 @@ class Connection(asyncio.Protocol):
         self._on_event(WatchEvent(kind, relative(self._chroot, event.path)))
 
     def _tick(self) -> None:
-        """Ping after a third of the timeout without a request, give up after two thirds without an
-        answer: the last third is for finding another server in time."""
+        """Ping after a third of the timeout without a request. Drop the connection after two thirds
+        without an answer: the last third is left to find another server in time."""
         if self._lost or self._transport is None:
             return
         third = self._session.timeout_ms / 3000
@@ -355,8 +356,8 @@ def _ignore_outcome(future: asyncio.Future[Any]) -> None:
 async def open_connection(
     connection: Connection, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> None:
-    """Connect, shake hands and log in. Raises OSError, ConnectionLoss, SessionRefused or
-    AuthFailed; also when it is cancelled the connection is dropped."""
+    """Connect, begin the session and log in. Raises OSError, ConnectionLoss, SessionRefused or
+    AuthFailed. The connection is dropped then, and also if this is cancelled."""
     try:
         await addresses.connect(lambda: connection, host, port, tls)
         await asyncio.shield(connection.greeted)

@@ -1,8 +1,8 @@
-"""What can be asked of ZooKeeper, and what comes back, as values. Pure.
+"""ZooKeeper's operations and their results, as values. Pure.
 
-An operation knows its request record and how to read its reply; the client (``client.py``) knows
-sessions, connections and watches. Paths are the caller's; the ``Root`` says what is put in front on
-the way out and taken off on the way in, and which ACL a new node gets.
+An operation makes its request record and reads its reply; the client (``client.py``) handles
+sessions, connections and watches. Paths are the caller's, without the chroot. ``Root`` has the
+chroot, which is added in requests and removed from replies, and the ACLs of new nodes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def open_acls(path: str) -> tuple[Acl, ...]:
 
 
 class Root(NamedTuple):
-    """Where a client's paths begin."""
+    """A client's chroot, and the ACLs of nodes that it creates."""
 
     chroot: str = ""
     """"" for the root itself."""
@@ -50,7 +50,7 @@ class Root(NamedTuple):
 
 
 class Operation(Protocol[T_co]):
-    """One request. ``T`` is what its future resolves to."""
+    """One request. ``T`` is the type of its result."""
 
     @property
     def path(self) -> str | None:
@@ -62,7 +62,7 @@ class Operation(Protocol[T_co]):
         ...
 
     def result(self, record: Record, chroot: str) -> T_co:
-        """The meaning of a reply without error. Raises ZooKeeperError for a failed multi."""
+        """The result in a reply without error. Raises ZooKeeperError for a failed multi."""
         ...
 
 
@@ -71,7 +71,7 @@ class Created(NamedTuple):
 
     path: str
     stat: Stat | None = None
-    """None: the servers' plain create, which Kafka uses, does not tell."""
+    """None, since the reply to ZooKeeper's plain create, which Kafka uses, does not have it."""
 
 
 class WatchEvent(NamedTuple):
@@ -111,7 +111,7 @@ class CreateOp(NamedTuple):
 
 
 class CreateChrootOp(NamedTuple):
-    """Create a directory of the chroot itself: the path is the server's."""
+    """Create a node of the chroot itself; the path is the server's."""
 
     path: str
 
@@ -165,7 +165,7 @@ class CheckOp(NamedTuple):
 
 
 class GetOp(NamedTuple):
-    """Data and Stat of a node; NoNode (and no watch) if it is not there."""
+    """Data and Stat of a node; NoNode (and no watch) if it does not exist."""
 
     path: str
     watch: bool = False
@@ -204,7 +204,7 @@ class ChildrenOp(NamedTuple):
 
 
 class SyncOp(NamedTuple):
-    """Reads after this see what the leader of the ensemble had committed when it was asked."""
+    """Reads after this see everything that the leader of the ensemble had committed before."""
 
     path: str = "/"
 
@@ -220,7 +220,8 @@ MultiResult: TypeAlias = Created | Stat | None
 
 
 class MultiOp(NamedTuple):
-    """All or nothing. Fails with the error of the part that refused; ``op_index`` says which."""
+    """All operations or none. Fails with the error of the one that failed; ``op_index`` says
+    which."""
 
     ops: Sequence[MultiPart]
 
@@ -237,7 +238,7 @@ class MultiOp(NamedTuple):
         if len(parts) != len(self.ops):
             raise InvalidRequest(f"{len(parts)} results for a multi of {len(self.ops)}")
         for index, part in enumerate(parts):
-            # Parts before the one that refused carry 0, parts after it RuntimeInconsistency.
+            # Operations before the failed one have 0, those after it RuntimeInconsistency.
             if part.op == OpCode.ERROR and part.record.err not in (0, RuntimeInconsistency.code):
                 error = error_for(part.record.err, self.ops[index].path)
                 error.op_index = index

@@ -1,7 +1,7 @@
-"""How a client shows who it is, and who may do what with the nodes that it makes.
+"""The security of a ZooKeeper client: TLS, login, and the ACLs of nodes that it creates.
 
-``zookeeper.ssl.*``, the JAAS section ``Client`` and ``zookeeper.set.acl`` come here as values; who
-asks for none of them imports neither TLS nor a login.
+``zookeeper.ssl.*``, the JAAS section ``Client`` and ``zookeeper.set.acl`` are plain values here. So
+without them neither TLS nor a login is imported.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ZooKeeperSecurity:
-    """Of one client; without anything nobody is asked and everybody may do everything."""
+    """The security of one client. With the defaults there is no login, and nodes are open to
+    all."""
 
     tls: ssl.SSLContext | None = None
-    """Another one when keys or certificates are renewed."""
+    """Replaced when keys or certificates are renewed."""
     begin: Callable[[], ClientLogin] | None = None
-    """A new SASL login; None: none is made."""
+    """Begins a SASL login; None without one."""
     acls: Acls = open_acls
-    """Of new nodes."""
+    """The ACLs of new nodes."""
 
 
 OPEN: Final = ZooKeeperSecurity()

@@ -1,9 +1,9 @@
-"""Which one-shot watches a session has set and not yet seen fire. Pure.
+"""ZKWatchManager: the one-shot watches that a session has set and that have not fired yet. Pure.
 
-A server forgets watches when it restarts or when the client moves to another one, so the client
-remembers them and sets them again after a reconnect. Kinds are ZooKeeper's: a read of data (or of
-the existence of a node that is there) watches the data, a look for a node that is not there watches
-for its creation, a listing watches the children. Paths are the server's (with the chroot).
+Servers do not keep watches over a restart, or when a client moves to another server. So the client
+remembers them and sets them again after a reconnect. There are three kinds. ``get`` and ``exists``
+of an existing node watch its data, ``exists`` of a missing node watches for its creation, and
+``children`` watches the children. Paths are the server's, with the chroot.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from barnabas.zookeeper.client.operations import AnyOperation, ChildrenOp, Exist
 from barnabas.zookeeper.messages import Code, EventType, SetWatchesRequest
 
 REQUEST_BYTES_MAX = 128 * 1024
-"""A longer list of watches goes in several requests; servers refuse frames above 1 MiB."""
+"""Longer lists of watches are sent in several requests; servers refuse frames above 1 MiB."""
 
 
 class WatchTable:
@@ -31,7 +31,7 @@ class WatchTable:
         return len(self._data) + len(self._creation) + len(self._children)
 
     def replied(self, op: AnyOperation, error: int, chroot: str) -> None:
-        """Note the watch that a reply says is set now."""
+        """Note the watch that is set, as this reply shows."""
         if not isinstance(op, GetOp | ExistsOp | ChildrenOp) or not op.watch:
             return
         if error == Code.OK:
@@ -43,7 +43,7 @@ class WatchTable:
         table[absolute(chroot, op.path)] = None
 
     def fired(self, event: EventType, path: str) -> None:
-        """Forget what this event used up."""
+        """Remove the watches that this event has used up."""
         if event == EventType.NODE_CHILDREN_CHANGED:
             self._children.pop(path, None)
             return
@@ -53,7 +53,8 @@ class WatchTable:
             self._children.pop(path, None)
 
     def requests(self, last_zxid: int) -> Iterator[SetWatchesRequest]:
-        """What sets them all again; a change after ``last_zxid`` makes the server fire at once."""
+        """The requests that set all watches again. If a node has changed after ``last_zxid``, the
+        server sends the event at once."""
         tables = (self._data, self._creation, self._children)
         lists: tuple[list[str], list[str], list[str]] = ([], [], [])
         size = 0
