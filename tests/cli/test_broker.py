@@ -208,7 +208,6 @@ UNUSED = (
     "prometheus_client",
     "re2",
     "rich",
-    "sse_starlette",
     "starlette",
     "tempfile",
     "uvicorn",
