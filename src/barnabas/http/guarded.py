@@ -29,14 +29,14 @@ class Guarded:
         self._guard = guard
         self._stopping = asyncio.Event()
         self._cut_off: set[asyncio.Task[object]] = set()
-        self.calls: set[asyncio.Task[object]] = set()
-        """Requests that are being served."""
+        self.calls: dict[asyncio.Task[object], None] = {}
+        """Requests that are being served, in the order in which they came."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "neither lifespan nor WebSockets"
         task = asyncio.current_task()
         assert task is not None
-        self.calls.add(task)
+        self.calls[task] = None
         try:
             await self._serve(scope, receive, send)
         except _Gone:
@@ -45,7 +45,7 @@ class Guarded:
             if task not in self._cut_off:
                 raise
         finally:
-            self.calls.discard(task)
+            self.calls.pop(task, None)
             self._cut_off.discard(task)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,10 +118,10 @@ class Guarded:
         if calls:
             await asyncio.wait(calls)
 
-    def _others(self) -> set[asyncio.Task[object]]:
+    def _others(self) -> list[asyncio.Task[object]]:
         """A handler may stop the server."""
         mine = asyncio.current_task()
-        return {call for call in self.calls if call is not mine}
+        return [call for call in self.calls if call is not mine]
 
 
 class _Answer:

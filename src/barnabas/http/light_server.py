@@ -40,7 +40,7 @@ async def start(
 ) -> Listener:
     """As that of ``uvicorn_server``."""
     guarded = Guarded(app, guard)
-    connections: set[_Connection] = set()
+    connections: dict[_Connection, None] = {}
     return await listen(
         guarded,
         lambda: _Connection(guarded, connections),
@@ -56,7 +56,7 @@ async def start(
 class _Connection(asyncio.Protocol):
     """One connection; requests are served one after the other."""
 
-    def __init__(self, app: Guarded, all_: set[_Connection]) -> None:
+    def __init__(self, app: Guarded, all_: dict[_Connection, None]) -> None:
         self._app = app
         self._all = all_
         self._loop = asyncio.get_running_loop()
@@ -72,7 +72,7 @@ class _Connection(asyncio.Protocol):
     # What the loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._all.add(self)
+        self._all[self] = None
         self._transport = cast("asyncio.Transport", transport)
         self._await_head()
 
@@ -81,7 +81,7 @@ class _Connection(asyncio.Protocol):
         self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._all.discard(self)
+        self._all.pop(self, None)
         self._forget_deadline()
         self._writable.set()
         if self._request is not None:
