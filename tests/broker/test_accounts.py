@@ -93,7 +93,7 @@ class Server:
     def check(self, request: Request) -> None:
         """Every API is served."""
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> bool:
+    def _spawn(self, work: Coroutine[Any, Any, None], *_: Coroutine[Any, Any, Any]) -> bool:
         if self.is_stopping:
             return False
         self.tasks.append(asyncio.get_running_loop().create_task(work))

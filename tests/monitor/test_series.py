@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
 from tests.monitor.support import Series, metrics, until
+from tests.places import DOCS
 
 from barnabas.testing import Cluster
 
@@ -171,6 +174,24 @@ def _is_there(readings: list[Series], row: str) -> bool:
 @pytest.mark.parametrize("row", [*DASHBOARD.split("\n"), *OPERATORS.split("\n")])
 def test_a_series_is_there(readings: list[Series], row: str) -> None:
     assert not row or _is_there(readings, row)
+
+
+def _our_dashboard() -> list[str]:
+    """The rows of our own dashboard, as those above."""
+    rows: dict[str, None] = {}
+    for panel in json.loads((DOCS / "grafana.json").read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            for name, inside in re.findall(
+                r"\b((?:kafka|barnabas|process)_\w+)\{(.*?)\}", target["expr"]
+            ):
+                labels = re.findall(r'(\w+)="([^"]+)"', inside)
+                rows[" ".join([name, *(f"{key}={value}" for key, value in labels)])] = None
+    return list(rows)
+
+
+@pytest.mark.parametrize("row", _our_dashboard())
+def test_our_dashboard_finds_what_it_shows(readings: list[Series], row: str) -> None:
+    assert _is_there(readings, row.replace(" error=NONE", " error"))
 
 
 def test_no_series_is_given_twice(readings: list[Series]) -> None:

@@ -114,6 +114,9 @@ class Request:
     """Whether it says that another broker sent it. If so, it does not wait behind clients."""
     meter: Meter | None = None
     """Counts what it uses of its sender's quotas; None while no quota is set."""
+    awaited: tuple[Coroutine[Any, Any, Any], ...] = ()
+    """Coroutines that those await which a handler's answer was wrapped into. They are closed if
+    nobody begins to await them."""
     served: Served | None = None
     """Counts requests of its API, if metrics are served."""
     elements: int = 0

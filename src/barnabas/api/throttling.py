@@ -126,6 +126,7 @@ def _charged(services: Services, request: Request, meter: Meter, answer: Any) ->
 
         return Promise(answer.decision, made, answer.given_up)
     if isinstance(answer, CoroutineType):
+        request.awaited += (answer,)
         return _awaited(services, request, meter, answer)
     return _stepped(services, request, meter, answer)
 

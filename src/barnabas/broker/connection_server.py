@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.request import Request
@@ -16,8 +16,15 @@ from barnabas.broker.turns import Turns
 from barnabas.memory import Account
 from barnabas.pace import PacedCalls
 
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], bool]
-"""Run a coroutine in the broker; False if that is shutting down."""
+
+class Spawn(Protocol):
+    """Runs a coroutine in the broker; False if that is shutting down. ``awaited`` are closed at its
+    end: it may be cancelled before it has begun to await them."""
+
+    def __call__(
+        self, coroutine: Coroutine[Any, Any, None], /, *awaited: Coroutine[Any, Any, Any]
+    ) -> bool: ...
+
 
 C = TypeVar("C", contravariant=True)
 

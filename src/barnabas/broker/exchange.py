@@ -319,8 +319,7 @@ class Exchange(Line, Generic[C]):
             return False
         if isinstance(answer, CoroutineType):
             self._turns.charge(self, TASK_COST_S)
-            if not self._server.spawn(self._await(request, slot, answer)):
-                answer.close()
+            self._server.spawn(self._await(request, slot, answer), answer, *request.awaited)
             return True
 
         def worked(pieces: Any, error: BaseException | None) -> None:

@@ -133,7 +133,7 @@ class Observation:
 
             return pages(subject)
 
-        app = MonitorApp(self.timeline, lambda: condition_of(subject), pages)
+        app = MonitorApp(self.timeline, lambda: condition_of(subject).document(), pages)
         guard = Guard(token=wanted.token, names=wanted.names, open_paths=OPEN_PATHS)
         try:
             self.listener = await start(

@@ -48,13 +48,24 @@ class BrokerTasks:
             coroutine.close()
             return None
 
-    def spawn_request(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Start a task that answers a request; False if an error has already ended the broker."""
+    def spawn_request(
+        self, coroutine: Coroutine[Any, Any, None], *awaited: Coroutine[Any, Any, Any]
+    ) -> bool:
+        """Start a task that answers a request; False if an error has already ended the broker.
+        ``awaited`` are closed at the end: the task may be cancelled before it awaits them."""
         task = self.spawn(coroutine)
         if task is None:
+            for each in awaited:
+                each.close()
             return False
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._requests.pop(task)
+            for each in awaited:
+                each.close()
+
         self._requests[task] = None
-        task.add_done_callback(self._requests.pop)
+        task.add_done_callback(done)
         return True
 
     async def end(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import click
 
 from barnabas.cluster.processes import coordinator_process, load_coordinator_settings
+from barnabas.config.http_listener import parse_http_listener
 from barnabas.config.sources import parse_overrides
 from barnabas.limits import ZOOKEEPER_SERVER_FRAME_BYTES_MAX
 from barnabas.zookeeper.messages import INT_MAX
@@ -34,6 +36,11 @@ from barnabas.zookeeper.server.coordinator import CoordinatorConfig
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting for logins or TLS."
 )
 @click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help="Metrics, health and events over HTTP. BARNABAS_HTTP_TOKEN: what readers must send.",
+)
+@click.option(
     "--allow-strangers",
     is_flag=True,
     help="Listen beyond this machine without logins.",
@@ -45,6 +52,7 @@ def command(
     jute_maxbuffer: int,
     config: str | None,
     override: tuple[str, ...],
+    http: str | None,
     allow_strangers: bool,
 ) -> None:
     """Run a single node that speaks ZooKeeper's protocol and keeps its tree in SQLite.
@@ -67,7 +75,10 @@ def command(
         "jute_maxbuffer": jute_maxbuffer,
         "allow_strangers": allow_strangers,
     }
-    sys.exit(coordinator_process(data, _config(given, settings)))
+    shown = None
+    if http is not None:
+        shown = parse_http_listener(http, os.environ.get("BARNABAS_HTTP_TOKEN"))
+    sys.exit(coordinator_process(data, _config(given, settings), http=shown))
 
 
 def _config(given: dict[str, str], settings: dict[str, Any]) -> CoordinatorConfig:

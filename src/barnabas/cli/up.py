@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from barnabas.cluster.plan import HTTP_HOST, ClusterPlan
+from barnabas.cluster.plan import COORDINATOR, HTTP_HOST, ClusterPlan
 from barnabas.cluster.ports import Ports
 from barnabas.cluster.processes import check_plan, run_process, temporary_directory
 from barnabas.cluster.profiles import DEV, PROFILES, TEST
@@ -133,7 +133,7 @@ def command(
     ports = () if held is None else held.numbers
     directory = data or temporary_directory(PROFILES[profile])
     security = _secure(_absolute(directory), host) if secure else None
-    watched = _free_ports(HTTP_HOST, brokers if http else 0)
+    watched = _free_ports(HTTP_HOST, brokers + 1 if http else 0)
     plan = ClusterPlan(
         directory=_absolute(directory),
         brokers=brokers,
@@ -145,7 +145,8 @@ def command(
         zookeeper=zookeeper,
         protocol="PLAINTEXT" if security is None else "SASL_SSL",
         security={} if security is None else security.broker_settings(),
-        http_ports=watched.numbers,
+        http_ports=watched.numbers[:brokers],
+        coordinator_http_port=None if zookeeper or not http else watched.numbers[-1],
         http_token=None if security is None else new_token(os.urandom),
         profile=PROFILES[profile],
         overrides=parse_overrides(override),
@@ -240,7 +241,7 @@ def _ready_json(
         "zookeeper": plan.zookeeper_connect,
         "http": None if hosted is None else hosted.address,
         "data": plan.directory,
-        "metrics": {f"broker:{i}": plan.http_url(i) for i in plan.broker_ids},
+        "metrics": _listeners(plan),
         "metrics_token": plan.http_token,
         "profile": plan.profile.name,
         "pids": {process.name: process.pid for process in supervisor.processes.values()},
@@ -250,10 +251,18 @@ def _ready_json(
     return json.dumps(ready)
 
 
+def _listeners(plan: ClusterPlan) -> dict[str, str]:
+    """The HTTP listeners of all nodes."""
+    found = {f"broker:{i}": plan.http_url(i) or "" for i in plan.broker_ids if plan.http_ports}
+    if plan.coordinator_http_port is not None:
+        found[COORDINATOR] = f"http://{HTTP_HOST}:{plan.coordinator_http_port}"
+    return found
+
+
 def _metrics(plan: ClusterPlan) -> str:
-    """Where those of each broker are read."""
-    first, *others = (plan.http_url(i) or "" for i in plan.broker_ids)
-    urls = [f"{first}/metrics", *(url.rpartition(":")[2].join((":", "")) for url in others)]
+    """Where those of all nodes are read: brokers in order, then the coordinator."""
+    first, *others = _listeners(plan).values()
+    urls = [f"{first}/metrics", *(":" + url.rpartition(":")[2] for url in others)]
     token = "" if plan.http_token is None else f" (token {plan.http_token})"
     return ",".join(urls) + token
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from barnabas.cluster.profiles import DEV, Profile
+from barnabas.config.http_listener import HttpListener, parse_http_listener
 
 COORDINATOR = "coordinator"
 HTTP_HOST = "127.0.0.1"
@@ -36,6 +37,8 @@ class ClusterPlan:
     """The coordinator's key and certificates in PEM, for TLS."""
     http_ports: tuple[int, ...] = ()
     """The brokers' ports for metrics, health and events, if they have any."""
+    coordinator_http_port: int | None = None
+    """The same of the embedded coordinator."""
     http_token: str | None = field(default=None, repr=False)
     """What their readers must send."""
     profile: Profile = DEV
@@ -81,6 +84,14 @@ class ClusterPlan:
         """Where a broker shows metrics, health and events; None if it does not."""
         port = self.http_ports[broker_id - 1] if self.http_ports else None
         return None if port is None else f"http://{HTTP_HOST}:{port}"
+
+    @property
+    def coordinator_http(self) -> HttpListener | None:
+        """Where the embedded coordinator shows the same; None if it does not."""
+        if self.coordinator_http_port is None:
+            return None
+        place = f"{HTTP_HOST}:{self.coordinator_http_port}"
+        return parse_http_listener(place, self.http_token)
 
     def _http_settings(self, broker_id: int) -> dict[str, str]:
         if not self.http_ports:

@@ -16,6 +16,7 @@ from barnabas.broker.main import run_node, system_env, tune_process
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.cluster.profiles import Profile
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.http_listener import HttpListener
 from barnabas.config.log_dirs import check_log_dirs
 from barnabas.config.protection import java_settings
 from barnabas.config.settings import SETTINGS
@@ -84,10 +85,22 @@ def load_coordinator_settings(path: str | None) -> dict[str, str]:
         raise ConfigError(f"--config: {path}: {error}") from None
 
 
-def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> int:
-    """Run a broker until a signal stops it. Returns the exit code."""
+def _configure_logs(below: str = "") -> None:
+    if {"LOG_DIR", "BARNABAS_LOG_FORMAT", "KAFKA_OPTS", "KAFKA_LOG4J_OPTS"}.isdisjoint(os.environ):
+        configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+        return
+    from barnabas.cluster.log_files import configure_logs
+
+    configure_logs(os.environ, below)
+
+
+def broker_process(
+    config: BrokerConfig, *, die_with_parent: bool = False, logs_below: str = ""
+) -> int:
+    """Run a broker until a signal stops it. Returns the exit code. ``logs_below``: the directory of
+    its own in that for Kafka's log files, where several brokers share that."""
     tune_process(die_with_parent=die_with_parent)
-    configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+    _configure_logs(logs_below)
 
     async def run(stop: asyncio.Event) -> None:
         check_log_dirs(config.log_dirs, os.path.realpath)
@@ -97,23 +110,39 @@ def broker_process(config: BrokerConfig, *, die_with_parent: bool = False) -> in
 
 
 def coordinator_process(
-    directory: str, config: CoordinatorConfig, *, die_with_parent: bool = False
+    directory: str,
+    config: CoordinatorConfig,
+    *,
+    die_with_parent: bool = False,
+    http: HttpListener | None = None,
 ) -> int:
-    """Run the embedded coordinator until a signal stops it. Returns the exit code."""
+    """Run the embedded coordinator until a signal stops it. Returns the exit code. ``http``: where
+    it shows metrics, health and events."""
     from barnabas.zookeeper.server.serve import serve  # no broker imports the coordinator
     from barnabas.zookeeper.server.sqlite_store import SqliteStore
 
     tune_process(die_with_parent=die_with_parent)
-    configure_logging(os.environ.get("KAFKA_LOG4J_ROOT_LOGLEVEL", "INFO"))
+    _configure_logs(COORDINATOR)
     make_data_directory(directory)
 
     async def run(stop: asyncio.Event) -> None:
         store = SqliteStore(os.path.join(directory, "coordinator.sqlite3"))
-        server = asyncio.ensure_future(serve(system_env(), config, store))
+        env, made = system_env(), None
+        shows: list[asyncio.Future[None]] = []
+        if http is not None:
+            from barnabas.cluster.coordinator_http import CoordinatorHttp
+
+            shown = CoordinatorHttp(env, http)
+            env, made = shown.env, shown.made
+            shows.append(asyncio.ensure_future(shown.serve()))
+        server = asyncio.ensure_future(serve(env, config, store, made=made))
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait([server, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         server.cancel()
+        for each in shows:
+            each.cancel()
+        await asyncio.gather(*shows, return_exceptions=True)
         try:
             await server
         except asyncio.CancelledError:
@@ -165,9 +194,14 @@ def run_process(plan: ClusterPlan, name: str) -> int:
             users=plan.coordinator_users,
             login_required=bool(plan.coordinator_users),
         )
-        return coordinator_process(plan.coordinator_directory, coordinator, die_with_parent=True)
+        return coordinator_process(
+            plan.coordinator_directory,
+            coordinator,
+            die_with_parent=True,
+            http=plan.coordinator_http,
+        )
     config = BrokerConfig(plan.broker_settings(int(name.partition(":")[2])))
-    return broker_process(config, die_with_parent=True)
+    return broker_process(config, die_with_parent=True, logs_below=name.replace(":", "-"))
 
 
 def _coordinator_tls(plan: ClusterPlan) -> ssl.SSLContext | None:

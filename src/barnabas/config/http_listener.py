@@ -28,17 +28,24 @@ def http_listener(config: BrokerConfig) -> HttpListener | None:
     text = config.text("barnabas.http.listener")
     if not text:
         return None
+    names = frozenset(config.texts_of("barnabas.http.names"))
+    return parse_http_listener(text, config.text("barnabas.http.token"), names)
+
+
+def parse_http_listener(
+    text: str, token: str | None, names: frozenset[str] = frozenset()
+) -> HttpListener:
+    """Raises ConfigError as ``http_listener``."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not (port.isascii() and port.isdigit() and int(port) <= PORT_MAX):
         raise ConfigError(f"barnabas.http.listener: {text!a} is not HOST:PORT")
-    token = config.text("barnabas.http.token") or None
+    token = token or None
     if token is None and not _is_loopback(host):
         raise ConfigError(
             f"barnabas.http.listener: {host} can be reached from elsewhere;"
             " that needs barnabas.http.token"
         )
-    names = frozenset(config.texts_of("barnabas.http.names"))
     return HttpListener(host=host, port=int(port), token=token, names=names)
 
 

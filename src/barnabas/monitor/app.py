@@ -15,7 +15,6 @@ from urllib.parse import parse_qs
 
 from barnabas.http.answers import App, HttpError, Json, Receive, Scope, Send, Text
 from barnabas.http.events import Events, ServerEvent
-from barnabas.monitor.health import Condition
 from barnabas.observe.events import Event, events_document, to_json
 from barnabas.observe.timeline import Timeline
 
@@ -32,12 +31,13 @@ Pages = Callable[[], AsyncIterator[str]]
 
 
 class MonitorApp:
-    """An ASGI app. ``pages`` gives the text of ``/metrics`` in pieces."""
+    """An ASGI app. ``condition`` is the document of ``/readyz``; ``pages`` gives the text of
+    ``/metrics`` in pieces."""
 
     def __init__(
         self,
         timeline: Timeline,
-        condition: Callable[[], Condition],
+        condition: Callable[[], Mapping[str, object]],
         pages: Pages,
     ) -> None:
         self._timeline = timeline
@@ -68,7 +68,7 @@ class MonitorApp:
         await Json({"live": True})(scope, receive, send)
 
     async def _readyz(self, scope: Scope, receive: Receive, send: Send) -> None:
-        document = self._condition().document()
+        document = self._condition()
         await Json(document, 200 if document["ready"] else 503)(scope, receive, send)
 
     # Metrics

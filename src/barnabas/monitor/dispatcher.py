@@ -68,6 +68,8 @@ class CountingDispatcher(Dispatcher):
             kind = FOLLOWER if request.from_broker else CONSUMER
             all_figures.append(self.figures.of(FETCH_KINDS[kind]))
         measure = _Measure(self._clock, self._loop, all_figures, queued, local)
+        if isinstance(answer, CoroutineType):
+            request.awaited += (answer,)
         return measure.of(answer)
 
 

@@ -10,10 +10,10 @@ from typing import Final
 
 from barnabas.observe.histogram import Histogram
 
-MEASURED_APART_S_MIN: Final = 0.001
+MEASURED_APART_S_MIN: Final = 0.01
 """Requests that are measured more often than so are measured more seldom from then on."""
-MEASURED_APART_S_MAX: Final = 0.02
-EVERY_MAX: Final = 64
+MEASURED_APART_S_MAX: Final = 0.1
+EVERY_MAX: Final = 1024
 
 
 class ApiFigures:

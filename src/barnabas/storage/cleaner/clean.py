@@ -3,6 +3,7 @@ before that part's end anew, a few neighbours at a time (reference 6.8)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
@@ -17,6 +18,8 @@ from barnabas.storage.segment import CLEANED_SUFFIX, BatchSpan, Segment
 from barnabas.types import NO_OFFSET, Buffer
 
 R = TypeVar("R")
+
+journal = logging.getLogger("kafka.log.LogCleaner")
 
 
 class CleaningAborted(Exception):
@@ -86,6 +89,14 @@ class CleaningPass:
         figures = [SegmentFigures.of(segment) for segment in segments]
         for first, stop in groups(figures, log.config, chosen.first_uncleanable):
             await self._clean_group(segments[first:stop], filter_)
+        took_ms = self._env.clock.wall_ms() - began_ms
+        journal.info(
+            "Cleaned log %s up to offset %d: %d of %d bytes kept, %d of %d records, %d ms",
+            *(log.topic_partition, end),
+            *(filter_.figures.bytes_kept, filter_.figures.bytes_read),
+            *(filter_.figures.records_kept, filter_.figures.records_read),
+            took_ms,
+        )
         self._env.observer.note(
             "log_cleaned",
             path=log.directory,
@@ -98,7 +109,7 @@ class CleaningPass:
             bytes_kept=filter_.figures.bytes_kept,
             size_before=before,
             size_after=log.size_bytes,
-            ms=self._env.clock.wall_ms() - began_ms,
+            ms=took_ms,
         )
         return end
 

@@ -83,9 +83,14 @@ def _cons(coordinator: Coordinator) -> str:
 
 
 def _mntr(coordinator: Coordinator) -> str:
+    return "".join(f"{name}\t{value}\n" for name, value in monitored(coordinator).items())
+
+
+def monitored(coordinator: Coordinator) -> dict[str, str | float]:
+    """What ``mntr`` tells, by the original's names."""
     tree = coordinator.tree
     shortest, average, longest = coordinator.figures.latency_ms
-    figures = {
+    return {
         "zk_version": f"{VERSION}, built on 2024-02-12 22:16 UTC",
         "zk_server_state": "standalone",
         "zk_ephemerals_count": sum(map(len, tree.ephemerals.values())),
@@ -105,7 +110,6 @@ def _mntr(coordinator: Coordinator) -> str:
         "barnabas_request_faults": coordinator.figures.faults,
         "zk_uptime": int((coordinator.loop.time() - coordinator.started) * 1000),
     }
-    return "".join(f"{name}\t{value}\n" for name, value in figures.items())
 
 
 def _conf(coordinator: Coordinator) -> str:
