@@ -106,7 +106,7 @@ class Cluster:
             arguments += ["-X", f"{key}={value}"]
         with open(self.directory / "up.err", "a") as errors:
             self.process = subprocess.Popen(
-                [*BARNABAS, "up", "--data", str(self.directory), *arguments],
+                [*BARNABAS, "up", "--no-console", "--data", str(self.directory), *arguments],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

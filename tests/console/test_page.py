@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.resources
-import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from tests.console.browsing import browser, check_accessible, go, needs_chromium, opened
 from tests.console.kit import cluster, partition
 
 from barnabas.broker.main import system_env
@@ -27,14 +25,10 @@ from barnabas.console.model import PartitionState, Snapshot, TopicState
 from barnabas.http.guard import Guard
 from barnabas.http.uvicorn_server import start
 
-CHROMIUM = os.environ.get("BARNABAS_CHROMIUM") or shutil.which("chromium")
-pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.processes, needs_chromium]
+__all__ = ["browser"]
 TOKEN = "secret"
-PAGES = ("overview", "partitions", "timeline", "brokers", "brokers/1")
+PAGES = ("overview", "partitions", "timeline", "brokers")
 
 
 @dataclass
@@ -81,38 +75,6 @@ def served(snapshot: Snapshot) -> Iterator[Served]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
-        )
-        yield chromium
-        chromium.close()
-
-
-@contextmanager
-def opened(browser: Any, link: str, place: str = "overview", **options: Any) -> Iterator[Any]:
-    """A page of the console. What its console or its errors say fails the test."""
-    with browser.new_context(**options) as context:
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        said: list[str] = []
-        page.on("console", lambda m: said.append(f"{m.type}: {m.text}"))
-        page.on("pageerror", lambda e: said.append(f"error: {e}"))
-        page.goto(link)
-        go(page, place)
-        yield page
-        assert said == []
-
-
-def go(page: Any, place: str) -> None:
-    page.evaluate("place => { window.location.hash = '#/' + place }", place)
-    page.wait_for_selector("main :is(h1, h2)", state="attached")
-
-
 def page_snapshot(page: Any) -> Any:
     return page.evaluate("async () => (await import('/static/store.js')).store.snapshot")
 
@@ -144,21 +106,11 @@ FAILED = cluster(
     ids=["light", "dark", "phone"],
 )
 def test_every_page_opens_and_is_accessible(browser: Any, options: dict[str, Any]) -> None:
-    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
     with served(WHOLE) as console, opened(browser, console.link, **options) as page:
         console.publish(FAILED)
         for place in PAGES:
             go(page, place)
-            page.evaluate(axe)
-            found = page.evaluate("async () => (await axe.run(document)).violations")
-            serious = [
-                (place, v["id"], [n["html"][:120] for n in v["nodes"][:3]])
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
-            assert serious == []
-            width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            assert width <= 0, f"{place} is wider than the window by {width}"
+            check_accessible(page, place)
 
 
 def test_a_failover_is_shown_as_it_happens(browser: Any) -> None:

@@ -19,6 +19,7 @@ from barnabas.client.reassignment import (
     elect_leaders,
     list_moves,
     reassign,
+    spread,
 )
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
@@ -83,7 +84,7 @@ def reassign_command(
             chosen = _chosen(await client.metadata([topic]), topic, partition)
             plan: dict[TopicPartition, Sequence[int] | None] = {}
             for p in chosen:
-                target = brokers if partition is not None else _spread(p, brokers, replicas)
+                target = brokers if partition is not None else spread(p, brokers, replicas)
                 plan[TopicPartition(topic, p.partition)] = None if cancel else target
             if execute:
                 return _report(await reassign(client, plan), output, done="begun")
@@ -102,11 +103,6 @@ def _chosen(view: ClusterView, topic: str, partition: int | None) -> list[Partit
     if not chosen:
         raise ClientError(f"{topic}-{partition}", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     return chosen
-
-
-def _spread(p: PartitionView, brokers: Sequence[int], replicas: int | None) -> list[int]:
-    count = min(replicas or len(p.replicas), len(brokers))
-    return [brokers[(p.partition + i) % len(brokers)] for i in range(count)]
 
 
 def _show_plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +12,6 @@ from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap, ClusterClient
-from barnabas.client.consumer import EARLIEST, LATEST, list_offset
 from barnabas.client.errors import ClientError
 from barnabas.client.groups import (
     GroupDescription,
@@ -21,9 +20,8 @@ from barnabas.client.groups import (
     delete_group,
     describe_group,
     list_groups,
-    owners,
-    topics_of,
 )
+from barnabas.client.positions import group_positions, reset_targets
 from barnabas.errors import ErrorCode
 from barnabas.logs import visible
 from barnabas.names import number_in
@@ -77,7 +75,7 @@ def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
     async def run() -> tuple[GroupDescription, list[dict[str, object]]]:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
             group = await _existing(client, name)
-            return group, await _positions(client, group)
+            return group, await group_positions(client, group)
 
     group, positions = asyncio.run(run())
     members = [
@@ -136,43 +134,6 @@ async def _existing(client: ClusterClient, name: str) -> GroupDescription:
     return group
 
 
-async def _positions(client: ClusterClient, group: GroupDescription) -> list[dict[str, object]]:
-    """One row for each partition that has an owner or a position."""
-    committed = await committed_offsets(client, group.name)
-    readers = owners(group.members)
-    partitions = sorted(dict.fromkeys([*committed, *readers]))
-    ends = await _offsets(client, partitions, LATEST)
-    rows: list[dict[str, object]] = []
-    for partition in partitions:
-        position, end = committed.get(partition), ends.get(partition)
-        reader = readers.get(partition)
-        rows.append(
-            {
-                "topic": partition.topic,
-                "partition": partition.partition,
-                "committed": position,
-                "end": end,
-                "lag": None if position is None or end is None else max(end - position, 0),
-                "client": None if reader is None else reader.client_id,
-                "member": None if reader is None else reader.id,
-            }
-        )
-    return rows
-
-
-async def _offsets(
-    client: ClusterClient, partitions: Sequence[TopicPartition], timestamp: int
-) -> dict[TopicPartition, int]:
-    """The offset for a time, in each partition that still exists."""
-    view = await client.metadata(topics_of(partitions))
-    found = {}
-    for partition in partitions:
-        topic = view.topics.get(partition.topic)
-        if topic is not None and partition.partition < len(topic.partitions):
-            found[partition] = await list_offset(client, partition, timestamp)
-    return found
-
-
 @command.command("reset-offsets")
 @click.argument("name")
 @click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC[:P,P...]")
@@ -216,6 +177,9 @@ def reset_offsets(
     if bool(topics) == all_topics:
         raise click.UsageError("Give either --topic or --all-topics.")
     (kind, value), *_ = chosen.items()
+    if kind == "to_time":
+        value = _milliseconds(str(value))
+    assert isinstance(value, int)
 
     async def run() -> list[dict[str, object]]:
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
@@ -223,7 +187,7 @@ def reset_offsets(
             if all_topics and not committed:
                 await _existing(client, name)
             partitions = sorted(committed) if all_topics else await _chosen(client, topics)
-            new = await _targets(client, partitions, committed, kind, value)
+            new = await reset_targets(client, partitions, committed, kind, value)
             if execute and new:
                 group = await describe_group(client, name)
                 if group.members:
@@ -271,35 +235,6 @@ def _numbers(text: str) -> list[int]:
     if len(found) <= text.count(","):
         raise click.UsageError(f"--topic: '{text}' is not a list of partitions.")
     return found
-
-
-async def _targets(
-    client: ClusterClient,
-    partitions: Sequence[TopicPartition],
-    committed: Mapping[TopicPartition, int],
-    kind: str,
-    value: object,
-) -> dict[TopicPartition, int]:
-    """The new positions. None is before the first record or beyond the end."""
-    earliest = await _offsets(client, partitions, EARLIEST)
-    latest = await _offsets(client, partitions, LATEST)
-    at_time: dict[TopicPartition, int] = {}
-    if kind == "to_time":
-        at_time = await _offsets(client, partitions, _milliseconds(str(value)))
-    new: dict[TopicPartition, int] = {}
-    for partition, start in earliest.items():
-        end = latest[partition]
-        if kind == "to_earliest":
-            target = start
-        elif kind == "to_latest":
-            target = end
-        elif kind == "to_time":
-            target = at_time[partition] if at_time[partition] >= 0 else end
-        else:
-            assert isinstance(value, int)
-            target = value + (committed.get(partition, start) if kind == "shift_by" else 0)
-        new[partition] = min(max(target, start), end)
-    return new
 
 
 def _milliseconds(text: str) -> int:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +28,7 @@ from barnabas.security.client import PLAINTEXT
 
 if TYPE_CHECKING:
     from barnabas.cluster.secure import SecurePlan
+    from barnabas.console.hosted import HostedConsole
     from barnabas.testing.hosted import HostedControl
 
 READY_TIMEOUT_S = 60.0
@@ -104,6 +106,16 @@ CONTROL_PAUSE_S = 0.01
     help="Metrics, health and events of each broker over HTTP, for this machine only.",
 )
 @click.option(
+    "--console/--no-console",
+    default=None,
+    help="A web page that shows the cluster; not there with --profile test.",
+)
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65_535),
+    help="Port of that page. Default: 9021, or a free one.",
+)
+@click.option(
     "--override", "-X", multiple=True, metavar="KEY=VALUE", help="Setting for all brokers."
 )
 def command(
@@ -121,6 +133,8 @@ def command(
     control: bool | None,
     control_port: int,
     http: bool,
+    console: bool | None,
+    console_port: int | None,
     override: tuple[str, ...],
 ) -> None:
     """Start a coordinator and brokers in the foreground. Ctrl-C stops them cleanly.
@@ -129,6 +143,7 @@ def command(
     """
     started = time.monotonic()
     hosted = _control(control, control_port, profile, host, secure=secure)
+    page = _console(console, console_port, profile)
     held = _free_ports(host, brokers + 1) if port == 0 else None
     ports = () if held is None else held.numbers
     directory = data or temporary_directory(PROFILES[profile])
@@ -153,7 +168,7 @@ def command(
     )
     if security is not None and zookeeper is None:
         plan = security.with_coordinator(plan)
-    supervisor = _supervisor(plan, hosted)
+    supervisor = _supervisor(plan, hosted, page, security)
     code = 1
     try:
         for name in check_plan(plan):
@@ -169,7 +184,7 @@ def command(
                 click.echo(security.guide(plan.bootstrap), err=ready_json)
             took_ms = round((time.monotonic() - started) * 1000)
             tell = _ready_json if ready_json else _ready_line
-            click.echo(tell(plan, supervisor, took_ms, hosted))
+            click.echo(tell(plan, supervisor, took_ms, hosted, page))
             code = supervisor.run()
         else:
             failure = None if supervisor.interrupted else supervisor.failure()
@@ -212,34 +227,69 @@ def _free_ports(host: str, count: int) -> Ports:
         raise ConfigError(f"--host {host}: {error.strerror}") from None
 
 
-def _supervisor(plan: ClusterPlan, hosted: HostedControl | None) -> Supervisor:
-    if hosted is None:
-        return Supervisor(plan, run_process)
-    from barnabas.testing.hosted import CONTROL
+def _console(wanted: bool | None, port: int | None, profile: str) -> HostedConsole | None:
+    """Raises ConfigError."""
+    if not (profile != TEST.name if wanted is None else wanted):
+        return None
+    from barnabas.console.hosted import HostedConsole
 
-    about = {"http": hosted.address}
-    return Supervisor(plan, hosted.run_process, helpers=[CONTROL], about=about)
+    return HostedConsole(port)
+
+
+def _supervisor(
+    plan: ClusterPlan,
+    hosted: HostedControl | None,
+    page: HostedConsole | None,
+    security: SecurePlan | None,
+) -> Supervisor:
+    run: Callable[[ClusterPlan, str], int] = run_process
+    helpers: list[str] = []
+    late: list[str] = []
+    about: dict[str, object] = {}
+    if hosted is not None:
+        from barnabas.testing.hosted import CONTROL
+
+        run, about = hosted.run_process, {"http": hosted.address}
+        helpers.append(CONTROL)
+    if page is not None:
+        from barnabas.console.hosted import CONSOLE
+
+        run = page.runner(run, security)
+        about["console"] = page.link
+        late.append(CONSOLE)
+    return Supervisor(plan, run, helpers=helpers, late=late, about=about)
 
 
 def _ready_line(
-    plan: ClusterPlan, _: Supervisor, took_ms: int, hosted: HostedControl | None
+    plan: ClusterPlan,
+    _: Supervisor,
+    took_ms: int,
+    hosted: HostedControl | None,
+    page: HostedConsole | None,
 ) -> str:
     control = "" if hosted is None else f" control {hosted.url},"
     watched = "" if not plan.http_ports else f" metrics {_metrics(plan)},"
+    console = "" if page is None else f" console {page.link},"
+    beside = f"{control}{watched}{console}"
     return (
-        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},{control}{watched}"
+        f"ready: brokers {plan.bootstrap}, zookeeper {plan.zookeeper_connect},{beside}"
         f" data {plan.directory}, {_in_force(plan)}, {took_ms} ms"
     )
 
 
 def _ready_json(
-    plan: ClusterPlan, supervisor: Supervisor, took_ms: int, hosted: HostedControl | None
+    plan: ClusterPlan,
+    supervisor: Supervisor,
+    took_ms: int,
+    hosted: HostedControl | None,
+    page: HostedConsole | None,
 ) -> str:
     """The same for programs, with the ids of the processes."""
     ready = {
         "bootstrap": plan.bootstrap,
         "zookeeper": plan.zookeeper_connect,
         "http": None if hosted is None else hosted.address,
+        "console": None if page is None else page.link,
         "data": plan.directory,
         "metrics": _listeners(plan),
         "metrics_token": plan.http_token,

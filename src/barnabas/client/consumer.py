@@ -80,11 +80,42 @@ async def fetch(
     max_wait_ms: int = 500,
     read_committed: bool = False,
 ) -> Fetched:
-    """Records of one partition from ``offset``; none if there are none within ``max_wait_ms``.
+    """Records of one partition from ``offset``; none if nothing comes within ``max_wait_ms``. With
+    ``read_committed`` records of open and aborted transactions are left out. Raises as
+    ``fetch_batches``."""
+    found = await fetch_batches(
+        client,
+        tp,
+        offset,
+        max_bytes=max_bytes,
+        max_wait_ms=max_wait_ms,
+        read_committed=read_committed,
+    )
+    return _fetched(found.data, offset, found.high_watermark, found.aborted)
 
-    With ``read_committed`` records of open and aborted transactions are left out. It follows the
-    leader when that moves, and skips no record. Raises ClientError (OFFSET_OUT_OF_RANGE among
-    others) and Unreachable."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedBatches:
+    """What a leader has sent of one partition, as it is in its log."""
+
+    data: bytes | None
+    """Batches; the first may begin before the offset, the last may be cut short."""
+    high_watermark: int
+    aborted: list[tuple[int, int]]
+    """First offset and producer id of aborted transactions; only if ``read_committed``."""
+
+
+async def fetch_batches(
+    client: ClusterClient,
+    tp: TopicPartition,
+    offset: int,
+    *,
+    max_bytes: int = 1024 * 1024,
+    max_wait_ms: int = 500,
+    read_committed: bool = False,
+) -> FetchedBatches:
+    """The batches of one partition from ``offset``. Follows the leader as it moves and skips
+    nothing. Raises ClientError (OFFSET_OUT_OF_RANGE among others), Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     while True:
@@ -106,7 +137,11 @@ async def fetch(
                         (int(a.first_offset), int(a.producer_id))
                         for a in result.aborted_transactions or ()
                     ]
-                    return _fetched(result.records, offset, int(result.high_watermark), aborted)
+                    return FetchedBatches(
+                        data=result.records,
+                        high_watermark=int(result.high_watermark),
+                        aborted=aborted,
+                    )
             except OSError:
                 code = ErrorCode.NETWORK_EXCEPTION
         if code not in RETRIABLE:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller
 from barnabas.client.errors import ClientError
+from barnabas.client.metadata import PartitionView
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import RequestMessage
@@ -48,6 +49,13 @@ class Move:
 
 Outcomes = Mapping[TopicPartition, ClientError | None]
 """The error for each partition; None for success."""
+
+
+def spread(partition: PartitionView, brokers: Sequence[int], replicas: int | None) -> list[int]:
+    """Where a partition of a topic that is spread over ``brokers`` goes: 0 begins with the first,
+    1 with the second, and so on. ``replicas``: how many; None: as many as now."""
+    count = min(replicas or len(partition.replicas), len(brokers))
+    return [brokers[(partition.partition + i) % len(brokers)] for i in range(count)]
 
 
 async def reassign(

@@ -55,13 +55,17 @@ class Supervisor:
         run_process: Callable[[ClusterPlan, str], int],
         *,
         helpers: Sequence[str] = (),
+        late: Sequence[str] = (),
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """``helpers`` are processes beside the nodes: they start first and stop last. ``about`` is
-        told to whoever asks for the status."""
+        """``helpers`` are processes beside the nodes: they start first and stop last. ``late`` are
+        helpers that start with ``run``, when the cluster is ready. ``about`` is told to whoever
+        asks for the status."""
         self.plan = plan
         self._run_process = run_process
-        self._helpers = helpers
+        self._early = helpers
+        self._late = late
+        self._helpers = (*helpers, *late)
         self._about = dict(about or {})
         self.processes: dict[str, Process] = {}
         self._selector = selectors.DefaultSelector()
@@ -80,7 +84,7 @@ class Supervisor:
         self._catch_signals()
         gc.collect()
         gc.freeze()
-        for name in (*self._helpers, *self.plan.process_names()):
+        for name in (*self._early, *self.plan.process_names()):
             self.spawn(name)
 
     def spawn(self, name: str) -> None:
@@ -141,6 +145,9 @@ class Supervisor:
         """Run until Ctrl-C or SIGTERM, or until every process has ended. A process that a command
         ended may be restarted, so with such a one it goes on. Returns the exit code."""
         self._starting = False
+        sys.stdout.flush()  # a child must not have what is still to be said
+        for name in self._late:
+            self.spawn(name)
         while not self._interrupts:
             self.poll(1.0)
             nodes = [p for p in self.processes.values() if p.name not in self._helpers]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from barnabas.console import brokers, changes
+from barnabas.console import (
+    access,
+    brokers,
+    changes,
+    groups,
+    moves,
+    records,
+    topics,
+    znodes,
+)
 from barnabas.console.context import Console
 from barnabas.console.static_files import StaticFiles
 from barnabas.http.application import application
@@ -21,6 +30,24 @@ def console_app(console: Console) -> Starlette:
             Route("/api/snapshot", changes.snapshot),
             Route("/api/changes", changes.changes),
             Route("/api/events", changes.events),
+            Route("/api/brokers/{broker:int}", brokers.broker),
+            Route("/api/topics", topics.create, methods=["POST"]),
+            Route("/api/topics/{topic}", topics.topic),
+            Route("/api/topics/{topic}", topics.delete, methods=["DELETE"]),
+            Route("/api/topics/{topic}/settings", topics.alter, methods=["POST"]),
+            Route("/api/topics/{topic}/records", records.records),
+            Route("/api/topics/{topic}/records", records.produce, methods=["POST"]),
+            Route("/api/topics/{topic}/tail", records.tail),
+            Route("/api/groups", groups.groups),
+            Route("/api/groups/{group}", groups.group),
+            Route("/api/groups/{group}", groups.delete, methods=["DELETE"]),
+            Route("/api/groups/{group}/reset", groups.reset, methods=["POST"]),
+            Route("/api/moves", moves.moves),
+            Route("/api/moves", moves.plan, methods=["POST"]),
+            Route("/api/elections", moves.elect, methods=["POST"]),
+            Route("/api/znodes", znodes.znode),
+            Route("/api/coordinator", znodes.coordinator),
+            Route("/api/access", access.access),
             Route("/api/processes/{name}/{verb}", brokers.process, methods=["POST"]),
         ]
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.errors import ClientError, Unreachable
 from barnabas.console.control import Control
 from barnabas.console.hub import Hub
 from barnabas.http.answers import HttpError
@@ -27,6 +26,7 @@ class Console:
     new_client: Callable[[], ClusterClient]
     """One for each request: what a client knows of topics is of its last question."""
     zookeeper: ZooKeeperClient | None = None
+    zookeeper_connect: str = ""
     write: bool = False
     control: Control | None = None
     """The supervisor of a cluster of ``barnabas up``."""
@@ -42,10 +42,3 @@ def console_of(request: Request) -> Console:
     console = request.app.state.console
     assert isinstance(console, Console)
     return console
-
-
-def refused(error: ClientError | Unreachable | OSError) -> HttpError:
-    """What brokers have refused, or could not be asked."""
-    if isinstance(error, ClientError):
-        return HttpError(409, str(error))
-    return HttpError(503, str(error) or type(error).__name__)

@@ -74,6 +74,7 @@ async def serve(
         hub=hub,
         new_client=lambda: ClusterClient(settings.bootstrap, CLIENT_ID),
         zookeeper=source.zookeeper if isinstance(source, ZooKeeperSource) else None,
+        zookeeper_connect=settings.zookeeper or "",
         write=settings.write,
         control=control,
     )

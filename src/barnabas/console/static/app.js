@@ -5,12 +5,24 @@ import { Overview } from './pages/overview.js';
 import { Matrix } from './pages/matrix.js';
 import { Timeline } from './pages/timeline.js';
 import { Brokers } from './pages/brokers.js';
+import { Topics } from './pages/topics.js';
+import { Records } from './pages/records.js';
+import { Groups } from './pages/groups.js';
+import { Moves } from './pages/moves.js';
+import { Coordinator } from './pages/coordinator.js';
+import { Access } from './pages/access.js';
 
 const PAGES = [
   ['overview', 'Overview', Overview],
   ['partitions', 'Partitions', Matrix],
   ['timeline', 'Timeline', Timeline],
   ['brokers', 'Brokers', Brokers],
+  ['topics', 'Topics', Topics],
+  ['records', 'Records', Records],
+  ['groups', 'Groups', Groups],
+  ['moves', 'Moves', Moves],
+  ['coordinator', 'Coordinator', Coordinator],
+  ['access', 'Access', Access],
 ];
 
 function place() {

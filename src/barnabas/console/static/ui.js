@@ -103,7 +103,7 @@ export function useAnswer(load, key) {
     );
     return () => { gone = true; };
   }, [key, turn]);
-  const fresh = state.key === key ? state : { answer: null, error: null };
+  const fresh = state.key !== null && state.key.split(' ')[0] === String(key).split(' ')[0] ? state : { answer: null, error: null };
   return [fresh.answer, fresh.error, () => setTurn((n) => n + 1)];
 }
 
@@ -114,13 +114,28 @@ export function Waiting({ error }) {
 }
 
 // A button for something that is done at the server, and what came of it.
-export function Action({ text, run, kind, disabled, confirm }) {
+export function Action({ text, run, kind, disabled, confirm, title, what }) {
   const [state, setState] = useState('');
   const click = async () => {
     if (confirm && !window.confirm(confirm)) return;
     setState('…');
     try { await run(); setState(''); } catch (error) { setState(error.message); }
   };
-  return html`<span class="action"><button type="button" class=${kind || ''} disabled=${disabled || state === '…'} onClick=${click}>${text}</button>
+  return html`<span class="action"><button type="button" class=${kind || ''} title=${title || null} disabled=${disabled || state === '…'} onClick=${click}>${text}${what ? html`<span class="unseen"> ${what}</span>` : null}</button>
     ${state && state !== '…' ? html`<span class="bad" role="alert">${state}</span>` : null}</span>`;
+}
+
+// Settings with the place where each value comes from; those that were set come first.
+export function Settings({ settings, first }) {
+  const [text, setText] = useState('');
+  const [all, setAll] = useState(false);
+  const isSet = (s) => s.source !== 'default';
+  const wanted = text.trim().toLowerCase();
+  const rows = settings.filter((s) => (wanted ? s.name.includes(wanted) : all || isSet(s)))
+    .sort((a, b) => (b.source === first) - (a.source === first) || isSet(b) - isSet(a) || (a.name < b.name ? -1 : 1));
+  return html`<div class="tools"><label>Find <input type="search" value=${text} placeholder="setting" onInput=${(e) => setText(e.target.value)} /></label>
+      <label class="check"><input type="checkbox" checked=${all} onChange=${(e) => setAll(e.target.checked)} /> defaults as well</label></div>
+    ${rows.length ? html`<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">From</th></tr></thead>
+      <tbody>${rows.map((s) => html`<tr key=${s.name}><th scope="row" class="mono" title=${s.documentation || ''}>${s.name}</th><td class="mono wrap">${s.sensitive ? html`<i class="muted">secret</i>` : s.value === null || s.value === '' ? html`<i class="muted">not set</i>` : s.value}</td><td>${s.source === 'default' ? html`<span class="muted">default</span>` : s.source}</td></tr>`)}</tbody></table></div>`
+      : html`<p class="muted">${wanted ? 'No setting of that name.' : 'All settings have their defaults.'}</p>`}`;
 }

@@ -12,7 +12,7 @@ export function BrokerTable({ store }) {
   const { snapshot, processes } = store;
   const counts = useMemo(() => brokerCounts(snapshot), [snapshot]);
   const ids = useMemo(() => brokerIds(snapshot), [snapshot]);
-  return html`<div class="scroll"><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>
     <thead><tr><th scope="col">Broker</th><th scope="col">State</th><th scope="col">Address</th><th scope="col">Rack</th>
       <th scope="col" class="num">Leads</th><th scope="col" class="num">Preferred</th><th scope="col" class="num">Replicas</th><th scope="col" class="num">Not in sync</th></tr></thead>
     <tbody>${ids.map((id) => {
