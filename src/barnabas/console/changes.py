@@ -44,7 +44,8 @@ async def events(request: Request) -> Json:
 
 async def changes(request: Request) -> Events:
     """``GET /api/changes``: server-sent events. The first has ``snapshot``, the others ``patch``;
-    each has ``health``, the new ``events``, ``trouble`` and ``processes``."""
+    each has ``health``, the new ``events``, those that brokers have said more of (``refined``),
+    ``trouble`` and ``processes``."""
     return Events(_stream(console_of(request)))
 
 
@@ -52,7 +53,9 @@ async def _stream(console: Console) -> AsyncIterator[ServerEvent]:
     hub = console.hub
     seen: Snapshot | None = None
     noted = max(hub.noted - EVENTS_AT_ONCE, 0)
+    version = hub.version
     while True:
+        changed = hub.refined_since(version, noted)
         version, now = hub.version, hub.snapshot
         message: Document = _common(console)
         if seen is None:
@@ -61,6 +64,8 @@ async def _stream(console: Console) -> AsyncIterator[ServerEvent]:
             message["patch"] = patch_document(patch)
         happened = hub.events(noted)
         message["events"] = [event_document(n, e) for n, e in happened[-EVENTS_AT_ONCE:]]
+        if changed:
+            message["refined"] = [event_document(n, e) for n, e in changed]
         seen, noted = now, hub.noted
         yield ServerEvent(data=encoded(message))
         await asyncio.sleep(PACE_S)

@@ -10,12 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from barnabas.console.model import Snapshot
-from barnabas.console.timeline import Event, events_between
+from barnabas.console.timeline import Event, Key, events_between, key_of
+from barnabas.console.told import SEEN_IN_ZNODES, own_event, refined
+from barnabas.observe import events as observed
 
-EVENTS_MAX: Final = 5_000
+EVENTS_MAX: Final = 10_000
+KEYS_MAX: Final = 10_000
+NEAR_MS: Final = 30_000
+"""Between what a znode shows and what a broker tells of the same; clocks may differ by so much."""
+
+V = TypeVar("V")
 
 
 class Hub:
@@ -34,6 +41,14 @@ class Hub:
         self.version = 0
         """Goes up with everything that is told."""
         self._changed = asyncio.Event()
+        self._first_ms: int | None = None
+        """When the cluster was seen for the first time: what was before, brokers tell."""
+        self._numbers: dict[Key, int] = {}
+        """Where events are that brokers may say more of."""
+        self._told: dict[Key, observed.Event] = {}
+        """What brokers said before it was seen in a znode."""
+        self._refined: deque[tuple[int, int]] = deque(maxlen=events_max)
+        """Version and number of events that have changed since they were noted."""
 
     @property
     def noted(self) -> int:
@@ -44,15 +59,60 @@ class Hub:
         """The cluster is so now. The first snapshot makes no events: nothing has been seen to
         happen."""
         if self.is_complete:
-            self.note(events_between(self.snapshot, snapshot, now_ms))
+            for event in events_between(self.snapshot, snapshot, now_ms):
+                told = None if event.key is None else self._told.pop(event.key, None)
+                if told is not None and _is_near(event, told):
+                    event = refined(event, told)
+                self.note([event])
+        else:
+            self._first_ms = now_ms
         self.snapshot, self.is_complete = snapshot, True
         self.tell()
 
     def note(self, events: Iterable[Event]) -> None:
         """Add events; who follows hears of them with the next ``tell``."""
         for event in events:
+            if event.key is not None:
+                self._numbers[event.key] = self._noted
+                _forget_oldest(self._numbers)
             self._events.append(event)
             self._noted += 1
+
+    def hear(self, told: observed.Event) -> None:
+        """A broker tells of something. It says more of what znodes show, or is an event of its own;
+        so is what happened before this console was there."""
+        was_before = self._first_ms is None or told.time_ms < self._first_ms
+        if was_before or told.kind not in SEEN_IN_ZNODES:
+            self._note_own(told)
+        else:
+            self._say_more(told)
+
+    def _say_more(self, told: observed.Event) -> None:
+        key = key_of(told.kind, told.broker, told.topic, told.partition, told.fields)
+        if key is None:
+            return
+        number = self._numbers.get(key)
+        at = -1 if number is None else number - (self._noted - len(self._events))
+        # A broker may go more than once: a word that is far in time is about another time.
+        if number is None or at < 0 or not _is_near(self._events[at], told):
+            self._told[key] = told
+            _forget_oldest(self._told)
+            return
+        self._events[at] = refined(self._events[at], told)
+        self._refined.append((self.version + 1, number))
+        self.tell()
+
+    def _note_own(self, told: observed.Event) -> None:
+        event = own_event(told)
+        if event is not None:
+            self.note([event])
+            self.tell()
+
+    def refined_since(self, version: int, before: int) -> list[tuple[int, Event]]:
+        """Events with numbers below ``before`` that have changed after ``version``."""
+        first = self._noted - len(self._events)
+        changed = dict.fromkeys(n for v, n in self._refined if v > version and first <= n < before)
+        return [(number, self._events[number - first]) for number in changed]
 
     def say_trouble(self, trouble: str | None) -> None:
         """What is shown may be old because of this; None: it is not any more."""
@@ -83,3 +143,12 @@ class Hub:
         """Return once there is something newer than ``version``."""
         while self.version <= version:
             await self._changed.wait()
+
+
+def _is_near(event: Event, told: observed.Event) -> bool:
+    return abs(event.time_ms - told.time_ms) < NEAR_MS
+
+
+def _forget_oldest(kept: dict[Key, V]) -> None:
+    while len(kept) > KEYS_MAX:
+        del kept[next(iter(kept))]

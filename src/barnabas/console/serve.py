@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.console.app import console_app
+from barnabas.console.broker_events import follow
 from barnabas.console.context import Console
 from barnabas.console.control import Control
 from barnabas.console.hub import Hub
@@ -46,6 +47,9 @@ class ConsoleSettings:
     write: bool = False
     min_isr: int = 1
     """``min.insync.replicas`` of topics that have none of their own."""
+    event_urls: tuple[str, ...] = ()
+    """HTTP listeners of brokers, ``http://host:port``: they tell their events."""
+    event_token: str | None = None
     control_path: str | None = None
     """Of the supervisor of ``barnabas up``."""
 
@@ -81,7 +85,10 @@ async def serve(
     guard = Guard(token=settings.token, names=settings.names)
     async with poller, await _listen(console, guard, settings, sock) as listener:
         on_ready(guard.link(listener.url))
-        await _until(stop, source.run(), *([] if control is None else [control.follow(hub)]))
+        flows: list[Coroutine[Any, Any, None]] = [source.run()]
+        flows += [follow(url, settings.event_token, hub.hear) for url in settings.event_urls]
+        flows += [] if control is None else [control.follow(hub)]
+        await _until(stop, *flows)
 
 
 async def _listen(

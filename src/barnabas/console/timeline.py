@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from barnabas.console.health import listed
 from barnabas.console.model import (
@@ -21,17 +22,21 @@ from barnabas.console.model import (
 )
 from barnabas.types import NO_LEADER
 
-OFFLINE, UNCLEAN, PREFERRED, REASSIGN, HANDED_OVER, FIRST, UNKNOWN = (
+Key: TypeAlias = tuple[str, str, int, int, tuple[int, ...]]
+"""Kind, topic, partition, leader epoch and in-sync set: one event of a cluster."""
+
+OFFLINE, UNCLEAN, PREFERRED, REASSIGN, HANDED_OVER, CONTROLLED_SHUTDOWN, FIRST, UNKNOWN = (
     "offline",
     "unclean",
     "preferred",
     "reassign",
     "handed over",
+    "controlled shutdown",
     "first",
     "unknown",
 )
 """Why there was an election. ``handed over``: a controlled shutdown, or a leader that the
-controller could not reach any more; znodes cannot tell these apart."""
+controller could not reach any more; znodes cannot tell these apart, brokers can (``told.py``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,29 @@ class Event:
     strategy: str = ""
     """Of an election: one of the words above."""
     fields: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def key(self) -> Key | None:
+        """By which a broker's word about the same is found; None if brokers say nothing more."""
+        return key_of(self.kind, self.broker, self.topic, self.partition, self.fields)
+
+
+def key_of(
+    kind: str,
+    broker: int | None,
+    topic: str | None,
+    partition: int | None,
+    fields: Mapping[str, object],
+) -> Key | None:
+    """The key of an election, of a set that shrank, of a broker that went; None of others."""
+    if kind == "broker_down" and broker is not None:
+        return kind, "", broker, 0, ()
+    epoch, isr = fields.get("epoch"), fields.get("isr")
+    if kind not in ("leader_elected", "isr_shrank") or topic is None or partition is None:
+        return None
+    if not isinstance(epoch, int) or not isinstance(isr, list):
+        return None
+    return kind, topic, partition, epoch, tuple(sorted(isr))
 
 
 def events_between(before: Snapshot, after: Snapshot, now_ms: int) -> list[Event]:
@@ -365,7 +393,12 @@ def _isr(
 ) -> Iterator[Event]:
     left = [r for r in old.isr if r not in new.isr]
     joined = [r for r in new.isr if r not in old.isr]
-    sizes = {**fields, "isr": list(new.isr), "isr_before": list(old.isr)}
+    sizes = {
+        **fields,
+        "epoch": new.leader_epoch,
+        "isr": list(new.isr),
+        "isr_before": list(old.isr),
+    }
     if left:
         gone = [r for r in left if r not in after.brokers]
         yield Event(

@@ -39,6 +39,11 @@ export function useStore() {
   return store;
 }
 
+// By time; what has the same stays in the order in which it was seen.
+function inOrder(events) {
+  return [...events].sort((a, b) => a.time_ms - b.time_ms || a.number - b.number);
+}
+
 function take(message) {
   if (message.snapshot) {
     store.snapshot = message.snapshot;
@@ -46,7 +51,11 @@ function take(message) {
   }
   if (message.patch) store.snapshot = applied(store.snapshot, message.patch);
   if (message.events.length) {
-    store.events = store.events.concat(message.events).slice(-EVENTS_MAX);
+    store.events = inOrder(store.events.concat(message.events).slice(-EVENTS_MAX));
+  }
+  if (message.refined) {
+    const better = new Map(message.refined.map((e) => [e.number, e]));
+    store.events = inOrder(store.events.map((e) => better.get(e.number) || e));
   }
   store.health = message.health;
   store.trouble = message.trouble;

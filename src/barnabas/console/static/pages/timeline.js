@@ -2,7 +2,7 @@ import { html, useMemo, useState } from '../lib.js';
 import { useStore } from '../store.js';
 import { Choice, clock, count, day, plural, span } from '../ui.js';
 
-const QUIET_MS = 5000; // a pause of so long ends an incident
+const QUIET_MS = 2500; // a pause of so long ends an incident
 const FOLD_MIN = 4; // so many alike in a row become one line
 const SHOWN = 60;
 
@@ -11,6 +11,11 @@ export const KINDS = {
   broker_registered: ['B', 'good'], broker_down: ['B', 'bad'],
   leader_elected: ['L', 'leader'], leader_epoch_raised: ['L', 'quiet'], partition_offline: ['L', 'bad'],
   isr_shrank: ['−', 'weak'], isr_expanded: ['+', 'good'],
+  controller_ready: ['C', 'quiet'], controller_resigned: ['C', 'weak'], broker_shutting_down: ['B', 'weak'], registration_waiting: ['B', 'weak'],
+  session_expired: ['Z', 'bad'], session_disconnected: ['Z', 'weak'], coordinator_was_stopped: ['Z', 'weak'],
+  log_directory_failed: ['D', 'bad'], log_dir_failed: ['D', 'bad'], log_uncleanable: ['D', 'bad'], truncated: ['D', 'quiet'],
+  isr_shrink_proposed: ['−', 'quiet'], group_rebalanced: ['G', 'quiet'], transaction_fenced: ['X', 'weak'],
+  quota_violated: ['Q', 'weak'], authentication_failed: ['A', 'bad'], connection_closed: ['A', 'quiet'], handler_failed: ['!', 'bad'],
   topic_created: ['T', 'quiet'], topic_deleted: ['T', 'quiet'], partitions_added: ['T', 'quiet'],
   reassignment_began: ['M', 'quiet'], reassignment_done: ['M', 'good'], reassignment_cancelled: ['M', 'weak'],
 };
@@ -18,8 +23,9 @@ export const KINDS = {
 const GROUPS = {
   all: () => true,
   elections: (e) => e.kind.startsWith('leader') || e.kind.startsWith('controller'),
-  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && e.fields.isr_before.length > e.fields.isr.length),
+  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && (e.fields.isr_before || []).length > (e.fields.isr || []).length),
   brokers: (e) => e.kind.startsWith('broker') || e.kind.startsWith('controller'),
+  clients: (e) => e.kind.startsWith('group') || e.kind.startsWith('transaction') || e.kind.startsWith('quota') || e.kind.startsWith('authentication') || e.kind.startsWith('connection'),
   topics: (e) => e.kind.startsWith('topic') || e.kind.startsWith('partitions') || e.kind.startsWith('reassignment'),
 };
 
@@ -87,7 +93,7 @@ function foldedText(events) {
 }
 
 const WORDS = {
-  offline: 'offline', unclean: 'unclean', preferred: 'preferred', reassign: 'reassignment', 'handed over': 'handed over',
+  offline: 'offline', unclean: 'unclean', preferred: 'preferred', reassign: 'reassignment', 'handed over': 'handed over', 'controlled shutdown': 'controlled shutdown',
 };
 
 function Passed({ event }) {
@@ -150,7 +156,7 @@ export function Timeline({ here }) {
       <${Choice} label="Which events" value=${group} onChange=${setGroup} options=${[
         { value: 'all', text: 'All', count: events.length },
         { value: 'elections', text: 'Elections' }, { value: 'isr', text: 'In-sync sets' },
-        { value: 'brokers', text: 'Brokers' }, { value: 'topics', text: 'Topics and moves' },
+        { value: 'brokers', text: 'Brokers' }, { value: 'topics', text: 'Topics and moves' }, { value: 'clients', text: 'Clients' },
       ]} />
       <label>Find <input type="search" value=${text} placeholder="broker 2, orders/0" onInput=${(e) => setText(e.target.value)} /></label>
     </div>
