@@ -326,7 +326,15 @@ class Connection(asyncio.Protocol):
         due = min(self._last_sent + third, self._last_received + 2 * third)
         # Never in the past or at once, or the timer would fire again and again within one tick of
         # the clock.
-        self._timer = self._loop.call_at(max(due, now + 0.001), self._tick)
+        due = max(due, now + 0.001)
+        self._timer = self._loop.call_at(due, self._wake, due)
+
+    def _wake(self, due: float) -> None:
+        """The timer. If it is late, this process was stopped: answers may have come that nobody has
+        read yet, so that time is not a silence of the server."""
+        now = self._loop.time()
+        self._last_received = min(self._last_received + max(now - due, 0.0), now)
+        self._tick()
 
     def _end(self, reason: str) -> None:
         if self._lost:
