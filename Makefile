@@ -41,8 +41,8 @@ mutants: $(READY) ## plant known bugs one by one: does the simulator find them?
 	$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 check: $(READY) ## format, lint, types, direction of imports
-	$(BIN)/ruff format --check src tests bench tools
-	$(BIN)/ruff check src tests bench tools
+	$(BIN)/ruff format --check src tests examples bench tools
+	$(BIN)/ruff check src tests examples bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -57,7 +57,7 @@ fuzz: $(READY) ## hostile frames of clients, brokers and ZooKeeper's beside real
 
 # All but gssapi, which needs a compiler and libkrb5-dev (gssapi.lock), and browser, which is large
 # (browser.lock, by the same command for that extra).
-LOCKED_EXTRAS := $(addprefix --extra ,oauth test demo build check)
+LOCKED_EXTRAS := $(addprefix --extra ,oauth test dev demo build check)
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(LOCKED_EXTRAS) --no-header pyproject.toml -o requirements.lock

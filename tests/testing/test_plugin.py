@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,9 +107,14 @@ def test_shared(kafka_session_cluster, kafka_topic):
 
 def test_good(kafka_broker):
     kafka_broker.create_topic("nobody-cares")
+
+def test_with_many(kafka_broker):
+    kafka_broker.create_topic("large", partitions=300)
+    assert False
 """,
     )
-    assert "2 failed, 1 passed" in told, told
+    assert "3 failed, 1 passed" in told, told
+    assert re.search(r"^\(\d+ earlier events are left out\)$", told, re.MULTILINE), told
     assert "Kafka cluster events (call)" in told
     assert "topic_created topic=orders" in told
     assert "topic_created topic=test_shared-1" in told

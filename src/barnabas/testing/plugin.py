@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from barnabas.testing.cluster import Cluster
+    from barnabas.testing.events import Event
 
 _MARK = (
     "kafka(brokers=3, in_process=True, settings={}, profile='test', faults_seed=0, wait_s=10,"
@@ -24,6 +25,7 @@ _MARK = (
 )
 _OF_TOPICS = ("partitions", "replicas", "topic_configs")
 _NAME_MAX = 200
+_EVENTS_MAX = 500
 _used = pytest.StashKey[list[tuple["Cluster", int]]]()
 """For each test its clusters, and the number of events that each had before the test."""
 _numbers = itertools.count(1)
@@ -141,6 +143,12 @@ def pytest_runtest_makereport(
     if report.failed:
         for cluster, before in item.stash.get(_used, []):
             events = cluster.events()[before if report.when == "call" else 0 :]
-            text = "\n".join(map(str, events))
-            report.sections.append((f"Kafka cluster events ({report.when})", text))
+            report.sections.append((f"Kafka cluster events ({report.when})", _told(events)))
     return report
+
+
+def _told(events: Sequence[Event]) -> str:
+    """A line each; of very many, the last."""
+    left_out = len(events) - _EVENTS_MAX
+    lines = [f"({left_out} earlier events are left out)"] if left_out > 0 else []
+    return "\n".join([*lines, *map(str, events[-_EVENTS_MAX:])])

@@ -104,7 +104,7 @@ def test_a_server_that_stops_answering_is_left_within_two_thirds_of_the_timeout(
 def test_the_time_in_which_this_process_was_stopped_is_no_silence_of_the_server() -> None:
     async def test(server: PuppetServer, client: Client) -> None:
         for _ in range(3):
-            time.sleep(0.7)  # as a busy machine does to a process
+            time.sleep(0.7)  # noqa: ASYNC251 - as a busy machine does to a process
             await asyncio.sleep(0.1)
         assert client.heard == [CONNECTED]
         assert await client.exists("/")
