@@ -8,8 +8,8 @@ PRODUCER_FENCED is answered as INVALID_PRODUCER_EPOCH.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Container, Mapping, Sequence
+from typing import TypeAlias
 
 from barnabas.api.access import (
     EVERYTHING,
@@ -35,6 +35,9 @@ from barnabas.types import TopicPartition
 BATCHED_FROM = 4
 
 Errors = Mapping[TopicPartition, ErrorCode]
+
+
+_Topics: TypeAlias = Sequence[AddPartitionsToTxnRequest.Topic]
 
 
 @serves(
@@ -151,7 +154,7 @@ def _add(
     return services.transactions.add_partitions(transactional_id, producer_id, epoch, partitions)
 
 
-def _partitions(topics: Any) -> Steps[list[TopicPartition]]:
+def _partitions(topics: _Topics) -> Steps[list[TopicPartition]]:
     """The partitions, each once."""
     partitions: dict[TopicPartition, None] = {}
     for topic in topics:
@@ -161,7 +164,7 @@ def _partitions(topics: Any) -> Steps[list[TopicPartition]]:
     return list(partitions)
 
 
-def _topics(topics: Any, errors: Errors) -> Steps[list[AddPartitionsToTxnResponse.TopicResult]]:
+def _topics(topics: _Topics, errors: Errors) -> Steps[list[AddPartitionsToTxnResponse.TopicResult]]:
     answers = []
     for topic in topics:
         results = []

@@ -7,8 +7,9 @@ answer is UNSUPPORTED_VERSION, as in Kafka. It answers once the changes that it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from barnabas.api.access import allowed, is_allowed
 from barnabas.api.registry import of_each, serves
@@ -33,6 +34,9 @@ from barnabas.security.principal import KafkaPrincipal
 from barnabas.types import ZERO_UUID
 
 OWN_IDS_FROM = 1
+
+
+_Topics: TypeAlias = Sequence[ConsumerGroupHeartbeatRequest.TopicPartitions]
 
 
 @serves(
@@ -107,7 +111,9 @@ def _describable(services: Services, request: Request) -> _Describable | None:
     return _Describable(services.authorizer, request.principal, request.client_host)
 
 
-def _owned(topics: Any) -> Assignment | None:
+def _owned(
+    topics: _Topics | None,
+) -> Assignment | None:
     if topics is None:
         return None
     return assignment_of(

@@ -7,7 +7,7 @@ continues. As in Kafka there are only error codes without texts, and an id only 
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
 
 from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
@@ -64,6 +64,7 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
             result.topic_id = known_id
             charge(len(services.metadata.partitions(known) or ()))
             if name is None:
+                assert topic_id is not None, "else it were not resolved"
                 marking = mark_for_deletion_by_id(services.zookeeper, result.name, topic_id)
             else:
                 marking = mark_for_deletion(services.zookeeper, name)
@@ -85,13 +86,17 @@ def _check_allowed(services: Services, version: int) -> None:
         raise KafkaError(code)
 
 
-def _wanted(decoded: DeleteTopicsRequest, version: int) -> list[tuple[str | None, Any]]:
+def _wanted(
+    decoded: DeleteTopicsRequest, version: int
+) -> list[tuple[str | None, uuid.UUID | None]]:
     if version >= TOPICS_FROM_VERSION:
         return [(t.name, t.topic_id) for t in decoded.topics]
     return [(name, None) for name in decoded.topic_names]
 
 
-def _resolve(services: Services, name: str | None, topic_id: Any) -> tuple[str, Any]:
+def _resolve(
+    services: Services, name: str | None, topic_id: uuid.UUID | None
+) -> tuple[str, uuid.UUID | None]:
     if name is None:
         known = services.metadata.topic_name(topic_id) if topic_id is not None else None
         if known is None:

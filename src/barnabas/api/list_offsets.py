@@ -8,7 +8,6 @@ with READ_COMMITTED, and the log end for a follower.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
@@ -56,7 +55,9 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     return (yield from request.answer_in_steps(ListOffsetsResponse(throttle_time=0, topics=topics)))
 
 
-def _refused(wanted: Any, error: ErrorCode) -> ListOffsetsResponse.PartitionResponse:
+def _refused(
+    wanted: ListOffsetsRequest.Partition, error: ErrorCode
+) -> ListOffsetsResponse.PartitionResponse:
     return ListOffsetsResponse.PartitionResponse(
         partition_index=wanted.partition_index,
         error_code=error,
@@ -67,7 +68,11 @@ def _refused(wanted: Any, error: ErrorCode) -> ListOffsetsResponse.PartitionResp
 
 
 def _partition(
-    services: Services, version: int, decoded: ListOffsetsRequest, topic: str, wanted: Any
+    services: Services,
+    version: int,
+    decoded: ListOffsetsRequest,
+    topic: str,
+    wanted: ListOffsetsRequest.Partition,
 ) -> ListOffsetsResponse.PartitionResponse:
     if wanted.timestamp < 0 and version < _LOWEST_VERSION_OF.get(wanted.timestamp, version + 1):
         return _refused(wanted, ErrorCode.UNSUPPORTED_VERSION)

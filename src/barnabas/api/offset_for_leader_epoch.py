@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from functools import partial
-from typing import Any
 
 from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
 from barnabas.api.registry import of_each, serves
@@ -40,9 +39,10 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     if not is_allowed_on_cluster(services, request, AclOperation.CLUSTER_ACTION, quiet=True):
         described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
     for topic in request.decode(OffsetForLeaderEpochRequest).topics:
-        describe: Callable[[Any], OffsetForLeaderEpochResponse.EpochEndOffset] = partial(
-            _partition, services, topic.topic
-        )
+        describe: Callable[
+            [OffsetForLeaderEpochRequest.OffsetForLeaderPartition],
+            OffsetForLeaderEpochResponse.EpochEndOffset,
+        ] = partial(_partition, services, topic.topic)
         if topic.topic not in described:
             describe = _denied
         partitions = yield from each(topic.partitions, describe)
@@ -59,7 +59,9 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     )
 
 
-def _nothing(wanted: Any, error: ErrorCode) -> OffsetForLeaderEpochResponse.EpochEndOffset:
+def _nothing(
+    wanted: OffsetForLeaderEpochRequest.OffsetForLeaderPartition, error: ErrorCode
+) -> OffsetForLeaderEpochResponse.EpochEndOffset:
     return OffsetForLeaderEpochResponse.EpochEndOffset(
         error_code=error,
         partition=wanted.partition,
@@ -68,12 +70,14 @@ def _nothing(wanted: Any, error: ErrorCode) -> OffsetForLeaderEpochResponse.Epoc
     )
 
 
-def _denied(wanted: Any) -> OffsetForLeaderEpochResponse.EpochEndOffset:
+def _denied(
+    wanted: OffsetForLeaderEpochRequest.OffsetForLeaderPartition,
+) -> OffsetForLeaderEpochResponse.EpochEndOffset:
     return _nothing(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
 
 
 def _partition(
-    services: Services, topic: str, wanted: Any
+    services: Services, topic: str, wanted: OffsetForLeaderEpochRequest.OffsetForLeaderPartition
 ) -> OffsetForLeaderEpochResponse.EpochEndOffset:
     answer = _nothing(wanted, ErrorCode.NONE)
     try:

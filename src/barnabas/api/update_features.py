@@ -5,8 +5,6 @@ Kafka's brokers have none in ZooKeeper mode either. Only the controller serves i
 
 from __future__ import annotations
 
-from typing import Any
-
 from barnabas.api.access import refuse_without_items
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Request
@@ -32,7 +30,7 @@ def handle(services: Services, request: Request) -> Answer:
         answer.error_code = ErrorCode.NOT_CONTROLLER
         answer.error_message = TEXTS[ErrorCode.NOT_CONTROLLER]
         return request.answer(answer)
-    first: dict[str, Any] = {}
+    first: dict[str, UpdateFeaturesRequest.FeatureUpdateKey] = {}
     for update in decoded.feature_updates:
         first.setdefault(update.feature, update)
     answer.results = [
@@ -46,13 +44,13 @@ def handle(services: Services, request: Request) -> Answer:
     return request.answer(answer)
 
 
-def _kind(update: Any, version: int) -> int:
+def _kind(update: UpdateFeaturesRequest.FeatureUpdateKey, version: int) -> int:
     if version >= KINDS_FROM:
         return int(update.upgrade_type)
     return SAFE_DOWNGRADE if update.allow_downgrade else UPGRADE
 
 
-def _reason(update: Any, kind: int) -> str:
+def _reason(update: UpdateFeaturesRequest.FeatureUpdateKey, kind: int) -> str:
     level = update.max_version_level
     if not update.feature:
         return "Feature name can not be empty."

@@ -7,7 +7,6 @@ the marker of a commit makes the transaction's positions count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from barnabas.api.access import is_allowed_on_cluster, refuse_as_a_whole
 from barnabas.api.registry import of_each, serves
@@ -52,7 +51,7 @@ def handle(services: Services, request: Request) -> Answer:
     )
 
 
-def _entries(marker: Any, now_ms: int) -> list[ProduceEntry]:
+def _entries(marker: WriteTxnMarkersRequest.WritableTxnMarker, now_ms: int) -> list[ProduceEntry]:
     kind = ControlType.COMMIT if marker.transaction_result else ControlType.ABORT
     return [
         (
@@ -73,7 +72,10 @@ def _entries(marker: Any, now_ms: int) -> list[ProduceEntry]:
 
 
 def _answer(
-    services: Services, request: Request, markers: Any, results: Sequence[ProduceResult]
+    services: Services,
+    request: Request,
+    markers: Sequence[WriteTxnMarkersRequest.WritableTxnMarker],
+    results: Sequence[ProduceResult],
 ) -> Pieces:
     """The answer. The results are in the order of the request's partitions."""
     left = iter(results)
