@@ -42,3 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if module not in simulated:
             simulated[module] = module is not None and _is_simulated(module)
         item.add_marker("simulation" if simulated[module] else "unit")
+    for item in items:
+        shared = _shared_with(item)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared_with(item: pytest.Item) -> str | None:
+    """The file or folder whose tests share a fixture with this one: they run in one process, one
+    after the other, also where others run beside them (``--dist loadgroup``)."""
+    fixtures = getattr(item, "_fixtureinfo", None)
+    for definitions in fixtures.name2fixturedefs.values() if fixtures is not None else ():
+        if definitions[-1].scope in ("module", "package"):
+            return str(definitions[-1].baseid)
+    return None

@@ -108,7 +108,7 @@ def test_kafka_python(secure: Cluster, mechanism: str) -> None:
         consumer_timeout_ms=30_000,
         **_python(secure, mechanism),
     )
-    found = [message.value for message, _ in zip(consumer, range(COUNT), strict=False)]
+    found = [message.value for _, message in zip(range(COUNT), consumer, strict=False)]
     consumer.close()
     assert found == [b"%d" % number for number in range(COUNT)]
 
