@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from types import CoroutineType
 from typing import Any, Generic, TypeVar, cast
 
@@ -23,6 +22,7 @@ from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, api_name
 from barnabas.api.unexpected import error_answer
 from barnabas.broker.connection_server import ConnectionServer
+from barnabas.broker.slots import Slot, Work
 from barnabas.broker.turns import (
     SHARES_BEFORE_LONG,
     STEPS_PER_LOOK,
@@ -56,75 +56,6 @@ IN_TURN = frozenset(
 """These are handled only when all earlier requests on their connection are answered."""
 
 
-def _nothing() -> None:
-    """Nobody wants to hear."""
-
-
-class _Slot:
-    """The place of one request's answer in the order of its connection."""
-
-    __slots__ = (
-        "answer_bytes",
-        "decoded_bytes",
-        "given_up",
-        "pieces",
-        "ready",
-        "request",
-        "request_bytes",
-    )
-
-    def __init__(self) -> None:
-        self.ready = False
-        self.pieces: Pieces | None = None
-        self.request: Request | None = None
-        """To be handled in its turn."""
-        self.answer_bytes = 0
-        self.request_bytes = 0
-        """Counted while the request waits; 0 if it was answered at once."""
-        self.decoded_bytes = 0
-        """Of them, for what the request was decoded to."""
-        self.given_up: Callable[[], Any] | None = None
-        """To be called if the answer is not waited for any more."""
-
-
-class _Work:
-    """Steps that this connection has begun, and who hears how they end."""
-
-    __slots__ = ("begun", "done", "future", "is_long", "is_needed", "paused", "shares", "steps")
-
-    def __init__(
-        self,
-        steps: Steps[Any],
-        done: Callable[[Any, BaseException | None], None],
-        *,
-        is_long: bool = False,
-        begun: bool = True,
-        is_needed: bool = False,
-        future: asyncio.Future[Any] | None = None,
-    ) -> None:
-        self.begun = begun
-        """Whether its request holds more memory than its bytes."""
-        self.steps = steps
-        self.done = done
-        self.shares = 0
-        """Used so far."""
-        self.is_long = is_long
-        """Whether it goes on only when few others do: after some shares, always."""
-        self.future = future
-        """Cancelled if the steps are given up."""
-        self.is_needed = is_needed
-        """Even if nobody waits for the answer."""
-        self.paused: Callable[[], None] = _nothing
-        """Called after each share."""
-
-    def give_up(self) -> None:
-        """Nobody waits for the end of it."""
-        if self.future is not None:
-            self.future.cancel()
-        with suppress(ValueError):  # it is what ends the connection
-            self.steps.close()
-
-
 class Exchange(Line, Generic[C]):
     """What has been asked on one connection, a ``C``, and not been answered."""
 
@@ -136,12 +67,12 @@ class Exchange(Line, Generic[C]):
         self._dispatch = server.dispatcher.handle
         self._ready: Pieces = []
         """Answers to requests that came before those of all slots."""
-        self._slots: deque[_Slot] = deque()
+        self._slots: deque[Slot] = deque()
         self._unready = 0
         """Slots whose answer is not there yet."""
         self._polls = 0
         """Of them, those that wait for something to read."""
-        self._works: deque[_Work] = deque()
+        self._works: deque[Work] = deque()
         self._transport: asyncio.Transport | None = None
         self._client_host = ""
         self.software = UNKNOWN_SOFTWARE
@@ -254,8 +185,8 @@ class Exchange(Line, Generic[C]):
             self.is_first = request.from_broker = True
         return request
 
-    def _new_slot(self) -> _Slot:
-        slot = _Slot()
+    def _new_slot(self) -> Slot:
+        slot = Slot()
         self._slots.append(slot)
         self._unready += 1
         return slot
@@ -265,7 +196,7 @@ class Exchange(Line, Generic[C]):
         is_large = request.api_key == ApiKey.FETCH or len(request.frame) > limits.LARGE_FRAME_BYTES
         return is_large and not self.is_first
 
-    def _decode(self, request: Request, slot: _Slot) -> None:
+    def _decode(self, request: Request, slot: Slot) -> None:
         """Read the body in steps, in a later turn if others wait, then handle it."""
 
         def decoded(_: None, error: BaseException | None) -> None:
@@ -281,11 +212,11 @@ class Exchange(Line, Generic[C]):
         size = len(request.frame)
         grows = size > limits.STEPPED_FRAME_BYTES and request.api_key != ApiKey.PRODUCE
         is_long = grows and (size > limits.LARGE_FRAME_BYTES or self._turns.has_long)
-        work = _Work(request.decode_in_steps(), decoded, is_long=is_long, begun=not grows)
+        work = Work(request.decode_in_steps(), decoded, is_long=is_long, begun=not grows)
         work.paused = lambda: self._wait(slot, request)
         self._works.append(work)
 
-    def _handle(self, request: Request, slot: _Slot) -> bool:
+    def _handle(self, request: Request, slot: Slot) -> bool:
         """As ``_receive``. Raises InvalidRequest."""
         if self._unready > 1 and request.api_key in IN_TURN and self._slots[0] is not slot:
             self._wait(slot, request)
@@ -302,7 +233,7 @@ class Exchange(Line, Generic[C]):
             self.is_first = True
         return self._take_answer(request, slot, answer)
 
-    def _take_answer(self, request: Request, slot: _Slot, answer: Answer) -> bool:
+    def _take_answer(self, request: Request, slot: Slot, answer: Answer) -> bool:
         """Fill the slot, now or when the answer is there; whether it took a task or steps."""
         if answer is None or isinstance(answer, list):
             self._put(slot, answer)
@@ -332,7 +263,7 @@ class Exchange(Line, Generic[C]):
 
         is_long = len(request.frame) > limits.LARGE_FRAME_BYTES
         self._works.append(
-            _Work(
+            Work(
                 cast("Steps[Pieces]", answer),
                 worked,
                 is_long=is_long,
@@ -341,7 +272,7 @@ class Exchange(Line, Generic[C]):
         )
         return False
 
-    def _wait(self, slot: _Slot, request: Request) -> None:
+    def _wait(self, slot: Slot, request: Request) -> None:
         """The request goes on waiting in memory."""
         decoded = request.elements * limits.DECODED_ELEMENT_BYTES
         self.decoded_bytes += decoded - slot.decoded_bytes
@@ -354,7 +285,7 @@ class Exchange(Line, Generic[C]):
     def _decided(
         self,
         request: Request,
-        slot: _Slot,
+        slot: Slot,
         decision: asyncio.Future[Any],
         to_pieces: Callable[[Any], Pieces | Steps[Pieces]],
     ) -> None:
@@ -378,7 +309,7 @@ class Exchange(Line, Generic[C]):
             self._failed(request, slot, error)
 
     async def _await(
-        self, request: Request, slot: _Slot, answer: Coroutine[Any, Any, Pieces | None]
+        self, request: Request, slot: Slot, answer: Coroutine[Any, Any, Pieces | None]
     ) -> None:
         try:
             pieces = await answer
@@ -406,7 +337,7 @@ class Exchange(Line, Generic[C]):
             else:
                 future.set_exception(error)
 
-        self._works.append(_Work(steps, done, future=future))
+        self._works.append(Work(steps, done, future=future))
         self._turns.arrived(self)
         return future
 
@@ -418,7 +349,7 @@ class Exchange(Line, Generic[C]):
                 self._gone.set_result(None)
         return self._gone
 
-    def _may_work(self, work: _Work) -> bool:
+    def _may_work(self, work: Work) -> bool:
         """Whether there is room for it now; else it gets a turn when there is."""
         if not work.begun and self._server.must_not_begin(cast("C", self)):
             self._turns.long_done(self)
@@ -465,7 +396,7 @@ class Exchange(Line, Generic[C]):
 
     # Answers
 
-    def _fill(self, slot: _Slot, pieces: Pieces | None) -> None:
+    def _fill(self, slot: Slot, pieces: Pieces | None) -> None:
         """An answer that was waited for is there."""
         if self._closing:
             return
@@ -475,7 +406,7 @@ class Exchange(Line, Generic[C]):
         else:
             self._count_debt()
 
-    def _put(self, slot: _Slot, pieces: Pieces | None) -> None:
+    def _put(self, slot: Slot, pieces: Pieces | None) -> None:
         slot.pieces = pieces
         slot.ready = True
         self._unready -= 1
@@ -561,7 +492,7 @@ class Exchange(Line, Generic[C]):
         self.flush()
         self.close()
 
-    def _failed(self, request: Request, slot: _Slot, error: BaseException) -> None:
+    def _failed(self, request: Request, slot: Slot, error: BaseException) -> None:
         """ZooKeeper went away: the connection ends, so that its client looks anew. Anything else is
         a fault of ours, which is said loudly, and answered with UNKNOWN_SERVER_ERROR."""
         text = (
