@@ -33,7 +33,7 @@ $(VENV)/.demo-data: $(READY) demo-data.lock
 # More than there are cores: tests with processes mostly wait. JOBS=0 is one after the other, for pdb.
 JOBS ?= 4
 test: $(READY) ## all tests but the foreign ones; one group: make test ARGS='-m unit' (simulation, processes)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0 PROCESSES=1
 	$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),200) --start $(or $(START),0) \

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from functools import cache
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,17 +45,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if module not in simulated:
             simulated[module] = module is not None and _is_simulated(module)
         item.add_marker("simulation" if simulated[module] else "unit")
-    for item in items:
-        shared = _shared_with(item)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def _shared_with(item: pytest.Item) -> str | None:
-    """The file or folder whose tests share a fixture with this one: they run in one process, one
-    after the other, also where others run beside them (``--dist loadgroup``)."""
-    fixtures = getattr(item, "_fixtureinfo", None)
-    for definitions in fixtures.name2fixturedefs.values() if fixtures is not None else ():
-        if definitions[-1].scope in ("module", "package"):
-            return str(definitions[-1].baseid)
-    return None
+@cache
+def _together(file: str) -> str | None:
+    """What the tests of a file share with each other, if they share a fixture: the file, or its
+    folder."""
+    path = Path(__file__).parent.parent / file
+    folder = path.parent / "conftest.py"
+    if folder.exists() and 'scope="package"' in folder.read_text():
+        return file.rpartition("/")[0]
+    return file if path.exists() and 'scope="module"' in path.read_text() else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run side by side (``-n``), those that share a fixture run in one process, one
+    after the other. Those that need most of them begin first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _together(nodeid.partition("::")[0]) or nodeid
+
+    return Scheduling(config, log)

@@ -13,7 +13,7 @@ from tests.protocol import generated, recorded
 
 from barnabas.errors import InvalidRequest
 from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
-from barnabas.protocol import codec
+from barnabas.protocol import codec, fetch
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
     FetchPartition,
@@ -339,18 +339,20 @@ def _asked(version: int, topics: list[int], forgotten: list[int]) -> bytes:
     return codec.encode_body(ApiKey.FETCH, version, message, response=False)
 
 
-MOST = REQUEST_PARTITIONS_MAX
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_more_partitions_than_a_fetch_may_have(version: int) -> None:
-    assert parse_fetch_request(version, _asked(version, [MOST - 1, 1], [])).partition_count == MOST
-    for topics in ([MOST + 1], [1, MOST], [0] * (MOST + 1)):
+@pytest.mark.parametrize(
+    ("version", "most"), [*((v, 300) for v in VERSIONS), (VERSIONS[-1], REQUEST_PARTITIONS_MAX)]
+)
+def test_more_partitions_than_a_fetch_may_have(
+    version: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "REQUEST_PARTITIONS_MAX", most)
+    assert parse_fetch_request(version, _asked(version, [most - 1, 1], [])).partition_count == most
+    for topics in ([most + 1], [1, most], [0] * (most + 1)):
         with pytest.raises(TooManyPartitions):
             parse_fetch_request(version, _asked(version, topics, []))
     if version < 7:
         return
-    assert parse_fetch_request(version, _asked(version, [1], [MOST])).partition_count == MOST
-    for forgotten in ([MOST + 1], [MOST, 1], [0] * (MOST + 1)):
+    assert parse_fetch_request(version, _asked(version, [1], [most])).partition_count == most
+    for forgotten in ([most + 1], [most, 1], [0] * (most + 1)):
         with pytest.raises(TooManyPartitions):
             parse_fetch_request(version, _asked(version, [1], forgotten))
