@@ -9,7 +9,7 @@ that the first attempt had succeeded (trap 30).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from barnabas.zk import paths
 from barnabas.zk.znodes import (
@@ -35,6 +35,9 @@ from barnabas.zookeeper.errors import (
     NoNode,
     ZooKeeperError,
 )
+from barnabas.zookeeper.messages import Stat
+
+T = TypeVar("T")
 
 NOBODY = -1
 _MISSING = -2
@@ -82,7 +85,9 @@ class Elector:
             results = await self._submit(attempt)
         except (NodeExists, BadVersion):
             return await self._who_won(epoch + 1)
-        return Elected(epoch=epoch + 1, epoch_zk_version=results[1].version)
+        written = results[1]
+        assert isinstance(written, Stat)
+        return Elected(epoch=epoch + 1, epoch_zk_version=written.version)
 
     async def look(self) -> Seen:
         """Who is controller; arms the watch on ``/controller`` if there is one and if not. All is
@@ -121,7 +126,7 @@ class Elector:
             return Elected(epoch=seen.epoch, epoch_zk_version=seen.epoch_zk_version)
         return seen.active
 
-    async def _submit(self, op: Any) -> Any:
+    async def _submit(self, op: Operation[T]) -> T:
         while True:
             try:
                 return await self._client.submit(op)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from barnabas.controller import (
     broker_changes,
@@ -34,7 +35,7 @@ from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.term import Term, chunks, together
 from barnabas.zk import paths
 from barnabas.zk.znodes import FeatureZNode, decode_preferred_election, encode_feature
-from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp
+from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp, Operation
 from barnabas.zookeeper.errors import MalformedZNode, NodeExists, NoNode, ZooKeeperError
 
 
@@ -71,20 +72,19 @@ async def take_over(term: Term, rng: random.Random) -> None:
 async def _prepare_znodes(term: Term) -> list[str]:
     """Features, and watches on what tools and brokers write. Returns the notifications that the
     reading of everything, which comes now, makes void."""
-    feature, _, *listed = await term.store.submit_all(
-        [
-            GetOp(paths.FEATURE),
-            ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True),
-            ChildrenOp(paths.LOG_DIR_EVENTS, watch=True),
-            ChildrenOp(paths.ISR_CHANGES, watch=True),
-        ]
-    )
+    questions: list[Operation[Any]] = [
+        GetOp(paths.FEATURE),
+        ExistsOp(paths.PREFERRED_REPLICA_ELECTION, watch=True),
+        ChildrenOp(paths.LOG_DIR_EVENTS, watch=True),
+        ChildrenOp(paths.ISR_CHANGES, watch=True),
+    ]
+    feature, _, *listed = await term.store.submit_all(questions)
     if isinstance(feature, NoNode):
         try:
             await term.store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
         except NodeExists:
             pass
-    void = []
+    void: list[str] = []
     for parent, outcome in zip((paths.LOG_DIR_EVENTS, paths.ISR_CHANGES), listed, strict=True):
         if isinstance(outcome, ZooKeeperError):
             raise outcome

@@ -5,9 +5,9 @@ changes by leaders on an inter-broker protocol before 2.7.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from barnabas.controller import broker_changes, partition_reassignment, replicas
+from barnabas.controller.store import Read
 from barnabas.controller.term import Term
 from barnabas.types import TopicPartition
 from barnabas.zk import paths
@@ -16,7 +16,7 @@ from barnabas.zookeeper.client.operations import ChildrenOp
 from barnabas.zookeeper.errors import MalformedZNode, ZooKeeperError
 
 
-async def _take(term: Term, parent: str) -> tuple[list[str], list[Any]]:
+async def _take(term: Term, parent: str) -> tuple[list[str], list[Read]]:
     """Paths and contents of the notes; arms the watch."""
     names, _ = await term.store.submit(ChildrenOp(parent, watch=True))
     found = [f"{parent}/{name}" for name in names]

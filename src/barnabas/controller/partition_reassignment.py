@@ -301,14 +301,15 @@ async def _record(term: Term, p: PartitionInfo, assignment: ReplicaAssignment) -
     topic, number = p.topic_partition
     path = paths.topic_path(topic)
     while True:
-        (found,) = await term.store.data([path])
-        znode = topic_changes.decoded(term, topic, found)
-        if znode is None:
+        (read,) = await term.store.data([path])
+        found = topic_changes.decoded(term, topic, read)
+        if found is None:
             return  # removed by hand; its watch tells
+        znode, version = found
         wanted = recorded(znode, number, assignment)
         if wanted == znode:
             return
-        (outcome,) = await term.store.fenced([SetOp(path, encode_topic(wanted), found[1].version)])
+        (outcome,) = await term.store.fenced([SetOp(path, encode_topic(wanted), version)])
         if not isinstance(outcome, ZooKeeperError):
             return
         if not isinstance(outcome, BadVersion):

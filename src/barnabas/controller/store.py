@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeAlias, TypeVar, cast
 
 from barnabas.controller.settings import ControllerSettings
 from barnabas.types import LeaderAndIsr, TopicPartition
@@ -29,6 +29,8 @@ from barnabas.zookeeper.client.operations import (
     GetOp,
     MultiOp,
     MultiPart,
+    MultiResult,
+    Operation,
     SetOp,
 )
 from barnabas.zookeeper.errors import (
@@ -41,6 +43,10 @@ from barnabas.zookeeper.errors import (
     ZooKeeperError,
 )
 from barnabas.zookeeper.messages import Stat
+
+T = TypeVar("T")
+Read: TypeAlias = "tuple[bytes, Stat] | ZooKeeperError"
+"""A node's data and Stat, or why they could not be read."""
 
 
 class ControllerMoved(Exception):
@@ -88,16 +94,16 @@ class FencedStore:
 
     # --- reading and plain operations
 
-    async def submit(self, op: Any) -> Any:
+    async def submit(self, op: Operation[T]) -> T:
         """One operation, unfenced; raises its error."""
         outcome = (await self.submit_all([op]))[0]
         if isinstance(outcome, ZooKeeperError):
             raise outcome
         return outcome
 
-    async def submit_all(self, ops: Sequence[Any]) -> list[Any]:
+    async def submit_all(self, ops: Sequence[Operation[T]]) -> list[T | ZooKeeperError]:
         """Many at once, unfenced; results or errors in order. Connection loss is waited out."""
-        outcomes: list[Any] = [None] * len(ops)
+        outcomes: list[T | ZooKeeperError | None] = [None] * len(ops)
         pending = list(range(len(ops)))
         while pending:
             self.ensure_open()
@@ -116,24 +122,24 @@ class FencedStore:
             if again:
                 await self._wait_connected()
             pending = again
-        return outcomes
+        return cast("list[T | ZooKeeperError]", outcomes)
 
     async def _wait_connected(self) -> None:
         await asyncio.sleep(self._settings.zookeeper_retry_backoff_ms / 1000)
         await self._client.connected()
 
-    async def data(self, wanted: Iterable[str], *, watch: bool = False) -> list[Any]:
+    async def data(self, wanted: Iterable[str], *, watch: bool = False) -> list[Read]:
         """``(data, Stat)`` of each path, or the error (NoNode)."""
         return await self.submit_all([GetOp(path, watch) for path in wanted])
 
     # --- fenced writes
 
-    async def fenced(self, ops: Sequence[MultiPart]) -> list[Any]:
+    async def fenced(self, ops: Sequence[MultiPart]) -> list[MultiResult | ZooKeeperError]:
         """Results or errors in order. Raises ControllerMoved if the check fails."""
         size = self._settings.operations_per_multi
         groups = [ops[i : i + size] for i in range(0, len(ops), size)]
         outcomes = await self._multis(groups)
-        results: list[Any] = []
+        results: list[MultiResult | ZooKeeperError] = []
         singly: list[int] = []
         for group, outcome in zip(groups, outcomes, strict=True):
             if isinstance(outcome, ZooKeeperError) and len(group) > 1:
@@ -149,11 +155,12 @@ class FencedStore:
                 results[i] = outcome if isinstance(outcome, ZooKeeperError) else outcome[1]
         return results
 
-    async def _multis(self, groups: Sequence[Sequence[MultiPart]]) -> list[Any]:
+    async def _multis(
+        self, groups: Sequence[Sequence[MultiPart]]
+    ) -> list[list[MultiResult] | ZooKeeperError]:
         outcomes = await self.submit_all([MultiOp([self._check, *g]) for g in groups])
         for outcome in outcomes:
-            refused = isinstance(outcome, BadVersion | NoNode)
-            if refused and outcome.path == paths.CONTROLLER_EPOCH:
+            if isinstance(outcome, BadVersion | NoNode) and outcome.path == paths.CONTROLLER_EPOCH:
                 raise ControllerMoved
         return outcomes
 
@@ -232,7 +239,7 @@ class FencedStore:
         return not isinstance((await self.data([path]))[0], ZooKeeperError)
 
     async def _state_writes(
-        self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]], outcomes: Sequence[Any]
+        self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]], outcomes: Sequence[object]
     ) -> list[StateWrite]:
         """Turn outcomes into state writes; states whose write was refused are read again."""
         unclear = [
@@ -266,7 +273,7 @@ class FencedStore:
         return StateWrite(written=False, leadership=state, mzxid=mzxid)
 
 
-def _state(tp: TopicPartition, outcome: Any) -> tuple[LeaderAndIsr, int] | None:
+def _state(tp: TopicPartition, outcome: Read) -> tuple[LeaderAndIsr, int] | None:
     if isinstance(outcome, ZooKeeperError):
         return None
     data, stat = outcome

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from barnabas.controller import partitions, replicas
 from barnabas.controller.context import PartitionInfo, ReplicaAssignment, TopicInfo
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
+from barnabas.controller.store import Read
 from barnabas.controller.term import Term
 from barnabas.names import is_number, is_partition, is_topic, topic_problem
 from barnabas.types import TopicPartition, topic_id_text
@@ -53,25 +53,25 @@ async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> l
     outcomes = await term.store.data((paths.topic_path(name) for name in names), watch=True)
     topics, writes = [], []
     for name, outcome in zip(names, outcomes, strict=True):
-        znode = decoded(term, name, outcome)
-        if znode is None:
+        found = decoded(term, name, outcome)
+        if found is None:
             continue
+        znode, version = found
         if znode.topic_id is None:
             znode = replace(znode, topic_id=generate_id(rng))
-            version = outcome[1].version
             writes.append(SetOp(paths.topic_path(name), encode_topic(znode), version))
         topic = term.context.add_topic(name, znode.topic_id)
         for number in usable(term, name, znode):
             term.context.add_partition(topic, number, assignment_of(znode, number))
         topics.append(topic)
-    for outcome in await term.store.fenced(writes):
-        if isinstance(outcome, ZooKeeperError):
-            raise outcome  # somebody writes topics at this moment: fail over again
+    for written in await term.store.fenced(writes):
+        if isinstance(written, ZooKeeperError):
+            raise written  # somebody writes topics at this moment: fail over again
     return topics
 
 
-def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
-    """A topic's znode, or None if it is gone or unreadable (then it is left alone)."""
+def decoded(term: Term, name: str, outcome: Read) -> tuple[TopicZNode, int] | None:
+    """A topic's znode and its version, or None if it is gone or unreadable (then left alone)."""
     if isinstance(outcome, NoNode):
         return None
     if isinstance(outcome, NoAuth):
@@ -80,7 +80,8 @@ def decoded(term: Term, name: str, outcome: Any) -> TopicZNode | None:
     if isinstance(outcome, ZooKeeperError):
         raise outcome
     try:
-        return decode_topic(paths.topic_path(name), outcome[0])
+        data, stat = outcome
+        return decode_topic(paths.topic_path(name), data), stat.version
     except MalformedZNode as error:
         term.observer.note("topic_unreadable", topic=name, reason=str(error))
         return None
@@ -129,14 +130,15 @@ async def partitions_changed(term: Term, name: str) -> None:
     except (NoNode, NoAuth):
         return
     topic = term.context.topics.get(name)
-    znode = decoded(term, name, outcome)
-    if topic is None or znode is None:
+    found = decoded(term, name, outcome)
+    if topic is None or found is None:
         return
+    znode, version = found
     numbers = [n for n in usable(term, name, znode) if n not in topic.partitions]
     if not numbers:
         return
     if term.context.is_being_deleted(name):
-        await _restore(term, topic, outcome[1].version)
+        await _restore(term, topic, version)
         return
     added = [term.context.add_partition(topic, n, assignment_of(znode, n)) for n in numbers]
     term.observer.note("partitions_added", topic=name, partitions=numbers)
