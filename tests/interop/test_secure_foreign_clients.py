@@ -1,4 +1,4 @@
-"""franz-go and kafkajs over SASL_SSL with SCRAM and signed OAUTHBEARER, and by certificate.
+"""franz-go, kafkajs and Java's console: SASL_SSL with SCRAM and signed tokens, and certificates.
 
 Each way in is another user, who may only do what an ACL of his own name allows: whoever is served
 has been taken for the right one.
@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 from tests.cli.kit import ok
 from tests.cluster_kit import Cluster, free_ports, no_traceback, wait_for
+from tests.interop.original import output, tool
 from tests.security.oauth.provider import AUDIENCE, ISSUER, Provider
 
 from barnabas.cluster.certificates import Authority
-from barnabas.security.oauth_settings import VALIDATOR
+from barnabas.security.oauth_settings import LOGIN_HANDLER, VALIDATOR
 from barnabas.security.sasl import oauthbearer, scram
 
 HERE = Path(__file__).parent
@@ -77,6 +78,7 @@ class Served:
         (self.directory / "ca.pem").write_bytes(authority.pem)
         (self.directory / "broker.pem").write_bytes(b"".join(authority.issue("b", ["127.0.0.1"])))
         key, certificate = authority.issue("dave")
+        (self.directory / "dave.pem").write_bytes(key + certificate)
         (self.directory / "key.pem").write_bytes(key)
         (self.directory / "certificate.pem").write_bytes(certificate)
 
@@ -96,6 +98,32 @@ class Served:
             found["NAME"] = USERS[way].removeprefix("User:")
             found["PASSWORD"] = PASSWORD + "x" * wrong
         return f"127.0.0.1:{self.ports['logins']}", found
+
+    def properties(self, way: str, *, wrong: bool = False) -> str:
+        """The path of a file with Java's properties for one way in."""
+        lines = ["ssl.truststore.type=PEM", f"ssl.truststore.location={self.directory / 'ca.pem'}"]
+        if way == "certificate":
+            lines.append("security.protocol=SSL")
+            if not wrong:
+                lines.append("ssl.keystore.type=PEM")
+                lines.append(f"ssl.keystore.location={self.directory / 'dave.pem'}")
+        else:
+            lines += ["security.protocol=SASL_SSL", f"sasl.mechanism={way}"]
+        if way == "OAUTHBEARER":
+            token = self.directory / "token"
+            token.write_text(self.way(way, wrong=wrong)[1]["TOKEN"])
+            lines.append(f"sasl.login.callback.handler.class={LOGIN_HANDLER}")
+            lines.append(f"sasl.oauthbearer.token.endpoint.url={token.as_uri()}")
+            lines.append(f"sasl.jaas.config={oauthbearer.MODULE} required;")
+        elif way != "certificate":
+            own = self.way(way, wrong=wrong)[1]
+            login = f'username="{own["NAME"]}" password="{own["PASSWORD"]}"'
+            lines.append(f"sasl.jaas.config={scram.MODULE} required {login};")
+        if wrong:
+            lines += ["request.timeout.ms=2000", "default.api.timeout.ms=4000"]
+        path = self.directory / f"{way}-{wrong}.properties"
+        path.write_text("\n".join(lines))
+        return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +190,29 @@ def test_franz_go(served: Served, franz_go: str) -> None:
 def test_kafkajs(served: Served, kafkajs: Path) -> None:
     command = ["node", str(HERE / "kafkajs_secure.js")]
     _there_and_back(served, command, {"NODE_PATH": str(kafkajs)})
+
+
+@pytest.mark.usefixtures("original")
+def test_the_originals_console(served: Served) -> None:
+    values = [str(number) for number in range(COUNT)]
+    for way, user in USERS.items():
+        topic, properties = f"java-{way}", served.properties(way)
+        here = ("--bootstrap-server", served.way(way)[0], "--topic", topic)
+        rights = ("--producer", "--consumer", "--topic", topic, "--group", f"g-{topic}")
+        ok(served.cluster, "topic", "create", topic, "-r", "1")
+        ok(served.cluster, "acl", "add", user, *rights)
+        output(
+            *("kafka.tools.ConsoleProducer", *here, "--producer.config", properties),
+            stdin="".join(f"{value}\n" for value in values),
+        )
+        found = output(
+            *("org.apache.kafka.tools.consumer.ConsoleConsumer", *here),
+            *("--consumer.config", properties, "--group", f"g-{topic}", "--from-beginning"),
+            *("--max-messages", str(COUNT), "--timeout-ms", "30000"),
+        )
+        assert found.splitlines() == values, way
+        refused = tool(
+            *("org.apache.kafka.tools.TopicCommand", *here[:2], "--list"),
+            *("--command-config", served.properties(way, wrong=True)),
+        )
+        assert refused.returncode != 0, (way, "a stranger is let in")

@@ -6,7 +6,7 @@ allowed. Each handler declares where it registers what it may ask for (``registr
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from barnabas.api.request import Pieces, Request
@@ -82,6 +82,29 @@ def allowed(
     if services.authorizer is None:
         return EVERYTHING
     return _Allowed(services.authorizer, request, operation, resource_type, quiet=quiet)
+
+
+def denied_of(
+    services: Services,
+    request: Request,
+    operation: AclOperation,
+    resource_type: ResourceType,
+    names: Iterable[str],
+    *,
+    quiet: bool = False,
+) -> Sequence[str]:
+    """The names with which the sender may not do this. As ``is_allowed``, with fewer calls for each
+    name: a producer sends thousands of requests a second."""
+    authorizer = services.authorizer
+    if authorizer is None:
+        return ()
+    denied = []
+    who, host, api = request.principal, request.client_host, request.api_key
+    for name in names:
+        asked = (who, host, operation, resource_type, name)
+        if (quiet and not authorizer.decide(asked).allowed) or not authorizer.allows(asked, api):
+            denied.append(name)
+    return denied
 
 
 def is_allowed(

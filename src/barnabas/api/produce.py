@@ -13,7 +13,7 @@ import struct
 from collections.abc import Container, Sequence
 from typing import TypeAlias
 
-from barnabas.api.access import is_allowed
+from barnabas.api.access import denied_of, is_allowed
 from barnabas.api.hints import node_endpoints
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
@@ -139,14 +139,8 @@ def _denied(
     services: Services, request: Request, parsed: ProduceRequest, *, quiet: bool = False
 ) -> Container[str]:
     """The topics that the sender may not write to."""
-    if services.authorizer is None:
-        return ()
-    write, kind = AclOperation.WRITE, ResourceType.TOPIC
-    denied = [
-        name
-        for name, _ in parsed.topics
-        if not is_allowed(services, request, write, kind, name, quiet=quiet)
-    ]
+    write, kind, names = AclOperation.WRITE, ResourceType.TOPIC, [name for name, _ in parsed.topics]
+    denied = denied_of(services, request, write, kind, names, quiet=quiet)
     return frozenset(denied) if denied else ()
 
 
