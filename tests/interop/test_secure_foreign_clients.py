@@ -35,7 +35,7 @@ USERS = {
 }
 """By the way in."""
 
-pytestmark = [pytest.mark.foreign, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(400)]
 
 
 class Served:
