@@ -129,6 +129,22 @@ def test_up_ends_with_the_program_that_has_started_it(tmp_path: Path) -> None:
         assert "broker stopped" in log.read()
 
 
+def test_up_ends_with_the_process_that_gives_it_its_orders(tmp_path: Path) -> None:
+    """Its nodes do, also where a command has ended one that might be started again."""
+    options = ["--profile", "test", "--port", "0", "--data", str(tmp_path), "--ready-json"]
+    with subprocess.Popen(
+        [*BARNABAS, "up", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        ready = json.loads(up.stdout.readline())
+        port = int(ready["bootstrap"].split(",")[0].rpartition(":")[2])
+        ask(port, {"verb": "kill", "process": "broker:3"})
+        os.kill(ready["pids"]["control"], signal.SIGKILL)
+        assert up.wait(30) == 1
+        assert b"barnabas: control has ended" in up.stderr.read()
+
+
 def test_up_cannot_end_with_what_is_no_pipe() -> None:
     done = subprocess.run(
         [*BARNABAS, "up", "--port", "0", "--stop-with-stdin"],

@@ -41,6 +41,7 @@ def whole(cluster: Cluster) -> Cluster:
 def test_the_ready_line_says_where_everything_is(whole: Cluster) -> None:
     assert re.fullmatch(
         rf"ready: brokers {whole.bootstrap}, zookeeper 127\.0\.0\.1:{whole.zookeeper_port},"
+        r"( metrics http://\S+,)?( console http://\S+,)?"
         rf" data {whole.directory}, profile dev \(session 4000 ms, replica lag 5000 ms\), \d+ ms",
         whole.ready_line,
     )

@@ -76,6 +76,7 @@ def test_a_leader_is_killed_and_comes_back(remote: Remote) -> None:
     assert remote.post("/kill/leader:orders/0") == {"node": f"broker:{old}", "broker": old}
     new = remote.get("/wait_for_leader/orders/0", not_on=old)["leader"]
     assert new != old
+    remote.fails(409, "POST", f"/kill/{old}", "killed")
     remote.cluster.produce("orders", ["paid"])
     assert remote.get("/cluster")["nodes"][f"broker:{old}"] == "killed"
     assert remote.post(f"/restart/{old}") == {"node": f"broker:{old}", "broker": old}

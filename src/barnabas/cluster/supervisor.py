@@ -42,6 +42,10 @@ class Process:
     on_request: bool = False
     """Whether a command has ended it, or is about to."""
 
+    @property
+    def is_alive(self) -> bool:
+        return self.state in ("running", "paused")
+
 
 class Supervisor:
     """Starts, signals and reaps the processes of one ``ClusterPlan``.
@@ -143,22 +147,26 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until Ctrl-C or SIGTERM, or until every process has ended. A process that a command
-        ended may be restarted, so with such a one it goes on. Returns the exit code."""
+        ended may be restarted, so with such a one it goes on. A helper that started first
+        ends it too: the nodes depend on that. Returns the exit code."""
         self._starting = False
         sys.stdout.flush()  # a child must not have what is still to be said
         for name in self._late:
             self.spawn(name)
         while not self._interrupts:
             self.poll(1.0)
-            nodes = [p for p in self.processes.values() if p.name not in self._helpers]
-            if not any(p.on_request or p in self.living() for p in nodes):
-                print("barnabas: every process has ended", file=sys.stderr)
+            processes = self.processes.values()
+            gone = [p.name for p in processes if p.name in self._early and not p.is_alive]
+            nodes = [p for p in processes if p.name not in self._helpers]
+            if gone or not any(p.on_request or p.is_alive for p in nodes):
+                what = gone[0] if gone else "every process"
+                print(f"barnabas: {what} has ended", file=sys.stderr)
                 self.stop()
                 return 1
         return self.stop()
 
     def living(self) -> list[Process]:
-        return [p for p in self.processes.values() if p.state in ("running", "paused")]
+        return [p for p in self.processes.values() if p.is_alive]
 
     def failure(self) -> str | None:
         """The last line of the log of the first process that failed; None if none has failed."""

@@ -24,7 +24,7 @@ from barnabas.http.guard import Guard
 from barnabas.http.listener import Listener
 from barnabas.http.uvicorn_server import start
 from barnabas.names import number_in
-from barnabas.testing.core import Core, Target
+from barnabas.testing.core import Core, NotRunning, Target
 from barnabas.testing.events import SHOWN, Event, TimedOut
 from barnabas.testing.faults import Fault, Faults, Hit, api_key
 from barnabas.testing.links import CLIENTS
@@ -73,10 +73,10 @@ class Control:
         except TimedOut as error:
             last = [as_json(event) for event in self.core.log.all()[-SHOWN:]]
             return Json({"error": str(error).split("\n")[0], "events": last}, 504)
+        except (NotRunning, LookupError, ClientError) as error:
+            raise HttpError(409, str(error)) from None
         except ValueError as error:
             raise HttpError(400, str(error)) from None
-        except (LookupError, ClientError) as error:
-            raise HttpError(409, str(error)) from None
         except (Unreachable, OSError, RuntimeError) as error:
             raise HttpError(503, str(error)) from None
         return Json(found) if isinstance(found, dict | list) else found

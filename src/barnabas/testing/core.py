@@ -42,6 +42,10 @@ CLIENT_ID = "barnabas-testing"
 """The client id of requests that a test makes. Faults apply to it as to any client."""
 
 
+class NotRunning(ValueError):
+    """A node that does not run cannot be killed, stopped, paused or resumed."""
+
+
 @dataclass(slots=True)
 class Core:
     """One cluster. Everything runs on the loop on which it was made."""
@@ -430,7 +434,7 @@ class Core:
         name = await self.resolve(target)
         state = self.members.state(name)
         if state not in (RUNNING, PAUSED):
-            raise ValueError(f"{name} is {state}")
+            raise NotRunning(f"{name} is {state}")
         self.log.add("test", what, {"node": name})
         await self._forget(name)
         await action(name)
