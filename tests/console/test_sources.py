@@ -11,11 +11,15 @@ from tests.console.kit import until
 
 from barnabas.broker.main import system_env
 from barnabas.client.cluster import ClusterClient
+from barnabas.client.producer import Producer
 from barnabas.console.hub import Hub
+from barnabas.console.lag import follow_lag
 from barnabas.console.metadata_source import MetadataSource
 from barnabas.console.zookeeper_source import ZooKeeperSource
+from barnabas.records.batch import Record
 from barnabas.testing import Cluster
 from barnabas.testing.async_cluster import AsyncCluster
+from barnabas.types import TopicPartition
 
 
 @asynccontextmanager
@@ -144,5 +148,40 @@ def test_partitions_are_bounded() -> None:
             assert list(hub.snapshot.topics) == ["small"]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+async def _produce_acks_1(cluster: AsyncCluster, count: int) -> None:
+    """The watermark still waits for a follower that was in sync a moment ago."""
+    async with ClusterClient(cluster.bootstrap, "test") as client:
+        await client.metadata(["orders"])
+        producer = Producer(client, acks=1, idempotent=False)
+        await producer.send(TopicPartition("orders", 0), [Record(value=b"a")] * count)
+
+
+def test_the_lag_of_a_replica_that_is_out_of_sync_is_told() -> None:
+    async def run() -> None:
+        async with (
+            Cluster(brokers=2, in_process=True) as cluster,
+            following(cluster, "zookeeper") as hub,
+        ):
+            await cluster.create_topic("orders", partitions=1, replicas=2, min_isr=1)
+            await until(hub, lambda hub: "orders" in hub.snapshot.topics)
+            leader = await cluster.leader_of("orders")
+            assert leader is not None
+            await cluster.shrink_isr("orders", to=1)
+            await _produce_acks_1(cluster, 3)
+            task = asyncio.create_task(
+                follow_lag(hub, lambda: ClusterClient(cluster.bootstrap, "test"))
+            )
+            try:
+                tp = TopicPartition("orders", 0)
+                await until(hub, lambda hub: hub.lag == {tp: {3 - leader: 3}})
+                await cluster.restore_isr("orders")
+                await until(hub, lambda hub: hub.lag == {})
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())

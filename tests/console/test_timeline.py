@@ -60,6 +60,11 @@ def test_nobody_can_lead() -> None:
     assert "It waits for broker 1" in event.why
 
 
+def test_a_leader_is_about_to_be_elected() -> None:
+    event = election("123", "23", partition("123", 1, "123"), partition("123", -1, "23", 1))
+    assert event.why == "Its leader is gone; in-sync replica 2 or 3 can be elected next."
+
+
 def test_a_leader_comes_back() -> None:
     event = election("2", "12", partition("12", -1, "1", 1), partition("12", 1, "1", 2))
     assert event.strategy == timeline.OFFLINE

@@ -108,6 +108,8 @@ async def _with_zookeeper(settings: ConsoleSettings) -> ConsoleSettings:
     async with ClusterClient(settings.bootstrap, "barnabas-console", ASK_MS) as client:
         found = await broker_settings(client)
     servers = settings.zookeeper or found.get(ZOOKEEPER_CONNECT)
+    if servers is None:
+        click.echo("barnabas: no ZooKeeper is known: brokers alone are asked", err=True)
     min_isr = number_in(found.get(MIN_ISR, "1")) or 1
     return replace(
         settings, zookeeper=None if servers == NO_ZOOKEEPER else servers, min_isr=min_isr

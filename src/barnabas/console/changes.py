@@ -80,6 +80,10 @@ def _common(console: Console) -> Document:
         "trouble": hub.trouble,
         "health": health_document(health_of(hub.snapshot)),
         "processes": dict(hub.processes),
+        "lag": {
+            f"{tp.topic}/{tp.partition}": {str(broker): n for broker, n in behind.items()}
+            for tp, behind in hub.lag.items()
+        },
         "write": console.write,
         "zookeeper": console.zookeeper is not None,
     }

@@ -16,6 +16,7 @@ from barnabas.console.model import Snapshot
 from barnabas.console.timeline import Event, Key, events_between, key_of
 from barnabas.console.told import SEEN_IN_ZNODES, own_event, refined
 from barnabas.observe import events as observed
+from barnabas.types import TopicPartition
 
 EVENTS_MAX: Final = 10_000
 KEYS_MAX: Final = 10_000
@@ -36,6 +37,7 @@ class Hub:
         """Why what is shown may be old; None if it is not."""
         self.processes: Mapping[str, str] = {}
         """States of the processes of ``barnabas up``, by name; none for other clusters."""
+        self.lag: Mapping[TopicPartition, Mapping[int, int]] = {}
         self._events: deque[Event] = deque(maxlen=events_max)
         self._noted = 0
         self.version = 0
@@ -124,6 +126,12 @@ class Hub:
         """The states of a local cluster's processes."""
         if processes != self.processes:
             self.processes = processes
+            self.tell()
+
+    def set_lag(self, lag: Mapping[TopicPartition, Mapping[int, int]]) -> None:
+        """How many records replicas are behind that are not in sync."""
+        if lag != self.lag:
+            self.lag = lag
             self.tell()
 
     def events(self, since: int = 0) -> list[tuple[int, Event]]:

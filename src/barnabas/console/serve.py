@@ -13,6 +13,7 @@ from barnabas.console.broker_events import follow
 from barnabas.console.context import Console
 from barnabas.console.control import Control
 from barnabas.console.hub import Hub
+from barnabas.console.lag import follow_lag
 from barnabas.console.metadata_source import MetadataSource
 from barnabas.console.zookeeper_source import ZooKeeperSource
 from barnabas.http.guard import Guard
@@ -85,7 +86,10 @@ async def serve(
     guard = Guard(token=settings.token, names=settings.names)
     async with poller, await _listen(console, guard, settings, sock) as listener:
         on_ready(guard.link(listener.url))
-        flows: list[Coroutine[Any, Any, None]] = [source.run()]
+        flows: list[Coroutine[Any, Any, None]] = [
+            source.run(),
+            follow_lag(hub, console.new_client),
+        ]
         flows += [follow(url, settings.event_token, hub.hear) for url in settings.event_urls]
         flows += [] if control is None else [control.follow(hub)]
         await _until(stop, *flows)

@@ -7,7 +7,7 @@ from the state before it, the assignment and who was registered: the strategies 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -236,7 +236,7 @@ def _partition(
     unseen = new.partition_epoch - old.partition_epoch - 1
     fields: dict[str, object] = {"unseen": unseen} if old.partition_epoch >= 0 < unseen else {}
     if new.leader < 0 <= old.leader:
-        yield _partition_offline(name, old, new, known, fields)
+        yield _partition_offline(after, name, old, new, known, fields)
     elif new.leader != old.leader and new.leader >= 0:
         yield _elected(before, after, name, old, new, known, fields)
     elif set(new.isr) != set(old.isr) and old.isr:
@@ -247,24 +247,35 @@ def _partition(
 
 
 def _partition_offline(
+    after: Snapshot,
     name: str,
     old: PartitionState,
     new: PartitionState,
     known: Mapping[str, object],
     fields: Mapping[str, object],
 ) -> Event:
-    waits = listed(new.isr)
+    there = [r for r in new.isr if r in after.brokers]
+    if there:
+        why = f"Its leader is gone; in-sync replica {_or(there)} can be elected next."
+    elif new.isr:
+        why = (
+            f"No in-sync replica is there. It waits for broker {_or(new.isr)}, as others may lack"
+            " acknowledged records."
+        )
+    else:
+        why = "No in-sync replica is there."
     return Event(
         **known,  # type: ignore[arg-type]
         kind="partition_offline",
         broker=old.leader if old.leader >= 0 else None,
         text=f"{name} has no leader{_epoch(new.leader_epoch)}",
-        why=f"No in-sync replica is there. It waits for broker {waits}, as others may lack"
-        " acknowledged records."
-        if new.isr
-        else "No in-sync replica is there.",
+        why=why,
         fields={**fields, "was": old.leader, "epoch": new.leader_epoch},
     )
+
+
+def _or(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def _elected(

@@ -12,6 +12,7 @@ export const store = {
   complete: false,
   connected: false,
   processes: {},
+  lag: {},
   write: false,
   zookeeper: false,
   clockOffset: 0,
@@ -61,6 +62,7 @@ function take(message) {
   store.trouble = message.trouble;
   store.complete = message.complete;
   store.processes = message.processes;
+  store.lag = message.lag;
   store.write = message.write;
   store.zookeeper = message.zookeeper;
   store.clockOffset = message.now_ms - Date.now();

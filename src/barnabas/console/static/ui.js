@@ -4,9 +4,16 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
 export const MARKS = { leader: 'L', 'in sync': 's', lagging: '–', offline: '×', '': '' };
 const CLASSES = { leader: 'leader', 'in sync': 'insync', lagging: 'lagging', offline: 'offline', '': 'none' };
 
-export function Replica({ state, title }) {
+// A number in three or four characters: 7, 999, 12k, 3M.
+export function short(n) {
+  if (n < 1000) return String(n);
+  if (n < 1e6) return `${Math.floor(n / 1000)}k`;
+  return n < 1e9 ? `${Math.floor(n / 1e6)}M` : `${Math.floor(n / 1e9)}G`;
+}
+
+export function Replica({ state, title, lag }) {
   if (!state) return html`<span class="cell none" aria-hidden="true">·</span>`;
-  return html`<span class=${`cell ${CLASSES[state]}`} title=${title || state}><span aria-hidden="true">${MARKS[state]}</span><span class="unseen">${state}</span></span>`;
+  return html`<span class=${`cell ${CLASSES[state]}`} title=${title || state}><span aria-hidden="true">${lag ? short(lag) : MARKS[state]}</span><span class="unseen">${state}${lag ? ` by ${lag} records` : ''}</span></span>`;
 }
 
 export function Legend() {

@@ -15,7 +15,7 @@ const SHOWS = {
 };
 
 export function Matrix({ here }) {
-  const { snapshot, complete, trouble } = useStore();
+  const { snapshot, complete, trouble, lag } = useStore();
   const [show, setShow] = useState(here.query.get('show') in SHOWS ? here.query.get('show') : 'all');
   const [text, setText] = useState(here.query.get('text') || '');
   const [broker, setBroker] = useState(here.query.get('broker') || '');
@@ -61,8 +61,9 @@ export function Matrix({ here }) {
       ${ids.map((id) => {
         const state = replicaState(snapshot, r.p, id);
         const old = flashes.get(key);
+        const behind = state === 'lagging' && lag[key] ? lag[key][id] : undefined;
         const was = old ? replicaState(snapshot, old, id) : state;
-        return html`<span role="cell" class=${`col ${was !== state ? 'flash' : ''}`} key=${id}><${Replica} state=${state} title=${state && `broker ${id}: ${state}${id === r.p.replicas[0] ? ', preferred leader' : ''}`} /></span>`;
+        return html`<span role="cell" class=${`col ${was !== state ? 'flash' : ''}`} key=${id}><${Replica} state=${state} lag=${behind} title=${state && `broker ${id}: ${state}${behind === undefined ? '' : ` by ${count(behind)} records`}${id === r.p.replicas[0] ? ', preferred leader' : ''}`} /></span>`;
       })}
       <span role="cell" class=${`num ${bad}`}>${live}/${r.p.replicas.length}</span>`;
   };
