@@ -111,7 +111,7 @@ def test_a_flood_by_clients_drives_out_no_election() -> None:
 def test_who_follows_is_told_until_he_leaves() -> None:
     timeline = a_timeline()
     told: list[str] = []
-    leave = timeline.follow(lambda event: told.append(event.text))
+    leave = timeline.follow(lambda noted: told.append(noted.event().text))
     timeline.note("broker_down", broker=2, reason="session gone")
     leave()
     leave()

@@ -8,23 +8,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from barnabas.http.answers import App, HttpError, Json, Receive, Scope, Send, Text
+from barnabas.http.answers import App, HttpError, Json, Receive, Scope, Send
 from barnabas.http.events import Events, ServerEvent
-from barnabas.observe.events import Event, events_document, to_json
-from barnabas.observe.timeline import Timeline
+from barnabas.observe.events import to_json
+from barnabas.observe.timeline import Noted, Timeline
 
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
 """Probes have no token."""
 QUEUED_EVENTS_MAX: Final = 1_000
 """For a follower that does not read."""
+EVENTS_PER_TURN: Final = 50
 PAGES_AT_ONCE: Final = 2
 """Of metrics, which take memory while they are written."""
 
+_JSON: Final = [(b"content-type", b"application/json")]
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 Pages = Callable[[], AsyncIterator[str]]
@@ -98,23 +101,33 @@ class MonitorApp:
         if "follow" in asked:
             await Events(self._following(after))(scope, receive, send)
             return
-        document = events_document(self._timeline.source, self._timeline.events(after))
-        await Text(document, media_type="application/json")(scope, receive, send)
+        noted = self._timeline.noted(after)
+        await send({"type": "http.response.start", "status": 200, "headers": _JSON})
+        if scope["method"] != "HEAD":
+            before = f'{{"source": {json.dumps(self._timeline.source)}, "events": ['.encode()
+            for start in range(0, len(noted), EVENTS_PER_TURN):
+                some = noted[start : start + EVENTS_PER_TURN]
+                body = before + b",\n".join(to_json(each.event()) for each in some)
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                before = b",\n"
+                await asyncio.sleep(0)
+            end = b"]}\n" if noted else before + b"]}\n"
+            await send({"type": "http.response.body", "body": end, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _following(self, after: int) -> AsyncIterator[ServerEvent]:
-        queue: deque[Event] = deque(self._timeline.events(after)[-QUEUED_EVENTS_MAX:])
-        queue = deque(queue, maxlen=QUEUED_EVENTS_MAX)
+        queue: deque[Noted] = deque(self._timeline.noted(after), maxlen=QUEUED_EVENTS_MAX)
         come = asyncio.Event()
 
-        def hear(event: Event) -> None:
-            queue.append(event)
+        def hear(noted: Noted) -> None:
+            queue.append(noted)
             come.set()
 
         leave = self._timeline.follow(hear)
         try:
             while True:
                 while queue:
-                    event = queue.popleft()
+                    event = queue.popleft().event()
                     yield ServerEvent(data=to_json(event).decode(), id=str(event.sequence))
                 come.clear()
                 await come.wait()

@@ -81,13 +81,8 @@ def to_json(event: Event) -> bytes:
     return msgspec.json.encode(event)
 
 
-def events_document(source: str, events: list[Event]) -> bytes:
-    """What ``/events`` answers."""
-    return msgspec.json.encode({"source": source, "events": events}) + b"\n"
-
-
 def events_of_document(document: bytes) -> list[Event]:
-    """The events of such an answer. Raises ``msgspec.MsgspecError``."""
+    """The events of what ``/events`` answers. Raises ``msgspec.MsgspecError``."""
     return msgspec.json.decode(document, type=_Document).events
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from barnabas.observe.events import Event, to_json
+from barnabas.observe.events import to_json
+from barnabas.observe.timeline import Noted
 from barnabas.seams import File, Files
 
 log = logging.getLogger("kafka.server")
@@ -26,12 +27,12 @@ class JsonLines:
         self._file: File | None = None
         self._failed = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, noted: Noted) -> None:
         """Append the event."""
         if self._failed:
             return
         try:
-            self._append(to_json(event) + b"\n")
+            self._append(to_json(noted.event()) + b"\n")
         except OSError as error:
             self._failed = True
             log.error("barnabas.events.file: %s: %s; no more events are written", self._path, error)

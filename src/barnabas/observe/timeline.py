@@ -9,20 +9,51 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from barnabas.observe.cleaner import CleanerFigures
 from barnabas.observe.events import NO_CONTROLLER_EPOCH, Event, plain
 from barnabas.observe.kinds import Kind, kind_of, level_of, subject_of
 from barnabas.seams import Clock, Observer, hears_steps
 
-KEPT_MAX: Final = 10_000
-"""Events of the cluster: about 8 MiB when full."""
+KEPT_MAX: Final = 5_000
+"""Events of the cluster: some MiB when full."""
 KEPT_BY_CLIENTS_MAX: Final = 1_000
 BY_CLIENTS_PER_SECOND_MAX: Final = 10
 """Events of one kind. Others in the same second are only counted."""
 
-Listener = Callable[[Event], None]
+
+class Noted(NamedTuple):
+    """What was noted, as it was: an election of thousands of partitions is to cost little. It
+    becomes an event for who wants to see it."""
+
+    kind: Kind
+    source: str
+    time_ms: int
+    sequence: int
+    controller_epoch: int
+    fields: Mapping[str, Any]
+
+    def event(self) -> Event:
+        """The same for readers."""
+        told = {name: plain(value) for name, value in self.fields.items()}
+        topic, partition = told.get("topic"), told.get("partition")
+        return Event(
+            kind=self.kind.name,
+            time_ms=self.time_ms,
+            source=self.source,
+            sequence=self.sequence,
+            controller_epoch=self.controller_epoch,
+            level=level_of(self.kind, told),
+            broker=subject_of(self.kind, told),
+            topic=topic if isinstance(topic, str) else None,
+            partition=partition if isinstance(partition, int) else None,
+            text=str(plain(_text(self.kind, told))),
+            fields=told,
+        )
+
+
+Listener = Callable[[Noted], None]
 
 
 def _text(kind: Kind, told: Mapping[str, Any]) -> str:
@@ -51,8 +82,8 @@ class Timeline:
         self._clock = clock
         self._then = then
         self.hears_steps = hears_steps(then)
-        self._kept: deque[Event] = deque(maxlen=kept_max)
-        self._by_clients: deque[Event] = deque(maxlen=kept_by_clients_max)
+        self._kept: deque[Noted] = deque(maxlen=kept_max)
+        self._by_clients: deque[Noted] = deque(maxlen=kept_by_clients_max)
         self._sequence = sequence
         self._controller_epoch = NO_CONTROLLER_EPOCH
         self._second = 0
@@ -79,16 +110,20 @@ class Timeline:
         if kind.by_clients and self._is_flood(kind, now_ms):
             self.left_out += 1
             return
-        self._add(self._event(kind, fields, now_ms), by_clients=kind.by_clients)
+        self._add(kind, fields, now_ms)
 
     def events(self, after: int = 0) -> list[Event]:
         """What is kept with a greater ``sequence`` than ``after``, the oldest first."""
-        found = [e for ring in (self._kept, self._by_clients) for e in ring if e.sequence > after]
-        found.sort(key=lambda event: event.sequence)
+        return [noted.event() for noted in self.noted(after)]
+
+    def noted(self, after: int = 0) -> list[Noted]:
+        """The same as it was noted."""
+        found = [n for ring in (self._kept, self._by_clients) for n in ring if n.sequence > after]
+        found.sort(key=lambda noted: noted.sequence)
         return found
 
     def follow(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called with each new event, until what is returned is called. It must
+        """Have ``listener`` called with what is new, until what is returned is called. It must
         not raise, and do no work of any length."""
         self._listeners[listener] = None
 
@@ -109,25 +144,10 @@ class Timeline:
         seen = self._in_second[kind.name] = self._in_second.get(kind.name, 0) + 1
         return seen > BY_CLIENTS_PER_SECOND_MAX
 
-    def _event(self, kind: Kind, fields: Mapping[str, Any], now_ms: int) -> Event:
+    def _add(self, kind: Kind, fields: Mapping[str, Any], now_ms: int) -> None:
         self._sequence += 1
-        told = {name: plain(value) for name, value in fields.items()}
-        topic, partition = told.get("topic"), told.get("partition")
-        return Event(
-            kind=kind.name,
-            time_ms=now_ms,
-            source=self.source,
-            sequence=self._sequence,
-            controller_epoch=self._controller_epoch,
-            level=level_of(kind, fields),
-            broker=subject_of(kind, fields),
-            topic=topic if isinstance(topic, str) else None,
-            partition=partition if isinstance(partition, int) else None,
-            text=str(plain(_text(kind, told))),
-            fields=told,
-        )
-
-    def _add(self, event: Event, *, by_clients: bool) -> None:
-        (self._by_clients if by_clients else self._kept).append(event)
-        for listener in list(self._listeners):
-            listener(event)
+        noted = Noted(kind, self.source, now_ms, self._sequence, self._controller_epoch, fields)
+        (self._by_clients if kind.by_clients else self._kept).append(noted)
+        if self._listeners:
+            for listener in list(self._listeners):
+                listener(noted)
