@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.clients.drivers import How, Row, digests, read_confluent, write_confluent
 from tests.cluster_kit import Cluster, free_ports, no_traceback, wait_for
@@ -145,3 +146,45 @@ def test_a_broker_of_the_original_is_our_neighbour_over_sasl_ssl(tmp_path: Path)
         assert no_traceback(cluster.log("broker:1"))
         assert "Failed authentication" not in cluster.log("broker:1")
         assert "Failed authentication" not in java.log
+
+
+def test_a_listener_with_logins_that_kafka_configs_adds(tmp_path: Path) -> None:
+    cluster = Cluster(directory=tmp_path / "ours", brokers=1)
+    cluster.port = free_ports(3)
+    cluster.zookeeper_port, later = cluster.port + 1, cluster.port + 2
+    cluster.overrides = {
+        "password.encoder.secret": "the-encoders",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,LATER:SASL_PLAINTEXT",
+    }
+    given = tmp_path / "later.properties"
+    given.write_text(
+        f"listeners=PLAINTEXT://127.0.0.1:{cluster.port},LATER://127.0.0.1:{later}\n"
+        "listener.name.later.sasl.enabled.mechanisms=PLAIN\n"
+        f"listener.name.later.plain.sasl.jaas.config={plain.MODULE} required"
+        ' user_alice="alice-pw";\n'
+    )
+    client: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": f"127.0.0.1:{later}",
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "alice",
+        "sasl.password": "alice-pw",
+        "log_level": 0,
+    }
+
+    def enters() -> bool:
+        try:
+            return bool(AdminClient(client).list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False
+
+    with cluster:
+        broker = ["--bootstrap-server", cluster.bootstrap, "--entity-type", "brokers"]
+        broker += ["--entity-name", "1"]
+        output(
+            *("kafka.admin.ConfigCommand", *broker, "--alter", "--add-config-file", str(given)),
+        )
+        wait_for(enters, 20, "alice logs in")
+        described = output("kafka.admin.ConfigCommand", *broker, "--describe")
+        assert "listener.name.later.plain.sasl.jaas.config=null sensitive=true" in described
+        assert "alice-pw" not in described + cluster.log("broker:1")

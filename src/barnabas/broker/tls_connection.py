@@ -226,13 +226,14 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
 
     def _read_into(self, buffer: memoryview) -> tuple[int, bool]:
         """How much was decrypted, and whether the peer has ended the connection."""
-        count, tls, incoming = 0, self._tls, self._incoming
+        count, room, tls, incoming = 0, len(buffer), self._tls, self._incoming
+        read: Any = tls.read
         try:
-            while count < len(buffer):
-                read = tls.read(len(buffer) - count, cast("Any", buffer[count:]))
-                if not read:
+            while count < room:
+                got = read(room - count, buffer[count:])
+                if not got:
                     return count, True
-                count += cast("int", read)
+                count += got
                 if not incoming.pending and not tls.pending():
                     break  # to ask again for nothing would cost an exception
         except ssl.SSLWantReadError:
