@@ -17,7 +17,6 @@ from barnabas.console.documents import (
     patch_document,
     snapshot_document,
 )
-from barnabas.console.health import health_of
 from barnabas.console.model import Snapshot, patch_between
 from barnabas.http.answers import Json
 from barnabas.http.events import Events, ServerEvent
@@ -78,7 +77,7 @@ def _common(console: Console) -> Document:
         "now_ms": console.env.clock.wall_ms(),
         "complete": hub.is_complete,
         "trouble": hub.trouble,
-        "health": health_document(health_of(hub.snapshot)),
+        "health": health_document(hub.health),
         "processes": dict(hub.processes),
         "lag": {
             f"{tp.topic}/{tp.partition}": {str(broker): n for broker, n in behind.items()}

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
+from barnabas.console.health import Health, health_of
 from barnabas.console.model import Snapshot
 from barnabas.console.timeline import Event, Key, events_between, key_of
 from barnabas.console.told import SEEN_IN_ZNODES, own_event, refined
@@ -43,6 +44,7 @@ class Hub:
         self.version = 0
         """Goes up with everything that is told."""
         self._changed = asyncio.Event()
+        self._health: tuple[Snapshot, Health] | None = None
         self._first_ms: int | None = None
         """When the cluster was seen for the first time: what was before, brokers tell."""
         self._numbers: dict[Key, int] = {}
@@ -51,6 +53,13 @@ class Hub:
         """What brokers said before it was seen in a znode."""
         self._refined: deque[tuple[int, int]] = deque(maxlen=events_max)
         """Version and number of events that have changed since they were noted."""
+
+    @property
+    def health(self) -> Health:
+        """Of the present snapshot; counted once for all who ask."""
+        if self._health is None or self._health[0] is not self.snapshot:
+            self._health = self.snapshot, health_of(self.snapshot)
+        return self._health[1]
 
     @property
     def noted(self) -> int:
