@@ -62,6 +62,8 @@ class Options:
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     secure: bool = False
     """Brokers log in to each other with SCRAM, again every few seconds; only where it is forced."""
+    watched: bool = False
+    """Brokers have an HTTP listener, count, and write their events; only where it is forced."""
     long_work: float = 0.0
     """Share of the looks at a stopwatch that find a turn over; only where it is forced."""
 

@@ -59,6 +59,10 @@ from barnabas.zookeeper.server.store import Batch as StoreBatch
 TOPIC, KEYED_TOPIC = "t", "k"
 PARTITIONS = (TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1))
 KEYED = TopicPartition(KEYED_TOPIC, 0)
+WATCHED_SETTINGS = {
+    "barnabas.http.listener": "127.0.0.1:9404",
+    "barnabas.events.file": "/events.jsonl",
+}
 THREE = {0: (1, 2, 3), 1: (2, 3, 1)}
 """Replicas of each partition where the fourth broker is a bystander."""
 KINDS = tuple(kind for kind in ALL_FAULTS if kind not in NAMED_ONLY)
@@ -135,6 +139,8 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         }
     if options.tokens:
         more |= TOKEN_SETTINGS
+    if options.watched:
+        more |= WATCHED_SETTINGS
     if options.secure or options.tokens:
         more |= _between_brokers(layout.listener(broker), layout.inside(broker))
     return {

@@ -38,6 +38,14 @@ def test_brokers_that_log_in_keep_what_they_acknowledged() -> None:
     assert result.acknowledged > 100
 
 
+def test_brokers_that_are_watched_do_the_same() -> None:
+    """With a listener for metrics, and events in a file, under faults; and the same twice."""
+    drawn = options_of(7, 5.0, ("kill", "pause", "isolate", "coordinator"))
+    runs = [Scenario(force(drawn, ["watched=true"], ()), settle_s=5.0) for _ in range(2)]
+    first, second = (scenario.run() for scenario in runs)
+    assert first.acknowledged == second.acknowledged > 100
+
+
 def test_tokens_let_in_while_they_last() -> None:
     """The same, with clients who log in by delegation token."""
     drawn = options_of(6, 5.0, ("kill", "pause", "isolate", "coordinator"))
