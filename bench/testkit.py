@@ -4,7 +4,7 @@ For both forms of ``barnabas.testing.Cluster``, with three brokers: from nothing
 acknowledged with acks=all, and the end. Wall time in ms (median and worst), CPU time of this
 process in ms, its memory in MB. Also the CPU time of the import of the pytest plugin, of the
 first cluster of a process, and ``--tests N``: N tests, each with a cluster of its own whose leader
-is killed.
+is killed, ``--repetitions`` times. With ``--beside``, how that compares with what else there is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench.alternatives import beside
 
 from barnabas.broker.main import resident_bytes
 from barnabas.testing import Cluster
@@ -79,7 +81,14 @@ def import_cost(module: str) -> float:
     return 1000 * statistics.median(runs)
 
 
-def many(count: int) -> None:
+def many(count: int, repetitions: int) -> None:
+    """Each repetition is a run of pytest; what failed is shown."""
+    for number in range(1, repetitions + 1):
+        print(f"{number}: ", end="", flush=True)
+        _many(count)
+
+
+def _many(count: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "test_many.py").write_text(TEST.format(count=count))
         began = time.perf_counter()
@@ -92,19 +101,25 @@ def many(count: int) -> None:
         )
         took = time.perf_counter() - began
     print(f"{count} tests under xdist -n 2: {took:.1f} s: {done.stdout.strip().splitlines()[-1]}")
+    if done.returncode:
+        print(done.stdout[-20_000:], done.stderr[-2_000:])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--tests", type=int, default=0)
+    parser.add_argument("--repetitions", type=int, default=1)
+    parser.add_argument("--beside", action="store_true")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"import of the plugin: {import_cost('barnabas.testing.plugin'):.0f} ms of CPU time")
     for in_process in (True, False):
         measure(options.rounds, in_process=in_process)
     if options.tests:
-        many(options.tests)
+        many(options.tests, options.repetitions)
+    if options.beside:
+        beside(options.rounds)
 
 
 if __name__ == "__main__":
