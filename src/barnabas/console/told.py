@@ -61,7 +61,7 @@ def own_event(told: observed.Event) -> Event | None:
         broker=told.broker,
         topic=told.topic,
         partition=told.partition,
-        fields={"isr": [], "isr_before": [], **told.fields, "source": told.source},
+        fields={**told.fields, "source": told.source},
     )
 
 

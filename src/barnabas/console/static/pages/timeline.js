@@ -23,7 +23,7 @@ export const KINDS = {
 const GROUPS = {
   all: () => true,
   elections: (e) => e.kind.startsWith('leader') || e.kind.startsWith('controller'),
-  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && (e.fields.isr_before || []).length > (e.fields.isr || []).length),
+  isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && ((e.fields || {}).isr_before || []).length > ((e.fields || {}).isr || []).length),
   brokers: (e) => e.kind.startsWith('broker') || e.kind.startsWith('controller'),
   clients: (e) => e.kind.startsWith('group') || e.kind.startsWith('transaction') || e.kind.startsWith('quota') || e.kind.startsWith('authentication') || e.kind.startsWith('connection'),
   topics: (e) => e.kind.startsWith('topic') || e.kind.startsWith('partitions') || e.kind.startsWith('reassignment'),
