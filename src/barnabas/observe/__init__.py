@@ -1,1 +1,1 @@
-"""What people see of a running broker: events and their timeline, figures, logs."""
+"""What a running broker shows to people: events and their timeline, figures, logs."""

@@ -1,4 +1,4 @@
-"""LogCleaner's metrics, from what it notes of each pass."""
+"""LogCleaner's metrics, made from what the cleaner notes after each pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class CleanerFigures:
-    """Of all passes since the start; of the last pass where it says so."""
+    """Figures of all passes since the start, or of the last pass where the docstring says so."""
 
     def __init__(self) -> None:
         self.passes = 0
@@ -19,7 +19,7 @@ class CleanerFigures:
         """Wall time at which the last pass ended."""
 
     def add(self, fields: Mapping[str, object], now_ms: int) -> None:
-        """A pass over a log has ended."""
+        """Add a pass over a log that has ended."""
         read, kept, took = (fields.get(name) for name in ("bytes_read", "bytes_kept", "ms"))
         if isinstance(read, int) and isinstance(kept, int) and isinstance(took, int):
             self.passes += 1
@@ -31,5 +31,5 @@ class CleanerFigures:
 
     @property
     def kept_percent(self) -> float:
-        """Of what was read, how much stayed."""
+        """The share of the bytes read that was kept."""
         return 100 * self.bytes_kept / self.bytes_read if self.bytes_read else 0.0

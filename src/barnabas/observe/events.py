@@ -1,7 +1,7 @@
 """Events: what happened in a cluster, in one form for the console, the command line and files.
 
-The form is for others to rely on (``docs/events.md``). ``kinds.py`` says what becomes an event,
-``timeline.py`` makes and keeps them.
+Other programs may rely on this form (``docs/events.md``). ``kinds.py`` says what becomes an event;
+``timeline.py`` makes and keeps events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NO_CONTROLLER_EPOCH = -1
 VALUE_LENGTH_MAX = 1_000
 """Characters of one text in an event."""
 ITEMS_MAX = 100
-"""Of a list in an event."""
+"""Items of one list in an event."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,23 +31,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     """A name of ``kinds.KINDS``: a noun or past tense, such as ``leader_elected``."""
     time_ms: int
-    """Wall time of who noted it: milliseconds since 1970."""
+    """Wall time by the clock of the source: milliseconds since 1970."""
     source: str
-    """Who noted it: ``broker:N`` or ``coordinator``."""
+    """The node that noted the event: ``broker:N`` or ``coordinator``."""
     sequence: int
-    """Rises by one with each event of a source. A process begins with its start time in ms, so that
-    its events stand above those of the process before it."""
+    """Rises by one with each event of a source. A process begins with its start time in ms, so its
+    numbers are greater than those of an earlier process of the same source."""
     controller_epoch: int = NO_CONTROLLER_EPOCH
-    """The newest of which the source had heard; -1 if of none."""
+    """The newest controller epoch that the source knew; -1 if it knew none."""
     level: Level = "info"
     broker: int | None = None
-    """Which broker it is about: the new leader, who is gone. None if about none in particular."""
+    """The broker that the event is about, such as the new leader or the broker that is gone; None
+    if it is about no single broker."""
     topic: str | None = None
     partition: int | None = None
     text: str
     """A sentence for people, one printable line."""
     fields: dict[str, Plain] = {}
-    """What the text was made from; which there are depends on the kind."""
+    """The values that the text was made from; their names depend on the kind."""
 
     @property
     def order(self) -> tuple[int, int, str, int]:
@@ -62,8 +63,8 @@ class _Document(msgspec.Struct):
 def merged(events: Iterable[Event]) -> list[Event]:
     """Events of several sources in the order of their cluster.
 
-    Who knows no controller epoch (the coordinator, a broker that has just started) is placed by
-    time: into the epoch that brokers knew then."""
+    The coordinator and a broker that has just started know no controller epoch. Their events are
+    placed by time, into the epoch that brokers knew then."""
     known = sorted(events, key=lambda event: (event.time_ms, event.source, event.sequence))
     epoch = NO_CONTROLLER_EPOCH
     placed: list[tuple[tuple[int, int, str, int], Event]] = []
@@ -77,23 +78,23 @@ def merged(events: Iterable[Event]) -> list[Event]:
 
 
 def to_json(event: Event) -> bytes:
-    """One line, without its end."""
+    """The event as one line of JSON, without the newline."""
     return msgspec.json.encode(event)
 
 
 def events_of_document(document: bytes) -> list[Event]:
-    """The events of what ``/events`` answers. Raises ``msgspec.MsgspecError``."""
+    """The events in an answer of ``/events``. Raises ``msgspec.MsgspecError``."""
     return msgspec.json.decode(document, type=_Document).events
 
 
 def from_json(line: bytes | str) -> Event:
-    """The event of ``to_json``; fields of later versions are passed over. Raises
+    """The event that ``to_json`` has written. Unknown fields of later versions are ignored. Raises
     ``msgspec.MsgspecError``."""
     return msgspec.json.decode(line, type=Event)
 
 
 def plain(value: object) -> Plain:
-    """Whatever an observer was told, as JSON can hold it and as long as an event may be."""
+    """A noted value as JSON can hold it, cut to the length that an event may have."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):

@@ -1,11 +1,13 @@
-"""BrokerTopicMetrics, ReplicaManager's meters: what the hot paths count. Plain integers, which
-nobody reads before somebody asks for them."""
+"""BrokerTopicMetrics and ReplicaManager's meters: what the hot paths count.
+
+They are plain integers, so that counting is cheap; they are read only for ``/metrics``.
+"""
 
 from __future__ import annotations
 
 
 class TopicFigures:
-    """Of one topic on this broker, since its start."""
+    """The counts of one topic on this broker, since the broker's start."""
 
     __slots__ = (
         "bytes_in",
@@ -23,19 +25,19 @@ class TopicFigures:
         self.bytes_out = 0
         """To consumers."""
         self.produces = 0
-        """Parts of Produce requests, one for each partition; also those that failed."""
+        """Partitions in Produce requests, also those that failed."""
         self.failed_produces = 0
         self.fetches = 0
-        """The same of a Fetch."""
+        """Partitions in Fetch requests, also those that failed."""
         self.failed_fetches = 0
 
 
 class ReplicationFigures:
-    """Of one broker, since its start."""
+    """The counts of one broker, since its start."""
 
     def __init__(self) -> None:
         self.topics: dict[str, TopicFigures] = {}
-        """Of those that this broker has hosted; forgotten when the topic is deleted."""
+        """By topic, for topics that this broker has hosted; dropped when the topic is deleted."""
         self.bytes_in = 0
         """Copied from leaders."""
         self.bytes_out = 0
@@ -45,7 +47,7 @@ class ReplicationFigures:
         self.failed_isr_updates = 0
 
     def of(self, topic: str) -> TopicFigures:
-        """A topic's."""
+        """The counts of a topic, made if there are none yet."""
         found = self.topics.get(topic)
         if found is None:
             found = self.topics[topic] = TopicFigures()

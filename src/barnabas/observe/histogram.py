@@ -1,7 +1,7 @@
 """Yammer's Histogram, in fixed memory: how long things took, by quantiles. Pure.
 
-Buckets are four to an octave of microseconds, so a quantile is right to a fifth. A quantile is that
-of the last minutes (``WINDOW_S``), as the original's decaying sample is; the count is that of all.
+Each doubling of the time has four buckets, so a quantile is off by a fifth at most. Quantiles are
+of the last minutes (``WINDOW_S``), like those of Kafka's decaying sample. The count is of all time.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ BUCKETS: Final = 4 * 32
 WINDOW_S: Final = 60.0
 WINDOWS: Final = 5
 QUANTILES: Final = (0.5, 0.75, 0.95, 0.98, 0.99, 0.999)
-"""Those that the original shows."""
+"""The quantiles that Kafka shows."""
 
 
 def bucket_of(micros: int) -> int:
-    """The bucket of a time."""
+    """The bucket that a time falls into."""
     if micros < 4:
         return max(micros, 0)
     octave = micros.bit_length() - 1
@@ -24,7 +24,7 @@ def bucket_of(micros: int) -> int:
 
 
 def upper_micros(bucket: int) -> int:
-    """The greatest time of a bucket, in microseconds."""
+    """The greatest time that falls into a bucket, in microseconds."""
     if bucket < 4:
         return bucket
     octave, quarter = divmod(bucket + 4, 4)
@@ -39,27 +39,27 @@ class Histogram:
     def __init__(self) -> None:
         self.buckets = [0] * BUCKETS
         self.count = 0
-        """Of what was added; not all of what happened, where only a sample is measured."""
+        """How many times were added. Where only a sample is measured, more has happened."""
         self.sum_s = 0.0
         self._began = 0.0
         self._windows: list[list[int]] = []
-        """What ``buckets`` held when each of the last windows began, the oldest first."""
+        """A copy of ``buckets`` from the beginning of each of the last windows, oldest first."""
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Add one time."""
         self.buckets[bucket_of(int(seconds * 1_000_000))] += 1
         self.count += 1
         self.sum_s += seconds
 
     def quantiles_ms(self, now_s: float) -> list[tuple[float, float]]:
-        """(quantile, milliseconds) of the last minutes, 0 without any; ``now_s`` never goes back.
-        It is the readers who move the windows on: who is never read has none."""
+        """(quantile, milliseconds) of the last minutes; 0 if nothing was added. ``now_s`` never
+        goes back. Only this call begins new windows, so adding stays cheap."""
         counts = self._recent(now_s)
         total = sum(counts)
         return [(q, _quantile_ms(counts, total, q)) for q in QUANTILES]
 
     def cumulative(self, bounds_s: tuple[float, ...]) -> list[int]:
-        """How many took no longer than each bound, as near as the buckets tell."""
+        """How many took no longer than each bound, as exactly as the buckets allow."""
         found = []
         for bound in bounds_s:
             last = bucket_of(int(bound * 1_000_000))

@@ -1,6 +1,8 @@
-"""Events written to a file, a line of JSON each. A full file becomes ``NAME.1``, which it replaces.
+"""Writes events to a file, one line of JSON each. A full file is renamed to ``NAME.1``, which
+replaces the one before it.
 
-What cannot be written is given up and said once in the log: no event is worth a broker.
+After a failed write no more events are written, and the log says so once: a broker must not fail
+because of its events.
 """
 
 from __future__ import annotations

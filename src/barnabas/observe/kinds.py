@@ -1,7 +1,7 @@
-"""Which notes of an observer become events, and what they say. Pure.
+"""Which notes of an observer become events, and the texts of these events. Pure.
 
-Each row: the kind, its level, its text, and whether clients cause it. ``docs/events.md`` is this
-table for readers; ``tests/observe/test_kinds.py`` holds one to the other.
+Each row has the kind, its level and its text. Kinds that clients cause have a table of their own.
+``docs/events.md`` is the same table for readers; ``tests/observe/test_kinds.py`` compares the two.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Kind:
     name: str
     level: Level
     text: Callable[[Fields], str]
-    """From what was noted."""
+    """Makes the text from the fields of the note."""
     by_clients: bool = False
-    """Clients can cause any number of them: they are kept apart, so that they drive out no others,
-    and only so many a second are kept at all."""
+    """Whether clients cause such events, and so can cause any number of them. These are kept apart,
+    so that they drive out no others, and only some of each second are kept."""
 
 
 def _template(template: str) -> Callable[[Fields], str]:
@@ -65,13 +65,13 @@ def _leader_elected(fields: Fields) -> str:
 
 
 def left(fields: Fields) -> list[int]:
-    """Who left the ISR."""
+    """The brokers that left the ISR."""
     now = fields["isr"]
     return [member for member in fields.get("isr_before") or () if member not in now]
 
 
 def joined(fields: Fields) -> list[int]:
-    """Who joined it."""
+    """The brokers that joined the ISR."""
     before = fields.get("isr_before") or ()
     return [member for member in fields["isr"] if member not in before]
 
@@ -182,7 +182,7 @@ _ROWS: Final = (
     ("session_closed", "info", _session("closed")),
     ("coordinator_was_stopped", "warning", "the coordinator stood still for {ms} ms"),
     # Faults
-    ("handler_failed", "error", "a fault of ours in {api}: {error}"),
+    ("handler_failed", "error", "an internal error in {api}: {error}"),
 )
 _BY_CLIENTS: Final = (
     ("group_rebalanced", "info", _group),
@@ -216,20 +216,20 @@ _OTHER_NAMES: Final = MappingProxyType(
         "request_refused": "connection_closed",
     }
 )
-"""Notes whose events have another name."""
+"""The kinds of notes whose events have another name."""
 
 
 def kind_of(note: str, fields: Fields) -> Kind | None:
-    """The kind of event that a note is; None if it is none."""
+    """The kind of event that a note becomes; None if it becomes none."""
     if note == "isr_changed":
         if "isr_before" not in fields:
-            return None  # its leader has heard what the controller told already
+            return None  # the leader has only learned what the controller has already noted
         return KINDS["isr_shrank" if left(fields) else "isr_expanded"]
     return KINDS.get(_OTHER_NAMES.get(note, note))
 
 
 def level_of(kind: Kind, fields: Fields) -> Level:
-    """That of the kind; an unclean election is worse than others."""
+    """The level of the kind, except that an unclean election has a higher one."""
     if kind.name == "leader_elected" and fields["unclean"]:
         return "error"
     return kind.level

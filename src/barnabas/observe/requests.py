@@ -1,7 +1,7 @@
-"""RequestMetrics: what is counted of the requests of each API, and how long they took.
+"""RequestMetrics: counts of the requests of each API, and how long they took.
 
-Every request is counted. Of those that come fast only some are measured (``Served.every``), so that
-looking costs little; what comes seldom is measured each time.
+Every request is counted. Where requests are frequent only some are measured (``Served.every``), so
+that measuring costs little. Where they are rare each one is measured.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Final
 from barnabas.observe.histogram import Histogram
 
 MEASURED_APART_S_MIN: Final = 0.01
-"""Requests that are measured more often than so are measured more seldom from then on."""
+"""Where two measured requests are closer than this, fewer are measured from then on."""
 MEASURED_APART_S_MAX: Final = 0.1
 EVERY_MAX: Final = 1024
 
 
 class ApiFigures:
-    """Of the requests of one API, or of one kind of them (``FetchFollower``)."""
+    """The figures of one API, or of one kind of its requests (``FetchFollower``)."""
 
     __slots__ = (
         "errors",
@@ -32,27 +32,27 @@ class ApiFigures:
 
     def __init__(self) -> None:
         self.queue = Histogram()
-        """From the arrival of its bytes until it is handled."""
+        """Time from the arrival of the request's bytes to its handling."""
         self.local = Histogram()
-        """In its handler."""
+        """Time in the handler."""
         self.remote = Histogram()
-        """Waiting for other brokers or for records."""
+        """Time spent waiting for other brokers or for records."""
         self.response_queue = Histogram()
-        """From its answer until that is written."""
+        """Time from the answer until it is written."""
         self.total = Histogram()
         self.throttle = Histogram()
-        """Its sender was told to wait so long. Only requests that were throttled are in it."""
+        """How long throttled clients were told to wait. Other requests are not counted here."""
         self.throttled = 0
         self.errors: dict[str, int] = {}
-        """By Kafka's name of the error."""
+        """Counts by Kafka's name of the error."""
 
     def failed(self, error: str) -> None:
-        """It was answered with this error, or a partition of it was."""
+        """Count a request, or one of its partitions, that was answered with this error."""
         self.errors[error] = self.errors.get(error, 0) + 1
 
 
 class Served:
-    """The requests of one version of an API: looked up with each of them."""
+    """The requests of one version of an API. Looked up for each request."""
 
     __slots__ = ("api", "bytes", "count", "every", "figures", "kinds", "last_s", "version")
 
@@ -61,17 +61,17 @@ class Served:
         self.version = version
         self.figures = figures
         self.kinds = [0, 0]
-        """Of a Fetch: consumers', followers'."""
+        """For Fetch: how many were from consumers, and how many from followers."""
         self.count = 0
         self.bytes = 0
-        """Of the requests that were measured, times how many each stands for."""
+        """Bytes of the measured requests, each times the number of requests that it stands for."""
         self.every = 1
-        """One of so many is measured; a power of two."""
+        """One of this many requests is measured; a power of two."""
         self.last_s = 0.0
-        """When one was last measured."""
+        """When a request was last measured."""
 
     def adapt(self, now_s: float) -> None:
-        """One is measured now: it is to be neither too often nor too seldom."""
+        """A request is measured now. Change ``every`` if that was too soon or too late."""
         apart, self.last_s = now_s - self.last_s, now_s
         if apart < MEASURED_APART_S_MIN and self.every < EVERY_MAX:
             self.every *= 2
@@ -80,22 +80,22 @@ class Served:
 
 
 class RequestFigures:
-    """Of all requests of one broker."""
+    """The figures of all requests of one broker."""
 
     def __init__(self) -> None:
         self.served: dict[tuple[int, int], Served] = {}
-        """By API key and version; only of those that are served, so there is a bound."""
+        """By API key and version. Only served versions are in it, so its size is bounded."""
         self.apis: dict[str, ApiFigures] = {}
 
     def of(self, api: str) -> ApiFigures:
-        """An API's, by Kafka's name."""
+        """The figures of an API, by Kafka's name of it."""
         found = self.apis.get(api)
         if found is None:
             found = self.apis[api] = ApiFigures()
         return found
 
     def serve(self, key: int, version: int, api: str) -> Served:
-        """The place where requests of this version are counted."""
+        """Where requests of this version are counted."""
         found = self.served.get((key, version))
         if found is None:
             found = self.served[key, version] = Served(api, version, self.of(api))

@@ -1,8 +1,8 @@
-"""The timeline of one node: an observer that makes events of what it is told, and keeps the last.
+"""The timeline of one node: an observer that turns notes into events and keeps the last ones.
 
-Two rings: one for what the cluster does, one for what clients cause, so that a flood of failed
-logins drives out no election. Whoever follows has a queue of its own with a bound; who falls behind
-is told how many events it has missed by the gap in ``sequence``.
+Events that clients cause are kept apart from those of the cluster. So a flood of failed logins
+drives out no election. Each follower has its own bounded queue. A follower that falls behind loses
+events; the gap in ``sequence`` says how many.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from barnabas.observe.kinds import Kind, kind_of, level_of, subject_of
 from barnabas.seams import Clock, Observer, hears_steps
 
 KEPT_MAX: Final = 5_000
-"""Events of the cluster: some MiB when full."""
+"""Events of the cluster. They take some MiB when this many are kept."""
 KEPT_BY_CLIENTS_MAX: Final = 1_000
 BY_CLIENTS_PER_SECOND_MAX: Final = 10
-"""Events of one kind. Others in the same second are only counted."""
+"""Events of one kind. Any more in the same second are only counted."""
 
 
 class Noted(NamedTuple):
-    """What was noted, as it was: an election of thousands of partitions is to cost little. It
-    becomes an event for who wants to see it."""
+    """A note as it was given. It becomes an event only when somebody reads it, so that an election
+    of thousands of partitions costs little."""
 
     kind: Kind
     source: str
@@ -35,7 +35,7 @@ class Noted(NamedTuple):
     fields: Mapping[str, Any]
 
     def event(self) -> Event:
-        """The same for readers."""
+        """The event of this note."""
         told = {name: plain(value) for name, value in self.fields.items()}
         topic, partition = told.get("topic"), told.get("partition")
         return Event(
@@ -57,7 +57,8 @@ Listener = Callable[[Noted], None]
 
 
 def _text(kind: Kind, told: Mapping[str, Any]) -> str:
-    """What the kind says; its name if a note lacks what it speaks of: no event ends a broker."""
+    """The text of the event. If the note lacks a field of it, the name of the kind: an incomplete
+    note must not end a broker."""
     try:
         return kind.text(told)
     except (KeyError, TypeError, ValueError):
@@ -65,7 +66,7 @@ def _text(kind: Kind, told: Mapping[str, Any]) -> str:
 
 
 class Timeline:
-    """``seams.Observer`` of one node; tells the next one all it hears."""
+    """``seams.Observer`` of one node. It passes each note on to the next observer."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Timeline:
         kept_by_clients_max: int = KEPT_BY_CLIENTS_MAX,
     ) -> None:
         self.source = source
-        """Of the events: ``broker:N`` or ``coordinator``."""
+        """The source of the events: ``broker:N`` or ``coordinator``."""
         self._clock = clock
         self._then = then
         self.hears_steps = hears_steps(then)
@@ -89,14 +90,14 @@ class Timeline:
         self._second = 0
         self._in_second: dict[str, int] = {}
         self.left_out = 0
-        """Events by clients that were only counted."""
+        """How many events by clients were only counted."""
         self.counts: dict[str, int] = {}
-        """Of all events so far, by kind."""
+        """Counts of all events so far, by kind."""
         self.cleaned = CleanerFigures()
         self._listeners: dict[Listener, None] = {}
 
     def note(self, event: str, /, **fields: object) -> None:
-        """Keep it if it is an event, and tell whoever follows. Never raises for what was noted."""
+        """Keep the note if it becomes an event, and call the followers. No note makes it raise."""
         self._then.note(event, **fields)
         if event == "log_cleaned":
             self.cleaned.add(fields, self._clock.wall_ms())
@@ -113,18 +114,18 @@ class Timeline:
         self._add(kind, fields, now_ms)
 
     def events(self, after: int = 0) -> list[Event]:
-        """What is kept with a greater ``sequence`` than ``after``, the oldest first."""
+        """The kept events with a greater ``sequence`` than ``after``, the oldest first."""
         return [noted.event() for noted in self.noted(after)]
 
     def noted(self, after: int = 0) -> list[Noted]:
-        """The same as it was noted."""
+        """The notes of the same events."""
         found = [n for ring in (self._kept, self._by_clients) for n in ring if n.sequence > after]
         found.sort(key=lambda noted: noted.sequence)
         return found
 
     def follow(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called with what is new, until what is returned is called. It must
-        not raise, and do no work of any length."""
+        """Call ``listener`` with each new note, until the returned function is called. The listener
+        must not raise, and must return quickly."""
         self._listeners[listener] = None
 
         def leave() -> None:
