@@ -1,1 +1,2 @@
-"""What a broker tells over HTTP of itself: metrics, health, events. Loaded where a setting asks."""
+"""What a broker serves over HTTP about itself: metrics, health, events. Imported only if
+``barnabas.http.listener`` is set."""

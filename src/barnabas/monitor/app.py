@@ -2,7 +2,7 @@
 
 - ``/metrics``: for Prometheus
 - ``/livez``: 200 while the loop runs; ``/readyz``: 200 or 503, with reasons as JSON
-- ``/events``: what happened lately; ``/events?follow``: and what happens next, as it does
+- ``/events``: the last events; ``/events?follow``: these, and then new ones as they happen
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from barnabas.observe.events import to_json
 from barnabas.observe.timeline import Noted, Timeline
 
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
-"""Probes have no token."""
+"""Served without a token, since the probes of a container platform have none."""
 QUEUED_EVENTS_MAX: Final = 1_000
-"""For a follower that does not read."""
+"""Events kept for a follower that does not read; then the oldest are dropped."""
 EVENTS_PER_TURN: Final = 50
 PAGES_AT_ONCE: Final = 2
-"""Of metrics, which take memory while they are written."""
+"""Pages of ``/metrics`` written at the same time, since each takes memory."""
 
 _JSON: Final = [(b"content-type", b"application/json")]
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"

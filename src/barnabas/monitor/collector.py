@@ -1,7 +1,8 @@
-"""The families of a broker without a series for each topic or partition, for ``prometheus_client``.
+"""The metric families of a broker, for ``prometheus_client``: all but those with a series for each
+topic or partition.
 
-Everything is read when somebody asks. Who must know what a series means finds Kafka's names in
-``docs/monitoring.md``.
+Values are read when ``/metrics`` is asked for. ``docs/monitoring.md`` says how the names follow
+from Kafka's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from barnabas.observe.histogram import Histogram
 from barnabas.protocol.api import ApiKey
 
 SOFTWARE_MAX: Final = 20
-"""Kinds of clients with a series of their own; the others share one."""
+"""Client libraries and versions with a series of their own; all others share one."""
 BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 BROKER_STATE_RUNNING: Final = 3
 BROKER_STATE_STARTING: Final = 1
@@ -27,7 +28,7 @@ _GROUP_STATES: Final = ("PreparingRebalance", "CompletingRebalance", "Stable", "
 
 
 class BrokerCollector(Collector):
-    """Of one broker; made for one reading, with counts taken before it."""
+    """Collects the families of one broker once, from counts taken before."""
 
     def __init__(
         self, subject: Subject, counts: PartitionCounts, cluster: ControllerCounts
@@ -61,15 +62,15 @@ class BrokerCollector(Collector):
     def _server(self) -> Iterator[Metric]:
         subject, services = self._subject, self._subject.services
         running = BROKER_STATE_RUNNING if subject.is_registered() else BROKER_STATE_STARTING
-        yield _gauge("server_kafkaserver_brokerstate", "3: it serves.", running)
+        yield _gauge("server_kafkaserver_brokerstate", "3: it serves; 1: it starts.", running)
         yield _gauge(
             "server_kafkaserver_clusterid",
-            "The cluster, as a label.",
+            "The id of the cluster, as a label.",
             {(("clusterid", services.cluster_id),): 1},
         )
         yield _gauge(
             "server_kafkaserver_yammer_metrics_count",
-            "Families that the original counts so; here those of requests.",
+            "Metrics, as Kafka counts them; here only those of requests.",
             len(subject.requests.apis),
         )
         sessions = services.replicas.fetch_sessions
@@ -80,17 +81,17 @@ class BrokerCollector(Collector):
         )
         yield _gauge(
             "server_fetchsessioncache_numincrementalfetchpartitionscached",
-            "Partitions in them.",
+            "Partitions in fetch sessions.",
             sessions.partition_count,
         )
         yield _meter(
             "server_fetchsessioncache_incrementalfetchsessionevictionspersec",
-            "Sessions that made room for others.",
+            "Fetch sessions ended to make room for others.",
             sessions.evictions,
         )
         yield _gauge(
             "server_delayedoperationpurgatory_purgatorysize",
-            "Requests that wait.",
+            "Requests that wait in purgatory.",
             {(("delayedoperation", kind),): size for kind, size in self._waiting().items()},
         )
         idle = self._subject.idle_share()
@@ -99,7 +100,9 @@ class BrokerCollector(Collector):
             "Share of a core that this process does not use: one loop does all work.",
             idle,
         )
-        yield _gauge("network_socketserver_networkprocessoravgidlepercent", "The same.", idle)
+        yield _gauge(
+            "network_socketserver_networkprocessoravgidlepercent", "As the handlers'.", idle
+        )
 
     def _waiting(self) -> dict[str, int]:
         replicas = self._subject.services.replicas
@@ -112,7 +115,7 @@ class BrokerCollector(Collector):
         for name, doc, value in (
             ("leadercount", "Partitions led here.", counts.led),
             ("partitioncount", "Partitions hosted here.", counts.hosted),
-            ("offlinereplicacount", "Replicas whose disk failed.", counts.offline),
+            ("offlinereplicacount", "Replicas on failed disks.", counts.offline),
             ("underreplicatedpartitions", "Led here, some not in sync.", counts.under_replicated),
             ("underminisrpartitioncount", "Led here, too few in sync.", counts.under_min_isr),
             ("atminisrpartitioncount", "Led here, just enough in sync.", counts.at_min_isr),
@@ -122,15 +125,15 @@ class BrokerCollector(Collector):
         for name, doc, value in (
             ("isrshrinkspersec", "ISRs that this leader shrank.", figures.isr_shrinks),
             ("isrexpandspersec", "ISRs that this leader expanded.", figures.isr_expands),
-            ("failedisrupdatespersec", "Changes that were refused.", figures.failed_isr_updates),
+            ("failedisrupdatespersec", "ISR changes refused.", figures.failed_isr_updates),
         ):
             yield _meter(f"server_replicamanager_{name}", doc, value)
         client = (("clientid", "Replica"),)
         fetchers = self._subject.services.replicas.fetchers
         for name, doc, value in (
-            ("maxlag", "Records that the worst replica here lacks.", counts.max_lag),
+            ("maxlag", "Records that the slowest follower here lacks.", counts.max_lag),
             ("failedpartitionscount", "Replicas that cannot be copied.", 0),
-            ("deadthreadcount", "Fetchers that have ended by a fault: none goes on.", 0),
+            ("deadthreadcount", "Always 0: no fetcher is left dead.", 0),
         ):
             yield _gauge(f"server_replicafetchermanager_{name}", doc, {client: value})
         yield _gauge(
@@ -145,7 +148,7 @@ class BrokerCollector(Collector):
         for name in ("count", "misclassifiedcount", "totalsize"):
             yield _gauge(
                 f"server_replicamanager_straypartitions{name}",
-                "Logs of partitions that are not this broker's; none is kept apart here.",
+                "Always 0: stray logs are not kept apart here.",
                 0,
             )
         yield _meter(
@@ -153,7 +156,7 @@ class BrokerCollector(Collector):
         )
         yield _meter(
             "server_brokertopicmetrics_replicationbytesoutpersec",
-            "Sent to followers.",
+            "Bytes sent to followers.",
             figures.bytes_out,
         )
 
@@ -172,7 +175,7 @@ class BrokerCollector(Collector):
             ("globaltopiccount", "Topics.", cluster.topics),
             ("globalpartitioncount", "Partitions.", cluster.partitions),
             ("topicstodeletecount", "Topics that are being deleted.", cluster.deleting),
-            ("topicsineligibletodeletecount", "Those that wait.", cluster.ineligible),
+            ("topicsineligibletodeletecount", "Topics to delete that wait.", cluster.ineligible),
             ("activebrokercount", "Live brokers.", cluster.brokers),
         ):
             yield _gauge(f"controller_kafkacontroller_{name}", doc, value)
@@ -185,14 +188,14 @@ class BrokerCollector(Collector):
         now = self._subject.now_s
         yield _gauge(
             "controller_controllereventmanager_eventqueuesize",
-            "Events that wait.",
+            "Events of the controller that wait.",
             controller.queued,
         )
         for name, doc, histogram in (
-            ("controllereventmanager_eventqueuetimems", "How long they waited.", stats.waited),
+            ("controllereventmanager_eventqueuetimems", "How long events waited.", stats.waited),
             (
                 "controllerstats_leaderelectionrateandtimems",
-                "How long events took in which leaders were elected.",
+                "How long the controller's events took that may elect leaders.",
                 stats.elections,
             ),
         ):
@@ -222,10 +225,10 @@ class BrokerCollector(Collector):
         apis = list(figures.apis.items())
         for part, doc in (
             ("requestqueue", "From the arrival of a request to its handling."),
-            ("local", "In its handler."),
-            ("remote", "Waiting for other brokers, or for records."),
-            ("responsequeue", "From its answer until that is written."),
-            ("total", "All of it."),
+            ("local", "Time in the handler."),
+            ("remote", "Time spent waiting for other brokers, or for records."),
+            ("responsequeue", "From the answer until it is written."),
+            ("total", "From the arrival of a request until its answer is written."),
         ):
             metric = Metric(f"kafka_network_requestmetrics_{part}timems", doc, "unknown")
             for api, each in apis:
@@ -240,12 +243,12 @@ class BrokerCollector(Collector):
             yield metric
         throttle = Metric(
             "kafka_network_requestmetrics_throttletimems",
-            "How long senders had to wait.",
+            "How long throttled clients had to wait.",
             "unknown",
         )
         send = Metric(
             "kafka_network_requestmetrics_responsesendtimems",
-            "0: the system takes an answer when it is written.",
+            "Always 0: an answer counts as sent when the kernel has taken it.",
             "unknown",
         )
         nothing = Histogram()
@@ -256,7 +259,7 @@ class BrokerCollector(Collector):
         yield send
         yield _meter(
             "network_requestmetrics_requestbytes",
-            "Bytes of requests, as far as they were measured.",
+            "Bytes of requests, estimated from the measured ones.",
             {(("request", api),): size for api, size in sizes.items()},
         )
         yield self._seconds()
@@ -264,7 +267,7 @@ class BrokerCollector(Collector):
     def _errors(self, counts: dict[str, int]) -> Metric:
         metric = Metric(
             "kafka_network_requestmetrics_errorspersec",
-            "Answers by error; of Produce and Fetch, those of partitions too.",
+            "Answers by error; for Produce and Fetch also the errors of partitions.",
             "unknown",
         )
         for api, figures in list(self._subject.requests.apis.items()):
@@ -275,10 +278,10 @@ class BrokerCollector(Collector):
         return metric
 
     def _seconds(self) -> Metric:
-        """Histograms, which can be added up over brokers as quantiles cannot."""
+        """Histograms: unlike quantiles, they can be added up over brokers."""
         metric = HistogramMetricFamily(
             "barnabas_request_seconds",
-            "How long requests took in all; of those that were measured.",
+            "How long requests took in all; only measured requests are counted.",
             labels=["request"],
         )
         for api, figures in list(self._subject.requests.apis.items()):
@@ -294,12 +297,12 @@ class BrokerCollector(Collector):
         network = self._subject.network
         yield _gauge(
             "network_requestchannel_requestqueuesize",
-            "Requests that have come and have no answer yet.",
+            "Requests without an answer yet.",
             network.waiting_requests,
         )
         yield _gauge(
             "network_requestchannel_responsequeuesize",
-            "Bytes of answers that clients have not taken.",
+            "Bytes of answers that clients have not read.",
             network.answer_bytes,
         )
         open_now = {_at(name): count for name, count in network.connections.items()}
@@ -307,20 +310,20 @@ class BrokerCollector(Collector):
         went = _difference(came, open_now)
         for name, doc, values in (
             ("connection_count", "Connections.", open_now),
-            ("connection_creation_total", "Connections so far.", came),
-            ("connection_close_total", "Those that have ended.", went),
-            ("connection_creation_rate", "New ones a second.", self._rates("came", came)),
-            ("connection_close_rate", "Ends a second.", self._rates("went", went)),
+            ("connection_creation_total", "Connections opened so far.", came),
+            ("connection_close_total", "Connections ended so far.", went),
+            ("connection_creation_rate", "Connections opened a second.", self._rates("came", came)),
+            ("connection_close_rate", "Connections ended a second.", self._rates("went", went)),
         ):
             yield _gauge(f"server_socketservermetrics_{name}", doc, values)
         yield _gauge(
             "server_socketservermetrics_connections",
-            "Connections by kind of client; the rarer kinds are counted together.",
+            "Connections by client library and version; rare ones are counted together.",
             _commonest(network.software()),
         )
         yield _gauge(
             "network_acceptor_acceptorblockedpercent",
-            "0: nobody waits to be accepted but those over a limit.",
+            "Always 0: connections wait to be accepted only over a limit.",
             {(("listener", name),): 0 for name in network.connections},
         )
 
@@ -350,7 +353,7 @@ class BrokerCollector(Collector):
         ):
             yield _meter(
                 f"server_sessionexpirelistener_zookeeper{name}persec",
-                "Changes of the session with ZooKeeper.",
+                "State changes of the session with ZooKeeper.",
                 counts.get(kind, 0),
             )
 
@@ -360,11 +363,11 @@ class BrokerCollector(Collector):
         logs, counts = self._subject.services.logs, self._counts
         offline = logs.offline_dirs
         yield _gauge(
-            "log_logmanager_offlinelogdirectorycount", "Directories that failed.", len(offline)
+            "log_logmanager_offlinelogdirectorycount", "Log directories that failed.", len(offline)
         )
         yield _gauge(
             "log_logmanager_logdirectoryoffline",
-            "1: it failed.",
+            "1 if the directory has failed.",
             {(("logdirectory", path),): int(path in offline) for path in logs.log_dirs},
         )
         yield _gauge(
@@ -377,10 +380,10 @@ class BrokerCollector(Collector):
         if cleaned.finished_ms is not None:
             since_s = (self._subject.services.env.clock.wall_ms() - cleaned.finished_ms) / 1000
         for name, doc, value in (
-            ("logcleanermanager_time_since_last_run_ms", "-1000: none yet.", since_s * 1000),
+            ("logcleanermanager_time_since_last_run_ms", "-1000: no pass yet.", since_s * 1000),
             ("logcleaner_max_clean_time_secs", "The longest pass.", cleaned.longest_ms / 1000),
-            ("logcleaner_cleaner_recopy_percent", "Bytes that stayed.", cleaned.kept_percent),
-            ("logcleaner_deadthreadcount", "Always 0: a fault ends the broker.", 0),
+            ("logcleaner_cleaner_recopy_percent", "Share of bytes kept.", cleaned.kept_percent),
+            ("logcleaner_deadthreadcount", "Always 0: a failed cleaner ends the broker.", 0),
         ):
             yield _gauge(f"log_{name}", doc, value)
         yield _meter("log_logcleaner_passes", "Passes of the cleaner.", cleaned.passes)
@@ -402,9 +405,9 @@ class BrokerCollector(Collector):
             offsets += len(group.offsets.committed)
         prefix = "coordinator_group_groupmetadatamanager"
         yield _gauge(f"{prefix}_numgroups", "Groups coordinated here.", len(groups))
-        yield _gauge(f"{prefix}_numoffsets", "Positions that they keep.", offsets)
+        yield _gauge(f"{prefix}_numoffsets", "Committed offsets kept here.", offsets)
         for state, count in sorted(states.items()):
-            yield _gauge(f"{prefix}_numgroups{state.lower()}", f"Those in state {state}.", count)
+            yield _gauge(f"{prefix}_numgroups{state.lower()}", f"Groups in state {state}.", count)
         yield _gauge(
             "coordinator_transaction_transactionstatemanager_transactionalids",
             "Transactional ids by state.",
@@ -414,7 +417,7 @@ class BrokerCollector(Collector):
             },
         )
 
-    # Ours
+    # Names of Barnabas's own
 
     def _own(self) -> Iterator[Metric]:
         subject = self._subject
@@ -422,12 +425,12 @@ class BrokerCollector(Collector):
         for name, doc, values in (
             (
                 "quota_users",
-                "Users, client ids and pairs whose use of a quota is kept account of.",
+                "Users, client ids and pairs of both whose use of a quota is measured.",
                 {(("quota", kind),): count for kind, count in quotas.tracked().items()},
             ),
             (
                 "memory_bytes",
-                "Memory that requests and answers hold.",
+                "Bytes of memory that requests and answers hold.",
                 {
                     (("account", "requests"),): subject.network.request_bytes,
                     (("account", "answers"),): subject.network.answer_bytes,
@@ -447,7 +450,7 @@ Values = float | Mapping[Any, float]
 
 
 def _at(listener: str) -> Labels:
-    """One loop serves all: there is one network processor."""
+    """Labels of a listener. There is one network processor, since one event loop serves all."""
     return (("listener", listener), ("network_processor", "0"))
 
 
@@ -487,7 +490,7 @@ def _family(name: str, doc: str, kind: str, values: Values) -> Metric:
 def _add_histogram(
     metric: Metric, labels: dict[str, str], histogram: Histogram, count: int, now_s: float
 ) -> None:
-    """As the JMX exporter shows one: its count without a quantile."""
+    """Add a histogram as the JMX exporter shows one: the count has no quantile label."""
     metric.add_sample(metric.name, labels, count)
     for quantile, ms in histogram.quantiles_ms(now_s):
         metric.add_sample(metric.name, {**labels, "quantile": f"{quantile:g}"}, ms)

@@ -1,4 +1,4 @@
-"""RequestChannel.updateRequestMetrics: a dispatcher that counts requests and measures some."""
+"""RequestChannel.updateRequestMetrics: a dispatcher that counts all requests and times some."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FETCH_KINDS = ("FetchConsumer", "FetchFollower")
 
 
 class CountingDispatcher(Dispatcher):
-    """Routes requests as its base does."""
+    """A ``Dispatcher`` that also counts and times requests."""
 
     def __init__(self, services: Services, figures: RequestFigures) -> None:
         super().__init__(services)
@@ -30,7 +30,7 @@ class CountingDispatcher(Dispatcher):
         self._known: dict[tuple[int, int], tuple[Handler, Served]] = {}
 
     def handle(self, request: Request) -> Answer:
-        """The answer of the request's handler. Raises InvalidRequest as ``check`` does."""
+        """The answer of the request's handler. Raises InvalidRequest, as ``check`` does."""
         known = self._known.get((request.api_key, request.api_version))
         if known is None:
             known = self._know(request)
@@ -74,7 +74,7 @@ class CountingDispatcher(Dispatcher):
 
 
 class _Measure:
-    """One request that is measured to its end."""
+    """One request whose times are taken until its answer is written."""
 
     __slots__ = ("_clock", "_figures", "_handled", "_local", "_loop", "_queued", "_ready")
 
@@ -95,7 +95,7 @@ class _Measure:
         self._ready = 0.0
 
     def of(self, answer: Answer) -> Answer:
-        """The same answer, which tells when it is made."""
+        """The same answer, wrapped so that the time of its completion is taken."""
         if answer is None or isinstance(answer, list):
             self._is_ready(None)
             return answer

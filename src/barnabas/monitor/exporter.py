@@ -1,9 +1,9 @@
 """The series of danielqsj/kafka_exporter, for dashboards that are made for it.
 
-That exporter asks a whole cluster. Here each series comes from the one broker that knows it: of a
-partition its leader, of a group its coordinator, of the cluster its controller. So all brokers
-together give what the exporter gives. Lag is given where the group's coordinator has a copy of the
-partition, from its high watermark.
+That exporter asks a whole cluster. Here each series comes from one broker: those of a partition
+from its leader, of a group from its coordinator, of the cluster from its controller. So all brokers
+together give what the exporter gives. The lag of a group is missing where its coordinator has no
+replica of the partition: the lag is counted from that replica's high watermark.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ EXPORTER: Final = (
         for name, doc, value in (
             (
                 "current_offset",
-                "Where the next committed record will stand.",
+                "The offset of the next committed record.",
                 lambda p: p.log.high_watermark,
             ),
             ("oldest_offset", "The first record.", lambda p: p.log.log_start_offset),
@@ -120,7 +120,7 @@ EXPORTER: Final = (
     ),
     Family(
         "kafka_consumergroup_current_offset",
-        "The position of a group.",
+        "The committed offset of a group.",
         "gauge",
         _of_positions(lambda subject, place, offset: offset),
     ),

@@ -1,4 +1,4 @@
-"""A family with a series for each topic, partition or group, and its text."""
+"""Metric families with a series for each topic, partition or group, and their text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sample: TypeAlias = tuple[str, float]
 
 
 class Family(NamedTuple):
-    """A family that is written in pieces."""
+    """A metric family that is written in pieces, since it may have thousands of series."""
 
     name: str
     doc: str
@@ -29,7 +29,8 @@ class Family(NamedTuple):
 async def in_pieces(
     subject: Subject, families: Iterable[Family], *, totals: bool
 ) -> AsyncIterator[str]:
-    """The text of families, some samples at a time; with other names for meters if wanted."""
+    """The text of families, some samples at a time. ``totals``: meters get their ``…_total`` name
+    too."""
     for family in families:
         for name in (family.name, total_name(family.name) if totals else None):
             if name is None:
@@ -47,7 +48,7 @@ async def in_pieces(
 def of_partitions(
     value: Callable[[Partition], float | None],
 ) -> Callable[[Subject], Iterator[Sample]]:
-    """A sample for each hosted partition with a value."""
+    """Makes a sample for each hosted partition; None as value leaves it out."""
 
     def samples(subject: Subject) -> Iterator[Sample]:
         for partition in subject.partitions():

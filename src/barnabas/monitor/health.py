@@ -9,20 +9,20 @@ from typing import Final
 from barnabas.types import TopicPartition
 
 NAMED_MAX: Final = 20
-"""Partitions that a reason names."""
+"""Partitions that one reason lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What a broker knows of itself."""
+    """What decides whether a broker is ready."""
 
     broker_id: int
     registered: bool
-    """In ZooKeeper, in its present session."""
+    """Whether it is registered in ZooKeeper, in its present session."""
     controller_id: int | None
-    """As the controller itself has told; None if no living one is known."""
+    """The controller that this broker was told of; None if no live one is known."""
     offline: Sequence[TopicPartition]
-    """Partitions that it leads, as far as it knows, and whose disk has failed."""
+    """Partitions that it leads as far as it knows, and whose disk has failed."""
 
     def reasons(self) -> list[str]:
         """Why it is not ready; empty if it is."""

@@ -1,9 +1,9 @@
 """Names of series: Kafka's JMX names by the rule of the JMX exporter, in lower case.
 
 ``kafka.server:type=ReplicaManager,name=LeaderCount``: ``kafka_server_replicamanager_leadercount``.
-Its other keys are labels. What the original calls a meter (``…PerSec``) is here its count, and
-Prometheus takes the rate. Another common configuration of the exporter calls it ``…_total``; both
-names are given where ``barnabas.metrics.total.names`` is set.
+The other keys of the JMX name are labels. Kafka's meters (``…PerSec``) are given as counts, from
+which Prometheus computes rates. Another common configuration of the JMX exporter names such a count
+``…_total``. Both names are given if ``barnabas.metrics.total.names`` is set.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ PER_SECOND: Final = "persec"
 
 
 def jmx_name(domain: str, kind: str, name: str) -> str:
-    """``kafka.<domain>:type=<kind>,name=<name>`` as a series."""
+    """The name of the series for ``kafka.<domain>:type=<kind>,name=<name>``."""
     return f"kafka_{domain}_{kind}_{name}".replace(".", "_").replace("-", "_").lower()
 
 
 def total_name(name: str) -> str | None:
-    """The other name of a meter's count; None for anything else."""
+    """The ``…_total`` name of a meter's count; None for anything else."""
     return f"{name.removesuffix(PER_SECOND)}_total" if name.endswith(PER_SECOND) else None
 
 
@@ -36,15 +36,15 @@ def label_text(labels: Labels) -> str:
 
 
 def escaped(value: str) -> str:
-    """The value of a label, as the text format wants it."""
+    """The value of a label, escaped as the text format asks."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def header(name: str, doc: str, kind: Type) -> str:
-    """The lines above a family."""
+    """The HELP and TYPE lines of a family."""
     return f"# HELP {name} {doc}\n# TYPE {name} {kind}\n"
 
 
 def lines(name: str, samples: Iterable[tuple[str, float]]) -> str:
-    """A family's samples: (text of its labels, value) each."""
+    """The lines of a family's samples, each (text of its labels, value)."""
     return "".join(f"{name}{labels} {value}\n" for labels, value in samples)

@@ -1,8 +1,8 @@
-"""The text of ``/metrics``, made in pieces: a broker with thousands of partitions serves its
-clients meanwhile.
+"""The text of ``/metrics``, made in pieces, so that a broker with thousands of partitions goes on
+serving its clients.
 
-Small families come through ``prometheus_client`` from a registry of this broker's own
-(``collector.py``), one at a time. Those with a series for each topic or partition are written here.
+Small families come from a ``prometheus_client`` registry of this broker (``collector.py``), one at
+a time. Families with a series for each topic or partition are written here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from barnabas.replication.partition import Partition
 
 
 class _One:
-    """A registry of one family that is collected already."""
+    """A registry of one family that has already been collected."""
 
     def __init__(self, family: Metric) -> None:
         self._family = family
@@ -34,7 +34,7 @@ class _One:
 
 
 async def from_registry(registry: CollectorRegistry, *, totals: bool) -> AsyncIterator[str]:
-    """The text of each of its families, with other names for meters if they are wanted."""
+    """The text of each family. ``totals``: meters get their ``…_total`` name too."""
     for family in registry.collect():
         yield generate_latest(_One(family)).decode()
         other = total_name(family.name) if totals else None
@@ -67,9 +67,9 @@ TOPICS: Final = tuple(
         ("bytesinpersec", "Bytes appended here as leader.", lambda f: f.bytes_in),
         ("bytesoutpersec", "Bytes of records sent to consumers.", lambda f: f.bytes_out),
         ("totalproducerequestspersec", "Produce requests, by partition.", lambda f: f.produces),
-        ("failedproducerequestspersec", "Those that failed.", lambda f: f.failed_produces),
+        ("failedproducerequestspersec", "Failed ones, by partition.", lambda f: f.failed_produces),
         ("totalfetchrequestspersec", "Consumers' fetches, by partition.", lambda f: f.fetches),
-        ("failedfetchrequestspersec", "Those that failed.", lambda f: f.failed_fetches),
+        ("failedfetchrequestspersec", "Failed ones, by partition.", lambda f: f.failed_fetches),
     )
 )
 
@@ -113,7 +113,7 @@ PARTITIONS: Final = (
             ("underreplicated", "1 if replicas are not in sync.", _is_under_replicated),
             ("underminisr", "1 if too few are in sync for acks=all.", _is_under_min_isr),
             ("atminisr", "1 if just enough are in sync for acks=all.", _is_at_min_isr),
-            ("insyncreplicascount", "Replicas in sync; of partitions led here.", _in_sync),
+            ("insyncreplicascount", "Replicas in sync, for partitions led here.", _in_sync),
             ("replicascount", "Replicas.", lambda p: len(p.replicas) if p.is_leader else 0),
             (
                 "laststableoffsetlag",
@@ -133,7 +133,7 @@ PARTITIONS: Final = (
     ),
     Family(
         "kafka_server_fetcherlagmetrics_consumerlag",
-        "Records that a replica here lacks.",
+        "Records that a follower here lacks.",
         "gauge",
         _lags,
     ),

@@ -1,4 +1,4 @@
-"""What is looked at: the parts of one broker, and counts of its partitions from one pass."""
+"""What metrics and health are read from: the parts of one broker, and counts of its partitions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Network(Protocol):
         ...
 
     def software(self) -> Mapping[tuple[str, str], int]:
-        """Connections by name and version of their client; as many kinds as there are."""
+        """Connections by name and version of their client library."""
         ...
 
     @property
@@ -59,7 +59,7 @@ ELECTING: Final = frozenset(
         "LogDirEventNotification",
     }
 )
-"""Events of the controller in which leaders may be elected."""
+"""Events of the controller that may elect leaders."""
 
 
 class ControllerStats:
@@ -70,7 +70,7 @@ class ControllerStats:
         self.elections = Histogram()
 
     def processed(self, event: str, waited_s: float, took_s: float) -> None:
-        """One has been."""
+        """Count an event that was processed."""
         self.waited.add(waited_s)
         if event in ELECTING:
             self.elections.add(took_s)
@@ -80,14 +80,14 @@ RATE_S: Final = 10.0
 
 
 class Rate:
-    """A count's growth a second, between two readings ``RATE_S`` apart or more."""
+    """The growth of a count per second, between two readings at least ``RATE_S`` apart."""
 
     def __init__(self) -> None:
         self._since: tuple[float, float] | None = None
         self.a_second = 0.0
 
     def of(self, count: float, now_s: float) -> float:
-        """The rate up to now, or of a moment ago; 0 at first."""
+        """The rate up to now, or the last one if less than ``RATE_S`` has passed; 0 at first."""
         if self._since is None:
             self._since = now_s, count
             return 0.0
@@ -102,7 +102,7 @@ class Rate:
 
 @dataclass(slots=True, kw_only=True)
 class Subject:
-    """One broker that is looked at."""
+    """The parts of one broker that metrics and health are read from."""
 
     services: Services
     network: Network
@@ -114,18 +114,19 @@ class Subject:
     cpu_s: Callable[[], float]
     """Processor time of this process."""
     disk_bytes: Callable[[str], int | None]
-    """What this process has had read or written ("read", "write"); None if nobody says."""
+    """Bytes that this process has read or written ("read", "write"); None if the system does not
+    say."""
     controller: ControllerStats = field(default_factory=ControllerStats)
     rates: dict[object, Rate] = field(default_factory=dict)
-    """What was seen at the last reading, by series."""
+    """The last readings, by series."""
 
     @property
     def now_s(self) -> float:
-        """The loop's clock."""
+        """The time of the event loop."""
         return asyncio.get_running_loop().time()
 
     def rate(self, series: object, count: float) -> float:
-        """A count's growth a second."""
+        """The growth of a count per second."""
         return self.rates.setdefault(series, Rate()).of(count, self.now_s)
 
     def idle_share(self) -> float:
@@ -133,19 +134,19 @@ class Subject:
         return min(1.0, max(0.0, 1.0 - self.rate("cpu", self.cpu_s())))
 
     def forget_deleted_topics(self) -> None:
-        """What was counted of topics that are no more."""
+        """Drop the counts of topics that are gone."""
         known = self.services.metadata
         for topic in list(self.replication.topics):
             if known.partitions(topic) is None:
                 del self.replication.topics[topic]
 
     def partitions(self) -> Iterator[Partition]:
-        """Those that are hosted now."""
+        """The partitions hosted now."""
         return iter(list(self.services.replicas.partitions.values()))
 
 
 def condition_of(subject: Subject) -> Condition:
-    """What the broker knows of itself."""
+    """What decides now whether the broker is ready."""
     services = subject.services
     controller = services.metadata.controller_id
     return Condition(
@@ -162,22 +163,23 @@ def condition_of(subject: Subject) -> Condition:
 
 @dataclass(slots=True)
 class PartitionCounts:
-    """Of all partitions that a broker hosts; the leader's view of those that it leads."""
+    """Counts of all partitions that a broker hosts. Where they are about replicas in sync, only
+    partitions that it leads are counted."""
 
     hosted: int = 0
     led: int = 0
     offline: int = 0
-    """Their disk has failed."""
+    """Partitions whose disk has failed."""
     under_replicated: int = 0
     under_min_isr: int = 0
     at_min_isr: int = 0
     reassigning: int = 0
     max_lag: int = 0
-    """Records that a follower here lacks of what its leader has committed."""
+    """The most committed records of a leader that one follower here lacks."""
     by_directory: dict[str, int] = field(default_factory=dict)
 
     def add(self, partition: Partition) -> None:
-        """One more."""
+        """Count a partition."""
         self.hosted += 1
         self.offline += partition.offline
         log = partition.log
@@ -196,7 +198,7 @@ class PartitionCounts:
 
 
 async def count_partitions(subject: Subject) -> PartitionCounts:
-    """In one pass that gives way to clients."""
+    """Count all partitions in steps, between which clients are served."""
     counts = PartitionCounts()
     for number, partition in enumerate(subject.partitions()):
         counts.add(partition)
@@ -208,7 +210,7 @@ async def count_partitions(subject: Subject) -> PartitionCounts:
 
 @dataclass(slots=True)
 class ControllerCounts:
-    """What the active controller knows of the cluster; zeros on others, as in the original."""
+    """What the active controller knows of the cluster; all 0 on other brokers, as in Kafka."""
 
     topics: int = 0
     partitions: int = 0
@@ -220,7 +222,8 @@ class ControllerCounts:
 
 
 async def count_cluster(subject: Subject) -> ControllerCounts:
-    """In one pass that gives way. A controller that resigns meanwhile has counted for nothing."""
+    """Count in steps, between which clients are served. All 0 if the controller resigns
+    meanwhile."""
     counts = ControllerCounts()
     context = subject.services.controller.context
     if context is None:
