@@ -88,7 +88,7 @@ def test_a_leader_that_was_started_anew() -> None:
     after = replace(after, brokers={**after.brokers, 1: BrokerState(id=1, epoch=77)})
     events = told(cluster("12", old), after)
     assert [e.kind for e in events] == ["broker_registered", "leader_elected"]
-    assert events[1].why.startswith("Broker 1 was started anew.")
+    assert events[1].why.startswith("Broker 1 has restarted.")
 
 
 def test_a_partition_moves_away() -> None:

@@ -21,7 +21,7 @@ from barnabas.http.application import application
 
 
 def console_app(console: Console) -> Starlette:
-    """Serve it behind a ``Guard`` only."""
+    """The app of a console. It checks no logins: serve it only behind a ``Guard``."""
     page = StaticFiles()
     app = application(
         [

@@ -1,4 +1,4 @@
-"""One broker: what it holds, how it is configured, and, in a cluster of ``up``, its process."""
+"""One broker: its replicas and its configuration, and its process in a cluster of ``up``."""
 
 from __future__ import annotations
 

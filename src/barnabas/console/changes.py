@@ -1,4 +1,4 @@
-"""The live view: one stream with the whole cluster first, and then what changes."""
+"""The live view: a stream that begins with the whole cluster and goes on with its changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from barnabas.http.answers import Json
 from barnabas.http.events import Events, ServerEvent
 
 PACE_S: Final = 0.04
-"""Between two messages of one stream, so that a storm of changes makes few large ones."""
+"""Time between two messages of one stream, so that many changes make few large messages."""
 EVENTS_AT_ONCE: Final = 2_000
 
 
@@ -33,7 +33,7 @@ async def snapshot(request: Request) -> Json:
 
 
 async def events(request: Request) -> Json:
-    """``GET /api/events?since=N``: what happened, from event number N on."""
+    """``GET /api/events?since=N``: the kept events from number N on."""
     console = console_of(request)
     text = request.query_params.get("since", "0")
     since = int(text) if text.isdecimal() and len(text) < 19 else 0

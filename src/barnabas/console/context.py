@@ -19,17 +19,17 @@ READ_ONLY = "this console only reads: start it with --write"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """One console: what it knows, whom it asks, and what it may do."""
+    """One console: what it knows, the brokers and ZooKeeper that it asks, and what it may do."""
 
     env: Env
     hub: Hub
     new_client: Callable[[], ClusterClient]
-    """One for each request: what a client knows of topics is of its last question."""
+    """Makes a client for each request, since a client keeps what it last heard of topics."""
     zookeeper: ZooKeeperClient | None = None
     zookeeper_connect: str = ""
     write: bool = False
     control: Control | None = None
-    """The supervisor of a cluster of ``barnabas up``."""
+    """The supervisor of a cluster of ``barnabas up``; None for other clusters."""
 
     def check_write(self) -> None:
         """Raise HttpError unless this console may change something."""

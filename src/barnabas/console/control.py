@@ -52,7 +52,7 @@ class Control:
         return {name: str(process["state"]) for name, process in status["processes"].items()}
 
     async def follow(self, hub: Hub) -> None:
-        """Tell the hub about the processes, for ever."""
+        """Tell the hub the states of the processes again and again, until cancelled."""
         while True:
             try:
                 hub.set_processes(await self.states())

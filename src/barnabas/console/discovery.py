@@ -1,4 +1,4 @@
-"""What brokers say of where their cluster is kept."""
+"""Finds the ZooKeeper of a cluster by asking its brokers for their settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ MIN_ISR = "min.insync.replicas"
 
 
 async def broker_settings(client: ClusterClient) -> dict[str, str]:
-    """``zookeeper.connect`` and ``min.insync.replicas`` of the first broker that says them; {} if
-    none does, or nobody may ask."""
+    """``zookeeper.connect`` and ``min.insync.replicas`` of the first broker that gives them; {} if
+    none does, or if this user may not read settings."""
     try:
         brokers = (await client.status([])).brokers
     except (ClientError, Unreachable):

@@ -1,6 +1,6 @@
-"""Snapshots, patches and events as JSON documents: the same for pages, tests and scripts. Pure.
+"""Snapshots, patches and events as JSON documents, for pages, tests and scripts. Pure.
 
-Keys with nothing to say are left out of a partition, for there may be thousands.
+A partition has no keys with empty values, since there may be thousands of partitions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 def snapshot_document(snapshot: Snapshot) -> Document:
-    """The whole of it. A patch has the same form; see ``patch_document``."""
+    """A whole snapshot. A patch has the same form; see ``patch_document``."""
     return {
         "cluster_id": snapshot.cluster_id,
         "controller": controller_document(snapshot.controller),
@@ -42,7 +42,8 @@ def snapshot_document(snapshot: Snapshot) -> Document:
 
 
 def patch_document(patch: Patch) -> Document:
-    """What changed; null stands for what is gone. ``controller`` is there only if it changed."""
+    """What changed; null means that the item is gone. ``controller`` is there only if it
+    changed."""
     document: Document = {"cluster_id": patch.cluster_id}
     if patch.controller is not None:
         document["controller"] = controller_document(patch.controller)
@@ -97,7 +98,8 @@ def broker_document(broker: BrokerState) -> Document:
 
 
 def partition_document(partition: PartitionState) -> Document:
-    """``adding``, ``removing`` and ``recovering`` only where they say something."""
+    """A partition; ``adding``, ``removing`` and ``recovering`` are left out where empty or
+    false."""
     document: Document = {
         "leader": partition.leader,
         "epoch": partition.leader_epoch,
@@ -115,7 +117,7 @@ def partition_document(partition: PartitionState) -> Document:
 
 
 def health_document(health: Health) -> Document:
-    """Level, sentence and counts."""
+    """The level, the sentence and the counts."""
     return {
         "level": health.level,
         "sentence": health.sentence,

@@ -1,4 +1,4 @@
-"""How a cluster is, in numbers and in one sentence. Pure."""
+"""The health of a cluster, in numbers and in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ HEALTHY, DEGRADED, UNAVAILABLE = "healthy", "degraded", "unavailable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """``level``: healthy; degraded (a failure has been survived, or is near); unavailable (some
-    partition serves nobody, or refuses writes)."""
+    """``level`` is healthy; degraded (there was a failure, but all partitions can be written and
+    read); or unavailable (some partition has no leader or refuses writes)."""
 
     level: str
     sentence: str
@@ -25,15 +25,15 @@ class Health:
     leaderless: int
     under_replicated: int
     under_min_isr: int
-    """Of those with a leader."""
+    """Counted among the partitions with a leader."""
     moving: int
-    """In a reassignment."""
+    """Partitions in a reassignment."""
     not_preferred: int
-    """Led by another than the preferred replica."""
+    """Partitions led by another replica than the preferred one."""
 
 
 def health_of(snapshot: Snapshot) -> Health:
-    """Numbers and sentence."""
+    """The health of a snapshot."""
     partitions = leaderless = under = under_min = moving = not_preferred = 0
     for topic, _, partition in snapshot.partitions():
         partitions += 1

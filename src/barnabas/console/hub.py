@@ -1,8 +1,8 @@
-"""What the console knows now, and who wants to hear of changes.
+"""What the console knows now, and a wake-up for those who wait for changes.
 
-A source publishes snapshots; a page asks for what changed since the snapshot that it has. So a slow
-page costs nothing but its own last snapshot: it gets fewer and larger changes. Events are kept in a
-ring.
+A source publishes snapshots. Each page is sent what changed since the snapshot that it has. So a
+slow page gets fewer and larger changes, and costs no more memory than its last snapshot. Only the
+last events are kept.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ V = TypeVar("V")
 
 
 class Hub:
-    """The present snapshot, the last events, and a wake-up for those who follow."""
+    """The present snapshot, the last events, and a wake-up for those who wait for changes."""
 
     def __init__(self, events_max: int = EVENTS_MAX) -> None:
         self.snapshot = Snapshot()
         self.is_complete = False
         """Whether the source has seen the whole cluster once."""
         self.trouble: str | None = "not connected yet"
-        """Why what is shown may be old; None if it is not."""
+        """Why the snapshot may be old; None if it is not."""
         self.processes: Mapping[str, str] = {}
         """States of the processes of ``barnabas up``, by name; none for other clusters."""
         self.lag: Mapping[TopicPartition, Mapping[int, int]] = {}
         self._events: deque[Event] = deque(maxlen=events_max)
         self._noted = 0
         self.version = 0
-        """Goes up with everything that is told."""
+        """Rises with each change of what the hub knows."""
         self._changed = asyncio.Event()
         self._health: tuple[Snapshot, Health] | None = None
         self._first_ms: int | None = None
@@ -63,12 +63,12 @@ class Hub:
 
     @property
     def noted(self) -> int:
-        """How many events there have been; the next one gets this number."""
+        """How many events there have been, and so the number of the next one."""
         return self._noted
 
     def publish(self, snapshot: Snapshot, now_ms: int) -> None:
-        """The cluster is so now. The first snapshot makes no events: nothing has been seen to
-        happen."""
+        """Set the present snapshot, and make events of its changes. The first snapshot makes no
+        events, as no change was seen."""
         if self.is_complete:
             for event in events_between(self.snapshot, snapshot, now_ms):
                 told = None if event.key is None else self._told.pop(event.key, None)
@@ -81,7 +81,7 @@ class Hub:
         self.tell()
 
     def note(self, events: Iterable[Event]) -> None:
-        """Add events; who follows hears of them with the next ``tell``."""
+        """Add events. Those who wait learn of them with the next ``tell``."""
         for event in events:
             if event.key is not None:
                 self._numbers[event.key] = self._noted
@@ -126,13 +126,13 @@ class Hub:
         return [(number, self._events[number - first]) for number in changed]
 
     def say_trouble(self, trouble: str | None) -> None:
-        """What is shown may be old because of this; None: it is not any more."""
+        """Set why the snapshot may be old; None if it is current again."""
         if trouble != self.trouble:
             self.trouble = trouble
             self.tell()
 
     def set_processes(self, processes: Mapping[str, str]) -> None:
-        """The states of a local cluster's processes."""
+        """Set the states of a local cluster's processes."""
         if processes != self.processes:
             self.processes = processes
             self.tell()
@@ -144,20 +144,20 @@ class Hub:
             self.tell()
 
     def events(self, since: int = 0) -> list[tuple[int, Event]]:
-        """Those with numbers from ``since`` on that are still kept."""
+        """The kept events with numbers from ``since`` on."""
         first = self._noted - len(self._events)
         skipped = max(since - first, 0)
         kept = list(self._events)[skipped:] if skipped < len(self._events) else []
         return list(enumerate(kept, start=first + skipped))
 
     def tell(self) -> None:
-        """Wake everybody who waits."""
+        """Wake all who wait in ``after``."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def after(self, version: int) -> None:
-        """Return once there is something newer than ``version``."""
+        """Wait until the hub's version is newer than ``version``."""
         while self.version <= version:
             await self._changed.wait()
 

@@ -1,7 +1,7 @@
-"""The cluster as its brokers describe it: Metadata and DescribeCluster, asked again and again.
+"""The cluster as its brokers describe it, by polling Metadata and DescribeCluster.
 
-For clusters whose ZooKeeper cannot be reached. It sees less than znodes show: not the controller's
-epoch, not when something happened, and of several changes within one round only the last.
+For clusters whose ZooKeeper cannot be reached. Brokers tell less than znodes: neither the epoch of
+the controller nor the times of changes. Of several changes within one round only the last is seen.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from barnabas.types import NO_LEADER, Endpoint, TopicPartition, topic_id_text
 
 ROUND_S: Final = 0.5
 REST: Final = 10
-"""A round is followed by a pause of so many times its length: large answers are asked for less
-often."""
+"""The pause after a round is at least this many times its length, so that large clusters are asked
+less often."""
 
 
 class MetadataSource:
@@ -39,10 +39,10 @@ class MetadataSource:
         self._client = client
         self._hub = hub
         self.min_isr_default = 1
-        """Of every topic, as metadata do not name it."""
+        """``min.insync.replicas`` of each topic, which Metadata answers do not contain."""
 
     async def run(self) -> None:
-        """Ask, publish, rest."""
+        """Poll and publish, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -62,7 +62,8 @@ class MetadataSource:
 def snapshot_of(
     view: ClusterView, moves: Sequence[Move], known: Snapshot, min_isr: Callable[[str], int]
 ) -> Snapshot:
-    """What brokers say, with as much of ``known`` as has not changed. Pure."""
+    """A snapshot of the brokers' answers. Objects of ``known`` that have not changed are used
+    again. Pure."""
     on_the_move = {move.partition: move for move in moves}
     topics = {}
     for name in sorted(view.topics):

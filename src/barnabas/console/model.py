@@ -1,8 +1,8 @@
 """What a console shows of a cluster at one moment, and what changed between two moments. Pure.
 
 A snapshot is made from znodes or from Metadata answers (``zookeeper_source.py``,
-``metadata_source.py``), or from a recorded history. Who has one snapshot and the patch to the next
-has the next: ``applied(before, patch_between(before, after)) == after``.
+``metadata_source.py``), or from a recorded history. A patch leads from one snapshot to the next:
+``applied(before, patch_between(before, after)) == after``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BrokerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerState:
-    """Who is controller; ``broker`` is -1 while nobody is."""
+    """The controller; ``broker`` is -1 while there is none."""
 
     broker: int = NO_LEADER
     epoch: int = NO_EPOCH
@@ -51,7 +51,7 @@ class PartitionState:
     """One partition: its assignment, and what its state znode says."""
 
     replicas: tuple[int, ...]
-    """Preferred leader first; those that are added and removed by a reassignment among them."""
+    """The preferred leader first; with the replicas that a reassignment adds or removes."""
     leader: int = NO_LEADER
     leader_epoch: int = NO_EPOCH
     isr: tuple[int, ...] = ()
@@ -65,11 +65,11 @@ class PartitionState:
     changed_ms: int = UNKNOWN_TIME
     """Wall time of the last change of the state, by ZooKeeper's clock; -1 if unknown."""
     zxid: int = 0
-    """Of that change: orders the changes of a cluster; 0 if unknown."""
+    """The zxid of that change, by which changes are ordered; 0 if unknown."""
 
     @property
     def preferred(self) -> int:
-        """Who should lead if it can; -1 if nobody is assigned."""
+        """The preferred leader; -1 if the partition has no replicas."""
         return self.replicas[0] if self.replicas else NO_LEADER
 
 
@@ -97,7 +97,7 @@ class Snapshot:
     topics: Mapping[str, TopicState] = field(default_factory=dict)
 
     def partitions(self) -> Iterator[tuple[TopicState, int, PartitionState]]:
-        """All partitions, by topic and number."""
+        """All partitions, in order of topic and number."""
         for topic in self.topics.values():
             for number, partition in topic.partitions.items():
                 yield topic, number, partition
@@ -114,22 +114,22 @@ class Snapshot:
         return IN_SYNC if broker in partition.isr else LAGGING
 
     def is_leaderless(self, partition: PartitionState) -> bool:
-        """Whether nobody who is there leads it."""
+        """Whether it has no leader that is registered."""
         return partition.leader not in self.brokers
 
     def is_under_replicated(self, partition: PartitionState) -> bool:
-        """Whether a replica is not there or not in sync."""
+        """Whether a replica is offline or not in sync."""
         return any(
             self.replica_state(partition, broker) in (LAGGING, OFFLINE)
             for broker in partition.replicas
         )
 
     def live_isr(self, partition: PartitionState) -> int:
-        """How many in-sync replicas are there."""
+        """How many in-sync replicas are on registered brokers."""
         return sum(broker in self.brokers for broker in partition.isr)
 
     def is_under_min_isr(self, topic: TopicState, partition: PartitionState) -> bool:
-        """Whether it refuses writes with acks=all, as too few replicas are in sync."""
+        """Whether it refuses writes with acks=all because too few replicas are in sync."""
         return self.live_isr(partition) < topic.min_isr
 
     def missing_brokers(self) -> list[int]:
@@ -140,7 +140,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPatch:
-    """What changed of one topic; a partition that is None is gone."""
+    """The changes of one topic; None in place of a partition means that it is gone."""
 
     topic_id: str | None
     min_isr: int
@@ -149,8 +149,8 @@ class TopicPatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """What changed between two snapshots. A broker or a topic that is None is gone; a controller
-    that is None has not changed."""
+    """The changes between two snapshots. None in place of a broker or a topic means that it is
+    gone. None as ``controller`` means that it has not changed."""
 
     cluster_id: str | None = None
     controller: ControllerState | None = None
@@ -162,7 +162,8 @@ class Patch:
 
 
 def patch_between(before: Snapshot, after: Snapshot) -> Patch:
-    """What makes ``after`` of ``before``. What is the same object in both costs nothing."""
+    """The patch from ``before`` to ``after``. A topic that is the same object in both
+    costs nothing."""
     topics: dict[str, TopicPatch | None] = {}
     for name, topic in after.topics.items():
         old = before.topics.get(name)

@@ -1,4 +1,4 @@
-"""A console from its start to its end, on the loop that is there."""
+"""Runs a console from its start to its end, on the running event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from barnabas.seams import Env
 from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 
 if TYPE_CHECKING:
-    import socket  # noqa: TID251  (one that somebody else has bound)
+    import socket  # noqa: TID251  (a socket that the caller has bound)
 
 DEFAULT_PORT = 9021
 CLIENT_ID = "barnabas-console"
@@ -31,28 +31,28 @@ CLIENT_ID = "barnabas-console"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
-    """What a console is told at its start."""
+    """The settings of a console."""
 
     bootstrap: Bootstrap
     zookeeper: str | None = None
-    """``zookeeper.connect``; None: brokers are asked instead."""
+    """``zookeeper.connect``; None: the brokers are polled instead."""
     zookeeper_security: ZooKeeperSecurity = OPEN
     host: str = "127.0.0.1"
     port: int | None = None
-    """None: the usual one, or any that is free."""
+    """None: the default port, or a free one if that is taken."""
     others: bool = False
     """Whether it may listen beyond this machine."""
     token: str | None = None
     names: frozenset[str] = frozenset()
-    """Under which browsers may know it, beside its addresses."""
+    """Host names under which browsers may reach it, beside its addresses."""
     write: bool = False
     min_isr: int = 1
-    """``min.insync.replicas`` of topics that have none of their own."""
+    """``min.insync.replicas`` of topics without a setting of their own."""
     event_urls: tuple[str, ...] = ()
-    """HTTP listeners of brokers, ``http://host:port``: they tell their events."""
+    """HTTP listeners of brokers, ``http://host:port``, from which their events are read."""
     event_token: str | None = None
     control_path: str | None = None
-    """Of the supervisor of ``barnabas up``."""
+    """The control socket of the supervisor of ``barnabas up``."""
 
 
 async def serve(
@@ -63,8 +63,8 @@ async def serve(
     sock: socket.socket | None = None,
     on_ready: Callable[[str], None] = lambda link: None,
 ) -> None:
-    """Serve until ``stop``; ``on_ready`` gets the link for a browser. Raises OSError, ConfigError
-    for an address, AuthFailed if ZooKeeper refuses the login."""
+    """Serve until ``stop``; ``on_ready`` gets the link for a browser. Raises OSError; ConfigError
+    for a bad address; AuthFailed if ZooKeeper refuses the login."""
     hub = Hub()
     control = None if settings.control_path is None else Control(settings.control_path)
     poller = ClusterClient(settings.bootstrap, CLIENT_ID)
@@ -106,7 +106,7 @@ async def _listen(
                 app, guard, host=settings.host, port=port, sock=sock, others=settings.others
             )
         except OSError:
-            pass  # somebody else has it
+            pass  # the default port is taken: any free one is used
     return await start(
         app, guard, host=settings.host, port=ports[-1], sock=sock, others=settings.others
     )

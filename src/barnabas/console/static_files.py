@@ -1,4 +1,4 @@
-"""The page's files, read once and served from memory: there is no path to escape from."""
+"""The page's files, read once and served from memory. So a request can name no other file."""
 
 from __future__ import annotations
 

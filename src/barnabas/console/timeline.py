@@ -35,28 +35,31 @@ OFFLINE, UNCLEAN, PREFERRED, REASSIGN, HANDED_OVER, CONTROLLED_SHUTDOWN, FIRST, 
     "first",
     "unknown",
 )
-"""Why there was an election. ``handed over``: a controlled shutdown, or a leader that the
-controller could not reach any more; znodes cannot tell these apart, brokers can (``told.py``)."""
+"""Why there was an election. ``handed over`` is a controlled shutdown, or a leader that the
+controller could not reach any more. The znodes are the same in both cases; brokers know which it
+was (``told.py``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a cluster. ``kind`` is a past tense, as ``leader_elected``."""
+    """Something that happened to a cluster. ``kind`` is in the past tense, such as
+    ``leader_elected``."""
 
     time_ms: int
-    """Wall time. ZooKeeper's where a znode says it, else when the console saw it."""
+    """Wall time: by ZooKeeper's clock where a znode has it, else when the console saw the
+    change."""
     kind: str
     text: str
     """One line."""
     zxid: int = 0
-    """Orders events; 0 if there is none."""
+    """The zxid of the change, by which events are ordered; 0 if unknown."""
     broker: int | None = None
     topic: str | None = None
     partition: int | None = None
     why: str = ""
-    """The reason in a sentence; "" if there is nothing to say."""
+    """The reason in a sentence; "" if there is none."""
     strategy: str = ""
-    """Of an election: one of the words above."""
+    """Of an election: one of the constants above."""
     fields: Mapping[str, object] = field(default_factory=lambda: NOTHING)
 
     @property
@@ -84,19 +87,19 @@ def key_of(
 
 
 def events_between(before: Snapshot, after: Snapshot, now_ms: int) -> list[Event]:
-    """What happened, in the order of the changes as far as it is known. ``now_ms`` is the time of
-    what bears none."""
+    """What happened, in the order of the changes as far as it is known. Events without a time of
+    their own get ``now_ms``."""
     events = [
         *_brokers(before, after, now_ms),
         *_controller(before, after, now_ms),
         *_topics(before, after, now_ms),
     ]
-    # What has no zxid was seen now; brokers that go come before the elections that follow.
+    # Changes without a zxid were seen now. Lost brokers come before the elections that follow.
     return [e for _, e in sorted(enumerate(events), key=lambda pair: _rank(*pair))]
 
 
 def _rank(position: int, event: Event) -> tuple[int, int, int, int]:
-    """Many partitions change in one transaction: their elections come before the rest."""
+    """The sort key. Many partitions may change in one transaction; elections come first there."""
     gone_first = 0 if event.kind in ("broker_down", "controller_gone") else 1
     election_first = 0 if event.kind == "leader_elected" else 1
     return gone_first, event.zxid or 2**63, election_first, position
@@ -114,7 +117,7 @@ def _brokers(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Event]:
         if old is None:
             yield _registered(broker, now_ms, "")
         elif old.epoch != broker.epoch:
-            yield _registered(broker, now_ms, "It had registered before: it was started anew.")
+            yield _registered(broker, now_ms, "It had registered before, so it has restarted.")
 
 
 def _gone(before: Snapshot, broker: BrokerState, now_ms: int) -> Event:
@@ -153,7 +156,7 @@ def _controller(before: Snapshot, after: Snapshot, now_ms: int) -> Iterator[Even
             kind="controller_gone",
             broker=old.broker,
             text=f"Broker {old.broker} is no longer controller",
-            why="Each broker now tries to become controller; the first one wins.",
+            why="Each broker now tries to become controller; the first to create /controller does.",
         )
     if new.broker != NO_LEADER:
         yield Event(
@@ -324,7 +327,7 @@ def _renewed(
         kind="leader_epoch_raised",
         broker=new.leader,
         text=f"{name} keeps leader {new.leader}{_epoch(new.leader_epoch)}",
-        why="Its assignment changes, and who is told of it must know the newest epoch.",
+        why="Its assignment changes, and all its brokers must learn the newest epoch.",
         fields={**fields, "leader": new.leader, "epoch": new.leader_epoch},
     )
 
@@ -348,7 +351,7 @@ def why_elected(
         return OFFLINE, f"The partition had no leader; in-sync replica {leader} is there.{over}"
     restarted = gone in before.brokers and gone in after.brokers and _restarted(before, after, gone)
     if gone not in after.brokers or restarted:
-        what = "was started anew" if restarted else "is gone"
+        what = "has restarted" if restarted else "is gone"
         first = "the first in-sync replica that is there, in the order of assignment"
         return OFFLINE, f"Broker {gone} {what}. Broker {leader} is {first}.{over}"
     if (old.adding, old.removing) != (new.adding, new.removing) or gone not in new.replicas:
@@ -381,7 +384,7 @@ def passed_over(
         if broker == new.leader:
             break
         if broker == old.leader:
-            continue  # it is the one that is replaced
+            continue  # this is the leader that was replaced
         if broker not in after.brokers:
             because = "it is gone"
         elif broker not in old.isr:

@@ -1,10 +1,11 @@
 """The cluster as its znodes show it, kept current by watches.
 
-Every node that counts is read with a watch; what fires is read again, many in one flight. Nothing
-is written, and the session has no ephemeral nodes. Works the same on a Kafka 3.x in ZooKeeper mode.
+Every relevant node is read with a watch. When a watch fires its node is read again; many such reads
+are in flight together. Nothing is written, and the session has no ephemeral nodes. It works the
+same with Kafka 3.x in ZooKeeper mode.
 
-A watch tells that something changed, not what, and fires once. So two changes of one partition that
-follow each other at once are seen as one; ``partition_epoch`` counts what was not seen.
+A watch fires once, and does not say what changed. So two quick changes of one partition may be seen
+as one; ``partition_epoch`` tells how many were not seen.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ from barnabas.zookeeper.messages import EventType, Stat
 log = logging.getLogger("barnabas.console")
 
 PARTITIONS_MAX: Final = 100_000
-"""More are not watched: the first ones by topic are shown, and the console says so."""
+"""If there are more only the first ones by topic are watched and shown, and the console says so."""
 SESSION_TIMEOUT_MS: Final = 6_000
 PAUSE_S: Final = 0.5
 
@@ -82,18 +83,18 @@ class _Known:
     cluster_id: str | None = None
     controller: int = -1
     controller_since: tuple[int, int] = (-1, 0)
-    """Time in ms and zxid at which the controller's node was made."""
+    """Time in ms and zxid of the creation of the controller's node."""
     controller_epoch: int = -1
     brokers: dict[int, BrokerState] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)
-    """Names of topics that are there."""
+    """Names of the topics that exist."""
     topics: dict[str, TopicZNode] = field(default_factory=dict)
     states: dict[TopicPartition, tuple[LeaderAndIsr, Stat]] = field(default_factory=dict)
     partitions: int = 0
-    """Of all topics together."""
+    """The partitions of all topics together."""
     min_isr: dict[str, int] = field(default_factory=dict)
     made: dict[str, TopicState] = field(default_factory=dict)
-    """Topics as they were published; those that changed since are not among them."""
+    """Topics as they were last published, without those that have changed since."""
 
 
 class ZooKeeperSource:
@@ -114,12 +115,12 @@ class ZooKeeperSource:
         self._partitions_max = partitions_max
         self._known = _Known()
         self._left_out: dict[str, int] = {}
-        """Partitions that are not shown, by topic: there are too many."""
+        """How many partitions are not shown because there are too many, by topic."""
         self._dirty: dict[str, bool] = {}
-        """Paths to read again; True: it was not there, so watch for its creation."""
+        """Paths to read again. True: the node did not exist, so watch for its creation."""
         self._wake = asyncio.Event()
         self.min_isr_default = 1
-        """Holds for topics without a setting of their own."""
+        """``min.insync.replicas`` of topics without a setting of their own."""
         self.zookeeper = ZooKeeperClient(
             env,
             connect_string,
@@ -130,7 +131,7 @@ class ZooKeeperSource:
         )
 
     async def run(self) -> None:
-        """Read everything, then what changes. AuthFailed if the server refuses the login."""
+        """Read everything, then each change. Raises AuthFailed if the server refuses the login."""
         try:
             await self.zookeeper.connect()
             self._begin()
@@ -145,7 +146,7 @@ class ZooKeeperSource:
             await self.zookeeper.close()
 
     def _begin(self) -> None:
-        """Forget what was read, as the watches on it are gone; the hub keeps what is shown."""
+        """Forget what was read, since the watches on it are gone. The hub keeps its snapshot."""
         self._known = _Known()
         self._left_out = {}
         self._dirty = dict.fromkeys(_ROOTS, False)
@@ -163,8 +164,8 @@ class ZooKeeperSource:
                 await asyncio.sleep(PAUSE_S)
 
     async def _follow(self) -> None:
-        """Read what has changed, and publish, for ever. Ends with an error of the connection, after
-        which it can be called again: what could not be read is still to be read."""
+        """Read what has changed and publish it, again and again. Raises the connection's error.
+        Then it can be called again: nodes that could not be read are still marked for reading."""
         while True:
             await self.zookeeper.connected()
             while self._dirty:
@@ -182,8 +183,8 @@ class ZooKeeperSource:
         self._wake.set()
 
     def _deleted(self, path: str) -> None:
-        """Nodes of a topic go with it: nobody waits for them to come back, and what does come back
-        belongs to another topic of that name."""
+        """Forget the topic of a deleted node. A later node at the same path belongs to a new topic
+        of that name."""
         name = path.removeprefix(paths.TOPICS + "/").removeprefix(_CONFIG_TOPICS).partition("/")[0]
         self._forget(name)
 
@@ -195,7 +196,8 @@ class ZooKeeperSource:
     # --- reading ----------------------------------------------------------------------------------
 
     async def _read_dirty(self) -> None:
-        """Read all that has changed, in one flight; what is found through it is to be read next."""
+        """Read all that has changed, with many reads in flight; mark the paths that follow from
+        the answers."""
         again, self._dirty = self._dirty, {}
         ops = [_op(path, gone) for path, gone in again.items() if self._is_wanted(path)]
         try:
@@ -216,14 +218,14 @@ class ZooKeeperSource:
                 self._dirty.setdefault(path, False)
 
     def _is_wanted(self, path: str) -> bool:
-        """Whether a node below a topic is one of a topic that is there."""
+        """Whether a node is outside of topics, or below a topic that exists."""
         if path.startswith(_CONFIG_TOPICS):
             return path.removeprefix(_CONFIG_TOPICS) in self._known.listed
         tp = paths.parse_partition_state_path(path)
         return tp is None or tp.topic in self._known.topics
 
     def _take(self, op: AnyOperation, outcome: object) -> list[str]:
-        """Keep one answer (None: the node is not there). Answers the paths to read next."""
+        """Keep one answer (None: the node does not exist). Returns the paths to read next."""
         path = op.path or ""
         if isinstance(op, ExistsOp):
             return [] if outcome is None else [path]
@@ -421,8 +423,8 @@ class ZooKeeperSource:
 
 
 def _op(path: str, gone: bool) -> AnyOperation:
-    """What to ask about a path. A read of a node that is not there sets no watch; to look for it
-    does."""
+    """The operation for a path. Reading a node that does not exist sets no watch, so then its
+    existence is asked for."""
     if gone:
         return ExistsOp(path, True)
     return ChildrenOp(path, True) if path in _LISTS else GetOp(path, True)
