@@ -162,7 +162,7 @@ def test_everything_else_that_can_be_done(lasting: Remote) -> None:
         (400, "POST", "/wait_for_leader/t/0", "timeout_s", {"timeout_s": 1e9}),
         (400, "POST", "/wait_for_isr/t/0", "not both", {"isr": [1], "size": 1}),
         (400, "POST", "/faults", "api", {"error": "NONE"}),
-        (400, "POST", "/faults", "what?", {"api": "Produce"}),
+        (400, "POST", "/faults", "give error", {"api": "Produce"}),
         (400, "POST", "/faults", "Prodcue", {"api": "Prodcue", "disconnect": True}),
         (400, "POST", "/faults", "NO_SUCH", {"api": "Produce", "error": "NO_SUCH"}),
         (400, "POST", "/faults", "probability", {"api": "Produce", "probability": 2}),

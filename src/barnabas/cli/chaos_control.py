@@ -23,7 +23,7 @@ ID = click.IntRange(min=0)
 
 
 class ControlClient:
-    """Asks a control endpoint. Errors are ConfigError, with what it says."""
+    """Asks a control endpoint. Its errors become ConfigError with the same text."""
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
@@ -74,7 +74,7 @@ def first_port(bootstrap: Bootstrap) -> int:
 
 
 def control_of(status: Mapping[str, Any]) -> ControlClient | None:
-    """From what the supervisor says; None if it has no such endpoint."""
+    """Made from the supervisor's answer; None if the cluster has no control endpoint."""
     found = status.get("http")
     return ControlClient(found["url"], found["token"]) if found else None
 
@@ -93,7 +93,7 @@ def _control(bootstrap: Bootstrap) -> ControlClient:
 
 
 def _partition(text: str) -> str:
-    """TOPIC/PARTITION, as a path."""
+    """The path for TOPIC/PARTITION."""
     topic, _, number = text.rpartition("/")
     if not topic or number_in(number) is None:
         raise click.UsageError(f"'{text}' is not TOPIC/PARTITION")
@@ -112,20 +112,20 @@ def _say(form: str, verb: str, answer: Any) -> None:
     click.echo(" ".join([verb, *told]))
 
 
-_timeout = click.option("--timeout-s", type=click.FloatRange(0, 600), help="10 if not given.")
+_timeout = click.option("--timeout-s", type=click.FloatRange(0, 600), help="Default: 10.")
 _partition_argument = click.argument("partition", metavar="TOPIC/PARTITION")
 _target_argument = click.argument("target", metavar="TARGET")
 
 
 @click.command("isolate")
 @_target_argument
-@click.option("--from", "from_", metavar="TARGET,...", help="Or 'clients'; everybody if not given.")
+@click.option("--from", "from_", metavar="TARGET,...", help="Or 'clients'. Default: everybody.")
 @click.option(
     "--direction",
     type=click.Choice(["both", "out", "in"]),
-    help="'out': only what it sends is lost. 'in': only what is sent to it.",
+    help="'out': lose only what TARGET sends. 'in': lose only what is sent to it.",
 )
-@click.option("--delay-ms", type=click.FloatRange(0), help="Nothing is lost, but all is late.")
+@click.option("--delay-ms", type=click.FloatRange(0), help="Delay everything; lose nothing.")
 @bootstrap_server
 @output
 def _isolate(
@@ -136,7 +136,7 @@ def _isolate(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Let the connections of TARGET fall silent, or slow."""
+    """Make the connections of TARGET silent or slow."""
     given = {"from": from_, "direction": direction, "delay_ms": delay_ms}
     answer = _control(bootstrap_server).post(f"/isolate/{target_path(target)}", **given)
     _say(output, "isolate", answer)
@@ -147,7 +147,7 @@ def _isolate(
 @bootstrap_server
 @output
 def _heal(target: str | None, bootstrap_server: Bootstrap, output: str) -> None:
-    """End what isolate began, for TARGET or for all."""
+    """Undo isolate, for TARGET or for all."""
     path = "/heal" if target is None else f"/heal/{target_path(target)}"
     _say(output, "heal", _control(bootstrap_server).post(path))
 
@@ -166,14 +166,14 @@ def _simple(name: str, text: str) -> click.Command:
 
 @click.command("shrink-isr")
 @_partition_argument
-@click.option("--to", default=1, show_default=True, type=click.IntRange(1), help="So many.")
+@click.option("--to", default=1, show_default=True, type=click.IntRange(1), help="Size.")
 @_timeout
 @bootstrap_server
 @output
 def _shrink_isr(
     partition: str, to: int, timeout_s: float | None, bootstrap_server: Bootstrap, output: str
 ) -> None:
-    """Let followers copy no more, and the leader drop them."""
+    """Stop followers from copying, until the leader drops them from the ISR."""
     answer = _control(bootstrap_server).post(
         f"/shrink_isr/{_partition(partition)}", to=to, timeout_s=timeout_s
     )
@@ -188,7 +188,7 @@ def _shrink_isr(
 def _restore_isr(
     partition: str, timeout_s: float | None, bootstrap_server: Bootstrap, output: str
 ) -> None:
-    """Let them copy again; returns when all are in sync."""
+    """Let the followers copy again, and wait until all are in sync."""
     path = f"/restore_isr/{_partition(partition)}"
     _say(output, "restore-isr", _control(bootstrap_server).post(path, timeout_s=timeout_s))
 
@@ -206,7 +206,7 @@ def _wait_for_leader(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Until every broker knows the same leader."""
+    """Wait until every broker knows the same leader."""
     answer = _control(bootstrap_server).get(
         f"/wait_for_leader/{_partition(partition)}", not_on=not_on, timeout_s=timeout_s
     )
@@ -216,7 +216,7 @@ def _wait_for_leader(
 @click.command("wait-for-isr")
 @_partition_argument
 @click.option("--isr", metavar="BROKER,...", help="Exactly these.")
-@click.option("--size", type=ID, help="So many; all replicas if not given.")
+@click.option("--size", type=ID, help="This many. Default: all replicas.")
 @_timeout
 @bootstrap_server
 @output
@@ -228,7 +228,7 @@ def _wait_for_isr(
     bootstrap_server: Bootstrap,
     output: str,
 ) -> None:
-    """Until every broker knows this ISR."""
+    """Wait until every broker knows this ISR."""
     answer = _control(bootstrap_server).get(
         f"/wait_for_isr/{_partition(partition)}", isr=isr, size=size, timeout_s=timeout_s
     )
@@ -243,21 +243,21 @@ def _wait_for_isr(
 def _wait_for_controller(
     not_on: int | None, timeout_s: float | None, bootstrap_server: Bootstrap, output: str
 ) -> None:
-    """Until every broker knows the same controller."""
+    """Wait until every broker knows the same controller."""
     control = _control(bootstrap_server)
     answer = control.get("/wait_for_controller", not_on=not_on, timeout_s=timeout_s)
     _say(output, "wait-for-controller", answer)
 
 
 @click.command("wait-for-brokers")
-@click.option("--brokers", metavar="BROKER,...", help="Exactly these; all that run if not given.")
+@click.option("--brokers", metavar="BROKER,...", help="Exactly these. Default: all that run.")
 @_timeout
 @bootstrap_server
 @output
 def _wait_for_brokers(
     brokers: str | None, timeout_s: float | None, bootstrap_server: Bootstrap, output: str
 ) -> None:
-    """Until these are alive, as every broker knows."""
+    """Wait until every broker knows that these are alive."""
     control = _control(bootstrap_server)
     answer = control.get("/wait_for_brokers", brokers=brokers, timeout_s=timeout_s)
     _say(output, "wait-for-brokers", answer)
@@ -265,18 +265,20 @@ def _wait_for_brokers(
 
 _FAULT_OPTIONS: list[Callable[..., Any]] = [
     click.option("--topic", help="Only requests that name it."),
-    click.option("--partition", type=ID, help="Only requests that name this one of it."),
-    click.option("--client-id", help="Only of this client."),
-    click.option("--broker", type=ID, help="Only to this broker."),
-    click.option("--error", metavar="NAME", help="Do nothing; answer with Kafka's error."),
-    click.option("--delay-ms", type=click.FloatRange(0), help="Do it so much later."),
-    click.option("--throttle-ms", type=ID, help="Do it; the answer has this throttle time."),
+    click.option("--partition", type=ID, help="Only requests that name this partition."),
+    click.option("--client-id", help="Only requests of this client."),
+    click.option("--broker", type=ID, help="Only requests to this broker."),
+    click.option("--error", metavar="NAME", help="Do nothing; answer with this error of Kafka."),
+    click.option("--delay-ms", type=click.FloatRange(0), help="Do the request this much later."),
+    click.option("--throttle-ms", type=ID, help="Do the request; answer with this throttle time."),
     click.option("--disconnect", is_flag=True, help="Do nothing; close the connection."),
-    click.option("--drop-response", is_flag=True, help="Do it, and never answer."),
-    click.option("--times", type=ID, help="To so many requests."),
-    click.option("--once-after", type=ID, help="Let so many pass, then once."),
-    click.option("--probability", type=click.FloatRange(0, 1), help="To this share of requests."),
-    click.option("--seed", type=ID, help="From which the share is drawn."),
+    click.option("--drop-response", is_flag=True, help="Do the request, and never answer."),
+    click.option("--times", type=ID, help="Affect this many requests."),
+    click.option("--once-after", type=ID, help="Let this many requests pass, then affect one."),
+    click.option(
+        "--probability", type=click.FloatRange(0, 1), help="Affect this share of requests."
+    ),
+    click.option("--seed", type=ID, help="Of the random numbers for --probability."),
 ]
 
 
@@ -292,7 +294,7 @@ def _fault_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @bootstrap_server
 @output
 def _fault(api: str, bootstrap_server: Bootstrap, output: str, **given: Any) -> None:
-    """Spoil requests of clients for API, such as Produce."""
+    """Make requests of clients for API fail or wait. API is a name such as Produce."""
     said = {name: value for name, value in given.items() if value is not False}
     said = {name: "true" if value is True else value for name, value in said.items()}
     _say(output, "fault", _control(bootstrap_server).post("/faults", api=api, **said))
@@ -302,7 +304,7 @@ def _fault(api: str, bootstrap_server: Bootstrap, output: str, **given: Any) -> 
 @bootstrap_server
 @output
 def _faults(bootstrap_server: Bootstrap, output: str) -> None:
-    """All faults that were asked for, and how often they were done."""
+    """Show all faults, and how many requests each has affected."""
     found = _control(bootstrap_server).get("/faults")
     if output == "json":
         click.echo(json.dumps(found))
@@ -316,7 +318,7 @@ def _faults(bootstrap_server: Bootstrap, output: str) -> None:
 @bootstrap_server
 @output
 def _clear_faults(id_: int | None, bootstrap_server: Bootstrap, output: str) -> None:
-    """End the fault ID, or all."""
+    """Remove the fault ID, or all."""
     path = "/faults" if id_ is None else f"/faults/{id_}"
     _say(output, "clear-faults", _control(bootstrap_server).delete(path))
 
@@ -330,19 +332,19 @@ def _clear_faults(id_: int | None, bootstrap_server: Bootstrap, output: str) -> 
 def _wait_for_hits(
     id_: int, count: int, timeout_s: float | None, bootstrap_server: Bootstrap, output: str
 ) -> None:
-    """Until the fault ID was done so often."""
+    """Wait until the fault ID has affected this many requests."""
     control = _control(bootstrap_server)
     answer = control.get(f"/wait_for_hits/{id_}", count=count, timeout_s=timeout_s)
     _say(output, "wait-for-hits", answer)
 
 
 @click.command("events")
-@click.option("--after", type=ID, default=0, help="The number of an event.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what happens.")
+@click.option("--after", type=ID, default=0, help="Only events after this number.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new events.")
 @bootstrap_server
 @output
 def _events(after: int, follow: bool, bootstrap_server: Bootstrap, output: str) -> None:
-    """What has happened: elections, ISRs, sessions, and what was done to the cluster."""
+    """Show events: elections, ISRs, sessions, and the failures that were caused."""
     control = _control(bootstrap_server)
     for event in control.follow(after) if follow else control.get("/events", after=after):
         if output == "json":
@@ -357,8 +359,8 @@ def add_to(group: click.Group) -> None:
         _simple("expire-session", "End the ZooKeeper session of a broker."),
         _isolate,
         _heal,
-        _simple("fill-disk", "'No space left on device' from now on."),
-        _simple("free-disk", "There is room again."),
+        _simple("fill-disk", "Make writes fail with 'No space left on device'."),
+        _simple("free-disk", "Undo fill-disk."),
         _shrink_isr,
         _restore_isr,
         _fault,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ASK_MS = 5_000
 DEFAULT_PORT = 9021
-"""As ``console/serve.py`` has it: that is not imported for a help text."""
+"""The same as in ``console/serve.py``, which is not imported for a help text."""
 NO_ZOOKEEPER = "none"
 
 
@@ -34,18 +34,22 @@ NO_ZOOKEEPER = "none"
 @click.option(
     "--zookeeper",
     metavar="HOST:PORT,...",
-    help=f"Default: as the brokers say. '{NO_ZOOKEEPER}': ask brokers alone, and see less.",
+    help=f"Default: as the brokers say. '{NO_ZOOKEEPER}': ask only brokers, which shows less.",
 )
 @click.option(
     "--zk-tls-config-file",
     type=click.Path(dir_okay=False),
-    help="How ZooKeeper is reached: zookeeper.ssl.* and logins, as in server.properties.",
+    help="Settings to reach ZooKeeper: zookeeper.ssl.* and logins, as in server.properties.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), help=f"Default: {DEFAULT_PORT}, or one that is free."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help=f"Default: {DEFAULT_PORT}, or a free one if that is taken.",
 )
-@click.option("--name", "names", multiple=True, help="A name under which browsers may know it.")
+@click.option(
+    "--name", "names", multiple=True, help="A host name under which browsers may reach it."
+)
 @click.option("--write", is_flag=True, help="Let it change things: topics, records, processes.")
 @click.option("--open", "open_page", is_flag=True, help="Open it in your browser.")
 def command(
@@ -102,7 +106,7 @@ async def _run(env: Env, settings: ConsoleSettings, open_page: bool) -> None:
 
 
 async def _with_zookeeper(settings: ConsoleSettings) -> ConsoleSettings:
-    """The settings with what brokers say of their cluster."""
+    """The settings, completed with what brokers say of their cluster."""
     from barnabas.console.discovery import MIN_ISR, ZOOKEEPER_CONNECT, broker_settings
 
     async with ClusterClient(settings.bootstrap, "barnabas-console", ASK_MS) as client:
@@ -117,7 +121,7 @@ async def _with_zookeeper(settings: ConsoleSettings) -> ConsoleSettings:
 
 
 def _supervisor(bootstrap: Bootstrap) -> str | None:
-    """The control socket of the cluster of 'up' that has its first broker there."""
+    """The control socket of the cluster of 'up' whose first broker is at this address."""
     host, _, text = bootstrap.servers.split(",")[0].rpartition(":")
     port = number_in(text)
     if host not in ("127.0.0.1", "localhost") or port is None:

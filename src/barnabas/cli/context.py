@@ -19,8 +19,8 @@ def command() -> None:
     """List, choose and show contexts: clusters by name, and how to log in to each.
 
     \b
-    They stand in ~/.config/barnabas/config.toml ($BARNABAS_CONFIG), and in a
-    project's .barnabas.toml, up to the root of its git repository:
+    Contexts are read from ~/.config/barnabas/config.toml ($BARNABAS_CONFIG), and from
+    a project's .barnabas.toml, searched up to the root of its git repository:
         [contexts.prod]
         bootstrap-server = "kafka1:9093,kafka2:9093"
         command-config = "prod.properties"
@@ -31,7 +31,7 @@ def command() -> None:
 @command.command("list")
 @output
 def list_contexts(output: str) -> None:
-    """Show all, and which is used where none is named."""
+    """Show all contexts, and which one is used by default."""
     contexts = load_contexts()
     found = contexts.all()
     if output == "json":
@@ -52,12 +52,12 @@ def list_contexts(output: str) -> None:
 @command.command()
 @click.argument("name")
 def use(name: str) -> None:
-    """Use a context from now on where none is named."""
+    """Choose the context that is used by default."""
     contexts = load_contexts()
     context = contexts.find(name)
     if contexts.user is None or name not in contexts.user.contexts:
         raise ConfigError(
-            f"context {visible(name)} stands in {context.file} alone: choose it there, by"
+            f"context {visible(name)} is only in {context.file}: choose it there, by"
             f" context = {visible(name)!a}"
         )
     path = record_path(contexts.user_path)
@@ -79,7 +79,7 @@ def use(name: str) -> None:
 @output
 @click.pass_context
 def show(context: click.Context, name: str | None, output: str) -> None:
-    """Show one, or the one in use; passwords are hidden."""
+    """Show a context, by default the chosen one; passwords are hidden."""
     contexts = load_contexts()
     wanted = name or context.obj or contexts.chosen
     if wanted is None:

@@ -1,11 +1,11 @@
-"""Which context a command uses, and the files in which contexts stand.
+"""Which context a command uses, and the files that contain contexts.
 
 The user's file is ``$BARNABAS_CONFIG``, or ``barnabas/config.toml`` in ``$XDG_CONFIG_HOME``
 (``~/.config``). A project has ``.barnabas.toml``, found from the working directory up to the root
 of its git repository; its contexts come before the user's of the same name.
 
-A context that nobody named is used whole or not at all: its servers never hear the login that a
-variable or an option names for others.
+A context that was not named in the command is used as a whole or not at all. Otherwise its servers
+could receive a login that a variable or an option gave for other servers.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ _FILE_BYTES_MAX: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contexts:
-    """Those of the user and of the project."""
+    """The contexts of the user and of the project."""
 
     user_path: Path
     user: ContextFile | None
     project: ContextFile | None
     recorded: str | None
-    """What ``context use`` has chosen."""
+    """The name that ``context use`` has chosen."""
 
     @property
     def files(self) -> list[ContextFile]:
-        """In the order in which they are searched."""
+        """The files, in the order in which they are searched."""
         return [file for file in (self.project, self.user) if file is not None]
 
     @property
     def chosen(self) -> str | None:
-        """The one to use where none is named."""
+        """The name of the context that is used by default."""
         if self.project is not None and self.project.chosen is not None:
             return self.project.chosen
         if self.recorded is not None:
@@ -55,7 +55,7 @@ class Contexts:
         return None if self.user is None else self.user.chosen
 
     def all(self) -> list[Context]:
-        """Each name once."""
+        """All contexts; of several with one name the first."""
         found: dict[str, Context] = {}
         for file in self.files:
             for name, context in file.contexts.items():
@@ -63,7 +63,7 @@ class Contexts:
         return list(found.values())
 
     def find(self, name: str) -> Context:
-        """ConfigError if there is none of this name."""
+        """The context of this name. Raises ConfigError if there is none."""
         for file in self.files:
             if name in file.contexts:
                 return file.contexts[name]
@@ -73,7 +73,8 @@ class Contexts:
 
 
 def load_contexts() -> Contexts:
-    """ConfigError for a file that cannot be read, or that is not ours to believe."""
+    """Read all files. Raises ConfigError for a file that cannot be read, and for a project's file
+    that belongs to another user."""
     path, project = user_path(), _project_path()
     named = bool(os.environ.get("BARNABAS_CONFIG"))
     return Contexts(
@@ -85,7 +86,7 @@ def load_contexts() -> Contexts:
 
 
 def user_path() -> Path:
-    """Of the user's file, whether it exists or not."""
+    """The path of the user's file, which need not exist."""
     given = os.environ.get("BARNABAS_CONFIG")
     if given:
         return Path(given).absolute()
@@ -94,7 +95,7 @@ def user_path() -> Path:
 
 
 def record_path(path: Path) -> Path:
-    """Where ``context use`` leaves its choice: the file beside it is the user's own work."""
+    """Where ``context use`` writes its choice. It never changes the file that the user writes."""
     return path.with_suffix(".context")
 
 
@@ -108,7 +109,8 @@ def _recorded(path: Path) -> str | None:
 
 
 def _project_path() -> Path | None:
-    """Beside us or above, as far as the repository goes; outside of one, only beside us."""
+    """The project's file: in the working directory or above, up to the root of the repository.
+    Outside of a repository only the working directory is searched."""
     try:
         here = Path.cwd()
     except OSError:
@@ -152,14 +154,14 @@ def _read(path: Path) -> ContextFile:
 
 
 def properties_of(context: Context) -> dict[str, str]:
-    """All client properties of a context. ConfigError."""
+    """All client properties of a context. Raises ConfigError."""
     if context.config is None:
         return dict(context.properties)
     return {**read_properties(context.config, f"context {context.name}"), **context.properties}
 
 
 def read_properties(path: str, by: str) -> dict[str, str]:
-    """A file of client properties that ``by`` names. ConfigError."""
+    """Read the file of client properties that ``by`` names. Raises ConfigError."""
     try:
         return parse_properties(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -167,7 +169,7 @@ def read_properties(path: str, by: str) -> dict[str, str]:
 
 
 def security_of(properties: dict[str, str]) -> ClientSecurity:
-    """How a client with these properties reaches brokers. ConfigError."""
+    """How a client with these properties connects to brokers. Raises ConfigError."""
     from barnabas.broker.main import system_env
     from barnabas.config.client_config import client_security
 

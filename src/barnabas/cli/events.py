@@ -19,17 +19,19 @@ LISTENER: Final = "barnabas.http.listener"
 
 
 @click.command("events")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new events, until Ctrl-C.")
 @click.option("--last", "-n", default=50, show_default=True, type=click.IntRange(0))
-@click.option("--kind", "-k", "kinds", multiple=True, help="Only these (docs/events.md).")
-@click.option("--topic", "-t", "topics", multiple=True, help="Only of these topics.")
+@click.option(
+    "--kind", "-k", "kinds", multiple=True, help="Only events of this kind (docs/events.md)."
+)
+@click.option("--topic", "-t", "topics", multiple=True, help="Only events of this topic.")
 @click.option(
     "--url",
     "urls",
     multiple=True,
     help="HTTP listeners of brokers. Without it the brokers are asked for theirs.",
 )
-@click.option("--token", envvar="BARNABAS_HTTP_TOKEN", help="Of these listeners.")
+@click.option("--token", envvar="BARNABAS_HTTP_TOKEN", help="Token of these listeners.")
 @bootstrap_server
 @output
 def events_command(
@@ -47,7 +49,7 @@ def events_command(
     Brokers keep events if they have an HTTP listener (barnabas.http.listener), which 'barnabas up'
     gives them. With -o json each event is a line of JSON.
     """
-    from barnabas.cli import event_reader as reader  # what it imports, no other command needs
+    from barnabas.cli import event_reader as reader  # its imports are for this command only
 
     where = [url.rstrip("/") for url in urls] or asyncio.run(
         reader.listeners(bootstrap_server, LISTENER)

@@ -1,4 +1,4 @@
-"""How a command reaches ZooKeeper."""
+"""How a command connects to ZooKeeper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 
 
 def zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:
-    """From a file and, as Kafka's tools have it, from ``KAFKA_OPTS``."""
+    """Read the settings from a file and, as Kafka's tools do, from ``KAFKA_OPTS``."""
     given = java_settings(os.environ.get("KAFKA_OPTS", ""))
     if path is not None:
         try:

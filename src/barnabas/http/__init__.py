@@ -1,7 +1,8 @@
 """HTTP for people and programs beside a cluster: consoles, metrics, the control of a test cluster.
 
-An app is any ASGI app, mostly one of Starlette (``application.py``). It is never served alone: a
-``Guard`` asks who may come in, and bounds what one may send (``guard.py``, ``guarded.py``).
+An app is any ASGI app, mostly one of Starlette (``application.py``). It is always served behind a
+``Guard``, which decides which requests are served and limits their size (``guard.py``,
+``guarded.py``).
 
     from starlette.routing import Route
 
@@ -26,10 +27,11 @@ An app is any ASGI app, mostly one of Starlette (``application.py``). It is neve
     ...
     await listener.stop()  # streams end at once
 
-``start`` runs on the loop that is there. It takes no signals, sets up no logs, and starts nothing
-that runs while nobody asks. There are two of it with one signature: ``uvicorn_server`` for tools,
-and ``light_server`` for a broker. The latter needs h11 alone, and runs in the simulator; its app
-should not be one of Starlette, whose import is what a broker can do without:
+``start`` uses the running event loop. It handles no signals and sets up no logs, and there is no
+work while no request comes. Two modules have a ``start`` with the same signature:
+``uvicorn_server`` for tools and ``light_server`` for a broker. The latter imports h11 alone, and
+runs in the simulator. Its app should not be one of Starlette, so that a broker need not import
+Starlette:
 
     async def app(scope, receive, send):
         if scope["path"] != "/metrics":

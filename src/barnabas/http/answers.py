@@ -16,7 +16,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 
 class HttpError(Exception):
-    """A request that cannot be served: answered with ``{"error": text}``, on one line."""
+    """A request that cannot be served. It is answered with ``{"error": text}``, on one line."""
 
     def __init__(self, status: int, text: str, headers: Headers = ()) -> None:
         super().__init__(text)
@@ -29,7 +29,7 @@ class HttpError(Exception):
 
 
 class Text:
-    """An answer of one piece."""
+    """An answer that is sent as one piece."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Text:
 
 
 class Json(Text):
-    """A value as JSON, on one line. ``str`` makes text of what JSON has no word for."""
+    """A value as JSON, on one line. Objects that JSON cannot hold are converted with ``str``."""
 
     def __init__(self, value: object, status: int = 200, headers: Headers = ()) -> None:
         line = json.dumps(value, default=str) + "\n"

@@ -1,4 +1,4 @@
-"""An app of Starlette whose errors are one line of JSON."""
+"""Makes Starlette apps whose errors are one line of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from barnabas.http.answers import HttpError, Json
 
 
 def application(routes: Sequence[BaseRoute]) -> Starlette:
-    """What no route takes is 404 or 405, and an ``HttpError`` what it says."""
+    """An app with these routes. Other requests get 404 or 405; an ``HttpError`` becomes its
+    answer."""
     handlers: dict[Any, Any] = {  # an answer is an app, as a Response is
         HttpError: _refused,
         HTTPException: _not_served,

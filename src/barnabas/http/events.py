@@ -1,8 +1,8 @@
-"""Server-sent events: a stream that a browser's EventSource reads, and curl.
+"""Server-sent events: a stream that EventSource in a browser can read, and curl.
 
-An answer as those of ``answers.py``, for any server. The library for it that goes with Starlette
-changes uvicorn's server when it is imported, and from its first stream on looks twice a second
-whether that stops.
+It is an answer like those of ``answers.py``, for any server. Starlette's library for it
+(sse-starlette) is not used: its import patches uvicorn's server, and from the first stream on it
+polls that server twice a second.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class ServerEvent:
 
     data: str
     name: str | None = None
-    """Of its type; an EventSource takes None for ``message``."""
+    """The type of the event. Without a name it is ``message`` to an EventSource."""
     id: str | None = None
-    """A browser that comes back says the last it has seen, in ``Last-Event-ID``."""
+    """A browser that connects again sends the last id that it has seen, as ``Last-Event-ID``."""
 
     def encode(self) -> bytes:
         lines = [] if self.id is None else [f"id: {visible(self.id)}"]
@@ -41,12 +41,12 @@ class ServerEvent:
 
 
 class Events:
-    """An answer that lasts until its source ends, its client goes, or the server stops. A client
-    that reads slowly holds up its source, so that must be bounded."""
+    """An answer that lasts until its source ends, its client goes, or the server stops. The source
+    waits for a slow client, so what the source queues must be bounded."""
 
     def __init__(self, source: AsyncIterator[ServerEvent], *, ping_s: float = PING_S) -> None:
-        """``ping_s``: after so long without an event a comment is sent, which tells both sides and
-        all between them that the connection lives."""
+        """``ping_s``: after this time without an event a comment is sent, so that the client, the
+        server and proxies between them keep the connection."""
         self._source = source
         self._ping_s = ping_s
 

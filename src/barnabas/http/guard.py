@@ -1,15 +1,15 @@
-"""Who may come in. Pure.
+"""Decides which HTTP requests are served. Pure.
 
-A server on loopback is within reach of every web page that its user opens, and of everybody who has
-an account on the machine. So three things are asked of each request:
+A server on loopback can be reached by every web page that its user opens, and by everybody who has
+an account on the machine. So each request must pass three checks:
 
 - **Host** names this server: by an IP address, ``localhost``, or a name that was given. A page
-  whose name was made to resolve to 127.0.0.1 (DNS rebinding) asks for its own name.
-- **Origin** is this server, if there is one, and so is what ``Sec-Fetch-Site`` says. A request that
-  changes something and is trusted for its cookie alone must have an Origin (CSRF).
-- **A token**, as with Jupyter: ``Authorization: Bearer TOKEN``, ``?token=TOKEN``, or the cookie
-  that a browser is given when it first comes with ``?token=``. It is then sent on to the same page
-  without the token, which so does not stay in its history.
+  whose name was made to resolve to 127.0.0.1 (DNS rebinding) sends its own name.
+- **Origin**, if given, is this server; ``Sec-Fetch-Site``, if given, does not name another site. A
+  request that changes something, and whose token comes from a cookie, must have an Origin (CSRF).
+- **A token**, as with Jupyter: ``Authorization: Bearer TOKEN``, ``?token=TOKEN``, or a cookie. A
+  browser that comes with ``?token=`` gets the cookie and is redirected to the same page without the
+  token, so that the token does not stay in its history.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from barnabas.errors import ConfigError
 
 TOKEN_BYTES: Final = 32
 BODY_BYTES_MAX: Final = 1024 * 1024
-"""Of a request, unless its guard says otherwise."""
+"""The default limit for the body of a request."""
 ANY_NAME: Final = "*"
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,12 +41,13 @@ _ALWAYS: Final = (
 
 
 def new_token(entropy: Callable[[int], bytes]) -> str:
-    """256 bits, in letters that need no escape in an address. ``entropy`` as ``os.urandom``."""
+    """A random token of 256 bits that needs no escapes in a URL. ``entropy`` is like
+    ``os.urandom``."""
     return urlsafe_b64encode(entropy(TOKEN_BYTES)).rstrip(b"=").decode()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine can reach a server that listens on ``host``."""
     if host == "localhost":
         return True
     try:
@@ -56,14 +57,14 @@ def is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, *, others: bool) -> None:
-    """Raise ConfigError for an address that others reach, unless they may (``others``)."""
+    """Raise ConfigError for an address that other machines can reach, unless ``others``."""
     if not others and not is_loopback(host):
-        raise ConfigError(f"{host}: not an address of this machine alone")
+        raise ConfigError(f"{host}: not a loopback address, so other machines could reach it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What a request says before its body."""
+    """The head of a request: all before its body."""
 
     method: str
     path: str
@@ -78,39 +79,40 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What is done with a request. ``status`` 0: it is served."""
+    """The decision about a request. ``status`` 0: it is served."""
 
     status: int = 0
     text: str = ""
     headers: Sequence[tuple[bytes, bytes]] = ()
-    """Of the answer, beside its own."""
+    """Headers that are added to the answer."""
     query: bytes = b""
-    """Without the token."""
+    """The query of the request, without the token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """What a server asks of each request."""
+    """The rules by which a server decides about each request."""
 
     token: str | None = field(repr=False)
-    """None: nobody is asked for one."""
+    """None: no token is needed."""
     names: frozenset[str] = frozenset()
-    """Under which others know this server, beside its addresses; ``ANY_NAME`` for each."""
+    """Host names of this server, beside its addresses; ``ANY_NAME`` allows every name."""
     open_paths: frozenset[str] = frozenset()
     """Paths that need no token."""
     body_bytes_max: int = BODY_BYTES_MAX
 
     def link(self, url: str) -> str:
-        """For a browser."""
+        """The link with the token, for a browser."""
         return url if self.token is None else f"{url}/?token={self.token}"
 
     @property
     def cookie(self) -> str:
-        """Its name. Browsers keep one jar for all ports of a host: it depends on the token."""
+        """The name of the cookie. It depends on the token, since browsers share the cookies of a
+        host between all its ports."""
         return "barnabas-" + hashlib.sha256((self.token or "").encode()).hexdigest()[:12]
 
     def judge(self, head: Head) -> Judgement:
-        """Whether a request is served, and what its answer bears."""
+        """Decide whether a request is served, and which headers its answer gets."""
         foreign = self._is_foreign(head)
         if foreign is not None:
             return Judgement(status=HTTPStatus.FORBIDDEN, text=foreign, headers=_ALWAYS)
@@ -124,7 +126,7 @@ class Guard:
         if any(self._is_token(text) for text in _cookies(head, self.cookie)):
             if head.method in _SAFE or head.all(b"origin"):
                 return Judgement(headers=_ALWAYS, query=query)
-            text = "a browser must say where this comes from (Origin)"
+            text = "a request with a cookie that changes something needs an Origin header"
             return Judgement(status=HTTPStatus.FORBIDDEN, text=text, headers=_ALWAYS)
         return Judgement(
             status=HTTPStatus.UNAUTHORIZED,
@@ -133,10 +135,10 @@ class Guard:
         )
 
     def _is_foreign(self, head: Head) -> str | None:
-        """Why the request comes from, or is for, somewhere else."""
+        """Why the request comes from another site, or is for another server; None if neither."""
         hosts = head.all(b"host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            return "the Host of this request is none of this server's"
+            return "the Host of this request is not a name of this server"
         if any(origin not in _origins(hosts[0]) for origin in head.all(b"origin")):
             return "the Origin of this request is not this server"
         site = head.all(b"sec-fetch-site")
@@ -162,7 +164,7 @@ class Guard:
         return hmac.compare_digest(text.encode(), self.token.encode())
 
     def _without_token(self, head: Head, query: bytes) -> Judgement:
-        """Send a browser on to the page, with a cookie."""
+        """Redirect a browser to the same page without the token, and give it a cookie."""
         target = head.path.encode("ascii", "ignore") + (b"?" + query if query else b"")
         bears = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Lax"
         return Judgement(
@@ -200,5 +202,5 @@ def _origins(host: str) -> tuple[str, str]:
 
 
 def _is_navigation(head: Head) -> bool:
-    """Whether a browser goes to a page, rather than a page asking for something."""
+    """Whether a browser opens a page, rather than a page fetches something."""
     return head.method == "GET" and head.all(b"sec-fetch-mode") == ["navigate"]

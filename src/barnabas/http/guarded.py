@@ -1,4 +1,4 @@
-"""An app behind its guard: who may not come in, and what is too much, does not reach it."""
+"""An app behind its guard: requests that are refused or too large do not reach the app."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from barnabas.http.answers import App, HttpError, Message, Receive, Scope, Send,
 from barnabas.http.guard import Guard, Head, Judgement
 
 BODY_TIMEOUT_S: Final = 30.0
-"""For a whole body, once its head is there."""
+"""Time for the whole body of a request, after its head."""
 DISCONNECT: Final[Message] = {"type": "http.disconnect"}
 
 log = logging.getLogger(__name__)
 
 
 class _Gone(Exception):
-    """The client, before it has said everything."""
+    """The client closed the connection before its request was whole."""
 
 
 class Guarded:
-    """An ASGI app. A handler gets a request with its whole body; what it then still receives is
-    that its client has gone, or that the server stops. Errors are one line of JSON."""
+    """An ASGI app. A handler gets each request with its whole body. After that it receives only
+    ``http.disconnect``: the client has gone, or the server stops. Errors are one line of JSON."""
 
     def __init__(self, app: App, guard: Guard) -> None:
         self._app = app
@@ -79,10 +79,10 @@ class Guarded:
                 )
 
     async def _body(self, head: Head, receive: Receive) -> bytes:
-        """Raises HttpError, _Gone."""
+        """Read the whole body. Raises HttpError, _Gone."""
         too_long = HttpError(413, f"more than {self._guard.body_bytes_max} bytes")
         for length in head.all(b"content-length"):
-            if int(length) > self._guard.body_bytes_max:  # digits: the server has looked
+            if int(length) > self._guard.body_bytes_max:  # the server has checked: digits
                 raise too_long
         pieces = bytearray()
         more = True
@@ -101,16 +101,16 @@ class Guarded:
         return bytes(pieces)
 
     def begin_stop(self) -> None:
-        """Tell all who wait for their client's end that it is there."""
+        """Give ``http.disconnect`` to all handlers that wait for it."""
         self._stopping.set()
 
     async def finish(self, timeout_s: float) -> None:
-        """Return when nothing is served any more, or after that time."""
+        """Wait until no request is being served, but no longer than ``timeout_s``."""
         if calls := self._others():
             await asyncio.wait(calls, timeout=timeout_s)
 
     async def cut_off(self) -> None:
-        """Cancel what is still being served, once its connection is no more."""
+        """Cancel the requests that are still being served. Their connections must be closed."""
         calls = self._others()
         for call in calls:
             self._cut_off.add(call)
@@ -119,13 +119,13 @@ class Guarded:
             await asyncio.wait(calls)
 
     def _others(self) -> list[asyncio.Task[object]]:
-        """A handler may stop the server."""
+        """All requests but the one that calls this: a handler may stop the server."""
         mine = asyncio.current_task()
         return [call for call in self.calls if call is not mine]
 
 
 class _Answer:
-    """``send`` of one request: the guard's headers go with the first message."""
+    """``send`` of one request: it adds the guard's headers to the first message."""
 
     def __init__(self, send: Send, judgement: Judgement) -> None:
         self._send = send
@@ -140,7 +140,7 @@ class _Answer:
 
 
 class _Request:
-    """``receive`` of one request: its body, once, and then its end."""
+    """``receive`` of one request: gives its body once, and then ``http.disconnect``."""
 
     def __init__(self, body: bytes, receive: Receive, stopping: asyncio.Event) -> None:
         self._body: bytes | None = body

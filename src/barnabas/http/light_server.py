@@ -1,4 +1,4 @@
-"""A guarded app behind h11, for a broker: next to nothing to import, all of it simulable."""
+"""Serves a guarded app with h11, for a broker: few imports, and it runs in the simulator."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from barnabas.http.listener import (
 )
 
 if TYPE_CHECKING:
-    import socket  # noqa: TID251  (one that somebody else has bound)
+    import socket  # noqa: TID251  (a socket that the caller has bound)
 
 BODY_BYTES_HELD_MAX: Final = 64 * 1024
-"""Of a body, not yet taken by the app: then its connection is not read."""
+"""Bytes of a body that the app has not taken. With more, the connection is not read."""
 SEND_TIMEOUT_S: Final = 30.0
-"""For a client that does not read its answer."""
+"""A client that reads nothing of its answer for this long is disconnected."""
 
 
 async def start(
@@ -38,7 +38,7 @@ async def start(
     others: bool = False,
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
-    """As that of ``uvicorn_server``."""
+    """Like ``start`` in ``uvicorn_server``."""
     guarded = Guarded(app, guard)
     connections: dict[_Connection, None] = {}
     return await listen(
@@ -67,9 +67,9 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._ends = False
-        """After what is being answered."""
+        """Whether to close after the present answer."""
 
-    # What the loop says
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._all[self] = None
@@ -93,7 +93,7 @@ class _Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    # What the listener says
+    # Called by the listener
 
     def shutdown(self) -> None:
         self._ends = True
@@ -106,7 +106,7 @@ class _Connection(asyncio.Protocol):
     # Requests
 
     def _read(self) -> None:
-        """All that has been received, up to a request behind the one that is being served."""
+        """Handle what was received, up to the next request while one is being served."""
         while not self._transport.is_closing():
             try:
                 event = self._http.next_event()
@@ -130,7 +130,7 @@ class _Connection(asyncio.Protocol):
             if request is not None:
                 request.complete()
             else:
-                self._http.start_next_cycle()  # a body that nobody wanted ends
+                self._http.start_next_cycle()  # the end of a body that the app did not read
         elif request is not None and request.add(event.data) > BODY_BYTES_HELD_MAX:
             self._transport.pause_reading()
 
@@ -162,7 +162,8 @@ class _Connection(asyncio.Protocol):
             self._answered()
 
     async def send(self, message: Message, *, is_head: bool) -> None:
-        """Nothing is sent to a client that has gone; one that does not read is given up."""
+        """Send a message. To a client that has gone nothing is sent; one that does not read is
+        disconnected."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._writable.wait()
@@ -179,7 +180,7 @@ class _Connection(asyncio.Protocol):
             self._write(h11.EndOfMessage())
 
     def ask_for_body(self) -> None:
-        """A client may wait for a word before it sends a long one."""
+        """Send ``100 Continue`` if the client waits for it before it sends the body."""
         if self._http.they_are_waiting_for_100_continue:
             self._write(h11.InformationalResponse(status_code=100, headers=[]))
 
@@ -196,7 +197,7 @@ class _Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._http.our_state not in (h11.DONE, h11.MUST_CLOSE):
-            self.abort()  # in the midst of an answer
+            self.abort()  # the handler ended before its answer was whole
         elif self._ends or self._http.our_state is h11.MUST_CLOSE:
             self._transport.close()
         else:
@@ -207,7 +208,7 @@ class _Connection(asyncio.Protocol):
             self._read()
 
     def _refuse(self, error: h11.RemoteProtocolError) -> None:
-        """What is no HTTP."""
+        """Answer bytes that are not an HTTP request, and close."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE) and self._request is None:
             answer = HttpError(error.error_status_hint, "not a request of HTTP/1.1").answer()
             headers = [*answer.headers, (b"connection", b"close")]
@@ -239,12 +240,12 @@ class _Request:
         self._held = bytearray()
         self._is_whole = False
         self._is_told = False
-        """The app has been given the end of the body."""
+        """Whether the app has been given the end of the body."""
         self._is_gone = False
         self._changed = asyncio.Event()
 
     def add(self, data: bytes) -> int:
-        """How much is held now."""
+        """Add bytes of the body. Returns how many are held now."""
         self._held += data
         self._changed.set()
         return len(self._held)

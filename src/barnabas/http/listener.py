@@ -1,4 +1,4 @@
-"""A server that listens, whatever reads its connections."""
+"""The listening part of a server, the same for all kinds of connections."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from barnabas.http.guard import check_address
 from barnabas.http.guarded import Guarded
 
 if TYPE_CHECKING:
-    import socket  # noqa: TID251  (one that somebody else has bound)
+    import socket  # noqa: TID251  (a socket that the caller has bound)
 
 CONNECTIONS_MAX: Final = 64
 HEAD_TIMEOUT_S: Final = 10.0
-"""For a whole head, from the beginning of its connection or the answer before."""
+"""Time for the whole head of a request, from the connection's start or the last answer on."""
 HEAD_BYTES_MAX: Final = 16 * 1024
 STOP_GRACE_S: Final = 1.0
-"""For requests that are being served when a server stops."""
+"""Time for requests that are being served when a server stops."""
 BACKLOG: Final = 64
 
 _FULL_TEXT: Final = b'{"error": "too many connections"}\n'
@@ -32,7 +32,7 @@ class Connection(Protocol):
     """One connection of a server."""
 
     def shutdown(self) -> None:
-        """Close it now if nothing is being answered, else after that."""
+        """Close it now, or after the present answer if there is one."""
         ...
 
     def abort(self) -> None: ...
@@ -60,8 +60,8 @@ class Listener:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Accept no more, end streams, and let what is being answered come to its end for so long.
-        A second call does nothing."""
+        """Accept no more, end streams, and give the requests being served ``grace_s`` to end. A
+        second call does nothing."""
         self._server.close()
         self._app.begin_stop()
         for connection in list(self._connections):
@@ -69,7 +69,7 @@ class Listener:
         await self._app.finish(grace_s)
         for connection in list(self._connections):
             connection.abort()
-        await asyncio.sleep(0)  # they hear of it
+        await asyncio.sleep(0)  # lets the handlers see it
         await self._app.cut_off()
 
     async def __aenter__(self) -> Self:
@@ -95,7 +95,8 @@ async def listen(
     others: bool,
     connections_max: int,
 ) -> Listener:
-    """Raises OSError, and ConfigError for an address that others reach unless they may."""
+    """Listen on ``sock``, or on ``host`` and ``port``. Raises OSError; ConfigError for an address
+    that other machines can reach, unless ``others``."""
     loop = asyncio.get_running_loop()
 
     def accept() -> asyncio.BaseProtocol:
@@ -111,7 +112,7 @@ async def listen(
 
 
 class _Full(asyncio.Protocol):
-    """A connection too many."""
+    """A connection over the limit: it is answered with 503 and closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         writer = cast("asyncio.Transport", transport)

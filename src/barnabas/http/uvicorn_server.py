@@ -1,7 +1,7 @@
-"""A guarded app behind uvicorn, on the loop that is there.
+"""Serves a guarded app with uvicorn, on the running event loop.
 
-Of uvicorn it takes what reads and writes connections. Its server would take signals, look ten times
-a second whether it is to end, and take a tenth of a second for that.
+Only uvicorn's reading and writing of connections is used. Its server is not: that would handle
+signals, poll ten times a second for its end, and need a tenth of a second to stop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from barnabas.http.listener import (
 )
 
 if TYPE_CHECKING:
-    import socket  # noqa: TID251  (one that somebody else has bound)
+    import socket  # noqa: TID251  (a socket that the caller has bound)
 
 
 async def start(
@@ -38,8 +38,8 @@ async def start(
     others: bool = False,
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
-    """Serve on ``sock``, or on ``host`` and ``port`` (0: one that is free). Only with
-    ``others`` may it be one that other machines reach. Raises OSError, ConfigError."""
+    """Serve on ``sock``, or on ``host`` and ``port`` (0: a free one). An address that other
+    machines can reach is refused unless ``others``. Raises OSError, ConfigError."""
     guarded = Guarded(app, guard)
     config = uvicorn.Config(
         cast("Any", guarded),
@@ -69,7 +69,7 @@ async def start(
 
 
 class _Connection(H11Protocol):
-    """It closes when a head takes too long, and logs no address: there may be a token in it."""
+    """Closes if a head takes too long. Logs no URL, since that may contain a token."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config, state, {}, asyncio.get_running_loop())

@@ -1,10 +1,10 @@
-"""KafkaContainer, as in testcontainers-python 4.15, without Docker: a cluster for tests behind the
-same methods.
+"""KafkaContainer of testcontainers-python 4.15, without Docker: a test cluster with the same
+methods.
 
-``from barnabas.testing.containers import KafkaContainer`` is the one line of a test that changes.
-What has no meaning without Docker warns (``NoMeaning``); what would have to answer with something
-of Docker's raises NotImplementedError and names the way to do it here. docs/testing-migration.md
-has a table.
+Only one line of a test changes: ``from barnabas.testing.containers import KafkaContainer``. A call
+without a meaning here warns (``NoMeaning``). A call that would have to return an object of Docker's
+raises NotImplementedError, and its text says what to use here. docs/testing-migration.md has a
+table.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["KafkaContainer", "NoMeaning", "kafka_config"]
 
 PLAINTEXT: Final = "PLAINTEXT"
 KAFKA_PORT: Final = 9093
-"""Where the original's container listens for clients."""
+"""The port of testcontainers' container for clients."""
 ZOOKEEPER_PORT: Final = 2181
 OTHER_PORTS: Final = (9092, 9094)
-"""Where it listens as well, for its network and for KRaft's controller."""
+"""Its ports for its Docker network and for KRaft's controller."""
 
 _OURS: Final = frozenset(
     {
@@ -46,18 +46,19 @@ _OURS: Final = frozenset(
         "zookeeper.connect",
     }
 )
-"""Settings that the cluster decides. Containers are given them for Docker's and KRaft's sake."""
+"""Settings that the cluster decides. Tests set them for Docker or KRaft only."""
 _ELSEWHERE: Final = ("confluent.", "controller.", "metric.reporters", "rest.")
-"""Beginnings of those that an image obeys, and neither Kafka in ZooKeeper mode nor we do."""
+"""Prefixes of settings that only Docker images use, and neither Kafka in ZooKeeper mode nor
+Barnabas."""
 
 
 class NoMeaning(UserWarning):
-    """Something of a container was asked for that nothing here can have."""
+    """A call or option of a container that has no effect here."""
 
 
 @dataclass(slots=True)
 class KafkaConfig:
-    """The original's ``kafka_config``: about Docker's networks, so it changes nothing here."""
+    """testcontainers' ``kafka_config``. It is about Docker's networks, so it has no effect here."""
 
     limit_broker_to_first_host: bool = field(
         default_factory=lambda: os.environ.get("TC_KAFKA_LIMIT_BROKER_TO_FIRST_HOST") == "true"
@@ -70,9 +71,9 @@ kafka_config = KafkaConfig()
 class KafkaContainer:
     """A broker for tests under the methods of testcontainers' KafkaContainer.
 
-    ``image`` is remembered and decides nothing: what runs is Barnabas, which is Kafka 3.9 in
-    ZooKeeper mode to clients. ``brokers`` and ``in_process`` are not the original's: they are those
-    of ``Cluster``. While it runs, ``cluster`` is that cluster, with its failures.
+    ``image`` is remembered but has no effect: Barnabas runs, which to clients is Kafka 3.9 in
+    ZooKeeper mode. ``brokers`` and ``in_process`` are additions, passed on to ``Cluster``. While it
+    runs, ``cluster`` is that ``Cluster``, which can cause failures.
     """
 
     TC_START_SCRIPT = "/tc-start.sh"
@@ -92,9 +93,9 @@ class KafkaContainer:
         ports: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        """``env`` and ``ports`` are those of ``with_envs`` and ``with_exposed_ports``; any other of
-        ``kwargs`` is Docker's, and warns. ValueError for ``port_to_expose``, the old name of
-        ``port``; NotImplementedError for a ``security_protocol`` that is not PLAINTEXT."""
+        """``env`` and ``ports`` are as in ``with_envs`` and ``with_exposed_ports``. All other
+        ``kwargs`` are Docker's, and warn. Raises ValueError for ``port_to_expose``, the old name of
+        ``port``; NotImplementedError for a ``security_protocol`` other than PLAINTEXT."""
         if "port_to_expose" in kwargs:
             raise ValueError("Use `port` instead of `port_to_expose`")
         self.image = image
@@ -119,12 +120,12 @@ class KafkaContainer:
     # What it is to be
 
     def with_env(self, key: str, value: str) -> Self:
-        """``KAFKA_*`` are settings, as in the original; read by ``start``."""
+        """``KAFKA_*`` are settings of brokers, as in testcontainers. ``start`` reads them."""
         self.env[key] = value
         return self
 
     def with_envs(self, **variables: str) -> Self:
-        """Several at once."""
+        """Set several variables."""
         self.env.update(variables)
         return self
 
@@ -254,14 +255,14 @@ class KafkaContainer:
 
     @property
     def cluster(self) -> Cluster:
-        """What the original has not: the running cluster, whose brokers can be killed, paused, cut
-        off … RuntimeError if it is not started."""
+        """The running cluster, whose brokers can be killed, paused, isolated and so on. It is an
+        addition to testcontainers. Raises RuntimeError if the container is not started."""
         if self._cluster is None:
             raise RuntimeError("the container is not started")
         return self._cluster
 
     def get_bootstrap_server(self) -> str:
-        """``host:port``; with several ``brokers``, that of each, with commas."""
+        """``host:port`` of each broker, separated by commas."""
         return self.cluster.bootstrap
 
     def get_container_host_ip(self) -> str:
@@ -269,8 +270,8 @@ class KafkaContainer:
         return self.cluster.address_of(1).rpartition(":")[0]
 
     def get_exposed_port(self, port: int) -> int:
-        """On this machine. ``port`` is one of the container: a broker's (the first one's), or 2181
-        for ZooKeeper. ConnectionError if it was not exposed, as in the original."""
+        """The port on this machine for a port of the container: that of the first broker, or 2181
+        for ZooKeeper. Raises ConnectionError if it was not exposed, as testcontainers does."""
         cluster = self.cluster
         if port in self.ports:
             if self._is_kafka(port):
@@ -280,8 +281,8 @@ class KafkaContainer:
         raise ConnectionError(f"Port mapping for port {port} is not available")
 
     def get_logs(self) -> tuple[bytes, bytes]:
-        """As standard output, what the original's log says when it has started, and then the
-        cluster's events; nothing as standard error."""
+        """As standard output, the lines that Kafka logs after its start, and then the cluster's
+        events. Standard error is empty."""
         started = [
             f"[KafkaServer id={broker}] started (kafka.server.KafkaServer)\n"
             f"[KafkaRaftServer nodeId={broker}] Kafka Server started (kafka.server.KafkaRaftServer)"
@@ -297,20 +298,20 @@ class KafkaContainer:
         return "exited" if self._has_run else "not_started"
 
     def reload(self) -> None:
-        """Nothing is remembered that could be old."""
+        """Does nothing: no state is cached."""
 
     def get_container_id(self) -> str:
-        """A name, for logs."""
+        """A name of this container, for logs."""
         return self.get_wrapped_container().id
 
     def get_container_info(self) -> None:
-        """None: there is nothing to inspect."""
+        """None, since Docker has nothing to inspect here."""
 
     def get_wrapped_container(self) -> WrappedContainer:
-        """What Docker's container can do to a broker: pause, stop, kill, and back."""
+        """The container object of Docker's library, with the methods that have a meaning here."""
         return WrappedContainer(self)
 
-    # What only a container can do
+    # Not possible without Docker
 
     def get_docker_client(self) -> NoReturn:
         raise _impossible("get_docker_client", "there is no Docker here")
@@ -326,12 +327,12 @@ class KafkaContainer:
         raise _impossible("wait", "a broker does not end by itself")
 
     def create_file(self, content: bytes, path: str) -> NoReturn:
-        raise _impossible("create_file", "with_env sets what a file of the container would")
+        raise _impossible("create_file", "with_env sets what a file in the container would set")
 
     def copy_into_container(
         self, transferable: object, destination_in_container: str, mode: int = 0o644
     ) -> NoReturn:
-        raise _impossible("copy_into_container", "with_env sets what a file of it would")
+        raise _impossible("copy_into_container", "with_env sets what a file in it would set")
 
     def copy_from_container(self, source_in_container: str, destination_on_host: Path) -> NoReturn:
         raise _impossible("copy_from_container", "Cluster(directory=…) keeps the brokers' files")
@@ -340,14 +341,14 @@ class KafkaContainer:
         return _number(port) in (self.port, *OTHER_PORTS)
 
     def _bound_port(self) -> int | None:
-        """On which the first broker is to listen, if one was named."""
+        """The port on this machine that was given for the first broker, if any."""
         named = [h for c, h in self.ports.items() if h is not None and self._is_kafka(c)]
         return None if not named else int(named[0])
 
 
 class WrappedContainer:
-    """The part of Docker's container that has a meaning here, for the first broker. The rest is
-    missing."""
+    """The methods of a container of Docker's library that have a meaning here. They act on the
+    first broker."""
 
     def __init__(self, container: KafkaContainer) -> None:
         self._container = container
@@ -368,18 +369,18 @@ class WrappedContainer:
         return self._container.get_logs()[0] if stdout else b""
 
     def pause(self) -> None:
-        """Nothing of the broker runs; its connections stay open."""
+        """Stop the broker from running; its connections stay open."""
         self._container.cluster.pause(1)
 
     def unpause(self) -> None:
         self._container.cluster.resume(1)
 
     def kill(self, signal: object = None) -> None:
-        """A crash, whatever the signal; ``start`` brings the broker back, with its records."""
+        """Crash the broker, whatever the signal. ``start`` starts it again, with its records."""
         self._container.cluster.kill(1)
 
     def stop(self, **_: object) -> None:
-        """A controlled shutdown; ``start`` brings the broker back, with its records."""
+        """Shut the broker down cleanly. ``start`` starts it again, with its records."""
         self._container.cluster.stop(1)
 
     def start(self, **_: object) -> None:
@@ -390,7 +391,8 @@ class WrappedContainer:
 
 
 def _settings(env: Mapping[str, str]) -> dict[str, str]:
-    """Of the brokers, from ``KAFKA_*``. NotImplementedError for listeners that are not plain."""
+    """The brokers' settings from ``KAFKA_*``. Raises NotImplementedError for listeners other than
+    PLAINTEXT."""
     texts = {key: str(value) for key, value in env.items()}
     found = from_environment(texts, SETTINGS)
     _check_protocols(found.get("listener.security.protocol.map", ""))
@@ -401,18 +403,18 @@ def _settings(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_protocols(text: str) -> None:
-    """Of listeners, ``NAME:PROTOCOL,…``. NotImplementedError."""
+    """Check the protocols in ``NAME:PROTOCOL,…``. Raises NotImplementedError."""
     for listener in filter(None, map(str.strip, text.split(","))):
         protocol = listener.partition(":")[2]
         if protocol != PLAINTEXT:
             raise NotImplementedError(
-                f"{listener}: clusters for tests speak {PLAINTEXT}; `barnabas up --secure` starts"
+                f"{listener}: test clusters have only {PLAINTEXT}; `barnabas up --secure` starts"
                 " one with TLS and logins"
             )
 
 
 def _no_meaning(what: str, why: str, *, caller: int) -> None:
-    """``caller`` is how many calls up the test is."""
+    """Warn. ``caller`` is the number of calls between this one and the test."""
     warnings.warn(f"{what} changes nothing: {why}", NoMeaning, stacklevel=caller + 1)
 
 
@@ -421,7 +423,7 @@ def _impossible(method: str, why: str) -> NotImplementedError:
 
 
 def _number(port: str | int) -> int:
-    """Also of ``"9093/tcp"``."""
+    """The number of a port, which may be ``"9093/tcp"``."""
     return int(str(port).partition("/")[0])
 
 
@@ -430,6 +432,6 @@ def _port(address: str) -> int:
 
 
 def _version(tag: str) -> tuple[int, ...]:
-    """For comparison; a tag that is no number, as ``latest``, is newer than all."""
+    """A version for comparison. A tag that is not a number, such as ``latest``, is the newest."""
     numbers = tag.split("-")[0].split(".")
     return tuple(map(int, numbers)) if all(n.isdigit() for n in numbers) else (10**9,)

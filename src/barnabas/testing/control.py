@@ -1,7 +1,7 @@
-"""The control endpoint: what a test in Python calls, for tests in any language, over HTTP.
+"""The control endpoint: the methods of a test cluster over HTTP, for tests in any language.
 
-The table of its paths is in docs/testing.md. A request is answered when what it asks for is done.
-An error is one line of JSON, ``{"error": text}``; that of a wait has the last events beside it.
+docs/testing.md has a table of its paths. A request is answered when its action is done. An error is
+one line of JSON, ``{"error": text}``; the error of a wait also has the last events.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class ControlAddress:
 
 
 class Control:
-    """One cluster behind HTTP. On the loop of the cluster."""
+    """Serves one cluster over HTTP, on the event loop of the cluster."""
 
     def __init__(self, core: Core, faults: Faults) -> None:
         self.core = core
         self.faults = faults
         self.rules: dict[int, Fault] = {}
-        """Faults that were asked for here, by number."""
+        """Faults that were added over HTTP, by number."""
 
     async def serve(self, guard: Guard, *, port: int = 0, sock: Any = None) -> Listener:
         """Raises OSError."""
@@ -82,7 +82,7 @@ class Control:
         return Json(found) if isinstance(found, dict | list) else found
 
     async def off_loop(self, call: Callable[[], Any]) -> Any:
-        """For what waits for the loop of the cluster."""
+        """Run in a thread a call that waits for the loop of the cluster."""
         return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
@@ -99,7 +99,7 @@ def as_json(event: Event) -> dict[str, Any]:
 
 
 def target_of(text: str) -> Target:
-    """A selector of a node as the command line has it; an id alone is a broker's."""
+    """The node that a text of the command line selects; a number alone is a broker's id."""
     number = number_in(text.removeprefix("broker:"))
     return text if number is None else number
 
@@ -123,7 +123,7 @@ def _node(broker: int | None, name: str) -> dict[str, Any]:
     return {"node": name} if broker is None else {"node": name, "broker": broker}
 
 
-# What can be seen
+# State and records
 
 
 async def _cluster(control: Control, _: Request, given: Parameters) -> Any:
@@ -216,7 +216,7 @@ def _partition_number(text: str) -> int:
 
 
 def _simple(method: str) -> Action:
-    """One that needs nothing but a target."""
+    """An action that needs only a target."""
 
     async def action(control: Control, request: Request, given: Parameters) -> Any:
         given.done()
@@ -351,9 +351,9 @@ async def _add_fault(control: Control, _: Request, given: Parameters) -> Any:
     what, when = _what(given), _when(given)
     given.done()
     if api is None:
-        raise HttpError(400, "api: which requests? For example Produce")
+        raise HttpError(400, "api is missing: name the requests, for example Produce")
     if not what:
-        raise HttpError(400, "error, delay_ms, throttle_ms, disconnect or drop_response: what?")
+        raise HttpError(400, "give error, delay_ms, throttle_ms, disconnect or drop_response")
     key = api_key(api)
     fault: Fault = await control.off_loop(partial(control.faults.on, key, **where))
     when(fault)
@@ -364,7 +364,7 @@ async def _add_fault(control: Control, _: Request, given: Parameters) -> Any:
 
 
 def _what(given: Parameters) -> dict[str, Any]:
-    """What happens to a request."""
+    """The parameters that say what happens to a request."""
     error = given.text("error")
     if error is not None and error not in ErrorCode.__members__:
         raise HttpError(400, f"error: Kafka has no error {error}")
@@ -379,7 +379,7 @@ def _what(given: Parameters) -> dict[str, Any]:
 
 
 def _when(given: Parameters) -> Callable[[Fault], None]:
-    """To which requests."""
+    """The parameters that say which requests are affected."""
     times, after = given.integer("times"), given.integer("once_after")
     share, seed = given.number("probability", at_most=1.0), given.integer("seed")
 
@@ -486,4 +486,4 @@ PATHS: Final[list[tuple[list[str], str, Action]]] = [
     (_DELETE, "/faults/{id}", _end_fault),
     (_EITHER, "/wait_for_hits/{id}", _wait_for_hits),
 ]
-"""Methods, path below ``/v1``, what is done."""
+"""Methods, path below ``/v1``, and action."""

@@ -1,7 +1,8 @@
-"""A test cluster under ``barnabas up``: its supervisor is there, and the test is somewhere else.
+"""A test cluster under ``barnabas up``, for tests in another process or language.
 
-One more process, ``control``, is for the nodes what a test is for those of ``Cluster``. It tells
-them what holds and serves the control endpoint. When it ends, so do they.
+The supervisor starts one more process, ``control``. It does for the nodes what the test process
+does for those of ``Cluster``: it sends them the faults, and serves the control endpoint. When it
+ends the nodes end too.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from barnabas.testing.node_process import run_node_process
 from barnabas.testing.processes import Processes, remove_socket
 
 CONTROL: Final = "control"
-"""The process."""
+"""The name of the process."""
 HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 60.0
 WAIT_S: Final = 10.0
-"""For waits whose caller has not said."""
+"""For waits without a timeout of their own."""
 
 
 class HostedControl:
-    """The control endpoint of a cluster that ``up`` starts. Made before anything is forked, so that
-    all know where it will be."""
+    """The control endpoint of a cluster that ``up`` starts. It is made before any process is
+    forked, so that all processes know its address."""
 
     def __init__(self, port: int) -> None:
         """Raises OSError."""
@@ -50,7 +51,7 @@ class HostedControl:
 
     @property
     def address(self) -> dict[str, str]:
-        """As programs are told."""
+        """The address as ``up --ready-json`` prints it."""
         return {"url": self.url, "token": self.token}
 
     def run_process(self, plan: ClusterPlan, name: str) -> int:
@@ -61,11 +62,12 @@ class HostedControl:
         return run_node_process(plan, name)
 
     def started(self) -> None:
-        """In the parent: the socket is that of the process alone now. With that ends the port."""
+        """In the parent, after the fork: close the socket, so that the port is closed when the
+        process ends."""
         self._socket.close()
 
     def is_served(self) -> bool:
-        """Whether the endpoint answers. The socket listens only then."""
+        """Whether the endpoint answers. Before that its socket does not listen."""
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         with socket.socket() as probe:
             return probe.connect_ex((host, int(port))) == 0
@@ -87,7 +89,7 @@ class HostedControl:
         core = Core(plan, members, log, WAIT_S)
 
         def publish(apis: Sequence[int]) -> None:
-            """From another thread than the loop's."""
+            """Called from another thread than the loop's."""
             asyncio.run_coroutine_threadsafe(members.watch(apis), loop).result()
 
         def note(broker: str, fields: Mapping[str, object]) -> None:
@@ -103,7 +105,7 @@ class HostedControl:
             starting.cancel()
             return
         await starting
-        from barnabas.testing.control import Control  # meanwhile the nodes have started
+        from barnabas.testing.control import Control  # imported late, while the nodes start
 
         control = Control(core, faults)
         async with await control.serve(Guard(token=self.token), sock=self._socket):
@@ -112,11 +114,11 @@ class HostedControl:
 
 
 class _Attached(Processes):
-    """Processes that a supervisor starts which is there already."""
+    """Processes whose supervisor is already running."""
 
     async def _launch(self) -> None:
         pass
 
     def forget(self) -> None:
-        """Leave nothing behind; the nodes have ended."""
+        """Clean up after the nodes have ended."""
         remove_socket(channel_path(self._plan.port))

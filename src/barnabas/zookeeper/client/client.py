@@ -104,7 +104,7 @@ class ZooKeeperClient:
     """See the module. ``connect_string`` may end in a chroot; timeouts are in milliseconds.
 
     ``fast_expiry_ms`` asks our own server to expire the session that long after its connection has
-    closed without a goodbye (architecture 6); other servers do not notice."""
+    closed without a goodbye; other servers do not notice."""
 
     def __init__(
         self,
