@@ -183,7 +183,9 @@ def test_listeners_that_are_not_plain_are_refused_not_forgotten() -> None:
     container = KafkaContainer().with_env(
         "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:PLAINTEXT,PLAINTEXT:SASL_PLAINTEXT"
     )
-    with pytest.raises(NotImplementedError, match=r"PLAINTEXT:SASL_PLAINTEXT: .*have only PLAINTEXT"):
+    with pytest.raises(
+        NotImplementedError, match=r"PLAINTEXT:SASL_PLAINTEXT: .*have only PLAINTEXT"
+    ):
         container.start()
     with pytest.raises(NotImplementedError, match="EXTERNAL:SSL"):
         KafkaContainer(listener_name="EXTERNAL", security_protocol="SSL")
