@@ -237,3 +237,31 @@ def test_a_client_that_is_not_read_waits_in_the_kernel() -> None:
         assert both.served.transport is None
 
     asyncio.run(main())
+
+
+def test_what_comes_in_one_read_is_all_there_also_for_who_pauses() -> None:
+    async def scenario() -> None:
+        both = Both()
+        assert await both.shake_hands()
+        sent = bytes(range(256)) * 800  # in many records, more than is decrypted at once
+        both.client.write(sent)
+        came = both.from_client.read()
+        staging = both.layer.get_buffer(-1)
+        assert len(staging) >= len(came)
+        staging[: len(came)] = came
+        take = both.served.buffer_updated
+
+        def pausing(count: int) -> None:
+            take(count)
+            if len(both.served.heard) == 3000:
+                both.layer.pause_reading()
+
+        both.served.buffer_updated = pausing  # type: ignore[method-assign]
+        both.layer.buffer_updated(len(came))
+        assert len(both.served.heard) == 3000
+        staging[: len(came)] = bytes(len(came))  # others use it meanwhile
+        both.layer.resume_reading()
+        await asyncio.sleep(0)
+        assert both.served.heard == sent
+
+    asyncio.run(scenario())
