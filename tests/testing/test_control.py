@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.testing.kit import FORMS, values
 
+from barnabas.cluster.control import ask
 from barnabas.testing import Cluster
 from barnabas.testing.control import PATHS
 
@@ -209,6 +210,20 @@ def test_events_are_told_as_they_happen(lasting: Remote) -> None:
     assert json.loads(told[2].removeprefix("data: "))["fields"]["delay_ms"] == 1
     assert f"id: {last + 2}" in told
     assert lasting.get("/events", after=last + 1)[0]["name"] == "healed"
+
+
+@pytest.mark.processes
+def test_a_node_that_somebody_else_has_halted_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("barnabas.testing.processes.TELL_TIMEOUT_S", 0.2)
+    with Cluster(brokers=2) as cluster, Remote(cluster) as remote:
+        port = int(cluster.address_of(1).rpartition(":")[2])
+        ask(port, {"verb": "pause", "process": "broker:2"})
+        remote.post("/isolate/1", delay_ms=1)
+        ask(port, {"verb": "resume", "process": "broker:2"})
+        remote.post("/heal")
+        remote.get("/wait_for_brokers", brokers="1,2")
 
 
 def test_every_path_is_in_the_documentation() -> None:

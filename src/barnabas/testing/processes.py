@@ -20,6 +20,7 @@ from barnabas.testing.members import FAILED, KILLED, PAUSED, RUNNING, STOPPED
 from barnabas.testing.zygote import zygote
 
 HELLO_TIMEOUT_S = 30.0
+TELL_TIMEOUT_S = 10.0
 
 
 class Processes:
@@ -177,16 +178,17 @@ class Processes:
 
     async def _tell(self, name: str, message: Message) -> Any:
         """A node's answer; None if it has ended. A paused node gets the message when it resumes;
-        the answer is None too."""
+        the answer is None too. Somebody else may have paused it, with a signal."""
         channel = self._channels.get(name)
         if channel is None:
             return None
         answer = channel.ask(message)
+        answer.add_done_callback(lambda late: late.cancelled() or late.exception())
         if self._states[name] == PAUSED:
-            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
             return None
-        with contextlib.suppress(ConnectionError):
-            return await answer
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(TELL_TIMEOUT_S):
+                return await asyncio.shield(answer)
         return None
 
     def why(self) -> str | None:
