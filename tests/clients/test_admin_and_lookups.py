@@ -203,12 +203,15 @@ def test_write_and_read_across_a_failover(cluster: Cluster, client: str) -> None
     cluster.ask("kill", f"broker:{leader}")
     try:
         WRITERS[client](cluster.bootstrap, topic, rows[100:], how)
-        assert cluster.partitions(topic)[0].leader not in (leader, -1)
+        # Some broker may not have heard of the new leader yet that has taken the rest.
+        wait_for(
+            lambda: cluster.partitions(topic)[0].leader not in (leader, -1), 10, "another leads"
+        )
         found = READERS[client](cluster.bootstrap, topic, {0: 200})[0]
         assert [row.value for row in found] == [row.value for row in rows]
     finally:
         cluster.ask("restart", f"broker:{leader}")
-    wait_for(lambda: cluster.whole(topic, 1), 30, "the ISR is whole again")
+        wait_for(lambda: cluster.whole(topic, 1), 30, "the ISR is whole again")
 
 
 def test_a_consumer_goes_on_when_the_leader_dies(cluster: Cluster) -> None:
