@@ -178,7 +178,7 @@ _APPETITES: Final = {
     "questions": _Appetite(10, _nothing, 1500, reads=True),
     "everything": _Appetite(5, _metadata, 300, reads=True),
     "everything, unread": _Appetite(5, _metadata, 300),
-    "settings, unread": _Appetite(30, _describe, 5),
+    "settings, unread": _Appetite(20, _describe, 40),
     "records, unread": _Appetite(20, _fetch, 60),
     "waiting fetches": _Appetite(5, lambda: _fetch(wait_ms=5000, min_bytes=HUGE), 200),
     "names": _Appetite(4, lambda: _names(2000), 3, reads=True),

@@ -19,6 +19,8 @@ from barnabas.protocol.framing import STAGING_BYTES
 
 SLACK_BYTES = 1024 * 1024
 """Above a bound: one long request or answer, which always may be."""
+ANSWER_BYTES = 256 * 1024
+"""Above the bound of answers, which is looked at after each: one that is long."""
 LOOK_S = 0.02
 
 
@@ -59,7 +61,8 @@ class Ledger:
                 for what, account in (("requests", server.requests), ("answers", server.answers)):
                     self.most_held = max(self.most_held, account.held)
                     reads = STAGING_BYTES * sum(c.held > 0 for c in server._connections)
-                    if not 0 <= account.held <= account.bytes_max + SLACK_BYTES + reads:
+                    slack = ANSWER_BYTES if what == "answers" else SLACK_BYTES + reads
+                    if not 0 <= account.held <= account.bytes_max + slack:
                         text = f"{what} of {name} hold {account.held} of {account.bytes_max} bytes"
                         self._fail("BoundedMemory", text)
 
