@@ -601,6 +601,34 @@ def test_who_may_take_long_is_handled_after_those_that_came_with_it() -> None:
     run.play(steps)
 
 
+def test_a_follower_is_answered_after_those_that_come_with_it() -> None:
+    """It is sent then what they have sent; all the same it comes before those that have to wait."""
+    handled: list[str] = []
+
+    def handle(request: Request) -> Answer:
+        request.from_broker = request.api_key == ApiKey.FETCH
+        handled.append(ApiKey(request.api_key).name)
+        return [bytes(50)]
+
+    fetch = encode_request(ApiKey.FETCH, 4, 1, "c", _FETCH)
+    run = Run(handle)
+
+    async def steps(run: Run) -> None:
+        for frame in (fetch, b"", b""):
+            run.connect(frame, reads=True)
+        await asyncio.sleep(0.5)
+        assert handled == ["FETCH"]
+        assert [c.is_first for c in run.server.network._connections] == [True, False, False]
+        for client, frame in zip(run.clients, (fetch, *[_questions(1, 10)] * 2), strict=True):
+            client.transport.write(frame)
+        await asyncio.sleep(0.5)
+        assert handled[1:] == ["HEARTBEAT", "HEARTBEAT", "FETCH"]
+        assert [client.received for client in run.clients] == [100, 50, 50]
+        await run.end("closes")
+
+    run.play(steps)
+
+
 _FETCH = Message(replica_id=-1, max_wait=0, min_bytes=0, max_bytes=1, isolation_level=0, topics=[])
 
 

@@ -88,6 +88,7 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
             and self._may_be_alone
             and not (
                 self._turns.is_busy
+                or self.is_first
                 or self._slots
                 or self._works
                 or self._writing_paused
@@ -105,6 +106,8 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
         if nbytes >= COUNTED_READ_BYTES and self._turns.read(nbytes):
             self._is_ahead = True
             self._turns.later(self)
+        elif self.is_first:
+            self._server.gather(self)
         else:
             self._turns.arrived(self)
         if frames.has_more:

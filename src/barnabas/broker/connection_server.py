@@ -88,6 +88,10 @@ class ConnectionServer(Protocol[C]):
         """The bytes of answers that it has not taken yet."""
         ...
 
+    def gather(self, connection: C) -> None:
+        """Serve it at the end of this turn of the loop: another broker's."""
+        ...
+
     def flush_soon(self, connection: C) -> None:
         """Write its ready answers once, at the end of this turn of the loop."""
         ...

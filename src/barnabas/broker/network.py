@@ -108,6 +108,8 @@ class NetworkServer:
         """Listeners that are gone: who was still in the midst of a handshake is let down."""
         self._connections: dict[ClientConnection, None] = {}
         self._to_flush: dict[ClientConnection, None] = {}
+        self._gathered: dict[ClientConnection, None] = {}
+        """Of other brokers, with something that came in this turn of the loop."""
         self._debtors: dict[ClientConnection, None] = {}
         self._unfinished: dict[ClientConnection, _Progress] = {}
         """Connections in the midst of a frame, in the order in which those began."""
@@ -226,9 +228,22 @@ class NetworkServer:
         else:
             self.acceptors.gone(connection)
         self._to_flush.pop(connection, None)
+        self._gathered.pop(connection, None)
         self._waiting.pop(connection, None)
         self._held_back.pop(connection, None)
         self._closing.pop(connection, None)
+
+    def gather(self, connection: ClientConnection) -> None:
+        """Serve another broker's connection once all that came with it is served: a follower is
+        then sent at once what clients have sent meanwhile, instead of asking for it again."""
+        if not self._gathered:
+            self.loop.call_soon(self._serve_gathered)
+        self._gathered[connection] = None
+
+    def _serve_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, {}
+        for connection in gathered:
+            self.turns.arrived(connection)
 
     def flush_soon(self, connection: ClientConnection) -> None:
         """Write the connection's ready answers once, at the end of this turn of the loop."""
