@@ -168,3 +168,23 @@ def test_up_refuses_control_where_others_could_reach_it(tmp_path: Path) -> None:
             "--control-port",
             port,
         )
+
+
+def test_up_starts_a_console_that_answers_once_it_is_asked(tmp_path: Path) -> None:
+    options = ["--profile", "test", "--no-control", "--brokers", "1", "--port", "0"]
+    options += ["--console", "--console-port", "0", "--data", str(tmp_path), "--ready-json"]
+    with subprocess.Popen([*BARNABAS, "up", *options], stdout=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        try:
+            ready = json.loads(up.stdout.readline())
+            url, _, token = ready["console"].partition("/?token=")
+            assert "console" not in ready["pids"], "nobody waits for it"
+            headers = {"authorization": f"Bearer {token}"}
+            with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
+                # Its port was there before its process: the request waits in the backlog.
+                assert http.get("/api/snapshot").json()["write"] is True
+                assert http.post("/api/processes/nobody/kill").status_code == 409
+            assert httpx.get(f"{url}/api/snapshot").status_code == 401
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 0
