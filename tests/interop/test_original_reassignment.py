@@ -19,7 +19,8 @@ ELECT = "org.apache.kafka.tools.LeaderElectionCommand"
 
 @pytest.fixture(scope="module")
 def cluster(original: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    overrides = {"auto.leader.rebalance.enable": "false"}
+    # A broker that is paused must not be missed before a tool of the original has started.
+    overrides = {"auto.leader.rebalance.enable": "false", "zookeeper.session.timeout.ms": "60000"}
     with Cluster(directory=tmp_path_factory.mktemp("moves"), overrides=overrides) as running:
         yield running
 
