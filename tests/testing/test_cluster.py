@@ -191,6 +191,14 @@ def test_too_small_an_isr_refuses_records(cluster: Cluster) -> None:
     cluster.produce(topic, ["taken"])
 
 
+def test_the_last_replica_in_sync_takes_records_alone(cluster: Cluster) -> None:
+    """The high watermark does not wait for a follower that was in sync a moment ago."""
+    topic = cluster.create_topic("orders", min_isr=1)
+    assert len(cluster.shrink_isr(topic, to=1)) == 1
+    cluster.produce(topic, ["alone"])
+    cluster.assert_records(topic, ["alone"])
+
+
 def test_a_follower_that_is_left_out_stays_so_under_another_leader(cluster: Cluster) -> None:
     topic = cluster.create_topic("orders", assignments={0: [1, 2, 3]})
     assert cluster.shrink_isr(topic, to=2) == {1, 2}

@@ -211,6 +211,12 @@ class Leadership:
         gone = tuple(m for m in self.state.committed if m in members and m != self._broker_id)
         return PendingShrink(last=self.state, out_of_sync=gone) if gone else None
 
+    def forget_caught_up(self, members: Collection[int]) -> None:
+        """Take these for replicas that have never caught up, until they fetch again."""
+        for member in members:
+            if member in self.remotes:
+                self.remotes[member].last_caught_up_ms = NEVER
+
     def with_epochs(
         self, members: Iterable[int], own_epoch: int | None
     ) -> tuple[tuple[int, int], ...]:

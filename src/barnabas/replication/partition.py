@@ -334,9 +334,11 @@ class Partition:
             self._propose(leadership, shrinkage)
 
     def drop_from_isr(self, members: Collection[int]) -> None:
-        """If we lead, propose that these leave the ISR, however well they follow: for tests."""
+        """If we lead, propose that these leave the ISR, however well they follow: for tests. The
+        high watermark does not wait for them either, as for those that have just caught up."""
         leadership = self.leadership
         if leadership is not None and not self.offline:
+            leadership.forget_caught_up(members)
             self._propose(leadership, leadership.without(members))
 
     def _propose(self, leadership: Leadership, pending: Pending | None) -> None:
