@@ -49,6 +49,7 @@ TEST: Final = Profile(
     settings={
         **DEV.settings,
         "zookeeper.session.timeout.ms": "1000",
+        "zookeeper.connection.timeout.ms": "30000",  # else as long as a session: too short to start
         "replica.lag.time.max.ms": "1500",
         "barnabas.zookeeper.fast.expiry.ms": "20",
         "offsets.topic.num.partitions": "1",
