@@ -24,6 +24,9 @@ class GroupTraffic:
         self.group = f"readers-of-{topic}"
         self.history = History()
         self.faults: list[str] = []
+        self.stale = 0
+        """Reads, while there were faults, of less than had been committed. A coordinator that was
+        deposed and has not heard of it answers OffsetFetch from memory, as the original's does."""
         self._bootstrap = bootstrap
         self._topic = topic
         self._partitions = partitions
@@ -39,9 +42,11 @@ class GroupTraffic:
             thread.start()
 
     def stop(self, ends: dict[int, int], acknowledged: list[tuple[int, int]]) -> list[Anomaly]:
-        """Wait until the group has committed everything below ``ends``, end it, and judge.
+        """Wait until the group has committed everything below ``ends``, end it, and judge. The
+        faults are over: from now on what is read back must be the newest.
 
         ``acknowledged``: (partition, offset) of every record that a member must have read."""
+        meanwhile = len(self.history.committed)
         deadline = time.monotonic() + DRAIN_S
         while self._position() != ends and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -57,6 +62,10 @@ class GroupTraffic:
             self.faults.append(f"{self.group} never read {missed[:5]}, {len(missed)} in all")
         if not any(commit.outcome is Outcome.OK for commit in self.history.commits):
             self.faults.append(f"{self.group} has committed nothing")
+        reads = self.history.committed
+        self.history.committed = reads[:meanwhile]
+        self.stale = len(check(self.history))
+        self.history.committed = reads[meanwhile:]
         return check(self.history)
 
     def _guarded(self, work: Callable[[], None]) -> None:

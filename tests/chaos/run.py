@@ -265,6 +265,8 @@ class Verdict:
     seconds: int
     faults: int
     acknowledged: int = 0
+    stale: int = 0
+    """Positions of a group, older than the newest, that a deposed coordinator has answered."""
     lost: int = 0
     duplicated: int = 0
     anomalies: int = 0
@@ -319,6 +321,7 @@ def _judge(
         if traffic.topic == GROUP_TOPIC:
             read = [(int(s.key), s.offset) for s in traffic.history.sends if s.offset is not None]
             problems += [f"group: {anomaly}" for anomaly in members.stop(traffic.ends(), read)]
+            verdict.stale = members.stale
             problems += [f"group: {fault}" for fault in members.faults]
     for topic, partitions in TOPICS.items():
         for partition in range(partitions):

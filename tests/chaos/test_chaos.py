@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chaos.members import GroupTraffic
 from tests.chaos.network import Network, NotPermitted
+from tests.simulation.history import Commit, Committed, Outcome
 
 ROOT = Path(__file__).parents[2]
 HOSTS = ["one", "other", "third"]
@@ -104,7 +106,40 @@ def test_a_short_run(where: str, seed: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(
         r"^chaos: seconds=6 faults=[1-9]\d* acknowledged=[1-9]\d*"
-        r" lost=0 duplicated=0 anomalies=0$",
+        r" stale=\d+ lost=0 duplicated=0 anomalies=0$",
         done.stdout,
         re.MULTILINE,
     )
+
+
+@pytest.mark.parametrize(("at_the_end", "wrong"), [(5, 0), (4, 1)])
+def test_positions_may_be_stale_while_there_are_faults_but_not_after(
+    monkeypatch: pytest.MonkeyPatch, at_the_end: int, wrong: int
+) -> None:
+    members = GroupTraffic("", "t", 1)
+
+    def read(offset: int, at: float) -> None:
+        seen = Committed(
+            group=members.group, key="0", offset=offset, invoked=at, completed=at + 1.0
+        )
+        members.history.committed.append(seen)
+
+    members.history.commits.append(
+        Commit(
+            group=members.group,
+            key="0",
+            offset=5,
+            outcome=Outcome.OK,
+            invoked=1.0,
+            completed=2.0,
+        )
+    )
+    read(4, 3.0)
+
+    def looked() -> dict[int, int]:
+        read(at_the_end, 5.0)
+        return {0: 5}
+
+    monkeypatch.setattr(members, "_position", looked)
+    assert len(members.stop({0: 5}, [])) == wrong * 2  # looked at twice
+    assert members.stale == 1
