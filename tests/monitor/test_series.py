@@ -151,9 +151,14 @@ def readings() -> Iterator[list[Series]]:
 
         def committed() -> bool:
             # A record and the marker of its transaction, which followers hear of a moment later.
-            name = "kafka_topic_partition_current_offset"
-            ends = [v for s in read() for v in s.all(name, topic="orders").values()]
-            return ends == [2, 2, 2]
+            series = read()
+
+            def values(name: str, **labels: str) -> list[float]:
+                return [v for s in series for v in s.all(name, **labels).values()]
+
+            ends = values("kafka_topic_partition_current_offset", topic="orders")
+            lag = values("kafka_consumergroup_lag", consumergroup="billing")
+            return (ends, lag) == ([2, 2, 2], [1])
 
         until(committed, "all is committed")
         yield read()

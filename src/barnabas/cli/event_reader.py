@@ -96,26 +96,38 @@ def kept(urls: Sequence[str], token: str | None) -> dict[str, list[Event]]:
 def following(
     urls: Sequence[str], token: str | None, after: dict[str, int]
 ) -> Iterator[list[Event]]:
-    """What happens, those events together that come at about the same time."""
+    """What happens, those events together that come at about the same time. Nothing is asked for
+    any more once the iterator is closed."""
     come: queue.Queue[Event] = queue.Queue()
+    closed = threading.Event()
     for url in urls:
         threading.Thread(
-            target=_follow, args=(url, token, after.get(url, 0), come), daemon=True
+            target=_follow, args=(url, token, after.get(url, 0), come, closed), daemon=True
         ).start()
-    while True:
-        together = [come.get()]
-        until = time.monotonic() + TOGETHER_S
-        while (left := until - time.monotonic()) > 0:
-            try:
-                together.append(come.get(timeout=left))
-            except queue.Empty:
-                break
-        yield merged(together)
+    try:
+        while True:
+            yield merged(_together(come))
+    finally:
+        closed.set()
 
 
-def _follow(url: str, token: str | None, after: int, come: queue.Queue[Event]) -> None:
+def _together(come: queue.Queue[Event]) -> list[Event]:
+    """The next event, and what comes within a moment after it."""
+    together = [come.get()]
+    until = time.monotonic() + TOGETHER_S
+    while (left := until - time.monotonic()) > 0:
+        try:
+            together.append(come.get(timeout=left))
+        except queue.Empty:
+            break
+    return together
+
+
+def _follow(
+    url: str, token: str | None, after: int, come: queue.Queue[Event], closed: threading.Event
+) -> None:
     """One broker's stream, again and again: a broker may be away for a while."""
-    while True:
+    while not closed.is_set():
         try:
             request = _open(f"{url}/events?follow&after={after}", token)
             with urllib.request.urlopen(request, timeout=None) as stream:
@@ -126,4 +138,4 @@ def _follow(url: str, token: str | None, after: int, come: queue.Queue[Event]) -
                         come.put(event)
         except _TROUBLE:
             pass
-        time.sleep(AGAIN_S)
+        closed.wait(AGAIN_S)
