@@ -188,3 +188,13 @@ def test_up_starts_a_console_that_answers_once_it_is_asked(tmp_path: Path) -> No
         finally:
             up.send_signal(signal.SIGINT)
         assert up.wait(30) == 0
+
+
+def test_up_ends_well_while_its_console_starts(tmp_path: Path) -> None:
+    options = ["--profile", "test", "--no-control", "--brokers", "1", "--port", "0"]
+    options += ["--console", "--console-port", "0", "--data", str(tmp_path), "--ready-json"]
+    with subprocess.Popen([*BARNABAS, "up", *options], stdout=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        assert json.loads(up.stdout.readline())["console"]
+        up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 0

@@ -206,7 +206,13 @@ class Supervisor:
             if time.monotonic() > deadline or self._interrupts > 1:
                 return False
             self.poll(0.05)
-        return all(p.exit_code == 0 for p in processes)
+        return all(map(self._ended_well, processes))
+
+    def _ended_well(self, process: Process) -> bool:
+        """A helper that was still starting knows no better than to die of the signal to stop."""
+        if process.name in self._helpers and process.exit_code == -signal.SIGTERM:
+            return True
+        return process.exit_code == 0
 
     def close(self) -> None:
         if self._control is not None:
