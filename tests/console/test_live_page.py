@@ -188,4 +188,6 @@ def test_partitions_are_moved_by_a_plan(up: Up, browser: Any) -> None:
         page.get_by_role("button", name="Begin the move").click()
         page.get_by_text("Begun:").wait_for()
         go(page, "timeline")
+        # Four alike in a row would be one line.
+        page.get_by_label("Find").fill("orders/0 has moved")
         page.get_by_text("orders/0 has moved to").wait_for()
