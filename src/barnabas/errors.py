@@ -172,3 +172,10 @@ class BadTls(Exception):
 
 class FatalError(Exception):
     """A bug, or a guarantee that cannot be kept: the broker stops."""
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first error of a group of tasks, which may be one of groups; any other error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

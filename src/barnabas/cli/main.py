@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from barnabas.errors import ConfigError
+from barnabas.errors import ConfigError, first_error
 from barnabas.logs import visible
 
 EXIT_FAILED = 1
@@ -84,15 +84,8 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except BaseException as error:
-        code = _exit_code(_first(error))
+        code = _exit_code(first_error(error))
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first error of a group of tasks."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _exit_code(error: BaseException) -> int:

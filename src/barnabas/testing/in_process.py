@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.errors import ConfigError
+from barnabas.errors import ConfigError, first_error
 from barnabas.seams import Files
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.storage.memory_files import MemoryFiles
@@ -88,7 +88,7 @@ class InProcess:
         self._states[name] = STOPPED if error is None else FAILED
         if error is not None:
             self._failure = self._failure or error
-            self._log.add(name, "failed", {"error": repr(_first(error))})
+            self._log.add(name, "failed", {"error": repr(first_error(error))})
 
     async def kill(self, name: str) -> None:
         self._states[name] = KILLED
@@ -139,7 +139,7 @@ class InProcess:
     def why(self) -> str | None:
         if self._failure is None:
             return None
-        error = _first(self._failure)
+        error = first_error(self._failure)
         return str(error) if isinstance(error, ConfigError) else repr(error)
 
     async def close(self) -> None:
@@ -148,9 +148,3 @@ class InProcess:
             life.kill()
         if isinstance(self._files, OperatingSystemFiles):
             self._files.close()
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -13,6 +13,7 @@ from barnabas.broker.main import run_node, tune_process
 from barnabas.cluster.plan import ClusterPlan
 from barnabas.cluster.processes import log_to, make_data_directory
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.errors import first_error
 from barnabas.logs import configure_logging
 from barnabas.storage.files import OperatingSystemFiles
 from barnabas.testing.channel import Channel, Message, channel_path, connect_channel
@@ -95,7 +96,7 @@ class NodeProcess:
         stopped.cancel()
         error = await life.ended
         if error is not None:
-            self._channel.send({"failed": repr(_first(error))})
+            self._channel.send({"failed": repr(first_error(error))})
             raise error
 
     def _asked(self, channel: Channel, message: Message) -> None:
@@ -119,9 +120,3 @@ class NodeProcess:
             case "expire" if isinstance(life, CoordinatorLife):
                 result = life.expire(message["broker"])
         channel.answer(message, result)
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
