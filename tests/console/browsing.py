@@ -48,6 +48,8 @@ def opened(browser: Any, link: str, place: str = "overview", **options: Any) -> 
 def go(page: Any, place: str) -> None:
     """Another page of the console."""
     page.evaluate("place => { window.location.hash = '#/' + place }", place)
+    name = place.partition("?")[0].partition("/")[0]
+    page.wait_for_selector(f"nav a[aria-current=page][href='#/{name}']")
     page.wait_for_selector("main :is(h1, h2)", state="attached")
 
 

@@ -90,6 +90,16 @@ def test_every_page_opens_and_is_accessible(up: Up, browser: Any, options: dict[
                 picture(page, place.replace("/", "-").partition("?")[0])
 
 
+def test_a_place_asked_for_while_the_page_starts_is_shown(up: Up, browser: Any) -> None:
+    with opened(browser, up.link) as page:
+        page.add_init_script(
+            "document.addEventListener('DOMContentLoaded',"
+            " () => { window.location.hash = '#/brokers' })"
+        )
+        page.reload()
+        page.get_by_role("heading", name="Processes").wait_for()
+
+
 def test_a_topic_is_created_and_its_settings_are_changed(up: Up, browser: Any) -> None:
     with opened(browser, up.link, "topics") as page:
         page.get_by_text("Create a topic").click()

@@ -1,5 +1,5 @@
 // The frame of the console: where one is, what can be seen, whether it is live.
-import { html, render, useEffect, useState } from './lib.js';
+import { html, render, useEffect, useLayoutEffect, useState } from './lib.js';
 import { follow, useStore } from './store.js';
 import { Overview } from './pages/overview.js';
 import { Matrix } from './pages/matrix.js';
@@ -34,7 +34,7 @@ function place() {
 function Frame() {
   const store = useStore();
   const [here, setHere] = useState(place());
-  useEffect(() => {
+  useLayoutEffect(() => { // Before the browser can tell of another place, or that one would be missed.
     const moved = () => { setHere(place()); document.getElementById('main').focus({ preventScroll: true }); };
     window.addEventListener('hashchange', moved);
     return () => window.removeEventListener('hashchange', moved);

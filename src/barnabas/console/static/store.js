@@ -1,6 +1,6 @@
 // What the server says, kept for all pages.
 import { EMPTY, applied } from './model.js';
-import { useEffect, useState } from './lib.js';
+import { useLayoutEffect, useState } from './lib.js';
 
 const EVENTS_MAX = 10000;
 
@@ -32,7 +32,7 @@ function tell() {
 
 export function useStore() {
   const [, again] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => { // Before another message can come, or that one would be missed.
     const listener = () => again((n) => n + 1);
     listeners.add(listener);
     return () => listeners.delete(listener);
