@@ -107,7 +107,12 @@ class Both:
             self.who.append(principal)
             return self.served
 
-        self.layer = TlsLayer(PLAN, "TLS", handshakes, self.newcomers, connect)
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+
+        def note(event: str, **fields: Any) -> None:
+            self.notes.append((event, fields))
+
+        self.layer = TlsLayer(PLAN, "TLS", handshakes, self.newcomers, connect, note)
         self.layer.connection_made(self.wire)  # type: ignore[arg-type]
         self.to_client, self.from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = CLIENT.wrap_bio(self.to_client, self.from_client, server_hostname="server")
@@ -158,6 +163,7 @@ def test_any_bytes(pieces: list[bytes], as_record: bool) -> None:
         if pieces and not as_record and pieces[0][0] != 0x16:
             assert not both.wire.is_open
             assert not both.wire.sent
+            assert [event for event, _ in both.notes] == ["authentication_failed"]
         both.layer.connection_lost(None)
         assert (len(both.newcomers), both.newcomers.held) == (0, 0)
 
@@ -172,6 +178,10 @@ def test_a_handshake_that_was_tampered_with(tamper: bytes, at: int) -> None:
         assert len(both.who) <= 1
         if not done:
             assert not both.served.heard
+        if not both.wire.is_open and not both.who:
+            ((event, fields),) = both.notes
+            assert event == "authentication_failed"
+            assert fields["listener"] == "TLS"
 
     asyncio.run(main())
 
@@ -185,6 +195,7 @@ def test_a_handshake_that_does_not_end_is_cut_off() -> None:
             await asyncio.sleep(0)
         assert not both.wire.is_open
         assert both.who == []
+        assert both.notes[0][1]["why"] == "a TLS handshake that does not end"
 
     asyncio.run(main())
 

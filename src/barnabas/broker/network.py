@@ -161,7 +161,9 @@ class NetworkServer:
             return connect
         handshakes = self.handshakes or Handshakes(self.loop.call_soon, self._env.stopwatch)
         self.handshakes = handshakes
-        return lambda: TlsLayer(tls, plan.name, handshakes, self.newcomers, connect)
+        return lambda: TlsLayer(
+            tls, plan.name, handshakes, self.newcomers, connect, self._env.observer.note
+        )
 
     def is_for_brokers(self, listener: str) -> bool:
         """Whether requests of other brokers come through this listener."""

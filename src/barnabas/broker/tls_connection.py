@@ -89,8 +89,10 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
         handshakes: Handshakes,
         newcomers: Newcomers,
         connect: Callable[[KafkaPrincipal], ClientConnection],
+        note: Callable[..., None],
     ) -> None:
         super().__init__()
+        self._note = note
         self._plan = plan
         self._listener = listener
         self._handshakes = handshakes
@@ -201,12 +203,17 @@ class TlsLayer(asyncio.Transport, asyncio.BufferedProtocol):
 
     def _fail(self, why: str) -> None:
         log.info("Failed authentication with /%s (%s)", self.peer, visible(why))
+        self._tell(why)
         if self._tcp is not None:
             self._tcp.close()
 
     def _refuse(self, why: str) -> None:
         log.warning("closing connection from %s: %s", self.peer, why)
+        self._tell(why)
         self.abort()
+
+    def _tell(self, why: str) -> None:
+        self._note("authentication_failed", listener=self._listener, peer=self.peer, why=why)
 
     # Reading
 

@@ -19,6 +19,7 @@ from barnabas.errors import ConfigError
 from barnabas.logs import configure_logging
 from barnabas.names import number_in
 from barnabas.seams import Env
+from barnabas.zookeeper.errors import AuthFailed
 
 if TYPE_CHECKING:
     from barnabas.console.serve import ConsoleSettings
@@ -41,6 +42,11 @@ NO_ZOOKEEPER = "none"
     type=click.Path(dir_okay=False),
     help="Settings to reach ZooKeeper: zookeeper.ssl.* and logins, as in server.properties.",
 )
+@click.option(
+    "--token",
+    envvar="BARNABAS_HTTP_TOKEN",
+    help="Token of the brokers' HTTP listeners (barnabas.http.token), to follow their events.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -56,6 +62,7 @@ def command(
     bootstrap_server: Bootstrap,
     zookeeper: str | None,
     zk_tls_config_file: str | None,
+    token: str | None,
     host: str,
     port: int | None,
     names: tuple[str, ...],
@@ -84,6 +91,7 @@ def command(
         token=new_token(env.secret),
         names=frozenset(names),
         write=write,
+        http_token=token or None,
         control_path=_supervisor(bootstrap_server),
     )
     asyncio.run(_run(env, settings, open_page))
@@ -102,21 +110,33 @@ async def _run(env: Env, settings: ConsoleSettings, open_page: bool) -> None:
         if open_page:
             webbrowser.open(link)
 
-    await serve(env, await _with_zookeeper(settings), stop, on_ready=ready)
+    try:
+        await serve(env, await _found(settings), stop, on_ready=ready)
+    except AuthFailed as error:
+        raise ConfigError(f"--zookeeper: the login is refused ({error})") from None
 
 
-async def _with_zookeeper(settings: ConsoleSettings) -> ConsoleSettings:
+async def _found(settings: ConsoleSettings) -> ConsoleSettings:
     """The settings, completed with what brokers say of their cluster."""
-    from barnabas.console.discovery import MIN_ISR, ZOOKEEPER_CONNECT, broker_settings
+    from barnabas.console.discovery import (
+        MIN_ISR,
+        ZOOKEEPER_CONNECT,
+        broker_settings,
+        http_urls,
+    )
 
     async with ClusterClient(settings.bootstrap, "barnabas-console", ASK_MS) as client:
         found = await broker_settings(client)
+        urls = await http_urls(client)
     servers = settings.zookeeper or found.get(ZOOKEEPER_CONNECT)
     if servers is None:
         click.echo("barnabas: no ZooKeeper is known: brokers alone are asked", err=True)
     min_isr = number_in(found.get(MIN_ISR, "1")) or 1
     return replace(
-        settings, zookeeper=None if servers == NO_ZOOKEEPER else servers, min_isr=min_isr
+        settings,
+        zookeeper=None if servers == NO_ZOOKEEPER else servers,
+        min_isr=min_isr,
+        http_urls=urls,
     )
 
 

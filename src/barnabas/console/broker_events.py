@@ -12,11 +12,13 @@ import h11
 import msgspec
 
 from barnabas import addresses
+from barnabas.logs import visible
 from barnabas.observe.events import Event, from_json
 
 AGAIN_S: Final = 0.3
 """Until a broker that has gone is asked again."""
 LINE_BYTES_MAX: Final = 1 << 20
+_REFUSED: Final = {401: "it asks for a token (--token)"}
 
 log = logging.getLogger("barnabas.console")
 
@@ -32,6 +34,7 @@ async def follow(url: str, token: str | None, take: Callable[[Event], None]) -> 
 
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
+    said: str | None = None
     while True:
         stream = _Stream(parts.netloc, token, after, heard)
         try:
@@ -41,6 +44,9 @@ async def follow(url: str, token: str | None, take: Callable[[Event], None]) -> 
             pass
         finally:
             stream.close()
+        if stream.trouble not in (None, said):
+            log.warning("no events of the broker at %s: %s", url, stream.trouble)
+            said = stream.trouble
         await asyncio.sleep(AGAIN_S)
 
 
@@ -60,6 +66,8 @@ class _Stream(asyncio.Protocol):
         self._heard = heard
         self._rest = b""
         self._transport: asyncio.Transport | None = None
+        self.trouble: str | None = None
+        """Why nothing can be read of what the broker answers."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,7 +80,7 @@ class _Stream(asyncio.Protocol):
             self._http.receive_data(data)
             while (event := self._http.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
                 if isinstance(event, h11.Response) and event.status_code != 200:
-                    log.warning("no events of a broker: status %d", event.status_code)
+                    self.trouble = _REFUSED.get(event.status_code, f"status {event.status_code}")
                     self.close()
                     return
                 if isinstance(event, h11.Data):
@@ -81,7 +89,7 @@ class _Stream(asyncio.Protocol):
                     self.close()
                     return
         except (h11.RemoteProtocolError, msgspec.MsgspecError, ValueError) as error:
-            log.warning("no events of a broker: %s", error)
+            self.trouble = visible(error)
             self.close()
 
     def _lines(self, data: bytes) -> None:

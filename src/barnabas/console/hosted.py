@@ -77,8 +77,8 @@ class HostedConsole:
             token=self.token,
             write=True,
             min_isr=config.integer("min.insync.replicas"),
-            event_urls=tuple(url for i in plan.broker_ids if (url := plan.http_url(i))),
-            event_token=plan.http_token,
+            http_urls={i: url for i in plan.broker_ids if (url := plan.http_url(i))},
+            http_token=plan.http_token,
             control_path=socket_path(plan.port),
         )
 

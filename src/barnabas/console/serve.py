@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from barnabas.client.cluster import Bootstrap, ClusterClient
@@ -16,11 +16,13 @@ from barnabas.console.hub import Hub
 from barnabas.console.lag import follow_lag
 from barnabas.console.metadata_source import MetadataSource
 from barnabas.console.zookeeper_source import ZooKeeperSource
+from barnabas.errors import ConfigError
 from barnabas.http.guard import Guard
 from barnabas.http.listener import Listener
 from barnabas.http.uvicorn_server import start
 from barnabas.seams import Env
 from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
+from barnabas.zookeeper.errors import NoNode
 
 if TYPE_CHECKING:
     import socket  # noqa: TID251  (a socket that the caller has bound)
@@ -48,9 +50,10 @@ class ConsoleSettings:
     write: bool = False
     min_isr: int = 1
     """``min.insync.replicas`` of topics without a setting of their own."""
-    event_urls: tuple[str, ...] = ()
-    """HTTP listeners of brokers, ``http://host:port``, from which their events are read."""
-    event_token: str | None = None
+    http_urls: Mapping[int, str] = field(default_factory=dict)
+    """HTTP listeners of brokers, ``http://host:port``, by broker: there are their events."""
+    http_token: str | None = field(default=None, repr=False)
+    """Their token, if they have one."""
     control_path: str | None = None
     """The control socket of the supervisor of ``barnabas up``."""
 
@@ -64,7 +67,8 @@ async def serve(
     on_ready: Callable[[str], None] = lambda link: None,
 ) -> None:
     """Serve until ``stop``; ``on_ready`` gets the link for a browser. Raises OSError; ConfigError
-    for a bad address; AuthFailed if ZooKeeper refuses the login."""
+    for a bad address, or a path of ZooKeeper's that does not exist; AuthFailed if ZooKeeper refuses
+    the login."""
     hub = Hub()
     control = None if settings.control_path is None else Control(settings.control_path)
     poller = ClusterClient(settings.bootstrap, CLIENT_ID)
@@ -90,9 +94,12 @@ async def serve(
             source.run(),
             follow_lag(hub, console.new_client),
         ]
-        flows += [follow(url, settings.event_token, hub.hear) for url in settings.event_urls]
+        flows += [follow(url, settings.http_token, hub.hear) for url in settings.http_urls.values()]
         flows += [] if control is None else [control.follow(hub)]
-        await _until(stop, *flows)
+        try:
+            await _until(stop, *flows)
+        except NoNode as error:
+            raise ConfigError(f"ZooKeeper has no node {error.path}: {settings.zookeeper}") from None
 
 
 async def _listen(

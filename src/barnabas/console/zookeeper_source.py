@@ -131,9 +131,10 @@ class ZooKeeperSource:
         )
 
     async def run(self) -> None:
-        """Read everything, then each change. Raises AuthFailed if the server refuses the login."""
+        """Read everything, then each change. Raises AuthFailed if the server refuses the login,
+        and NoNode if there is no node of the connect string's path: a console creates none."""
         try:
-            await self.zookeeper.connect()
+            await self.zookeeper.connect(create_chroot=False)
             self._begin()
             while True:
                 try:

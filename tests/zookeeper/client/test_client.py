@@ -22,6 +22,7 @@ from barnabas.zookeeper.client.client import (
 from barnabas.zookeeper.errors import (
     ConnectionLoss,
     NodeExists,
+    NoNode,
     SessionExpired,
     ZooKeeperError,
 )
@@ -197,6 +198,25 @@ def test_a_chroot_is_invisible() -> None:
             await client.multi([CheckOp("/a", 0), SetOp("/a", b"2"), CreateOp("/b")])
             await client.hear(WatchEvent(EventType.NODE_DATA_CHANGED, "/a"))
             assert (await client.children("/"))[0] == ["a", "b"]
+
+    asyncio.run(main())
+
+
+def test_a_chroot_is_not_created_by_who_only_reads() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), PuppetServer() as server:
+            client = Client(server.connect_string + "/k/wrong", 6000)
+            try:
+                with pytest.raises(NoNode, match="/k/wrong"):
+                    await client.connect(create_chroot=False)
+            finally:
+                await client.close()
+            assert [op for op, _ in server.requests if op == "CREATE"] == []
+            async with connected(server.connect_string + "/k/right"):
+                client = Client(server.connect_string + "/k/right", 6000)
+                await client.connect(create_chroot=False)
+                assert await client.exists("/") is not None
+                await client.close()
 
     asyncio.run(main())
 

@@ -170,14 +170,16 @@ class ZooKeeperClient:
         """How many watches are set."""
         return len(self._session.watches)
 
-    async def connect(self, timeout_ms: int | None = None) -> None:
-        """Begin the first session and create the chroot if it is missing. It tries until it
-        succeeds, or until a server refuses the login (AuthFailed). After the timeout it raises
-        ConnectionLoss, whose text has the last problem."""
+    async def connect(self, timeout_ms: int | None = None, *, create_chroot: bool = True) -> None:
+        """Begin the first session and create the chroot if it is missing; with ``create_chroot``
+        false raise NoNode instead. It tries until it succeeds, or until a server refuses the login
+        (AuthFailed). After the timeout it raises ConnectionLoss, whose text has the last
+        problem."""
         if self._session_task is not None or self._state is not SessionState.CONNECTING:
             raise RuntimeError("connect is for a new client")
         self._start_session_task()
-        await self._within(timeout_ms, self._connect_and_create_chroot)
+        first = self._connect_and_create_chroot if create_chroot else self._connect_to_chroot
+        await self._within(timeout_ms, first)
 
     async def connected(self, timeout_ms: int | None = None) -> None:
         """Return as soon as there is a connection. Raises SessionExpired if the session has ended,
@@ -472,6 +474,18 @@ class ZooKeeperClient:
                 await self._wait_connected()
                 continue
             missing.popleft()
+
+    async def _connect_to_chroot(self) -> None:
+        await self._wait_connected(is_first=True)
+        while True:
+            try:
+                found = await self.submit(ExistsOp("/"))
+            except ConnectionLoss:
+                await self._wait_connected()
+                continue
+            if found is None:
+                raise NoNode(self._chroot)
+            return
 
     async def _within(self, timeout_ms: int | None, wait: Callable[[], Awaitable[None]]) -> None:
         try:
