@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ from barnabas.errors import ConfigError
 from barnabas.logs import LineFormatter, visible
 
 STOP_TIMEOUT_S = 30.0
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
+"""Signals for which the supervisor has handlers."""
 
 
 @dataclass(slots=True)
@@ -95,18 +97,23 @@ class Supervisor:
         """Fork one process."""
         path = self.plan.log_path(name)
         log_bytes = os.path.getsize(path) if os.path.exists(path) else 0
+        # Until the child has reset its handlers, the supervisor's would swallow a signal to stop.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         pid = os.fork()
         if pid == 0:
-            self._become(name)
+            self._become(name, mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self.processes[name] = Process(name, pid, log_bytes=log_bytes)
 
-    def _become(self, name: str) -> None:
-        """In the child: close the parent's descriptors, reset its signal handlers, then run."""
+    def _become(self, name: str, mask: Iterable[int]) -> None:
+        """In the child: close the parent's descriptors, reset its signal handlers and the mask,
+        then run."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+            for number in HANDLED:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone: it stops the rest in order
             self._selector.close()
             self._wake_receive.close()
