@@ -30,6 +30,7 @@ _COMMANDS = {
     "acl": ("barnabas.cli.acl", "Add, list, delete and check ACLs."),
     "token": ("barnabas.cli.token", "Create, renew, expire and list delegation tokens."),
     "quota": ("barnabas.cli.quota", "Set, list and delete quotas."),
+    "log": ("barnabas.cli.log", "Show and verify files of a log directory."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
     "console": ("barnabas.cli.console", "Show a cluster in a browser."),
