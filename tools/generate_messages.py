@@ -64,7 +64,7 @@ def shapes(api: Api, *, response: bool) -> dict[str, Shape]:
             if one.struct:
                 add(one.struct, version)
 
-    for version in range(api.min_version, api.max_version + 1):
+    for version in range(api.max_version + 1):
         add(message_schema(api.key, version, response=response), version)
     return found
 

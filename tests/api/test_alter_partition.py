@@ -28,11 +28,14 @@ def test_isr_changes_in_every_version() -> None:
                     leader_recovery_state=0,
                     partition_epoch=0,
                 )
-                topics = [Message(topic_id=topic_id, partitions=[part])]
+                topics = [Message(topic_name="t", topic_id=topic_id, partitions=[part])]
                 ask = Message(broker_id=1, broker_epoch=broker_epoch, topics=topics)
                 answer = await client.ask(ApiKey.ALTER_PARTITION, version, ask)
                 assert answer.error_code == expected[0]
                 if expected[1] is not None:
-                    assert answer.topics[0].partitions[0].error_code == expected[1]
+                    topic = answer.topics[0]
+                    assert topic.partitions[0].error_code == expected[1]
+                    named = (topic.topic_name, topic.topic_id)
+                    assert named == (("t", None) if version < 2 else ("", topic_id))
 
     kit.run(scenario)

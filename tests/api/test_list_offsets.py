@@ -40,7 +40,7 @@ def test_list_offsets_in_every_version() -> None:
             kit.NOW_MS + 9: (-1, -1),
             -6: (-1, -1),
         }
-        for version in kit.versions(ApiKey.LIST_OFFSETS):
+        for version in kit.versions(ApiKey.LIST_OFFSETS)[1:]:
             for timestamp, pair in expected.items():
                 found = await _list(client, version, _listing(timestamp))
                 if timestamp == -6 or version < first.get(timestamp, 0):

@@ -90,7 +90,7 @@ def test_clients_are_served_everywhere() -> None:
         for port in (9092, 9093):
             connection = await KafkaConnection.connect("b1", port, client_id="x", timeout_ms=10_000)
             for api in (ApiKey.METADATA, ApiKey.DESCRIBE_CLUSTER, ApiKey.LIST_GROUPS):
-                answer: Any = await connection.send(api, API_TABLE[api].min_version, Message())
+                answer: Any = await connection.send(api, 0, Message())
                 assert REFUSED not in _errors(answer)
             connection.close()
 

@@ -36,7 +36,7 @@ def test_a_member_commits_in_every_version() -> None:
         joined = await join(client, "g")
         await client.ask(ApiKey.SYNC_GROUP, 5, sync_message("g", joined))
         who = {"member_id": joined.member_id, "generation_id_or_member_epoch": 1}
-        for version in kit.versions(ApiKey.OFFSET_COMMIT):
+        for version in kit.versions(ApiKey.OFFSET_COMMIT)[1:]:
             assert await commit(client, "g", 7, version, **who) == 0
 
     kit.run(scenario, settings=SETTINGS)
@@ -46,9 +46,9 @@ def test_positions_in_every_version() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("t")
         await find(client, "any")
-        for version in kit.versions(ApiKey.OFFSET_COMMIT):
+        for version in kit.versions(ApiKey.OFFSET_COMMIT)[1:]:
             assert await commit(client, "simple", 10 + version, version) == 0
-            for fetch in kit.versions(ApiKey.OFFSET_FETCH):
+            for fetch in kit.versions(ApiKey.OFFSET_FETCH)[1:]:
                 found = await position(client, "simple", fetch)
                 assert (found.committed_offset, found.metadata) == (10 + version, "m")
                 if fetch >= 5:

@@ -20,6 +20,8 @@ def test_offset_for_leader_epoch_in_every_version() -> None:
                 ("t", 4, 0, (ErrorCode.UNKNOWN_LEADER_EPOCH, -1, -1)),
                 ("nobody", -1, 0, (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
             ):
+                if version < 2 and current == 4:
+                    continue  # no epoch of the leader is sent
                 part = Message(partition=0, current_leader_epoch=current, leader_epoch=epoch)
                 message = Message(replica_id=-1, topics=[Message(topic=topic, partitions=[part])])
                 (found,) = (
@@ -27,6 +29,7 @@ def test_offset_for_leader_epoch_in_every_version() -> None:
                     .topics[0]
                     .partitions
                 )
-                assert (found.error_code, found.leader_epoch, found.end_offset) == expected
+                assert (found.error_code, found.end_offset) == (expected[0], expected[2])
+                assert found.leader_epoch == (expected[1] if version else -1)
 
     kit.run(scenario)

@@ -30,19 +30,17 @@ def test_every_version_appends() -> None:
     kit.run(scenario)
 
 
-def test_versions_of_old_message_formats_get_an_error_in_their_own_form() -> None:
+def test_records_of_old_message_formats_get_an_error() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("t")
-        connection = await client.connection()
+        old = b"\0" * 8 + (14).to_bytes(4, "big") + b"\0" * 14  # one message of format 0
         for version in (0, 1, 2):
-            body = struct.pack(">hiih1siii2s", -1, 1000, 1, 1, b"t", 1, 0, 2, b"??")
-            frame = struct.pack(">hhih", PRODUCE, version, connection.next_correlation_id(), -1)
-            size = struct.pack(">i", len(frame) + len(body))
-            answer = await connection.wait(connection.send_frame(size + frame + body), 5000)
-            error = struct.unpack_from(">i", answer, 4 + 4 + 3 + 4)[0]
-            assert error == 0  # the partition
-            error = struct.unpack_from(">h", answer, 4 + 4 + 3 + 4 + 4)[0]
-            assert error == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
+            partition = Message(index=0, records=old)
+            topic = Message(name="t", partition_data=[partition])
+            asked = Message(acks=-1, timeout=1000, topic_data=[topic])
+            answer = await client.ask(PRODUCE, version, asked)
+            result = answer.responses[0].partition_responses[0]
+            assert result.error_code == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
 
     kit.run(scenario)
 

@@ -77,7 +77,7 @@ class Hostile:
         """API, version and frame."""
         api = self.chance.choice(apis)
         table = API_TABLE[api]
-        version = self.chance.randint(table.min_version, table.max_version)
+        version = self.chance.randint(0, table.max_version)
         return api, version, self.request(api, version)
 
     def varied(self, api: int, version: int, frame: bytes) -> bytes:

@@ -194,7 +194,7 @@ class Attack:
         frames = [
             self._hostile.request(api, version)
             for api in CLIENTS
-            for version in range(API_TABLE[api].min_version, API_TABLE[api].max_version + 1)
+            for version in range(API_TABLE[api].max_version + 1)
         ]
         for frame in frames:
             self._send(self._cluster.port, [frame])

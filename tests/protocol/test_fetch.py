@@ -34,7 +34,7 @@ from barnabas.protocol.header import parse_request_header, parse_response_header
 from barnabas.protocol.message import Message
 from barnabas.protocol.produce import NodeEndpoint
 
-VERSIONS = range(4, 18)
+VERSIONS = range(18)
 FIRST_FETCH = bytes.fromhex(
     "0001001100000000001262726f6b65722d312d666574636865722d3000000001f40000000100a000000000000000"
     "0000000002e4214b4263854c418ccbc507fce1366e0200000000000000000000000000000000ffffffff00000000"

@@ -27,7 +27,7 @@ from barnabas.protocol.produce import (
     parse_produce,
 )
 
-VERSIONS = range(3, 12)
+VERSIONS = range(12)
 TOPICS: list[tuple[str, list[tuple[int, bytes | None]]]] = [
     ("one", [(0, b"abc" * 100), (7, None), (8, b"")]),
     ("zwei-ü", []),
@@ -94,7 +94,7 @@ def test_requests_equal_the_generated_codec(version: int, transactional_id: str 
     decoded = codec.decode_request(ApiKey.PRODUCE, version, body)
     assert codec.encode_body(ApiKey.PRODUCE, version, decoded, response=False) == body
     request = parse_produce(version, memoryview(bytearray(b"head" + body)), 4)
-    assert request[:4] == (transactional_id, -1, 1500, TOPICS)
+    assert request[:4] == (transactional_id if version >= 3 else None, -1, 1500, TOPICS)
     assert request.partition_count == sum(len(partitions) for _, partitions in TOPICS)
 
 
@@ -218,7 +218,7 @@ def test_random_requests_are_refused_or_understood(version: int, body: bytes) ->
         pass
 
 
-@pytest.mark.parametrize("version", [3, 9])
+@pytest.mark.parametrize("version", [0, 3, 9])
 @pytest.mark.parametrize("sizes", [(1000,), (1,) * 1000, (PARTITIONS_AT_ONCE,), (300, 0, 1, 128)])
 def test_many_partitions_are_read_and_answered_with_pauses(
     version: int, sizes: tuple[int, ...]
@@ -244,7 +244,7 @@ def test_many_partitions_are_read_and_answered_with_pauses(
     assert [len(t.partition_responses) for t in answer.responses] == list(sizes)
 
 
-@pytest.mark.parametrize("version", [3, 9])
+@pytest.mark.parametrize("version", [0, 3, 9])
 @pytest.mark.parametrize("topics", [1, 2, REQUEST_PARTITIONS_MAX + 1])
 def test_more_partitions_than_a_request_may_have(version: int, topics: int) -> None:
     each = (REQUEST_PARTITIONS_MAX + topics) // topics if topics < 3 else 0

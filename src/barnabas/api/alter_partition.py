@@ -1,4 +1,4 @@
-"""AlterPartition v2-3: a leader asks the controller to change its ISR (KIP-497, -841, -903)."""
+"""AlterPartition v0-3: a leader asks the controller to change its ISR (KIP-497, -841, -903)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from barnabas.controller.requests import AlterPartitionReceived
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.alter_partition import AlterPartitionRequest
 
+TOPIC_IDS_FROM = 2
+
 
 @serves(ApiKey.ALTER_PARTITION, on_cluster(AclOperation.CLUSTER_ACTION, refuse_without_items))
 def handle(services: Services, request: Request) -> Answer:
@@ -19,6 +21,7 @@ def handle(services: Services, request: Request) -> Answer:
 
 
 async def _ask(services: Services, request: Request) -> Pieces:
-    return request.answer(
-        await services.controller.ask(AlterPartitionReceived(request.decode(AlterPartitionRequest)))
+    asked = AlterPartitionReceived(
+        request.decode(AlterPartitionRequest), by_name=request.api_version < TOPIC_IDS_FROM
     )
+    return request.answer(await services.controller.ask(asked))

@@ -41,9 +41,9 @@ def handle(services: Services, request: Request) -> Answer:
         zk_migration_ready=False,
     )
     api = API_TABLE[ApiKey.API_VERSIONS]
-    if not api.min_version <= request.api_version <= api.max_version:
+    if not api.serves(request.api_version):
         body.error_code = ErrorCode.UNSUPPORTED_VERSION
-        body.api_keys = [_row(api.key, api.min_version, api.max_version)]
+        body.api_keys = [_row(api.key, api.max_version)]
         return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, body)]
     if request.api_version >= 3:
         decoded = request.decode(ApiVersionsRequest)
@@ -68,10 +68,10 @@ def _rows(services: Services) -> list[ApiVersionsResponse.ApiVersion]:
     for key, api in sorted(API_TABLE.items()):
         greatest = api.max_version
         if key in CONSUMER_PROTOCOL and not consumer_protocol:
-            greatest = api.min_version
-        rows.append(_row(key, api.advertised_min, greatest))
+            greatest = 0
+        rows.append(_row(key, greatest))
     return rows
 
 
-def _row(key: int, least: int, greatest: int) -> ApiVersionsResponse.ApiVersion:
-    return ApiVersionsResponse.ApiVersion(api_key=key, min_version=least, max_version=greatest)
+def _row(key: int, greatest: int) -> ApiVersionsResponse.ApiVersion:
+    return ApiVersionsResponse.ApiVersion(api_key=key, min_version=0, max_version=greatest)

@@ -18,9 +18,6 @@ AT_ONCE = (fetch, leader_and_isr, metadata, produce, update_metadata)
 """The handlers that every broker needs. Others are imported at their first request
 (``registry.py``)."""
 
-_ANY_VERSION = (ApiKey.API_VERSIONS, ApiKey.PRODUCE)
-"""Their handlers check the version themselves: ApiVersions answers any, Produce old ones too."""
-
 
 def _guard(handler: Handler, key: int, operation: AclOperation, needs: Needs) -> Handler:
     """The handler, called only if the sender has the right on the cluster that it needs."""
@@ -88,7 +85,6 @@ class Dispatcher:
         format that the sender can read (reference 9)."""
         if request.api_key not in API_TABLE:
             raise InvalidRequest(f"unsupported {api_name(request.api_key)}")
-        if request.api_key not in _ANY_VERSION:
-            api = API_TABLE[ApiKey(request.api_key)]
-            if not api.min_version <= request.api_version <= api.max_version:
-                raise InvalidRequest(f"unsupported {api.name} version {request.api_version}")
+        api = API_TABLE[request.api_key]
+        if not api.serves(request.api_version) and api.key is not ApiKey.API_VERSIONS:
+            raise InvalidRequest(f"unsupported {api.name} version {request.api_version}")

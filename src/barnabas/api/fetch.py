@@ -1,9 +1,10 @@
-"""Fetch v4-17, for consumers and followers: one read path, with fetch sessions and long polls.
+"""Fetch v0-17, for consumers and followers: one read path, with fetch sessions and long polls.
 
 A request with a replica id is a follower's; from v15 on the id is in a tag (KIP-903). Topics have
 names up to v12, and ids from v13 on. There is no replica selector for rack-aware reading (KIP-392),
 so no consumer is sent to a follower. A follower does serve a consumer that asks it with v11 or
-later.
+later. v0-3 are for message formats 0 and 1, which are not served: a partition with records is
+answered UNSUPPORTED_VERSION.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
 NODE_ENDPOINTS_FROM_VERSION = 16
 TOP_LEVEL_ERROR_FROM = 7
+RECORD_BATCHES_FROM_VERSION = 4
 ZSTD_FROM_VERSION = 10
 """Older consumers cannot read zstd (KIP-110)."""
 STORAGE_ERROR_FROM_VERSION = 6
@@ -248,6 +250,10 @@ def _for_old(services: Services, request: Request, result: FetchResult) -> Fetch
     """The answer for clients of old versions. For a topic with ``compression.type`` zstd they get
     an error in any case."""
     version = request.api_version
+    if version < RECORD_BATCHES_FROM_VERSION:
+        for fetched in result.partitions:
+            if fetched.size:
+                fetched.error, fetched.records = ErrorCode.UNSUPPORTED_VERSION, []
     if version < ZSTD_FROM_VERSION:
         result.partitions = [_without_zstd(services, fetched) for fetched in result.partitions]
     if version < STORAGE_ERROR_FROM_VERSION:

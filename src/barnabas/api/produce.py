@@ -1,15 +1,15 @@
-"""Produce v3-11, listed from v0 on (librdkafka compresses only for brokers that list v0).
+"""Produce v0-11.
 
-v0-2 have message formats that are not served: every partition is answered with
-UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error closes the connection, so that the
-client looks for the leader again. For the first batch of a transaction in a partition, the
-transaction's coordinator is asked (KIP-890). acks=0 cannot wait for that, so it is refused.
+v0-2 have message formats 0 and 1, which are not served: a partition with records of such a format
+is answered with UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error closes the
+connection, so that the client looks for the leader again. For the first batch of a transaction in a
+partition, the transaction's coordinator is asked (KIP-890). acks=0 cannot wait for that, so it is
+refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Container, Sequence
 from typing import TypeAlias
 
@@ -25,7 +25,7 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.verification import Verdicts, told_to_producer
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.limits import PARTITIONS_AT_ONCE
-from barnabas.protocol.api import API_TABLE, ApiKey
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.produce import (
     NodeEndpoint,
     PartitionProduceResult,
@@ -35,7 +35,6 @@ from barnabas.protocol.produce import (
     encode_appended,
     encode_produce_response_in_steps,
 )
-from barnabas.protocol.wire import MALFORMED, read_string
 from barnabas.records.header import (
     ATTRIBUTES_POSITION,
     HEADER_BYTES,
@@ -51,7 +50,6 @@ from barnabas.types import TopicPartition
 CURRENT_LEADER_FROM_VERSION = 10
 ABORTABLE_FROM = 11
 """Clients of this version know TRANSACTION_ABORTABLE."""
-OLD_VERSION_MAX = 2
 ADMIN_CLIENT_ID = "__admin_client"
 """The only client that may write to internal topics, as in Kafka."""
 
@@ -65,12 +63,7 @@ ADMIN_CLIENT_ID = "__admin_client"
 )
 def handle(services: Services, request: Request) -> Answer:
     """Appends at once; answers now, or when enough replicas have the records."""
-    version = request.api_version
-    if version <= OLD_VERSION_MAX:
-        return _refuse_old_format(request)
-    if version > API_TABLE[ApiKey.PRODUCE].max_version:
-        raise InvalidRequest(f"unsupported Produce version {version}")
-    begun = begin_produce(version, request.frame, request.body_offset)
+    begun = begin_produce(request.api_version, request.frame, request.body_offset)
     if not isinstance(begun, ProduceRequest):
         return _parse_on(services, request, begun)
     return _serve(services, request, begun)
@@ -344,38 +337,3 @@ def _partition(result: ProduceResult) -> PartitionProduceResult:
         result.error_message,
         result.current_leader,
     )
-
-
-_PARTITION_V0 = struct.Struct(">ihq")
-_PARTITION_V2 = struct.Struct(">ihqq")
-
-
-def _refuse_old_format(request: Request) -> Answer:
-    """Answer v0-2 in their own format: message formats 0 and 1 are not served."""
-    frame, version = request.frame, request.api_version
-    error = int(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
-    try:
-        acks, _timeout, topic_count = struct.unpack_from(">hii", frame, request.body_offset)
-        position = request.body_offset + 10
-        pieces = [struct.pack(">i", topic_count)]
-        for _ in range(topic_count):
-            start = position
-            _, position = read_string(frame, position, flexible=False)
-            (count,) = struct.unpack_from(">i", frame, position)
-            position += 4
-            pieces.append(bytes(frame[start:position]))
-            for _ in range(count):
-                partition, size = struct.unpack_from(">ii", frame, position)
-                position += 8 + max(0, size)
-                if version < OLD_VERSION_MAX:
-                    pieces.append(_PARTITION_V0.pack(partition, error, -1))
-                else:
-                    pieces.append(_PARTITION_V2.pack(partition, error, -1, -1))
-    except MALFORMED as problem:
-        raise InvalidRequest(f"Produce v{version}: {problem}") from problem
-    if acks == 0:
-        raise InvalidRequest(f"Produce v{version} with acks=0: message format not served")
-    if version >= 1:
-        pieces.append(struct.pack(">i", 0))
-    body = struct.pack(">i", request.correlation_id) + b"".join(pieces)
-    return [struct.pack(">i", len(body)) + body]

@@ -73,9 +73,11 @@ class AlterPartitionReceived(ControllerRequest[AlterPartitionResponse]):
     """A leader asks for other in-sync replicas."""
 
     request: AlterPartitionRequest
+    by_name: bool = False
+    """Whether topics are named by their names, not by their ids."""
 
     async def serve(self, term: Term) -> AlterPartitionResponse:
-        return await rpc.alter_partition(term, self.request)
+        return await rpc.alter_partition(term, self.request, by_name=self.by_name)
 
     def not_controller(self) -> AlterPartitionResponse:
         return AlterPartitionResponse(throttle_time=0, error_code=_NOT_CONTROLLER, topics=[])

@@ -53,10 +53,13 @@ class _Item:
     write: LeaderAndIsr | None = None
 
 
-async def alter_partition(term: Term, request: AlterPartitionRequest) -> AlterPartitionResponse:
+async def alter_partition(
+    term: Term, request: AlterPartitionRequest, *, by_name: bool = False
+) -> AlterPartitionResponse:
     """Judge every partition, write all accepted ISRs in one batch, tell all brokers, answer.
 
-    No LeaderAndIsr is sent, and the leader epoch stays."""
+    No LeaderAndIsr is sent, and the leader epoch stays. Topics are named by their ids, or by their
+    names (v0-1). Leaders that do so do not know INELIGIBLE_REPLICA."""
     context = term.context
     known = context.broker_epoch(request.broker_id)
     if known is None or known != request.broker_epoch:
@@ -64,20 +67,26 @@ async def alter_partition(term: Term, request: AlterPartitionRequest) -> AlterPa
             throttle_time=0, error_code=ErrorCode.STALE_BROKER_EPOCH, topics=[]
         )
     names = context.topic_ids()
-    topics: list[tuple[uuid.UUID, list[_Item]]] = []
+    topics: list[tuple[str, uuid.UUID, list[_Item]]] = []
     for topic in request.topics:
         topic_id = topic.topic_id or ZERO_UUID
-        name = names.get(topic_id)
-        topics.append((topic_id, [_judged(term, name, p) for p in topic.partitions]))
-    await _write(term, [item for _, items in topics for item in items])
+        name = topic.topic_name if by_name else names.get(topic_id)
+        items = [_judged(term, name, p) for p in topic.partitions]
+        for item in items:
+            if by_name and item.error is ErrorCode.INELIGIBLE_REPLICA:
+                item.error = ErrorCode.OPERATION_NOT_ATTEMPTED
+        topics.append((topic.topic_name, topic_id, items))
+    await _write(term, [item for *_, items in topics for item in items])
     return AlterPartitionResponse(
         throttle_time=0,
         error_code=ErrorCode.NONE,
         topics=[
             AlterPartitionResponse.TopicData(
-                topic_id=topic_id, partitions=[_partition_answer(item) for item in items]
+                topic_name=name,
+                topic_id=topic_id,
+                partitions=[_partition_answer(item) for item in items],
             )
-            for topic_id, items in topics
+            for name, topic_id, items in topics
         ],
     )
 

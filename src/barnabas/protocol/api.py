@@ -1,9 +1,7 @@
 """The APIs of Kafka 3.9 in ZooKeeper mode: keys, versions, first flexible versions.
 
-Source: reference 9 and 14 (the 62 keys that 3.9.1 lists), plus DescribeTopicPartitions, which newer
-admin clients use. The least versions are those of Kafka 4 (KIP-896), since kio describes no older
-messages. The four messages between controller and broker (4-7) are declared in ``interbroker.py``,
-in all versions.
+Source: the 62 keys that 3.9.1 lists (reference 9 and 14), plus DescribeTopicPartitions, which newer
+admin clients use. As in 3.9, each is served from v0 on. ``descriptions/`` has the messages.
 """
 
 from __future__ import annotations
@@ -88,13 +86,9 @@ class Api:
     """One API, and the versions that can be encoded and decoded."""
 
     key: ApiKey
-    min_version: int
     max_version: int
     flexible_from: int | None
     """The first version with compact lengths and tagged fields (KIP-482); None if there is none."""
-    advertised_min: int
-    """The least version that ApiVersions lists. For Produce it is 0, although only versions from 3
-    are served: librdkafka does not compress for brokers without Produce 0 (librdkafka#4956)."""
 
     @property
     def name(self) -> str:
@@ -103,7 +97,7 @@ class Api:
 
     def serves(self, version: int) -> bool:
         """Whether this version can be encoded and decoded."""
-        return self.min_version <= version <= self.max_version
+        return 0 <= version <= self.max_version
 
     def is_flexible(self, version: int) -> bool:
         """Whether bodies of this version have compact lengths and tagged fields."""
@@ -116,21 +110,17 @@ class Api:
 
 
 # fmt: off
-# key: (min, max, first flexible version or None)
-_VERSIONS: Final[Mapping[int, tuple[int, int, int | None]]] = {
-    0: (3, 11, 9), 1: (4, 17, 12), 2: (1, 9, 6), 3: (0, 12, 9),
-    4: (0, 7, 4), 5: (0, 4, 2), 6: (0, 8, 6), 7: (0, 3, 3),
-    8: (2, 9, 8), 9: (1, 9, 6), 10: (0, 6, 3), 11: (0, 9, 6),
-    12: (0, 4, 4), 13: (0, 5, 4), 14: (0, 5, 4), 15: (0, 5, 5), 16: (0, 5, 3),
-    17: (0, 1, None), 18: (0, 4, 3), 19: (2, 7, 5), 20: (1, 6, 4), 21: (0, 2, 2),
-    22: (0, 5, 2), 23: (2, 4, 4), 24: (0, 5, 3), 25: (0, 4, 3), 26: (0, 4, 3), 27: (1, 1, 1),
-    28: (0, 4, 3), 29: (1, 3, 2), 30: (1, 3, 2), 31: (1, 3, 2), 32: (1, 4, 4), 33: (0, 2, 2),
-    34: (1, 2, 2), 35: (1, 4, 2), 36: (0, 2, 2), 37: (0, 3, 2), 38: (1, 3, 2), 39: (1, 2, 2),
-    40: (1, 2, 2), 41: (1, 3, 2), 42: (0, 2, 2), 43: (0, 2, 2), 44: (0, 1, 1),
-    45: (0, 0, 0), 46: (0, 0, 0), 47: (0, 0, None), 48: (0, 1, 1), 49: (0, 1, 1),
-    50: (0, 0, 0), 51: (0, 0, 0), 56: (2, 3, 0), 57: (0, 1, 0), 58: (0, 0, 0),
-    60: (0, 1, 0), 61: (0, 0, 0), 65: (0, 0, 0), 66: (0, 1, 0), 67: (0, 0, 0),
-    68: (0, 1, 0), 69: (0, 1, 0), 75: (0, 0, 0),
+# key: (max, first flexible version or None)
+_VERSIONS: Final[Mapping[int, tuple[int, int | None]]] = {
+    0: (11, 9), 1: (17, 12), 2: (9, 6), 3: (12, 9), 4: (7, 4), 5: (4, 2), 6: (8, 6), 7: (3, 3),
+    8: (9, 8), 9: (9, 6), 10: (6, 3), 11: (9, 6), 12: (4, 4), 13: (5, 4), 14: (5, 4),
+    15: (5, 5), 16: (5, 3), 17: (1, None), 18: (4, 3), 19: (7, 5), 20: (6, 4), 21: (2, 2),
+    22: (5, 2), 23: (4, 4), 24: (5, 3), 25: (4, 3), 26: (4, 3), 27: (1, 1), 28: (4, 3),
+    29: (3, 2), 30: (3, 2), 31: (3, 2), 32: (4, 4), 33: (2, 2), 34: (2, 2), 35: (4, 2),
+    36: (2, 2), 37: (3, 2), 38: (3, 2), 39: (2, 2), 40: (2, 2), 41: (3, 2), 42: (2, 2),
+    43: (2, 2), 44: (1, 1), 45: (0, 0), 46: (0, 0), 47: (0, None), 48: (1, 1), 49: (1, 1),
+    50: (0, 0), 51: (0, 0), 56: (3, 0), 57: (1, 0), 58: (0, 0), 60: (1, 0), 61: (0, 0),
+    65: (0, 0), 66: (1, 0), 67: (0, 0), 68: (1, 0), 69: (1, 0), 75: (0, 0),
 }
 # fmt: on
 
@@ -138,12 +128,10 @@ API_TABLE: Final[Mapping[int, Api]] = MappingProxyType(
     {
         ApiKey(key): Api(
             key=ApiKey(key),
-            min_version=least,
             max_version=greatest,
             flexible_from=flexible,
-            advertised_min=0 if key == ApiKey.PRODUCE else least,
         )
-        for key, (least, greatest, flexible) in _VERSIONS.items()
+        for key, (greatest, flexible) in _VERSIONS.items()
     }
 )
 """All APIs. Plain ints may be used as keys."""
@@ -154,7 +142,7 @@ CONTROLLER_APIS: Final = (
     ApiKey.UPDATE_METADATA,
     ApiKey.CONTROLLED_SHUTDOWN,
 )
-"""Messages of ZooKeeper mode that Kafka 4 no longer describes (``interbroker.py``)."""
+"""The orders of controllers, and what brokers tell them, in ZooKeeper mode only."""
 
 
 class ApiVersion(NamedTuple):

@@ -1,8 +1,8 @@
 """Decodes and encodes the messages of every API in the table.
 
-A decoder or encoder is generated when an (API, version, direction) is first used: kio describes the
-messages, and loading all its descriptions would take seconds. The generated functions are pure;
-they are the only state here.
+A decoder or encoder is generated when an (API, version, direction) is first used, from the
+description of the message (``description.py``). The generated functions are pure; they are the only
+state here.
 
 ``decode_*`` take the position of the body, which ``header.py`` finds. ``encode_request`` and
 ``encode_response`` return whole frames with the 4-byte size. Produce and Fetch have faster codecs
@@ -16,8 +16,8 @@ from functools import cache
 from typing import Any
 
 from barnabas.errors import InvalidRequest
-from barnabas.protocol import interbroker, schema
-from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
+from barnabas.protocol import description, schema
+from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.decoder import (
     Decoder,
     SteppedDecoder,
@@ -62,9 +62,7 @@ def message_schema(api_key: int, version: int, *, response: bool) -> schema.Stru
     """The schema of one message. Raises KeyError for a version outside the API table."""
     if not API_TABLE[api_key].serves(version):
         raise KeyError(f"no version {version} of {API_TABLE[api_key].name}")
-    if api_key in CONTROLLER_APIS:
-        return interbroker.message_schema(api_key, version, response=response)
-    return schema.load(api_key, version, response=response)
+    return description.message_schema(api_key, version, response=response)
 
 
 @cache

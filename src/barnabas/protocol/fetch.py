@@ -1,4 +1,4 @@
-"""A hand-written codec of Fetch v4 to v17 for the serving broker. Requests of all versions are
+"""A hand-written codec of Fetch v0 to v17 for the serving broker. Requests of all versions are
 parsed into one form. Answers are lists of buffers, in which records are never copied.
 
 Reference 4.8 has the order of the fields. Topics have names up to v12 and ids from v13 on; from v15
@@ -31,10 +31,13 @@ from barnabas.types import CONSUMER_REPLICA_ID, NO_OFFSET, UNKNOWN_BROKER_EPOCH,
 FLEXIBLE_FROM = 12
 TOPIC_IDS_FROM = 13
 REPLICA_STATE_FROM = 15
+_NO_MAX_BYTES = 0x7FFFFFFF
 
 _INT32 = struct.Struct(">i")
 _START = struct.Struct(">iiib")
-_START_WITH_REPLICA = struct.Struct(">iiiib")
+_START_V0 = struct.Struct(">iii")
+_START_V3 = struct.Struct(">iiii")
+_START_V4 = struct.Struct(">iiiib")
 _SESSION = struct.Struct(">ii")
 _REPLICA_STATE = struct.Struct(">iq")
 _USUAL_ENDS = (b"",) * 7 + (bytes(4),) * 4 + (bytes(6),) + (b"\1\1\0",) * 6
@@ -100,14 +103,14 @@ class FetchRequest(NamedTuple):
     """The greatest of four numbers: topics, partitions, forgotten topics, forgotten partitions."""
 
 
-_PARTITION_V4 = struct.Struct(">iqi")
+_PARTITION_V0 = struct.Struct(">iqi")
 _PARTITION_V5 = struct.Struct(">iqqi")
 _PARTITION_V9 = struct.Struct(">iiqqi")
 _PARTITION_V12 = struct.Struct(">iiqiqi")
 
 
 def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchRequest:
-    """The body of a Fetch request, v4 to v17, from ``offset`` to the end of the frame.
+    """The body of a Fetch request, v0 to v17, from ``offset`` to the end of the frame.
 
     Raises TooManyPartitions, and InvalidRequest unless it is exactly one well-formed body."""
     try:
@@ -123,9 +126,8 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
         wait, least, most, isolation = _START.unpack_from(buffer, position)
         position += _START.size
     else:
-        fixed = _START_WITH_REPLICA.unpack_from(buffer, position)
+        fixed, position = _start_of_old(version, buffer, position)
         replica_id, wait, least, most, isolation = fixed
-        position += _START_WITH_REPLICA.size
     session_id, session_epoch = 0, -1
     if version >= 7:
         session_id, session_epoch = _SESSION.unpack_from(buffer, position)
@@ -154,6 +156,16 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     who_and_how = (replica_id, replica_epoch, wait, least, most, isolation)
     what = (session_id, session_epoch, topics, forgotten, rack_id, count)
     return _new(FetchRequest, who_and_how + what)
+
+
+def _start_of_old(version: int, buffer: bytes, position: int) -> tuple[tuple[int, ...], int]:
+    """Replica id, wait, least and most bytes, isolation level, before v15."""
+    if version >= 4:
+        return _START_V4.unpack_from(buffer, position), position + _START_V4.size
+    if version == 3:
+        return (*_START_V3.unpack_from(buffer, position), 0), position + _START_V3.size
+    fixed = (*_START_V0.unpack_from(buffer, position), _NO_MAX_BYTES, 0)
+    return fixed, position + _START_V0.size
 
 
 def _too_many(count: int) -> TooManyPartitions:
@@ -212,7 +224,7 @@ def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchParti
 def _parse_partitions(
     version: int, buffer: bytes, position: int
 ) -> tuple[list[FetchPartition], int]:
-    layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V4
+    layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V0
     unpack = layout.unpack_from
     count, position = read_count(buffer, position, layout.size, flexible=False)
     if count > REQUEST_PARTITIONS_MAX:
@@ -300,9 +312,11 @@ class FetchTopicData(NamedTuple):
     partitions: list[FetchPartitionData]
 
 
-_RESPONSE_V4 = struct.Struct(">iii")
+_RESPONSE_V0 = struct.Struct(">ii")
+_RESPONSE_V1 = struct.Struct(">iii")
 _RESPONSE_V7 = struct.Struct(">iiihi")
 _RESPONSE_V12 = struct.Struct(">iixihi")
+_DATA_V0 = struct.Struct(">ihq")
 _DATA_V4 = struct.Struct(">ihqq")
 _DATA_V5 = struct.Struct(">ihqqq")
 _ABORTED = struct.Struct(">qq")
@@ -398,8 +412,10 @@ def _finish(
     if version >= 7:
         layout = _RESPONSE_V12 if flexible else _RESPONSE_V7
         start = layout.pack(size + layout.size - 4, *start_fields)
+    elif version:
+        start = _RESPONSE_V1.pack(size + 8, *start_fields[:2])
     else:
-        start = _RESPONSE_V4.pack(size + 8, *start_fields[:2])
+        start = _RESPONSE_V0.pack(size + 4, start_fields[0])
     out[1] = b"".join((start, out[1]))
     del out[0]
     return out
@@ -407,6 +423,9 @@ def _finish(
 
 def _data_start(version: int, data: FetchPartitionData) -> bytes:
     """The bytes of one partition before its records."""
+    if version < 4:
+        size = -1 if data.records is None else sum(map(len, data.records))
+        return _DATA_V0.pack(*data[:3]) + _INT32.pack(size)
     flexible = version >= FLEXIBLE_FROM
     start = _DATA_V5.pack(*data[:5]) if version >= 5 else _DATA_V4.pack(*data[:4])
     aborted = data.aborted_transactions

@@ -1,9 +1,9 @@
-"""A hand-written codec of Produce v3 to v11. Requests are parsed in place, answers packed directly.
+"""A hand-written codec of Produce v0 to v11. Requests are parsed in place, answers packed directly.
 
-Request: transactional id (nullable string), acks i16, timeout i32, topics [name, [partition i32,
-records (nullable bytes)]]. Flexible from v9. Answer: topics [name, [partition i32, error i16, base
-offset i64, append time i64, log start i64 (v5+), record errors and message (v8+), current leader
-(v10+, tag 0)]], throttle i32, node endpoints (v10+, tag 0; KIP-951).
+Request: transactional id (nullable string; v3+), acks i16, timeout i32, topics [name, [partition
+i32, records (nullable bytes)]]. Flexible from v9. Answer: topics [name, [partition i32, error i16,
+base offset i64, append time i64 (v2+), log start i64 (v5+), record errors and message (v8+),
+current leader (v10+, tag 0)]], throttle i32 (v1+), node endpoints (v10+, tag 0; KIP-951).
 """
 
 from __future__ import annotations
@@ -30,16 +30,22 @@ from barnabas.protocol.wire import (
 from barnabas.types import NO_OFFSET, NO_TIMESTAMP, Buffer
 
 FLEXIBLE_FROM = 9
+TRANSACTIONS_FROM = 3
+APPEND_TIME_FROM = 2
+THROTTLE_FROM = 1
 
 _ACKS_AND_TIMEOUT = struct.Struct(">hi")
 _INT32 = struct.Struct(">i")
-_PARTITION_V3 = struct.Struct(">ihqq")
+_PARTITION_V0 = struct.Struct(">ihq")
+_PARTITION_V2 = struct.Struct(">ihqq")
 _PARTITION_V5 = struct.Struct(">ihqqq")
 # One topic with one partition and no error: size, correlation id, (tags,) one topic, name length.
 _ONE_START = struct.Struct(">iiih")
 _ONE_START_FLEXIBLE = struct.Struct(">iiBBB")
 # One partition, its fields; then (v8+) no record errors, no message; throttle; tags of the structs.
-_ONE_END_V3 = struct.Struct(">iihqqi")
+_ONE_END_V0 = struct.Struct(">iihq")
+_ONE_END_V1 = struct.Struct(">iihqi")
+_ONE_END_V2 = struct.Struct(">iihqqi")
 _ONE_END_V5 = struct.Struct(">iihqqqi")
 _ONE_END_V8 = struct.Struct(">iihqqqihi")
 _ONE_END_V9 = struct.Struct(">BihqqqBBBBiB")
@@ -121,7 +127,9 @@ def _parse(version: int, buffer: memoryview, offset: int) -> Generator[int, None
     """Pauses after every ``PARTITIONS_AT_ONCE`` partitions and topics."""
     flexible = version >= FLEXIBLE_FROM
     try:
-        transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
+        transactional_id, position = None, offset
+        if version >= TRANSACTIONS_FROM:
+            transactional_id, position = read_nullable_string(buffer, offset, flexible=flexible)
         acks, timeout_ms = _ACKS_AND_TIMEOUT.unpack_from(buffer, position)
         count, position = read_count(buffer, position + 6, 3 if flexible else 6, flexible=flexible)
         _check_count(version, count)
@@ -254,7 +262,8 @@ def encode_produce_response_in_steps(
                 yield 1
         if flexible:
             pieces.append(b"\0")
-    pieces.append(_INT32.pack(throttle_ms))
+    if version >= THROTTLE_FROM:
+        pieces.append(_INT32.pack(throttle_ms))
     if flexible:
         pieces.append(node_endpoints_tag(node_endpoints if version >= 10 else ()))
     body = b"".join(pieces)
@@ -288,15 +297,22 @@ def encode_appended(
         end = _ONE_END_V8.pack(1, index, 0, base, time, start, 0, -1, throttle)
     elif version >= 5:
         end = _ONE_END_V5.pack(1, index, 0, base, time, start, throttle)
+    elif version >= APPEND_TIME_FROM:
+        end = _ONE_END_V2.pack(1, index, 0, base, time, throttle)
+    elif version >= THROTTLE_FROM:
+        end = _ONE_END_V1.pack(1, index, 0, base, throttle)
     else:
-        end = _ONE_END_V3.pack(1, index, 0, base, time, throttle)
+        end = _ONE_END_V0.pack(1, index, 0, base)
     return _ONE_START.pack(10 + length + len(end), correlation_id, 1, length) + name + end
 
 
 def _partition(version: int, result: PartitionProduceResult, pieces: list[bytes]) -> None:
     index, error, base, time, start = result[:5]
+    if version < APPEND_TIME_FROM:
+        pieces.append(_PARTITION_V0.pack(index, error, base))
+        return
     if version < 5:
-        pieces.append(_PARTITION_V3.pack(index, error, base, time))
+        pieces.append(_PARTITION_V2.pack(index, error, base, time))
         return
     pieces.append(_PARTITION_V5.pack(index, error, base, time, start))
     if version < 8:
@@ -346,7 +362,9 @@ def encode_produce_request(
     """The body of a Produce request; for tools and tests."""
     flexible = version >= FLEXIBLE_FROM
     tags = b"\0" if flexible else b""
-    pieces: list[Buffer] = [string_bytes(transactional_id, flexible=flexible)]
+    pieces: list[Buffer] = []
+    if version >= TRANSACTIONS_FROM:
+        pieces.append(string_bytes(transactional_id, flexible=flexible))
     pieces.append(_ACKS_AND_TIMEOUT.pack(acks, timeout_ms))
     pieces.append(array_length_bytes(len(topics), flexible=flexible))
     for name, partitions in topics:

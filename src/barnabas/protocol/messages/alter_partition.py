@@ -11,26 +11,27 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class AlterPartitionResponse(ResponseMessage, kw_only=True):
-    """AlterPartition, v2-3."""
+    """AlterPartition, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.ALTER_PARTITION
 
     class TopicData(MessageStruct, kw_only=True):
-        """v2-3."""
+        """v0-3."""
 
-        topic_id: UUID | None
+        topic_name: str = ""  # v0-1
         partitions: Sequence[AlterPartitionResponse.PartitionData]
+        topic_id: UUID | None = None  # v2-3
 
     class PartitionData(MessageStruct, kw_only=True):
-        """v2-3."""
+        """v0-3."""
 
         partition_index: int
         error_code: int
         leader_id: int
         leader_epoch: int
         isr: Sequence[int]
-        leader_recovery_state: int = 0
         partition_epoch: int
+        leader_recovery_state: int = 0  # v1-3
 
     throttle_time: int
     error_code: int
@@ -38,24 +39,25 @@ class AlterPartitionResponse(ResponseMessage, kw_only=True):
 
 
 class AlterPartitionRequest(RequestMessage[AlterPartitionResponse], kw_only=True):
-    """AlterPartition, v2-3."""
+    """AlterPartition, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.ALTER_PARTITION
 
     class TopicData(MessageStruct, kw_only=True):
-        """v2-3."""
+        """v0-3."""
 
-        topic_id: UUID | None
+        topic_name: str = ""  # v0-1
         partitions: Sequence[AlterPartitionRequest.PartitionData]
+        topic_id: UUID | None = None  # v2-3
 
     class PartitionData(MessageStruct, kw_only=True):
-        """v2-3."""
+        """v0-3."""
 
         partition_index: int
         leader_epoch: int
-        new_isr: Sequence[int] = ()  # v2
-        leader_recovery_state: int = 0
+        new_isr: Sequence[int] = ()  # v0-2
         partition_epoch: int
+        leader_recovery_state: int = 0  # v1-3
         new_isr_with_epochs: Sequence[AlterPartitionRequest.BrokerState] = ()  # v3
 
     class BrokerState(MessageStruct, kw_only=True):

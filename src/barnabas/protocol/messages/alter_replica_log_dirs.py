@@ -10,18 +10,18 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class AlterReplicaLogDirsResponse(ResponseMessage, kw_only=True):
-    """AlterReplicaLogDirs, v1-2."""
+    """AlterReplicaLogDirs, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.ALTER_REPLICA_LOG_DIRS
 
     class AlterReplicaLogDirTopicResult(MessageStruct, kw_only=True):
-        """v1-2."""
+        """v0-2."""
 
         topic_name: str
         partitions: Sequence[AlterReplicaLogDirsResponse.AlterReplicaLogDirPartitionResult]
 
     class AlterReplicaLogDirPartitionResult(MessageStruct, kw_only=True):
-        """v1-2."""
+        """v0-2."""
 
         partition_index: int
         error_code: int
@@ -31,18 +31,18 @@ class AlterReplicaLogDirsResponse(ResponseMessage, kw_only=True):
 
 
 class AlterReplicaLogDirsRequest(RequestMessage[AlterReplicaLogDirsResponse], kw_only=True):
-    """AlterReplicaLogDirs, v1-2."""
+    """AlterReplicaLogDirs, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.ALTER_REPLICA_LOG_DIRS
 
     class AlterReplicaLogDir(MessageStruct, kw_only=True):
-        """v1-2."""
+        """v0-2."""
 
         path: str
         topics: Sequence[AlterReplicaLogDirsRequest.AlterReplicaLogDirTopic]
 
     class AlterReplicaLogDirTopic(MessageStruct, kw_only=True):
-        """v1-2."""
+        """v0-2."""
 
         name: str
         partitions: Sequence[int]

@@ -54,5 +54,5 @@ class ConsumerGroupHeartbeatRequest(RequestMessage[ConsumerGroupHeartbeatRespons
     rebalance_timeout: int = -1
     subscribed_topic_names: Sequence[str] | None = None
     server_assignor: str | None = None
-    topic_partitions: Sequence[ConsumerGroupHeartbeatRequest.TopicPartitions] | None
+    topic_partitions: Sequence[ConsumerGroupHeartbeatRequest.TopicPartitions] | None = None
     subscribed_topic_regex: str | None = None  # v1

@@ -10,12 +10,12 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class CreateAclsResponse(ResponseMessage, kw_only=True):
-    """CreateAcls, v1-3."""
+    """CreateAcls, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_ACLS
 
     class AclCreationResult(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         error_code: int
         error_message: str | None
@@ -25,19 +25,19 @@ class CreateAclsResponse(ResponseMessage, kw_only=True):
 
 
 class CreateAclsRequest(RequestMessage[CreateAclsResponse], kw_only=True):
-    """CreateAcls, v1-3."""
+    """CreateAcls, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_ACLS
 
     class AclCreation(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         resource_type: int
         resource_name: str
-        resource_pattern_type: int = 3
         principal: str
         host: str
         operation: int
         permission_type: int
+        resource_pattern_type: int = 3  # v1-3
 
     creations: Sequence[CreateAclsRequest.AclCreation]

@@ -10,7 +10,7 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class CreateDelegationTokenResponse(ResponseMessage, kw_only=True):
-    """CreateDelegationToken, v1-3."""
+    """CreateDelegationToken, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_DELEGATION_TOKEN
 
@@ -28,12 +28,12 @@ class CreateDelegationTokenResponse(ResponseMessage, kw_only=True):
 
 
 class CreateDelegationTokenRequest(RequestMessage[CreateDelegationTokenResponse], kw_only=True):
-    """CreateDelegationToken, v1-3."""
+    """CreateDelegationToken, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_DELEGATION_TOKEN
 
     class CreatableRenewers(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         principal_type: str
         principal_name: str

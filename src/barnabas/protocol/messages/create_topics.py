@@ -11,16 +11,16 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class CreateTopicsResponse(ResponseMessage, kw_only=True):
-    """CreateTopics, v2-7."""
+    """CreateTopics, v0-7."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_TOPICS
 
     class CreatableTopicResult(MessageStruct, kw_only=True):
-        """v2-7."""
+        """v0-7."""
 
         name: str
         error_code: int
-        error_message: str | None
+        error_message: str | None = None  # v1-7
         topic_config_error_code: int = 0  # v5-7
         num_partitions: int = -1  # v5-7
         replication_factor: int = -1  # v5-7
@@ -36,17 +36,17 @@ class CreateTopicsResponse(ResponseMessage, kw_only=True):
         config_source: int = -1
         is_sensitive: bool
 
-    throttle_time: int
     topics: Sequence[CreateTopicsResponse.CreatableTopicResult]
+    throttle_time: int = 0  # v2-7
 
 
 class CreateTopicsRequest(RequestMessage[CreateTopicsResponse], kw_only=True):
-    """CreateTopics, v2-7."""
+    """CreateTopics, v0-7."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.CREATE_TOPICS
 
     class CreatableTopic(MessageStruct, kw_only=True):
-        """v2-7."""
+        """v0-7."""
 
         name: str
         num_partitions: int
@@ -55,17 +55,17 @@ class CreateTopicsRequest(RequestMessage[CreateTopicsResponse], kw_only=True):
         configs: Sequence[CreateTopicsRequest.CreatableTopicConfig]
 
     class CreatableReplicaAssignment(MessageStruct, kw_only=True):
-        """v2-7."""
+        """v0-7."""
 
         partition_index: int
         broker_ids: Sequence[int]
 
     class CreatableTopicConfig(MessageStruct, kw_only=True):
-        """v2-7."""
+        """v0-7."""
 
         name: str
         value: str | None
 
     topics: Sequence[CreateTopicsRequest.CreatableTopic]
     timeout: int = 60000
-    validate_only: bool = False
+    validate_only: bool = False  # v1-7

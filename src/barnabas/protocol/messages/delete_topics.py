@@ -11,24 +11,24 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class DeleteTopicsResponse(ResponseMessage, kw_only=True):
-    """DeleteTopics, v1-6."""
+    """DeleteTopics, v0-6."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DELETE_TOPICS
 
     class DeletableTopicResult(MessageStruct, kw_only=True):
-        """v1-6."""
+        """v0-6."""
 
         name: str | None
         error_code: int
         error_message: str | None = None  # v5-6
         topic_id: UUID | None = None  # v6
 
-    throttle_time: int
     responses: Sequence[DeleteTopicsResponse.DeletableTopicResult]
+    throttle_time: int = 0  # v1-6
 
 
 class DeleteTopicsRequest(RequestMessage[DeleteTopicsResponse], kw_only=True):
-    """DeleteTopics, v1-6."""
+    """DeleteTopics, v0-6."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DELETE_TOPICS
 
@@ -38,6 +38,6 @@ class DeleteTopicsRequest(RequestMessage[DeleteTopicsResponse], kw_only=True):
         name: str | None = None
         topic_id: UUID | None
 
-    topic_names: Sequence[str] = ()  # v1-5
+    topic_names: Sequence[str] = ()  # v0-5
     timeout: int
     topics: Sequence[DeleteTopicsRequest.DeleteTopicState] = ()  # v6

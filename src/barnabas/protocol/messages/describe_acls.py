@@ -10,20 +10,20 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class DescribeAclsResponse(ResponseMessage, kw_only=True):
-    """DescribeAcls, v1-3."""
+    """DescribeAcls, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_ACLS
 
     class Resource(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         resource_type: int
         resource_name: str
-        pattern_type: int = 3
         acls: Sequence[DescribeAclsResponse.AclDescription]
+        pattern_type: int = 3  # v1-3
 
     class AclDescription(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         principal: str
         host: str
@@ -37,14 +37,14 @@ class DescribeAclsResponse(ResponseMessage, kw_only=True):
 
 
 class DescribeAclsRequest(RequestMessage[DescribeAclsResponse], kw_only=True):
-    """DescribeAcls, v1-3."""
+    """DescribeAcls, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_ACLS
 
     resource_type_filter: int
     resource_name_filter: str | None
-    pattern_type_filter: int = 3
     principal_filter: str | None
     host_filter: str | None
     operation: int
     permission_type: int
+    pattern_type_filter: int = 3  # v1-3

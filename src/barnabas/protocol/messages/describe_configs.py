@@ -10,12 +10,12 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class DescribeConfigsResponse(ResponseMessage, kw_only=True):
-    """DescribeConfigs, v1-4."""
+    """DescribeConfigs, v0-4."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_CONFIGS
 
     class Result(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         error_code: int
         error_message: str | None
@@ -24,14 +24,15 @@ class DescribeConfigsResponse(ResponseMessage, kw_only=True):
         configs: Sequence[DescribeConfigsResponse.ResourceResult]
 
     class ResourceResult(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         name: str
         value: str | None
         read_only: bool
-        config_source: int = -1
+        is_default: bool = False  # v0
         is_sensitive: bool
-        synonyms: Sequence[DescribeConfigsResponse.Synonym]
+        config_source: int = -1  # v1-4
+        synonyms: Sequence[DescribeConfigsResponse.Synonym] = ()  # v1-4
         config_type: int = 0  # v3-4
         documentation: str | None = None  # v3-4
 
@@ -47,17 +48,17 @@ class DescribeConfigsResponse(ResponseMessage, kw_only=True):
 
 
 class DescribeConfigsRequest(RequestMessage[DescribeConfigsResponse], kw_only=True):
-    """DescribeConfigs, v1-4."""
+    """DescribeConfigs, v0-4."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_CONFIGS
 
     class Resource(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         resource_type: int
         resource_name: str
         configuration_keys: Sequence[str] | None
 
     resources: Sequence[DescribeConfigsRequest.Resource]
-    include_synonyms: bool = False
+    include_synonyms: bool = False  # v1-4
     include_documentation: bool = False  # v3-4

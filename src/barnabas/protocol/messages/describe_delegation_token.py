@@ -10,12 +10,12 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class DescribeDelegationTokenResponse(ResponseMessage, kw_only=True):
-    """DescribeDelegationToken, v1-3."""
+    """DescribeDelegationToken, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_DELEGATION_TOKEN
 
     class DescribedDelegationToken(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         principal_type: str
         principal_name: str
@@ -29,7 +29,7 @@ class DescribeDelegationTokenResponse(ResponseMessage, kw_only=True):
         token_requester_principal_name: str = ""  # v3
 
     class DescribedDelegationTokenRenewer(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         principal_type: str
         principal_name: str
@@ -40,12 +40,12 @@ class DescribeDelegationTokenResponse(ResponseMessage, kw_only=True):
 
 
 class DescribeDelegationTokenRequest(RequestMessage[DescribeDelegationTokenResponse], kw_only=True):
-    """DescribeDelegationToken, v1-3."""
+    """DescribeDelegationToken, v0-3."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_DELEGATION_TOKEN
 
     class Owner(MessageStruct, kw_only=True):
-        """v1-3."""
+        """v0-3."""
 
         principal_type: str
         principal_name: str

@@ -10,12 +10,12 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class DescribeLogDirsResponse(ResponseMessage, kw_only=True):
-    """DescribeLogDirs, v1-4."""
+    """DescribeLogDirs, v0-4."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_LOG_DIRS
 
     class Result(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         error_code: int
         log_dir: str
@@ -24,13 +24,13 @@ class DescribeLogDirsResponse(ResponseMessage, kw_only=True):
         usable_bytes: int = -1  # v4
 
     class Topic(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         name: str
         partitions: Sequence[DescribeLogDirsResponse.Partition]
 
     class Partition(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         partition_index: int
         partition_size: int
@@ -43,12 +43,12 @@ class DescribeLogDirsResponse(ResponseMessage, kw_only=True):
 
 
 class DescribeLogDirsRequest(RequestMessage[DescribeLogDirsResponse], kw_only=True):
-    """DescribeLogDirs, v1-4."""
+    """DescribeLogDirs, v0-4."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.DESCRIBE_LOG_DIRS
 
     class DescribableLogDirTopic(MessageStruct, kw_only=True):
-        """v1-4."""
+        """v0-4."""
 
         topic: str
         partitions: Sequence[int]

@@ -9,7 +9,7 @@ from barnabas.protocol.message import RequestMessage, ResponseMessage
 
 
 class ExpireDelegationTokenResponse(ResponseMessage, kw_only=True):
-    """ExpireDelegationToken, v1-2."""
+    """ExpireDelegationToken, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.EXPIRE_DELEGATION_TOKEN
 
@@ -19,7 +19,7 @@ class ExpireDelegationTokenResponse(ResponseMessage, kw_only=True):
 
 
 class ExpireDelegationTokenRequest(RequestMessage[ExpireDelegationTokenResponse], kw_only=True):
-    """ExpireDelegationToken, v1-2."""
+    """ExpireDelegationToken, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.EXPIRE_DELEGATION_TOKEN
 

@@ -13,26 +13,26 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class FetchResponse(ResponseMessage, kw_only=True):
-    """Fetch, v4-17."""
+    """Fetch, v0-17."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.FETCH
 
     class FetchableTopicResponse(MessageStruct, kw_only=True):
-        """v4-17."""
+        """v0-17."""
 
-        topic: str = ""  # v4-12
+        topic: str = ""  # v0-12
         partitions: Sequence[FetchResponse.PartitionData]
         topic_id: UUID | None = None  # v13-17
 
     class PartitionData(MessageStruct, kw_only=True):
-        """v4-17."""
+        """v0-17."""
 
         partition_index: int
         error_code: int
         high_watermark: int
-        last_stable_offset: int = -1
-        aborted_transactions: Sequence[FetchResponse.AbortedTransaction] | None
         records: bytes | None
+        last_stable_offset: int = -1  # v4-17
+        aborted_transactions: Sequence[FetchResponse.AbortedTransaction] | None = None  # v4-17
         log_start_offset: int = -1  # v5-17
         preferred_read_replica: int = -1  # v11-17
         diverging_epoch: FetchResponse.EpochEndOffset = field(
@@ -77,27 +77,27 @@ class FetchResponse(ResponseMessage, kw_only=True):
         port: int
         rack: str | None = None
 
-    throttle_time: int
     responses: Sequence[FetchResponse.FetchableTopicResponse]
+    throttle_time: int = 0  # v1-17
     error_code: int = 0  # v7-17
     session_id: int = 0  # v7-17
     node_endpoints: Sequence[FetchResponse.NodeEndpoint] = ()  # v16-17
 
 
 class FetchRequest(RequestMessage[FetchResponse], kw_only=True):
-    """Fetch, v4-17."""
+    """Fetch, v0-17."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.FETCH
 
     class Topic(MessageStruct, kw_only=True):
-        """v4-17."""
+        """v0-17."""
 
-        topic: str = ""  # v4-12
+        topic: str = ""  # v0-12
         partitions: Sequence[FetchRequest.Partition]
         topic_id: UUID | None = None  # v13-17
 
     class Partition(MessageStruct, kw_only=True):
-        """v4-17."""
+        """v0-17."""
 
         partition: int
         fetch_offset: int
@@ -120,12 +120,12 @@ class FetchRequest(RequestMessage[FetchResponse], kw_only=True):
         replica_id: int = -1
         replica_epoch: int = -1
 
-    replica_id: int = -1  # v4-14
+    replica_id: int = -1  # v0-14
     max_wait: int
     min_bytes: int
-    max_bytes: int = 2147483647
-    isolation_level: int = 0
     topics: Sequence[FetchRequest.Topic]
+    max_bytes: int = 2147483647  # v3-17
+    isolation_level: int = 0  # v4-17
     session_id: int = 0  # v7-17
     session_epoch: int = -1  # v7-17
     forgotten_topics_data: Sequence[FetchRequest.ForgottenTopic] = ()  # v7-17

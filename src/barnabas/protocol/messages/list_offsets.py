@@ -10,23 +10,24 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class ListOffsetsResponse(ResponseMessage, kw_only=True):
-    """ListOffsets, v1-9."""
+    """ListOffsets, v0-9."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.LIST_OFFSETS
 
     class TopicResponse(MessageStruct, kw_only=True):
-        """v1-9."""
+        """v0-9."""
 
         name: str
         partitions: Sequence[ListOffsetsResponse.PartitionResponse]
 
     class PartitionResponse(MessageStruct, kw_only=True):
-        """v1-9."""
+        """v0-9."""
 
         partition_index: int
         error_code: int
-        timestamp: int = -1
-        offset: int = -1
+        old_style_offsets: Sequence[int] = ()  # v0
+        timestamp: int = -1  # v1-9
+        offset: int = -1  # v1-9
         leader_epoch: int = -1  # v4-9
 
     topics: Sequence[ListOffsetsResponse.TopicResponse]
@@ -34,21 +35,22 @@ class ListOffsetsResponse(ResponseMessage, kw_only=True):
 
 
 class ListOffsetsRequest(RequestMessage[ListOffsetsResponse], kw_only=True):
-    """ListOffsets, v1-9."""
+    """ListOffsets, v0-9."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.LIST_OFFSETS
 
     class Topic(MessageStruct, kw_only=True):
-        """v1-9."""
+        """v0-9."""
 
         name: str
         partitions: Sequence[ListOffsetsRequest.Partition]
 
     class Partition(MessageStruct, kw_only=True):
-        """v1-9."""
+        """v0-9."""
 
         partition_index: int
         timestamp: int
+        max_num_offsets: int = 1  # v0
         current_leader_epoch: int = -1  # v4-9
 
     replica_id: int

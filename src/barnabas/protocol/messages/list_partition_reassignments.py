@@ -48,4 +48,4 @@ class ListPartitionReassignmentsRequest(
         partition_indexes: Sequence[int]
 
     timeout: int = 60000
-    topics: Sequence[ListPartitionReassignmentsRequest.Topics] | None
+    topics: Sequence[ListPartitionReassignmentsRequest.Topics] | None = None

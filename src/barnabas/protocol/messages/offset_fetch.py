@@ -10,18 +10,18 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class OffsetFetchResponse(ResponseMessage, kw_only=True):
-    """OffsetFetch, v1-9."""
+    """OffsetFetch, v0-9."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.OFFSET_FETCH
 
     class Topic(MessageStruct, kw_only=True):
-        """v1-7."""
+        """v0-7."""
 
         name: str
         partitions: Sequence[OffsetFetchResponse.Partition]
 
     class Partition(MessageStruct, kw_only=True):
-        """v1-7."""
+        """v0-7."""
 
         partition_index: int
         committed_offset: int
@@ -51,19 +51,19 @@ class OffsetFetchResponse(ResponseMessage, kw_only=True):
         metadata: str | None
         error_code: int
 
-    topics: Sequence[OffsetFetchResponse.Topic] = ()  # v1-7
+    topics: Sequence[OffsetFetchResponse.Topic] = ()  # v0-7
     error_code: int = 0  # v2-7
     throttle_time: int = 0  # v3-9
     groups: Sequence[OffsetFetchResponse.Group] = ()  # v8-9
 
 
 class OffsetFetchRequest(RequestMessage[OffsetFetchResponse], kw_only=True):
-    """OffsetFetch, v1-9."""
+    """OffsetFetch, v0-9."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.OFFSET_FETCH
 
     class Topic(MessageStruct, kw_only=True):
-        """v1-7."""
+        """v0-7."""
 
         name: str
         partition_indexes: Sequence[int]
@@ -82,7 +82,7 @@ class OffsetFetchRequest(RequestMessage[OffsetFetchResponse], kw_only=True):
         name: str
         partition_indexes: Sequence[int]
 
-    group_id: str = ""  # v1-7
-    topics: Sequence[OffsetFetchRequest.Topic] | None = None  # v1-7
+    group_id: str = ""  # v0-7
+    topics: Sequence[OffsetFetchRequest.Topic] | None = None  # v0-7
     require_stable: bool = False  # v7-9
     groups: Sequence[OffsetFetchRequest.Group] = ()  # v8-9

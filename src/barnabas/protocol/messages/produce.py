@@ -12,23 +12,23 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class ProduceResponse(ResponseMessage, kw_only=True):
-    """Produce, v3-11."""
+    """Produce, v0-11."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.PRODUCE
 
     class TopicProduceResponse(MessageStruct, kw_only=True):
-        """v3-11."""
+        """v0-11."""
 
         name: str
         partition_responses: Sequence[ProduceResponse.PartitionProduceResponse]
 
     class PartitionProduceResponse(MessageStruct, kw_only=True):
-        """v3-11."""
+        """v0-11."""
 
         index: int
         error_code: int
         base_offset: int
-        log_append_time: int = -1
+        log_append_time: int = -1  # v2-11
         log_start_offset: int = -1  # v5-11
         record_errors: Sequence[ProduceResponse.BatchIndexAndErrorMessage] = ()  # v8-11
         error_message: str | None = None  # v8-11
@@ -57,28 +57,28 @@ class ProduceResponse(ResponseMessage, kw_only=True):
         rack: str | None = None
 
     responses: Sequence[ProduceResponse.TopicProduceResponse]
-    throttle_time: int = 0
+    throttle_time: int = 0  # v1-11
     node_endpoints: Sequence[ProduceResponse.NodeEndpoint] = ()  # v10-11
 
 
 class ProduceRequest(RequestMessage[ProduceResponse], kw_only=True):
-    """Produce, v3-11."""
+    """Produce, v0-11."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.PRODUCE
 
     class TopicProduceData(MessageStruct, kw_only=True):
-        """v3-11."""
+        """v0-11."""
 
         name: str
         partition_data: Sequence[ProduceRequest.PartitionProduceData]
 
     class PartitionProduceData(MessageStruct, kw_only=True):
-        """v3-11."""
+        """v0-11."""
 
         index: int
         records: bytes | None
 
-    transactional_id: str | None = None
     acks: int
     timeout: int
     topic_data: Sequence[ProduceRequest.TopicProduceData]
+    transactional_id: str | None = None  # v3-11

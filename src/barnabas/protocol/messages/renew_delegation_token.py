@@ -9,7 +9,7 @@ from barnabas.protocol.message import RequestMessage, ResponseMessage
 
 
 class RenewDelegationTokenResponse(ResponseMessage, kw_only=True):
-    """RenewDelegationToken, v1-2."""
+    """RenewDelegationToken, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.RENEW_DELEGATION_TOKEN
 
@@ -19,7 +19,7 @@ class RenewDelegationTokenResponse(ResponseMessage, kw_only=True):
 
 
 class RenewDelegationTokenRequest(RequestMessage[RenewDelegationTokenResponse], kw_only=True):
-    """RenewDelegationToken, v1-2."""
+    """RenewDelegationToken, v0-2."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.RENEW_DELEGATION_TOKEN
 

@@ -30,7 +30,7 @@ class StopReplicaRequest(RequestMessage[StopReplicaResponse], kw_only=True):
 
     API_KEY: ClassVar[ApiKey] = ApiKey.STOP_REPLICA
 
-    class UngroupedPartition(MessageStruct, kw_only=True):
+    class PartitionV0(MessageStruct, kw_only=True):
         """v0."""
 
         topic_name: str
@@ -58,7 +58,7 @@ class StopReplicaRequest(RequestMessage[StopReplicaResponse], kw_only=True):
     controller_id: int
     controller_epoch: int
     delete_partitions: bool = False  # v0-2
-    ungrouped_partitions: Sequence[StopReplicaRequest.UngroupedPartition] = ()  # v0
+    ungrouped_partitions: Sequence[StopReplicaRequest.PartitionV0] = ()  # v0
     broker_epoch: int = -1  # v1-4
     topics: Sequence[StopReplicaRequest.TopicV1] = ()  # v1-2
     topic_states: Sequence[StopReplicaRequest.TopicState] = ()  # v3-4

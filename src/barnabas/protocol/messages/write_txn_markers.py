@@ -10,24 +10,24 @@ from barnabas.protocol.message import MessageStruct, RequestMessage, ResponseMes
 
 
 class WriteTxnMarkersResponse(ResponseMessage, kw_only=True):
-    """WriteTxnMarkers, v1."""
+    """WriteTxnMarkers, v0-1."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.WRITE_TXN_MARKERS
 
     class WritableTxnMarkerResult(MessageStruct, kw_only=True):
-        """v1."""
+        """v0-1."""
 
         producer_id: int
         topics: Sequence[WriteTxnMarkersResponse.WritableTxnMarkerTopicResult]
 
     class WritableTxnMarkerTopicResult(MessageStruct, kw_only=True):
-        """v1."""
+        """v0-1."""
 
         name: str
         partitions: Sequence[WriteTxnMarkersResponse.WritableTxnMarkerPartitionResult]
 
     class WritableTxnMarkerPartitionResult(MessageStruct, kw_only=True):
-        """v1."""
+        """v0-1."""
 
         partition_index: int
         error_code: int
@@ -36,12 +36,12 @@ class WriteTxnMarkersResponse(ResponseMessage, kw_only=True):
 
 
 class WriteTxnMarkersRequest(RequestMessage[WriteTxnMarkersResponse], kw_only=True):
-    """WriteTxnMarkers, v1."""
+    """WriteTxnMarkers, v0-1."""
 
     API_KEY: ClassVar[ApiKey] = ApiKey.WRITE_TXN_MARKERS
 
     class WritableTxnMarker(MessageStruct, kw_only=True):
-        """v1."""
+        """v0-1."""
 
         producer_id: int
         producer_epoch: int
@@ -50,7 +50,7 @@ class WriteTxnMarkersRequest(RequestMessage[WriteTxnMarkersResponse], kw_only=Tr
         coordinator_epoch: int
 
     class WritableTxnMarkerTopic(MessageStruct, kw_only=True):
-        """v1."""
+        """v0-1."""
 
         name: str
         partition_indexes: Sequence[int]

@@ -1,0 +1,1 @@
+"""One module for each API, written by ``tools/describe_messages.py``."""

@@ -1,0 +1,17 @@
+"""RenewDelegationToken, as Apache Kafka 3.9.1 describes it.
+
+Written by ``tools/describe_messages.py``.
+"""
+
+REQUEST = """
+RenewDelegationTokenRequest 0-2 2+
+  hmac bytes 0+
+  renew_period int64 0+
+"""
+
+RESPONSE = """
+RenewDelegationTokenResponse 0-2 2+
+  error_code int16 0+
+  expiry_timestamp int64 0+
+  throttle_time int32 0+
+"""
