@@ -26,6 +26,7 @@ _COMMANDS = {
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),
     "consume": ("barnabas.cli.consume", "Print records of a topic."),
     "group": ("barnabas.cli.group", "List, describe, reset and delete consumer groups."),
+    "tx": ("barnabas.cli.tx", "List transactions, find those that hang, abort them."),
     "user": ("barnabas.cli.user", "Add, list and delete users who log in with SCRAM."),
     "acl": ("barnabas.cli.acl", "Add, list, delete and check ACLs."),
     "token": ("barnabas.cli.token", "Create, renew, expire and list delegation tokens."),
