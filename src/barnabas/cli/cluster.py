@@ -8,10 +8,11 @@ import asyncio
 import click
 
 from barnabas.cli.client import cluster_client
-from barnabas.cli.cluster_changes import elect_command, reassign_command
+from barnabas.cli.elect import elect_command
 from barnabas.cli.events import events_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
+from barnabas.cli.reassign import reassign_command
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView

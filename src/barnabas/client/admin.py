@@ -7,18 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller, still_working
+from barnabas.client.configs import TOPIC, alter_settings
 from barnabas.client.errors import ClientError, Unanswered, Unfinished
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.create_topics import CreateTopicsRequest
 from barnabas.protocol.messages.delete_topics import DeleteTopicsRequest
-from barnabas.protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 
 CREATE_TOPICS_VERSION = 7
 DELETE_TOPICS_VERSION = 6
-INCREMENTAL_ALTER_CONFIGS_VERSION = 1
-TOPIC_RESOURCE = 2
-SET, DELETE = 0, 1
 AT_ONCE_MS = 2_000
 """How long the controller may wait with its answer while it creates or deletes. After that the
 client looks at the metadata."""
@@ -127,26 +124,11 @@ async def _asked(
 async def alter_topic(
     client: ClusterClient, name: str, configs: Mapping[str, str], deleted: Sequence[str] = ()
 ) -> None:
-    """Set and delete a topic's own settings, all or none. Raises ClientError."""
-    changes = [
-        IncrementalAlterConfigsRequest.AlterableConfig(name=k, config_operation=SET, value=v)
-        for k, v in configs.items()
-    ]
-    changes += [
-        IncrementalAlterConfigsRequest.AlterableConfig(name=k, config_operation=DELETE, value=None)
-        for k in deleted
-    ]
-    resource = IncrementalAlterConfigsRequest.AlterConfigsResource(
-        resource_type=TOPIC_RESOURCE, resource_name=name, configs=changes
-    )
-    response = await client.controller(
-        ApiKey.INCREMENTAL_ALTER_CONFIGS,
-        INCREMENTAL_ALTER_CONFIGS_VERSION,
-        IncrementalAlterConfigsRequest(resources=[resource], validate_only=False),
-    )
-    result = response.responses[0]
-    if int(result.error_code):
-        raise ClientError(f"topic {name}", int(result.error_code), result.error_message)
+    """Set and delete a topic's own settings, all or none. Raises ClientError, Unreachable."""
+    changes = {name: {**configs, **dict.fromkeys(deleted)}}
+    error = (await alter_settings(client, TOPIC, changes))[name]
+    if error is not None:
+        raise error
 
 
 async def wait_for_leaders(

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient, no_controller
 from barnabas.client.errors import ClientError
-from barnabas.client.metadata import PartitionView
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import RequestMessage
@@ -42,20 +41,43 @@ class Move:
 
     partition: TopicPartition
     replicas: tuple[int, ...]
-    """The present replicas: ``adding`` are those that are new, ``removing`` those that will go."""
+    """All: ``adding`` are those that are new, ``removing`` those that will go."""
     adding: tuple[int, ...]
     removing: tuple[int, ...]
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The replicas before the move; which came first is not known."""
+        return tuple(r for r in self.replicas if r not in self.adding)
+
+    @property
+    def target(self) -> tuple[int, ...]:
+        """The replicas after the move."""
+        return tuple(r for r in self.replicas if r not in self.removing)
 
 
 Outcomes = Mapping[TopicPartition, ClientError | None]
 """The error for each partition; None for success."""
 
 
-def spread(partition: PartitionView, brokers: Sequence[int], replicas: int | None) -> list[int]:
-    """Where a partition of a topic that is spread over ``brokers`` goes: 0 begins with the first,
-    1 with the second, and so on. ``replicas``: how many; None: as many as now."""
-    count = min(replicas or len(partition.replicas), len(brokers))
-    return [brokers[(partition.partition + i) % len(brokers)] for i in range(count)]
+def moves_of(
+    targets: Mapping[TopicPartition, Sequence[int]],
+    present: Mapping[TopicPartition, Sequence[int]],
+) -> list[Move]:
+    """The moves that a plan will begin. Pure."""
+    moves = []
+    for tp, target in sorted(targets.items()):
+        before = present[tp]
+        adding = tuple(r for r in target if r not in before)
+        moves.append(
+            Move(
+                partition=tp,
+                replicas=(*target, *(r for r in before if r not in target)),
+                adding=adding,
+                removing=tuple(r for r in before if r not in target),
+            )
+        )
+    return moves
 
 
 async def reassign(

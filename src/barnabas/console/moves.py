@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 
+from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish, read_placement
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST
 from barnabas.client.errors import ClientError
-from barnabas.client.metadata import PartitionView
 from barnabas.client.offsets import list_offsets, log_ends
 from barnabas.client.reassignment import (
     Move,
@@ -19,16 +20,19 @@ from barnabas.client.reassignment import (
     elect_leaders,
     list_moves,
     reassign,
-    spread,
 )
 from barnabas.console.asking import asking, body_of
 from barnabas.console.context import console_of
-from barnabas.errors import ErrorCode
+from barnabas.errors import ConfigError, ErrorCode
 from barnabas.http.answers import HttpError, Json
 from barnabas.types import TopicPartition
 
 MEASURED_MAX: Final = 500
 """Partitions whose progress one answer tells."""
+
+
+Step = tuple[int, tuple[int, ...], tuple[int, ...] | None]
+"""A partition, its replicas, and those that it shall have; None: its move is cancelled."""
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,38 +115,50 @@ async def plan(request: Request) -> Json:
     ):
         raise HttpError(400, "brokers: a list of different ids is needed")
     async with asking(console) as client:
-        view = (await client.metadata([wanted.topic])).topics[wanted.topic]
-        if view.error:
-            raise ClientError(f"topic {wanted.topic}", view.error)
-        chosen = [p for p in view.partitions if wanted.partition in (None, p.partition)]
-        targets = {p.partition: _target(wanted, p) for p in chosen}
+        steps = await _steps(client, wanted)
         outcomes: Outcomes = {}
         if wanted.execute:
-            outcomes = await reassign(
-                client, {TopicPartition(wanted.topic, n): t for n, t in targets.items()}
-            )
+            targets = {TopicPartition(wanted.topic, n): to for n, _, to in steps}
+            outcomes = await reassign(client, targets)
     return Json(
         {
             "executed": wanted.execute,
             "partitions": [
                 {
-                    "partition": p.partition,
-                    "from": list(p.replicas),
-                    "to": targets[p.partition],
-                    "error": _error(outcomes.get(TopicPartition(wanted.topic, p.partition))),
+                    "partition": number,
+                    "from": list(before),
+                    "to": None if to is None else list(to),
+                    "error": _error(outcomes.get(TopicPartition(wanted.topic, number))),
                 }
-                for p in chosen
+                for number, before, to in steps
             ],
         }
     )
 
 
-def _target(wanted: Plan, partition: PartitionView) -> list[int] | None:
-    if wanted.cancel:
-        return None
-    if wanted.partition is not None:
-        return list(wanted.brokers)
-    return spread(partition, wanted.brokers, wanted.replicas)
+async def _steps(client: ClusterClient, wanted: Plan) -> Sequence[Step]:
+    """The partitions that change: all those of a topic that the planner moves, or exactly one."""
+    if wanted.cancel or wanted.partition is not None:
+        view = (await client.metadata([wanted.topic])).topics[wanted.topic]
+        if view.error:
+            raise ClientError(f"topic {wanted.topic}", view.error)
+        to = None if wanted.cancel else tuple(wanted.brokers)
+        return [
+            (p.partition, p.replicas, to)
+            for p in view.partitions
+            if wanted.partition in (None, p.partition)
+        ]
+    placement = await read_placement(client)
+    wish = Wish(topics=(wanted.topic,), brokers=tuple(wanted.brokers))
+    chosen, _ = chosen_partitions(wish, placement)
+    factor, most = wanted.replicas, max(len(p.replicas) for p in chosen)
+    if factor is None and most > len(wanted.brokers):
+        factor = len(wanted.brokers)  # the page shows that there are fewer
+    try:
+        moves = plan_wish(replace(wish, replication_factor=factor), placement)
+    except ConfigError as error:
+        raise HttpError(409, str(error)) from None
+    return [(m.partition.partition, m.before, m.after) for m in moves]
 
 
 async def elect(request: Request) -> Json:

@@ -1,0 +1,75 @@
+"""ReassignPartitionsCommand: plans in Kafka's JSON, which kafka-reassign-partitions writes and
+reads. Pure. ::
+
+    {"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1,2],"log_dirs":["any","any"]}]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from barnabas.errors import ConfigError
+from barnabas.types import TopicPartition
+
+VERSION: Final = 1
+ANY_DIRECTORY: Final = "any"
+PARTITIONS_MAX: Final = 1_000_000
+NUMBER_MAX: Final = 2**31 - 1
+
+
+def plan_text(targets: Mapping[TopicPartition, tuple[int, ...]]) -> str:
+    """The plan as one line of JSON."""
+    partitions = [
+        {
+            "topic": tp.topic,
+            "partition": tp.partition,
+            "replicas": list(replicas),
+            "log_dirs": [ANY_DIRECTORY] * len(replicas),
+        }
+        for tp, replicas in sorted(targets.items())
+    ]
+    return json.dumps({"version": VERSION, "partitions": partitions}, separators=(",", ":"))
+
+
+def parse_plan(text: str, source: str) -> dict[TopicPartition, tuple[int, ...]]:
+    """The replicas of each partition in a plan. ``source`` names it in errors. Raises ConfigError,
+    also for log directories other than "any": moves between directories are not in plans here."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{source}: not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("version", VERSION) != VERSION:
+        raise ConfigError(f"{source}: not a plan of version {VERSION}")
+    listed = document.get("partitions")
+    if not isinstance(listed, list) or not listed or len(listed) > PARTITIONS_MAX:
+        raise ConfigError(f"{source}: 'partitions' is not a list of partitions")
+    targets: dict[TopicPartition, tuple[int, ...]] = {}
+    for entry in listed:
+        tp, replicas = _entry(entry, source)
+        if tp in targets:
+            raise ConfigError(f"{source}: {tp} is there twice")
+        targets[tp] = replicas
+    return targets
+
+
+def _entry(entry: Any, source: str) -> tuple[TopicPartition, tuple[int, ...]]:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{source}: {entry!r} is not a partition")
+    topic, number, replicas = (entry.get(key) for key in ("topic", "partition", "replicas"))
+    if not isinstance(topic, str) or not _is_number(number):
+        raise ConfigError(f"{source}: a partition without 'topic' or 'partition'")
+    tp = TopicPartition(topic, int(str(number)))
+    if not isinstance(replicas, list) or not replicas or not all(map(_is_number, replicas)):
+        raise ConfigError(f"{source}: {tp}: 'replicas' is not a list of broker ids")
+    if len(set(replicas)) != len(replicas):
+        raise ConfigError(f"{source}: {tp}: a broker is there twice")
+    directories = entry.get("log_dirs", [ANY_DIRECTORY] * len(replicas))
+    if directories != [ANY_DIRECTORY] * len(replicas):
+        raise ConfigError(f"{source}: {tp}: 'log_dirs' other than \"any\" are not supported")
+    return tp, tuple(replicas)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NUMBER_MAX

@@ -1,0 +1,119 @@
+"""What an operator wishes for the placement of replicas, planned for a cluster as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from barnabas.admin.planner import PlacedPartition, PlannedMove, plan_moves
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError
+from barnabas.client.metadata import ClusterView
+from barnabas.client.reassignment import list_moves
+from barnabas.client.replica_sizes import Sizes, replica_sizes
+from barnabas.errors import ConfigError, ErrorCode
+from barnabas.types import TopicPartition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Which partitions are placed anew, and where."""
+
+    topics: tuple[str, ...] | None = None
+    """None: all topics."""
+    holder: int | None = None
+    """Only partitions with a replica on this broker."""
+    brokers: tuple[int, ...] | None = None
+    """Where replicas may be; None: on all registered brokers."""
+    replication_factor: int | None = None
+    """None: each partition keeps its number of replicas."""
+    only_needed: bool = False
+    """What may stay where it is stays there, however uneven that is."""
+    ignore_racks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A cluster's replicas and their sizes."""
+
+    view: ClusterView
+    """With registered brokers only."""
+    partitions: tuple[PlacedPartition, ...]
+    """Those on the move are where they go to."""
+    moving: frozenset[TopicPartition]
+    unsized: tuple[int, ...]
+    """Brokers that did not say how large their replicas are."""
+
+
+async def read_placement(client: ClusterClient) -> Placement:
+    """Where all replicas are. Raises ClientError, Unreachable."""
+    view = await client.status()
+    targets = {m.partition: m.target for m in await list_moves(client)}
+    sizes = await replica_sizes(client, view.brokers, None)
+    placed = []
+    for name, topic in sorted(view.topics.items()):
+        for p in topic.partitions:
+            tp = TopicPartition(name, p.partition)
+            placed.append(
+                PlacedPartition(
+                    partition=tp,
+                    replicas=targets.get(tp, p.replicas),
+                    size=size_of(sizes, tp, p.leader),
+                )
+            )
+    return Placement(
+        view=view,
+        partitions=tuple(placed),
+        moving=frozenset(targets),
+        unsized=tuple(sorted(set(view.brokers).difference(sizes))),
+    )
+
+
+def size_of(sizes: Sizes, partition: TopicPartition, leader: int) -> int:
+    """The bytes of a partition at its leader; if that cannot be asked, at the fullest replica."""
+    known = {b: held[partition] for b, held in sizes.items() if partition in held}
+    return known.get(leader, max(known.values(), default=0))
+
+
+def plan_wish(wish: Wish, placement: Placement) -> list[PlannedMove]:
+    """The moves that fulfil a wish. Raises ClientError for unknown topics and for partitions on the
+    move, ConfigError for what is not possible. Pure."""
+    chosen, others = chosen_partitions(wish, placement)
+    for p in chosen:
+        if p.partition in placement.moving:
+            code = ErrorCode.REASSIGNMENT_IN_PROGRESS
+            raise ClientError(str(p.partition), code, "its move has to end before")
+    return plan_moves(
+        chosen,
+        brokers_of(wish, placement.view),
+        replication_factor=wish.replication_factor,
+        only_needed=wish.only_needed,
+        others=others if wish.only_needed else (),
+    )
+
+
+def chosen_partitions(
+    wish: Wish, placement: Placement
+) -> tuple[list[PlacedPartition], list[PlacedPartition]]:
+    """The partitions of a wish, and all others. Raises ClientError for unknown topics."""
+    for name in wish.topics or ():
+        found = placement.view.topics.get(name)
+        if found is None or found.error:
+            error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if found is None else found.error
+            raise ClientError(f"topic {name}", error)
+    chosen: list[PlacedPartition] = []
+    others: list[PlacedPartition] = []
+    for p in placement.partitions:
+        wanted = wish.topics is None or p.partition.topic in wish.topics
+        wanted = wanted and wish.holder in (None, *p.replicas)
+        (chosen if wanted else others).append(p)
+    return chosen, others
+
+
+def brokers_of(wish: Wish, view: ClusterView) -> Mapping[int, str | None]:
+    """Where replicas may be, with their racks. Raises ConfigError."""
+    ids: Sequence[int] = sorted(view.brokers) if wish.brokers is None else wish.brokers
+    unknown = [b for b in ids if b not in view.brokers]
+    if unknown:
+        raise ConfigError(f"not in the cluster: broker {', '.join(map(str, unknown))}")
+    return {b: None if wish.ignore_racks else view.brokers[b].rack for b in ids}

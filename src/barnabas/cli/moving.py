@@ -1,0 +1,264 @@
+"""Carries out moves of replicas: throttles them, begins them, shows how far they are, and removes
+the throttle."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import click
+
+from barnabas.admin.wishes import size_of
+from barnabas.cli.output import print_json, print_table
+from barnabas.cli.progress import CopyProgress, bytes_text
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.metadata import ClusterView
+from barnabas.client.reassignment import Move, Outcomes, list_moves, moves_of, reassign
+from barnabas.client.replica_sizes import replica_sizes
+from barnabas.client.throttles import find_throttles, remove_throttle, set_throttle
+from barnabas.errors import ErrorCode
+from barnabas.types import TopicPartition
+
+LOOK_EVERY_S: Final = 1.0
+AT_ONCE: Final = 1_000
+"""Partitions in one request."""
+VERIFY: Final = "barnabas cluster reassign --verify"
+
+Targets = Mapping[TopicPartition, Sequence[int]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """Some moves, from their throttle to their end."""
+
+    client: ClusterClient
+    targets: Targets
+    rate: int | None = None
+    """Throttle in bytes/s; None: no throttle."""
+    additional: bool = False
+    """Other moves may be in progress."""
+    moves: list[Move] = field(default_factory=list)
+    present: dict[TopicPartition, tuple[int, ...]] = field(default_factory=dict)
+    """Replicas before, of all partitions of the topics."""
+    outcomes: Outcomes = field(default_factory=dict)
+    others: list[Move] = field(default_factory=list)
+    """Moves that were in progress before."""
+    throttled: bool = False
+
+    async def run(self, *, wait: bool = True) -> bool:
+        """After ``prepare``: begin the moves and wait for their end. Returns whether all have ended
+        as they should; without ``wait``, whether all have begun. Raises ClientError,
+        Unreachable."""
+        if not self.moves:
+            return True
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+        try:
+            await self._begin()
+            if self._begun and wait:
+                await self._follow()
+        except asyncio.CancelledError:
+            await self._interrupted()
+            raise
+        except (ClientError, Unreachable, OSError):
+            await self._interrupted()
+            raise
+        if not wait and self._begun:
+            self._say_what_is_left(self._begun)
+            return all(error is None for error in self.outcomes.values())
+        await self._end_throttle()
+        return await self._ended_well()
+
+    @property
+    def _begun(self) -> list[Move]:
+        return [m for m in self.moves if self.outcomes.get(m.partition) is None]
+
+    async def prepare(self) -> None:
+        """Look at what there is to do. Raises ClientError, Unreachable."""
+        client = self.client
+        view = await client.status(self._topics())
+        present = {
+            TopicPartition(name, p.partition): p.replicas
+            for name, topic in view.topics.items()
+            for p in topic.partitions
+        }
+        for tp in self.targets:
+            if tp not in present:
+                raise ClientError(str(tp), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        self.others = await list_moves(client)
+        if self.others and not self.additional:
+            raise ClientError(
+                f"{self.others[0].partition}",
+                ErrorCode.REASSIGNMENT_IN_PROGRESS,
+                f"{_counted(self.others, 'is', 'are')} in progress; --additional begins more",
+            )
+        self.present = present
+        moving = {m.partition: m.before for m in self.others}
+        planned = moves_of(self.targets, {**present, **moving})
+        self.moves = [
+            m
+            for m in planned
+            if tuple(self.targets[m.partition]) != present[m.partition] or m.partition in moving
+        ]
+
+    async def _begin(self) -> None:
+        client = self.client
+        if self.rate is not None:
+            self.throttled = True
+            silent = await set_throttle(client, [*self.others, *self.moves], self.rate)
+            for broker in silent:
+                warn(f"broker {broker} does not answer: its side is not throttled")
+        outcomes: dict[TopicPartition, ClientError | None] = {}
+        asked = [m.partition for m in self.moves]
+        for first in range(0, len(asked), AT_ONCE):
+            part = asked[first : first + AT_ONCE]
+            outcomes.update(await reassign(client, {tp: self.targets[tp] for tp in part}))
+            self.outcomes = outcomes
+
+    async def _follow(self) -> None:
+        """Show how far the moves are until none is in progress."""
+        begun = {m.partition: m for m in self._begun}
+        with CopyProgress() as progress:
+            while True:
+                try:
+                    found = await list_moves(self.client)
+                    going = [m for m in found if m.partition in begun]
+                    if not going:
+                        return
+                    remaining = await remaining_bytes(self.client, going)
+                    progress.update(remaining, len(begun) - len(going), len(begun))
+                except (Unreachable, OSError):
+                    progress.show("no broker answers; the moves go on without this command")
+                except ClientError as error:
+                    if error.code != ErrorCode.REQUEST_TIMED_OUT:
+                        raise
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _interrupted(self) -> None:
+        """The moves go on. Without the throttle they would go on at full speed; so it stays, except
+        where nothing moves any more."""
+        going: list[Move] = []
+        with suppress(ClientError, Unreachable, OSError):
+            going = await list_moves(self.client)
+            if self.throttled:
+                await clear_throttles(self.client, going, self._topics())
+        if going or self.throttled:
+            self._say_what_is_left(going)
+
+    def _say_what_is_left(self, going: Sequence[Move]) -> None:
+        if not going:
+            return
+        warn(f"{_counted(going, 'goes', 'go')} on without this command")
+        if self.throttled and self.rate is not None:
+            warn(f"so does their throttle of {bytes_text(self.rate)}/s: {VERIFY} removes it later")
+
+    async def _end_throttle(self) -> None:
+        if not self.throttled:
+            return
+        try:
+            going = await list_moves(self.client)
+            for line in await clear_throttles(self.client, going, self._topics()):
+                warn(line)
+        except (ClientError, Unreachable, OSError):
+            warn(f"the throttle is not removed: {VERIFY} does it")
+            raise
+
+    def _topics(self) -> list[str]:
+        return list(dict.fromkeys(tp.topic for tp in self.targets))
+
+    async def _ended_well(self) -> bool:
+        """Whether the replicas are those that were wished."""
+        begun = self._begun
+        view = await self.client.metadata(list(dict.fromkeys(m.partition.topic for m in begun)))
+        outcomes = dict(self.outcomes)
+        for move in begun:
+            topic = view.topics.get(move.partition.topic)
+            numbers = {} if topic is None else {p.partition: p for p in topic.partitions}
+            found = numbers.get(move.partition.partition)
+            if found is None or found.replicas != tuple(self.targets[move.partition]):
+                outcomes[move.partition] = ClientError(
+                    str(move.partition),
+                    ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+                    "was cancelled, or replaced by another move",
+                )
+        self.outcomes = outcomes
+        return all(error is None for error in outcomes.values())
+
+
+async def remaining_bytes(client: ClusterClient, moves: Iterable[Move]) -> int:
+    """How many bytes the new replicas lack. Raises Unreachable, OSError."""
+    going = list(moves)
+    view = await client.metadata(list(dict.fromkeys(m.partition.topic for m in going)))
+    leaders = {m: view.leader(m.partition.topic, m.partition.partition) for m in going}
+    asked = {b for m in going for b in m.adding} | {b for b in leaders.values() if b is not None}
+    sizes = await replica_sizes(
+        client, sorted(asked.intersection(view.brokers)), [m.partition for m in going]
+    )
+    total = 0
+    for m in going:
+        leader = leaders[m]
+        whole = size_of(sizes, m.partition, -1 if leader is None else leader)
+        for broker in m.adding:
+            total += max(whole - sizes.get(broker, {}).get(m.partition, 0), 0)
+    return total
+
+
+async def clear_throttles(
+    client: ClusterClient, going: Sequence[Move], topics: Collection[str] | None = None
+) -> list[str]:
+    """Remove what is left of throttles: the lists of those ``topics`` (None: of all) of which
+    nothing moves, and the rates if nothing moves at all. Returns lines that say what stays. Raises
+    ClientError, Unreachable."""
+    found = await find_throttles(client)
+    busy = {m.partition.topic for m in going}
+    idle = [t for t in found.topics if t not in busy and (topics is None or t in topics)]
+    silent = await remove_throttle(client, () if going else found.brokers, idle)
+    left = [f"broker {b} does not answer: its rate stays ({VERIFY} removes it)" for b in silent]
+    if going and found.brokers:
+        brokers = ", ".join(map(str, found.brokers))
+        left.append(
+            f"{_counted(going, 'is', 'are')} in progress: the rates of brokers {brokers} stay"
+            f" ({VERIFY} removes them later)"
+        )
+    return left
+
+
+def _counted(moves: Sequence[Move], of_one: str, of_many: str) -> str:
+    return f"1 move {of_one}" if len(moves) == 1 else f"{len(moves)} moves {of_many}"
+
+
+def warn(text: str) -> None:
+    """A line on standard error."""
+    click.echo(f"barnabas: {text}", err=True)
+
+
+def partitions_of(view: ClusterView, topic: str, partition: int | None) -> list[TopicPartition]:
+    """The partitions of a topic, or one of them. Raises ClientError if there is none."""
+    found = view.topics.get(topic)
+    if found is None or found.error:
+        error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if found is None else found.error
+        raise ClientError(f"topic {topic}", error)
+    numbers = [p.partition for p in found.partitions if partition in (None, p.partition)]
+    if not numbers:
+        raise ClientError(f"{topic}-{partition}", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+def report(outcomes: Outcomes, output: str, *, done: str = "done") -> int:
+    """Print the result for each partition. Returns 1 if something was refused."""
+    rows = [
+        (str(tp), done if error is None else error.code.name)
+        for tp, error in sorted(outcomes.items())
+    ]
+    if output == "json":
+        print_json([{"partition": tp, "result": said} for tp, said in rows])
+    elif rows:
+        print_table(["partition", "result"], rows)
+    else:
+        click.echo("nothing to do")
+    fine = (None, ErrorCode.ELECTION_NOT_NEEDED)
+    return 0 if all(e is None or e.code in fine for e in outcomes.values()) else 1
