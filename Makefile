@@ -12,7 +12,7 @@ VENV_PACKAGE = { rm -rf $(VENV); test "$$(id -u)" = 0 && command -v apt-get > /d
 	&& $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
 	echo "make: cannot create a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
-.PHONY: help setup demo test simulate mutants check interop chaos fuzz lock gssapi browser clean
+.PHONY: help setup demo test simulate mutants check interop chaos fuzz bench lock gssapi browser clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -57,8 +57,12 @@ chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc)
 fuzz: $(READY) ## hostile frames of clients, brokers and ZooKeeper's beside real traffic: make fuzz SECONDS=60
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
 
-# All but gssapi, which needs a compiler and libkrb5-dev (gssapi.lock), and browser, which is large
-# (browser.lock, by the same command for that extra).
+bench: $(READY) ## Barnabas beside Apache Kafka and the floor: make bench QUICK=1 ARGS='--only produce'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench.lock
+	$(BIN)/python bench/suite.py $(if $(QUICK),--quick) $(ARGS)
+
+# All but gssapi, which needs a compiler and libkrb5-dev (gssapi.lock), and browser and bench, which
+# are large (browser.lock and bench.lock, by the same command for that extra).
 LOCKED_EXTRAS := $(addprefix --extra ,oauth test dev demo build check)
 lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/python -m pip install --quiet uv

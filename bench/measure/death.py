@@ -1,0 +1,61 @@
+"""How long a cluster with many partitions needs after the SIGKILL of a broker that leads a third of them.
+
+    python death.py BOOTSTRAP ZOOKEEPER 1=PID,2=PID,3=PID [--partitions 5000]
+
+Needs confluent-kafka and kazoo. Creates a topic (RF 3), kills a broker that is not the controller, and prints milliseconds until no partition has it
+as its leader in ZooKeeper ("leaders_ms"), and until a client is told so by another broker's Metadata ("told_ms"). The victim is left dead.
+"""
+import argparse
+import json
+import os
+import signal
+import time
+
+from confluent_kafka.admin import AdminClient, NewTopic
+from kazoo.client import KazooClient
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("bootstrap")
+parser.add_argument("zookeeper")
+parser.add_argument("pids")
+parser.add_argument("--partitions", type=int, default=5000)
+args = parser.parse_args()
+pids = {int(k): int(v) for k, v in (pair.split("=") for pair in args.pids.split(","))}
+addresses = dict(zip(pids, args.bootstrap.split(",")))
+zookeeper = KazooClient(args.zookeeper)
+zookeeper.start()
+controller = json.loads(zookeeper.get("/controller")[0])["brokerid"]
+victim = next(b for b in pids if b != controller)
+topic = f"death-{time.time_ns()}"
+admin = AdminClient({"bootstrap.servers": args.bootstrap, "log_level": 0})  # kept: a collected client cancels its futures
+admin.list_topics(timeout=30)
+began = time.time()
+admin.create_topics([NewTopic(topic, args.partitions, 3)], operation_timeout=280, request_timeout=290)[topic].result()
+paths = [f"/brokers/topics/{topic}/partitions/{p}/state" for p in range(args.partitions)]
+while any(zookeeper.exists(path) is None for path in paths[-1:] + paths):
+    time.sleep(0.05)
+print(f"create partitions={args.partitions} ms={(time.time() - began) * 1000:.0f}", flush=True)
+time.sleep(15)  # until replicas fetch and every broker has heard of all leaders
+
+
+def led_by_victim(some):
+    answers = [zookeeper.get_async(path) for path in some]
+    return [path for path, answer in zip(some, answers) if json.loads(answer.get()[0])["leader"] == victim]
+
+
+left = led_by_victim(paths)
+led = len(left)
+witness = AdminClient({"bootstrap.servers": ",".join(a for b, a in addresses.items() if b != victim), "log_level": 0})
+witness.list_topics(topic, timeout=30)
+killed = time.time()
+os.kill(pids[victim], signal.SIGKILL)
+while left:
+    if not led_by_victim(left[-100:]):  # a few, so that asking takes no time that is measured
+        left = led_by_victim(left)
+    if time.time() - killed > 120:
+        raise SystemExit(f"{len(left)} partitions are led by a dead broker")
+leaders = time.time() - killed
+while any(p.leader in (victim, -1) for p in witness.list_topics(topic, timeout=30).topics[topic].partitions.values()):
+    if time.time() - killed > 120:
+        raise SystemExit("clients are not told")
+print(f"death partitions={args.partitions} led={led} leaders_ms={leaders * 1000:.0f} told_ms={(time.time() - killed) * 1000:.0f}")
