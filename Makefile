@@ -12,7 +12,7 @@ VENV_PACKAGE = { rm -rf $(VENV); test "$$(id -u)" = 0 && command -v apt-get > /d
 	&& $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
 	echo "make: cannot create a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
-.PHONY: help setup demo test simulate mutants check interop chaos fuzz bench lock gssapi browser clean
+.PHONY: help setup demo test simulate mutants check interop chaos ensemble fuzz bench lock gssapi browser clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -53,6 +53,9 @@ interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn, go,
 
 chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc) and faults for SECONDS=120
 	@$(BIN)/python -m tests.chaos.run --seconds $(or $(SECONDS),120) $(ARGS)
+
+ensemble: $(READY) ## three ZooKeepers, three brokers, networks that fail in part: make ensemble ONLY=multi
+	@$(BIN)/python -m tests.ensemble.run --only "$(ONLY)" $(ARGS)
 
 fuzz: $(READY) ## hostile frames of clients, brokers and ZooKeeper's beside real traffic: make fuzz SECONDS=60
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)

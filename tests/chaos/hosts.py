@@ -7,11 +7,12 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from tests.chaos.network import Network
-from tests.cluster_kit import free_ports
+from tests.cluster_kit import BARNABAS, free_ports
 
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
@@ -26,16 +27,23 @@ SESSION_MS = 4000
 class Hosts:
     """Starts, kills and finds processes by the names of their hosts."""
 
+    names: ClassVar[Sequence[str]] = HOSTS
+
     def __init__(self, directory: Path, network: Network | None) -> None:
         self.directory = directory
         self.network = network
-        self._first_port = free_ports(len(HOSTS)) if network is None else 0
+        self._first_port = free_ports(len(self.names)) if network is None else 0
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def endpoint(self, host: str) -> str:
         if self.network is None:
-            return f"127.0.0.1:{self._first_port + HOSTS.index(host)}"
-        return f"{self.network.address(host)}:{2181 if host == COORDINATOR else 9092}"
+            return f"127.0.0.1:{self._first_port + list(self.names).index(host)}"
+        return f"{self.network.address(host)}:{9092 if host in BROKERS else 2181}"
+
+    @property
+    def zookeeper(self) -> str:
+        """What brokers connect to."""
+        return self.endpoint(COORDINATOR)
 
     @property
     def bootstrap(self) -> str:
@@ -47,38 +55,36 @@ class Hosts:
         prefix = [] if self.network is None else self.network.command(host)
         with open(self.directory / f"{host}.log", "ab") as log:
             self._processes[host] = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "barnabas.cli.main", *self._arguments(host)],
+                [*prefix, *self.command(host)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
 
-    def _arguments(self, host: str) -> list[str]:
+    def command(self, host: str) -> list[str]:
+        """What runs on a host."""
+        if host in BROKERS:
+            given = [p for k, v in self.settings(host).items() for p in ("-X", f"{k}={v}")]
+            return [*BARNABAS, "broker", *given]
         address, _, port = self.endpoint(host).rpartition(":")
-        if host == COORDINATOR:
-            data = str(self.directory / "coordinator")
-            return [
-                "coordinator",
-                "--data",
-                data,
-                "--host",
-                address,
-                "--port",
-                port,
-                "--allow-strangers",
-            ]
-        settings = {
-            "broker.id": host[1:],
+        data = str(self.directory / "coordinator")
+        where = ["--data", data, "--host", address, "--port", port]
+        return [*BARNABAS, "coordinator", *where, "--allow-strangers"]
+
+    def settings(self, broker: str) -> dict[str, str]:
+        """Of a broker."""
+        address, _, port = self.endpoint(broker).rpartition(":")
+        return {
+            "broker.id": broker[1:],
             "listeners": f"PLAINTEXT://{address}:{port}",
-            "zookeeper.connect": self.endpoint(COORDINATOR),
+            "zookeeper.connect": self.zookeeper,
             "zookeeper.session.timeout.ms": str(SESSION_MS),
             "zookeeper.connection.timeout.ms": "60000",
-            "log.dirs": str(self.directory / host),
+            "log.dirs": str(self.directory / broker),
             "replica.lag.time.max.ms": "10000",
             "controlled.shutdown.retry.backoff.ms": "200",
         }
-        return ["broker", *(p for k, v in settings.items() for p in ("-X", f"{k}={v}"))]
 
     def is_running(self, host: str) -> bool:
         process = self._processes.get(host)
@@ -103,7 +109,7 @@ class Hosts:
 
     def unexpectedly_ended(self, expected: dict[str, None]) -> list[str]:
         """Hosts whose processes have ended though nobody ended them."""
-        return [h for h in HOSTS if h not in expected and not self.is_running(h)]
+        return [h for h in self.names if h not in expected and not self.is_running(h)]
 
     def last_line(self, host: str) -> str:
         lines = (self.directory / f"{host}.log").read_text(errors="replace").splitlines()

@@ -29,7 +29,8 @@ class NotPermitted(Exception):
     """Why there can be no namespaces here."""
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """A command; raises NotPermitted with what it said if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotPermitted(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -61,9 +62,9 @@ class Network:
 
     def _ip(self, host: str, *arguments: str) -> None:
         if host == CLIENTS:
-            _run("ip", *arguments)
+            run("ip", *arguments)
         else:
-            _run("ip", "-n", self.namespace(host), *arguments)
+            run("ip", "-n", self.namespace(host), *arguments)
 
     def _device(self, host: str) -> str:
         return self._bridge if host == CLIENTS else "eth0"
@@ -76,9 +77,9 @@ class Network:
             raise NotPermitted("no 'ip' and 'tc' here (Debian: iproute2)")
         self.remove()
         try:
-            _run("ip", "link", "add", self._bridge, "type", "bridge")
-            _run("ip", "address", "add", f"{self.address(CLIENTS)}/24", "dev", self._bridge)
-            _run("ip", "link", "set", self._bridge, "up")
+            run("ip", "link", "add", self._bridge, "type", "bridge")
+            run("ip", "address", "add", f"{self.address(CLIENTS)}/24", "dev", self._bridge)
+            run("ip", "link", "set", self._bridge, "up")
             for host in self.hosts:
                 self._add(host)
             self.netem = self._has_netem()
@@ -88,9 +89,9 @@ class Network:
 
     def _add(self, host: str) -> None:
         name = self.namespace(host)
-        _run("ip", "netns", "add", name)
-        _run("ip", "link", "add", f"{name}v", "type", "veth", "peer", "name", "eth0", "netns", name)
-        _run("ip", "link", "set", f"{name}v", "master", self._bridge, "up")
+        run("ip", "netns", "add", name)
+        run("ip", "link", "add", f"{name}v", "type", "veth", "peer", "name", "eth0", "netns", name)
+        run("ip", "link", "set", f"{name}v", "master", self._bridge, "up")
         self._ip(host, "link", "set", "lo", "up")
         self._ip(host, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
         self._ip(host, "link", "set", "eth0", "up")
@@ -106,9 +107,9 @@ class Network:
     def remove(self) -> None:
         for host in self.hosts:
             with suppress(NotPermitted):
-                _run("ip", "netns", "delete", self.namespace(host))
+                run("ip", "netns", "delete", self.namespace(host))
         with suppress(NotPermitted):
-            _run("ip", "link", "delete", self._bridge)
+            run("ip", "link", "delete", self._bridge)
 
     # Faults
 
@@ -128,13 +129,13 @@ class Network:
         """Make the link out of ``host`` slow or lossy."""
         self._shaped[host] = None
         how = (NETEM if self.netem else TOKEN_BUCKET)[kind]
-        _run("tc", "-n", self.namespace(host), "qdisc", "replace", "dev", "eth0", "root", *how)
+        run("tc", "-n", self.namespace(host), "qdisc", "replace", "dev", "eth0", "root", *how)
 
     def unshape(self, host: str) -> None:
         if host in self._shaped:
             del self._shaped[host]
             with suppress(NotPermitted):
-                _run("tc", "-n", self.namespace(host), "qdisc", "delete", "dev", "eth0", "root")
+                run("tc", "-n", self.namespace(host), "qdisc", "delete", "dev", "eth0", "root")
 
     def refuse(self, source: str, target: str) -> None:
         """For ``source`` the address of ``target`` leads to itself, where nobody listens: its

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -50,6 +51,20 @@ def missing() -> str | None:
     if not _CHOSEN and not (JARS / "zookeeper.jar").exists():
         return f"ZooKeeper is not installed ({JARS}/zookeeper.jar)"
     return None
+
+
+def server_command(config: Path, options: Sequence[str] = ()) -> list[str]:
+    """How to start a server with a configuration file; ``options`` are Java's."""
+    return [
+        *("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+        "-Dzookeeper.extendedTypesEnabled=true",
+        "-Dzookeeper.admin.enableServer=false",
+        "-Djava.net.preferIPv4Stack=true",
+        *options,
+        *("-cp", _class_path()),
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        str(config),
+    ]
 
 
 def free_port() -> int:
@@ -99,16 +114,7 @@ class RealZooKeeper:
         log = self.directory / "out.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [
-                    *("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
-                    "-Dzookeeper.extendedTypesEnabled=true",
-                    "-Dzookeeper.admin.enableServer=false",
-                    "-Djava.net.preferIPv4Stack=true",
-                    *self._options,
-                    *("-cp", _class_path()),
-                    "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-                    str(self.directory / "zoo.cfg"),
-                ],
+                server_command(self.directory / "zoo.cfg", self._options),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -142,10 +148,10 @@ class RealZooKeeper:
             self._process = None
 
 
-def four_letter_word(port: int, word: bytes) -> bytes:
+def four_letter_word(port: int, word: bytes, host: str = "127.0.0.1") -> bytes:
     """The answer to a four-letter word; empty if nobody listens or nothing comes."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+        with socket.create_connection((host, port), 2) as connection:
             connection.sendall(word)
             answer = b""
             while chunk := connection.recv(65536):

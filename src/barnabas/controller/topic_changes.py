@@ -22,7 +22,7 @@ from barnabas.zk import paths
 from barnabas.zk.startup import generate_id
 from barnabas.zk.znodes import TopicZNode, decode_topic, encode_topic
 from barnabas.zookeeper.client.operations import ChildrenOp, GetOp, SetOp
-from barnabas.zookeeper.errors import MalformedZNode, NoAuth, NoNode, ZooKeeperError
+from barnabas.zookeeper.errors import BadVersion, MalformedZNode, NoAuth, NoNode, ZooKeeperError
 
 
 async def topics_changed(term: Term, rng: random.Random) -> None:
@@ -49,9 +49,21 @@ async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> l
     for name in names:
         if (problem := topic_problem(name)) is not None:
             term.observer.note("topic_unreadable", topic=name, reason=problem)
-    names = [name for name in names if is_topic(name)]
+    topics: list[TopicInfo] = []
+    pending = [name for name in names if is_topic(name)]
+    while pending:
+        pending = await _read_some(term, pending, rng, topics)
+    return topics
+
+
+async def _read_some(
+    term: Term, names: Sequence[str], rng: random.Random, topics: list[TopicInfo]
+) -> list[str]:
+    """Read topics, and append those that are known now; the names of those that have changed
+    meanwhile, if only by a write of this controller's own whose answer was lost."""
     outcomes = await term.store.data((paths.topic_path(name) for name in names), watch=True)
-    topics, writes = [], []
+    znodes: dict[str, TopicZNode] = {}
+    writes: dict[str, SetOp] = {}
     for name, outcome in zip(names, outcomes, strict=True):
         found = decoded(term, name, outcome)
         if found is None:
@@ -59,15 +71,22 @@ async def read_topics(term: Term, names: Sequence[str], rng: random.Random) -> l
         znode, version = found
         if znode.topic_id is None:
             znode = replace(znode, topic_id=generate_id(rng))
-            writes.append(SetOp(paths.topic_path(name), encode_topic(znode), version))
+            writes[name] = SetOp(paths.topic_path(name), encode_topic(znode), version)
+        znodes[name] = znode
+    written = await term.store.fenced(list(writes.values()))
+    again = []
+    for name, result in zip(writes, written, strict=True):
+        if isinstance(result, BadVersion | NoNode):
+            again.append(name)
+            del znodes[name]
+        elif isinstance(result, ZooKeeperError):
+            raise result
+    for name, znode in znodes.items():
         topic = term.context.add_topic(name, znode.topic_id)
         for number in usable(term, name, znode):
             term.context.add_partition(topic, number, assignment_of(znode, number))
         topics.append(topic)
-    for written in await term.store.fenced(writes):
-        if isinstance(written, ZooKeeperError):
-            raise written  # somebody writes topics at this moment: fail over again
-    return topics
+    return again
 
 
 def decoded(term: Term, name: str, outcome: Read) -> tuple[TopicZNode, int] | None:
