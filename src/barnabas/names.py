@@ -83,6 +83,17 @@ def is_partition(partition: TopicPartition) -> bool:
     return True
 
 
+def is_path_name(name: str) -> bool:
+    """Whether ZooKeeper accepts the name as the last part of a path."""
+    if name in ("", ".", "..") or "/" in name:
+        return False
+    return not any(
+        c <= "\x1f" or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\uf8ff" or c >= "\ufff0"
+        for c in name
+        if c <= "\uffff"
+    )
+
+
 def number_in(text: str) -> int | None:
     """The number that a text gives in plain ASCII digits, without a sign or leading zeros; None for
     any other text."""

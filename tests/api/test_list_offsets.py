@@ -55,6 +55,40 @@ def test_list_offsets_in_every_version() -> None:
     kit.run(scenario)
 
 
+def test_offsets_by_the_times_of_files() -> None:
+    """Version 0: where segments begin, the greatest first."""
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t", **{"segment.bytes": "1048576"})
+        await client.create("s", **{"segment.bytes": "200"})
+
+        async def ask(topic: str, timestamp: int, most: int = 9, **others: Any) -> Any:
+            message = _listing(timestamp, topic)
+            message.replica_id = others.get("replica_id", -1)
+            message.topics[0].partitions[0].max_num_offsets = most
+            answer = await client.ask(ApiKey.LIST_OFFSETS, 0, message)
+            found = answer.topics[0].partitions[0]
+            return list(found.old_style_offsets) if not found.error_code else found.error_code
+
+        far = 2**62
+        assert [await ask("t", when) for when in (LATEST, EARLIEST, far, 0)] == [[0], [0], [0], []]
+        await client.produce("t", b"a", b"b", b"c")
+        assert [await ask("t", when) for when in (LATEST, EARLIEST, far)] == [[3, 0], [0], [3, 0]]
+        assert await ask("t", 5) == []
+        for _ in range(3):
+            await client.produce("s", b"a" * 60)
+        assert await ask("s", LATEST) == [3, 2, 1, 0]
+        assert await ask("s", LATEST, 2) == [3, 2]
+        assert await ask("s", EARLIEST, 2) == [0]
+        assert await ask("s", LATEST, 0) == []
+        assert await ask("s", LATEST, replica_id=-2) == [3, 2, 1, 0]
+        assert await ask("s", LATEST, -1) == ErrorCode.INVALID_REQUEST
+        assert await ask("s", MAX_TIMESTAMP) == ErrorCode.UNSUPPORTED_VERSION
+        assert await ask("nobody", LATEST) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+    kit.run(scenario)
+
+
 def test_list_offsets_refused() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("t")

@@ -26,10 +26,10 @@ from barnabas.authorizer.znodes import (
     decode_entries,
     encode_change,
     encode_entries,
-    is_path_name,
     start_paths,
     store_of,
 )
+from barnabas.names import is_path_name
 from barnabas.zookeeper.errors import MalformedZNode
 
 RECORDED = json.loads((GOLDEN / "security/acl-znodes.json").read_text())

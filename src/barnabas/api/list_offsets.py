@@ -1,5 +1,5 @@
-"""ListOffsets v1-9: the offset for a time, or for the special timestamps -1 (latest) to -5 (latest
-tiered).
+"""ListOffsets v0-9: the offset for a time, or for the special timestamps -1 (latest) to -5 (latest
+tiered). v0 answers where segments begin whose files were written by that time, and the log's end.
 
 Only leaders answer. The latest offset is the high watermark for a consumer, the last stable offset
 with READ_COMMITTED, and the log end for a follower.
@@ -18,6 +18,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.list_offsets import ListOffsetsRequest, ListOffsetsResponse
 from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED
+from barnabas.replication.offsets import EARLIEST_TIMESTAMP
 from barnabas.types import NO_EPOCH, NO_OFFSET, NO_TIMESTAMP, TopicPartition
 
 _LOWEST_VERSION_OF = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
@@ -45,8 +46,10 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
         for p in topic.partitions:
             if topic.name not in described:
                 answer = _refused(p, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-            elif asked[topic.name, p.partition_index] > 1 or not is_known:
+            elif asked[topic.name, p.partition_index] > 1 or not is_known or p.max_num_offsets < 0:
                 answer = _refused(p, ErrorCode.INVALID_REQUEST)
+            elif request.api_version == 0:
+                answer = _old_style(services, decoded, topic.name, p)
             else:
                 answer = _partition(services, request.api_version, decoded, topic.name, p)
             partitions.append(answer)
@@ -65,6 +68,31 @@ def _refused(
         offset=NO_OFFSET,
         leader_epoch=NO_EPOCH,
     )
+
+
+def _old_style(
+    services: Services,
+    decoded: ListOffsetsRequest,
+    topic: str,
+    wanted: ListOffsetsRequest.Partition,
+) -> ListOffsetsResponse.PartitionResponse:
+    answer = _refused(wanted, ErrorCode.NONE)
+    if wanted.timestamp < EARLIEST_TIMESTAMP:
+        answer.error_code = ErrorCode.UNSUPPORTED_VERSION
+        return answer
+    try:
+        answer.old_style_offsets = services.replicas.offsets_before(
+            TopicPartition(topic, wanted.partition_index),
+            wanted.timestamp,
+            most=wanted.max_num_offsets,
+            now_ms=services.env.clock.wall_ms(),
+            replica_id=decoded.replica_id,
+        )
+    except KafkaError as error:
+        answer.error_code = error.code
+    except OSError:
+        answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+    return answer
 
 
 def _partition(

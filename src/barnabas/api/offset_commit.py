@@ -1,23 +1,28 @@
-"""OffsetCommit v2-9: stores a group's positions. It answers once they are replicated.
+"""OffsetCommit v0-9: stores a group's positions. It answers once they are replicated.
 
-v2-4 may have a retention time of their own. From v6 the leader epoch of the last record read is
-stored too. Partitions that do not exist are refused one by one. v9 also serves members of consumer
-groups (KIP-848), which send their member epoch as the generation.
+v0 stores them in ZooKeeper, where only v0 of OffsetFetch finds them, without their metadata. v1 may
+have a time for each, from which it is kept, instead of now. v2-4 may have a retention time of their
+own. From v6 the leader epoch of the last record read is stored too. Partitions that do not exist
+are refused one by one. v9 also serves members of consumer groups (KIP-848), which send their member
+epoch as the generation.
 """
 
 from __future__ import annotations
 
 from barnabas.api.access import allowed, is_allowed
-from barnabas.api.positions import answered, to_commit
+from barnabas.api.positions import Positions, answered, to_commit
 from barnabas.api.registry import of_each, serves
-from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
+from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import CommitRequest, Errors
-from barnabas.errors import ErrorCode
+from barnabas.errors import ErrorCode, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from barnabas.types import NO_TIMESTAMP, TopicPartition
+from barnabas.zk import consumer_offsets
+from barnabas.zookeeper.errors import ZooKeeperError
 
 TIMESTAMP_MAX = 2**63 - 1
 MEMBER_EPOCHS_FROM = 9
@@ -32,7 +37,7 @@ def handle(services: Services, request: Request) -> Answer:
     return request.in_steps_if_long(_commit(services, request))
 
 
-def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces] | Promise]:
+def _commit(services: Services, request: Request) -> Steps[Answer]:
     decoded = request.decode(OffsetCommitRequest)
     group_id = decoded.group_id
     if not is_allowed(services, request, AclOperation.READ, ResourceType.GROUP, group_id):
@@ -53,6 +58,10 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
     offsets, errors = yield from to_commit(services, decoded.topics, readable, now_ms, expire_ms)
     if not offsets:
         return (yield from _answer(request, decoded, errors))
+    if request.api_version == 0:
+        return _commit_in_zookeeper(services, request, decoded, offsets, errors)
+    if request.api_version == 1:
+        offsets = yield from _with_times(decoded, offsets)
     result = yield from services.groups.offsets.commit(
         CommitRequest(
             group_id=decoded.group_id,
@@ -67,6 +76,49 @@ def _commit(services: Services, request: Request) -> Steps[Pieces | Steps[Pieces
         result,
         lambda codes: request.in_steps_if_long(_answer(request, decoded, {**errors, **codes})),
     )
+
+
+def _with_times(decoded: OffsetCommitRequest, positions: Positions) -> Steps[Positions]:
+    """The positions with the times that v1 has for them."""
+    times = {}
+    for topic in decoded.topics:
+        for p in topic.partitions:
+            times[TopicPartition(topic.name, p.partition_index)] = p.commit_timestamp
+            yield 1
+    return [
+        (
+            name,
+            position if times[name] == NO_TIMESTAMP else position._replace(commit_ms=times[name]),
+        )
+        for name, position in positions
+    ]
+
+
+async def _commit_in_zookeeper(
+    services: Services,
+    request: Request,
+    decoded: OffsetCommitRequest,
+    positions: Positions,
+    errors: Errors,
+) -> Pieces:
+    longest = services.config.integer("offset.metadata.max.bytes")
+    wanted = {}
+    for name, position in positions:
+        if len(position.metadata) > longest:
+            errors[name] = ErrorCode.OFFSET_METADATA_TOO_LARGE
+        else:
+            wanted[name] = position.offset
+    code = ErrorCode.NONE
+    try:
+        consumer_offsets.check_group(decoded.group_id)
+        store = consumer_offsets.store(services.zookeeper, decoded.group_id, wanted)
+        await services.in_zookeeper(store)
+    except KafkaError as error:
+        code = error.code
+    except ZooKeeperError:  # such as a node that others may not write
+        code = ErrorCode.UNKNOWN_SERVER_ERROR
+    errors.update(dict.fromkeys(wanted, code))
+    return await request.in_turns_if_long(_answer(request, decoded, errors))
 
 
 def _answer(request: Request, decoded: OffsetCommitRequest, errors: Errors) -> Steps[Pieces]:

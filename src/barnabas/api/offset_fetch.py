@@ -1,5 +1,5 @@
-"""OffsetFetch v1-9: positions of a group, from v8 of several. Without topics (v2 and later) it
-answers all positions.
+"""OffsetFetch v0-9: positions of a group, from v8 of several. Without topics (v2 and later) it
+answers all positions. v0 reads the positions that OffsetCommit v0 has stored in ZooKeeper.
 
 A partition without a position has offset -1 and no error. From v7 a client may ask for stable
 positions: a partition with a pending transactional commit is then UNSTABLE_OFFSET_COMMIT. v1 has no
@@ -21,9 +21,12 @@ from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.group.offset_manager import FetchedOffset
 from barnabas.coordinator.group.records.group_metadata import CommittedOffset
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import is_path_name
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchResponse
 from barnabas.types import TopicPartition
+from barnabas.zk import consumer_offsets
+from barnabas.zookeeper.errors import ZooKeeperError
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -45,8 +48,10 @@ def handle(services: Services, request: Request) -> Answer:
     return request.in_steps_if_long(_answer(services, request))
 
 
-def _answer(services: Services, request: Request) -> Steps[Pieces]:
+def _answer(services: Services, request: Request) -> Steps[Answer]:
     decoded = request.decode(OffsetFetchRequest)
+    if request.api_version == 0:
+        return _fetch_from_zookeeper(services, request, decoded)
     stable = decoded.require_stable
     if request.api_version >= BATCHED_FROM:
         groups = []
@@ -76,6 +81,71 @@ def _answer(services: Services, request: Request) -> Steps[Pieces]:
     topics = yield from _topics(found, OffsetFetchResponse.Topic, OffsetFetchResponse.Partition)
     message = OffsetFetchResponse(throttle_time=0, topics=topics, error_code=error)
     return (yield from request.answer_in_steps(message))
+
+
+async def _fetch_from_zookeeper(
+    services: Services, request: Request, decoded: OffsetFetchRequest
+) -> Pieces:
+    """A position that is not there, or of a partition that does not exist, is
+    UNKNOWN_TOPIC_OR_PARTITION."""
+    group_id = decoded.group_id
+    asked = OffsetFetchRequest.Group(
+        group_id=group_id,
+        topics=[
+            OffsetFetchRequest.Topics(name=t.name, partition_indexes=t.partition_indexes)
+            for t in decoded.topics or ()
+        ],
+    )
+    names = await request.in_turns_if_long(_names(asked)) or []
+    errors = dict.fromkeys(names, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    offsets: dict[TopicPartition, int] = {}
+    if is_allowed(services, request, AclOperation.DESCRIBE, ResourceType.GROUP, group_id):
+        described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
+        for name in names:
+            if name.topic not in described:
+                errors[name] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        known = [n for n in errors if n.topic in described and n in services.metadata]
+        offsets = await _read(services, group_id, known, errors)
+    else:
+        errors = dict.fromkeys(names, ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    found = [
+        FetchedOffset(
+            partition=name,
+            value=CommittedOffset(offsets.get(name, -1)),
+            error=ErrorCode.NONE if name in offsets else error,
+        )
+        for name, error in errors.items()
+    ]
+    topics = await request.in_turns_if_long(
+        _topics(found, OffsetFetchResponse.Topic, OffsetFetchResponse.Partition)
+    )
+    return await request.in_turns_if_long(
+        request.answer_in_steps(OffsetFetchResponse(topics=topics))
+    )
+
+
+async def _read(
+    services: Services,
+    group_id: str,
+    names: list[TopicPartition],
+    errors: dict[TopicPartition, ErrorCode],
+) -> dict[TopicPartition, int]:
+    """The positions that ZooKeeper has. What goes wrong is put into ``errors``."""
+    offsets: dict[TopicPartition, int] = {}
+    if not names or not is_path_name(group_id):
+        return offsets
+    try:
+        fetch = consumer_offsets.fetch(services.zookeeper, group_id, names)
+        for name, offset in zip(names, await services.in_zookeeper(fetch), strict=True):
+            if isinstance(offset, int):
+                offsets[name] = offset
+            elif offset is not None:
+                errors[name] = ErrorCode.UNKNOWN_SERVER_ERROR
+    except KafkaError as error:
+        errors.update(dict.fromkeys(names, error.code))
+    except ZooKeeperError:  # such as a node that others may not read
+        errors.update(dict.fromkeys(names, ErrorCode.UNKNOWN_SERVER_ERROR))
+    return offsets
 
 
 def _names(asked: OffsetFetchRequest.Group) -> Steps[list[TopicPartition] | None]:

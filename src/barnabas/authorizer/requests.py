@@ -22,8 +22,8 @@ from barnabas.authorizer.acl import (
     ResourceType,
 )
 from barnabas.authorizer.authorizer import AclAuthorizer, Entries
-from barnabas.authorizer.znodes import is_path_name
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.names import is_path_name
 from barnabas.security.principal import KafkaPrincipal
 
 Update: TypeAlias = Callable[

@@ -21,6 +21,7 @@ from barnabas.authorizer.acl import (
     ResourcePattern,
     ResourceType,
 )
+from barnabas.names import is_path_name
 from barnabas.zookeeper.errors import MalformedZNode
 
 VERSION: Final = 1
@@ -74,17 +75,6 @@ def start_paths() -> list[str]:
     data."""
     types = [store.type_path(kind) for store in STORES for kind in RESOURCE_TYPES]
     return [*types, *(store.changes for store in STORES)]
-
-
-def is_path_name(name: str) -> bool:
-    """Whether ZooKeeper accepts the name as the last part of a path."""
-    if name in ("", ".", "..") or "/" in name:
-        return False
-    return not any(
-        c <= "\x1f" or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\uf8ff" or c >= "\ufff0"
-        for c in name
-        if c <= "\uffff"
-    )
 
 
 class _EntryJson(msgspec.Struct):

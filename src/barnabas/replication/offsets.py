@@ -32,6 +32,7 @@ LATEST_TIERED_TIMESTAMP = -5
 
 NOT_FOUND = OffsetResult(NO_TIMESTAMP, NO_OFFSET, NO_EPOCH)
 OFFSET_NOT_AVAILABLE_FROM_VERSION = 5
+_ALWAYS = 2**63 - 1
 _NOT_ALL_YET = -1
 """A target that stands for those that have not begun."""
 
@@ -80,6 +81,26 @@ def list_offset(
         _check_available(partition.leader_or_raise(), log, version)
         return NOT_FOUND
     return OffsetResult(*found)
+
+
+def offsets_before(
+    partition: Partition, timestamp: int, *, most: int, now_ms: int, replica_id: int
+) -> list[int]:
+    """ListOffsets v0: ``most`` offsets at most, the greatest first (``LogReader``). Raises
+    KafkaError. For a consumer the high watermark stands for all that are above it."""
+    log = partition.log_or_raise()
+    if replica_id != DEBUG_CONSUMER_REPLICA_ID:
+        partition.leader_or_raise()
+    if timestamp == LATEST_TIMESTAMP:
+        found = log.offsets_written_by(_ALWAYS, now_ms)
+    elif timestamp == EARLIEST_TIMESTAMP:
+        found = log.offsets_written_by(_ALWAYS, now_ms)[-1:]
+    else:
+        found = log.offsets_written_by(timestamp, now_ms)
+    del found[most:]
+    if replica_id != CONSUMER_REPLICA_ID or not found or found[0] <= log.high_watermark:
+        return found
+    return [log.high_watermark, *(offset for offset in found if offset <= log.high_watermark)]
 
 
 def _check_available(leadership: Leadership, log: Log, version: int) -> None:

@@ -20,7 +20,7 @@ from barnabas.replication.fetch_session import FetchSessionCache, SessionPartiti
 from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.isr import IsrProposal
-from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset
+from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset, offsets_before
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
@@ -265,6 +265,13 @@ class ReplicaManager:
             read_committed=read_committed,
             replica_id=replica_id,
         )
+
+    def offsets_before(
+        self, name: TopicPartition, timestamp: int, *, most: int, now_ms: int, replica_id: int
+    ) -> list[int]:
+        """One ListOffsets lookup of v0. Raises KafkaError."""
+        partition = self.host(name)
+        return offsets_before(partition, timestamp, most=most, now_ms=now_ms, replica_id=replica_id)
 
     def end_of_epoch(self, name: TopicPartition, current_leader_epoch: int, epoch: int) -> EpochEnd:
         """One OffsetForLeaderEpoch lookup. Raises KafkaError."""

@@ -145,6 +145,9 @@ class Log:
     def offset_for_timestamp(self, timestamp: int) -> TimedRecord | None:
         return self._reader.offset_for_timestamp(timestamp)
 
+    def offsets_written_by(self, time_ms: int, now_ms: int) -> list[int]:
+        return self._reader.offsets_written_by(time_ms, now_ms)
+
     def offset_of_max_timestamp(self) -> TimedRecord | None:
         return self._reader.offset_of_max_timestamp()
 

@@ -70,6 +70,24 @@ class LogReader:
         with self._fencing:
             return self._segments.first_at_or_after(timestamp, self._bounds.log_start_offset)
 
+    def offsets_written_by(self, time_ms: int, now_ms: int) -> list[int]:
+        """The offsets by which a log was found before records had timestamps, the greatest first:
+        its end, if anything is in the last segment and now is not after ``time_ms``, and where
+        segments begin, from the last one whose file was written by then on to the first. An empty
+        one counts as written now, since it may have no file yet."""
+        self._fencing.check()
+        bounds, segments = self._bounds, list(self._segments)
+        to_end = segments[-1].size > 0 and now_ms <= time_ms
+        count = len(segments)
+        with self._fencing:
+            while count and not to_end:
+                last = segments[count - 1]
+                if (last.modified_ms() if last.size else now_ms) <= time_ms:
+                    break
+                count -= 1
+        found = [max(s.base_offset, bounds.log_start_offset) for s in segments[:count]]
+        return [bounds.log_end_offset] * to_end + found[::-1]
+
     def offset_of_max_timestamp(self) -> TimedRecord | None:
         """The first record with the largest timestamp; None if there is no record."""
         self._fencing.check()

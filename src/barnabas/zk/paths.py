@@ -74,6 +74,11 @@ def partition_path(topic: str, partition: int) -> str:
     return f"{TOPICS}/{topic}/partitions/{partition}"
 
 
+def consumer_offset_path(group: str, name: TopicPartition) -> str:
+    """``/consumers/G/offsets/T/P``; the group's name must be one that ZooKeeper accepts."""
+    return f"/consumers/{group}/offsets/{name.topic}/{name.partition}"
+
+
 def partition_state_path(topic: str, partition: int) -> str:
     """``/brokers/topics/T/partitions/P/state``."""
     return f"{TOPICS}/{topic}/partitions/{partition}/state"
