@@ -69,6 +69,8 @@ PAGES = {
     "access": "ACLs",
     "brokers": "Processes",
     "brokers/1": "Log directory",
+    "tour": "The last replica and unclean election",
+    "tour/in-sync": "min.insync.replicas",
 }
 
 
@@ -187,6 +189,32 @@ def test_a_kill_by_button_is_seen_in_matrix_and_timeline(up: Up, browser: Any) -
         row = buttons.get_by_role("row", name="broker:2")
         row.get_by_role("button", name="start").click()
         page.get_by_role("heading", name="Healthy: 3 brokers").wait_for()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+    ],
+    ids=["light", "dark-phone"],
+)
+def test_a_lesson_of_the_tour_is_taken(up: Up, browser: Any, options: dict[str, Any]) -> None:
+    with opened(browser, up.link, "tour", **options) as page:
+        page.get_by_role("link", name="3. A leader dies").click()
+        page.get_by_role("button", name="Do it").click()
+        status = page.get_by_role("status").filter(has_text="whole again")
+        status.or_(page.get_by_text("could not be carried")).wait_for()
+        assert status.inner_text().startswith("All 4 things were seen."), page.inner_text("main")
+        page.get_by_text("became leader after").first.wait_for()
+        for title in ("Before", "After the death", "The broker is back"):
+            page.get_by_role("figure", name=title, exact=True).wait_for()
+        page.get_by_role("listitem").filter(has_text="has caught up").first.wait_for()
+        check_accessible(page, "tour/leader-dies")
+        if not options:
+            picture(page, "tour")
+        page.get_by_role("link", name="4. The controller dies").click()
+        page.get_by_role("heading", name="The controller dies").wait_for()
 
 
 def test_partitions_are_moved_by_a_plan(up: Up, browser: Any) -> None:

@@ -203,7 +203,7 @@ def test_a_console_without_write_changes_nothing() -> None:
                 "/api/groups/{group}/reset": {"to": "to_latest", "execute": True},
                 "/api/moves": {"topic": "a", "brokers": [1], "execute": True},
             }
-            names = {"topic": "a", "group": "a", "name": "broker:1", "verb": "kill"}
+            names = {"topic": "a", "group": "a", "name": "broker:1", "verb": "kill", "lesson": "1"}
             tried = 0
             for route in console_app(console).routes:
                 assert isinstance(route, Route)

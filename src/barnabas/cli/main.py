@@ -35,6 +35,7 @@ _COMMANDS = {
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
     "console": ("barnabas.cli.console", "Show a cluster in a browser."),
+    "tour": ("barnabas.cli.tour", "Seven lessons on a live cluster: leaders, failures, groups."),
     "chaos": ("barnabas.cli.chaos", "Break a cluster of 'up': kill, pause, isolate …"),
 }
 

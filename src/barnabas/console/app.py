@@ -17,6 +17,8 @@ from barnabas.console import (
 )
 from barnabas.console.context import Console
 from barnabas.console.static_files import StaticFiles
+from barnabas.console.tour import requests as tour
+from barnabas.console.tour.tour import Tour
 from barnabas.http.application import application
 
 
@@ -49,7 +51,11 @@ def console_app(console: Console) -> Starlette:
             Route("/api/coordinator", znodes.coordinator),
             Route("/api/access", access.access),
             Route("/api/processes/{name}/{verb}", brokers.process, methods=["POST"]),
+            Route("/api/tour", tour.tour),
+            Route("/api/tour/changes", tour.changes),
+            Route("/api/tour/{lesson}", tour.begin, methods=["POST"]),
         ]
     )
     app.state.console = console
+    app.state.tour = Tour(console)
     return app

@@ -127,7 +127,8 @@ def _gone(before: Snapshot, broker: BrokerState, now_ms: int) -> Event:
         kind="broker_down",
         broker=broker.id,
         text=f"Broker {broker.id} is gone",
-        why=f"Its registration ended with its ZooKeeper session. It led {led} partitions."
+        why="Its registration ended with its ZooKeeper session."
+        f" It led {led} partition{'' if led == 1 else 's'}."
         if led
         else "Its registration ended with its ZooKeeper session.",
         fields={"led": led},
@@ -257,7 +258,7 @@ def _partition_offline(
     known: Mapping[str, object],
     fields: Mapping[str, object],
 ) -> Event:
-    there = [r for r in new.isr if r in after.brokers]
+    there = [r for r in new.isr if r in after.brokers and r != old.leader]
     if there:
         why = f"Its leader is gone; in-sync replica {_or(there)} can be elected next."
     elif new.isr:

@@ -36,6 +36,8 @@ EVERYDAY: Final = frozenset({"session_created", "session_connected", "session_cl
 """Of no use to who reads a timeline."""
 TWICE: Final = frozenset({"broker_up", "reassignment_phase"})
 """What another event says as well."""
+REFUSED: Final = "connection refused"
+"""The reason of a controller that did not wait for the end of a session."""
 _WORDS: Final = ("broker", "controller", "group", "topic", "session", "log", "transaction")
 """With which brokers' texts begin."""
 _STRATEGIES: Final = {
@@ -48,7 +50,7 @@ _STRATEGIES: Final = {
 
 def own_event(told: observed.Event) -> Event | None:
     """What a broker has told, as an event of the console; None if nobody asks for it."""
-    if told.kind in EVERYDAY or told.kind in TWICE:
+    if told.kind in EVERYDAY or told.kind in TWICE or _cut_nothing(told):
         return None
     reason = told.fields.get("reason") or told.fields.get("why") or ""
     strategy = told.fields.get("strategy", "")
@@ -65,12 +67,21 @@ def own_event(told: observed.Event) -> Event | None:
     )
 
 
+def _cut_nothing(told: observed.Event) -> bool:
+    """A follower goes through a truncation also where its log is as long as it should be."""
+    fields = told.fields
+    return told.kind == "truncated" and fields.get("offset") == fields.get("log_end")
+
+
 def refined(event: Event, told: observed.Event) -> Event:
     """The console's own event with what a broker knows better: when it was, and why."""
     fields: Mapping[str, Any] = told.fields
     reason = _sentence(str(fields.get("reason") or ""))
     if event.kind == "broker_down":
-        return replace(event, time_ms=min(event.time_ms, told.time_ms))
+        refuses = fields.get("reason") == REFUSED
+        why = f"The controller saw that it refuses connections. {event.why}"
+        time_ms = min(event.time_ms, told.time_ms)
+        return replace(event, time_ms=time_ms, why=why if refuses else event.why)
     if event.kind == "isr_shrank":
         return replace(event, why=reason or event.why, time_ms=told.time_ms)
     strategy = _STRATEGIES.get(str(fields.get("strategy")), event.strategy)

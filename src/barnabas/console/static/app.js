@@ -11,6 +11,7 @@ import { Groups } from './pages/groups.js';
 import { Moves } from './pages/moves.js';
 import { Coordinator } from './pages/coordinator.js';
 import { Access } from './pages/access.js';
+import { Tour } from './pages/tour.js';
 
 const PAGES = [
   ['overview', 'Overview', Overview],
@@ -23,6 +24,7 @@ const PAGES = [
   ['moves', 'Moves', Moves],
   ['coordinator', 'Coordinator', Coordinator],
   ['access', 'Access', Access],
+  ['tour', 'Tour', Tour],
 ];
 
 function place() {

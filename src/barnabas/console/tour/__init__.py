@@ -1,0 +1,1 @@
+"""The tour: seven lessons on a live cluster, for the page and for the terminal."""
