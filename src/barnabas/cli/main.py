@@ -33,6 +33,7 @@ _COMMANDS = {
     "quota": ("barnabas.cli.quota", "Set, list and delete quotas."),
     "log": ("barnabas.cli.log", "Show and verify files of a log directory."),
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
+    "zk": ("barnabas.cli.zk", "Show what is in ZooKeeper."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
     "console": ("barnabas.cli.console", "Show a cluster in a browser."),
     "tour": ("barnabas.cli.tour", "Seven lessons on a live cluster: leaders, failures, groups."),
