@@ -149,7 +149,7 @@ def test_what_is_not_there_is_one_line(cluster: Cluster) -> None:
     fails(here("tx", "describe", "nobody", *where), 1, "TRANSACTIONAL_ID_NOT_FOUND")
     fails(here("tx", "find-hanging", "-t", "none", *where), 1, "UNKNOWN_TOPIC_OR_PARTITION")
     fails(here("tx", "describe-producers", "none:0", *where), 1, "none-0")
-    fails(here("tx", "describe-producers", "none", *where), 2, "is not TOPIC:PARTITION")
+    fails(here("tx", "describe-producers", "none", *where), 2, "is not TOPIC/PARTITION")
     fails(here("tx", "find-hanging", "-p", "0", *where), 2, "--partition needs --topic")
     gone = here("tx", "describe-producers", "known:0", "--broker-id", "9", *where)
     fails(gone, 1, "broker 9")

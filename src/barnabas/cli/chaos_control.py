@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.output import print_json, print_line
 from barnabas.client.cluster import Bootstrap
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
@@ -102,7 +103,7 @@ def _partition(text: str) -> str:
 
 def _say(form: str, verb: str, answer: Any) -> None:
     if form == "json":
-        click.echo(json.dumps(answer))
+        print_json(answer)
         return
     told = [
         f"{name}={','.join(map(str, value)) if isinstance(value, list) else visible(value)}"
@@ -307,7 +308,7 @@ def _faults(bootstrap_server: Bootstrap, output: str) -> None:
     """Show all faults, and how many requests each has affected."""
     found = _control(bootstrap_server).get("/faults")
     if output == "json":
-        click.echo(json.dumps(found))
+        print_json(found)
         return
     for fault in found:
         _say(output, "fault", fault)
@@ -348,7 +349,7 @@ def _events(after: int, follow: bool, bootstrap_server: Bootstrap, output: str) 
     control = _control(bootstrap_server)
     for event in control.follow(after) if follow else control.get("/events", after=after):
         if output == "json":
-            click.echo(json.dumps(event))
+            print_line(event)
         else:
             told = "".join(f" {k}={visible(v)}" for k, v in event["fields"].items())
             click.echo(f"{event['at']:8.3f}  {event['source']:<12} {event['name']}{told}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import topic_names
 from barnabas.cli.options import PARTITION, bootstrap_server
 from barnabas.cli.record_format import compile_format
 from barnabas.client.cluster import Bootstrap, ClusterClient
@@ -19,7 +20,7 @@ from barnabas.types import TopicPartition
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=topic_names)
 @click.option("--partition", "-p", type=PARTITION, multiple=True, help="Default: all.")
 @click.option(
     "--offset",

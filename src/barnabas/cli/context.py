@@ -6,6 +6,7 @@ import os
 
 import click
 
+from barnabas.cli.completion import context_names
 from barnabas.cli.contexts import load_contexts, properties_of, record_path
 from barnabas.cli.options import output
 from barnabas.cli.output import print_json, print_table
@@ -50,7 +51,7 @@ def list_contexts(output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=context_names)
 def use(name: str) -> None:
     """Choose the context that is used by default."""
     contexts = load_contexts()
@@ -75,7 +76,7 @@ def use(name: str) -> None:
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=context_names)
 @output
 @click.pass_context
 def show(context: click.Context, name: str | None, output: str) -> None:

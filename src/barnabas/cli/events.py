@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from barnabas.cli.completion import topic_names
 from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.output import print_line
 from barnabas.client.cluster import Bootstrap
 from barnabas.errors import ConfigError
 
@@ -24,7 +27,14 @@ LISTENER: Final = "barnabas.http.listener"
 @click.option(
     "--kind", "-k", "kinds", multiple=True, help="Only events of this kind (docs/events.md)."
 )
-@click.option("--topic", "-t", "topics", multiple=True, help="Only events of this topic.")
+@click.option(
+    "--topic",
+    "-t",
+    "topics",
+    multiple=True,
+    shell_complete=topic_names,
+    help="Only events of this topic.",
+)
 @click.option(
     "--url",
     "urls",
@@ -66,7 +76,10 @@ def events_command(
 
     def show(events: Sequence[Event]) -> None:
         for event in events:
-            click.echo(reader.as_json(event) if output == "json" else reader.as_line(event))
+            if output == "json":
+                print_line(json.loads(reader.as_json(event)))
+            else:
+                click.echo(reader.as_line(event))
 
     known = reader.kept(where, token)
     chosen = wanted(reader.one_timeline(known.values()))

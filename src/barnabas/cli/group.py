@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import group_names, topic_names
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap, ClusterClient
@@ -66,7 +67,7 @@ def list_command(bootstrap_server: Bootstrap, output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=group_names)
 @bootstrap_server
 @output
 def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
@@ -135,8 +136,15 @@ async def _existing(client: ClusterClient, name: str) -> GroupDescription:
 
 
 @command.command("reset-offsets")
-@click.argument("name")
-@click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC[:P,P...]")
+@click.argument("name", shell_complete=group_names)
+@click.option(
+    "--topic",
+    "-t",
+    "topics",
+    multiple=True,
+    metavar="TOPIC[:P,P...]",
+    shell_complete=topic_names,
+)
 @click.option("--all-topics", is_flag=True, help="All topics in which the group has a position.")
 @click.option("--to-earliest", is_flag=True, help="To the first record.")
 @click.option("--to-latest", is_flag=True, help="To the end.")
@@ -255,7 +263,7 @@ def _milliseconds(text: str) -> int:
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=group_names)
 @bootstrap_server
 def delete(names: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
     """Delete groups NAMES with their positions. A group with members is not deleted."""

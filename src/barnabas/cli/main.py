@@ -7,6 +7,7 @@ import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from barnabas.errors import ConfigError, first_error
 from barnabas.logs import visible
@@ -17,6 +18,8 @@ EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 """No broker answered in time."""
 EXIT_INTERRUPTED = 130
+_COMPLETE = "_BARNABAS_COMPLETE"
+"""Set by a shell that wants a line completed."""
 
 _COMMANDS = {
     "up": ("barnabas.cli.up", "Start a local cluster in the foreground."),
@@ -35,6 +38,7 @@ _COMMANDS = {
     "cluster": ("barnabas.cli.cluster", "Show brokers and partitions, move them, elect leaders."),
     "zk": ("barnabas.cli.zk", "Show what is in ZooKeeper."),
     "context": ("barnabas.cli.context", "Name clusters, and choose the one that is used."),
+    "completion": ("barnabas.cli.completion", "Complete commands and names in your shell."),
     "console": ("barnabas.cli.console", "Show a cluster in a browser."),
     "tour": ("barnabas.cli.tour", "Seven lessons on a live cluster: leaders, failures, groups."),
     "chaos": ("barnabas.cli.chaos", "Break a cluster of 'up': kill, pause, isolate …"),
@@ -54,9 +58,24 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands by name; none of them is imported for that."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _context_names(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:
+    from barnabas.cli.completion import context_names
+
+    return context_names(ctx, param, text)
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,6 +85,7 @@ class _LazyGroup(click.Group):
     "name",
     envvar="BARNABAS_CONTEXT",
     metavar="NAME",
+    shell_complete=_context_names,
     help="The cluster of this name: see barnabas context.",
 )
 @click.pass_context
@@ -86,7 +106,9 @@ def cli(context: click.Context, name: str | None) -> None:
 def main() -> None:
     """Entry point. A user's error is one line on standard error, never a traceback."""
     try:
-        code = cli.main(standalone_mode=False)
+        if _COMPLETE in os.environ:
+            importlib.import_module("barnabas.cli.completion")  # its own way to read bash's line
+        code = cli.main(standalone_mode=False, complete_var=_COMPLETE)
     except BaseException as error:
         code = _exit_code(first_error(error))
     sys.exit(code if isinstance(code, int) else 0)

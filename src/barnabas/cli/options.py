@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from barnabas.cli.output import FORMATS, TABLE, choose
 from barnabas.client.cluster import Bootstrap
 from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
@@ -30,7 +31,8 @@ def _bootstrap(context: click.Context, _option: click.Parameter, text: str) -> B
 def _reached(context: click.Context, text: str) -> tuple[str, ClientSecurity]:
     """Which brokers, and how: what the command line says, else the context that was named, else
     the variables, else the context that was chosen. ConfigError."""
-    path, name = context.meta.get(_CONFIG), context.obj
+    # While a command line is completed, no command is called, so nothing has set ``obj``.
+    path, name = context.meta.get(_CONFIG), context.obj or context.find_root().params.get("name")
     servers_from = context.get_parameter_source("bootstrap_server")
     config_from = context.get_parameter_source("command_config")
     if not name and servers_from is config_from is ParameterSource.DEFAULT:
@@ -109,8 +111,9 @@ def bootstrap_server(command: Callable[..., Any]) -> Callable[..., Any]:
 output = click.option(
     "--output",
     "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
+    type=click.Choice(FORMATS),
+    default=TABLE,
     show_default=True,
-    help="Format of the result.",
+    callback=lambda context, _option, form: choose(context, form),
+    help="Format of the result: jsonl is a line of JSON for each row.",
 )

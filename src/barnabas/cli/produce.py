@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import topic_names
 from barnabas.cli.options import PARTITION, bootstrap_server
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import ClientError
@@ -27,7 +28,7 @@ CODECS = {codec.name.lower(): codec for codec in Codec}
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=topic_names)
 @click.option("--partition", "-p", type=PARTITION, help="Default: by the key.")
 @click.option("--key-delimiter", "-K", metavar="TEXT", help="Splits each line into key and value.")
 @click.option("--acks", type=click.Choice(["0", "1", "all"]), default="all", show_default=True)

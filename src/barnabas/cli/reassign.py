@@ -21,6 +21,7 @@ from barnabas.admin.wishes import (
     read_placement,
 )
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import topic_names
 from barnabas.cli.moving import Execution, clear_throttles, partitions_of, report, warn
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
@@ -118,7 +119,13 @@ class Asked:
 @click.command("reassign")
 @click.option("--list", "listing", is_flag=True, help="List the moves in progress (the default).")
 @click.option("--plan", "planning", is_flag=True, help="Plan: spread replicas and leaders evenly.")
-@click.option("--topic", "-t", multiple=True, help="Only this topic. Default: all.")
+@click.option(
+    "--topic",
+    "-t",
+    multiple=True,
+    shell_complete=topic_names,
+    help="Only this topic. Default: all.",
+)
 @click.option("--partition", "-p", type=PARTITION, help="Only this one: gets exactly --brokers.")
 @click.option("--brokers", callback=_ids, metavar="ID[,ID...]", help="Default: all brokers.")
 @click.option("--replicas", "-r", type=click.IntRange(1), help="Default: the present number.")

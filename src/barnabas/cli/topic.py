@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import topic_names
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import ProgressLine
@@ -94,7 +95,7 @@ def list_topics(internal: bool, bootstrap_server: Bootstrap, output: str) -> Non
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=topic_names)
 @bootstrap_server
 @output
 def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
@@ -134,7 +135,7 @@ def describe(name: str, bootstrap_server: Bootstrap, output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=topic_names)
 @click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="A topic setting.")
 @click.option("--delete-config", multiple=True, metavar="KEY", help="Use the brokers' value again.")
 @bootstrap_server
@@ -158,7 +159,7 @@ def alter(
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=topic_names)
 @bootstrap_server
 def delete(names: tuple[str, ...], bootstrap_server: Bootstrap) -> None:
     """Delete topics NAMES with all their records."""

@@ -10,6 +10,7 @@ import click
 
 from barnabas.broker.main import system_env
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import broker_ids, partition_names, topic_names, transactional_ids
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap, ClusterClient
@@ -46,7 +47,7 @@ class _PartitionName(click.ParamType[TopicPartition]):
         topic, _, text = str(value).replace("/", ":").rpartition(":")
         number = number_in(text)
         if not topic or number is None:
-            self.fail(f"{visible(value)} is not TOPIC:PARTITION", param, ctx)
+            self.fail(f"{visible(value)} is not TOPIC/PARTITION", param, ctx)
         return TopicPartition(topic, number)
 
 
@@ -102,7 +103,7 @@ def list_command(
 
 
 @command.command()
-@click.argument("transactional_id")
+@click.argument("transactional_id", shell_complete=transactional_ids)
 @bootstrap_server
 @output
 def describe(transactional_id: str, bootstrap_server: Bootstrap, output: str) -> None:
@@ -132,8 +133,15 @@ def describe(transactional_id: str, bootstrap_server: Bootstrap, output: str) ->
 
 
 @command.command("describe-producers")
-@click.argument("partition", type=_PARTITION, metavar="TOPIC:PARTITION")
-@click.option("--broker-id", type=click.IntRange(0), help="Ask this replica, not the leader.")
+@click.argument(
+    "partition", type=_PARTITION, metavar="TOPIC/PARTITION", shell_complete=partition_names
+)
+@click.option(
+    "--broker-id",
+    type=click.IntRange(0),
+    shell_complete=broker_ids,
+    help="Ask this replica, not the leader.",
+)
 @bootstrap_server
 @output
 def producers_command(
@@ -150,9 +158,14 @@ def producers_command(
 
 
 @command.command("find-hanging")
-@click.option("--topic", "-t", help="Look in this topic.")
+@click.option("--topic", "-t", shell_complete=topic_names, help="Look in this topic.")
 @click.option("--partition", "-p", type=PARTITION, help="Look only in this partition of --topic.")
-@click.option("--broker-id", type=click.IntRange(0), help="Look in the replicas of this broker.")
+@click.option(
+    "--broker-id",
+    type=click.IntRange(0),
+    shell_complete=broker_ids,
+    help="Look in the replicas of this broker.",
+)
 @click.option(
     "--max-transaction-timeout",
     type=click.IntRange(0, 2**31 - 1),
@@ -178,7 +191,7 @@ def find_hanging_command(
 
     \b
     barnabas tx find-hanging -t orders
-    barnabas tx abort orders:3 --start-offset 1234
+    barnabas tx abort orders/3 --start-offset 1234
     """
     if partition is not None and topic is None:
         raise click.UsageError("--partition needs --topic")
@@ -196,7 +209,9 @@ def find_hanging_command(
 
 
 @command.command("abort")
-@click.argument("partition", type=_PARTITION, metavar="TOPIC:PARTITION")
+@click.argument(
+    "partition", type=_PARTITION, metavar="TOPIC/PARTITION", shell_complete=partition_names
+)
 @click.option(
     "--start-offset",
     type=click.IntRange(0, 2**63 - 1),
