@@ -314,7 +314,7 @@ class Cluster:
     def __init__(self, settings: ControllerSettings | None = None) -> None:
         self.recorder = Recorder()
         self.zookeeper = FakeZooKeeper(self.recorder)
-        self.settings = settings or controller_settings()
+        self.settings = settings or controller_settings(silence_ms=0)
         self.brokers: dict[int, FakeBroker] = {}
         self.clients: dict[int, FakeClient] = {}
         self.controllers: dict[int, Controller] = {}

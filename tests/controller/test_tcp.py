@@ -109,7 +109,7 @@ def test_creation_refused_connections_and_return() -> None:
             for peer, client in zip(peers, clients, strict=True):
                 await peer.listen()
                 await peer.register(client)
-            controller = Controller(env, 1, clients[0], controller_settings())
+            controller = Controller(env, 1, clients[0], controller_settings(silence_ms=0))
             clients[0].on_event = controller.on_zookeeper_event
             task = asyncio.get_running_loop().create_task(controller.run())
             znode = TopicZNode(partitions={0: (2, 1)}, topic_id=uuid.UUID(int=1 << 64))

@@ -69,6 +69,7 @@ BYSTANDER = {"brokers": 4, "bystander": True, "together": False}
 """The controller holds nothing itself."""
 WITNESS = {"witness": True, "together": False}
 """The controller's session ends after seconds, and with it its leaderships."""
+APART = {"together": False, "rebalance_s": 300}
 ACLS = {"acls": True, "together": False}
 METERED = {"quotas": True, "together": False}
 TOKENS = {"tokens": True, "together": False}
@@ -142,6 +143,30 @@ MUTANTS: tuple[Mutant, ...] = (
         about="the controller writes without checking /controller_epoch",
         kinds=("usurped",),
         fixed={"together": False, "kinds": ("usurped",)},
+    ),
+    Mutant(
+        name="silence-unheard",
+        about="a machine that falls silent is left to its session",
+        kinds=("cable",),
+        fixed={**APART, "kinds": ("cable",)},
+    ),
+    Mutant(
+        name="blames-all-when-cut-off",
+        about="a controller that hears nobody elects around everybody",
+        kinds=("deaf",),
+        fixed={**APART, "kinds": ("deaf",)},
+    ),
+    Mutant(
+        name="stopped-blames-others",
+        about="a controller that was stopped takes its own silence for that of others",
+        kinds=("stopped",),
+        fixed={**APART, "kinds": ("stopped",)},
+    ),
+    Mutant(
+        name="silent-for-ever",
+        about="a broker that was silent is not taken back",
+        kinds=("cable",),
+        fixed={**APART, "kinds": ("cable",)},
     ),
     Mutant(
         name="stale-controller-obeyed",

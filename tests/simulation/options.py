@@ -12,7 +12,7 @@ LOSES_UNFLUSHED = ("power", "power_all")
 """Faults that are drawn with log.flush.before.ack: without it no promise covers them."""
 HOSTILE = ("greedy", "malicious")
 """Clients that come as faults (``hostile_clients``)."""
-LONE = (("outage",), ("silent",))
+LONE = (("outage",), ("silent",), ("cable",), ("deaf",), ("stopped",))
 """Faults that are judged by what they alone have done: one after the other."""
 
 

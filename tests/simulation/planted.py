@@ -19,6 +19,7 @@ from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
 from barnabas.controller.context import ControllerContext
+from barnabas.controller.silence import Silences
 from barnabas.controller.store import FencedStore
 from barnabas.coordinator.group import offset_manager
 from barnabas.coordinator.log import CoordinatorLog
@@ -159,6 +160,34 @@ def _unfenced_controller(patches: Patches) -> None:
         self._check = CheckOp(paths.CONTROLLER_EPOCH, -1)
 
     before = patches.set(FencedStore, "__init__", init)
+
+
+def _silence_unheard(patches: Patches) -> None:
+    patches.set(Silences, "look", lambda self, now_ms: [])
+
+
+def _blames_all_when_cut_off(patches: Patches) -> None:
+    patches.set(Silences, "_hears_most", lambda self, now_ms: True)
+
+
+def _stopped_blames_others(patches: Patches) -> None:
+    """Neither of the two rules by which a controller knows that it did not listen."""
+
+    def look(self: Silences, now_ms: float) -> list[int]:
+        self._looked_at_ms = now_ms
+        return before(self, now_ms)
+
+    before = patches.set(Silences, "look", look)
+    patches.set(Silences, "_hears_most", lambda self, now_ms: True)
+
+
+def _silent_for_ever(patches: Patches) -> None:
+    """Who was silent is not told that it is back."""
+
+    async def unheard(term: Any, broker: Any) -> None:
+        pass
+
+    patches.set(broker_changes, "became_reachable", unheard)
 
 
 def _stale_controller_obeyed(patches: Patches) -> None:
@@ -453,6 +482,10 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "unclean-election": _unclean_election,
     "old-epoch-resumed": _old_epoch_resumed,
     "unfenced-controller": _unfenced_controller,
+    "silence-unheard": _silence_unheard,
+    "blames-all-when-cut-off": _blames_all_when_cut_off,
+    "stopped-blames-others": _stopped_blames_others,
+    "silent-for-ever": _silent_for_ever,
     "stale-controller-obeyed": _stale_controller_obeyed,
     "session-id-reused": _session_id_reused,
     "watch-not-rearmed": _watch_not_rearmed,

@@ -9,17 +9,19 @@ from tests.simulation.disk_faults import DISK_FAULTS
 from tests.simulation.hostile_clients import HOSTILE_CLIENTS
 from tests.simulation.nemesis import FAULTS, Fault
 from tests.simulation.replication_stories import REPLICATION_STORIES
+from tests.simulation.silence_stories import SILENCE_STORIES
 from tests.simulation.topic_stories import TOPIC_STORIES
 
 ALL_FAULTS: dict[str, Fault] = {
     **FAULTS,
     **REPLICATION_STORIES,
     **CONTROLLER_STORIES,
+    **SILENCE_STORIES,
     **DISK_FAULTS,
     **TOPIC_STORIES,
     **HOSTILE_CLIENTS,
 }
-NAMED_ONLY = tuple(TOPIC_STORIES)
+NAMED_ONLY = (*TOPIC_STORIES, *SILENCE_STORIES)
 """Drawn only where they are asked for by name: what a seed draws stays as it was."""
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",

@@ -286,6 +286,7 @@ class Node:
             self._zookeeper,
             controller_settings(config),
             connect=connect_over_tcp(timeout_ms, control),
+            knock=connect_over_tcp(timeout_ms),
         )
         follow_in_controller(config, self._controller)
         self._isr_changes = isr_changes

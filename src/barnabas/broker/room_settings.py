@@ -140,6 +140,7 @@ def controller_settings(config: BrokerConfig) -> ControllerSettings:
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         refused_connections_max=config.integer("barnabas.controller.refused.connections"),
+        silence_ms=config.integer("barnabas.controller.silence.ms"),
     )
 
 

@@ -38,6 +38,7 @@ DEV: Final = Profile(
         "transaction.state.log.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
         "controlled.shutdown.retry.backoff.ms": "200",
+        "barnabas.controller.silence.ms": "0",  # a machine does not fall silent to itself
     },
     tick_ms=1000,
 )

@@ -1,9 +1,9 @@
 """KafkaController, brokers that come, go, come back and stop answering (reference 3.6).
 
 A broker is what its registration says: the same id with a greater czxid has bounced, which is a
-failure followed by a start (trap 32). Ours: a registered broker whose port refuses connections is
-handled as failed until it answers or registers again (``reachability``); its epochs fence it if
-it was alive after all.
+failure followed by a start (trap 32). Ours: a registered broker whose port refuses connections
+(``reachability``), or whose machine is silent (``silence``), is handled as failed until it answers
+or registers again; its epochs fence it if it was alive after all.
 """
 
 from __future__ import annotations
@@ -104,9 +104,24 @@ async def became_unreachable(term: Term, broker: Broker) -> None:
         await _leave(term, [broker.id], "connection refused", keep=context.brokers[broker.id])
 
 
+async def fell_silent(term: Term, broker: Broker) -> None:
+    """Nothing has come from the broker's machine for too long: elect other leaders, although its
+    session is alive. First a look at ZooKeeper. If it cannot be reached, this waits until it can,
+    and by then it may be known that we were cut off, and not the broker."""
+    context = term.context
+    await term.store.submit_all([ExistsOp(paths.broker_id_path(broker.id))])
+    known = context.brokers.get(broker.id)
+    if known is None or known.epoch != broker.epoch or not term.channels.is_silent(broker.id):
+        return
+    term.channels.give_up(broker.id)
+    reason = f"silent for {term.settings.silence_ms} ms"
+    await _leave(term, [broker.id], reason, keep=known)
+
+
 async def became_reachable(term: Term, broker: Broker) -> None:
     """The broker answers again, in the same incarnation: its replicas start."""
     context = term.context
+    term.channels.heard(broker.id)
     back = context.unreachable.get(broker.id)
     if back is not None and back.epoch == broker.epoch:
         del context.unreachable[broker.id]

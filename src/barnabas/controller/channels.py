@@ -10,38 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from barnabas.controller.batch import ControlRequest
+from barnabas.controller.probes import Probes
 from barnabas.controller.reachability import Refusals
 from barnabas.controller.settings import ControllerSettings
+from barnabas.controller.tcp import Connect, ControlConnection
 from barnabas.errors import InvalidRequest
-from barnabas.protocol.message import RequestMessage, ResponseMessage, ResponseT
+from barnabas.protocol.message import ResponseMessage
 from barnabas.types import Broker
-
-
-class ControlConnection(Protocol):
-    """A connection to a broker (``protocol.connection.KafkaConnection``)."""
-
-    async def send(
-        self, api_key: int, version: int, message: RequestMessage[ResponseT]
-    ) -> ResponseT:
-        """The decoded response. Raises ConnectionError when the connection is lost."""
-        ...
-
-    @property
-    def closed(self) -> asyncio.Future[Any]:
-        """Done as soon as the connection is gone, whoever closed it. Never fails."""
-        ...
-
-    def close(self) -> Any:
-        """Close it; harmless when it is closed already."""
-        ...
-
-
-Connect = Callable[[str, int, str], Awaitable[ControlConnection]]
-"""``await connect(host, port, client_id)``; raises OSError (ConnectionRefusedError among it)."""
 
 
 class ChannelOwner(Protocol):
@@ -93,6 +72,11 @@ class BrokerChannel:
         """Forget what is queued: the broker failed, and begins anew when it is back."""
         self._queue.clear()
 
+    def give_up(self) -> None:
+        """The same for a broker that has fallen silent: its return is told too."""
+        self.clear()
+        self._given_up = True
+
     @property
     def queued(self) -> int:
         """Requests that are not answered yet."""
@@ -119,7 +103,7 @@ class BrokerChannel:
             try:
                 if endpoint is None:
                     raise OSError("no such listener")
-                async with asyncio.timeout(self._settings.controller_socket_timeout_ms / 1000):
+                async with asyncio.timeout(self._patience_ms() / 1000):
                     connection = await self._connect(endpoint.host, endpoint.port, self._client_id)
             except ConnectionRefusedError:
                 if self._given_up:
@@ -139,6 +123,14 @@ class BrokerChannel:
                     self._owner.on_reachable(self.broker)
                 return connection
             await asyncio.sleep(pause_ms / 1000)
+
+    def _patience_ms(self) -> int:
+        """Of one attempt. To a machine without power the system itself would try ever more
+        rarely."""
+        timeout_ms = self._settings.controller_socket_timeout_ms
+        if self._given_up:
+            return min(timeout_ms, self._settings.knock_timeout_ms)
+        return timeout_ms
 
     async def _serve(self, connection: ControlConnection) -> None:
         """Send what is queued over one connection until it is lost."""
@@ -179,27 +171,57 @@ class Channels:
         self,
         tasks: asyncio.TaskGroup,
         make: Callable[[Broker, bool], BrokerChannel],
+        probes: Probes | None = None,
     ) -> None:
+        """``probes``: None where silence is not looked for."""
         self._tasks = tasks
         self._make = make
+        self._probes = probes
         self._channels: dict[int, tuple[BrokerChannel, asyncio.Task[None]]] = {}
 
     def add(self, broker: Broker, *, starting: bool) -> None:
         """Open a channel to a broker; it replaces that of its previous incarnation."""
         self.remove(broker.id)
-        channel = self._make(broker, starting)
-        task = self._tasks.create_task(channel.run(), name=f"controller-to-broker-{broker.id}")
-        self._channels[broker.id] = channel, task
+        self._run(self._make(broker, starting))
+        if self._probes is not None:
+            self._probes.add(broker)
+
+    def _run(self, channel: BrokerChannel) -> None:
+        number = channel.broker.id
+        task = self._tasks.create_task(channel.run(), name=f"controller-to-broker-{number}")
+        self._channels[number] = channel, task
 
     def remove(self, broker_id: int) -> None:
         """Drop a broker's channel and all that was queued for it."""
         if entry := self._channels.pop(broker_id, None):
             entry[1].cancel()
+        if self._probes is not None:
+            self._probes.remove(broker_id)
 
     def update(self, broker: Broker) -> None:
         """The broker has other endpoints; its next connection goes there."""
         if entry := self._channels.get(broker.id):
             entry[0].broker = broker
+        if self._probes is not None:
+            self._probes.update(broker)
+
+    def is_silent(self, broker_id: int) -> bool:
+        """Whether its machine has given no sign of life for too long, and most others have."""
+        return self._probes is not None and self._probes.is_silent(broker_id)
+
+    def give_up(self, broker_id: int) -> None:
+        """A broker has fallen silent: drop what is queued for it and its connection, on which
+        nothing would come for long when it is back. Its channel goes on connecting."""
+        if entry := self._channels.get(broker_id):
+            channel, task = entry
+            task.cancel()
+            channel.give_up()
+            self._run(channel)
+
+    def heard(self, broker_id: int) -> None:
+        """A broker that was given up is reachable again."""
+        if self._probes is not None:
+            self._probes.heard(broker_id)
 
     def clear(self, broker_id: int) -> None:
         """Drop what is queued for a broker that was treated as failed; its channel goes on
@@ -217,3 +239,5 @@ class Channels:
         """End the term."""
         for broker_id in list(self._channels):
             self.remove(broker_id)
+        if self._probes is not None:
+            self._probes.stop()

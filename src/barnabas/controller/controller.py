@@ -30,7 +30,7 @@ from barnabas.controller import (
 )
 from barnabas.controller.answers import answered_deletions, answered_directories
 from barnabas.controller.batch import ControlRequest
-from barnabas.controller.channels import BrokerChannel, Channels, Connect
+from barnabas.controller.channels import BrokerChannel, Channels
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.elector import NOBODY, Elected, Elector
 from barnabas.controller.events import (
@@ -38,6 +38,7 @@ from barnabas.controller.events import (
     BrokerChange,
     BrokerModifications,
     BrokerReachable,
+    BrokerSilent,
     BrokerUnreachable,
     ControllerChange,
     Event,
@@ -57,10 +58,11 @@ from barnabas.controller.events import (
 )
 from barnabas.controller.journal import Journal
 from barnabas.controller.preferred import imbalanced_partitions
+from barnabas.controller.probes import Probes
 from barnabas.controller.requests import ControllerRequest
 from barnabas.controller.settings import ControllerSettings
 from barnabas.controller.store import ControllerMoved, FencedStore
-from barnabas.controller.tcp import connect_over_tcp
+from barnabas.controller.tcp import Connect, connect_over_tcp
 from barnabas.controller.term import Term
 from barnabas.errors import FatalError
 from barnabas.protocol.message import ResponseMessage
@@ -87,13 +89,16 @@ class Controller:
         settings: ControllerSettings,
         *,
         connect: Connect | None = None,
+        knock: Connect | None = None,
     ) -> None:
+        """``knock`` connects to a bare port, without TLS and without a login."""
         self._env = env
         self._journal = Journal(env.observer)
         self._broker_id = broker_id
         self._zookeeper = zookeeper
         self._settings = settings
         self._connect = connect or connect_over_tcp(settings.controller_socket_timeout_ms)
+        self._knock = knock or self._connect
         self._elector = Elector(zookeeper, broker_id)
         self._queue: deque[Event] = deque()
         self._arrivals: deque[float] = deque()
@@ -276,7 +281,7 @@ class Controller:
                 epoch=elected.epoch,
                 epoch_zk_version=elected.epoch_zk_version,
             ),
-            channels=Channels(self._tasks, self._make_channel),
+            channels=Channels(self._tasks, self._make_channel, self._make_probes(self._tasks)),
             settings=self._settings,
             observer=self._journal,
             broker_id=self._broker_id,
@@ -338,6 +343,22 @@ class Controller:
             detect_refusals=broker.id != self._broker_id,
             starting=starting,
         )
+
+    def _make_probes(self, tasks: asyncio.TaskGroup) -> Probes | None:
+        if not self._settings.silence_ms:
+            return None
+        return Probes(
+            tasks,
+            self._settings,
+            own_id=self._broker_id,
+            connect=self._connect,
+            knock=self._knock,
+            on_silent=self._on_silent,
+        )
+
+    def _on_silent(self, broker: Broker) -> None:
+        if self._term is not None:
+            self._put(BrokerSilent(self._term, broker))
 
     # --- the balance of leaders
 
@@ -407,6 +428,7 @@ _HANDLERS: Mapping[type[Event], _Handler] = {
     BrokerChange: lambda _, term, e: broker_changes.brokers_changed(term),
     BrokerModifications: lambda _, term, e: broker_changes.endpoints_changed(term, e.broker_id),
     BrokerUnreachable: lambda _, term, e: broker_changes.became_unreachable(term, e.broker),
+    BrokerSilent: lambda _, term, e: broker_changes.fell_silent(term, e.broker),
     BrokerReachable: lambda _, term, e: broker_changes.became_reachable(term, e.broker),
     TopicChange: Controller.topics_changed,
     PartitionModifications: lambda _, t, e: topic_changes.partitions_changed(t, e.topic),

@@ -118,8 +118,15 @@ class BrokerUnreachable(TermEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerSilent(TermEvent):
+    """A broker's machine gives no sign of life."""
+
+    broker: Broker
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerReachable(TermEvent):
-    """...and answers again."""
+    """A broker that refused or was silent answers again."""
 
     broker: Broker
 

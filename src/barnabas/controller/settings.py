@@ -33,6 +33,12 @@ class ControllerSettings:
     """Pause after a refused connection, until the broker is treated as failed."""
     knock_interval_ms: int = 50
     """Pause between attempts to reach a broker that was treated as failed."""
+    knock_timeout_ms: int = 2_000
+    """...and how long one may take."""
+
+    # Ours: silent machines (ARCHITECTURE.md, third path).
+    silence_ms: int
+    """After so long without a sign of life a broker is treated as failed. 0 turns it off."""
 
     # Ours: how writes to ZooKeeper are grouped.
     operations_per_multi: int = 24

@@ -51,6 +51,7 @@ ELECTING: Final = frozenset(
     {
         "BrokerChange",
         "BrokerUnreachable",
+        "BrokerSilent",
         "AutoPreferredLeaderElection",
         "PreferredElectionRequested",
         "UncleanElectionEnabled",

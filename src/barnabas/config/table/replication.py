@@ -72,4 +72,6 @@ replica.alter.log.dirs.io.max.bytes.per.second  LONG  9223372036854775807  0..  
     Bytes per second moved between log directories.
 barnabas.controller.refused.connections  INT  5  0..  MEDIUM  ours
     After this many refused connections a broker counts as failed; 0: never.
+barnabas.controller.silence.ms  INT  2000  0..  MEDIUM  ours
+    A broker whose machine gives no sign of life for so long counts as failed; 0: never.
 """
