@@ -29,7 +29,7 @@ from barnabas.records.batch import (
     build_marker,
     parse_header,
 )
-from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
+from barnabas.storage.checkpoints import EPOCH_CHECKPOINT, encode_epochs
 from barnabas.storage.config import LogConfig
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.log import Log
@@ -241,6 +241,26 @@ def test_truncation_at_the_end_drops_an_epoch_without_records() -> None:
     log.truncate_to(10)
     assert log.epochs.latest_epoch == 0
     assert log.log_end_offset == 10
+
+
+def test_the_file_of_epochs_has_a_new_one_before_a_batch_of_it() -> None:
+    files = memory_files()
+    log = create(environment(files))
+
+    def written() -> bytes:
+        file = files.open(f"{log.directory}/{EPOCH_CHECKPOINT}")
+        return bytes(file.pread(file.size(), 0))
+
+    append(log, 10)
+    before = written()
+    log.assign_epoch(4, 10)
+    assert log.epochs.latest_epoch == 4
+    assert written() == before
+    append(log, epoch=4)
+    assert written() == encode_epochs(log.epochs.entries) != before
+    log.assign_epoch(5, log.log_end_offset)
+    log.complete_files()
+    assert written() == encode_epochs(log.epochs.entries)
 
 
 def test_truncating_below_the_first_segment_starts_anew() -> None:

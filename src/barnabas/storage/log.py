@@ -77,6 +77,7 @@ class Log:
             now_ms=env.clock.wall_ms(),
         )
         self._epoch_file = EpochFile(env.files, loaded.epochs)
+        self._is_epoch_unwritten = False
         # As a clean stop leaves it: there is nothing to do at the next one.
         self._complete = loaded.complete
         if loaded.removals:
@@ -181,7 +182,7 @@ class Log:
         first = self.log_end_offset
         stamp(records, 0, first, leader_epoch)
         header = header.stamped(first, leader_epoch)
-        if self.epochs.assign(leader_epoch, first):
+        if self.epochs.assign(leader_epoch, first) or self._is_epoch_unwritten:
             self._write_epochs()
         size = len(records)
         if size > config.segment_bytes:
@@ -222,6 +223,8 @@ class Log:
             self._start_before(spans)
         for header, _ in headers:
             self.assign_epoch(header.partition_leader_epoch, header.base_offset)
+        if self._is_epoch_unwritten:
+            self._write_epochs()
         self._write([view[:size]], spans, size, self._env.clock.wall_ms())
         self._after_write(headers)
         return AppendInfo(
@@ -305,11 +308,14 @@ class Log:
 
     def assign_epoch(self, epoch: int, start_offset: int) -> None:
         """``epoch`` begins at ``start_offset``; a new leader calls this before its first append
-        (KAFKA-7415)."""
+        (KAFKA-7415). The file says so before the first batch does. Kafka writes it at once: with
+        thousands of new leaderships, whoever waits for one waits for the files of the others. If
+        the process dies before a batch, the entry is lost as it would be with the machine."""
         if self.epochs.assign(epoch, start_offset):
-            self._write_epochs()
+            self._is_epoch_unwritten = True
 
     def _write_epochs(self) -> None:
+        self._is_epoch_unwritten = False
         with self._fencing:
             replaced = self._epoch_file.update(self.directory)
         if replaced is not None:
