@@ -35,9 +35,9 @@ JOBS ?= 4
 test: $(READY) ## all tests but the foreign ones; one group: make test ARGS='-m unit' (simulation, processes)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0 PROCESSES=1
-	$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),200) --start $(or $(START),0) \
-		--processes $(or $(PROCESSES),1) $(ARGS)
+simulate: $(READY) ## the real broker under faults in virtual time: make simulate SEEDS=200 START=0 PROCESSES=1; REPLAY=5 CONSOLE=1 shows a seed
+	$(BIN)/python -m tests.simulation.run $(if $(REPLAY),--replay $(REPLAY) $(if $(CONSOLE),--console),\
+		--seeds $(or $(SEEDS),200) --start $(or $(START),0) --processes $(or $(PROCESSES),1)) $(ARGS)
 
 mutants: $(READY) ## plant known bugs one by one: does the simulator find them?
 	$(BIN)/python -m tests.simulation.mutants $(ARGS)

@@ -55,6 +55,15 @@ class Clock:
         return 1_700_000_000_000
 
 
+SHOWN_BESIDE = {
+    "controller_ready": ("brokers",),
+    "leader_elected": ("replicas", "partition_epoch"),
+    "isr_changed": ("replicas", "leader", "partition_epoch"),
+    "partition_offline": ("replicas",),
+}
+"""What a transcript has in its other lines: requests, znodes."""
+
+
 class Recorder:
     """Observer and transcript."""
 
@@ -64,7 +73,8 @@ class Recorder:
 
     def note(self, event: str, /, **fields: object) -> None:
         self.notes.append((event, dict(fields)))
-        shown = " ".join(f"{k}={_short(v)}" for k, v in fields.items())
+        told = {k: v for k, v in fields.items() if k not in SHOWN_BESIDE.get(event, ())}
+        shown = " ".join(f"{k}={_short(v)}" for k, v in told.items())
         self.lines.append(f"* {event} {shown}".rstrip())
 
     def take(self) -> list[str]:

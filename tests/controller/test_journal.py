@@ -25,7 +25,7 @@ def test_a_broker_dies(caplog: pytest.LogCaptureFixture) -> None:
     said = [(r.levelname, r.message) for r in caplog.records if r.name == "kafka.controller"]
     assert said == [
         ("INFO", "controller elected: broker 1, epoch 1"),
-        ("INFO", "controller ready: broker 1, epoch 1"),
+        ("INFO", "controller ready: broker 1, epoch 1, brokers [1]"),
         ("INFO", "broker up: broker 2, epoch 22, reason registered"),
         ("WARNING", "broker down: broker 2, reason session gone"),
         ("INFO", "controller resigned: broker 1, epoch 1, reason stopped"),

@@ -33,6 +33,7 @@ async def _disk_error(nemesis: Nemesis) -> None:
     await nemesis.last()
     if fault in process.host.disk.faults:
         process.host.disk.faults.remove(fault)
+    nemesis.simulation.life("disk_mended", process.host.disk.name)
 
 
 async def _disk_full(nemesis: Nemesis) -> None:
@@ -42,6 +43,7 @@ async def _disk_full(nemesis: Nemesis) -> None:
     disk.capacity_bytes = disk.used_bytes + nemesis.stream.randrange(3000)
     await nemesis.last()
     disk.capacity_bytes = disk.settings.capacity_bytes
+    nemesis.simulation.life("disk_mended", disk.name)
 
 
 async def _slow_disk(nemesis: Nemesis) -> None:
@@ -53,6 +55,7 @@ async def _slow_disk(nemesis: Nemesis) -> None:
     disk.settings = replace(usual, fsync_ns=slow_ns)
     await nemesis.last()
     disk.settings = usual
+    nemesis.simulation.life("disk_mended", disk.name)
 
 
 async def _bit_flip(nemesis: Nemesis) -> None:

@@ -204,6 +204,8 @@ class Network:
         self._blocked: dict[tuple[str, str], int] = {}
         self._disturbed: dict[tuple[str, str], int] = {}
         """When a way was blocked, opened, slowed or reset last."""
+        self.on_ways: Callable[[bool, list[tuple[str, str]]], None] | None = None
+        """Hears of ways that are blocked (True) or open again."""
 
     # -- topology and faults ---------------------------------------------------------------------
 
@@ -246,6 +248,8 @@ class Network:
     def block(self, source: str, target: str) -> None:
         """Cut one direction. Blocks add up: each wants its own unblock."""
         self._disturb(source, target)
+        if (source, target) not in self._blocked:
+            self._tell_ways(True, [(source, target)])
         self._blocked[source, target] = self._blocked.get((source, target), 0) + 1
 
     def unblock(self, source: str, target: str) -> None:
@@ -254,8 +258,12 @@ class Network:
         count = self._blocked.get((source, target), 0)
         if count > 1:
             self._blocked[source, target] = count - 1
-        else:
-            self._blocked.pop((source, target), None)
+        elif self._blocked.pop((source, target), None):
+            self._tell_ways(False, [(source, target)])
+
+    def _tell_ways(self, blocked: bool, ways: list[tuple[str, str]]) -> None:
+        if self.on_ways is not None:
+            self.on_ways(blocked, ways)
 
     def cut(self, one: str, other: str) -> None:
         """Block both directions."""
@@ -271,6 +279,8 @@ class Network:
         """Every way open and as usual."""
         for way in (*self._blocked, *self._links):
             self._disturb(*way)
+        if self._blocked:
+            self._tell_ways(False, list(self._blocked))
         self._blocked.clear()
         self._links.clear()
 

@@ -28,6 +28,8 @@ from barnabas.seams import Env, no_time_passes
 Main = Callable[[Env], Coroutine[Any, Any, None]]
 Listening = Callable[["Process", str, dict[str, object]], None]
 """Hears every note of every node: (process, event, fields)."""
+Watching = Callable[[str, str, dict[str, object]], None]
+"""Hears what is done to processes, hosts and wires: (event, who, fields)."""
 
 EPOCH_MS = 1_700_000_000_000
 MILLION = 1_000_000
@@ -310,6 +312,7 @@ class Simulation:
         self.hosts: dict[str, Host] = {}
         self.processes: dict[str, Process] = {}
         self.listening: list[Listening] = []
+        self.watching: list[Watching] = []
         self.timeline: deque[tuple[int, str, str, dict[str, object]]] = deque(maxlen=timeline)
 
     @property
@@ -360,6 +363,8 @@ class Simulation:
         self.kernel.trace.add(TRACE_LIFE, self.kernel.now_ns)
         self.kernel.trace.add_text(f"{event} {who}")
         self.timeline.append((self.kernel.now_ns, who, f"* {event}", fields))
+        for watcher in self.watching:
+            watcher(event, who, fields)
 
     def fail(self, node: str, text: str) -> None:
         """A checker found something."""

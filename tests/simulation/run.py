@@ -1,10 +1,12 @@
 """Run seeds: ``python -m tests.simulation.run --seeds 200 --start 0``; tell the story of one with
 ``--replay SEED`` or, for a file of the corpus, ``--replay tests/simulation/corpus/NAME.json``.
-``--force disk_full,power,flush=true`` adds faults and options to what each seed draws."""
+``--force disk_full,power,flush=true`` adds faults and options to what each seed draws.
+With ``--console`` a replay is shown in a browser; ``--events FILE`` keeps it as a history."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import multiprocessing
@@ -20,6 +22,9 @@ from tests.simulation.kernel import SimulationFailure
 from tests.simulation.options import Options, force
 from tests.simulation.scenario import KINDS, Result, Scenario, options_of
 from tests.simulation.stories import ALL_FAULTS
+
+from barnabas.cli.console import Where, show_history
+from barnabas.console.history import History
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -41,6 +46,8 @@ def main() -> int:
     parser.add_argument("--force", default="", help="faults and name=value that every seed has")
     parser.add_argument("--replay", help="one seed, or a file of the corpus, with its timeline")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
+    parser.add_argument("--console", action="store_true", help="show --replay in a browser")
+    parser.add_argument("--events", help="write the history of --replay to this file")
     parser.add_argument("--save", help="write the options of --replay to this file of the corpus")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -55,6 +62,8 @@ def main() -> int:
         drawn = load(Path(options.replay))
     if options.save:
         Path(options.save).write_text(json.dumps({"about": "", "options": asdict(drawn)}, indent=1))
+    if options.console or options.events:
+        return show(drawn, options.events, console=options.console)
     return replay(drawn)
 
 
@@ -135,6 +144,26 @@ def replay(drawn: Options) -> int:
     print(scenario.simulation.story())
     print(result)
     return 0
+
+
+def show(drawn: Options, path: str | None, *, console: bool) -> int:
+    """Run once, keep the history and open it in the console, which serves until Ctrl-C."""
+    scenario = Scenario(drawn, timeline=0)
+    recorder = scenario.record()
+    print(drawn, flush=True)
+    code = 0
+    try:
+        print(scenario.run())
+    except SimulationFailure as failure:
+        recorder.failed()
+        print(failure)
+        code = 1
+    if path is not None:
+        recorder.write(Path(path))
+        print(f"{len(recorder.events)} events: barnabas console --events {path}", flush=True)
+    if console:
+        asyncio.run(show_history(History(recorder.events), Where()))
+    return code
 
 
 if __name__ == "__main__":

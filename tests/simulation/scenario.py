@@ -32,6 +32,7 @@ from tests.simulation.metered import Metered
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.options import HOSTILE, Options, draw_options
+from tests.simulation.recorder import Recorder
 from tests.simulation.shadow import Shadows
 from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
 from tests.simulation.witness import Witness
@@ -289,6 +290,14 @@ class Scenario:
         self.bearers = Bearers(self.simulation, inside)
         targets = [f"b{number}" for number in self.layout.ids]
         self.nemesis = Nemesis(self.simulation, options, targets, "zk", self.invariants, ALL_FAULTS)
+        self.recorder: Recorder | None = None
+
+    def record(self) -> Recorder:
+        """Keep what happens as a history; before ``run``."""
+        options = self.options
+        about = f"simulation of seed {options.seed}: {', '.join(options.kinds)}"
+        self.recorder = Recorder(self.simulation, about, self.layout.ids)
+        return self.recorder
 
     def _is_deposed(self, broker: int) -> bool:
         return self.invariants.is_deposed(broker, OFFSETS_TOPIC)
@@ -439,6 +448,8 @@ class Scenario:
         self.invariants.on_commit(batch)
         self.guarded.on_commit(batch)
         self.bearers.on_commit(batch)
+        if self.recorder is not None:
+            self.recorder.on_commit(batch)
 
     async def _keep_brokers(self) -> None:
         """Start a broker again that has given up (no coordinator for too long, a failed disk)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import webbrowser
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +24,7 @@ from barnabas.seams import Env
 from barnabas.zookeeper.errors import AuthFailed
 
 if TYPE_CHECKING:
+    from barnabas.console.history import History
     from barnabas.console.serve import ConsoleSettings
 
 ASK_MS = 5_000
@@ -56,6 +59,13 @@ NO_ZOOKEEPER = "none"
 @click.option(
     "--name", "names", multiple=True, help="A host name under which browsers may reach it."
 )
+@click.option(
+    "--events",
+    "history",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Show a history instead: a file of events, one a line (docs/events.md).",
+)
 @click.option("--write", is_flag=True, help="Let it change things: topics, records, processes.")
 @click.option("--open", "open_page", is_flag=True, help="Open it in your browser.")
 def command(
@@ -66,6 +76,7 @@ def command(
     host: str,
     port: int | None,
     names: tuple[str, ...],
+    history: str | None,
     write: bool,
     open_page: bool,
 ) -> None:
@@ -75,12 +86,17 @@ def command(
     barnabas console                                a cluster of 'barnabas up'
     barnabas console -b kafka1:9092                 any Kafka that uses ZooKeeper
     barnabas console -b kafka1:9092 --zookeeper zk1:2181/kafka
+    barnabas console --events FILE                  what happened, step by step
     """
     from barnabas.console.serve import ConsoleSettings
     from barnabas.http.guard import is_loopback, new_token
 
     configure_logging("WARNING")
     env = system_env()
+    if history is not None:
+        where = Where(host=host, port=port, names=frozenset(names))
+        asyncio.run(show_history(history_in(history), where, open_page=open_page))
+        return
     settings = ConsoleSettings(
         bootstrap=bootstrap_server,
         zookeeper=zookeeper,
@@ -100,20 +116,68 @@ def command(
 async def _run(env: Env, settings: ConsoleSettings, open_page: bool) -> None:
     from barnabas.console.serve import serve
 
+    try:
+        await serve(env, await _found(settings), _stopped(), on_ready=_ready(open_page))
+    except AuthFailed as error:
+        raise ConfigError(f"--zookeeper: the login is refused ({error})") from None
+
+
+def _stopped() -> asyncio.Event:
+    """Set by Ctrl-C."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    return stop
 
+
+def _ready(open_page: bool) -> Callable[[str], None]:
     def ready(link: str) -> None:
         click.echo(f"console: {link}")
         if open_page:
             webbrowser.open(link)
 
+    return ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where a console listens."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    names: frozenset[str] = frozenset()
+
+
+def history_in(path: str) -> History:
+    """The history in a file. Raises ConfigError, which names the line that is none."""
+    from barnabas.console.history import LINE_BYTES_MAX, BadHistory, History, in_order, read_events
+
     try:
-        await serve(env, await _found(settings), stop, on_ready=ready)
-    except AuthFailed as error:
-        raise ConfigError(f"--zookeeper: the login is refused ({error})") from None
+        with open(path, "rb") as file:
+            return History(
+                in_order(read_events(iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")))
+            )
+    except BadHistory as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+async def show_history(history: History, where: Where, *, open_page: bool = False) -> None:
+    """Serve the console of a history until Ctrl-C."""
+    from barnabas.console.replay import serve_history
+    from barnabas.http.guard import Guard, is_loopback, new_token
+
+    await serve_history(
+        history,
+        Guard(token=new_token(os.urandom), names=where.names),
+        _stopped(),
+        host=where.host,
+        port=where.port,
+        others=not is_loopback(where.host),
+        on_ready=_ready(open_page),
+    )
 
 
 async def _found(settings: ConsoleSettings) -> ConsoleSettings:

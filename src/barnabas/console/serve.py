@@ -14,12 +14,11 @@ from barnabas.console.context import Console
 from barnabas.console.control import Control
 from barnabas.console.hub import Hub
 from barnabas.console.lag import follow_lag
+from barnabas.console.listening import listen
 from barnabas.console.metadata_source import MetadataSource
 from barnabas.console.zookeeper_source import ZooKeeperSource
 from barnabas.errors import ConfigError
 from barnabas.http.guard import Guard
-from barnabas.http.listener import Listener
-from barnabas.http.uvicorn_server import start
 from barnabas.seams import Env
 from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.errors import NoNode
@@ -27,7 +26,6 @@ from barnabas.zookeeper.errors import NoNode
 if TYPE_CHECKING:
     import socket  # noqa: TID251  (a socket that the caller has bound)
 
-DEFAULT_PORT = 9021
 CLIENT_ID = "barnabas-console"
 
 
@@ -88,7 +86,15 @@ async def serve(
         control=control,
     )
     guard = Guard(token=settings.token, names=settings.names)
-    async with poller, await _listen(console, guard, settings, sock) as listener:
+    listening = listen(
+        console_app(console),
+        guard,
+        host=settings.host,
+        port=settings.port,
+        others=settings.others,
+        sock=sock,
+    )
+    async with poller, await listening as listener:
         on_ready(guard.link(listener.url))
         flows: list[Coroutine[Any, Any, None]] = [
             source.run(),
@@ -100,23 +106,6 @@ async def serve(
             await _until(stop, *flows)
         except NoNode as error:
             raise ConfigError(f"ZooKeeper has no node {error.path}: {settings.zookeeper}") from None
-
-
-async def _listen(
-    console: Console, guard: Guard, settings: ConsoleSettings, sock: socket.socket | None
-) -> Listener:
-    app = console_app(console)
-    ports = (DEFAULT_PORT, 0) if settings.port is None else (settings.port,)
-    for port in ports[:-1]:
-        try:
-            return await start(
-                app, guard, host=settings.host, port=port, sock=sock, others=settings.others
-            )
-        except OSError:
-            pass  # the default port is taken: any free one is used
-    return await start(
-        app, guard, host=settings.host, port=ports[-1], sock=sock, others=settings.others
-    )
 
 
 async def _until(stop: asyncio.Event, *flows: Coroutine[Any, Any, Any]) -> None:

@@ -28,11 +28,12 @@ CONTENT_SECURITY_POLICY: Final = (
 class StaticFiles:
     """``GET /`` and ``GET /static/...``."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str = "index.html") -> None:
+        self._page = page
         self._files = dict(_below(files("barnabas.console").joinpath("static"), ""))
 
     async def page(self, request: Request) -> Text:
-        return self._answer(request, "index.html")
+        return self._answer(request, self._page)
 
     async def file(self, request: Request) -> Text:
         return self._answer(request, str(request.path_params["path"]))

@@ -52,6 +52,11 @@ def own_event(told: observed.Event) -> Event | None:
     """What a broker has told, as an event of the console; None if nobody asks for it."""
     if told.kind in EVERYDAY or told.kind in TWICE or _cut_nothing(told):
         return None
+    return shown(told)
+
+
+def shown(told: observed.Event) -> Event:
+    """Any event in the form of the console's."""
     reason = told.fields.get("reason") or told.fields.get("why") or ""
     strategy = told.fields.get("strategy", "")
     return Event(

@@ -289,7 +289,12 @@ class Controller:
         self._term = term
         self._journal.note("controller_elected", broker=self._broker_id, epoch=elected.epoch)
         await failover.take_over(term, self._env.random)
-        self._journal.note("controller_ready", broker=self._broker_id, epoch=elected.epoch)
+        self._journal.note(
+            "controller_ready",
+            broker=self._broker_id,
+            epoch=elected.epoch,
+            brokers=sorted(term.context.brokers),
+        )
         if self._term is term and self._settings.auto_leader_rebalance_enable:
             self._look_at_balance_in(term, self._settings.leader_imbalance_first_check_ms)
 

@@ -245,7 +245,12 @@ def _note_offline(term: Term, p: PartitionInfo, reason: str) -> None:
     tp = p.topic_partition
     isr = [] if p.leadership is None else list(p.leadership.isr)
     term.observer.note(
-        "partition_offline", topic=tp.topic, partition=tp.partition, isr=isr, reason=reason
+        "partition_offline",
+        topic=tp.topic,
+        partition=tp.partition,
+        isr=isr,
+        reason=reason,
+        replicas=p.assignment.replicas,
     )
 
 

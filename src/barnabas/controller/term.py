@@ -97,6 +97,8 @@ class Term:
                 strategy=elected.strategy,
                 reason=reason,
                 passed_over=elected.passed_over,
+                replicas=p.assignment.replicas,
+                partition_epoch=leadership.partition_epoch,
             )
         if before is not None and before.isr != leadership.isr:
             self.observer.note(
@@ -107,6 +109,9 @@ class Term:
                 epoch=leadership.leader_epoch,
                 isr_before=list(before.isr),
                 reason=reason,
+                replicas=p.assignment.replicas,
+                leader=leadership.leader,
+                partition_epoch=leadership.partition_epoch,
             )
 
 

@@ -45,19 +45,25 @@ export function partitionRows(snapshot) {
   return rows;
 }
 
+// Only a history has `unknown`: brokers of which nobody has told whether they live. `partial` is a
+// partition of which it has not told everything; a leader that was not told is null.
+const isUnknown = (snapshot, broker) => Boolean(snapshot.unknown && snapshot.unknown.includes(broker));
+
 export function replicaState(snapshot, p, broker) {
-  if (!p.replicas.includes(broker) && broker !== p.leader) return '';
-  if (!(broker in snapshot.brokers)) return 'offline';
+  if (!p.replicas.includes(broker) && broker !== p.leader) return p.partial ? 'unknown' : '';
+  if (isUnknown(snapshot, broker) && broker !== p.leader && !p.isr.includes(broker)) return 'unknown';
+  if (!(broker in snapshot.brokers) && !isUnknown(snapshot, broker)) return 'offline';
   if (broker === p.leader) return 'leader';
   return p.isr.includes(broker) ? 'in sync' : 'lagging';
 }
 
-export const isLeaderless = (snapshot, p) => !(p.leader in snapshot.brokers);
+export const isLeaderless = (snapshot, p) =>
+  p.leader !== null && !(p.leader in snapshot.brokers) && !isUnknown(snapshot, p.leader);
 
 export const isUnderReplicated = (snapshot, p) =>
-  p.replicas.some((b) => !(b in snapshot.brokers) || (b !== p.leader && !p.isr.includes(b)));
+  p.replicas.some((b) => !isUnknown(snapshot, b) && (!(b in snapshot.brokers) || (b !== p.leader && !p.isr.includes(b))));
 
-export const liveIsr = (snapshot, p) => p.isr.filter((b) => b in snapshot.brokers).length;
+export const liveIsr = (snapshot, p) => p.isr.filter((b) => b in snapshot.brokers || isUnknown(snapshot, b)).length;
 
 export const isMoving = (p) => Boolean((p.adding && p.adding.length) || (p.removing && p.removing.length));
 
@@ -65,7 +71,7 @@ export const isInternal = (topic) => topic === '__consumer_offsets' || topic ===
 
 // Every broker that is there or that something is assigned to.
 export function brokerIds(snapshot) {
-  const ids = new Set(Object.keys(snapshot.brokers).map(Number));
+  const ids = new Set([...Object.keys(snapshot.brokers).map(Number), ...(snapshot.named || [])]);
   for (const topic of Object.values(snapshot.topics)) {
     for (const p of Object.values(topic.partitions)) for (const b of p.replicas) ids.add(b);
   }

@@ -13,6 +13,7 @@ export const store = {
   connected: false,
   processes: {},
   lag: {},
+  nodes: {},
   write: false,
   zookeeper: false,
   clockOffset: 0,
@@ -43,6 +44,12 @@ export function useStore() {
 // By time; what has the same stays in the order in which it was seen.
 function inOrder(events) {
   return [...events].sort((a, b) => a.time_ms - b.time_ms || a.number - b.number);
+}
+
+// What another source than a server's stream knows.
+export function put(changes) {
+  Object.assign(store, changes);
+  tell();
 }
 
 function take(message) {

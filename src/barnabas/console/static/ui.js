@@ -1,8 +1,8 @@
 // Small parts that pages share.
 import { html, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
 
-export const MARKS = { leader: 'L', 'in sync': 's', lagging: '–', offline: '×', '': '' };
-const CLASSES = { leader: 'leader', 'in sync': 'insync', lagging: 'lagging', offline: 'offline', '': 'none' };
+export const MARKS = { leader: 'L', 'in sync': 's', lagging: '–', offline: '×', unknown: '?', '': '' };
+const CLASSES = { leader: 'leader', 'in sync': 'insync', lagging: 'lagging', offline: 'offline', unknown: 'unknown', '': 'none' };
 
 // A number in three or four characters: 7, 999, 12k, 3M.
 export function short(n) {
@@ -16,9 +16,9 @@ export function Replica({ state, title, lag }) {
   return html`<span class=${`cell ${CLASSES[state]}`} title=${title || state}><span aria-hidden="true">${lag ? short(lag) : MARKS[state]}</span><span class="unseen">${state}${lag ? ` by ${lag} records` : ''}</span></span>`;
 }
 
-export function Legend() {
+export function Legend({ unknown }) {
   return html`<p class="legend" aria-label="Legend">
-    ${['leader', 'in sync', 'lagging', 'offline'].map((s) => html`<span><${Replica} state=${s} /> ${s}</span>`)}
+    ${['leader', 'in sync', 'lagging', 'offline', ...(unknown ? ['unknown'] : [])].map((s) => html`<span><${Replica} state=${s} /> ${s}</span>`)}
   </p>`;
 }
 
@@ -63,8 +63,16 @@ export function plural(n, noun) {
 }
 
 // A table of which only the rows in sight are in the page. `columns` is a CSS grid template.
-export function VirtualTable({ label, head, rows, columns, rowHeight, row, minWidth, maxWidth }) {
+// `at` is a row that is to be in sight.
+export function VirtualTable({ label, head, rows, columns, rowHeight, row, minWidth, maxWidth, at }) {
   const box = useRef(null);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!(at >= 0)) return;
+    const top = at * rowHeight;
+    const room = element.clientHeight - 2 * rowHeight;
+    if (top < element.scrollTop || top > element.scrollTop + room - rowHeight) element.scrollTop = top - room / 2;
+  }, [at, rowHeight]);
   const [view, setView] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
     const element = box.current;

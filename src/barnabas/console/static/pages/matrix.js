@@ -11,11 +11,21 @@ const SHOWS = {
   leaderless: (s, r) => isLeaderless(s, r.p),
   'under-min': (s, r) => !isLeaderless(s, r.p) && liveIsr(s, r.p) < r.minIsr,
   moving: (s, r) => isMoving(r.p),
-  'not-preferred': (s, r) => !isLeaderless(s, r.p) && r.p.leader !== r.p.replicas[0],
+  'not-preferred': (s, r) => !r.p.partial && !isLeaderless(s, r.p) && r.p.leader !== r.p.replicas[0],
 };
 
-export function Matrix({ here }) {
-  const { snapshot, complete, trouble, lag } = useStore();
+// What is done to a broker in a history: a mark, and words.
+const TROUBLES = { paused: 'II', killed: '×', ended: '×', stopped: '×', 'without power': '×', 'not started': '×' };
+function trouble(node) {
+  if (!node) return null;
+  const cut = (node.not_to || []).length + (node.not_from || []).length > 0;
+  const words = [TROUBLES[node.process] ? node.process : '', cut ? 'cut off' : '', node.disk ? `disk ${node.disk}` : ''].filter(Boolean);
+  return words.length ? [TROUBLES[node.process] || (cut ? '≠' : '!'), words.join(', ')] : null;
+}
+
+export function Matrix({ here, compact }) {
+  const store = useStore();
+  const { snapshot, complete, lag } = store;
   const [show, setShow] = useState(here.query.get('show') in SHOWS ? here.query.get('show') : 'all');
   const [text, setText] = useState(here.query.get('text') || '');
   const [broker, setBroker] = useState(here.query.get('broker') || '');
@@ -50,7 +60,11 @@ export function Matrix({ here }) {
   }, [all]);
   const columns = `minmax(11rem, 1fr) 3.5rem repeat(${ids.length}, minmax(2.6rem, 4.5rem)) 5rem`;
   const head = html`<span role="columnheader">Partition</span><span role="columnheader" class="num">Epoch</span>
-    ${ids.map((id) => html`<span role="columnheader" class=${`col ${id in snapshot.brokers ? '' : 'gone'}`} key=${id} title=${id in snapshot.brokers ? (id === snapshot.controller.broker ? `broker ${id}, controller` : `broker ${id}`) : `broker ${id} is gone`}>${id}${id === snapshot.controller.broker ? html`<sup aria-label="controller">c</sup>` : null}</span>`)}
+    ${ids.map((id) => {
+      const there = id in snapshot.brokers || (snapshot.unknown || []).includes(id);
+      const done = trouble(store.nodes[`broker:${id}`]);
+      return html`<span role="columnheader" class=${`col ${there ? '' : 'gone'}`} key=${id} title=${`broker ${id}${there ? '' : ' is gone'}${id === snapshot.controller.broker ? ', controller' : ''}${done ? `, ${done[1]}` : ''}`}>${id}${id === snapshot.controller.broker ? html`<sup aria-label="controller">c</sup>` : null}${done ? html`<b class="bad" aria-hidden="true"> ${done[0]}</b><span class="unseen"> ${done[1]}</span>` : null}</span>`;
+    })}
     <span role="columnheader" class="num">In sync</span>`;
   const row = (r) => {
     const key = `${r.topic}/${r.number}`;
@@ -65,10 +79,10 @@ export function Matrix({ here }) {
         const was = old ? replicaState(snapshot, old, id) : state;
         return html`<span role="cell" class=${`col ${was !== state ? 'flash' : ''}`} key=${id}><${Replica} state=${state} lag=${behind} title=${state && `broker ${id}: ${state}${behind === undefined ? '' : ` by ${count(behind)} records`}${id === r.p.replicas[0] ? ', preferred leader' : ''}`} /></span>`;
       })}
-      <span role="cell" class=${`num ${bad}`}>${live}/${r.p.replicas.length}</span>`;
+      <span role="cell" class=${`num ${bad}`}>${live}/${r.p.partial ? '?' : r.p.replicas.length}</span>`;
   };
-  if (!complete) return html`<p class="note">${trouble || 'Asking the cluster …'}</p>`;
-  return html`<h1 class="unseen">Partitions</h1>
+  if (!complete) return html`<p class="note">${store.trouble || 'Asking the cluster …'}</p>`;
+  return html`${compact ? null : html`<h1 class="unseen">Partitions</h1>
     <div class="tools">
       <${Choice} label="Which partitions" value=${show} onChange=${setShow} options=${[
         { value: 'all', text: 'All', count: counts.all },
@@ -81,8 +95,8 @@ export function Matrix({ here }) {
       <label>Broker <select value=${broker} onChange=${(e) => setBroker(e.target.value)}><option value="">all</option>${ids.map((id) => html`<option key=${id} value=${String(id)}>${id}</option>`)}</select></label>
       <label>Find <input type="search" value=${text} placeholder="topic/number" onInput=${(e) => setText(e.target.value)} /></label>
       <label class="check"><input type="checkbox" checked=${internal} onChange=${(e) => setInternal(e.target.checked)} /> internal topics</label>
-    </div>
-    <div class="tools thin"><${Legend} /><p class="muted" role="status">${count(rows.length)} of ${count(all.length)} partitions</p></div>
+    </div>`}
+    <div class="tools thin"><${Legend} unknown=${snapshot.unknown} /><p class="muted" role="status">${count(rows.length)} of ${count(all.length)} partitions</p></div>
     ${rows.length
       ? html`<${VirtualTable} label="Partitions by brokers" head=${head} rows=${rows} columns=${columns} rowHeight=${28} row=${row} minWidth=${`${21 + ids.length * 2.8}rem`} maxWidth=${`${40 + ids.length * 5}rem`} />`
       : html`<p class="note">${all.length ? 'No partition is so.' : 'There is no topic yet.'}</p>`}`;

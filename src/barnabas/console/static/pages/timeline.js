@@ -17,10 +17,14 @@ export const KINDS = {
   isr_shrink_proposed: ['−', 'quiet'], group_rebalanced: ['G', 'quiet'], transaction_fenced: ['X', 'weak'],
   quota_violated: ['Q', 'weak'], authentication_failed: ['A', 'bad'], connection_closed: ['A', 'quiet'], handler_failed: ['!', 'bad'],
   topic_created: ['T', 'quiet'], topic_deleted: ['T', 'quiet'], partitions_added: ['T', 'quiet'],
+  violation: ['!', 'alarm'], history_began: ['·', 'quiet'], phase: ['·', 'quiet'],
+  process_started: ['P', 'good'], process_resumed: ['P', 'good'], process_stopped: ['P', 'weak'], process_paused: ['P', 'bad'], process_killed: ['P', 'bad'], process_ended: ['P', 'bad'],
+  power_lost: ['P', 'bad'], power_restored: ['P', 'good'], network_cut: ['N', 'bad'], network_mended: ['N', 'good'], disk_broken: ['D', 'bad'], disk_mended: ['D', 'good'], disturbed: ['F', 'bad'],
+  registration_written: ['Z', 'quiet'], registration_gone: ['Z', 'weak'], controller_written: ['Z', 'quiet'], controller_gone: ['Z', 'weak'], state_written: ['Z', 'quiet'], assignment_written: ['Z', 'quiet'],
   reassignment_began: ['M', 'quiet'], reassignment_done: ['M', 'good'], reassignment_cancelled: ['M', 'weak'],
 };
 
-const GROUPS = {
+export const GROUPS = {
   all: () => true,
   elections: (e) => e.kind.startsWith('leader') || e.kind.startsWith('controller'),
   isr: (e) => e.kind.startsWith('isr') || (e.kind === 'leader_elected' && ((e.fields || {}).isr_before || []).length > ((e.fields || {}).isr || []).length),
@@ -102,12 +106,13 @@ function Passed({ event }) {
   return html`<span class="tag" title=${Object.entries(over).map(([b, why]) => `broker ${b}: ${why}`).join('; ')}>passed over: ${Object.keys(over).join(', ')}</span>`;
 }
 
-export function EventLine({ line }) {
+// `tone` is a class of its own; the event that a history has come to is `now`.
+export function EventLine({ line, tone: place }) {
   const [first] = line.events;
   const [mark, tone] = KINDS[first.kind] || ['·', 'quiet'];
   const many = line.events.length > 1;
   const length = line.events[line.events.length - 1].time_ms - first.time_ms;
-  return html`<li class="event">
+  return html`<li class=${`event ${place || ''}`} aria-current=${(place || '').startsWith('now') ? 'step' : null}>
     <time class="mono" title=${clock(first.time_ms)}>+${count(Math.max(line.since, 0))}<small> ms</small></time>
     <span class=${`kind ${tone}`} aria-hidden="true">${mark}</span>
     <div><p>${many ? foldedText(line.events) : first.text}
