@@ -80,3 +80,8 @@ CLIENT_ID_LENGTH_MAX = 32_767
 
 DECOMPRESSED_BATCH_BYTES_MAX = REQUEST_BYTES_MAX
 """A compressed batch with more bytes after decompression counts as corrupt."""
+
+RECORDS_MAX = 200_000
+"""The most records of a batch. Reading more would hold up the broker too long, and a few kB of zstd
+can hold millions. Java producers split a batch that is too large, others batch by 10,000. Without
+compression this many records do not fit into the default ``max.message.bytes``."""

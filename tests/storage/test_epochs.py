@@ -56,7 +56,7 @@ def test_an_empty_cache_knows_nothing() -> None:
         (9, 0, [(9, 0)]),
         (5, 30, [(2, 0), (4, 10), (5, 30)]),  # not monotonic: the later write is right
         (7, 20, [(2, 0), (4, 10), (7, 20)]),
-        (-1, 30, None),
+        (-1, 30, []),  # records without an epoch: the others tell nothing any more
         (8, -1, None),
     ],
 )

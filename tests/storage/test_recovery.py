@@ -236,16 +236,6 @@ def test_corrupt_snapshots_give_way_to_older_ones() -> None:
     assert again.producers.entries[3].last_sequence == 59
 
 
-def test_old_message_formats_are_not_taken_for_damage() -> None:
-    files = memory_files()
-    old = bytearray(batch(2))
-    old[16] = 1
-    files.files[f"{DIRECTORY}/{0:020d}.log"] = old
-    with pytest.raises(OSError, match="v1"):
-        reopen(environment(files))
-    assert len(old) == len(bytes(batch(2)))
-
-
 def test_a_directory_without_a_log_begins_at_the_checkpoint() -> None:
     files = memory_files()
     again = reopen(environment(files), log_start_offset=12)

@@ -14,8 +14,10 @@ class TopicFigures:
         "bytes_out",
         "failed_fetches",
         "failed_produces",
+        "fetch_conversions",
         "fetches",
         "messages_in",
+        "produce_conversions",
         "produces",
     )
 
@@ -30,6 +32,10 @@ class TopicFigures:
         self.fetches = 0
         """Partitions in Fetch requests, also those that failed."""
         self.failed_fetches = 0
+        self.produce_conversions = 0
+        """Records that were written in another format or codec than they came in."""
+        self.fetch_conversions = 0
+        """Records that were converted for a consumer."""
 
 
 class ReplicationFigures:

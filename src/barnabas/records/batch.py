@@ -37,6 +37,7 @@ from barnabas.records.header import (
     stamp_crc,
     stamp_timestamp,
 )
+from barnabas.records.legacy import messages_of
 from barnabas.records.varint import read_varint, read_varlong, write_varint
 from barnabas.types import Buffer
 
@@ -247,11 +248,19 @@ def iterate_records(
     Raises after the last good record when the rest does not follow the format."""
     header = parse_header(view, pos)
     last_offset = header.last_offset
+    if header.magic != MAGIC:
+        yield from _legacy_records(view, pos)
+        return
     for record in read_records(bytes(records_data(view, pos, header, limit)), header):
         # So no answer can ever carry an offset outside of its batch.
         if not header.base_offset <= record.offset <= last_offset:
             raise invalid_record(f"record at offset {record.offset}, beyond {last_offset}")
         yield record
+
+
+def _legacy_records(view: Buffer, pos: int) -> Iterator[Record]:
+    for offset, _, _, timestamp, key, value, _ in messages_of(view, pos):
+        yield _new(Record, (offset, timestamp, key, value, ()))
 
 
 def read_records(data: bytes, header: BatchHeader) -> Iterator[Record]:

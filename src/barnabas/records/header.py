@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.crc import crc32c
+from barnabas.records.legacy import MESSAGE_OVERHEAD, crc_matches, header_fields
 from barnabas.types import Buffer
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -116,13 +117,26 @@ class BatchHeader(NamedTuple):
 
 
 def parse_header(view: Buffer, pos: int = 0) -> BatchHeader:
-    """The header at ``pos``; only its magic and the least length are checked."""
+    """The header at ``pos``; only its magic and the least length are checked. Of a message of
+    format 0 or 1, which must be whole: a header that says the same."""
     if len(view) - pos < HEADER_BYTES:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is shorter than its header")
+        return _other_header(view, pos)
     header: BatchHeader = _new(BatchHeader, _unpack_header(view, pos))
     if header.magic != MAGIC or header.batch_length < HEADER_BYTES - LOG_OVERHEAD_BYTES:
-        raise _bad_header(header.magic, header.batch_length)
+        return _other_header(view, pos)
     return header
+
+
+def _other_header(view: Buffer, pos: int) -> BatchHeader:
+    """That of a message of format 0 or 1, or the error of what is none."""
+    fields = header_fields(view, pos)
+    if fields is not None:
+        header: BatchHeader = _new(BatchHeader, fields)
+        return header
+    if len(view) - pos < HEADER_BYTES:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch is shorter than its header")
+    header = _new(BatchHeader, _unpack_header(view, pos))
+    raise _bad_header(header.magic, header.batch_length)
 
 
 def batch_size(view: Buffer, pos: int = 0) -> int:
@@ -132,6 +146,8 @@ def batch_size(view: Buffer, pos: int = 0) -> int:
     length: int = _LENGTH.unpack_from(view, pos + 8)[0]
     magic = view[pos + MAGIC_POSITION]
     if magic != MAGIC or length < HEADER_BYTES - LOG_OVERHEAD_BYTES:
+        if magic < MAGIC and length >= MESSAGE_OVERHEAD - LOG_OVERHEAD_BYTES:
+            return length + LOG_OVERHEAD_BYTES
         raise _bad_header(magic, length)
     return length + LOG_OVERHEAD_BYTES
 
@@ -147,14 +163,19 @@ def iterate_batches(view: Buffer, pos: int = 0) -> Iterator[tuple[BatchHeader, i
         header: BatchHeader = _new(BatchHeader, _unpack_header(view, pos))
         length = header.batch_length
         if header.magic != MAGIC or length < smallest:
-            raise _bad_header(header.magic, length)
+            if header.magic == MAGIC or batch_size(view, pos) > end - pos:
+                break
+            header = _other_header(view, pos)
+            length = header.batch_length
         size = length + LOG_OVERHEAD_BYTES
         if size > end - pos:
             return
         yield header, pos, size
         pos += size
-    if end - pos > MAGIC_POSITION:
-        batch_size(view, pos)
+    while end - pos > MAGIC_POSITION and (size := batch_size(view, pos)) <= end - pos:
+        # A message of an old format may be shorter than a header.
+        yield _other_header(view, pos), pos, size
+        pos += size
 
 
 def stamp(view: Buffer, pos: int, base_offset: int, leader_epoch: int) -> None:
@@ -179,15 +200,18 @@ def stamp_crc(view: Buffer, pos: int, size: int) -> None:
 
 
 def crc_ok(view: Buffer, pos: int, size: int) -> bool:
-    """Whether the batch of ``size`` bytes at ``pos`` matches its checksum (CRC-32C)."""
+    """Whether the batch of ``size`` bytes at ``pos`` matches its checksum: CRC-32C, CRC-32 in
+    formats 0 and 1."""
+    if size < HEADER_BYTES:
+        return crc_matches(view, pos, size)
     expected: int = _unpack_crc(view, pos + CRC_POSITION)[0]
     actual: int = crc32c(memoryview(view)[pos + ATTRIBUTES_POSITION : pos + size])
-    return actual == expected
+    return actual == expected or (
+        view[pos + MAGIC_POSITION] < MAGIC and crc_matches(view, pos, size)
+    )
 
 
 def _bad_header(magic: int, length: int) -> KafkaError:
-    if magic in (0, 1):
-        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"message format v{magic} is not supported")
     if magic != MAGIC:
         return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"unknown record batch format {magic}")
     return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"record batch of length {length}")

@@ -19,11 +19,10 @@ Barnabas accepts what Kafka accepts, with two exceptions that would leave an unr
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.limits import DECOMPRESSED_BATCH_BYTES_MAX
+from barnabas.limits import DECOMPRESSED_BATCH_BYTES_MAX, RECORDS_MAX
 from barnabas.records.batch import (
     CREATE_TIME,
     HEADER_BYTES,
@@ -52,18 +51,33 @@ from barnabas.records.header import (
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
 )
+from barnabas.records.rules import (
+    CODECS,
+    PRODUCER_COMPRESSION,
+    RECORD_ERRORS_SHOWN,
+    UNBOUNDED_MS,
+    InvalidRecords,
+    MalformedProduce,
+    RecordLimits,
+    ValidatedBatch,
+    too_large,
+)
 from barnabas.records.survey import RECORD_BYTES_MIN, survey
+from barnabas.records.up_conversion import (
+    LEGACY_PRODUCE_VERSION_MAX,
+    converted_set,
+    has_current_format,
+)
 from barnabas.types import NO_TIMESTAMP
 
-PRODUCER_COMPRESSION = "producer"
-"""The ``compression.type`` that keeps what the client sent."""
-UNBOUNDED_MS = 2**63 - 1
-"""Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
+__all__ = [
+    "UNBOUNDED_MS",
+    "InvalidRecords",
+    "MalformedProduce",
+    "ValidatedBatch",
+    "validate_client_batch",
+]
 
-RECORDS_MAX = 200_000
-"""The most records of a batch. Reading more would hold up the broker too long, and a few kB of zstd
-can hold millions. Java producers split a batch that is too large, others batch by 10,000. Without
-compression this many records do not fit into the default ``max.message.bytes``."""
 _I64 = 2**63
 _new = tuple.__new__
 _unpack_header = HEADER.unpack_from
@@ -75,40 +89,6 @@ _BROKERS_ATTRIBUTES = TIMESTAMP_TYPE_BIT | DELETE_HORIZON_BIT
 _NEW_FORMAT_PRODUCE_VERSION = 3
 _ZSTD_PRODUCE_VERSION = 7
 _NONE, _LZ4, _ZSTD = int(Codec.NONE), int(Codec.LZ4), int(Codec.ZSTD)
-_RECORD_ERRORS_SHOWN = 3
-_CODECS: Mapping[str, Codec] = {
-    "uncompressed": Codec.NONE,
-    "gzip": Codec.GZIP,
-    "snappy": Codec.SNAPPY,
-    "lz4": Codec.LZ4,
-    "zstd": Codec.ZSTD,
-}
-
-
-class MalformedProduce(KafkaError):
-    """The bytes are refused before any log is looked at, so the answer has no log start."""
-
-
-class InvalidRecords(KafkaError):
-    """Some records of a batch are refused, and with them the batch (KIP-467)."""
-
-    def __init__(
-        self, code: ErrorCode, message: str, record_errors: Sequence[tuple[int, str]]
-    ) -> None:
-        super().__init__(code, message)
-        self.record_errors = tuple(record_errors)
-        """(index in the batch, reason); sent in answers of Produce v8 and later."""
-
-
-class ValidatedBatch(NamedTuple):
-    """A client's batch, ready to be stamped with its offset and epoch."""
-
-    header: BatchHeader
-    """The header as it now is in ``records``."""
-    records: memoryview
-    """The client's bytes, perhaps changed in place, or a new batch if it had to be rebuilt."""
-    append_time_ms: int = NO_TIMESTAMP
-    """The log-append time for the answer, if the topic uses it."""
 
 
 def validate_client_batch(
@@ -130,6 +110,19 @@ def validate_client_batch(
     ``in_transaction``: whether the request has a transactional id."""
     header = _plain_header(view, max_message_bytes)
     if header is None:
+        if produce_version <= LEGACY_PRODUCE_VERSION_MAX and not has_current_format(view):
+            return converted_set(
+                view,
+                RecordLimits(
+                    compacted=compacted,
+                    append_time=timestamp_type == LOG_APPEND_TIME,
+                    now_ms=now_ms,
+                    before_max_ms=before_max_ms,
+                    after_max_ms=after_max_ms,
+                ),
+                max_message_bytes=max_message_bytes,
+                compression_type=compression_type,
+            )
         view = _the_only_batch(view, produce_version, in_transaction)
         header = _checked_header(view, max_message_bytes)
         data = _records_data(view, header)
@@ -143,7 +136,7 @@ def validate_client_batch(
     append_time_ms = now_ms if timestamp_type == LOG_APPEND_TIME else NO_TIMESTAMP
     bounded = timestamp_type == CREATE_TIME and min(before_max_ms, after_max_ms) < UNBOUNDED_MS
     if bounded or (compacted and found.keyless) or header.attributes & TIMESTAMP_TYPE_BIT:
-        limits = _Limits(
+        limits = RecordLimits(
             compacted=compacted,
             append_time=timestamp_type == LOG_APPEND_TIME,
             now_ms=now_ms,
@@ -153,14 +146,14 @@ def validate_client_batch(
         if limits.may_refuse(header, found.keyless, earliest, latest):
             _check_records(data, header, limits)
     codec = header.attributes & CODEC_MASK
-    target = codec if compression_type == PRODUCER_COMPRESSION else _CODECS[compression_type]
+    target = codec if compression_type == PRODUCER_COMPRESSION else CODECS[compression_type]
     if found.in_order and target == codec:
         return _corrected(view, header, max(latest, NO_TIMESTAMP), append_time_ms)
     if not found.in_order and target == codec != _NONE:
         raise invalid_record("offsets of records do not follow one another")
     rebuilt = _rebuilt(data, header, target, max(latest, NO_TIMESTAMP), append_time_ms)
     if len(rebuilt.records) > max_message_bytes:
-        raise _too_large(len(rebuilt.records), max_message_bytes)
+        raise too_large(len(rebuilt.records), max_message_bytes)
     return rebuilt
 
 
@@ -241,7 +234,7 @@ def _checked_header(view: memoryview, max_message_bytes: int) -> BatchHeader:
     if header.base_offset != 0:
         raise invalid_record(f"record batch begins at offset {header.base_offset}, not 0")
     if len(view) > max_message_bytes:
-        raise _too_large(len(view), max_message_bytes)
+        raise too_large(len(view), max_message_bytes)
     if not crc_ok(view, 0, len(view)):
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "record batch does not match its checksum")
     codec = header.attributes & CODEC_MASK
@@ -288,37 +281,7 @@ def _wrapped_times(data: memoryview, header: BatchHeader) -> tuple[int, int]:
     return min(times), max(times)
 
 
-class _Limits(NamedTuple):
-    """What a topic requires of each record."""
-
-    compacted: bool
-    append_time: bool
-    now_ms: int
-    before_max_ms: int
-    after_max_ms: int
-
-    def is_timely(self, timestamp: int) -> bool:
-        """Whether a timestamp is within the topic's bounds, as Kafka computes it: an age that
-        overflows 64 bits becomes negative, so the record counts as one of the future."""
-        age_ms = (self.now_ms - timestamp + _I64) % (2 * _I64) - _I64
-        ahead_ms = age_ms if age_ms == -_I64 else -age_ms
-        return age_ms <= self.before_max_ms and ahead_ms <= self.after_max_ms
-
-    def may_refuse(self, header: BatchHeader, keyless: bool, earliest: int, latest: int) -> bool:
-        """Whether records must be looked at one by one."""
-        if self.compacted and keyless:
-            return True
-        if header.attributes & TIMESTAMP_TYPE_BIT and (
-            self.append_time or header.max_timestamp == NO_TIMESTAMP
-        ):
-            return True
-        if self.append_time:
-            return False
-        wraps = self.now_ms - earliest >= _I64  # then also those between may be refused
-        return wraps or not (self.is_timely(earliest) and self.is_timely(latest))
-
-
-def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> None:
+def _check_records(data: memoryview, header: BatchHeader, limits: RecordLimits) -> None:
     """Refuse the batch if the topic does not accept one of its records. If a timestamp is among
     the reasons, its error is that of the whole batch, as in Kafka."""
     own_type = header.timestamp_type == LOG_APPEND_TIME and (
@@ -341,7 +304,7 @@ def _check_records(data: memoryview, header: BatchHeader, limits: _Limits) -> No
             why = f"timestamp {time} is not within {max(first, -_I64)} and {min(last, _I64 - 1)}"
             errors.append((index, why))
     if errors:
-        shown = "; ".join(f"record {index}: {why}" for index, why in errors[:_RECORD_ERRORS_SHOWN])
+        shown = "; ".join(f"record {index}: {why}" for index, why in errors[:RECORD_ERRORS_SHOWN])
         raise InvalidRecords(code, f"{len(errors)} records refused: {shown}", errors)
 
 
@@ -376,11 +339,6 @@ def _rebuilt(
         max_timestamp=append_time_ms if appended else latest,
         transactional=header.is_transactional,
     )
-    return ValidatedBatch(parse_header(batch), memoryview(batch), append_time_ms)
-
-
-def _too_large(size: int, max_message_bytes: int) -> KafkaError:
-    return KafkaError(
-        ErrorCode.MESSAGE_TOO_LARGE,
-        f"record batch of {size} bytes is larger than max.message.bytes={max_message_bytes}",
+    return ValidatedBatch(
+        parse_header(batch), memoryview(batch), append_time_ms, header.record_count
     )

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.records.batch import HEADER_BYTES
+from barnabas.records.legacy import MESSAGE_OVERHEAD
 from barnabas.replication.append_request import ACKS_ALL, AppendRequest
 from barnabas.replication.flush_loop import FlushLoop
 from barnabas.replication.isr import Pending, effective_min_isr
@@ -227,6 +227,7 @@ class Partition:
                 figures.produces += 1
                 figures.messages_in += info.last_offset - info.first_offset + 1
                 figures.bytes_in += info.bytes
+                figures.produce_conversions += info.converted
             watches = self.watches
             if watches.followers:
                 # Who waits at the end of a segment that was just left is behind now.
@@ -412,7 +413,7 @@ class Partition:
         log = self.log_or_raise()
         if fetch_offset != log.log_end_offset:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, "fetched at another offset")
-        if len(records) >= HEADER_BYTES:
+        if len(records) >= MESSAGE_OVERHEAD:
             log.append_as_follower(records)
             self.watches.tell_consumers(len(records), wake=False)
             self.watches.tell_followers(len(records), wake=True)

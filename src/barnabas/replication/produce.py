@@ -13,7 +13,8 @@ from collections.abc import Callable, Generator
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.records.validate import MalformedProduce
+from barnabas.records.rules import MalformedProduce
+from barnabas.records.up_conversion import LEGACY_PRODUCE_VERSION_MAX, NothingWhole
 from barnabas.replication.append_request import (
     ACKS_ALL,
     ACKS_LEADER,
@@ -29,6 +30,8 @@ from barnabas.types import TopicPartition
 
 _NOT_ALL_YET = -1
 """A part of a request that goes on being appended."""
+
+_NO_RECORDS = memoryview(b"")
 
 _LOG_START_UNTOLD = frozenset(
     {
@@ -147,9 +150,11 @@ class ProducePath:
             host = self._host(name)
             guard = None if request.transaction is None else request.transaction.guard(name)
             partition = host
-            if not records:
+            if not records and request.produce_version > LEGACY_PRODUCE_VERSION_MAX:
                 raise MalformedProduce(ErrorCode.INVALID_RECORD, f"no records for {name}")
-            info = partition.append_as_leader(records, request, guard)
+            info = partition.append_as_leader(records or _NO_RECORDS, request, guard)
+        except NothingWhole:
+            return None
         except NotLeader as error:
             _count_failure(partition)
             result.fail(error.code, leader=error.leader)

@@ -45,7 +45,11 @@ class LeaderEpochCache:
         entries = self._entries
         if entries and entries[-1].epoch == epoch and entries[-1].start_offset <= start_offset:
             return False
-        if epoch < 0 or start_offset < 0:
+        if epoch < 0:
+            # Records of an old message format. With epochs before them only, nobody could tell
+            # where two logs part: Kafka goes by the high watermark then, as without any.
+            return self.clear()
+        if start_offset < 0:
             return False
         while entries and (entries[-1].epoch >= epoch or entries[-1].start_offset >= start_offset):
             entries.pop()

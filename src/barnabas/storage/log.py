@@ -168,9 +168,9 @@ class Log:
         place; the caller gives it up. ``guard`` comes with batches of a transaction."""
         self._fencing.check()
         config = self.config
-        append_time_ms = NO_TIMESTAMP
+        append_time_ms, converted = NO_TIMESTAMP, 0
         if origin is Origin.CLIENT:
-            header, records, append_time_ms = validate_for(
+            header, records, append_time_ms, converted = validate_for(
                 config,
                 records,
                 produce_version=produce_version,
@@ -206,6 +206,7 @@ class Log:
             append_time_ms=append_time_ms,
             log_start_offset=self.log_start_offset,
             bytes=size,
+            converted=converted,
         )
 
     def append_as_follower(self, records: Buffer) -> AppendInfo:

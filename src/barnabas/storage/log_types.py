@@ -23,6 +23,8 @@ class AppendInfo(NamedTuple):
     """Set if the topic uses log-append time, and for a duplicate."""
     duplicate: bool = False
     """The producer sent this before: the offsets are those of then, nothing was written."""
+    converted: int = 0
+    """Records that were written anew, in another format, codec or order."""
 
     @classmethod
     def of_repeated(cls, batch: BatchMetadata, log_start_offset: int) -> AppendInfo:

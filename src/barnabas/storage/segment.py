@@ -20,6 +20,8 @@ from barnabas.records.batch import (
     iterate_batches,
     parse_header,
 )
+from barnabas.records.header import MAGIC
+from barnabas.records.legacy import MESSAGE_OVERHEAD
 from barnabas.seams import File, Files
 from barnabas.storage.index import (
     RELATIVE_OFFSET_MAX,
@@ -52,8 +54,9 @@ RECENT_BATCHES_MAX = 64
 
 SCAN_CHUNK_BYTES = 1024 * 1024
 LENGTH_PREFIX_BYTES = 12
-_WALK = Struct(">qi11xi8xq")
-"""Base offset, length, last offset delta, max timestamp of a batch header (reference 6.2)."""
+_WALK = Struct(">qi4xB6xi8xq")
+"""Base offset, length, format, last offset delta, max timestamp of a batch header (reference
+6.2)."""
 
 
 class BatchSpan(NamedTuple):
@@ -235,42 +238,54 @@ class Segment:
         return self.size
 
     def walk(self, position: int = 0) -> Iterator[BatchSpan]:
-        """The batches from ``position`` (the start of one), by their headers alone."""
+        """The batches from ``position`` (the start of one), by their headers alone. Of wrappers of
+        formats 0 and 1 the messages are read."""
         file, end = self.file, self.size
         while position + HEADER_BYTES <= end:
             chunk = file.pread(min(WALK_CHUNK_BYTES, end - position), position)
             at = 0
             while at + HEADER_BYTES <= len(chunk):
-                base, length, delta, timestamp = _WALK.unpack_from(chunk, at)
+                base, length, magic, delta, timestamp = _WALK.unpack_from(chunk, at)
                 size = length + LENGTH_PREFIX_BYTES
-                if size < HEADER_BYTES:
-                    raise KafkaError(
-                        ErrorCode.CORRUPT_MESSAGE,
-                        f"batch of {size} bytes at {position + at} of {self.path(LOG_SUFFIX)}",
-                    )
-                yield BatchSpan(position + at, size, base, base + delta, timestamp)
+                if magic != MAGIC or size < HEADER_BYTES:
+                    span = self._other_span(position + at)
+                    size = span.size
+                    yield span
+                else:
+                    yield BatchSpan(position + at, size, base, base + delta, timestamp)
                 at += size
             if at == 0:
                 return
             position += at
+        while position + MESSAGE_OVERHEAD <= end:
+            span = self._other_span(position)
+            yield span
+            position += span.size
+
+    def _other_span(self, position: int) -> BatchSpan:
+        """A message of format 0 or 1. CORRUPT_MESSAGE if there is none."""
+        try:
+            header = parse_header(self.batch_at(position))
+        except KafkaError as error:
+            where = f"at {position} of {self.path(LOG_SUFFIX)}"
+            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{error.message}, {where}") from error
+        return BatchSpan(
+            position, header.size, header.base_offset, header.last_offset, header.max_timestamp
+        )
 
     def batches(self, position: int = 0) -> Iterator[tuple[int, BatchHeader, memoryview]]:
         """(position, header, bytes) of the batches from ``position``, read in large pieces.
 
         Raises CORRUPT_MESSAGE where no batch can be, also at a cut end. Checksums are not looked
-        at. A batch of an old message format is an OSError: it must not be taken for damage."""
+        at."""
         end = self.size
         while position < end:
             # Between two batches the descriptor may be given back, as long as the segment is there.
             chunk = memoryview(self.file.pread(min(SCAN_CHUNK_BYTES, end - position), position))
             used = 0
-            try:
-                for header, at, size in iterate_batches(chunk):
-                    yield position + at, header, chunk[at : at + size]
-                    used = at + size
-            except KafkaError:
-                self._refuse_old_format(chunk[used:], end - position - used)
-                raise
+            for header, at, size in iterate_batches(chunk):
+                yield position + at, header, chunk[at : at + size]
+                used = at + size
             if used == 0:
                 size = batch_size(chunk)
                 if size > end - position:
@@ -279,15 +294,6 @@ class Segment:
                 yield position, parse_header(batch), batch
                 used = size
             position += used
-
-    def _refuse_old_format(self, start: memoryview, left: int) -> None:
-        if len(start) <= 16:
-            return
-        size = LENGTH_PREFIX_BYTES + int.from_bytes(start[8:12], "big", signed=True)
-        if start[16] in (0, 1) and 26 <= size <= left:
-            raise OSError(
-                errno.EINVAL, f"message format v{start[16]} is not supported", self.path(LOG_SUFFIX)
-            )
 
     def next_offset(self) -> int:
         """The offset after the last batch, found from the last index entry. CorruptIndex if that
@@ -301,10 +307,10 @@ class Segment:
         return last + 1
 
     def batch_at(self, position: int) -> bytes:
-        """One whole batch."""
+        """One whole batch; less if it goes on behind the segment's end."""
         header = self.file.pread(LENGTH_PREFIX_BYTES, position)
         size = int.from_bytes(header[8:12], "big", signed=True) + LENGTH_PREFIX_BYTES
-        return self.file.pread(size, position)
+        return self.file.pread(min(max(size, 0), self.size - position), position)
 
     # Timestamps
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.records.header import BatchHeader, parse_header
+from barnabas.records.header import parse_header
 from barnabas.seams import Env
 from barnabas.storage.cleaner.filter import BatchFilter, LastRecord
 from barnabas.storage.cleaner.offset_map import Batches, CleanedTransactions, OffsetMap, Survivors
@@ -54,6 +54,7 @@ class CleaningPass:
         self._cuts = log.cuts
         self._offsets = OffsetMap(chosen.first_dirty, capacity)
         self._filter: BatchFilter | None = None
+        self._old_tombstones_until_ms = 0
 
     @property
     def transferred(self) -> int:
@@ -84,6 +85,7 @@ class CleaningPass:
             delete_retention_ms=log.config.delete_retention_ms,
             last_offset=chosen.first_uncleanable - 1,
         )
+        self._old_tombstones_until_ms = self._old_horizon_ms()
         end = self._offsets.end
         segments = [s for s in log.segments if s.base_offset < end]
         figures = [SegmentFigures.of(segment) for segment in segments]
@@ -112,6 +114,12 @@ class CleaningPass:
             ms=took_ms,
         )
         return end
+
+    def _old_horizon_ms(self) -> int:
+        """Tombstones of message formats 0 and 1 stay in segments that were written after this: a
+        time before the newest segment that is clean already."""
+        clean = [s for s in self._log.segments if s.base_offset < self._chosen.first_dirty]
+        return clean[-1].modified_ms() - self._log.config.delete_retention_ms if clean else 0
 
     def _fill(self) -> Generator[int, None, None]:
         log, start, stop = self._log, self._chosen.first_dirty, self._chosen.first_uncleanable
@@ -191,6 +199,7 @@ class CleaningPass:
         transactions = filter_.transactions
         is_changed = False
         for segment in group:
+            filter_.keeps_old_tombstones = segment.modified_ms() > self._old_tombstones_until_ms
             aborted = self._log.segments.aborted_transactions(
                 segment.base_offset, self._end_of(segment)
             )
@@ -202,7 +211,7 @@ class CleaningPass:
                 transactions.still_needed.clear()
                 is_changed = is_changed or left is not batch
                 if left is not None:
-                    output.add(header, left)
+                    output.add(left)
         output.write()
         same = group[0].transaction_index.entries == cleaned.transaction_index.entries
         return is_changed or not same
@@ -219,11 +228,13 @@ class _Output:
         self._spans: list[BatchSpan] = []
         self._bytes = 0
 
-    def add(self, original: BatchHeader, batch: Buffer) -> None:
+    def add(self, batch: Buffer) -> None:
         size = len(batch)
-        timestamp = parse_header(batch).max_timestamp
+        header = parse_header(batch)
         self._spans.append(
-            BatchSpan(self._bytes, size, original.base_offset, original.last_offset, timestamp)
+            BatchSpan(
+                self._bytes, size, header.base_offset, header.last_offset, header.max_timestamp
+            )
         )
         self._buffers.append(batch)
         self._bytes += size

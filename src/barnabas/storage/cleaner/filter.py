@@ -19,10 +19,12 @@ from barnabas.records.header import (
     HEADER,
     HEADER_BYTES,
     LOG_OVERHEAD_BYTES,
+    MAGIC,
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
 )
 from barnabas.records.keys import has_value, timestamp_delta, with_timestamp_delta
+from barnabas.records.legacy import build_set, messages_of
 from barnabas.storage.cleaner.offset_map import (
     BATCH_COST_US,
     BYTES_PER_US,
@@ -96,6 +98,9 @@ class BatchFilter:
         copies the log reaches its end (KAFKA-17076)."""
         self.transactions = CleanedTransactions()
         self.figures = CleaningFigures()
+        self.keeps_old_tombstones = True
+        """Of the segment that is being cleaned: those of message formats 0 and 1, which say
+        nothing of when they may go."""
 
     def filter(self, header: BatchHeader, batch: memoryview) -> Generator[int, None, Buffer | None]:
         """The batch, what is left of it, or None. Raises KafkaError for a damaged one."""
@@ -110,6 +115,9 @@ class BatchFilter:
         self, header: BatchHeader, batch: memoryview
     ) -> Generator[int, None, Buffer | None]:
         yield BATCH_COST_US
+        if header.magic != MAGIC:
+            yield RECORD_COST_US * header.record_count + len(batch) // BYTES_PER_US
+            return self._messages(header, batch)
         if header.is_control:
             return self._control(header, batch)
         if self.transactions.on_batch(header):
@@ -139,6 +147,34 @@ class BatchFilter:
         horizon = self._now_ms + self._delete_retention_ms
         steps = _rebuilt(header, data, [Kept(0, len(data), is_tombstone=False)], horizon)
         return _result(steps)
+
+    def _messages(self, header: BatchHeader, batch: memoryview) -> Buffer | None:
+        """What is left of a message of format 0 or 1, or of a wrapper. An inner message of another
+        format than its wrapper's, which an old cleaner wrote, gets the right one (KAFKA-4298)."""
+        messages = messages_of(batch)
+        keys = digests([message.key for message in messages])
+        kept = [
+            message
+            for key, message in zip(keys, messages, strict=True)
+            if self._offsets.keeps(key, message.offset)
+            and (
+                message.value is not None
+                or self.keeps_old_tombstones
+                or message.offset >= self._offsets.end
+            )
+        ]
+        self.figures.records_kept += len(kept)
+        if not kept:
+            return None
+        if len(kept) == len(messages) and all(each.magic == header.magic for each in kept):
+            return batch
+        append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
+        return build_set(
+            header.magic,
+            [(each.offset, each.timestamp, each.key, each.value) for each in kept],
+            codec=header.codec,
+            append_time_ms=append_time,
+        )
 
     def _emptied(self, header: BatchHeader) -> Buffer | None:
         """The batch without its records if it has to stay."""

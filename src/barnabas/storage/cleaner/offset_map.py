@@ -22,7 +22,9 @@ from barnabas.records.batch import (
     read_marker,
     records_data,
 )
+from barnabas.records.header import MAGIC
 from barnabas.records.keys import RecordKeys, read_keys
+from barnabas.records.legacy import messages_of
 from barnabas.storage.index import AbortedTransaction
 
 ENTRY_BYTES = 192
@@ -166,6 +168,9 @@ class OffsetMap:
             self.end = max(self.end, next_base)
 
     def _add(self, header: BatchHeader, batch: memoryview) -> Iterator[int]:
+        if header.magic != MAGIC:
+            yield from self._add_messages(header, batch)
+            return
         data = checked_data(header, batch)
         self.records_read += header.record_count
         if header.base_offset < self.start:
@@ -177,6 +182,15 @@ class OffsetMap:
             yield RECORD_COST_US * len(found.ends)
         self.offsets.pop(None, None)
         yield BATCH_COST_US + len(data) // BYTES_PER_US
+
+    def _add_messages(self, header: BatchHeader, batch: memoryview) -> Iterator[int]:
+        """Of formats 0 and 1."""
+        messages = messages_of(batch)
+        self.records_read += len(messages)
+        for key, message in zip(digests([m.key for m in messages]), messages, strict=True):
+            if key is not None and message.offset >= self.start:
+                self.offsets[key] = message.offset
+        yield BATCH_COST_US + RECORD_COST_US * len(messages) + len(batch) // BYTES_PER_US
 
     def _add_from_start(self, header: BatchHeader, data: bytes) -> Iterator[int]:
         """The batch in whose middle the range starts."""
