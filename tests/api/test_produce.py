@@ -7,6 +7,7 @@ import struct
 
 import pytest
 from tests.api import kit
+from tests.old_client import message
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -30,19 +31,41 @@ def test_every_version_appends() -> None:
     kit.run(scenario)
 
 
-def test_records_of_old_message_formats_get_an_error() -> None:
+def test_records_of_old_message_formats_are_converted() -> None:
     async def scenario(client: kit.Client) -> None:
         await client.create("t")
-        old = b"\0" * 8 + (14).to_bytes(4, "big") + b"\0" * 14  # one message of format 0
-        for version in (0, 1, 2):
-            partition = Message(index=0, records=old)
-            topic = Message(name="t", partition_data=[partition])
-            asked = Message(acks=-1, timeout=1000, topic_data=[topic])
-            answer = await client.ask(PRODUCE, version, asked)
+        for version, magic in ((0, 0), (1, 0), (2, 1)):
+            old = message(b"value", b"key", magic=magic, timestamp=7)
+            answer = await client.ask(PRODUCE, version, produced(old * 2))
             result = answer.responses[0].partition_responses[0]
-            assert result.error_code == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
+            assert (result.error_code, result.base_offset) == (0, 2 * version)
+        newer = await client.ask(PRODUCE, 3, produced(message(b"value")))
+        refused = newer.responses[0].partition_responses[0]
+        assert refused.error_code == ErrorCode.INVALID_RECORD
 
     kit.run(scenario)
+
+
+def test_a_set_without_a_whole_message_is_appended_nowhere() -> None:
+    """As in the original: that is no error."""
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        for records in (b"", b"\0" * 11, message(b"value")[:-1], None):
+            for version in range(3):
+                answer = await client.ask(PRODUCE, version, produced(records))
+                result = answer.responses[0].partition_responses[0]
+                assert (result.error_code, result.base_offset) == (0, -1)
+        appended = await client.produce("t", b"a")
+        assert appended.base_offset == 0
+
+    kit.run(scenario)
+
+
+def produced(records: bytes | None) -> Message:
+    partition = Message(index=0, records=records)
+    topic = Message(name="t", partition_data=[partition])
+    return Message(transactional_id=None, acks=-1, timeout=1000, topic_data=[topic])
 
 
 def test_a_topic_without_partitions_is_left_out_of_the_answer() -> None:

@@ -32,8 +32,8 @@ from barnabas.records.batch import (
 from barnabas.records.legacy import messages_of
 from barnabas.storage.cleaner.filter import BatchFilter
 from barnabas.storage.cleaner.offset_map import OffsetMap, Survivors
-from barnabas.storage.log import Log
 from barnabas.storage.epochs import EpochEntry
+from barnabas.storage.log import Log
 from barnabas.storage.memory_files import MemoryFiles
 from barnabas.storage.segment import file_name
 from barnabas.types import Buffer

@@ -3,8 +3,7 @@
 A request with a replica id is a follower's; from v15 on the id is in a tag (KIP-903). Topics have
 names up to v12, and ids from v13 on. There is no replica selector for rack-aware reading (KIP-392),
 so no consumer is sent to a follower. A follower does serve a consumer that asks it with v11 or
-later. v0-3 are for message formats 0 and 1, which are not served: a partition with records is
-answered UNSUPPORTED_VERSION.
+later. For v0-3 records are converted to message formats 0 and 1 (``old_consumers.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +12,13 @@ import asyncio
 
 from barnabas.api.access import is_allowed, is_allowed_on_cluster
 from barnabas.api.hints import node_endpoints
+from barnabas.api.old_consumers import (
+    RECORD_BATCHES_FROM_VERSION,
+    Offsets,
+    convert,
+    offsets_of,
+    refused_partition,
+)
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
 from barnabas.api.services import Services
@@ -40,7 +46,6 @@ from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
 NODE_ENDPOINTS_FROM_VERSION = 16
 TOP_LEVEL_ERROR_FROM = 7
-RECORD_BATCHES_FROM_VERSION = 4
 ZSTD_FROM_VERSION = 10
 """Older consumers cannot read zstd (KIP-110)."""
 STORAGE_ERROR_FROM_VERSION = 6
@@ -73,32 +78,49 @@ def handle(services: Services, request: Request) -> Answer:
     if services.authorizer is not None:
         _restrict(services, request, params)
     _meter(request, params)
-    return _when(services, request, services.replicas.fetch(params))
+    offsets = offsets_of(params) if params.version < RECORD_BATCHES_FROM_VERSION else None
+    return _when(services, request, services.replicas.fetch(params), offsets)
 
 
 def _when(
-    services: Services, request: Request, outcome: Fetched | asyncio.Future[Fetched]
+    services: Services,
+    request: Request,
+    outcome: Fetched | asyncio.Future[Fetched],
+    offsets: Offsets | None,
 ) -> Pieces | Steps[Pieces] | Promise:
+    """``offsets``: of a consumer that needs another message format."""
     if not isinstance(outcome, asyncio.Future):
-        return _made(services, request, outcome)
-    return Promise(outcome, lambda result: _made(services, request, result), outcome.cancel)
+        return _made(services, request, outcome, offsets)
+    return Promise(
+        outcome, lambda result: _made(services, request, result, offsets), outcome.cancel
+    )
 
 
-def _made(services: Services, request: Request, result: Fetched) -> Pieces | Steps[Pieces]:
+def _made(
+    services: Services, request: Request, result: Fetched, offsets: Offsets | None
+) -> Pieces | Steps[Pieces]:
     """The answer of a fetch that has ended its wait, or did not wait."""
-    if isinstance(result, FetchResult) and len(result.partitions) <= PARTITIONS_AT_ONCE:
+    if (
+        isinstance(result, FetchResult)
+        and offsets is None
+        and len(result.partitions) <= PARTITIONS_AT_ONCE
+    ):
         old = _for_old(services, request, result)
         return _sent(services, request, old, _answer(services, request, old))
-    return _made_in_steps(services, request, result)
+    return _made_in_steps(services, request, result, offsets)
 
 
-def _made_in_steps(services: Services, request: Request, result: Fetched) -> Steps[Pieces]:
+def _made_in_steps(
+    services: Services, request: Request, result: Fetched, offsets: Offsets | None
+) -> Steps[Pieces]:
     if not isinstance(result, FetchResult):
         result = yield from result
     answers, size = services.replicas.context.answers, sum(f.size for f in result.partitions)
     answers.held += size
     try:
         old = _for_old(services, request, result)
+        if offsets is not None:
+            yield from convert(services, request, old.partitions, offsets)
         pieces = yield from _answer_in_steps(services, request, old)
         return _sent(services, request, old, pieces)
     finally:
@@ -181,9 +203,10 @@ def _in_steps(
     _restrict(services, request, params)
     _meter(request, params)
     outcome = yield from services.replicas.fetch_in_steps(params)
+    offsets = offsets_of(params) if params.version < RECORD_BATCHES_FROM_VERSION else None
     if isinstance(outcome, asyncio.Future):
-        return _when(services, request, outcome)
-    return (yield from _made_in_steps(services, request, outcome))
+        return _when(services, request, outcome, offsets)
+    return (yield from _made_in_steps(services, request, outcome, offsets))
 
 
 def _refuse_all(request: Request) -> Pieces:
@@ -250,10 +273,6 @@ def _for_old(services: Services, request: Request, result: FetchResult) -> Fetch
     """The answer for clients of old versions. For a topic with ``compression.type`` zstd they get
     an error in any case."""
     version = request.api_version
-    if version < RECORD_BATCHES_FROM_VERSION:
-        for fetched in result.partitions:
-            if fetched.size:
-                fetched.error, fetched.records = ErrorCode.UNSUPPORTED_VERSION, []
     if version < ZSTD_FROM_VERSION:
         result.partitions = [_without_zstd(services, fetched) for fetched in result.partitions]
     if version < STORAGE_ERROR_FROM_VERSION:
@@ -269,13 +288,7 @@ def _without_zstd(services: Services, fetched: FetchedPartition) -> FetchedParti
     )
     if hosted is None or hosted.log is None or hosted.log.config.compression_type != "zstd":
         return fetched
-    return FetchedPartition(
-        topic=fetched.topic,
-        topic_id=fetched.topic_id,
-        partition=fetched.partition,
-        error=ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-        aborted_transactions=[],
-    )
+    return refused_partition(fetched, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
 
 
 def _answer_in_steps(services: Services, request: Request, result: FetchResult) -> Steps[Pieces]:

@@ -1,10 +1,9 @@
 """Produce v0-11.
 
-v0-2 have message formats 0 and 1, which are not served: a partition with records of such a format
-is answered with UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=0 has no answer; an error closes the
-connection, so that the client looks for the leader again. For the first batch of a transaction in a
-partition, the transaction's coordinator is asked (KIP-890). acks=0 cannot wait for that, so it is
-refused.
+v0-2 may have message formats 0 and 1, which are converted. acks=0 has no answer; an error closes
+the connection, so that the client looks for the leader again. For the first batch of a transaction
+in a partition, the transaction's coordinator is asked (KIP-890). acks=0 cannot wait for that, so it
+is refused.
 """
 
 from __future__ import annotations

@@ -256,15 +256,27 @@ def build_set(
         )
         for offset, timestamp, key, value in taken
     ]
-    data = b"".join(messages)
     if not codec:
-        return data
+        return b"".join(messages)
     latest = max(max(timestamp for _, timestamp, _, _ in taken), NO_TIMESTAMP)
-    packed = compress(codec, data)
+    time = latest if append_time_ms is None else append_time_ms
+    return encode_wrapper(magic, taken[-1][0], time, messages, codec, bool(kind))
+
+
+def encode_wrapper(
+    magic: int,
+    offset: int,
+    timestamp: int,
+    messages: Iterable[bytes],
+    codec: int,
+    has_append_time: bool,
+) -> bytes:
+    """Messages compressed in one; ``offset`` is that of the last."""
+    packed = compress(codec, b"".join(messages))
     if codec == Codec.LZ4 and magic == 0:
         packed = with_broken_checksum(packed)
-    time = latest if append_time_ms is None else append_time_ms
-    return encode_message(magic, taken[-1][0], time, None, packed, codec | kind)
+    kind = _TIMESTAMP_TYPE_BIT if has_append_time and magic else 0
+    return encode_message(magic, offset, timestamp, None, packed, codec | kind)
 
 
 def _corrupt(why: str) -> KafkaError:

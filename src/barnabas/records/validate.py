@@ -86,7 +86,6 @@ _LENGTH_MIN = 14
 """The least length of a batch or message of any format."""
 _PLAIN_ATTRIBUTES = CODEC_MASK | TRANSACTIONAL_BIT
 _BROKERS_ATTRIBUTES = TIMESTAMP_TYPE_BIT | DELETE_HORIZON_BIT
-_NEW_FORMAT_PRODUCE_VERSION = 3
 _ZSTD_PRODUCE_VERSION = 7
 _NONE, _LZ4, _ZSTD = int(Codec.NONE), int(Codec.LZ4), int(Codec.ZSTD)
 
@@ -187,9 +186,7 @@ def _the_only_batch(view: memoryview, produce_version: int, in_transaction: bool
         )
     if view[MAGIC_POSITION] != MAGIC:
         raise MalformedProduce(
-            ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
-            if produce_version < _NEW_FORMAT_PRODUCE_VERSION
-            else ErrorCode.INVALID_RECORD,
+            ErrorCode.INVALID_RECORD,
             f"record batch has format {view[MAGIC_POSITION]}, only format {MAGIC} is accepted",
         )
     attributes = view[ATTRIBUTES_POSITION + 1]

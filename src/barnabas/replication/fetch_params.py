@@ -11,6 +11,7 @@ from barnabas.types import CONSUMER_REPLICA_ID, FUTURE_REPLICA_ID, UNKNOWN_BROKE
 
 READ_COMMITTED = 1
 ISOLATION_LEVELS = (0, READ_COMMITTED)
+MIN_ONE_FROM_VERSION = 3
 FOLLOWER_READS_FROM_VERSION = 11
 """Consumers of this version and later may read from followers (KIP-392, KAFKA-9004)."""
 TOPIC_IDS_FROM_VERSION = 13
@@ -38,12 +39,15 @@ class FetchParams:
 
     from_follower: bool = field(init=False)
     """Whether a replica asks, not a client. Like the following, asked many times for each fetch."""
+    may_exceed: bool = field(init=False)
+    """Whether the first batch is given even if it is longer than the limits (KIP-74)."""
     to_log_end: bool = field(init=False)
     """Whether it may see what is not replicated yet: all but clients. These have any negative id
     but that of a copy in another log directory."""
 
     def __post_init__(self) -> None:
         self.from_follower = self.replica_id >= 0
+        self.may_exceed = self.version >= MIN_ONE_FROM_VERSION
         self.to_log_end = self.from_follower or self.replica_id == FUTURE_REPLICA_ID
 
     @property

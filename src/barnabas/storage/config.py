@@ -40,6 +40,7 @@ class LogConfig:
     min_cleanable_dirty_ratio: float
     min_compaction_lag_ms: int
     max_compaction_lag_ms: int
+    message_downconversion_enable: bool = True
 
     @property
     def timestamp_type(self) -> int:

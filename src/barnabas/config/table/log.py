@@ -71,7 +71,7 @@ log.message.timestamp.difference.max.ms  LONG  9223372036854775807  0..  MEDIUM 
     Used for the bounds before and after if they have their defaults.
 log.message.format.version  STRING  3.0-IV1  version  MEDIUM  unused
     Ignored since Kafka 3.0: records are stored in format 2.
-log.message.downconversion.enable  BOOLEAN  true  LOW  dynamic  unused
+log.message.downconversion.enable  BOOLEAN  true  LOW  dynamic
     Convert records for consumers too old to read them.
 compression.type  STRING  producer  in:uncompressed,zstd,lz4,snappy,gzip,producer  HIGH  dynamic
     Codec of stored batches; producer keeps the producer's.

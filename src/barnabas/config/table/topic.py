@@ -36,7 +36,7 @@ max.compaction.lag.ms  LONG  9223372036854775807  1..  MEDIUM
     A log with an older record that is not compacted is compacted.
 max.message.bytes  INT  1048588  0..  MEDIUM  behind=message.max.bytes
     Largest batch of records.
-message.downconversion.enable  BOOLEAN  true  LOW  behind=log.message.downconversion.enable  unused
+message.downconversion.enable  BOOLEAN  true  LOW  behind=log.message.downconversion.enable
     Convert records for consumers too old to read them.
 message.format.version  STRING  3.0-IV1  version  MEDIUM  behind=log.message.format.version  unused
     Ignored since Kafka 3.0: records are stored in format 2.
