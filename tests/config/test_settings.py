@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tools import describe_settings
 
+from barnabas.broker import room_settings
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.definition import ConfigType, Setting
 from barnabas.config.dynamic import check_change
 from barnabas.config.protection import java_settings
 from barnabas.config.settings import SETTINGS, TOPIC_SETTINGS, broker_setting, of_listener
-from barnabas.config.topic_config import check_topic_overrides
+from barnabas.config.table.reasons import REASONS, reason
+from barnabas.config.topic_config import TopicConfig, check_topic_overrides
 from barnabas.errors import ConfigError, KafkaError
 from barnabas.storage.config import LogConfig
 
@@ -205,3 +209,134 @@ def test_settings_of_one_listener() -> None:
     assert of_listener("listeners") is None
     assert broker_setting("listener.name.in.max.connections") is SETTINGS["max.connections"]
     assert broker_setting("my.plug.in").sensitive
+
+
+def test_a_setting_that_is_not_obeyed_says_why() -> None:
+    for name, setting in {**SETTINGS, **TOPIC_SETTINGS}.items():
+        obeyed = setting.effect and not setting.refused
+        assert obeyed == (reason(name) is None), name
+    used = {
+        max((k for k in REASONS if k == n or (k.endswith(".") and n.startswith(k))), key=len)
+        for n in {**SETTINGS, **TOPIC_SETTINGS}
+        if reason(n) is not None
+    }
+    assert used == set(REASONS)
+
+
+def test_the_description_of_settings_is_up_to_date() -> None:
+    assert describe_settings.PATH.read_text() == describe_settings.document()
+
+
+def _rooms(config: BrokerConfig) -> str:
+    """Everything that rooms are told of a broker's settings."""
+    told = [
+        TopicConfig(config, {}).log_config(),
+        room_settings.network_settings(config),
+        room_settings.controller_settings(config),
+        room_settings.group_settings(config),
+        room_settings.transaction_settings(config, 1),
+        room_settings.log_manager_settings(config),
+        room_settings.replication_settings(config, 1),
+        room_settings.zookeeper_in_flight(config),
+        _parts(room_settings.client_quotas(config)),
+        _parts(room_settings.replication_quotas(config)),
+    ]
+    return repr(told)
+
+
+def _parts(value: object) -> object:
+    """What an object holds, without its address."""
+    if value is None or isinstance(value, int | float | str):
+        return value
+    if isinstance(value, dict):
+        return {str(k): _parts(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_parts(v) for v in value]
+    names = [*getattr(value, "__dict__", ())]
+    for kind in type(value).__mro__:
+        names += getattr(kind, "__slots__", ())
+    return {name: _parts(getattr(value, name, None)) for name in names}
+
+
+def _others(setting: Setting) -> Iterator[str]:
+    """Values that are not the default."""
+    if setting.type is ConfigType.BOOLEAN:
+        yield str(not setting.default).lower()
+    elif isinstance(setting.default, int):
+        yield from (str(setting.default + d) for d in (1, -1, 1000, -1000))
+        yield from ("1", "2", "7", "4000", "100000")
+    elif isinstance(setting.default, float):
+        yield from ("0.25", "2.5")
+    else:
+        yield from ("LogAppendTime", "lz4", "compact", "uniform", "consumer", "x")
+
+
+def _reaches_a_room(setting: Setting, plain: str) -> bool:
+    for value in _others(setting):
+        try:
+            if TOPIC_SETTINGS.get(setting.name) is setting:
+                with_it = TopicConfig(LIVE, {setting.name: value}).log_config()
+                found = with_it != TopicConfig(LIVE, {}).log_config()
+            else:
+                found = _rooms(BrokerConfig({**GIVEN, setting.name: value})) != plain
+            if found:
+                return True
+        except (ConfigError, AssertionError):
+            continue
+    return False
+
+
+UNTESTED = frozenset(
+    [
+        "broker.id.generation.enable",
+        "barnabas.http.names",
+        "max.request.partition.size.limit",
+        "controlled.shutdown.enable",
+        "controlled.shutdown.max.retries",
+        "zookeeper.ssl.cipher.suites",
+        "zookeeper.ssl.endpoint.identification.algorithm",
+        "zookeeper.ssl.keystore.type",
+        "zookeeper.ssl.protocol",
+        "zookeeper.ssl.truststore.password",
+        "zookeeper.sasl.client",
+        "zookeeper.sasl.clientconfig",
+        "group.consumer.max.session.timeout.ms",
+        "group.consumer.max.heartbeat.interval.ms",
+        "transaction.state.log.segment.bytes",
+        "delegation.token.master.key",
+        "password.encoder.keyfactory.algorithm",
+        "password.encoder.cipher.algorithm",
+        "password.encoder.key.length",
+        "password.encoder.iterations",
+        "sasl.server.max.receive.size",
+        "sasl.login.connect.timeout.ms",
+        "sasl.login.refresh.window.factor",
+        "sasl.login.retry.backoff.ms",
+        "sasl.login.retry.backoff.max.ms",
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms",
+        "sasl.oauthbearer.scope.claim.name",
+        "ssl.truststore.password",
+        "ssl.allow.dn.changes",
+        "ssl.allow.san.changes",
+    ]
+)
+"""Code reads these, and no test would notice if it did not: to be made shorter, never longer."""
+
+
+def test_every_setting_with_an_effect_reaches_its_room_or_is_named_by_a_test() -> None:
+    """A room's settings differ with it (the rooms' own tests show what that does), or a test
+    outside of this file names it or its field."""
+    tests = "".join(
+        p.read_text() for p in (ROOT / "tests").rglob("*.py") if p.name != "test_settings.py"
+    )
+    plain = _rooms(BrokerConfig(GIVEN))
+    missing = {
+        name
+        for name, setting in {**TOPIC_SETTINGS, **SETTINGS}.items()
+        if setting.effect
+        and not setting.refused
+        and name not in tests
+        and name.replace(".", "_") not in tests
+        and not _reaches_a_room(setting, plain)
+    }
+    assert missing == UNTESTED

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+from collections.abc import Iterable
 
 import cramjam
 import pytest
@@ -83,3 +85,23 @@ def test_unknown_codecs(codec: int) -> None:
         compress(codec, b"")
     with pytest.raises(KafkaError):
         decompress(codec, b"", 10)
+
+
+@pytest.mark.parametrize(
+    ("codec", "levels"),
+    [
+        (Codec.GZIP, range(1, 10)),
+        (Codec.LZ4, range(1, 18)),
+        (Codec.ZSTD, (-131072, -5, 0, 1, 3, 19, 22)),
+    ],
+)
+def test_every_level_that_kafka_accepts_can_be_read(codec: Codec, levels: Iterable[int]) -> None:
+    words = random.Random(1).choices(("leader", "follower", "epoch", "isr"), k=9000)
+    data = " ".join(words).encode()
+    sizes = []
+    for level in levels:
+        packed = compress(codec, data, level)
+        assert bytes(decompress(codec, packed, LIMIT)) == data
+        assert codec != Codec.LZ4 or lz4_frame_readable(packed)
+        sizes.append(len(packed))
+    assert sizes[0] > sizes[-1]

@@ -44,6 +44,7 @@ from barnabas.broker.room_settings import (
     replication_settings,
     set_throttled_replicas,
     transaction_settings,
+    zookeeper_in_flight,
 )
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.broker.setting_followers import (
@@ -137,6 +138,7 @@ class Node:
             on_event=self._on_event,
             on_session=self._on_session,
             security=zookeeper_security(env, config, self._stores),
+            in_flight_max=zookeeper_in_flight(config),
         )
         self._membership = Membership(
             env,

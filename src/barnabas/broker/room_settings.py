@@ -23,6 +23,7 @@ from barnabas.quotas.replication import (
 )
 from barnabas.replication.settings import ReplicationSettings
 from barnabas.storage.config import CleanerSettings, LogManagerSettings
+from barnabas.zookeeper.client.client import IN_FLIGHT_MAX
 
 LISTEN_BACKLOG = 1024
 """Kafka's 50 are enough for a thread that only accepts. A loop accepts between other work, and a
@@ -45,6 +46,13 @@ def network_settings(config: BrokerConfig) -> NetworkSettings:
         authentication_ms_max=config.integer("barnabas.authentication.timeout.ms"),
         queued_bytes_max=queued if queued > 0 else limits.QUEUED_REQUEST_BYTES_MAX,
     )
+
+
+def zookeeper_in_flight(config: BrokerConfig) -> int:
+    """Kafka's 10 are as many as it has threads that wait; here nothing waits for an answer before
+    it sends the next request. A number that was given is obeyed."""
+    name = "zookeeper.max.in.flight.requests"
+    return config.integer(name) if config.is_given(name) else IN_FLIGHT_MAX
 
 
 def connection_limits(config: BrokerConfig) -> ConnectionLimits:
@@ -155,6 +163,8 @@ def group_settings(config: BrokerConfig) -> GroupSettings:
         offsets_commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
         offsets_retention_check_interval_ms=config.integer("offsets.retention.check.interval.ms"),
+        offsets_topic_compression_codec=config.integer("offsets.topic.compression.codec"),
+        offsets_load_buffer_size=config.integer("offsets.load.buffer.size"),
         consumer=consumer_group_settings(config),
     )
 
@@ -187,6 +197,9 @@ def transaction_settings(config: BrokerConfig, broker_id: int) -> TransactionSet
         transaction_partition_verification_enable=config.flag(
             "transaction.partition.verification.enable"
         ),
+        transaction_state_log_load_buffer_size=config.integer(
+            "transaction.state.log.load.buffer.size"
+        ),
     )
 
 
@@ -198,6 +211,9 @@ def log_manager_settings(config: BrokerConfig) -> LogManagerSettings:
             "replica.high.watermark.checkpoint.interval.ms"
         ),
         offset_checkpoint_interval_ms=config.integer("log.flush.offset.checkpoint.interval.ms"),
+        start_offset_checkpoint_interval_ms=config.integer(
+            "log.flush.start.offset.checkpoint.interval.ms"
+        ),
         producer_id_expiration_ms=config.integer("producer.id.expiration.ms"),
         producer_id_expiration_check_interval_ms=config.integer(
             "producer.id.expiration.check.interval.ms"

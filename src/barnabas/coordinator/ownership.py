@@ -87,7 +87,8 @@ class _Replicated:
 class Ownership(Generic[T, L]):
     """Is told of roles, loads and unloads, and finds the partition of a name. ``begin`` makes an
     empty load, ``finish`` turns a complete one into entries. ``on_unloaded`` gets the entries of a
-    partition that was unloaded."""
+    partition that was unloaded. ``load_bytes`` are read at a time, ``LOAD_BYTES_PER_TURN`` at most;
+    at least one batch."""
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class Ownership(Generic[T, L]):
         topic: str,
         partitions: int,
         *,
+        load_bytes: int,
         begin: Callable[[], L],
         finish: Callable[[L], dict[str, T]],
         on_loaded: Callable[[OwnedPartition[T]], None],
@@ -103,6 +105,7 @@ class Ownership(Generic[T, L]):
         self._replicas = replicas
         self._topic = topic
         self._partitions = partitions
+        self._load_bytes = min(load_bytes, LOAD_BYTES_PER_TURN)
         self._begin_load = begin
         self._finish_load = finish
         self._on_loaded = on_loaded
@@ -211,7 +214,7 @@ class Ownership(Generic[T, L]):
         """Read up to the end of the log; that end."""
         offset = 0
         while owned.is_current and offset < owned.partition.log_or_raise().log_end_offset:
-            offset = _read_some(owned.partition, load, offset)
+            offset = _read_some(owned.partition, load, offset, self._load_bytes)
             await asyncio.sleep(0)
         return offset
 
@@ -222,7 +225,7 @@ class Ownership(Generic[T, L]):
         try:
             own = owned.partition.log_or_raise()
             while end < own.log_end_offset:
-                end = _read_some(owned.partition, load, end)
+                end = _read_some(owned.partition, load, end, self._load_bytes)
         except KafkaError as error:
             self._failed(owned, error)
             return
@@ -245,10 +248,10 @@ class Ownership(Generic[T, L]):
         self._on_loaded(owned)
 
 
-def _read_some(partition: Partition, load: Load, offset: int) -> int:
+def _read_some(partition: Partition, load: Load, offset: int, size: int) -> int:
     """Read what fits in one turn, from ``offset``; the next offset. Raises KafkaError."""
     own = partition.log_or_raise()
     start, end = max(offset, own.log_start_offset), own.log_end_offset
-    found = own.read(start, LOAD_BYTES_PER_TURN, up_to=end, min_one=True)
+    found = own.read(start, size, up_to=end, min_one=True)
     next_offset = load.take(b"".join(found.buffers))
     return end if next_offset is None else next_offset

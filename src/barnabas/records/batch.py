@@ -120,14 +120,15 @@ def build_batch(
     last_offset: int | None = None,
     delete_horizon_ms: int | None = None,
     max_timestamp: int | None = None,
+    level: int | None = None,
 ) -> bytearray:
     """A whole batch with its checksum.
 
     Records get consecutive offsets from ``base_offset``. With ``keep_offsets`` they keep their own
     (a cleaned batch has gaps), and ``last_offset`` is the one that the batch had before.
     ``append_time_ms`` goes with LOG_APPEND_TIME. ``max_timestamp`` replaces the largest timestamp
-    of the records. A batch without records needs ``last_offset``: the cleaner keeps such a batch
-    for its producer's sequence (reference 6.8)."""
+    of the records. ``level`` is the codec's (``compress``). A batch without records needs
+    ``last_offset``: the cleaner keeps such a batch for its producer's sequence (reference 6.8)."""
     taken = list(records)
     if not keep_offsets:
         taken = [r._replace(offset=base_offset + i) for i, r in enumerate(taken)]
@@ -148,7 +149,7 @@ def build_batch(
     )
     body = b"".join(encode_record(r, base_offset, base_timestamp) for r in taken)
     if codec and taken:
-        body = compress(codec, body)
+        body = compress(codec, body, level)
     batch = bytearray(
         HEADER.pack(
             base_offset,

@@ -41,27 +41,31 @@ _LZ4_BLOCK_SIZE = struct.Struct("<I")
 _LZ4_BLOCK_SIZE_MASK = 0x7FFFFFFF
 """The size without the top bit, which marks a block that is stored uncompressed."""
 _GZIP_LEVEL = 6
+_LZ4_FAST = 0
 _ZSTD_LEVEL = 3
 _FIRST_GUESS_BYTES = 64 * 1024
 
 
-def compress(codec: int, data: Buffer) -> bytes:
+def compress(codec: int, data: Buffer, level: int | None = None) -> bytes:
     """``data`` in the framing that Kafka itself writes: xerial blocks for snappy, independent
-    blocks of 64 KiB for lz4."""
+    blocks of 64 KiB for lz4. ``level`` as the library of the codec has it; None: Kafka's default.
+    """
     match codec:
         case Codec.NONE:
             return bytes(data)
         case Codec.GZIP:
-            return bytes(cramjam.gzip.compress(data, level=_GZIP_LEVEL))
+            return bytes(cramjam.gzip.compress(data, level=_GZIP_LEVEL if level is None else level))
         case Codec.SNAPPY:
             return _compress_xerial(memoryview(data))
         case Codec.LZ4:
             # lz4.compress() links its blocks, which Kafka's reader refuses.
-            compressor = cramjam.lz4.Compressor(level=0, content_checksum=False, block_linked=False)
+            compressor = cramjam.lz4.Compressor(
+                level=level or _LZ4_FAST, content_checksum=False, block_linked=False
+            )
             compressor.compress(bytes(data))
             return bytes(compressor.finish())
         case Codec.ZSTD:
-            return bytes(cramjam.zstd.compress(data, level=_ZSTD_LEVEL))
+            return bytes(cramjam.zstd.compress(data, level=_ZSTD_LEVEL if level is None else level))
         case _:
             raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"unknown codec {codec}")
 

@@ -101,6 +101,7 @@ def validate_client_batch(
     after_max_ms: int = UNBOUNDED_MS,
     now_ms: int,
     compression_type: str = PRODUCER_COMPRESSION,
+    compression_level: int | None = None,
     in_transaction: bool = True,
 ) -> ValidatedBatch:
     """Accept exactly one batch or raise KafkaError.
@@ -150,7 +151,8 @@ def validate_client_batch(
         return _corrected(view, header, max(latest, NO_TIMESTAMP), append_time_ms)
     if not found.in_order and target == codec != _NONE:
         raise invalid_record("offsets of records do not follow one another")
-    rebuilt = _rebuilt(data, header, target, max(latest, NO_TIMESTAMP), append_time_ms)
+    latest = max(latest, NO_TIMESTAMP)
+    rebuilt = _rebuilt(data, header, target, latest, append_time_ms, compression_level)
     if len(rebuilt.records) > max_message_bytes:
         raise too_large(len(rebuilt.records), max_message_bytes)
     return rebuilt
@@ -321,7 +323,12 @@ def _corrected(
 
 
 def _rebuilt(
-    data: memoryview, header: BatchHeader, codec: int, latest: int, append_time_ms: int
+    data: memoryview,
+    header: BatchHeader,
+    codec: int,
+    latest: int,
+    append_time_ms: int,
+    level: int | None,
 ) -> ValidatedBatch:
     """A new batch of the same records, with another codec or with consecutive offsets."""
     appended = append_time_ms != NO_TIMESTAMP
@@ -335,6 +342,7 @@ def _rebuilt(
         timestamp_type=LOG_APPEND_TIME if appended else CREATE_TIME,
         max_timestamp=append_time_ms if appended else latest,
         transactional=header.is_transactional,
+        level=level,
     )
     return ValidatedBatch(
         parse_header(batch), memoryview(batch), append_time_ms, header.record_count

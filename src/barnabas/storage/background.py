@@ -79,7 +79,8 @@ class BackgroundWork:
         delay = settings.initial_task_delay_ms
         for job, interval, first in (
             (self.apply_retention, settings.retention_check_interval_ms, delay),
-            (self.checkpoint_all, settings.offset_checkpoint_interval_ms, delay),
+            (self._recovery_points, settings.offset_checkpoint_interval_ms, delay),
+            (self._starts, settings.start_offset_checkpoint_interval_ms, delay),
             (
                 self.checkpoint_high_watermarks,
                 settings.high_watermark_checkpoint_interval_ms,
@@ -104,6 +105,14 @@ class BackgroundWork:
         """Write recovery points and log starts of every directory where they changed."""
         for directory in self._directories.online:
             await self._checkpoints.offsets(directory)
+
+    async def _recovery_points(self) -> None:
+        for directory in self._directories.online:
+            await self._checkpoints.recovery_points(directory)
+
+    async def _starts(self) -> None:
+        for directory in self._directories.online:
+            await self._checkpoints.starts(directory)
 
     async def checkpoint_high_watermarks(self) -> None:
         """Write ``replication-offset-checkpoint`` of every directory where it changed."""

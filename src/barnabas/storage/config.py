@@ -12,6 +12,7 @@ from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
 
 I64_MAX = (1 << 63) - 1
 WEEK_MS = 7 * 24 * 60 * 60 * 1000
+DEFAULT_GZIP_LEVEL, DEFAULT_LZ4_LEVEL = -1, 9
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -30,6 +31,9 @@ class LogConfig:
     """``delete``, ``compact`` or both."""
     max_message_bytes: int
     compression_type: str
+    compression_gzip_level: int
+    compression_lz4_level: int
+    compression_zstd_level: int
     message_timestamp_type: str
     message_timestamp_before_max_ms: int
     message_timestamp_after_max_ms: int
@@ -47,6 +51,17 @@ class LogConfig:
         """``message.timestamp.type`` as the bit in a batch's attributes."""
         is_append_time = self.message_timestamp_type == "LogAppendTime"
         return LOG_APPEND_TIME if is_append_time else CREATE_TIME
+
+    @property
+    def compression_level(self) -> int | None:
+        """For ``compression.type``, as the codec's library has it (KIP-390); None: the default.
+        Kafka's default of lz4 is called 9 and is its fast mode; all others are its high one."""
+        level = {
+            "gzip": (self.compression_gzip_level, DEFAULT_GZIP_LEVEL),
+            "lz4": (self.compression_lz4_level, DEFAULT_LZ4_LEVEL),
+            "zstd": (self.compression_zstd_level, None),
+        }.get(self.compression_type, (None, None))
+        return None if level[0] == level[1] else level[0]
 
     @property
     def compacted(self) -> bool:
@@ -91,6 +106,7 @@ class LogManagerSettings:
     initial_task_delay_ms: int
     high_watermark_checkpoint_interval_ms: int
     offset_checkpoint_interval_ms: int
+    start_offset_checkpoint_interval_ms: int
     producer_id_expiration_ms: int
     producer_id_expiration_check_interval_ms: int
     release_interval_ms: int = 30_000

@@ -45,6 +45,7 @@ def validate_for(
         after_max_ms=config.message_timestamp_after_max_ms,
         now_ms=now_ms,
         compression_type=config.compression_type,
+        compression_level=config.compression_level,
         in_transaction=in_transaction,
     )
 

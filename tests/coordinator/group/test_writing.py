@@ -6,12 +6,15 @@ from tests.coordinator.group.offset_kit import GOLDEN, NOW, offsets_batch
 
 from barnabas.coordinator.group.classic.group import Group
 from barnabas.coordinator.group.loading import Loading
-from barnabas.coordinator.group.writing import group_batch
+from barnabas.coordinator.group.records.group_metadata import CommittedOffset
+from barnabas.coordinator.group.writing import group_batch, tombstones_batch
 from barnabas.records.batch import (
     iterate_batches,
     iterate_records,
+    parse_header,
     stamp,
 )
+from barnabas.records.compression import Codec
 from barnabas.types import TopicPartition
 
 
@@ -45,3 +48,15 @@ def test_we_write_the_batches_of_the_original_byte_for_byte() -> None:
         assert bytes(batch) == original
         rewritten += 1
     assert rewritten == 5
+
+
+def test_batches_are_compressed_if_the_setting_says_so() -> None:
+    offsets = [(TopicPartition("t", n), CommittedOffset(n)) for n in range(50)]
+    plain = offsets_batch("g", offsets, 5)
+    packed = offsets_batch("g", offsets, 5, codec=Codec.GZIP)
+    assert parse_header(packed).codec == Codec.GZIP
+    assert len(packed) < len(plain) / 2
+    assert list(iterate_records(packed)) == list(iterate_records(plain))
+    partitions = [partition for partition, _ in offsets]
+    gone = tombstones_batch("g", partitions, 5, codec=Codec.LZ4)
+    assert parse_header(gone).codec == Codec.LZ4

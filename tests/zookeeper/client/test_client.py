@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.zookeeper.client.kit import CONNECTED, DISCONNECTED, once, run
@@ -45,6 +46,30 @@ def test_parents_are_made_in_the_order_that_kafka_makes_them() -> None:
         await client.ensure_path("/a/b")
 
     run(test)
+
+
+def test_a_client_s_own_limit_of_requests_in_flight() -> None:
+    async def main() -> None:
+        async with PuppetServer() as server:
+            client = ZooKeeperClient(make_env(), server.connect_string, 6000, in_flight_max=2)
+            await client.connect(timeout_ms=5000)
+            sent: list[asyncio.Future[Any]] = []
+            most = 0
+            submit = client.submit
+
+            def counted(op: Any) -> Any:
+                nonlocal most
+                sent.append(submit(op))
+                most = max(most, sum(not future.done() for future in sent))
+                return sent[-1]
+
+            client.submit = counted  # type: ignore[method-assign]
+            made = await client.submit_all([CreateOp(f"/n{i}") for i in range(10)])
+            assert len(made) == 10
+            assert most == 2
+            await client.close()
+
+    asyncio.run(main())
 
 
 def test_many_in_flight_in_order() -> None:

@@ -45,13 +45,13 @@ offsets.commit.required.acks  SHORT  -1  HIGH  unused
     Acknowledgements of a commit; always all.
 offsets.commit.timeout.ms  INT  5000  1..  HIGH
     How long a commit may take.
-offsets.load.buffer.size  INT  5242880  1..  HIGH  unused
+offsets.load.buffer.size  INT  5242880  1..  HIGH
     Bytes read at once when offsets are loaded; here 64 KiB.
 offsets.retention.minutes  INT  10080  1..  HIGH
     How long offsets of an empty group stay.
 offsets.retention.check.interval.ms  LONG  600000  1..  HIGH
     How often expired offsets are looked for.
-offsets.topic.compression.codec  INT  0  HIGH  unused
+offsets.topic.compression.codec  INT  0  HIGH
     Codec of __consumer_offsets; it is not compressed here.
 offsets.topic.num.partitions  INT  50  1..  HIGH
     Partitions of __consumer_offsets.
@@ -71,7 +71,7 @@ transaction.partition.verification.enable  BOOLEAN  true  LOW  dynamic
     Ask the coordinator about unknown transactions (KIP-890).
 transaction.remove.expired.transaction.cleanup.interval.ms  INT  3600000  1..  LOW
     How often unused ids are looked for.
-transaction.state.log.load.buffer.size  INT  5242880  1..  HIGH  unused
+transaction.state.log.load.buffer.size  INT  5242880  1..  HIGH
     Bytes read at once when ids are loaded; here 64 KiB.
 transaction.state.log.min.isr  INT  2  1..  HIGH
     min.insync.replicas of __transaction_state.

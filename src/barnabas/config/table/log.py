@@ -49,7 +49,7 @@ log.flush.scheduler.interval.ms  LONG  9223372036854775807  HIGH
     Used as log.flush.interval.ms if that is unset.
 log.flush.offset.checkpoint.interval.ms  INT  60000  0..  HIGH
     How often recovery points are written.
-log.flush.start.offset.checkpoint.interval.ms  INT  60000  0..  HIGH  unused
+log.flush.start.offset.checkpoint.interval.ms  INT  60000  0..  HIGH
     How often log start offsets are written.
 log.segment.delete.delay.ms  LONG  60000  0..  HIGH  dynamic
     Files of deleted segments stay this long.
@@ -75,11 +75,11 @@ log.message.downconversion.enable  BOOLEAN  true  LOW  dynamic
     Convert records for consumers too old to read them.
 compression.type  STRING  producer  in:uncompressed,zstd,lz4,snappy,gzip,producer  HIGH  dynamic
     Codec of stored batches; producer keeps the producer's.
-compression.gzip.level  INT  -1  gzip  MEDIUM  dynamic  unused
+compression.gzip.level  INT  -1  gzip  MEDIUM  dynamic
     Level at which the broker itself compresses with gzip.
-compression.lz4.level  INT  9  1..17  MEDIUM  dynamic  unused
+compression.lz4.level  INT  9  1..17  MEDIUM  dynamic
     Level at which the broker itself compresses with lz4.
-compression.zstd.level  INT  3  -131072..22  MEDIUM  dynamic  unused
+compression.zstd.level  INT  3  -131072..22  MEDIUM  dynamic
     Level at which the broker itself compresses with zstd.
 log.cleaner.enable  BOOLEAN  true  MEDIUM
     Compact topics that ask for it.

@@ -3,14 +3,14 @@
 ROWS = """
 cleanup.policy  LIST  delete  each:compact,delete  MEDIUM  behind=log.cleanup.policy
     What happens to old records: delete, compact or both.
-compression.gzip.level  INT  -1  gzip  MEDIUM  behind=compression.gzip.level  unused
+compression.gzip.level  INT  -1  gzip  MEDIUM  behind=compression.gzip.level
     Level at which the broker itself compresses with gzip.
-compression.lz4.level  INT  9  1..17  MEDIUM  behind=compression.lz4.level  unused
+compression.lz4.level  INT  9  1..17  MEDIUM  behind=compression.lz4.level
     Level at which the broker itself compresses with lz4.
 compression.type  STRING  producer  in:uncompressed,zstd,lz4,snappy,gzip,producer  MEDIUM
     behind=compression.type
     Codec of stored batches; producer keeps the producer's.
-compression.zstd.level  INT  3  -131072..22  MEDIUM  behind=compression.zstd.level  unused
+compression.zstd.level  INT  3  -131072..22  MEDIUM  behind=compression.zstd.level
     Level at which the broker itself compresses with zstd.
 delete.retention.ms  LONG  86400000  0..  MEDIUM  behind=log.cleaner.delete.retention.ms
     How long tombstones stay in a compacted log.

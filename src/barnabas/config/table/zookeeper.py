@@ -7,7 +7,7 @@ zookeeper.session.timeout.ms  INT  18000  HIGH
     A broker that was silent for this long counts as dead.
 zookeeper.connection.timeout.ms  INT  -  HIGH
     How long a start waits for ZooKeeper; unset: the session timeout.
-zookeeper.max.in.flight.requests  INT  10  1..  HIGH  unused
+zookeeper.max.in.flight.requests  INT  10  1..  HIGH
     Requests that wait for ZooKeeper; here there is no bound.
 zookeeper.set.acl  BOOLEAN  false  HIGH
     Let only brokers write to ZooKeeper.

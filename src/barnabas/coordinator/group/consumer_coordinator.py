@@ -59,6 +59,7 @@ class ConsumerGroups:
         self._env = env
         self.settings = settings.consumer
         self._timeout_ms = settings.offsets_commit_timeout_ms
+        self._codec = settings.offsets_topic_compression_codec
         self._patterns = Patterns()
         self._membership = ConsumerMembership(
             settings.consumer, CachedTopics(metadata, self._patterns)
@@ -159,7 +160,7 @@ class ConsumerGroups:
                 del self._on_their_way[group]
             written.set_result(CONSUMER_GROUP_ERRORS.get(error, error))
 
-        batch = facts_batch(changes, taken_over, self._now().wall_ms)
+        batch = facts_batch(changes, taken_over, self._now().wall_ms, self._codec)
         self._log.append(owned, batch, done, self._timeout_ms)
         if written.done() and written.result() != ErrorCode.NONE:
             self._undo(group)
@@ -194,7 +195,9 @@ class ConsumerGroups:
         def done(error: ErrorCode, base_offset: int) -> None:
             refused.append(CONSUMER_GROUP_ERRORS.get(error, error))
 
-        batch = tombstones_batch(group.id, (), self._now().wall_ms, own_keys=group.own_keys())
+        batch = tombstones_batch(
+            group.id, (), self._now().wall_ms, own_keys=group.own_keys(), codec=self._codec
+        )
         self._log.append(owned, batch, done, self._timeout_ms)
         if refused and refused[0] != ErrorCode.NONE:
             raise KafkaError(refused[0])

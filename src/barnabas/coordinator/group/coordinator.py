@@ -56,6 +56,7 @@ class GroupCoordinator:
             replicas,
             settings.offsets_topic_num_partitions,
             self._now,
+            load_bytes=settings.offsets_load_buffer_size,
             on_loaded=self._loaded,
             on_unloaded=self._unloaded,
         )
@@ -232,7 +233,8 @@ class GroupCoordinator:
             self._carry_out(owned, group)
 
         now_ms = self._now().wall_ms
-        batch = group_batch(group.id, store.record, now_ms)
+        codec = self.settings.offsets_topic_compression_codec
+        batch = group_batch(group.id, store.record, now_ms, codec)
         self._log.append(owned, batch, done, self.settings.offsets_commit_timeout_ms)
 
     def _due(self, group: AnyGroup) -> None:

@@ -107,6 +107,7 @@ class OffsetManager:
             self._now().wall_ms,
             producer_id=request.producer_id,
             producer_epoch=request.producer_epoch,
+            codec=self._settings.offsets_topic_compression_codec,
         )
         try:
             owned = self._ownership.find(request.group_id, allow_empty=True)
@@ -304,7 +305,8 @@ class OffsetManager:
 
         if kept or own_keys:
             now_ms = self._now().wall_ms
-            batch = tombstones_batch(group.id, kept, now_ms, own_keys=own_keys)
+            codec = self._settings.offsets_topic_compression_codec
+            batch = tombstones_batch(group.id, kept, now_ms, own_keys=own_keys, codec=codec)
             self._log.append(owned, batch, done, self._settings.offsets_commit_timeout_ms)
             if future.done() and future.result() != ErrorCode.NONE:
                 return future

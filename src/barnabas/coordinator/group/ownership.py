@@ -27,6 +27,7 @@ class Ownership:
         partitions: int,
         now: Callable[[], Now],
         *,
+        load_bytes: int,
         on_loaded: Callable[[OffsetsPartition], None],
         on_unloaded: Callable[[list[AnyGroup]], None],
     ) -> None:
@@ -49,6 +50,7 @@ class Ownership:
             replicas,
             OFFSETS_TOPIC,
             partitions,
+            load_bytes=load_bytes,
             begin=Loading,
             finish=lambda loading: loading.groups(now()),
             on_loaded=loaded,

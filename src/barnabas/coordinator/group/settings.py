@@ -32,5 +32,9 @@ class GroupSettings:
     offsets_retention_ms: int
     """``offsets.retention.minutes``, in ms."""
     offsets_retention_check_interval_ms: int
+    offsets_topic_compression_codec: int
+    """Of the batches that this broker writes to ``__consumer_offsets``: a ``Codec``."""
+    offsets_load_buffer_size: int
+    """Bytes that are read at a time, at most ``ownership.LOAD_BYTES_PER_TURN``."""
     consumer: ConsumerGroupSettings
     """Of the next-generation protocol."""

@@ -24,6 +24,7 @@ from barnabas.coordinator.group.records.group_metadata import (
 )
 from barnabas.errors import ErrorCode
 from barnabas.records.batch import Record, build_batch
+from barnabas.records.compression import Codec
 from barnabas.types import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TopicPartition
 
 _COMMON: Final[Mapping[ErrorCode, ErrorCode]] = {
@@ -61,6 +62,7 @@ def offsets_batch(
     *,
     producer_id: int = NO_PRODUCER_ID,
     producer_epoch: int = NO_PRODUCER_EPOCH,
+    codec: int = Codec.NONE,
 ) -> Generator[int, None, bytearray]:
     """One commit, in steps; with a producer id it is part of that producer's transaction."""
     records = []
@@ -77,29 +79,38 @@ def offsets_batch(
         producer_id=producer_id,
         producer_epoch=producer_epoch,
         base_sequence=0,
+        codec=codec,
         transactional=producer_id != NO_PRODUCER_ID,
     )
 
 
-def group_batch(group: str, record: GroupRecord, now_ms: int) -> bytearray:
+def group_batch(group: str, record: GroupRecord, now_ms: int, codec: int = Codec.NONE) -> bytearray:
     """The members of one group."""
     key, value = encode_group_key(group), encode_group_value(record)
-    return build_batch([Record(timestamp=now_ms, key=key, value=value)])
+    return build_batch([Record(timestamp=now_ms, key=key, value=value)], codec=codec)
 
 
-def facts_batch(changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: int) -> bytearray:
+def facts_batch(
+    changes: Sequence[Change], taken_over: Sequence[bytes], now_ms: int, codec: int = Codec.NONE
+) -> bytearray:
     """What has changed in a consumer group. ``taken_over`` are keys of a classic group whose place
     it takes: their tombstones come first."""
     records = [Record(timestamp=now_ms, key=key) for key in taken_over]
     for key, value, _ in changes:
         data = None if value is None else encode_consumer_value(key, value)
         records.append(Record(timestamp=now_ms, key=encode_consumer_key(key), value=data))
-    return build_batch(records)
+    return build_batch(records, codec=codec)
 
 
 def tombstones_batch(
-    group: str, partitions: Iterable[TopicPartition], now_ms: int, *, own_keys: Sequence[bytes] = ()
+    group: str,
+    partitions: Iterable[TopicPartition],
+    now_ms: int,
+    *,
+    own_keys: Sequence[bytes] = (),
+    codec: int = Codec.NONE,
 ) -> bytearray:
     """Tombstones for these positions, and for the records of the group itself."""
     keys = [encode_offset_key(group, p.topic, p.partition) for p in partitions]
-    return build_batch([Record(timestamp=now_ms, key=key) for key in [*keys, *own_keys]])
+    records = [Record(timestamp=now_ms, key=key) for key in [*keys, *own_keys]]
+    return build_batch(records, codec=codec)

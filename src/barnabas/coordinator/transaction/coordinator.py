@@ -88,6 +88,7 @@ class TransactionCoordinator:
             replicas,
             TRANSACTION_TOPIC,
             settings.transaction_state_log_num_partitions,
+            load_bytes=settings.transaction_state_log_load_buffer_size,
             begin=Loading,
             finish=Loading.transactions,
             on_loaded=self._loaded,

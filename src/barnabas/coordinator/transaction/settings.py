@@ -18,3 +18,5 @@ class TransactionSettings:
     transaction_abort_timed_out_transaction_cleanup_interval_ms: int
     transaction_remove_expired_transaction_cleanup_interval_ms: int
     transaction_partition_verification_enable: bool
+    transaction_state_log_load_buffer_size: int
+    """Bytes that are read at a time, at most ``ownership.LOAD_BYTES_PER_TURN``."""

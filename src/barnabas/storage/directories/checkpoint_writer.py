@@ -31,9 +31,17 @@ class CheckpointWriter:
         await self._directories.guarded(directory, self._high_watermarks(directory))
 
     async def offsets(self, directory: LogDirectory) -> None:
-        """``recovery-point-offset-checkpoint`` and, where it is not that of the first segment, the
-        start in ``log-start-offset-checkpoint``."""
-        await self._directories.guarded(directory, self._offsets(directory))
+        """Both of the following."""
+        await self.recovery_points(directory)
+        await self.starts(directory)
+
+    async def recovery_points(self, directory: LogDirectory) -> None:
+        """``recovery-point-offset-checkpoint``."""
+        await self._directories.guarded(directory, self._recovery_points(directory))
+
+    async def starts(self, directory: LogDirectory) -> None:
+        """``log-start-offset-checkpoint``, where the start is not that of the first segment."""
+        await self._directories.guarded(directory, self._starts(directory))
 
     async def cleaned(
         self, directory: LogDirectory, first_dirty: Callable[[], dict[TopicPartition, int]]
@@ -59,13 +67,16 @@ class CheckpointWriter:
             lambda: {p: log.high_watermark for p, log in logs_in(directory)},
         )
 
-    async def _offsets(self, directory: LogDirectory) -> None:
+    async def _recovery_points(self, directory: LogDirectory) -> None:
         logs_in = self._directories.logs_in
         await self._write(
             directory,
             RECOVERY_POINT_CHECKPOINT,
             lambda: {p: log.recovery_point for p, log in logs_in(directory)},
         )
+
+    async def _starts(self, directory: LogDirectory) -> None:
+        logs_in = self._directories.logs_in
         await self._write(
             directory,
             LOG_START_CHECKPOINT,

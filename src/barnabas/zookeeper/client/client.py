@@ -116,8 +116,11 @@ class ZooKeeperClient:
         on_event: Callable[[WatchEvent], None] | None = None,
         on_session: Callable[[SessionState], None] | None = None,
         security: ZooKeeperSecurity = OPEN,
+        in_flight_max: int = IN_FLIGHT_MAX,
     ) -> None:
+        """``in_flight_max``: how many requests of one ``submit_all`` wait for answers at most."""
         self._env = env
+        self._in_flight_max = in_flight_max
         self._security = security
         hosts, self._chroot = parse_connect_string(connect_string)
         self._root = Root(self._chroot, security.acls)
@@ -243,13 +246,14 @@ class ZooKeeperClient:
     async def submit_all(
         self, ops: Iterable[Operation[T]], in_flight: int = IN_FLIGHT_MAX
     ) -> list[T | ZooKeeperError]:
-        """Send many, at most ``in_flight`` at a time. Returns the results in order, with errors as
-        values."""
+        """Send many, at most ``in_flight`` and the client's own limit at a time. Returns the
+        results in order, with errors as values."""
+        at_once = min(in_flight, self._in_flight_max)
         outcomes: list[T | ZooKeeperError] = []
         window: deque[asyncio.Future[T]] = deque()
         try:
             for op in ops:
-                if len(window) >= in_flight:
+                if len(window) >= at_once:
                     outcomes.append(await _outcome(window.popleft()))
                 window.append(self.submit(op))
             while window:
