@@ -49,3 +49,37 @@ def test_topics_that_are_refused(cluster: Cluster) -> None:
         (("topic", "delete", "nowhere"), "UNKNOWN_TOPIC_OR_PARTITION"),
     ]:
         fails(cluster.cli(*arguments), 1, named)
+
+
+def test_the_oldest_records_are_deleted(cluster: Cluster) -> None:
+    ok(cluster, "topic", "create", "old", "-p", "2", "-r", "2")
+    for partition in ("0", "1"):
+        lines = "".join(f"{n}\n" for n in range(10))
+        ok(cluster, "produce", "old", "-p", partition, stdin=lines)
+    shown = ok(cluster, "topic", "delete-records", "old", "-p", "0", "--before", "4")
+    assert "Nothing is deleted. --execute deletes" in shown
+    read = ("consume", "old", "-p", "0", "-o", "beginning", "-e")
+    assert len(ok(cluster, *read).split()) == 10
+    asked = ("topic", "delete-records", "old", "-p", "0", "--before", "4", "--execute")
+    (row,) = json.loads(ok(cluster, *asked, "-o", "json"))["partitions"]
+    expected = {"first": 0, "new_first": 4, "offsets": 4, "result": "deleted"}
+    assert row == {"partition": "old-0", **expected}
+    assert ok(cluster, *read).split() == ["4", "5", "6", "7", "8", "9"]
+    ok(cluster, "topic", "delete-records", "old", "--all", "--execute")
+    assert (
+        ok(cluster, *read)
+        == ok(cluster, "consume", "old", "-p", "1", "-o", "beginning", "-e")
+        == ""
+    )
+    ok(cluster, "topic", "delete-records", "old", "--before-time", "2020-01-01", "--execute")
+    for arguments, code, said in (
+        (("old",), 2, "--before"),
+        (("old", "--all", "--before", "1"), 2, "--before"),
+        (("old", "--before-time", "soon"), 2, "'soon'"),
+        (("nobody", "--all"), 1, "UNKNOWN_TOPIC_OR_PARTITION"),
+        (("old", "--all", "-p", "7"), 1, "UNKNOWN_TOPIC_OR_PARTITION"),
+    ):
+        fails(cluster.cli("topic", "delete-records", *arguments), code, said)
+    ok(cluster, "topic", "create", "keyed", "-c", "cleanup.policy=compact")
+    refused = cluster.cli("topic", "delete-records", "keyed", "--all", "--execute")
+    assert (refused.returncode, "POLICY_VIOLATION" in refused.stdout) == (1, True), refused

@@ -126,3 +126,42 @@ def test_what_is_refused_is_said(cluster: Cluster, tmp_path: Path) -> None:
         *("--topic", "stays", "--partition", "0"),
     )
     assert "Valid replica already elected for partitions stays-0" in needless.stdout
+
+
+def test_each_reads_the_plans_of_the_other_and_removes_its_throttles(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    def ours(*arguments: str) -> str:
+        done = cluster.cli("cluster", "reassign", *arguments)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    assert cluster.cli("topic", "create", "both", "-p", "3", "-r", "1").returncode == 0
+    topics = tmp_path / "topics.json"
+    topics.write_text(json.dumps({"version": 1, "topics": [{"topic": "both"}]}))
+    wish = ("--topics-to-move-json-file", str(topics), "--broker-list", "1,2")
+    shown = _reassign(cluster, *wish, "--generate")
+    present, proposed = [line for line in shown.splitlines() if line.startswith("{")]
+    (tmp_path / "theirs.json").write_text(proposed)
+    back = tmp_path / "back.json"
+    ours("--execute", str(tmp_path / "theirs.json"), "--rollback", str(back))
+    replicas = [p["replicas"] for p in json.loads(proposed)["partitions"]]
+    assert [r for r, _ in _view(cluster, "both")] == replicas
+    moved_back = {p["partition"]: p["replicas"] for p in json.loads(back.read_text())["partitions"]}
+    before = {p["partition"]: p["replicas"] for p in json.loads(present)["partitions"]}
+    assert {n: before[n] for n in moved_back} == moved_back
+    # Ours, carried out by the original; its throttle is removed by ours.
+    plan = tmp_path / "ours.json"
+    plan.write_text(ours("--plan", "-t", "both", "--brokers", "3", "-o", "json"))
+    execute = ("--reassignment-json-file", str(plan), "--execute", "--throttle", "50000000")
+    done = _reassign(cluster, *execute)
+    assert "Successfully started partition reassignments for both-0,both-1,both-2" in done
+    wait_for(lambda: json.loads(ours("-o", "json")) == [], 30, "nothing moves")
+    assert "removed the throttle of brokers" in ours("--verify", str(plan))
+    assert [r for r, _ in _view(cluster, "both")] == [[3]] * 3
+    # A throttle of ours is removed by the original.
+    ours("--execute", str(back), "--throttle", "50000000", "--no-wait")
+    wait_for(lambda: json.loads(ours("-o", "json")) == [], 30, "nothing moves")
+    verified = _reassign(cluster, "--reassignment-json-file", str(back), "--verify")
+    assert "Clearing broker-level throttles on brokers 1,2,3" in verified
+    assert "removed" not in ours("--verify")

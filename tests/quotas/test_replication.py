@@ -44,6 +44,22 @@ def test_a_rate_without_a_free_burst() -> None:
     assert quota.wait_ms(10_000) > 10**9
 
 
+def test_what_may_be_copied_at_once() -> None:
+    quota = ReplicationQuota(Window())
+    assert quota.room(0) > 10**18
+    quota.limit = 1000
+    assert quota.room(0) == 1000, "of a second, after silence too"
+    quota.record(1000, 0)
+    assert quota.room(500) == 100, "a tenth of a second at least"
+    quota.record(100, 500)
+    assert quota.room(1000) == 0
+    assert quota.room(2100) == 1000
+    quota.record(1000, 2100)
+    assert quota.room(2400) == 300
+    quota.limit = 0
+    assert quota.room(100_000) == 0
+
+
 BATCHES, BATCH_BYTES, RATE = 20, 10_000, 20_000
 SLOW = {"replica.fetch.max.bytes": str(BATCH_BYTES), "replica.fetch.response.max.bytes": "10000"}
 
@@ -109,6 +125,44 @@ def test_a_replica_that_is_moved_is_copied_at_a_rate(
             assert result.error_code == 0
 
     kit.run(scenario, brokers=2, settings=SLOW)
+
+
+def test_a_rate_is_no_burst_and_then_silence() -> None:
+    """20 partitions of 400 kB at 500 kB/s: one answer could hold them all, and no rate over eleven
+    seconds would ever slow it down."""
+    partitions, rate = 20, 500_000
+    settings = {"queued.max.request.bytes": "500000000"}
+
+    async def copied(client: kit.Client) -> int:
+        answer = await client.ask(ApiKey.DESCRIBE_LOG_DIRS, 4, Message(topics=None), broker=2)
+        found = [t for r in answer.results for t in r.topics if t.name == "t"]
+        return sum(p.partition_size for t in found for p in t.partitions)
+
+    async def scenario(client: kit.Client) -> None:
+        await client.place("t", *[(1,)] * partitions)
+        for partition in range(partitions):
+            for _ in range(8):
+                batch = kit.produce_message("t", b"x" * 50_000, partition=partition)
+                await client.ask(ApiKey.PRODUCE, 9, batch)
+        for broker, role in ((1, "leader"), (2, "follower")):
+            await _alter(client, 4, str(broker), {f"{role}.replication.throttled.rate": str(rate)})
+            await _alter(client, 2, "t", {f"{role}.replication.throttled.replicas": "*"})
+        await asyncio.sleep(1)
+        moved = [Message(partition_index=p, replicas=[1, 2]) for p in range(partitions)]
+        asked = Message(timeout=10_000, topics=[Message(name="t", partitions=moved)])
+        controller = await client.controller()
+        await client.ask(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, asked, broker=controller)
+        before = 0
+        seconds: list[int] = []
+        while len(seconds) < 15:
+            await asyncio.sleep(1)
+            now = await copied(client)
+            seconds.append(now - before)
+            before = now
+        assert max(seconds) < 1.25 * rate, seconds
+        assert sum(seconds) > 0.9 * rate * len(seconds), seconds
+
+    kit.run(scenario, brokers=2, settings=settings)
 
 
 def test_a_rate_of_zero_stops_it_until_the_throttle_goes() -> None:

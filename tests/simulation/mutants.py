@@ -286,6 +286,18 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={"brokers": 4, "together": False},
     ),
     Mutant(
+        name="move-not-throttled",
+        about="a leader sends to replicas that are being moved whatever their throttle",
+        kinds=("throttled",),
+        fixed={"brokers": 4, "together": False, "pause_s": 0.02, "kinds": ("throttled",)},
+    ),
+    Mutant(
+        name="drained-broker-gets-topics",
+        about="the mark of a drained broker is not looked at when a topic is placed",
+        kinds=("drain",),
+        fixed={"brokers": 4, "together": False, "kinds": ("drain",)},
+    ),
+    Mutant(
         name="deleted-settings-kept",
         about="the settings of a deleted topic, on their way at that moment, outlive it",
         kinds=("heir",),

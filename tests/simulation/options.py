@@ -12,6 +12,10 @@ LOSES_UNFLUSHED = ("power", "power_all")
 """Faults that are drawn with log.flush.before.ack: without it no promise covers them."""
 HOSTILE = ("greedy", "malicious")
 """Clients that come as faults (``hostile_clients``)."""
+MOVING = ("throttled", "drain")
+"""Moves of replicas as administrators make them (``moving_stories``)."""
+APART = (*HOSTILE, *MOVING)
+"""Drawn apart: what else a seed draws stays as it was before there were any."""
 LONE = (("outage",), ("silent",), ("cable",), ("deaf",), ("stopped",))
 """Faults that are judged by what they alone have done: one after the other."""
 
@@ -75,14 +79,14 @@ def draw_options(
     processes share a machine."""
     stream = random.Random(f"{seed}/options")
     shared = bool(together) and stream.random() < 0.15
-    usual = [kind for kind in kinds if kind not in HOSTILE] or kinds
+    usual = [kind for kind in kinds if kind not in APART] or kinds
     pool = sorted(kind for kind in usual if not shared or kind in together) or sorted(usual)
     shared = shared and all(kind in together for kind in pool)
     chosen = stream.sample(pool, min(len(pool), stream.randint(1, 4)))
     flush = stream.random() < 0.2 and "power_one" not in chosen
     return Options(
         seed=seed,
-        kinds=tuple(sorted(_with_hostile(seed, kinds, chosen))),
+        kinds=tuple(sorted(_with_hostile(seed, kinds, _with_moving(seed, kinds, chosen)))),
         gap_s=stream.choice((0.7, 1.5, 3.0)),
         length_s=stream.choice((0.3, 1.5, 6.0)),
         seconds=seconds,
@@ -108,6 +112,15 @@ def _with_hostile(seed: int, kinds: Sequence[str], chosen: Sequence[str]) -> Seq
     if not drawn or tuple(chosen) in LONE or set(chosen) & {*HOSTILE}:
         return chosen
     return drawn if alone else [*chosen, *drawn]
+
+
+def _with_moving(seed: int, kinds: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
+    """Moves come to one seed in six."""
+    stream = random.Random(f"{seed}/moving")
+    drawn = [kind for kind in MOVING if stream.random() < 0.1 and kind in kinds]
+    if not drawn or tuple(chosen) in LONE or set(chosen) & {*APART}:
+        return chosen
+    return [*chosen, *drawn]
 
 
 def force(drawn: Options, wanted: Sequence[str], kinds: Sequence[str]) -> Options:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from barnabas.api import fetch as fetch_api
+from barnabas.api import topic_creation
 from barnabas.authorizer.acl import ResourcePattern
 from barnabas.authorizer.authorizer import AclAuthorizer
 from barnabas.authorizer.znodes import encode_entries, store_of
@@ -27,6 +28,7 @@ from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
 from barnabas.replication import fetch_reader, leadership, neighbours, partition
 from barnabas.replication.controller_orders import ControllerOrders
+from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.fetcher import ReplicaFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.neighbours import Standing
@@ -337,6 +339,18 @@ def _moved_before_in_sync(patches: Patches) -> None:
     patches.set(partition_reassignment, "is_complete", lambda *args, **rest: True)
 
 
+def _move_not_throttled(patches: Patches) -> None:
+    patches.set(FetchReader, "_is_throttled", lambda *args: False)
+
+
+def _drained_broker_gets_topics(patches: Patches) -> None:
+    patches.set(topic_creation, "open_brokers", _all_brokers)
+
+
+def _all_brokers(services: Any, _closed: Any) -> dict[int, str | None]:
+    return {b.id: b.rack for b in services.metadata.brokers.values()}
+
+
 def _deleted_settings_kept(patches: Patches) -> None:
     """As it was: what was read is taken, whatever has become of the topic meanwhile."""
 
@@ -506,6 +520,8 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "cleaned-past-watermark": _cleaned_past_watermark,
     "retention-past-watermark": _retention_past_watermark,
     "moved-before-in-sync": _moved_before_in_sync,
+    "move-not-throttled": _move_not_throttled,
+    "drained-broker-gets-topics": _drained_broker_gets_topics,
     "deleted-settings-kept": _deleted_settings_kept,
     "dead-leader-named": _dead_leader_named,
     "successor-awaited-too-long": _successor_awaited_too_long,

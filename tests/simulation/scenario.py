@@ -29,9 +29,10 @@ from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
 from tests.simulation.ledger import Ledger
 from tests.simulation.metered import Metered
+from tests.simulation.moving_stories import tidy_up
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
-from tests.simulation.options import HOSTILE, Options, draw_options
+from tests.simulation.options import HOSTILE, MOVING, Options, draw_options
 from tests.simulation.recorder import Recorder
 from tests.simulation.shadow import Shadows
 from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
@@ -507,6 +508,8 @@ class Scenario:
         if self._held():
             return
         workload.producing = False
+        if set(MOVING) & {*self.options.kinds}:
+            await tidy_up(simulation, self.layout.bootstrap)
         if self.options.acls:
             await self.guarded.finish()
         if self.options.quotas:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from tests.simulation.controller_stories import CONTROLLER_STORIES
 from tests.simulation.disk_faults import DISK_FAULTS
 from tests.simulation.hostile_clients import HOSTILE_CLIENTS
+from tests.simulation.moving_stories import MOVING_STORIES
 from tests.simulation.nemesis import FAULTS, Fault
 from tests.simulation.replication_stories import REPLICATION_STORIES
 from tests.simulation.silence_stories import SILENCE_STORIES
@@ -19,6 +20,7 @@ ALL_FAULTS: dict[str, Fault] = {
     **SILENCE_STORIES,
     **DISK_FAULTS,
     **TOPIC_STORIES,
+    **MOVING_STORIES,
     **HOSTILE_CLIENTS,
 }
 NAMED_ONLY = (*TOPIC_STORIES, *SILENCE_STORIES)
@@ -26,6 +28,6 @@ NAMED_ONLY = (*TOPIC_STORIES, *SILENCE_STORIES)
 TOGETHER = (
     "kill", "bounce", "kill_all", "power", "pause", "coordinator", "clock", "outage",
     "disk_error", "disk_full", "slow_disk", "bit_flip", "reassign", "elect",
-    "create_topic", "greedy", "malicious",
+    "create_topic", "greedy", "malicious", "throttled", "drain",
 )  # fmt: skip
 """What can happen when all processes are on one machine."""

@@ -7,7 +7,7 @@ reads. Pure. ::
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from barnabas.errors import ConfigError
@@ -19,8 +19,8 @@ PARTITIONS_MAX: Final = 1_000_000
 NUMBER_MAX: Final = 2**31 - 1
 
 
-def plan_text(targets: Mapping[TopicPartition, tuple[int, ...]]) -> str:
-    """The plan as one line of JSON."""
+def plan_document(targets: Mapping[TopicPartition, Sequence[int]]) -> dict[str, object]:
+    """The plan as it is in JSON."""
     partitions = [
         {
             "topic": tp.topic,
@@ -30,7 +30,12 @@ def plan_text(targets: Mapping[TopicPartition, tuple[int, ...]]) -> str:
         }
         for tp, replicas in sorted(targets.items())
     ]
-    return json.dumps({"version": VERSION, "partitions": partitions}, separators=(",", ":"))
+    return {"version": VERSION, "partitions": partitions}
+
+
+def plan_text(targets: Mapping[TopicPartition, Sequence[int]]) -> str:
+    """The plan as one line of JSON."""
+    return json.dumps(plan_document(targets), separators=(",", ":"))
 
 
 def parse_plan(text: str, source: str) -> dict[TopicPartition, tuple[int, ...]]:

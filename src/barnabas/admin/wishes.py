@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from barnabas.admin.planner import PlacedPartition, PlannedMove, plan_moves
 from barnabas.client.cluster import ClusterClient
+from barnabas.client.drains import drained_brokers
 from barnabas.client.errors import ClientError
 from barnabas.client.metadata import ClusterView
 from barnabas.client.reassignment import list_moves
@@ -24,7 +25,7 @@ class Wish:
     holder: int | None = None
     """Only partitions with a replica on this broker."""
     brokers: tuple[int, ...] | None = None
-    """Where replicas may be; None: on all registered brokers."""
+    """Where replicas may be; None: on all registered brokers that are not drained."""
     replication_factor: int | None = None
     """None: each partition keeps its number of replicas."""
     only_needed: bool = False
@@ -41,6 +42,8 @@ class Placement:
     partitions: tuple[PlacedPartition, ...]
     """Those on the move are where they go to."""
     moving: frozenset[TopicPartition]
+    drained: frozenset[int]
+    """Brokers that get nothing unless they are named."""
     unsized: tuple[int, ...]
     """Brokers that did not say how large their replicas are."""
 
@@ -65,6 +68,7 @@ async def read_placement(client: ClusterClient) -> Placement:
         view=view,
         partitions=tuple(placed),
         moving=frozenset(targets),
+        drained=await drained_brokers(client, sorted(view.brokers)),
         unsized=tuple(sorted(set(view.brokers).difference(sizes))),
     )
 
@@ -85,7 +89,7 @@ def plan_wish(wish: Wish, placement: Placement) -> list[PlannedMove]:
             raise ClientError(str(p.partition), code, "its move has to end before")
     return plan_moves(
         chosen,
-        brokers_of(wish, placement.view),
+        brokers_of(wish, placement),
         replication_factor=wish.replication_factor,
         only_needed=wish.only_needed,
         others=others if wish.only_needed else (),
@@ -110,10 +114,13 @@ def chosen_partitions(
     return chosen, others
 
 
-def brokers_of(wish: Wish, view: ClusterView) -> Mapping[int, str | None]:
+def brokers_of(wish: Wish, placement: Placement) -> Mapping[int, str | None]:
     """Where replicas may be, with their racks. Raises ConfigError."""
-    ids: Sequence[int] = sorted(view.brokers) if wish.brokers is None else wish.brokers
-    unknown = [b for b in ids if b not in view.brokers]
+    known = placement.view.brokers
+    ids: Sequence[int] = [b for b in sorted(known) if b not in placement.drained]
+    if wish.brokers is not None:
+        ids = wish.brokers
+    unknown = [b for b in ids if b not in known]
     if unknown:
         raise ConfigError(f"not in the cluster: broker {', '.join(map(str, unknown))}")
-    return {b: None if wish.ignore_racks else view.brokers[b].rack for b in ids}
+    return {b: None if wish.ignore_racks else known[b].rack for b in ids}

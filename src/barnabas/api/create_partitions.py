@@ -14,7 +14,7 @@ from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.throttling import Charge, mutation_charge
-from barnabas.api.topic_creation import shown_late
+from barnabas.api.topic_creation import drained, open_brokers, shown_late
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import is_topic
@@ -101,13 +101,15 @@ async def _grow_one(
         raise KafkaError(
             ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request."
         )
-    placement = None
-    if topic.assignments is not None:
+    placement, closed = None, frozenset[int]()
+    if topic.assignments is None:
+        closed = await drained(services)
+    else:
         placement = [tuple(a.broker_ids) for a in topic.assignments]
     added = grow(
         znode.partitions,
         topic.count,
-        {b.id: b.rack for b in services.metadata.brokers.values()},
+        open_brokers(services, closed),
         rng=services.env.random,
         placement=placement,
     )

@@ -17,7 +17,7 @@ from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps
 from barnabas.api.services import Services
 from barnabas.api.throttling import Charge, mutation_charge
-from barnabas.api.topic_creation import create, place, shown_late
+from barnabas.api.topic_creation import create, drained, place, shown_late
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.config.topic_config import TopicConfig
 from barnabas.errors import ErrorCode, KafkaError
@@ -52,11 +52,15 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     results = await request.in_turns(_refused_at_once(services, request, decoded.topics))
     _hide_settings(shown, (r for r in results if r and r.error_code != ErrorCode.NOT_CONTROLLER))
     charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
+    closed: frozenset[int] | None = None
     for place_in_answer, topic in enumerate(decoded.topics):
         if results[place_in_answer] is None:
             try:
+                if closed is None and not topic.assignments:
+                    closed = await drained(services)
                 result = await _create_one(
-                    services, request, topic, decoded.validate_only, placed, charge
+                    *(services, request, topic, closed or frozenset()),
+                    *(decoded.validate_only, placed, charge),
                 )
             except KafkaError as error:
                 result = _failure(topic.name, error)
@@ -129,6 +133,7 @@ async def _create_one(
     services: Services,
     request: Request,
     topic: CreateTopicsRequest.CreatableTopic,
+    closed: Container[int],
     validate_only: bool,
     placed: dict[str, Assignment],
     charge: Charge,
@@ -144,6 +149,7 @@ async def _create_one(
     overrides = {c.name: c.value for c in topic.configs if c.value is not None}
     assignment = place(
         services,
+        closed,
         partitions=topic.num_partitions,
         replication_factor=topic.replication_factor,
         manual=manual,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from barnabas.admin.topics import (
     Assignment,
@@ -18,18 +18,32 @@ from barnabas.config.topic_config import check_topic_overrides
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.names import check_topic
 from barnabas.zk.admin import check_new_topic, create_topic
+from barnabas.zk.drained import drained_brokers
 from barnabas.zk.startup import generate_id
+
+
+async def drained(services: Services) -> frozenset[int]:
+    """The brokers that get no replicas of new partitions. Raises KafkaError."""
+    known = [b.id for b in services.metadata.brokers.values()]
+    return await services.in_zookeeper(drained_brokers(services.zookeeper, known))
+
+
+def open_brokers(services: Services, closed: Container[int]) -> dict[int, str | None]:
+    """The brokers that may get replicas of new partitions, with their racks; ``closed`` are
+    drained."""
+    return {b.id: b.rack for b in services.metadata.brokers.values() if b.id not in closed}
 
 
 def place(
     services: Services,
+    closed: Container[int],
     *,
     partitions: int,
     replication_factor: int,
     manual: Mapping[int, Sequence[int]] | None = None,
 ) -> Assignment:
-    """The replicas of a new topic; a manual assignment is used as it is. Raises KafkaError."""
-    brokers = {b.id: b.rack for b in services.metadata.brokers.values()}
+    """The replicas of a new topic, on none of the drained brokers ``closed``; a manual assignment
+    is used as it is. Raises KafkaError."""
     if manual:
         if partitions != -1 or replication_factor != -1:
             raise KafkaError(
@@ -40,7 +54,7 @@ def place(
         return {number: tuple(replicas) for number, replicas in sorted(manual.items())}
     config = services.config
     return assign_replicas(
-        brokers,
+        open_brokers(services, closed),
         partitions=config.integer("num.partitions") if partitions == -1 else partitions,
         replication_factor=config.integer("default.replication.factor")
         if replication_factor == -1
@@ -131,6 +145,7 @@ async def auto_create(services: Services, name: str, charge: Charge) -> int:
             "unclean.leader.election.enable": "false",
         }
     check_topic(name)
-    assignment = place(services, partitions=partitions, replication_factor=replicas)
+    closed = await drained(services)
+    assignment = place(services, closed, partitions=partitions, replication_factor=replicas)
     await create(services, name, assignment, overrides, charge=charge)
     return len(assignment)

@@ -1,5 +1,5 @@
-"""``barnabas cluster``: shows brokers, controller and replicas; moves partitions; elects
-leaders."""
+"""``barnabas cluster``: shows brokers, controller and replicas; moves partitions; elects leaders;
+restarts brokers in turn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from barnabas.cli.events import events_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.reassign import reassign_command
+from barnabas.cli.roll import roll_command
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView
@@ -24,12 +25,13 @@ WATCH_S = 0.5
 
 @click.group()
 def command() -> None:
-    """Show the state of a cluster, move partitions, elect leaders."""
+    """Show the state of a cluster, move partitions, elect leaders, restart brokers in turn."""
 
 
 command.add_command(events_command)
 command.add_command(reassign_command)
 command.add_command(elect_command)
+command.add_command(roll_command)
 
 
 @command.command()

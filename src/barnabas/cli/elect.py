@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from barnabas.cli.client import cluster_client
+from barnabas.cli.completion import topic_names
 from barnabas.cli.moving import partitions_of, report
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.client.cluster import Bootstrap
@@ -18,7 +19,7 @@ CLIENT_ID = "barnabas-cluster"
 
 
 @click.command("elect")
-@click.option("--topic", "-t", help="Default: all topics.")
+@click.option("--topic", "-t", shell_complete=topic_names, help="Default: all topics.")
 @click.option("--partition", "-p", type=PARTITION, help="Only this one. Default: all.")
 @click.option("--unclean", is_flag=True, help="For partitions without a leader; may lose records.")
 @bootstrap_server

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import group_names, topic_names
-from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.options import bootstrap_server, milliseconds, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.errors import ClientError
@@ -30,7 +29,6 @@ from barnabas.types import TopicPartition
 
 CLIENT_ID = "barnabas-group"
 DEAD = "Dead"
-MILLISECONDS_MAX = 2**63 - 1
 EXIT_FAILED = 1
 
 
@@ -186,7 +184,7 @@ def reset_offsets(
         raise click.UsageError("Give either --topic or --all-topics.")
     (kind, value), *_ = chosen.items()
     if kind == "to_time":
-        value = _milliseconds(str(value))
+        value = milliseconds(str(value), "--to-time")
     assert isinstance(value, int)
 
     async def run() -> list[dict[str, object]]:
@@ -242,23 +240,6 @@ def _numbers(text: str) -> list[int]:
     found = [number for part in text.split(",") if (number := number_in(part)) is not None]
     if len(found) <= text.count(","):
         raise click.UsageError(f"--topic: '{text}' is not a list of partitions.")
-    return found
-
-
-def _milliseconds(text: str) -> int:
-    """Milliseconds since 1970, given as such or as an ISO time (UTC unless it has an offset)."""
-    try:
-        if text.isdecimal():
-            found = int(text)
-        else:
-            moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-            found = int(moment.timestamp() * 1000)
-        if not 0 <= found <= MILLISECONDS_MAX:
-            raise ValueError
-    except ValueError:
-        raise click.UsageError(f"--to-time: '{text}' is not a time.") from None
     return found
 
 

@@ -23,7 +23,7 @@ _COMPLETE = "_BARNABAS_COMPLETE"
 
 _COMMANDS = {
     "up": ("barnabas.cli.up", "Start a local cluster in the foreground."),
-    "broker": ("barnabas.cli.broker", "Run one broker."),
+    "broker": ("barnabas.cli.broker", "Run one broker; drain one."),
     "coordinator": ("barnabas.cli.coordinator", "Run the embedded coordinator."),
     "topic": ("barnabas.cli.topic", "Create, list, describe and delete topics."),
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from barnabas.names import number_in
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 
 PROBE_TIMEOUT_S = 1.0
+MILLISECONDS_MAX = 2**63 - 1
 PARTITION = click.IntRange(0, 2**31 - 1)
 """A partition's number, within the bounds of requests."""
 _CONFIG = "barnabas.command-config"
@@ -117,3 +119,21 @@ output = click.option(
     callback=lambda context, _option, form: choose(context, form),
     help="Format of the result: jsonl is a line of JSON for each row.",
 )
+
+
+def milliseconds(text: str, option: str) -> int:
+    """Milliseconds since 1970, given as such or as an ISO time (UTC unless it has an offset).
+    UsageError that names the option."""
+    try:
+        if text.isdecimal():
+            found = int(text)
+        else:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            found = int(moment.timestamp() * 1000)
+        if not 0 <= found <= MILLISECONDS_MAX:
+            raise ValueError
+    except ValueError:
+        raise click.UsageError(f"{option}: '{text}' is not a time.") from None
+    return found

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from barnabas.admin.plan_json import parse_plan, plan_text
+from barnabas.admin.plan_json import parse_plan, plan_document, plan_text
 from barnabas.admin.planner import BrokerLoad, PlacedPartition, PlannedMove, loads_of
 from barnabas.admin.wishes import (
     Placement,
@@ -40,7 +40,8 @@ HERE = ""
 Targets = Mapping[TopicPartition, Sequence[int]]
 
 
-def _ids(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int]:
+def broker_ids(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int]:
+    """Reads an option like 1,2,3."""
     if text is None:
         return []
     ids = [part.strip() for part in text.split(",")]
@@ -127,7 +128,7 @@ class Asked:
     help="Only this topic. Default: all.",
 )
 @click.option("--partition", "-p", type=PARTITION, help="Only this one: gets exactly --brokers.")
-@click.option("--brokers", callback=_ids, metavar="ID[,ID...]", help="Default: all brokers.")
+@click.option("--brokers", callback=broker_ids, metavar="ID[,ID...]", help="Default: all brokers.")
 @click.option("--replicas", "-r", type=click.IntRange(1), help="Default: the present number.")
 @click.option("--only-needed", is_flag=True, help="Move nothing only to make it more even.")
 @click.option("--disable-rack-aware", is_flag=True, help="Plan as if there were no racks.")
@@ -263,7 +264,7 @@ def _show_plan(moves: Sequence[PlannedMove], wish: Wish, placement: Placement, o
         if wish.brokers is None:
             warn(f"broker {broker} is not registered: its replicas are planned elsewhere")
     if output == "json":
-        click.echo(plan_text({m.partition: m.after for m in moves}))
+        print_json(plan_document({m.partition: m.after for m in moves}))
         return
     if not moves:
         click.echo("nothing to move")

@@ -8,6 +8,7 @@ import click
 
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
+from barnabas.cli.delete_records import delete_records_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import ProgressLine
@@ -23,7 +24,10 @@ CLIENT_ID = "barnabas-topic"
 
 @click.group()
 def command() -> None:
-    """Create, list, describe, alter and delete topics."""
+    """Create, list, describe, alter and delete topics, and their oldest records."""
+
+
+command.add_command(delete_records_command)
 
 
 @command.command()

@@ -50,6 +50,19 @@ class ReplicationQuota:
             return 0
         return self._rate.throttle_ms(self.limit, now_ms)
 
+    def room(self, now_ms: int) -> int:
+        """How many bytes may be copied at once now; 0 if the quota is exceeded. At most those of a
+        second, so that a rate is not a burst and then silence: an answer to a fetch may be larger
+        than what a low rate allows for all the time that the rate is measured over. At least those
+        of a tenth of a second."""
+        if self.limit == UNLIMITED:
+            return UNLIMITED
+        if self.limit <= 0 or self._rate.throttle_ms(self.limit, now_ms) > 0:
+            return 0
+        window_ms = self._rate.window_ms(now_ms)
+        spare = int((self.limit - self._rate.measure(now_ms)) * window_ms / 1000)
+        return max(min(spare, self.limit), self.limit // 10, 1)
+
 
 _NONE: Final[frozenset[int]] = frozenset()
 

@@ -157,6 +157,7 @@ class DelayedFetch:
                 first=first or (known is not None and known.refused),
                 max_bytes=self._budget(),
                 min_one=self._tally.read == 0 and self._room >= 0 and params.may_exceed,
+                throttled=self._tally.throttled,
             )
             if reader.is_up_to_date(partition, entry, params, answer):
                 watch.dirty.pop(entry, None)

@@ -55,6 +55,8 @@ class Tally:
     """Bytes of records in the answer."""
     ahead: int = 0
     """Bytes up to the reader's limits, whether they were read or not."""
+    throttled: int = 0
+    """Those of ``read`` that a quota for moves allowed."""
     refused: int = 0
     ended: int = 0
 
@@ -62,6 +64,7 @@ class Tally:
         """Count what a look at a partition found."""
         self.read += found.size
         self.ahead += found.ahead
+        self.throttled += found.throttled
         self.refused += found.refused
         self.ended += found.ends_wait
 
@@ -69,6 +72,7 @@ class Tally:
         """Count it no longer: the partition is looked at again."""
         self.read -= found.size
         self.ahead -= found.ahead
+        self.throttled -= found.throttled
         self.refused -= found.refused
         self.ended -= found.ends_wait
 

@@ -113,8 +113,10 @@ class FetchReader:
         first: bool,
         max_bytes: int,
         min_one: bool,
+        throttled: int = 0,
     ) -> FetchedPartition:
-        """Read one partition, and note a follower's position at the first look."""
+        """Read one partition, and note a follower's position at the first look. ``throttled``: the
+        bytes of throttled replicas that this fetch has read."""
         log = partition.log_or_raise()
         diverging = _divergence(log, entry)
         if not log.log_start_offset <= entry.fetch_offset <= log.log_end_offset and (
@@ -126,8 +128,18 @@ class FetchReader:
         )
         if diverging is None:
             limit = _limit(log, params)
-            if entry.fetch_offset < limit and not self._is_throttled(partition, params):
-                self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
+            if entry.fetch_offset < limit:
+                if self._is_throttled(partition, params):
+                    quota_bytes = self._context.quotas.leader.room(self._context.now_ms())
+                    if throttled < quota_bytes:
+                        # One batch at least, if it is not too much for the whole answer.
+                        one = min_one or (not throttled and max_bytes >= entry.max_bytes)
+                        size = min(max_bytes, quota_bytes - throttled)
+                        self._read_records(log, entry, params, answer, limit, size, one)
+                    answer.throttled = answer.ahead = answer.size
+                    answer.ends_wait = answer.ends_wait and answer.size > 0
+                else:
+                    self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
             answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
             if first and params.from_follower:
                 partition.note_fetch(
@@ -148,8 +160,8 @@ class FetchReader:
         return answer
 
     def _is_throttled(self, partition: Partition, params: FetchParams) -> bool:
-        """Whether a follower gets no records now, since too much was sent to those that are being
-        moved. One that is in sync always gets them."""
+        """Whether this is a replica that is being moved, and copied no faster than the quota says.
+        One that is in sync gets all records."""
         quota = self._context.quotas.leader
         if not quota.topics or not params.from_follower:
             return False
@@ -158,7 +170,6 @@ class FetchReader:
             leadership is not None
             and params.replica_id not in leadership.state.committed
             and quota.is_throttled(name.topic, name.partition)
-            and quota.wait_ms(self._context.now_ms()) > 0
         )
 
     def count_sent(self, answers: Iterable[FetchedPartition], params: FetchParams) -> None:

@@ -79,6 +79,8 @@ class FetchedPartition:
     ahead: int = 0
     """Bytes from the reader's offset to the end of what it may see in this segment, at most its
     ``max_bytes`` for this partition."""
+    throttled: int = 0
+    """Those of ``size`` that a quota for moves allowed."""
     refused: bool = False
     """Its log was not looked at: this broker does not know it."""
     ends_wait: bool = False

@@ -72,6 +72,8 @@ barnabas.authentication.timeout.ms  LONG  10000  1..  MEDIUM  ours
     A connection that has not authenticated after this time is closed.
 barnabas.unfinished.request.timeout.ms  LONG  30000  1..  MEDIUM  ours
     A connection is closed if a request it has begun makes no progress for this long.
+barnabas.broker.drained  BOOLEAN  false  MEDIUM  ours  dynamic-only  per-broker
+    This broker gets no replicas of new partitions (barnabas broker drain).
 barnabas.http.listener  STRING  -  MEDIUM  ours
     HOST:PORT for metrics, health and events over HTTP; none without it.
 barnabas.http.token  PASSWORD  -  MEDIUM  ours

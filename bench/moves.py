@@ -1,0 +1,274 @@
+"""Half of all replicas move to a new broker, throttled, under load, and the controller dies twice.
+
+    python -m bench.moves [--quick] [--port 22500]
+
+Four brokers. A topic lies on three of them (1,000 partitions, RF 2); `barnabas cluster reassign
+--plan --execute --throttle N` gives the fourth its share: one replica of half of the partitions.
+Meanwhile an idempotent producer (librdkafka, acks=all) writes small records to all partitions, and
+the controller is killed twice and started again. Then every record is read and compared.
+
+Prints what was copied and how fast, beside the throttle; the worst time that a record took to be
+acknowledged; and lost=N duplicated=N. Exit code 1 if a record is lost or there twice, a send
+failed, a throttle is left, or replicas are not where they belong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import TopicPartition as Place
+
+from barnabas.client.admin import create_topic, wait_for_leaders
+from barnabas.client.cluster import ClusterClient
+from barnabas.client.replica_sizes import replica_sizes
+from barnabas.client.throttles import find_throttles
+from barnabas.cluster.control import ask
+
+BROKERS = 4
+NEW = 4
+TOPIC = "moved"
+BARNABAS = [sys.executable, "-m", "barnabas.cli.main"]
+KILL_AT = (0.2, 0.5)
+"""Shares of the copying after which the controller dies."""
+DOWN_S = 3.0
+
+
+@dataclass(kw_only=True)
+class Load:
+    """Records that are told apart: how they were acknowledged."""
+
+    bootstrap: str
+    partitions: int
+    acknowledged: Counter[tuple[int, bytes]] = field(default_factory=Counter)
+    failed: int = 0
+    worst_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "queue.buffering.max.kbytes": 2_000_000,
+            }
+        )
+
+    def send(self, partition: int, name: bytes, size: int) -> None:
+        """One record of ``size`` bytes that begins with its name."""
+        began = time.monotonic()
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                self.failed += 1
+                return
+            self.acknowledged[partition, name] += 1
+            self.worst_ms = max(self.worst_ms, (time.monotonic() - began) * 1000)
+
+        value = name.ljust(size, b".")
+        while True:
+            try:
+                self.producer.produce(TOPIC, value, partition=partition, on_delivery=delivered)
+                return
+            except BufferError:
+                self.producer.poll(0.05)
+
+    def fill(self, size: int, each: int) -> None:
+        """``each`` records of ``size`` bytes to every partition."""
+        for number in range(each):
+            for partition in range(self.partitions):
+                self.send(partition, b"fill-%d" % number, size)
+                self.producer.poll(0)
+        self.producer.flush(300)
+        self.worst_ms = 0.0
+
+    def run(self, per_second: int, stop: threading.Event) -> None:
+        """Small records in turn to all partitions, until told to stop."""
+        number, began = 0, time.monotonic()
+        while not stop.is_set():
+            due = int((time.monotonic() - began) * per_second)
+            for _ in range(due - number):
+                self.send(number % self.partitions, b"load-%d" % number, 100)
+                number += 1
+            self.producer.poll(0.01)
+        self.producer.flush(120)
+
+
+def compare(load: Load) -> tuple[int, int, int]:
+    """Read everything: how many records there are, are lost, and are there twice."""
+    consumer = Consumer({"bootstrap.servers": load.bootstrap, "group.id": "bench"})
+    places, ends = [], {}
+    for partition in range(load.partitions):
+        _, end = consumer.get_watermark_offsets(Place(TOPIC, partition), timeout=30)
+        places.append(Place(TOPIC, partition, 0))
+        ends[partition] = end
+    consumer.assign(places)
+    found: Counter[tuple[int, bytes]] = Counter()
+    open_ends = {p for p, end in ends.items() if end > 0}
+    deadline = time.monotonic() + 600
+    while open_ends and time.monotonic() < deadline:
+        for message in consumer.consume(10_000, timeout=1.0):
+            if message.error():
+                continue
+            place, value, offset = message.partition(), message.value(), message.offset()
+            assert place is not None
+            assert value is not None
+            assert offset is not None
+            found[place, bytes(value).rstrip(b".")] += 1
+            if offset >= ends[place] - 1:
+                open_ends.discard(place)
+    consumer.close()
+    lost = sum(1 for name in load.acknowledged if name not in found)
+    twice = sum(1 for count in found.values() if count > 1)
+    return sum(found.values()), lost, twice
+
+
+async def copied_to(client: ClusterClient) -> int | None:
+    """Bytes of the topic on the new broker; None if it cannot be asked."""
+    try:
+        await client.metadata([])
+        sizes = await replica_sizes(client, [NEW], None)
+    except Exception:
+        return None
+    held = sizes.get(NEW)
+    if held is None:
+        return None
+    return sum(size for tp, size in held.items() if tp.topic == TOPIC)
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.port: int = arguments.port
+        self.bootstrap = ",".join(f"127.0.0.1:{self.port + i}" for i in range(BROKERS))
+        self.partitions = 100 if arguments.quick else 1000
+        self.throttle = arguments.throttle or (1_000_000 if arguments.quick else 5_000_000)
+        # The copies take about so many seconds.
+        seconds = 20 if arguments.quick else 60
+        self.record = 20_000
+        self.each = max(self.throttle * seconds // (self.partitions // 2 * self.record), 1)
+
+    def run(self) -> int:
+        with tempfile.TemporaryDirectory(prefix="bench-moves-", dir=self.arguments.data) as data:
+            up = [*BARNABAS, "up", "--no-console", "--data", data, "--port", str(self.port)]
+            up += ["--brokers", str(BROKERS), "--zookeeper-port", str(self.port + BROKERS)]
+            with subprocess.Popen(up, stdout=subprocess.PIPE, text=True) as cluster:
+                try:
+                    assert cluster.stdout is not None
+                    next(line for line in cluster.stdout if line.startswith("ready: "))
+                    return self._measure()
+                finally:
+                    cluster.terminate()
+
+    def _measure(self) -> int:
+        asyncio.run(self._create())
+        load = Load(bootstrap=self.bootstrap, partitions=self.partitions)
+        load.fill(self.record, self.each)
+        stop = threading.Event()
+        rate = 200 if self.arguments.quick else 500
+        loading = threading.Thread(target=load.run, args=(rate, stop))
+        loading.start()
+        time.sleep(2)
+        reassign = [*BARNABAS, "cluster", "reassign", "--plan", "-t", TOPIC, "-b", self.bootstrap]
+        reassign += ["--execute", "--throttle", str(self.throttle), "-o", "json"]
+        moving = subprocess.Popen(reassign, stdout=subprocess.PIPE, text=True)
+        samples = asyncio.run(self._watch(moving))
+        said, _ = moving.communicate()
+        time.sleep(2)
+        stop.set()
+        loading.join()
+        count, lost, twice = compare(load)
+        misplaced, throttles = asyncio.run(self._after())
+        self._tell(samples)
+        print(
+            f"records={count} failed={load.failed} worst_produce_ms={load.worst_ms:.0f}"
+            f" lost={lost} duplicated={twice}\n"
+            f"moves={said.count('moved')} exit_code={moving.returncode}"
+            f" misplaced={misplaced} throttles_left={throttles}",
+            flush=True,
+        )
+        wrong = lost or twice or load.failed or misplaced or throttles or moving.returncode
+        return 1 if wrong else 0
+
+    async def _create(self) -> None:
+        assignments = {p: [1 + p % 3, 1 + (p + 1) % 3] for p in range(self.partitions)}
+        async with ClusterClient(self.bootstrap, "bench") as admin:
+            await create_topic(admin, TOPIC, assignments=assignments)
+            await wait_for_leaders(admin, TOPIC)
+
+    async def _watch(self, moving: subprocess.Popen[str]) -> list[tuple[float, int]]:
+        """(time, bytes on the new broker) until the moves have ended; kills the controller at its
+        times."""
+        whole = self.partitions // 2 * self.each * self.record
+        samples: list[tuple[float, int]] = []
+        waiting = list(KILL_AT)
+        async with ClusterClient(self.bootstrap, "bench", timeout_ms=2000) as client:
+            while moving.poll() is None:
+                now, held = time.monotonic(), await copied_to(client)
+                if held is not None:
+                    samples.append((now, held))
+                    if waiting and held > waiting[0] * whole:
+                        waiting.pop(0)
+                        await asyncio.to_thread(self._kill, client.view.controller_id)
+                await asyncio.sleep(0.25)
+        return samples
+
+    def _kill(self, controller: int) -> None:
+        print(f"killing broker {controller}, the controller", flush=True)
+        ask(self.port, {"verb": "kill", "process": f"broker:{controller}"})
+        time.sleep(DOWN_S)
+        ask(self.port, {"verb": "restart", "process": f"broker:{controller}"})
+
+    async def _after(self) -> tuple[int, int]:
+        """Replicas that the new broker lacks or has too many of, and throttles that are left."""
+        async with ClusterClient(self.bootstrap, "bench") as client:
+            view = await client.status([TOPIC])
+            held = sum(NEW in p.replicas for p in view.topics[TOPIC].partitions)
+            left = await find_throttles(client)
+        return abs(held - self.partitions // 2), len(left.brokers) + len(left.topics)
+
+    def _tell(self, samples: list[tuple[float, int]]) -> None:
+        moving = [(t, b) for t, b in samples if b > 0]
+        end = next(i for i, (_, b) in enumerate(moving) if b >= moving[-1][1] * 0.98)
+        (began, first), (ended, last) = moving[0], moving[end]
+        whole = (last - first) / (ended - began)
+        steady = self._steady(moving[: end + 1])
+        print(
+            f"partitions={self.partitions} throttle={self.throttle} copied_MB={last / 1e6:.1f}"
+            f" seconds={ended - began:.1f} rate={whole / 1e6:.2f} MB/s"
+            f" = {whole / self.throttle:.2f} of the throttle in all,"
+            f" {steady:.2f} in the median of five seconds",
+            flush=True,
+        )
+
+    def _steady(self, moving: list[tuple[float, int]]) -> float:
+        rates = []
+        for i, (t, b) in enumerate(moving):
+            later = next(((u, c) for u, c in moving[i:] if u - t >= 5), None)
+            if later is not None:
+                rates.append((later[1] - b) / (later[0] - t) / self.throttle)
+        return sorted(rates)[len(rates) // 2] if rates else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="100 partitions, 20 s of copying")
+    parser.add_argument("--throttle", type=int, help="bytes/s")
+    parser.add_argument("--port", type=int, default=27_300)
+    parser.add_argument("--data", help="directory for the brokers' data")
+    sys.exit(Bench(parser.parse_args()).run())
+
+
+if __name__ == "__main__":
+    main()
