@@ -7,7 +7,8 @@ only the differences, unless ``--all`` is given. WORDs limit it to cases whose n
 of them. Broker N listens at PORT + N - 1. Both clusters have to be new: what an earlier run left
 behind (groups, transactional ids) changes answers. ``--record`` writes the original's answers as
 the golden files of the tests (``tests/golden/answers-N.json``,
-``answers-frames.json``).
+``answers-frames.json``). With ``--older`` it asks right requests in older versions instead
+(``tests/golden/answers-older.json``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.answers import older
 from tests.answers.case import Case, summary
 from tests.answers.cases import ALL
 from tests.answers.run import ANSWER_MS, answers, frames
@@ -57,9 +59,9 @@ class Cluster:
 
 
 async def record(file: Path, cluster: Cluster, found: dict[Case, Any], brokers: int) -> None:
-    """Write the golden files: the answers, and from one broker frames of some of them."""
+    """Write the golden files: the answers, and from one broker frames of some wrong ones."""
     _write(file, {case.name: answer for case, answer in found.items()})
-    if brokers == 1:
+    if brokers == 1 and "--older" not in sys.argv:
         hexed = {case.name: text async for case, text in frames(cluster, list(found))}
         _write(file.with_name("answers-frames.json"), hexed)
 
@@ -76,7 +78,8 @@ async def main() -> None:
         file = Path(sys.argv[sys.argv.index("--record") + 1])
         words.remove(str(file))
     ours, theirs, words = Cluster(words[0]), Cluster(words[1]), words[2:]
-    cases = [c for c in ALL if all(w in c.name for w in words)]
+    wanted = older.CASES if "--older" in sys.argv else ALL
+    cases = [c for c in wanted if all(w in c.name for w in words)]
     view = await theirs.ask(ApiKey.METADATA, 12, Message(topics=[]))
     brokers = len(view.brokers)
     expected = {c: a async for c, a in answers(theirs, cases, brokers=brokers)}
