@@ -142,6 +142,38 @@ def test_records_are_produced_found_and_followed(up: Up, browser: Any) -> None:
         picture(page, "records")
 
 
+def test_charts_say_their_last_values(up: Up, browser: Any) -> None:
+    with opened(browser, up.link, "topics/orders") as page:
+        rising(up, page, "/api/figures?topic=orders")
+        assert page.locator("figure.chart canvas").count() == 2
+        check_accessible(page, "topics/orders")
+        picture(page, "charts")
+        go(page, "overview")
+        rising(up, page, "/api/figures")
+        go(page, "brokers/1")
+        page.locator("figure.chart", has_text="handler").wait_for()
+        page.wait_for_function(
+            "() => /handler .* ms/.test(document.querySelector('figcaption .unseen').textContent)"
+        )
+        check_accessible(page, "brokers/1")
+
+
+def rising(up: Up, page: Any, figures: str) -> None:
+    """Produce until a chart has risen."""
+    deadline = time.monotonic() + 90
+    while not page.evaluate(RISES, figures):
+        assert time.monotonic() < deadline, page.locator("figcaption").all_inner_texts()
+        up.run("produce", "orders", text="".join(f"{n}\n" for n in range(500)))
+
+
+RISES = """async (figures) => {
+  const { pointsOf } = await import('/static/figures.js');
+  const caption = document.querySelector('figcaption .unseen');
+  return pointsOf(figures).some((p) => p.values.records_in > 0 && p.values.bytes_in > 0)
+    && caption !== null && caption.textContent.endsWith('/s, over the last ten minutes.');
+}"""
+
+
 def test_a_group_is_reset_only_when_told_twice(up: Up, browser: Any) -> None:
     confluent_kafka = pytest.importorskip("confluent_kafka")
     consumer = confluent_kafka.Consumer(

@@ -128,7 +128,7 @@ def _again(seed: int, options: argparse.Namespace) -> str:
     kinds = "" if options.kinds == ",".join(KINDS) else f" --kinds {options.kinds}"
     force = f" --force {options.force}" if options.force else ""
     command = f"python -m tests.simulation.run --replay {seed} --seconds {options.seconds:g}"
-    return f"its timeline: {command}{kinds}{force}"
+    return f"its timeline (--console: in a browser): {command}{kinds}{force}"
 
 
 def replay(drawn: Options) -> int:

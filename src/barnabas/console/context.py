@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -27,6 +27,9 @@ class Console:
     """Makes a client for each request, since a client keeps what it last heard of topics."""
     zookeeper: ZooKeeperClient | None = None
     zookeeper_connect: str = ""
+    http_urls: Mapping[int, str] = field(default_factory=dict)
+    """HTTP listeners of brokers, ``http://host:port``, by broker."""
+    http_token: str | None = field(default=None, repr=False)
     write: bool = False
     control: Control | None = None
     """The supervisor of a cluster of ``barnabas up``; None for other clusters."""

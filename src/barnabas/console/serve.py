@@ -82,6 +82,8 @@ async def serve(
         new_client=lambda: ClusterClient(settings.bootstrap, CLIENT_ID),
         zookeeper=source.zookeeper if isinstance(source, ZooKeeperSource) else None,
         zookeeper_connect=settings.zookeeper or "",
+        http_urls=settings.http_urls,
+        http_token=settings.http_token,
         write=settings.write,
         control=control,
     )

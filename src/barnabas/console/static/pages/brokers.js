@@ -2,6 +2,7 @@ import { html, useEffect } from '../lib.js';
 import { ask, useStore } from '../store.js';
 import { isUnderReplicated, partitionRows, replicaState } from '../model.js';
 import { Action, Replica, Settings, VirtualTable, Waiting, bytes, count, moment, plural, useAnswer } from '../ui.js';
+import { Latency } from '../chart.js';
 import { BrokerTable } from './overview.js';
 
 const VERBS = {
@@ -41,6 +42,7 @@ function One({ id, store }) {
       <dt>Registered</dt><dd class="mono">${moment(broker.since_ms)}</dd><dt>Broker epoch</dt><dd class="mono">${broker.epoch < 0 ? '—' : broker.epoch}</dd><dt>Rack</dt><dd>${broker.rack || '—'}</dd>
       ${answer && answer.directories.map((d) => html`<dt>Log directory</dt><dd><span class="mono">${d.path}</span>: ${d.error ? html`<span class="bad">${d.error}</span>` : `${plural(d.replicas, 'replica')}, ${bytes(d.used_bytes)}; ${bytes(d.usable_bytes)} of ${bytes(d.total_bytes)} free`}</dd>`)}</dl>` : null}
     ${error && broker ? html`<p class="note bad" role="alert">${error}</p>` : null}
+    ${broker ? html`<${Latency} broker=${id} />` : null}
     <h2>${plural(rows.length, 'replica')}</h2>
     ${rows.length ? html`<${VirtualTable} label=${`Replicas on broker ${id}`} head=${head} rows=${rows} columns="minmax(11rem,1fr) 4rem 6rem 5rem minmax(9rem,1fr)" maxWidth="64rem" rowHeight=${28} row=${row} minWidth="34rem" />` : null}
     ${answer && answer.settings.length ? html`<h2>Settings</h2><${Settings} settings=${answer.settings} />` : null}`;

@@ -1,4 +1,6 @@
-import { html, useEffect, useState } from '../lib.js';
+import { html, useEffect, useMemo, useState } from '../lib.js';
+import { Lag } from '../chart.js';
+import { keep, pointsOf } from '../figures.js';
 import { ask, useStore } from '../store.js';
 import { Action, VirtualTable, Waiting, count, plural, useAnswer } from '../ui.js';
 
@@ -31,14 +33,17 @@ function One({ name }) {
   const { write } = useStore();
   const [answer, error, reload] = useAnswer(() => ask(`/api/groups/${encodeURIComponent(name)}`), name);
   useEffect(() => { const timer = setInterval(reload, 2000); return () => clearInterval(timer); }, [name]);
+  const lag = answer ? answer.positions.reduce((sum, p) => sum + (p.lag || 0), 0) : null;
+  const key = `lag ${name}`;
+  useMemo(() => { if (answer) keep(key, Date.now(), { lag }); }, [answer]);
   if (!answer) return html`<h1>${name}</h1><${Waiting} error=${error} />`;
-  const lag = answer.positions.reduce((sum, p) => sum + (p.lag || 0), 0);
   return html`<h1>${name} <span class="tag">${answer.state}</span></h1>
     <p class="muted">${answer.protocol === 'consumer' ? 'consumer protocol (KIP-848)' : 'classic protocol'}${answer.assignor ? `, assignor ${answer.assignor}` : ''}${answer.epoch === null ? '' : `, epoch ${answer.epoch}`} · coordinator is broker ${answer.coordinator} · lag ${count(lag)}</p>
     <h2>${plural(answer.members.length, 'member')}</h2>
     ${answer.members.length ? html`<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th scope="col">Client</th><th scope="col">Host</th><th scope="col">Member</th><th scope="col">Partitions</th></tr></thead>
       <tbody>${answer.members.map((m) => html`<tr key=${m.id}><th scope="row">${m.client}${m.instance ? html` <span class="tag">${m.instance}</span>` : null}</th><td class="mono">${m.host}</td><td class="mono">${m.id}</td><td class="wrap">${m.partitions === null ? '—' : m.partitions.map(([t, p]) => `${t}/${p}`).join(', ') || 'none'}</td></tr>`)}</tbody></table></div>` : html`<p class="muted">Nobody reads just now.</p>`}
     <h2>Positions</h2>
+    ${answer.positions.length ? html`<${Lag} points=${pointsOf(key)} />` : null}
     ${answer.positions.length ? html`<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th scope="col">Partition</th><th scope="col" class="num">Position</th><th scope="col" class="num">End</th><th scope="col" class="num">Lag</th><th scope="col">Read by</th></tr></thead>
       <tbody>${answer.positions.map((p) => html`<tr key=${`${p.topic}/${p.partition}`}><th scope="row"><a href=${`#/records/${encodeURIComponent(p.topic)}`}>${p.topic}</a>/${p.partition}</th><td class="num">${p.committed === null ? '—' : count(p.committed)}</td><td class="num">${p.end === null ? '—' : count(p.end)}</td><td class=${`num ${p.lag ? 'weak' : 'muted'}`}>${p.lag === null ? '—' : count(p.lag)}</td><td>${p.client || '—'}</td></tr>`)}</tbody></table></div>
       <${Reset} name=${name} topics=${[...new Set(answer.positions.map((p) => p.topic))]} reload=${reload} />` : html`<p class="muted">It has no position anywhere.</p>`}

@@ -2,6 +2,7 @@ import { html, useMemo } from '../lib.js';
 import { useStore } from '../store.js';
 import { brokerCounts, brokerIds } from '../model.js';
 import { clock, count, plural } from '../ui.js';
+import { Traffic } from '../chart.js';
 import { EventLine, incidents } from './timeline.js';
 
 function Tile({ name, value, tone, href }) {
@@ -52,6 +53,7 @@ export function Overview() {
       <${Tile} name="not led by preferred" value=${health.not_preferred} href="#/partitions?show=not-preferred" />
     </section>
     <section><h2>Brokers</h2><${BrokerTable} store=${store} /></section>
+    <${Traffic} />
     <section><h2>Last happenings</h2>
       ${last.length
         ? html`<p class="muted">${clock(last[0].began)} · ${plural(last[0].size, 'event')} · <a href="#/timeline">whole timeline</a></p>

@@ -1,6 +1,7 @@
 import { html, useMemo, useState } from '../lib.js';
 import { ask, useStore } from '../store.js';
 import { brokerIds, isInternal, isLeaderless, isUnderReplicated, liveIsr, replicaState } from '../model.js';
+import { Traffic } from '../chart.js';
 import { Action, Replica, Settings, VirtualTable, Waiting, count, plural, useAnswer } from '../ui.js';
 
 function Create() {
@@ -59,6 +60,7 @@ function One({ name, store }) {
     <h2>Partitions</h2>
     <${VirtualTable} label=${`Partitions of ${name}`} head=${head} rows=${rows} rowHeight=${28} row=${row}
       columns=${`3.5rem 4rem repeat(${ids.length}, minmax(2.6rem, 4.5rem)) 5rem repeat(3, minmax(6rem, 1fr))`} minWidth=${`${34 + ids.length * 2.8}rem`} maxWidth=${`${52 + ids.length * 5}rem`} />
+    <${Traffic} topic=${name} />
     <h2>Settings</h2>
     ${answer ? html`${store.write ? html`<${Alter} name=${name} settings=${answer.settings} reload=${reload} />` : null}<${Settings} settings=${answer.settings} first="topic" />` : html`<${Waiting} error=${error} />`}
     ${store.write && !isInternal(name) ? html`<h2>Delete</h2><p><${Action} text="Delete this topic" kind="danger" confirm=${`Delete ${name} and all its records?`}
