@@ -19,8 +19,14 @@ from barnabas.errors import InvalidRequest
 from barnabas.protocol import codec
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.message import Message
-from barnabas.security.authenticator import Mechanism, SaslAuthenticator, What
-from barnabas.security.sasl.mechanism import OAUTHBEARER, PLAIN, SCRAM_SHA_256, SCRAM_SHA_512
+from barnabas.security.authenticator import Mechanism, SaslAuthenticator, Verdict, What
+from barnabas.security.sasl.mechanism import (
+    GSSAPI,
+    OAUTHBEARER,
+    PLAIN,
+    SCRAM_SHA_256,
+    SCRAM_SHA_512,
+)
 from barnabas.security.sasl.oauthbearer import (
     OAuthBearerServer,
     UnsecuredRules,
@@ -216,3 +222,44 @@ def test_no_bytes_are_served_before_a_login(frames: list[bytes]) -> None:
             assert int.from_bytes(frame[:2], "big") == ApiKey.API_VERSIONS
         elif verdict.what is not What.ANSWER:
             return
+
+
+class Kerberos:
+    """Two tokens, and the client is known."""
+
+    authorization_id: str | None = None
+    expires_ms: int | None = None
+    by_token = False
+
+    def step(self, token: bytes) -> bytes:
+        if not token.startswith(b"\x60"):
+            self.authorization_id = "carol"
+        return b"after " + token
+
+
+_FIRST = memoryview(bytearray(b"\x60\x82\x02\x00 a ticket"))
+"""How a token of Kerberos begins: as a request of an API that there is not."""
+
+
+def test_a_client_of_0_9_begins_with_a_ticket() -> None:
+    authenticator = SaslAuthenticator({GSSAPI: Mechanism(begin=Kerberos)})
+    verdict = authenticator.receive(_FIRST, 0.0, 0)
+    raw = b"after " + bytes(_FIRST)
+    assert verdict.what is What.ANSWER
+    assert verdict.frame == len(raw).to_bytes(4, "big") + raw
+    verdict = authenticator.receive(memoryview(bytearray(b"last")), 0.0, 0)
+    assert (verdict.what, verdict.frame) == (What.LOGGED_IN, b"\0\0\0\nafter last")
+    assert authenticator.principal.name == "carol"
+
+
+def test_a_ticket_is_nothing_elsewhere() -> None:
+    """Not without GSSAPI, and not from a client that knows requests."""
+    verdict = Peer([]).authenticator.receive(_FIRST, 0.0, 0)
+    assert verdict.what is What.REFUSE
+    authenticator = SaslAuthenticator({GSSAPI: Mechanism(begin=Kerberos)})
+    assert authenticator.receive(_request(ApiKey.API_VERSIONS, 0, Message()), 0.0, 0) == Verdict(
+        What.SERVE
+    )
+    authenticator.versions_told()
+    assert authenticator.receive(_FIRST, 0.0, 0).what is What.REFUSE
+    assert not authenticator.is_known

@@ -14,10 +14,16 @@ from tests import kerberos
 from tests.cluster_kit import BARNABAS, free_ports, wait_for
 from tests.kerberos import REALM, Kdc
 
+from barnabas.security.authenticator import Mechanism, SaslAuthenticator, What
 from barnabas.security.jaas import parse_jaas
 from barnabas.security.kerberos_client import kerberos_logins
 from barnabas.security.kerberos_settings import MODULE, KerberosSettings
-from barnabas.security.sasl.mechanism import AuthenticationFailed, ClientLogin, ServerLogin
+from barnabas.security.sasl.mechanism import (
+    GSSAPI,
+    AuthenticationFailed,
+    ClientLogin,
+    ServerLogin,
+)
 
 pytestmark = [
     pytest.mark.processes,
@@ -104,6 +110,20 @@ def test_tokens_that_are_none_and_tokens_again(kdc: Kdc) -> None:
         other.step(b"not asked for")
     with pytest.raises(AuthenticationFailed):
         server(kdc).step(recorded)  # somebody else sends it once more
+
+
+def test_a_client_of_0_9_begins_with_its_ticket(kdc: Kdc) -> None:
+    """No request comes before it, not even a handshake."""
+    one = client(kdc, "alice")
+    authenticator = SaslAuthenticator({GSSAPI: Mechanism(begin=lambda: server(kdc))})
+    token: bytes | None = one.first()
+    while not one.is_complete:
+        assert token is not None
+        verdict = authenticator.receive(memoryview(bytearray(token)), 0.0, 0)
+        assert verdict.frame is not None
+        token = one.step(verdict.frame[4:])
+    assert verdict.what is What.LOGGED_IN
+    assert authenticator.principal.name == "alice"
 
 
 def test_what_a_client_asks_in_vain(kdc: Kdc, tmp_path: Path) -> None:

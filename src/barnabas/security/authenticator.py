@@ -1,8 +1,9 @@
 """SaslServerAuthenticator: what one connection of a SASL listener may send, and when. Pure.
 
 Before a login only ApiVersions (once), SaslHandshake and SaslAuthenticate are served; after a
-handshake v0, raw tokens. A session ends after ``connections.max.reauth.ms``, or with its
-credential. Then only another login on the same connection renews it (KIP-368).
+handshake v0, raw tokens. With GSSAPI a connection may also begin with a raw token, as clients of
+Kafka 0.9 do. A session ends after ``connections.max.reauth.ms``, or with its credential. Then only
+another login on the same connection renews it (KIP-368).
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from barnabas.protocol.messages.sasl_authenticate import (
 )
 from barnabas.protocol.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from barnabas.security.principal import ANONYMOUS, USER, KafkaPrincipal
-from barnabas.security.sasl.mechanism import AuthenticationFailed, ServerLogin, in_hash_order
+from barnabas.security.sasl.mechanism import (
+    GSSAPI,
+    AuthenticationFailed,
+    ServerLogin,
+    in_hash_order,
+)
 
 REAUTHENTICATION_PAUSE_S: Final = 1.0
 """The least time between two reauthentications on one connection."""
@@ -137,7 +143,12 @@ class SaslAuthenticator:
     # Before it, and during the next one
 
     def _request(self, frame: memoryview, now: float, wall_ms: int) -> Verdict:
-        header, offset = self._header(frame)
+        found = self._header(frame)
+        if found is None:
+            self._begin(GSSAPI)
+            self._state = _State.TOKENS
+            return self._token(bytes(frame), None, now, wall_ms)
+        header, offset = found
         key, version = header.api_key, header.api_version
         api = API_TABLE[key]
         if key == ApiKey.API_VERSIONS and self._state is _State.BEGIN:
@@ -166,13 +177,17 @@ class SaslAuthenticator:
         token = bytes(asked.auth_bytes)
         return self._token(token, header, now, wall_ms)
 
-    def _header(self, frame: memoryview) -> tuple[RequestHeader, int]:
+    def _header(self, frame: memoryview) -> tuple[RequestHeader, int] | None:
+        """None for the first token of a client of Kafka 0.9, which knows no handshake: it has
+        Kerberos, or nothing."""
         try:
             header, offset = parse_request_header(frame)
         except InvalidRequest:
             header, offset = None, 0
         if header is None or header.api_key not in API_TABLE:
             if self._state is _State.BEGIN:
+                if GSSAPI in self._mechanisms and not self._versions_told:
+                    return None
                 raise AuthenticationFailed(
                     "Exception handling first SASL packet from client, GSSAPI is not supported by"
                     " server"
@@ -198,10 +213,13 @@ class SaslAuthenticator:
             return Verdict(What.REFUSE, answer, f"Unsupported SASL mechanism {name}")
         self._wrong_mechanism = self.is_known and name != self._mechanism
         if not self._wrong_mechanism:
-            self._mechanism = name
-            self._login = mechanism.begin()
+            self._begin(name)
         self._state = _State.REQUESTS if header.api_version else _State.TOKENS
         return Verdict(What.ANSWER, answer)
+
+    def _begin(self, mechanism: str) -> None:
+        self._mechanism = mechanism
+        self._login = self._mechanisms[mechanism].begin()
 
     def _token(
         self, token: bytes, header: RequestHeader | None, now: float, wall_ms: int
