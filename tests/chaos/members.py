@@ -91,21 +91,22 @@ class GroupTraffic:
 
     def _consume(self, name: str) -> None:
         consumer = self._consumer()
-        consumer.subscribe([self._topic])
+        ends: dict[int, int] = {}
+        """What is read and not yet committed; forgotten with the partitions."""
+        consumer.subscribe([self._topic], on_revoke=lambda *_: ends.clear())
         try:
             while not self._stop.is_set():
-                ends: dict[int, int] = {}
                 for message in consumer.consume(200, timeout=0.1):
                     partition, offset = message.partition(), message.offset()
                     if message.error() is None and partition is not None and offset is not None:
                         self._read[partition, offset] = None
                         ends[partition] = offset + 1
-                if ends:
-                    self._commit(consumer, ends)
+                if ends and self._commit(consumer, ends):
+                    ends.clear()
         finally:
             consumer.close()
 
-    def _commit(self, consumer: Consumer, ends: dict[int, int]) -> None:
+    def _commit(self, consumer: Consumer, ends: dict[int, int]) -> bool:
         invoked = time.monotonic()
         positions = [ConfluentPartition(self._topic, p, end) for p, end in ends.items()]
         try:
@@ -124,6 +125,7 @@ class GroupTraffic:
                     completed=completed,
                 )
             )
+        return outcome is Outcome.OK
 
     def _look(self) -> None:
         """Read the positions back, again and again, without being a member."""

@@ -46,6 +46,10 @@ ACCEPTED_HERE = {
 }
 
 
+OLD_PROTOCOLS = ("0.", "1.", "2.0", "2.7")
+"""Of brokers; the original speaks them, ours from 2.8 on."""
+
+
 def _by_file(name: str, value: str) -> None:
     BrokerConfig({**GIVEN, name: value})
 
@@ -91,6 +95,8 @@ def _known(name: str, value: str, *, accepted: bool) -> bool:
     if accepted:
         # A template's empty text asks for no class, key or password.
         return name in ACCEPTED_HERE or (value == "" and (setting.refused or setting.restart))
+    if name == "inter.broker.protocol.version":
+        return value.startswith(OLD_PROTOCOLS)
     return name in REFUSED_HERE or setting.refused or setting.restart
 
 

@@ -17,17 +17,24 @@ from typing import Self
 from tests.cluster_kit import BARNABAS, Cluster, free_ports
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "original" / "kafka"
+VERSION = "3.9.1"
 TOOL_TIMEOUT_S = 60.0
 READY = "started (kafka.server.KafkaServer)"
 
 
 @cache
-def missing() -> str | None:
+def missing(version: str = VERSION) -> str | None:
     """What this machine lacks to run the original, or None. Fetches its jars once."""
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    done = subprocess.run([str(SCRIPT), "libs"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(SCRIPT), "libs"],
+        env={**os.environ, "ORIGINAL_VERSION": version},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         return f"Maven cannot fetch the original: {done.stdout[-200:]}{done.stderr[-200:]}"
     return None
@@ -62,6 +69,8 @@ def output(name: str, *arguments: str, stdin: str = "") -> str:
 class JavaBroker:
     """One broker of the original under our coordinator; killed at the end of the block."""
 
+    version = VERSION
+
     def __init__(
         self, directory: Path, broker_id: int, port: int, zookeeper: str, **settings: str
     ) -> None:
@@ -89,7 +98,11 @@ class JavaBroker:
         settings = [f"{key}={value}" for key, value in self._settings.items()]
         subprocess.run(
             [str(SCRIPT), "broker", "life", str(self.broker_id), *settings],
-            env={**os.environ, "ORIGINAL_DATA": str(self.directory)},
+            env={
+                **os.environ,
+                "ORIGINAL_DATA": str(self.directory),
+                "ORIGINAL_VERSION": self.version,
+            },
             check=True,
             capture_output=True,
         )

@@ -107,7 +107,7 @@ def _encode_as_leader(
     topics = [
         FetchTopicData(
             "",
-            topic_id,
+            topic_id if isinstance(topic_id, uuid.UUID) else None,
             [
                 FetchPartitionData(
                     *data[:5],

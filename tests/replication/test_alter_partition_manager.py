@@ -11,6 +11,8 @@ from tests.replication.support import settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.protocol import codec
+from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel
@@ -21,23 +23,26 @@ ID = uuid.UUID(int=1)
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, version: int = 3) -> None:
         self.requests: list[Any] = []
         self.answers: list[Any] = []
         self.open = asyncio.Event()
         self.open.set()
         self.heard: list[tuple[int, AlterPartitionAnswer]] = []
         self.epoch: int | None = 7
+        self.versions: list[int] = []
         self.manager = AlterPartitionManager(
             broker_id=1,
             broker_epoch=lambda: self.epoch,
             topic_id=lambda topic: ID if topic == "t" else None,
             send=self.send,
+            version=version,
         )
         self.task = asyncio.create_task(self.manager.run())
 
     async def send(self, api_key: int, version: int, message: Any) -> Any:
         self.requests.append(message)
+        self.versions.append(version)
         await self.open.wait()
         answer = self.answers.pop(0) if self.answers else "ok"
         if isinstance(answer, Exception):
@@ -257,3 +262,25 @@ class SlowConnection:
 
     def close(self) -> None:
         self.closed = True
+
+
+def test_topics_are_named_by_names_for_an_older_controller() -> None:
+    async def main() -> None:
+        stage = Rig(version=0)
+        partition = Message(
+            partition_index=0, error_code=0, leader_epoch=3, partition_epoch=6, isr=[1]
+        )
+        topic = Message(topic_name="t", topic_id=None, partitions=[partition])
+        stage.answers = [Message(error_code=0, topics=[topic])]
+        stage.submit(0)
+        await asyncio.sleep(0.001)
+        assert stage.versions == [0]
+        request = stage.requests[0]
+        body = codec.encode_body(ApiKey.ALTER_PARTITION, 0, request, response=False)
+        decoded: Any = codec.decode_request(ApiKey.ALTER_PARTITION, 0, body)
+        assert decoded.topics[0].topic_name == "t"
+        assert list(decoded.topics[0].partitions[0].new_isr) == [1, 2]
+        assert [answer.isr for _, answer in stage.heard] == [(1,)]
+        await stage.close()
+
+    run(main())

@@ -304,6 +304,12 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={"late_answers": 0.2, "together": False, "kinds": ("heir",)},
     ),
     Mutant(
+        name="own-write-not-recognised",
+        about="a controller takes its own write, whose answer was lost, for another's",
+        kinds=("kill", "bounce"),
+        fixed={"lost_multis": 0.3, "together": False},
+    ),
+    Mutant(
         name="dead-leader-named",
         about="a leader is named until the controller says that it is gone",
         kinds=("kill", "bounce"),

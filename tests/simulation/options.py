@@ -64,6 +64,10 @@ class Options:
     """Clients log in with delegation tokens, which come and go; brokers log in to each other."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
+    protocol: str = ""
+    """inter.broker.protocol.version of all brokers; nothing for the newest."""
+    lost_multis: float = 0.0
+    """Share of the multis in whose middle the connection to ZooKeeper is lost."""
     secure: bool = False
     """Brokers log in to each other with SCRAM, again every few seconds; only where it is forced."""
     watched: bool = False
@@ -99,6 +103,10 @@ def draw_options(
         acls=random.Random(f"{seed}/acls").random() < 0.25,
         quotas=random.Random(f"{seed}/quotas").random() < 0.2,
         tokens=random.Random(f"{seed}/tokens").random() < 0.1,
+        protocol=random.Random(f"{seed}/protocol").choice(
+            ("", "", "", "", "", "2.8", "3.4", "3.7")
+        ),
+        lost_multis=0.2 if random.Random(f"{seed}/lost").random() < 0.1 else 0.0,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

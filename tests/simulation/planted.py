@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from barnabas.api import fetch as fetch_api
@@ -369,6 +370,16 @@ def _deleted_settings_kept(patches: Patches) -> None:
     patches.set(TopicConfigRepository, "on_notification", on_notification)
 
 
+def _own_write_not_recognised(patches: Patches) -> None:
+    """A write whose answer was lost is taken for another controller's."""
+    meet = FencedStore._meet
+
+    def theirs(self: FencedStore, wanted: Any, found: Any) -> Any:
+        return replace(meet(self, wanted, found), written=False)
+
+    patches.set(FencedStore, "_meet", theirs)
+
+
 def _earlier_names_trusted(patches: Patches) -> None:
     """As it was: a log that was flushed once takes the names that it finds for durable."""
 
@@ -523,6 +534,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "move-not-throttled": _move_not_throttled,
     "drained-broker-gets-topics": _drained_broker_gets_topics,
     "deleted-settings-kept": _deleted_settings_kept,
+    "own-write-not-recognised": _own_write_not_recognised,
     "dead-leader-named": _dead_leader_named,
     "successor-awaited-too-long": _successor_awaited_too_long,
     "question-out-of-turn-forgotten": _question_forgotten,

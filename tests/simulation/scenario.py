@@ -28,6 +28,7 @@ from tests.simulation.kernel import MICROSECOND
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
 from tests.simulation.ledger import Ledger
+from tests.simulation.lost import lost_multis
 from tests.simulation.metered import Metered
 from tests.simulation.moving_stories import tidy_up
 from tests.simulation.nemesis import Nemesis
@@ -156,6 +157,7 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         "default.replication.factor": "3",
         "log.flush.before.ack": "true" if options.flush else "false",
         "leader.imbalance.check.interval.seconds": str(options.rebalance_s),
+        "inter.broker.protocol.version": options.protocol or "3.9",
         **more,
     }
 
@@ -312,6 +314,8 @@ class Scenario:
         self.guarded.on_note(process, event, fields)
         self.bearers.on_note(process, event, fields)
         self.invariants.on_note(process.name, process.incarnation, event, fields)
+        if self.options.lost_multis and event == "controller_event_failed":
+            self._violated("NoGivingUp", f"{process.name}: {fields}")
         if self._only_hostile and event == "zookeeper_session" and fields["state"] == "expired":
             self._violated("SessionKept", f"the session of {process.name} has expired")
 
@@ -319,6 +323,7 @@ class Scenario:
         """Raises SimulationFailure."""
         with (
             late_answers(self.options.late_answers, self.simulation.kernel),
+            lost_multis(self.options.lost_multis, self.simulation.kernel),
             principals(self.options.acls),
             self.ledger.watched(),
         ):

@@ -25,7 +25,7 @@ from barnabas.broker.listeners import BrokerListeners
 from barnabas.broker.membership import Membership
 from barnabas.broker.network import NetworkServer
 from barnabas.broker.observation import observed
-from barnabas.broker.producer_ids import ProducerIds
+from barnabas.broker.producer_ids import BlocksOfController, BlocksOfZooKeeper, ProducerIds
 from barnabas.broker.protection import (
     authorizer,
     client_security,
@@ -267,6 +267,7 @@ class Node:
             broker_epoch=self._broker_epoch,
             topic_id=self._metadata.topic_id,
             send=self._channel.send,
+            version=settings.versions.alter_partition,
         )
         replicas = ReplicaManager(
             env,
@@ -292,7 +293,11 @@ class Node:
         )
         follow_in_controller(config, self._controller)
         self._isr_changes = isr_changes
-        self._producer_ids = ProducerIds(self._channel, broker_id, self._broker_epoch)
+        self._producer_ids = ProducerIds(
+            BlocksOfController(self._channel, broker_id, self._broker_epoch)
+            if settings.versions.producer_ids_from_controller
+            else BlocksOfZooKeeper(self._zookeeper, broker_id)
+        )
         self.services = Services(
             env=env,
             config=config,

@@ -14,6 +14,7 @@ from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
+from barnabas.protocol.inter_broker import InterBrokerVersions, inter_broker_versions
 from barnabas.quotas.client_quotas import ClientQuotas
 from barnabas.quotas.rate import Window
 from barnabas.quotas.replication import (
@@ -147,9 +148,14 @@ def controller_settings(config: BrokerConfig) -> ControllerSettings:
             "leader.imbalance.per.broker.percentage"
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
+        versions=versions_between_brokers(config),
         refused_connections_max=config.integer("barnabas.controller.refused.connections"),
         silence_ms=config.integer("barnabas.controller.silence.ms"),
     )
+
+
+def versions_between_brokers(config: BrokerConfig) -> InterBrokerVersions:
+    return inter_broker_versions(config.text("inter.broker.protocol.version") or "")
 
 
 def group_settings(config: BrokerConfig) -> GroupSettings:
@@ -200,6 +206,7 @@ def transaction_settings(config: BrokerConfig, broker_id: int) -> TransactionSet
         transaction_state_log_load_buffer_size=config.integer(
             "transaction.state.log.load.buffer.size"
         ),
+        verification_version=versions_between_brokers(config).verification,
     )
 
 
@@ -246,5 +253,6 @@ def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSet
             "max.incremental.fetch.session.cache.slots"
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
+        versions=versions_between_brokers(config),
         log_flush_before_ack=config.flag("log.flush.before.ack"),
     )

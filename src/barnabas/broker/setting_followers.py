@@ -56,7 +56,7 @@ def follow_in_transactions(config: BrokerConfig, transactions: TransactionCoordi
     name = "transaction.partition.verification.enable"
 
     def changed() -> None:
-        transactions.verifier.enabled = config.flag(name)
+        transactions.verifier.enabled = transactions.settings.verifies(config.flag(name))
 
     config.follow(changed, name)
 

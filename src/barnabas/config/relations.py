@@ -9,6 +9,7 @@ from barnabas.config.checks import Value
 from barnabas.config.java import parse_csv, parse_integer
 from barnabas.config.settings import ASSIGNOR_CLASSES, SETTINGS, TOPIC_SETTINGS, topic_default
 from barnabas.errors import ConfigError
+from barnabas.protocol.inter_broker import inter_broker_versions
 
 Values = Mapping[str, Value]
 """Every setting's value, by name."""
@@ -90,6 +91,10 @@ def _check_logs(values: Values) -> None:
         or str(values[of_records]).startswith(_BEFORE_FORMAT_2),
         f"{of_records}: {values[of_records]} needs a greater {version} than {values[version]}",
     )
+    try:
+        inter_broker_versions(str(values[version]))
+    except ValueError as error:
+        raise ConfigError(f"{version}: {error}") from None
     threads = _number(values, "log.cleaner.threads")
     _require(threads >= 1, "log.cleaner.threads: must be at least 1")
     _require(

@@ -14,6 +14,7 @@ from typing import Final
 
 from barnabas.controller.context import ControllerContext, PartitionInfo
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.inter_broker import CURRENT, InterBrokerVersions
 from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
@@ -27,9 +28,6 @@ from barnabas.types import (
     TopicPartition,
 )
 
-VERSIONS: Final = {ApiKey.LEADER_AND_ISR: 7, ApiKey.STOP_REPLICA: 4, ApiKey.UPDATE_METADATA: 8}
-"""The controller does not negotiate these (reference 4)."""
-
 SECURITY_PROTOCOL_IDS: Final = {"PLAINTEXT": 0, "SSL": 1, "SASL_PLAINTEXT": 2, "SASL_SSL": 3}
 
 
@@ -39,6 +37,8 @@ class ControlRequest:
 
     broker_id: int
     message: LeaderAndIsrRequest | UpdateMetadataRequest | StopReplicaRequest
+    version: int
+    """The version it is sent in. The controller does not negotiate it (reference 4)."""
     deletes: tuple[TopicPartition, ...] = ()
     """Replicas that a StopReplica deletes: its answer matters to the topics' deletion."""
 
@@ -47,16 +47,18 @@ class ControlRequest:
         """Which of the three it is."""
         return self.message.API_KEY
 
-    @property
-    def version(self) -> int:
-        """The version it is sent in."""
-        return VERSIONS[self.api_key]
-
 
 class ControlBatch:
     """Collects, then ``requests()`` once."""
 
-    def __init__(self, context: ControllerContext, controller_id: int, listener: str) -> None:
+    def __init__(
+        self,
+        context: ControllerContext,
+        controller_id: int,
+        listener: str,
+        versions: InterBrokerVersions = CURRENT,
+    ) -> None:
+        self._versions = versions
         self._context = context
         self._controller_id = controller_id
         self._listener = listener
@@ -121,6 +123,7 @@ class ControlBatch:
                         topic_states=topics,
                         live_brokers=brokers,
                     ),
+                    version=self._versions.update_metadata,
                 )
                 for b in sorted(self._metadata_brokers)
                 if b in self._context.brokers
@@ -167,7 +170,9 @@ class ControlBatch:
                 if b.id in leaders and (e := b.endpoint(self._listener)) is not None
             ],
         )
-        return ControlRequest(broker_id=broker_id, message=message)
+        return ControlRequest(
+            broker_id=broker_id, message=message, version=self._versions.leader_and_isr
+        )
 
     def _metadata_topics(self) -> list[UpdateMetadataRequest.TopicState]:
         topics: dict[str, list[UpdateMetadataRequest.PartitionState]] = {}
@@ -204,6 +209,7 @@ class ControlBatch:
         return ControlRequest(
             broker_id=broker_id,
             message=message,
+            version=self._versions.stop_replica,
             deletes=tuple(tp for tp, (_, delete) in stopped.items() if delete),
         )
 

@@ -81,7 +81,8 @@ async def _prepare_znodes(term: Term) -> list[str]:
     feature, _, *listed = await term.store.submit_all(questions)
     if isinstance(feature, NoNode):
         try:
-            await term.store.submit(CreateOp(paths.FEATURE, encode_feature(FeatureZNode())))
+            node = encode_feature(FeatureZNode(), term.settings.versions.feature_node)
+            await term.store.submit(CreateOp(paths.FEATURE, node))
         except NodeExists:
             pass
     void: list[str] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from barnabas.protocol.inter_broker import CURRENT, InterBrokerVersions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerSettings:
@@ -19,6 +21,8 @@ class ControllerSettings:
     leader_imbalance_first_check_ms: int = 5_000
     leader_imbalance_per_broker_percentage: int
     controller_socket_timeout_ms: int
+    versions: InterBrokerVersions = CURRENT
+    """``inter.broker.protocol.version``"""
     channel_retry_backoff_ms: int = 100
     """Pause of a broker's channel after a failed connection or request."""
 

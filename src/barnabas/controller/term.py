@@ -50,7 +50,8 @@ class Term:
 
     def batch(self) -> ControlBatch:
         """An empty batch; ``send`` sends it."""
-        return ControlBatch(self.context, self.broker_id, self.settings.listener)
+        settings = self.settings
+        return ControlBatch(self.context, self.broker_id, settings.listener, settings.versions)
 
     def send(self, batch: ControlBatch) -> None:
         """Queue what a batch has collected."""

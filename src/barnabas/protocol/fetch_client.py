@@ -1,5 +1,5 @@
-"""A hand-written codec of Fetch v17 for followers; answers are parsed in place (reference 4.8,
-14)."""
+"""A hand-written codec of Fetch v12 to v17 for followers; answers are parsed in place (reference
+4.8, 14). Topics are named by ids, in v12 by names."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ from barnabas.protocol.wire import (
 from barnabas.types import CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
 
 VERSION = 17
+TOPIC_IDS_FROM = 13
+REPLICA_STATE_FROM = 15
+"""Before, the follower's id stands at the beginning, and its epoch is not told."""
 
 _INT32 = struct.Struct(">i")
 _REQUEST = struct.Struct(">iiibii")
@@ -40,8 +43,8 @@ _TRANSACTION = struct.Struct(">qq")
 _LEADER = struct.Struct(">ii")
 _DIVERGING = struct.Struct(">iq")
 
-Topics = Sequence[tuple[uuid.UUID, Sequence[FetchPartition]]]
-Forgotten = Sequence[tuple[uuid.UUID, Sequence[int]]]
+Topics = Sequence[tuple[uuid.UUID | str, Sequence[FetchPartition]]]
+Forgotten = Sequence[tuple[uuid.UUID | str, Sequence[int]]]
 
 
 class FetchedPartition(NamedTuple):
@@ -68,7 +71,7 @@ class FetchResponse(NamedTuple):
     throttle_ms: int
     error_code: int
     session_id: int
-    topics: list[tuple[uuid.UUID | None, list[FetchedPartition]]]
+    topics: list[tuple[uuid.UUID | str | None, list[FetchedPartition]]]
     node_endpoints: list[NodeEndpoint]
 
 
@@ -87,48 +90,62 @@ def encode_fetch_request(
     session_epoch: int = 0,
     forgotten: Forgotten = (),
     rack_id: str = "",
+    version: int = VERSION,
 ) -> bytes:
-    """A whole Fetch v17 request frame with its size."""
+    """A whole Fetch request frame with its size. ``topics`` and ``forgotten`` have names in v12,
+    else ids."""
     pieces = [
+        b"" if version >= REPLICA_STATE_FROM else _INT32.pack(replica_id),
         _REQUEST.pack(
             max_wait_ms, min_bytes, max_bytes, isolation_level, session_id, session_epoch
         ),
         uvarint_bytes(len(topics) + 1),
     ]
     for topic_id, partitions in topics:
-        pieces.append(uuid_bytes(topic_id))
+        pieces.append(_named(topic_id))
         pieces.append(uvarint_bytes(len(partitions) + 1))
         pieces += [_PARTITION.pack(*partition) for partition in partitions]
         pieces.append(b"\0")
     pieces.append(uvarint_bytes(len(forgotten) + 1))
     for topic_id, indexes in forgotten:
-        pieces.append(uuid_bytes(topic_id))
+        pieces.append(_named(topic_id))
         pieces.append(uvarint_bytes(len(indexes) + 1))
         pieces.append(struct.pack(f">{len(indexes)}ix", *indexes))
     pieces.append(string_bytes(rack_id, flexible=True))
-    if replica_id == CONSUMER_REPLICA_ID and replica_epoch == UNKNOWN_BROKER_EPOCH:
+    if version < REPLICA_STATE_FROM or (
+        replica_id == CONSUMER_REPLICA_ID and replica_epoch == UNKNOWN_BROKER_EPOCH
+    ):
         pieces.append(b"\0")
     else:
         pieces.append(_REPLICA_STATE.pack(1, 1, 13, replica_id, replica_epoch))
     body = b"".join(pieces)
-    return request_start(ApiKey.FETCH, VERSION, correlation_id, client_id, len(body)) + body
+    return request_start(ApiKey.FETCH, version, correlation_id, client_id, len(body)) + body
+
+
+def _named(topic: uuid.UUID | str) -> bytes:
+    return string_bytes(topic, flexible=True) if isinstance(topic, str) else uuid_bytes(topic)
 
 
 def decode_fetch_response(version: int, view: memoryview, offset: int) -> FetchResponse:
-    """The body of a Fetch answer of v16 or v17 (they are the same), from ``offset`` to the end.
-    ``parse_response_header`` gives ``offset``. Records are views of ``view``.
+    """The body of a Fetch answer of v12 to v17 (they are the same, but for names in v12), from
+    ``offset`` to the end. ``parse_response_header`` gives ``offset``. Records are views of
+    ``view``.
 
     Raises InvalidRequest unless it is exactly one well-formed body."""
-    if version not in (16, 17):
+    if not 12 <= version <= VERSION:
         raise InvalidRequest(f"Fetch answer v{version}")
     try:
         throttle_ms, error_code, session_id = _RESPONSE.unpack_from(view, offset)
-        count, position = read_count(view, offset + _RESPONSE.size, 18, flexible=True)
-        topics = []
+        count, position = read_count(view, offset + _RESPONSE.size, 3, flexible=True)
+        topics: list[tuple[uuid.UUID | str | None, list[FetchedPartition]]] = []
         for _ in range(count):
-            topic_id = uuid_or_none(bytes(view[position : position + 16]))
-            partitions, position = _partitions(view, position + 16)
-            topics.append((topic_id, partitions))
+            topic: uuid.UUID | str | None
+            if version >= TOPIC_IDS_FROM:
+                topic, position = uuid_or_none(bytes(view[position : position + 16])), position + 16
+            else:
+                topic, position = read_string(view, position, flexible=True)
+            partitions, position = _partitions(view, position)
+            topics.append((topic, partitions))
         endpoints, position = _endpoints(view, position)
     except MALFORMED as error:
         raise InvalidRequest(f"Fetch answer: {error}") from error

@@ -15,12 +15,13 @@ from collections.abc import Awaitable, Callable
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.inter_broker import CURRENT
 from barnabas.protocol.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
 from barnabas.replication.isr import AlterPartitionAnswer, IsrProposal
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
 RETRY_MS = 50
-VERSION = 3
+TOPIC_IDS_FROM = 2
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,9 @@ class AlterPartitionManager:
         broker_epoch: Callable[[], int | None],
         topic_id: Callable[[str], uuid.UUID | None],
         send: Send,
+        version: int = CURRENT.alter_partition,
     ) -> None:
+        self._version = version
         self._broker_id = broker_id
         self._broker_epoch = broker_epoch
         self._topic_id = topic_id
@@ -75,7 +78,7 @@ class AlterPartitionManager:
             return False
         request = self._request(batch, epoch)
         try:
-            answer = await self._send(ApiKey.ALTER_PARTITION, VERSION, request)
+            answer = await self._send(ApiKey.ALTER_PARTITION, self._version, request)
         except (OSError, TimeoutError) as error:
             log.info("AlterPartition: %s", error or type(error).__name__)
             return False
@@ -85,7 +88,7 @@ class AlterPartitionManager:
         return self._deliver(batch, answer)
 
     def _batch(self) -> dict[tuple[uuid.UUID, int], IsrProposal]:
-        """Partitions that the request can name: from version 2 on topics have ids only."""
+        """Partitions that the request can name: topics without an id not yet."""
         batch = {}
         for partition, proposal in self._pending.items():
             topic_id = proposal.topic_id or self._topic_id(partition.topic)
@@ -96,12 +99,14 @@ class AlterPartitionManager:
     def _request(
         self, batch: dict[tuple[uuid.UUID, int], IsrProposal], epoch: int
     ) -> AlterPartitionRequest:
-        topics: dict[uuid.UUID, list[AlterPartitionRequest.PartitionData]] = {}
+        """Fields that the version does not have are not sent."""
+        topics: dict[tuple[uuid.UUID, str], list[AlterPartitionRequest.PartitionData]] = {}
         for (topic_id, index), proposal in batch.items():
-            topics.setdefault(topic_id, []).append(
+            topics.setdefault((topic_id, proposal.partition.topic), []).append(
                 AlterPartitionRequest.PartitionData(
                     partition_index=index,
                     leader_epoch=proposal.leader_epoch,
+                    new_isr=tuple(member for member, _ in proposal.isr_with_epochs),
                     new_isr_with_epochs=[
                         AlterPartitionRequest.BrokerState(
                             broker_id=member, broker_epoch=member_epoch
@@ -116,8 +121,10 @@ class AlterPartitionManager:
             broker_id=self._broker_id,
             broker_epoch=UNKNOWN_BROKER_EPOCH if epoch is None else epoch,
             topics=[
-                AlterPartitionRequest.TopicData(topic_id=topic_id, partitions=partitions)
-                for topic_id, partitions in topics.items()
+                AlterPartitionRequest.TopicData(
+                    topic_id=topic_id, topic_name=name, partitions=partitions
+                )
+                for (topic_id, name), partitions in topics.items()
             ],
         )
 
@@ -126,8 +133,13 @@ class AlterPartitionManager:
     ) -> bool:
         """Give each partition its answer, and end the round. A partition without an answer gets an
         error that says that the outcome is unknown."""
+        by_name = self._version < TOPIC_IDS_FROM
+        ids = {p.partition.topic: topic_id for (topic_id, _), p in batch.items()}
         answers = {
-            (topic.topic_id, partition.partition_index): partition
+            (
+                ids.get(topic.topic_name) if by_name else topic.topic_id,
+                partition.partition_index,
+            ): partition
             for topic in answer.topics
             for partition in topic.partitions
         }

@@ -1,4 +1,4 @@
-"""RemoteLeaderEndPoint: a follower's Fetch v17 and ListOffsets v9 (reference 4.8, 4.10).
+"""RemoteLeaderEndPoint: a follower's Fetch v12-17 and ListOffsets v6-9 (reference 4.8, 4.10).
 
 No ApiVersions first, as in the original: the inter-broker version is agreed by configuration.
 """
@@ -13,7 +13,13 @@ from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.fetch import FetchPartition
-from barnabas.protocol.fetch_client import decode_fetch_response, encode_fetch_request
+from barnabas.protocol.fetch_client import (
+    TOPIC_IDS_FROM,
+    Forgotten,
+    Topics,
+    decode_fetch_response,
+    encode_fetch_request,
+)
 from barnabas.protocol.header import parse_response_header
 from barnabas.protocol.messages.list_offsets import ListOffsetsRequest
 from barnabas.replication.fetch_session_client import SessionFetch, Wanted
@@ -24,9 +30,6 @@ from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.types import UNKNOWN_BROKER_EPOCH, ZERO_UUID, Endpoint, TopicPartition
 
-FETCH_VERSION = 17
-LIST_OFFSETS_VERSION = 9
-
 
 class KafkaLeaderConnection:
     """A ``LeaderConnection`` over the wire."""
@@ -34,6 +37,10 @@ class KafkaLeaderConnection:
     def __init__(self, context: ReplicationContext, connection: KafkaConnection) -> None:
         self._context = context
         self._connection = connection
+        self._version = context.settings.versions.fetch
+        self._names: dict[uuid.UUID, str] = {}
+        """Topics, as they were named; only where the version has no ids."""
+        self._ids: dict[str, uuid.UUID] = {}
 
     def fetch(self, request: SessionFetch) -> asyncio.Future[FetchReply]:
         """Send a fetch; the future fails with ConnectionError when the connection is lost."""
@@ -45,7 +52,7 @@ class KafkaLeaderConnection:
             error = future.exception()
             if error is None:
                 try:
-                    reply.set_result(_reply(future.result()))
+                    reply.set_result(self._reply(future.result()))
                     return
                 except InvalidRequest as malformed:
                     self._connection.close()
@@ -75,7 +82,7 @@ class KafkaLeaderConnection:
         )
         answer = await self._connection.send(
             ApiKey.LIST_OFFSETS,
-            LIST_OFFSETS_VERSION,
+            self._context.settings.versions.list_offsets,
             message,
             timeout_ms=self._context.settings.replica_socket_timeout_ms,
         )
@@ -91,10 +98,14 @@ class KafkaLeaderConnection:
     def _frame(self, request: SessionFetch) -> bytes:
         settings = self._context.settings
         epoch = self._context.broker_epoch()
+        topics: Topics = _topics(request.named)
+        forgotten: Forgotten = _forgotten(request.forgotten)
+        if self._version < TOPIC_IDS_FROM:
+            topics, forgotten = self._by_name(request, topics, forgotten)
         return encode_fetch_request(
             self._connection.next_correlation_id(),
             self._connection.client_id,
-            _topics(request.named),
+            topics,
             replica_id=settings.broker_id,
             replica_epoch=UNKNOWN_BROKER_EPOCH if epoch is None else epoch,
             max_wait_ms=settings.replica_fetch_wait_max_ms,
@@ -102,7 +113,50 @@ class KafkaLeaderConnection:
             max_bytes=settings.replica_fetch_response_max_bytes,
             session_id=request.session_id,
             session_epoch=request.epoch,
-            forgotten=_forgotten(request.forgotten),
+            forgotten=forgotten,
+            version=self._version,
+        )
+
+    def _by_name(
+        self, request: SessionFetch, topics: Topics, forgotten: Forgotten
+    ) -> tuple[Topics, Forgotten]:
+        """Names in the place of ids. A topic of the same name that came after another is not
+        forgotten with it."""
+        for name, wanted in request.named:
+            self._names[wanted.topic_id] = name.topic
+            self._ids[name.topic] = wanted.topic_id
+        named = {(name.topic, name.partition) for name, _ in request.named}
+        gone = [
+            (text, [n for n in numbers if (text, n) not in named])
+            for topic, numbers in forgotten
+            if isinstance(topic, uuid.UUID) and (text := self._names.get(topic)) is not None
+        ]
+        return [(self._names[t], p) for t, p in topics if isinstance(t, uuid.UUID)], gone
+
+    def _id(self, topic: uuid.UUID | str | None) -> uuid.UUID:
+        if isinstance(topic, str):
+            return self._ids.get(topic, ZERO_UUID)
+        return topic or ZERO_UUID
+
+    def _reply(self, frame: memoryview) -> FetchReply:
+        _, offset = parse_response_header(ApiKey.FETCH, self._version, frame)
+        answer = decode_fetch_response(self._version, frame, offset)
+        return FetchReply(
+            ErrorCode(answer.error_code),
+            answer.session_id,
+            [
+                FetchedData(
+                    self._id(topic),
+                    data.partition,
+                    ErrorCode(data.error_code),
+                    data.high_watermark,
+                    data.log_start_offset,
+                    None if data.diverging_epoch is None else EpochEnd(*data.diverging_epoch),
+                    data.records,
+                )
+                for topic, partitions in answer.topics
+                for data in partitions
+            ],
         )
 
 
@@ -153,25 +207,3 @@ def _forgotten(
     for topic_id, partition in forgotten:
         topics.setdefault(topic_id, []).append(partition)
     return list(topics.items())
-
-
-def _reply(frame: memoryview) -> FetchReply:
-    _, offset = parse_response_header(ApiKey.FETCH, FETCH_VERSION, frame)
-    answer = decode_fetch_response(FETCH_VERSION, frame, offset)
-    return FetchReply(
-        ErrorCode(answer.error_code),
-        answer.session_id,
-        [
-            FetchedData(
-                topic_id or ZERO_UUID,
-                data.partition,
-                ErrorCode(data.error_code),
-                data.high_watermark,
-                data.log_start_offset,
-                None if data.diverging_epoch is None else EpochEnd(*data.diverging_epoch),
-                data.records,
-            )
-            for topic_id, partitions in answer.topics
-            for data in partitions
-        ],
-    )

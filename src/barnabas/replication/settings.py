@@ -12,6 +12,7 @@ from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
 from barnabas.pace import PacedCalls
+from barnabas.protocol.inter_broker import CURRENT, InterBrokerVersions
 from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.tasks import TaskOwner
@@ -39,6 +40,8 @@ class ReplicationSettings:
     fetch_max_bytes: int
     max_incremental_fetch_session_cache_slots: int
     controller_socket_timeout_ms: int
+    versions: InterBrokerVersions = CURRENT
+    """``inter.broker.protocol.version``"""
     log_flush_before_ack: bool
     """Ours: nothing is acknowledged, nor reported as replicated, before it is on the disk."""
 

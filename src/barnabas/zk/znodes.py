@@ -430,10 +430,11 @@ class _FeatureJson(msgspec.Struct, kw_only=True):
     status: int
 
 
-def encode_feature(znode: FeatureZNode) -> bytes:
-    """``/feature``, v2."""
+def encode_feature(znode: FeatureZNode, version: int = 2) -> bytes:
+    """``/feature``, v2, or v1 for brokers of a protocol before 3.3."""
     levels = {name: _LevelsJson(znode.features[name]) for name in sorted(znode.features)}
-    return msgspec.json.encode(_FeatureJson(features=levels, status=1 if znode.enabled else 0))
+    status = 1 if znode.enabled else 0
+    return msgspec.json.encode(_FeatureJson(features=levels, version=version, status=status))
 
 
 def decode_feature(path: str, data: bytes | None) -> FeatureZNode:

@@ -51,7 +51,6 @@ REASONS: Final = {
     "fetch.purgatory.purge.interval.requests": _NO_PURGATORY,
     "producer.purgatory.purge.interval.requests": _NO_PURGATORY,
     "delete.records.purgatory.purge.interval.requests": _NO_PURGATORY,
-    "inter.broker.protocol.version": "requests between brokers are those of 3.9",
     "log.dir.failure.timeout.ms": _NO_KRAFT,
     "log.preallocate": "Kafka has it for file systems of Windows; segments here grow as they are "
     "written, so that no end of zeros is to be cut after a crash",

@@ -45,8 +45,8 @@ leader.imbalance.per.broker.percentage  INT  10  HIGH
     Percentage of leaders of a broker that need not be the preferred ones.
 controller.socket.timeout.ms  INT  30000  MEDIUM
     How long a request of the controller may take.
-inter.broker.protocol.version  STRING  3.9-IV0  version  MEDIUM  unused
-    Version of the protocol between brokers; 3.9 is spoken.
+inter.broker.protocol.version  STRING  3.9-IV0  version  MEDIUM
+    Version of the protocol between brokers, 2.8 to 3.9: that of the oldest broker.
 quota.window.num  INT  11  1..  LOW
     Samples kept for client quotas.
 quota.window.size.seconds  INT  1  1..  LOW

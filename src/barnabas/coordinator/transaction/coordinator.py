@@ -101,7 +101,8 @@ class TransactionCoordinator:
             self._connections(replicas, client_id),
             self._tasks,
             self.partition_of,
-            enabled=settings.transaction_partition_verification_enable,
+            enabled=settings.verifies(settings.transaction_partition_verification_enable),
+            version=settings.verification_version,
         )
 
     def _connections(self, replicas: ReplicaManager, client_id: str) -> Peers:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from barnabas.protocol.inter_broker import CURRENT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionSettings:
@@ -20,3 +22,9 @@ class TransactionSettings:
     transaction_partition_verification_enable: bool
     transaction_state_log_load_buffer_size: int
     """Bytes that are read at a time, at most ``ownership.LOAD_BYTES_PER_TURN``."""
+    verification_version: int | None = CURRENT.verification
+    """None: coordinators of this ``inter.broker.protocol.version`` know no verification."""
+
+    def verifies(self, enabled: bool) -> bool:
+        """Whether partitions are verified, if that is ``enabled``."""
+        return enabled and self.verification_version is not None

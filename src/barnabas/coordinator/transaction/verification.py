@@ -1,8 +1,8 @@
 """AddPartitionsToTxnManager: before a leader appends the first batch of a transaction, it asks the
 coordinator whether the partition takes part (KIP-890 part 1, reference 7.3).
 
-Each coordinator gets one AddPartitionsToTxn v5 with ``verify_only`` at a time, with all questions
-that wait for it.
+Each coordinator gets one AddPartitionsToTxn v5 (v4 on an older inter-broker protocol) with
+``verify_only`` at a time, with all questions that wait for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC, by_topic
 from barnabas.errors import ErrorCode
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
+from barnabas.protocol.inter_broker import CURRENT
 from barnabas.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse,
@@ -27,7 +28,7 @@ from barnabas.types import TopicPartition
 
 log = logging.getLogger(__name__)
 
-VERIFY_VERSION = 5
+OLDEST_VERSION = 4
 Verdicts: TypeAlias = dict[TopicPartition, ErrorCode]
 
 
@@ -62,8 +63,10 @@ class Verifier:
         partition_of: Callable[[str], int],
         *,
         enabled: bool,
+        version: int | None = CURRENT.verification,
     ) -> None:
         self.enabled = enabled
+        self._version = version or OLDEST_VERSION
         self._metadata = metadata
         self._peers = peers
         self._tasks = tasks
@@ -124,7 +127,7 @@ class Verifier:
         )
         try:
             answer = await self._peers.send(
-                broker_id, ApiKey.ADD_PARTITIONS_TO_TXN, VERIFY_VERSION, request
+                broker_id, ApiKey.ADD_PARTITIONS_TO_TXN, self._version, request
             )
         except OSError as error:
             log.warning("verification by broker %d: %s", broker_id, error)
