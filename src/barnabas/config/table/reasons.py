@@ -59,8 +59,6 @@ REASONS: Final = {
     "local.retention.": _NO_TIERS,
     "log.message.format.version": _CONVERTED,
     "message.format.version": _CONVERTED,
-    "log.message.downconversion.enable": "records are not converted for old consumers",
-    "message.downconversion.enable": "records are not converted for old consumers",
     "group.coordinator.new.enable": "there is one coordinator for both protocols",
     "group.coordinator.threads": _NO_THREADS,
     "group.coordinator.append.linger.ms": "a heartbeat's records are appended at once",
