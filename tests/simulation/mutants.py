@@ -61,6 +61,7 @@ PLAIN = {
     "acls": False,
     "quotas": False,
     "tokens": False,
+    "old_clients": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
@@ -72,6 +73,7 @@ WITNESS = {"witness": True, "together": False}
 APART = {"together": False, "rebalance_s": 300}
 ACLS = {"acls": True, "together": False}
 METERED = {"quotas": True, "together": False}
+OLD_CLIENTS = {"old_clients": True, "together": False}
 TOKENS = {"tokens": True, "together": False}
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -362,6 +364,24 @@ MUTANTS: tuple[Mutant, ...] = (
         about="a broker does not read quotas again that were changed at another",
         kinds=("kill", "bounce"),
         fixed=METERED,
+    ),
+    Mutant(
+        name="old-set-cut",
+        about="of an old producer's messages only the first is appended, all are acknowledged",
+        kinds=("kill", "bounce"),
+        fixed=OLD_CLIENTS,
+    ),
+    Mutant(
+        name="absolute-inner-offsets",
+        about="KIP-31: a wrapper of format 1 does not have the offset of its last message",
+        kinds=("kill", "bounce"),
+        fixed=OLD_CLIENTS,
+    ),
+    Mutant(
+        name="first-batch-cut",
+        about="KIP-283: an old consumer is given less than one message that is whole",
+        kinds=("kill", "bounce"),
+        fixed=OLD_CLIENTS,
     ),
     Mutant(
         name="token-lasts-for-ever",

@@ -62,6 +62,8 @@ class Options:
     """A client's quota changes."""
     tokens: bool = False
     """Clients log in with delegation tokens, which come and go; brokers log in to each other."""
+    old_clients: bool = False
+    """Some producers and consumers speak message formats 0 and 1."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     protocol: str = ""
@@ -107,6 +109,7 @@ def draw_options(
             ("", "", "", "", "", "2.8", "3.4", "3.7")
         ),
         lost_multis=0.2 if random.Random(f"{seed}/lost").random() < 0.1 else 0.0,
+        old_clients=random.Random(f"{seed}/old-clients").random() < 0.25,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

@@ -27,6 +27,7 @@ from barnabas.coordinator.group import offset_manager
 from barnabas.coordinator.log import CoordinatorLog
 from barnabas.coordinator.ownership import Ownership
 from barnabas.errors import ErrorCode
+from barnabas.records import down_conversion, up_conversion
 from barnabas.replication import fetch_reader, leadership, neighbours, partition
 from barnabas.replication.controller_orders import ControllerOrders
 from barnabas.replication.fetch_reader import FetchReader
@@ -427,6 +428,36 @@ def _quota_change_unheard(patches: Patches) -> None:
     patches.set(QuotaConfigs, "on_notification", pass_over)
 
 
+def _old_set_cut(patches: Patches) -> None:
+    def plain(messages: Any, limits: Any) -> Any:
+        return before(messages, limits)[:1]
+
+    before = patches.set(up_conversion, "_plain_records", plain)
+
+
+def _absolute_inner_offsets(patches: Patches) -> None:
+    """As in message format 0; then a consumer counts them from the wrapper's."""
+
+    def wrap(
+        magic: int, offset: int, timestamp: int, messages: Any, codec: int, stamped: bool
+    ) -> bytes:
+        data = b"".join(messages)
+        return bytes(
+            before(magic, offset + data.count(b"/") * magic, timestamp, [data], codec, stamped)
+        )
+
+    before = patches.set(down_conversion, "encode_wrapper", wrap)
+
+
+def _first_batch_cut(patches: Patches) -> None:
+    """What the batches become may be longer than they are, and then nothing of it is whole."""
+
+    def add(made: Any, pieces: Any, total: int) -> None:
+        before(made, [b"".join(pieces)[:80]], total)
+
+    before = patches.set(down_conversion, "_add", add)
+
+
 def _acl_change_untold(patches: Patches) -> None:
     """As the original when it dies between its two writes: nobody else hears of the change."""
 
@@ -551,4 +582,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "answers-unbounded": _answers_unbounded,
     "decoded-without-bound": _decoded_without_bound,
     "memory-not-given-back": _memory_not_given_back,
+    "old-set-cut": _old_set_cut,
+    "absolute-inner-offsets": _absolute_inner_offsets,
+    "first-batch-cut": _first_batch_cut,
 }

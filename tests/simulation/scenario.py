@@ -4,8 +4,9 @@ Three brokers and a coordinator, each on a host of its own, two partitions with 
 ``min.insync.replicas=2``; producers and consumers on a fourth kind of host that is never broken.
 Some seeds have a fourth broker, segments that roll, retention, a compacted topic of keys
 (``keyed``), a consumer group (``group_life``), a ``witness`` of what brokers say of leaders, an
-authorizer and a topic whose ACLs change (``guarded``), a quota that changes (``metered``), or
-delegation tokens that come and go (``bearers``).
+authorizer and a topic whose ACLs change (``guarded``), a quota that changes (``metered``),
+delegation tokens that come and go (``bearers``), or clients that speak message formats 0 and 1
+(``old_clients``).
 Power losses are drawn only together with ``log.flush.before.ack``, because without it Kafka's
 promise does not cover them; ``power_one`` cuts power without it, where the promise still holds.
 """
@@ -33,6 +34,7 @@ from tests.simulation.metered import Metered
 from tests.simulation.moving_stories import tidy_up
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.nodes import Main, Process, Simulation
+from tests.simulation.old_clients import OldClients
 from tests.simulation.options import HOSTILE, MOVING, Options, draw_options
 from tests.simulation.recorder import Recorder
 from tests.simulation.shadow import Shadows
@@ -271,6 +273,7 @@ class Scenario:
         self.workload = Workload(
             self.simulation, bootstrap, pause_s=options.pause_s, deleting=options.retention
         )
+        self.old_clients = OldClients(self.workload)
         self.keyed = Keyed(self.workload, KEYED, tails=options.tails)
         names = [f"m{number}" for number in range(options.members)]
         self.group = GroupLife(
@@ -401,6 +404,9 @@ class Scenario:
             clients[f"c{position}"] = workload.consumer(f"c{position}", tp)
             if self.options.tails:
                 clients[f"q{position}"] = workload.careless_producer(f"q{position}", tp)
+            if self.options.old_clients:
+                clients[f"po{position}"] = self.old_clients.producer(f"po{position}", tp)
+                clients[f"co{position}"] = self.old_clients.consumer(f"co{position}", tp)
         if self.options.compacted:
             for name in ("pk1", "pk2"):
                 clients[name] = self.keyed.writer(name)
@@ -537,7 +543,12 @@ class Scenario:
             await simulation.ended(last)
         while simulation.now_s < deadline_s:
             read = workload.positions
-            if all(read.get(f"c{i}", 0) >= workload.end(tp) for i, tp in enumerate(PARTITIONS)):
+            kinds = ("c", "co") if self.options.old_clients else ("c",)
+            if all(
+                read.get(f"{kind}{i}", 0) >= workload.end(tp)
+                for i, tp in enumerate(PARTITIONS)
+                for kind in kinds
+            ):
                 workload.history.drained = True
                 return
             await asyncio.sleep(0.5)
