@@ -141,10 +141,6 @@ class BrokerCollector(Collector):
             "Fetchers that copy, at least one of which answers.",
             {client: len(fetchers)},
         )
-        for name in ("producemessageconversionspersec", "fetchmessageconversionspersec"):
-            yield _meter(
-                f"server_brokertopicmetrics_{name}", "0: one format of records is served.", 0
-            )
         for name in ("count", "misclassifiedcount", "totalsize"):
             yield _gauge(
                 f"server_replicamanager_straypartitions{name}",

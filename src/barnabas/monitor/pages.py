@@ -70,6 +70,16 @@ TOPICS: Final = tuple(
         ("failedproducerequestspersec", "Failed ones, by partition.", lambda f: f.failed_produces),
         ("totalfetchrequestspersec", "Consumers' fetches, by partition.", lambda f: f.fetches),
         ("failedfetchrequestspersec", "Failed ones, by partition.", lambda f: f.failed_fetches),
+        (
+            "producemessageconversionspersec",
+            "Records appended in another format or codec than they came in.",
+            lambda f: f.produce_conversions,
+        ),
+        (
+            "fetchmessageconversionspersec",
+            "Records converted for old consumers.",
+            lambda f: f.fetch_conversions,
+        ),
     )
 )
 
