@@ -35,7 +35,6 @@ from barnabas.protocol.message import (
     ApiMessage,
     Message,  # noqa: TID251
     message_class,
-    plain,
     struct_class,
 )
 from barnabas.protocol.wire import MALFORMED
@@ -213,12 +212,11 @@ def encode_response_in_steps(
 
 
 def _typed(kind: type[ApiMessage], struct: schema.Struct, value: object) -> Any:
-    """A ``Message`` or an entity of kio, as the typed struct for one version.
+    """A ``Message`` as the typed struct for one version.
 
     Fields that only other messages have are ignored. Raises TypeError for a field that no message
     has."""
     made = struct_class(kind, struct.name)
-    value = plain(value)
     if not isinstance(value, Message):
         if isinstance(value, made):
             return value

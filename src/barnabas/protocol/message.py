@@ -1,10 +1,10 @@
 """ApiMessage: typed messages, which have the fields of all versions.
 
-The classes are in ``messages/``, one module for each API. Attribute names are kio's field names:
-Kafka's names in snake case, without the unit (``throttle_time``, ``max_wait``, ``timeout``: always
-plain int milliseconds here; -1 stands for an absent timestamp). Values are int, bool, float, str,
-bytes, ``uuid.UUID`` or None (the zero uuid), lists or tuples, and structs. An error code is an int,
-hence ``ErrorCode`` too.
+The classes are in ``messages/``, one module for each API. Attribute names are Kafka's in snake
+case, without the unit (``throttle_time``, ``max_wait``, ``timeout``: always plain int milliseconds
+here; -1 stands for an absent timestamp). Values are int, bool, float, str, bytes, ``uuid.UUID`` or
+None (the zero uuid), lists or tuples, and structs. An error code is an int, hence ``ErrorCode``
+too.
 
 Making a message with a field that no version has is an error, and so is a missing field without a
 default. Encoding uses the fields of the version and ignores the others, so the same message serves
@@ -13,9 +13,6 @@ every version. Decoding gives the fields that a version lacks their defaults; ar
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
 from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
@@ -89,32 +86,3 @@ def struct_class(message: type[ApiMessage], struct: str) -> type[MessageStruct]:
     if struct == message.__name__:
         return message
     return cast("type[MessageStruct]", getattr(message, class_name(message.__name__, struct)))
-
-
-def milliseconds(value: Any) -> int:
-    """Whole milliseconds of an int, a timedelta, an aware datetime (since 1970) or None (-1)."""
-    if isinstance(value, int):
-        return value
-    if value is None:
-        return -1
-    if isinstance(value, timedelta):
-        return round(value / timedelta(milliseconds=1))
-    if isinstance(value, datetime):
-        return round((value - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
-    raise TypeError(f"not a time: {value!r}")
-
-
-def plain(value: Any) -> Any:
-    """A value, or a tree of kio's entities, as a tree of Messages. Times and error codes, which are
-    timedeltas and enums in kio, become plain ints."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, timedelta | datetime):
-        return milliseconds(value)
-    if isinstance(value, list | tuple):
-        return tuple(plain(item) for item in value)
-    if isinstance(value, Message):
-        return Message(**{name: plain(item) for name, item in value.__dict__.items()})
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    return Message(**{field.name: plain(getattr(value, field.name)) for field in fields(value)})
