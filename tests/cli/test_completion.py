@@ -36,8 +36,9 @@ def completed(*words: str) -> list[str]:
 
 
 def test_commands_and_options_are_completed_without_a_cluster() -> None:
-    assert completed("to") == ["topic", "token", "tour"]
-    assert completed("topic", "de") == ["delete", "describe"]
+    assert {"topic", "token"} <= set(completed("to"))
+    assert {"delete", "describe"} <= set(completed("topic", "de"))
+    assert not {"create", "list"} & set(completed("topic", "de"))
     assert "--bootstrap-server" in completed("topic", "list", "--")
     assert completed("topic", "list", "-o", "") == ["table", "json", "jsonl", "yaml"]
     assert completed("completion", "") == ["bash", "zsh", "fish"]

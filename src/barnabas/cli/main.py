@@ -24,6 +24,7 @@ _COMPLETE = "_BARNABAS_COMPLETE"
 _COMMANDS = {
     "up": ("barnabas.cli.up", "Start a local cluster in the foreground."),
     "broker": ("barnabas.cli.broker", "Run one broker; drain one."),
+    "host": ("barnabas.cli.host", "Run a broker for each core of this machine."),
     "coordinator": ("barnabas.cli.coordinator", "Run the embedded coordinator."),
     "topic": ("barnabas.cli.topic", "Create, list, describe and delete topics."),
     "produce": ("barnabas.cli.produce", "Send lines of standard input as records."),

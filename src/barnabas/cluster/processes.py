@@ -37,6 +37,13 @@ def load_config(
 ) -> BrokerConfig:
     """Settings of one broker: from the file, then ``KAFKA_*`` variables, then overrides (the last
     one wins). Raises ConfigError."""
+    return with_reachable_address(load_settings(path, environ, overrides))
+
+
+def load_settings(
+    path: str | None, environ: Mapping[str, str], overrides: Iterable[str]
+) -> dict[str, str]:
+    """What ``load_config`` reads, as text. Raises ConfigError."""
     given = java_settings(environ.get("KAFKA_OPTS", ""))
     if path is not None:
         try:
@@ -47,7 +54,7 @@ def load_config(
     given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
     given.update(_logins_of_file(given))
-    return _with_reachable_address(given)
+    return given
 
 
 def _logins_of_file(given: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +66,7 @@ def _logins_of_file(given: Mapping[str, str]) -> dict[str, str]:
     return logins_of_file(given, lambda path: Path(path).read_bytes())
 
 
-def _with_reachable_address(given: dict[str, str]) -> BrokerConfig:
+def with_reachable_address(given: dict[str, str]) -> BrokerConfig:
     """A listener on all addresses is advertised under this machine's name, as in Kafka."""
     config = BrokerConfig(given)
     if not config.is_given("advertised.listeners") and any(

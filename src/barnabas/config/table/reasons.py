@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_NO_THREADS: Final = "a broker is one loop; more brokers use more cores (`barnabas host`)"
+_NO_THREADS: Final = "a broker is one loop; more brokers use more cores (docs/hosts.md)"
 _NO_PURGATORY: Final = "waiting requests are forgotten when they are done; nothing is left to purge"
 _NO_JMX: Final = "there is no JMX; metrics are shown over HTTP (docs/monitoring.md)"
 _NO_KRAFT: Final = "KRaft is not built: this is Kafka's ZooKeeper mode"
