@@ -1,4 +1,4 @@
-"""DescribeAcls, CreateAcls, DeleteAcls v1-3. Any broker serves them.
+"""DescribeAcls, CreateAcls, DeleteAcls v0-3. Any broker serves them.
 
 Without an authorizer the answer is SECURITY_DISABLED. As in Kafka, the number 0 (UNKNOWN) closes
 the connection, and any other unknown number is refused with its ACL.

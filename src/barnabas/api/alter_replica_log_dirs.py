@@ -1,4 +1,4 @@
-"""AlterReplicaLogDirs v1-2 (KIP-113): moves replicas to other log directories of this broker.
+"""AlterReplicaLogDirs v0-2 (KIP-113): moves replicas to other log directories of this broker.
 
 If this broker does not have the replica yet, it remembers the directory until the replica comes, or
 until it stops. The answer is REPLICA_NOT_AVAILABLE then, as in Kafka.

@@ -1,4 +1,4 @@
-"""CreateTopics v2-7: creates topics. Only the controller serves it.
+"""CreateTopics v0-7: creates topics. Only the controller serves it.
 
 The topic is written to ZooKeeper; the controller's watch notices it there. The answer is sent once
 this broker's metadata shows a leader for every partition. After the request's timeout it is

@@ -1,5 +1,5 @@
-"""CreateDelegationToken v1-3, RenewDelegationToken v1-2, ExpireDelegationToken v1-2 and
-DescribeDelegationToken v1-3 (KIP-48, KIP-373). Any broker serves them.
+"""CreateDelegationToken v0-3, RenewDelegationToken v0-2, ExpireDelegationToken v0-2 and
+DescribeDelegationToken v0-3 (KIP-48, KIP-373). Any broker serves them.
 
 A client that is not authenticated (PLAINTEXT, TLS without a certificate), or that has logged in by
 a token, always gets DELEGATION_TOKEN_REQUEST_NOT_ALLOWED. Without ``delegation.token.secret.key``

@@ -1,4 +1,4 @@
-"""DeleteTopics v1-6: deletes topics by name, or by id from v6. Only the controller serves it.
+"""DeleteTopics v0-6: deletes topics by name, or by id from v6. Only the controller serves it.
 
 The marker ``/admin/delete_topics/T`` starts the deletion. The answer is sent once this broker's
 metadata no longer shows the topic. If that takes too long it is REQUEST_TIMED_OUT, and the deletion

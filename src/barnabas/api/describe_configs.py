@@ -1,9 +1,10 @@
-"""DescribeConfigs v1-4: settings of topics and of this broker, with source, type and documentation,
+"""DescribeConfigs v0-4: settings of topics and of this broker, with source, type and documentation,
 and the levels of its loggers.
 
 A setting's synonyms are the places where it is set; the first one gives its value and its source.
-Topics are read from ZooKeeper each time, so an alteration is seen at once at every broker. Other
-resources are answered INVALID_REQUEST.
+v0 has neither, but whether a value is the default, which Kafka says of none. Topics are read from
+ZooKeeper each time, so an alteration is seen at once at every broker. Other resources are answered
+INVALID_REQUEST.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DescribeLogDirs v1-4: size and lag of replicas by log directory, and the free space.
+"""DescribeLogDirs v0-4: size and lag of replicas by log directory, and the free space.
 
 A replica that moves between directories is listed in both; the copy is marked as a future one."""
 

@@ -1,4 +1,4 @@
-"""OffsetForLeaderEpoch v2-4: the end offset of a leader epoch. Consumers use it to detect
+"""OffsetForLeaderEpoch v0-4: the end offset of a leader epoch. Consumers use it to detect
 truncation (KIP-320), and followers of older inter-broker versions. Only leaders answer.
 """
 

@@ -1,4 +1,4 @@
-"""WriteTxnMarkers v1, between brokers: writes the ends of transactions to their partitions.
+"""WriteTxnMarkers v0-1, between brokers: writes the ends of transactions to their partitions.
 
 Each marker is a control batch. It is answered once that is replicated. In ``__consumer_offsets``
 the marker of a commit makes the transaction's positions count.
