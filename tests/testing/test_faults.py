@@ -68,7 +68,7 @@ def test_an_error_twice_and_then_no_more(cluster: Cluster) -> None:
     assert [hit.api for hit in fault.hits] == ["PRODUCE", "PRODUCE"]
     assert fault.hits[0].partitions == (("orders", 0),)
     assert fault.hits[0].client_id == "barnabas-testing"
-    assert [e.fields["error"] for e in cluster.events() if e.name == "fault_done"] == [
+    assert [e.fields["error"] for e in cluster.events() if e.kind == "fault_done"] == [
         "NOT_LEADER_OR_FOLLOWER"
     ] * 2
     cluster.wait_for_hits(fault, 2)

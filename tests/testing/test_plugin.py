@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from barnabas.console.history import read_events
+
 pytestmark = pytest.mark.processes
 
 # pytest-asyncio warns where this is not said.
@@ -112,6 +114,7 @@ def test_with_many(kafka_broker):
     kafka_broker.create_topic("large", partitions=300)
     assert False
 """,
+        ini="kafka_events = histories\n",
     )
     assert "3 failed, 1 passed" in told, told
     assert re.search(r"^\(\d+ earlier events are left out\)$", told, re.MULTILINE), told
@@ -119,6 +122,13 @@ def test_with_many(kafka_broker):
     assert "topic_created topic=orders" in told
     assert "topic_created topic=test_shared-1" in told
     assert "nobody-cares" not in told
+    files = sorted(path.name for path in (tmp_path / "histories").iterdir())
+    assert files == [
+        f"test_it.py-{name}.jsonl" for name in ("test_it", "test_shared", "test_with_many")
+    ]
+    assert f"barnabas console --events {tmp_path / 'histories' / files[0]}" in told
+    with (tmp_path / "histories" / files[0]).open("rb") as lines:
+        assert read_events(lines)[0].kind == "history_began"
 
 
 def test_a_mark_that_means_nothing_is_told(tmp_path: Path) -> None:

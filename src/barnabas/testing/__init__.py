@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from barnabas.observe.events import Event
     from barnabas.testing.async_cluster import AsyncCluster
     from barnabas.testing.case import KafkaTestCase
     from barnabas.testing.cluster import Cluster
-    from barnabas.testing.events import Event, TimedOut
+    from barnabas.testing.events import TimedOut
     from barnabas.testing.faults import Fault, Faults, Hit
     from barnabas.testing.records import TestRecord
 
@@ -30,7 +31,7 @@ __all__ = [
 _HOME = {
     "AsyncCluster": "async_cluster",
     "Cluster": "cluster",
-    "Event": "events",
+    "Event": "barnabas.observe.events",
     "Fault": "faults",
     "Faults": "faults",
     "Hit": "faults",
@@ -46,4 +47,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return getattr(importlib.import_module(home if "." in home else f"{__name__}.{home}"), name)

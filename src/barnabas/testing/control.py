@@ -25,7 +25,7 @@ from barnabas.http.listener import Listener
 from barnabas.http.uvicorn_server import start
 from barnabas.names import number_in
 from barnabas.testing.core import Core, NotRunning, Target
-from barnabas.testing.events import SHOWN, Event, TimedOut
+from barnabas.testing.events import SHOWN, Record, TimedOut
 from barnabas.testing.faults import Fault, Faults, Hit, api_key
 from barnabas.testing.links import CLIENTS
 from barnabas.testing.parameters import Parameters, read_parameters
@@ -86,7 +86,7 @@ class Control:
         return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
-def as_json(event: Event) -> dict[str, Any]:
+def as_json(event: Record) -> dict[str, Any]:
     return {
         "at": round(event.at, 6),
         "source": event.source,

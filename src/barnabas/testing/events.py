@@ -34,8 +34,8 @@ EVERYDAY: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One event."""
+class Record:
+    """What a node noted or the test did, as it was told; ``observed.py`` makes an event of it."""
 
     at: float
     """Seconds since the cluster was started."""
@@ -55,7 +55,9 @@ class EventLog:
 
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._kept: deque[Event] = deque(maxlen=KEPT_MAX)
+        self.began_ms = time.time_ns() // 1_000_000
+        """Wall time of the cluster's start: milliseconds since 1970."""
+        self._kept: deque[Record] = deque(maxlen=KEPT_MAX)
         self._count = 0
         self._followers: list[asyncio.Event] = []
 
@@ -65,16 +67,21 @@ class EventLog:
         """Add an event. ``at``: monotonic time in seconds, by default now."""
         if name not in EVERYDAY:
             since = (time.monotonic() if at is None else at) - self._since
-            self._kept.append(Event(at=since, source=source, name=name, fields=fields))
+            self._kept.append(Record(at=since, source=source, name=name, fields=fields))
             self._count += 1
             for follower in self._followers:
                 follower.set()
 
-    def all(self) -> list[Event]:
+    def all(self) -> list[Record]:
         """All events, in order of time."""
         return sorted(self._kept, key=lambda event: event.at)
 
-    def after(self, number: int) -> list[tuple[int, Event]]:
+    @property
+    def is_whole(self) -> bool:
+        """Whether no event was dropped."""
+        return self._count == len(self._kept)
+
+    def after(self, number: int) -> list[tuple[int, Record]]:
         """What came after the event of this number, as it came. The first event is 1."""
         first = self._count - len(self._kept) + 1
         kept = zip(range(first, self._count + 1), list(self._kept), strict=True)

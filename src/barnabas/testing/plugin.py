@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from barnabas.testing.cluster import Cluster
-    from barnabas.testing.events import Event
+    from barnabas.testing.events import Record
 
 _MARK = (
     "kafka(brokers=3, in_process=True, settings={}, profile='test', faults_seed=0, wait_s=10,"
@@ -38,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "whether each broker is a process of its own, not all in the test's",
         type="bool",
         default=False,
+    )
+    parser.addini(
+        "kafka_events",
+        "a directory: for each test that fails, a file with the events of its clusters, which"
+        " barnabas console --events FILE shows step by step",
     )
     parser.addini("kafka_settings", "settings of all brokers, key=value", type="linelist")
 
@@ -92,7 +97,7 @@ def _running(request: pytest.FixtureRequest, options: dict[str, Any]) -> Iterato
 
 def _remember(request: pytest.FixtureRequest, cluster: Cluster) -> None:
     """Remember the cluster for the report, in case the test fails."""
-    request.node.stash.setdefault(_used, []).append((cluster, len(cluster.events())))
+    request.node.stash.setdefault(_used, []).append((cluster, len(cluster._records())))
 
 
 def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -142,12 +147,28 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for cluster, before in item.stash.get(_used, []):
-            events = cluster.events()[before if report.when == "call" else 0 :]
-            report.sections.append((f"Kafka cluster events ({report.when})", _told(events)))
+            events = cluster._records()[before if report.when == "call" else 0 :]
+            told = _told(events) + _written(item, cluster)
+            report.sections.append((f"Kafka cluster events ({report.when})", told))
     return report
 
 
-def _told(events: Sequence[Event]) -> str:
+def _written(item: pytest.Item, cluster: Cluster) -> str:
+    """How to see the events in a browser, if the ini file names a directory for them."""
+    directory = item.config.getini("kafka_events")
+    if not directory:
+        return ""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", item.nodeid).strip("-.")[-_NAME_MAX:]
+    path = item.config.rootpath / directory / f"{name}.jsonl"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cluster.write_events(path)
+    except OSError as error:
+        return f"\nkafka_events: {path}: {error.strerror}"
+    return f"\nstep by step: barnabas console --events {path}"
+
+
+def _told(events: Sequence[Record]) -> str:
     """A line each; of very many, the last."""
     left_out = len(events) - _EVENTS_MAX
     lines = [f"({left_out} earlier events are left out)"] if left_out > 0 else []

@@ -15,7 +15,7 @@ from barnabas.cluster.processes import temporary_directory
 from barnabas.cluster.profiles import Profile
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.testing.core import Core, as_setting
-from barnabas.testing.events import Event, EventLog
+from barnabas.testing.events import EventLog, Record
 from barnabas.testing.faults import Faults
 from barnabas.testing.in_process import InProcess
 from barnabas.testing.members import Members
@@ -23,6 +23,7 @@ from barnabas.testing.thread import LoopThread
 
 if TYPE_CHECKING:
     from barnabas.http.listener import Listener
+    from barnabas.observe.events import Event
     from barnabas.testing.control import ControlAddress
 
 T = TypeVar("T")
@@ -199,7 +200,24 @@ class View:
         return self._life.running.faults
 
     def events(self) -> list[Event]:
-        """The events so far: elections, ISR changes, sessions, and what the test did."""
+        """The events so far, as docs/events.md has them; what the test did is among them."""
+        from barnabas.testing.observed import observed
+
+        running = self._life.running
+        log = running.log
+        ids = running.plan.broker_ids
+        return observed(log.all(), log.began_ms, ids, is_whole=log.is_whole)
+
+    def write_events(self, path: str | os.PathLike[str]) -> None:
+        """Write ``events()`` to a file, a line of JSON each: ``barnabas console --events FILE``
+        shows them step by step. Raises OSError."""
+        from barnabas.observe.events import to_json
+
+        with open(path, "wb") as file:
+            file.writelines(to_json(event) + b"\n" for event in self.events())
+
+    def _records(self) -> list[Record]:
+        """The events as nodes and the test told them."""
         return self._life.running.log.all()
 
     def timeline(self, last: int = 1000) -> str:
