@@ -10,6 +10,7 @@ from typing import Final
 from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.groups import delete_group
 from barnabas.client.offsets import log_ends
 from barnabas.client.reassignment import elect_leaders
 from barnabas.console.context import Console
@@ -268,10 +269,15 @@ class Stage:
         return None
 
     async def clear(self) -> None:
-        """Delete the topics of this run. Those that cannot be deleted stay."""
+        """Delete the topics and groups of this run. What cannot be deleted stays."""
         for topic in self.run.topics:
             try:
                 await self.delete(topic)
+            except (ClientError, Unreachable, OSError):
+                continue
+        for group in self.run.groups:
+            try:
+                await delete_group(self.client, group)
             except (ClientError, Unreachable, OSError):
                 continue
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from barnabas.client.errors import ClientError, Unreachable
@@ -90,7 +90,7 @@ class Tour:
         assert control is not None
         stage = Stage(self._console, control, run, lambda: self._tell(run))
         try:
-            with self._collecting(run):
+            async with self._collecting(run):
                 await self._carried_out(stage, run)
                 run.state = MENDING
                 self._tell(run)
@@ -118,14 +118,15 @@ class Tour:
             log.exception("lesson %s failed", run.lesson.name)
             run.failure = f"internal error: {type(error).__name__}"
 
-    @contextmanager
-    def _collecting(self, run: Run) -> Iterator[None]:
+    @asynccontextmanager
+    async def _collecting(self, run: Run) -> AsyncIterator[None]:
         """Give ``run`` the events of the cluster as they come."""
         following = asyncio.ensure_future(self._follow(run))
         try:
             yield
         finally:
             following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def _follow(self, run: Run) -> None:
         hub = self._console.hub

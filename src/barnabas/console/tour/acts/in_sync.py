@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from barnabas.client.cluster import METADATA_VERSION
+from barnabas.client.metadata import cluster_view
 from barnabas.console.tour.lesson import Seen, broker_set
 from barnabas.console.tour.lessons.in_sync import Facts, Write, seen
-from barnabas.console.tour.stage import BOUND_S, Abandoned, Stage
+from barnabas.console.tour.stage import BOUND_S, LOOK_S, Abandoned, Stage
 from barnabas.console.tour.writing import ACKS, write_once
+from barnabas.protocol.api import ApiKey
+from barnabas.protocol.messages.metadata import MetadataRequest
 from barnabas.types import TopicPartition
 
 
@@ -33,7 +39,8 @@ async def act(stage: Stage) -> list[Seen]:
     async with stage.step("pause"):
         stage.zero()
         await stage.process("pause", first)
-        one, everybody = await write("1"), await write("all")
+        # Both are sent at once, so that the second one meets the follower in its place as well.
+        one, everybody = await asyncio.gather(write("1"), write("all"))
         await stage.until(lambda _: first not in stage.isr(stage.topic))
         isr_after = stage.isr(stage.topic)
         stage.say(f"In sync after that: {broker_set(isr_after)}.")
@@ -41,6 +48,7 @@ async def act(stage: Stage) -> list[Seen]:
         await stage.process("pause", second)
         await stage.until(lambda _: stage.isr(stage.topic) == (leader,))
         isr_alone = stage.isr(stage.topic)
+        await _until_known(stage, leader)
         stage.picture("Both followers silent: the leader is alone")
     async with stage.step("alone"):
         alone_one, alone_all = await write("1"), await write("all")
@@ -63,3 +71,20 @@ async def act(stage: Stage) -> list[Seen]:
             back_ms=back_ms,
         )
     )
+
+
+async def _until_known(stage: Stage, leader: int) -> None:
+    """Wait until the leader knows that it is alone: it hears of that after the znode says it, and
+    before its metadata do. Else it takes a write, which waits for a follower's copy (KIP-966)."""
+    request = MetadataRequest(
+        topics=[MetadataRequest.Topic(topic_id=None, name=stage.topic)],
+        allow_auto_topic_creation=False,
+        include_topic_authorized_operations=False,
+    )
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BOUND_S
+    while loop.time() < deadline:
+        answer = await stage.client.broker(leader, ApiKey.METADATA, METADATA_VERSION, request)
+        if cluster_view(answer).topics[stage.topic].partitions[0].isr == (leader,):
+            return
+        await asyncio.sleep(LOOK_S)

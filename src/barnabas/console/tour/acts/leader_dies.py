@@ -30,6 +30,7 @@ async def act(stage: Stage) -> list[Seen]:
             killed_ms = stage.zero()
             await stage.process("kill", old)
             await stage.until(lambda _: stage.leader(stage.topic) not in (-1, old))
+            led = stage.partition(stage.topic)
             await writer.more(AFTER, BOUND_S)
             stage.picture("After the death")
     acks = writer.acks
@@ -45,7 +46,6 @@ async def act(stage: Stage) -> list[Seen]:
         await stage.process("restart", old)
         back_ms = await stage.until(lambda _: old in stage.isr(stage.topic))
         stage.picture("The broker is back")
-    now = stage.partition(stage.topic)
     return seen(
         Facts(
             replicas=replicas,
@@ -53,7 +53,7 @@ async def act(stage: Stage) -> list[Seen]:
             old_epoch=before.leader_epoch,
             isr_before=before.isr,
             new=new,
-            new_epoch=-1 if now is None else now.leader_epoch,
+            new_epoch=-1 if led is None else led.leader_epoch,
             elected_ms=None if event is None else event.time_ms - killed_ms,
             acked=acks.count,
             acked_after=acks.sent_after(killed_ms),

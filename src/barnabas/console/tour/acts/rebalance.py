@@ -18,7 +18,7 @@ from barnabas.records.batch import Record
 from barnabas.types import TopicPartition
 
 MIN_SESSION = "group.min.session.timeout.ms"
-SESSION_MS = 1_000
+SESSION_MS = 2_000
 """The members' session timeout, if brokers allow one so short."""
 EACH = 10
 """Records that are written to each partition, again and again."""
