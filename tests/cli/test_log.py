@@ -36,6 +36,7 @@ from barnabas.coordinator.group.records.group_metadata import (
 )
 from barnabas.records.batch import Record, build_batch
 from barnabas.records.compression import Codec
+from barnabas.records.legacy import build_set
 
 STOPPED = GOLDEN / "storage" / "recovered-and-stopped"
 SEGMENT = "00000000000000001400"
@@ -195,6 +196,23 @@ def test_messages_of_formats_0_and_1_are_shown_and_verified(tmp_path: Path) -> N
     assert problems(path) == []
     path.write_bytes(data[:-1] + b"X")
     assert problems(path) == ["batch at 31: the checksum does not match"]
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_what_a_compressed_message_wraps_is_shown(tmp_path: Path, magic: int) -> None:
+    path = tmp_path / f"{NAME}.log"
+    records = [(5 + n, 100 + n, b"k", b"%d" % n) for n in range(3)]
+    path.write_bytes(build_set(magic, records, codec=Codec.GZIP))
+    wrapper, *inner = documents(str(path), "--print-data-log")
+    assert (wrapper["magic"], wrapper["compresscodec"], wrapper["isvalid"]) == (magic, "gzip", True)
+    assert "payload" not in wrapper
+    assert [(m["offset"], m["key"], m["payload"]) for m in inner] == [
+        (5, "k", "0"),
+        (6, "k", "1"),
+        (7, "k", "2"),
+    ]
+    assert problems(path) == []
+    assert "1 batch, 3 records" in here("log", "verify", str(path)).stdout
 
 
 @pytest.mark.parametrize("cut", [1, 16, 17, 60, 61, 200])

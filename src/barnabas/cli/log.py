@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from barnabas.cli.internal_records import DECODERS, Decoder, decoder_for, shown_bytes
-from barnabas.cli.log_batches import OldMessage, batch_entry, batches, record_entry, records_of
+from barnabas.cli.log_batches import (
+    Found,
+    OldMessage,
+    batch_entry,
+    batches,
+    is_wrapper,
+    message_entry,
+    record_entry,
+    records_of,
+    wrapped_by,
+)
 from barnabas.cli.log_source import Damaged, Entry, Source
 from barnabas.cli.log_tables import base_offset_of, kind_of, table_entries
 from barnabas.cli.log_verify import PROBLEMS_MAX, Verdict, beside, verify
@@ -125,12 +135,15 @@ class _Dump:
             old = found.header if isinstance(found.header, OldMessage) else None
             if not (self._bare and old is None):
                 entry = batch_entry(found)
-                if old is not None and self._values:
+                if old is not None and self._values and not is_wrapper(old):
                     entry |= {"key": _bytes(old.key), "payload": _bytes(old.value)}
                 self._print(path, entry)
-            if not self._deep or old is not None:
+            if not self._deep:
                 continue
             try:
+                if old is not None:
+                    self._wrapped(path, found, old)
+                    continue
                 is_control = not isinstance(found.header, OldMessage) and found.header.is_control
                 for record in records_of(found):
                     entry = {} if self._bare else record_entry(found, record)
@@ -141,6 +154,13 @@ class _Dump:
             except (KafkaError, Damaged) as error:
                 # The batches behind it may be whole.
                 click.echo(f"barnabas: {visible(path)}: at {found.position}: {error}", err=True)
+
+    def _wrapped(self, path: str, found: Found, old: OldMessage) -> None:
+        for message in wrapped_by(found) if is_wrapper(old) else ():
+            entry = message_entry(message)
+            if self._values:
+                entry |= {"key": _bytes(message.key), "payload": _bytes(message.value)}
+            self._print(path, entry, "| ")
 
     def _print(self, path: str, entry: Entry, before: str = "") -> None:
         if self._json:

@@ -36,6 +36,7 @@ from barnabas.records.header import (
     MAGIC_POSITION,
     TIMESTAMP_TYPE_BIT,
 )
+from barnabas.records.legacy import Message, messages_of
 from barnabas.types import NO_SEQUENCE, NO_TIMESTAMP
 
 BATCH_BYTES_MAX: Final = REQUEST_BYTES_MAX
@@ -245,6 +246,27 @@ def record_entry(found: Found, record: Record) -> Entry:
             entry["endTxnMarker"] = ControlType(marker.type).name
             entry["coordinatorEpoch"] = marker.coordinator_epoch
     return entry
+
+
+def is_wrapper(header: OldMessage) -> bool:
+    """Whether it wraps other messages, compressed."""
+    return bool(header.attributes & CODEC_MASK)
+
+
+def message_entry(message: Message) -> Entry:
+    """A message in a wrapper by Kafka's names, without its key and value."""
+    return {
+        "offset": message.offset,
+        **_time(message.attributes, message.timestamp),
+        "keySize": -1 if message.key is None else len(message.key),
+        "valueSize": -1 if message.value is None else len(message.value),
+    }
+
+
+def wrapped_by(found: Found) -> list[Message]:
+    """The messages in a wrapper, with their own offsets. KafkaError as ``messages_of``."""
+    assert found.data is not None
+    return messages_of(found.data)
 
 
 def records_of(found: Found) -> Iterator[Record]:

@@ -12,7 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from barnabas.cli.log_batches import Found, OldMessage, batches, records_of
+from barnabas.cli.log_batches import (
+    Found,
+    OldMessage,
+    batches,
+    is_wrapper,
+    records_of,
+    wrapped_by,
+)
 from barnabas.cli.log_source import Damaged, Source
 from barnabas.cli.log_tables import (
     ENTRIES,
@@ -151,7 +158,7 @@ def _walk(source: Source, verdict: Verdict, checks: list[_Check]) -> bool:
             verdict.last_offset = max(verdict.last_offset, found.last_offset)
             least = verdict.last_offset + 1
             if isinstance(found.header, OldMessage):
-                verdict.records += 1
+                _messages(found, found.header, where, verdict)
             else:
                 its = found.header.partition_leader_epoch
                 if its < epoch:
@@ -165,6 +172,21 @@ def _walk(source: Source, verdict: Verdict, checks: list[_Check]) -> bool:
         verdict.problem(str(error))
         return False
     return True
+
+
+def _messages(found: Found, header: OldMessage, where: str, verdict: Verdict) -> None:
+    if not is_wrapper(header) or not found.crc_matches:
+        verdict.records += 1
+        return
+    before = NO_OFFSET
+    try:
+        for message in wrapped_by(found):
+            verdict.records += 1
+            if message.offset <= before:
+                verdict.problem(f"{where}: message {message.offset} after {before}")
+            before = message.offset
+    except KafkaError as error:
+        verdict.problem(f"{where}: {error}")
 
 
 def _records(found: Found, where: str, verdict: Verdict) -> None:
