@@ -62,6 +62,7 @@ PLAIN = {
     "quotas": False,
     "tokens": False,
     "old_clients": False,
+    "racks": False,
 }
 """Three brokers and one topic, unless a mutant needs more."""
 TAILS = {"tails": True, "together": False}
@@ -244,6 +245,12 @@ MUTANTS: tuple[Mutant, ...] = (
         about="the leader keeps a replica in the ISR that does not fetch",
         kinds=("silent",),
         fixed={"together": False, "kinds": ("silent",)},
+    ),
+    Mutant(
+        name="follower-shows-its-end",
+        about="KIP-392: a follower gives consumers what is not committed",
+        kinds=("kill", "laggard", "double"),
+        fixed={**TAILS, "racks": True},
     ),
     Mutant(
         name="commit-not-replicated",

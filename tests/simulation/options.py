@@ -64,6 +64,8 @@ class Options:
     """Clients log in with delegation tokens, which come and go; brokers log in to each other."""
     old_clients: bool = False
     """Some producers and consumers speak message formats 0 and 1."""
+    racks: bool = False
+    """Every broker has a rack, and consumers read from followers in theirs."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     protocol: str = ""
@@ -110,6 +112,7 @@ def draw_options(
         ),
         lost_multis=0.2 if random.Random(f"{seed}/lost").random() < 0.1 else 0.0,
         old_clients=random.Random(f"{seed}/old-clients").random() < 0.25,
+        racks=random.Random(f"{seed}/racks").random() < 0.3,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

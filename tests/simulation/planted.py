@@ -294,6 +294,15 @@ def _silent_member_kept(patches: Patches) -> None:
     patches.set(Partition, "maybe_shrink_isr", lambda self: None)
 
 
+def _follower_shows_its_end(patches: Patches) -> None:
+    def read(self: Any, held: Partition, entry: Any, params: Any, **rest: Any) -> Any:
+        if held.leadership is None:
+            params.to_log_end = True
+        return before(self, held, entry, params, **rest)
+
+    before = patches.set(fetch_reader.FetchReader, "read", read)
+
+
 def _commit_not_replicated(patches: Patches) -> None:
     def append(
         self: CoordinatorLog, owned: Any, batch: bytearray, done: Any, *args: Any, **rest: Any
@@ -555,6 +564,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "unclean-start-untold": _unclean_start_untold,
     "dead-member-kept": _dead_member_kept,
     "silent-member-kept": _silent_member_kept,
+    "follower-shows-its-end": _follower_shows_its_end,
     "commit-not-replicated": _commit_not_replicated,
     "unreplicated-group-loaded": _unreplicated_group_loaded,
     "stale-generation-accepted": _stale_generation_accepted,

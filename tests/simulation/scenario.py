@@ -144,6 +144,8 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         }
     if options.tokens:
         more |= TOKEN_SETTINGS
+    if options.racks:
+        more |= {"broker.rack": rack_of(broker), "replica.selector.class": "rack-aware"}
     if options.watched:
         more |= WATCHED_SETTINGS
     if options.secure or options.tokens:
@@ -162,6 +164,11 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         "inter.broker.protocol.version": options.protocol or "3.9",
         **more,
     }
+
+
+def rack_of(number: int) -> str:
+    """Of a broker, and of the consumer of this number."""
+    return f"r{number}"
 
 
 def _between_brokers(clients: str, inside: str) -> dict[str, str]:
@@ -402,6 +409,10 @@ class Scenario:
             for name in (f"p{position}1", f"p{position}2"):
                 clients[name] = workload.producer(name, tp, idempotent=True)
             clients[f"c{position}"] = workload.consumer(f"c{position}", tp)
+            if self.options.racks:
+                for number in self.layout.ids:
+                    name = f"r{position}{number}"
+                    clients[name] = workload.consumer(name, tp, rack=rack_of(number))
             if self.options.tails:
                 clients[f"q{position}"] = workload.careless_producer(f"q{position}", tp)
             if self.options.old_clients:
@@ -543,16 +554,20 @@ class Scenario:
             await simulation.ended(last)
         while simulation.now_s < deadline_s:
             read = workload.positions
-            kinds = ("c", "co") if self.options.old_clients else ("c",)
-            if all(
-                read.get(f"{kind}{i}", 0) >= workload.end(tp)
-                for i, tp in enumerate(PARTITIONS)
-                for kind in kinds
-            ):
+            if all(read.get(name, 0) >= workload.end(tp) for name, tp in self._readers()):
                 workload.history.drained = True
                 return
             await asyncio.sleep(0.5)
         simulation.fail("checker", f"consumers stay behind: {workload.positions}")
+
+    def _readers(self) -> list[tuple[str, TopicPartition]]:
+        readers = [(f"c{position}", tp) for position, tp in enumerate(PARTITIONS)]
+        if self.options.old_clients:
+            readers += [(f"co{position}", tp) for position, tp in enumerate(PARTITIONS)]
+        if self.options.racks:
+            for position, tp in enumerate(PARTITIONS):
+                readers += [(f"r{position}{number}", tp) for number in self.layout.ids]
+        return readers
 
     def _held(self) -> bool:
         """Rather held than wrong: an operator has to decide, and nothing more is to be seen."""

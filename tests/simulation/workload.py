@@ -36,6 +36,8 @@ class Workload:
     attempted: int = 0
     pause_s: float = 0.1
     """Mean time that a producer rests between two sends."""
+    near_reads: int = 0
+    """Answers with records that came from followers, about."""
     deleting: bool = False
     """Retention deletes old records: they may be gone before they are read."""
 
@@ -148,15 +150,17 @@ class Workload:
             env.observer.note("acknowledged", key=str(tp), offset=first, count=len(values))
         return outcome is Outcome.OK
 
-    def consumer(self, name: str, tp: TopicPartition) -> Main:
-        """Reads one partition from the start, for ever."""
+    def consumer(self, name: str, tp: TopicPartition, *, rack: str = "") -> Main:
+        """Reads one partition from the start, for ever; from a follower in its rack, if any."""
 
         async def main(env: Env) -> None:
             offset = segment = 0
-            async with ClusterClient(self.bootstrap, name, timeout_ms=5000) as client:
+            async with ClusterClient(self.bootstrap, name, timeout_ms=5000, rack=rack) as client:
                 while True:
                     try:
+                        near = client.preferred_replicas.get(tp)
                         found = await fetch(client, tp, offset)
+                        self.near_reads += bool(found.records and near is not None)
                     except (OSError, Unreachable):
                         await asyncio.sleep(0.2)
                         continue

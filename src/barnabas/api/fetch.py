@@ -1,9 +1,9 @@
 """Fetch v0-17, for consumers and followers: one read path, with fetch sessions and long polls.
 
 A request with a replica id is a follower's; from v15 on the id is in a tag (KIP-903). Topics have
-names up to v12, and ids from v13 on. There is no replica selector for rack-aware reading (KIP-392),
-so no consumer is sent to a follower. A follower does serve a consumer that asks it with v11 or
-later. For v0-3 records are converted to message formats 0 and 1 (``old_consumers.py``).
+names up to v12, and ids from v13 on. From v11 on a consumer may read from followers, and names its
+rack; with ``replica.selector.class`` a leader sends it to a replica there (KIP-392). For v0-3
+records are converted to message formats 0 and 1 (``old_consumers.py``).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def handle(services: Services, request: Request) -> Answer:
         return _in_steps(services, request, parsed)
     if parsed.isolation_level not in ISOLATION_LEVELS:
         return _answer(services, request, _refused(request.api_version, parsed))
-    params = _params(request.api_version, parsed)
+    params = _params(request.api_version, parsed, request.listener)
     if services.authorizer is not None:
         _restrict(services, request, params)
     _meter(request, params)
@@ -192,7 +192,7 @@ def _in_steps(
     yield 1
     if parsed.isolation_level not in ISOLATION_LEVELS:
         return _answer_in_steps(services, request, _refused(request.api_version, parsed))
-    params = _params(request.api_version, parsed._replace(topics=[]))
+    params = _params(request.api_version, parsed._replace(topics=[]), request.listener)
     for topic in parsed.topics:
         for start in range(0, len(topic.partitions), PARTITIONS_AT_ONCE):
             some = topic._replace(partitions=topic.partitions[start : start + PARTITIONS_AT_ONCE])
@@ -217,7 +217,7 @@ def _refuse_all(request: Request) -> Pieces:
     return encode_fetch_response(request.api_version, request.correlation_id, (), error_code=error)
 
 
-def _params(version: int, parsed: FetchRequest) -> FetchParams:
+def _params(version: int, parsed: FetchRequest, listener: str = "") -> FetchParams:
     by_id = version >= TOPIC_IDS_FROM
     return FetchParams(
         version=version,
@@ -226,6 +226,8 @@ def _params(version: int, parsed: FetchRequest) -> FetchParams:
         max_wait_ms=parsed.max_wait_ms,
         min_bytes=parsed.min_bytes,
         max_bytes=parsed.max_bytes,
+        rack=parsed.rack_id,
+        listener=listener,
         read_committed=parsed.isolation_level == READ_COMMITTED,
         session_id=parsed.session_id,
         session_epoch=parsed.session_epoch,

@@ -21,6 +21,7 @@ from barnabas.protocol.messages.describe_cluster import DescribeClusterRequest
 from barnabas.protocol.messages.metadata import MetadataRequest
 from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, AuthenticationRefused, ClientSecurity
+from barnabas.types import TopicPartition
 
 METADATA_VERSION = 12
 DESCRIBE_CLUSTER_VERSION = 0
@@ -68,14 +69,19 @@ class ClusterClient:
         client_id: str,
         timeout_ms: int = 10_000,
         on_silence: Callable[[str], None] | None = None,
+        rack: str = "",
     ) -> None:
         """``on_silence`` is called with a text for an address that does not answer for some
-        seconds."""
+        seconds. ``rack``: where this client is; it reads from replicas there if its leaders send it
+        to them (KIP-392)."""
         self._bootstrap = parse_bootstrap(str(bootstrap))
         self._security = PLAINTEXT if isinstance(bootstrap, str) else bootstrap.security
         self._silence = None if on_silence is None else Silence(on_silence)
         self._client_id = client_id
         self.timeout_ms = timeout_ms
+        self.rack = rack
+        self.preferred_replicas: dict[TopicPartition, int] = {}
+        """Where leaders have sent this client to read."""
         self._connections: dict[Address, KafkaConnection] = {}
         self.view = ClusterView(cluster_id=None, controller_id=-1, brokers={}, topics={})
 

@@ -114,24 +114,26 @@ async def fetch_batches(
     max_wait_ms: int = 500,
     read_committed: bool = False,
 ) -> FetchedBatches:
-    """The batches of one partition from ``offset``. Follows the leader as it moves and skips
-    nothing. Raises ClientError (OFFSET_OUT_OF_RANGE among others), Unreachable."""
+    """The batches of one partition from ``offset``. Follows the leader as it moves, or reads from
+    the replica that it names, and skips nothing. Raises ClientError (OFFSET_OUT_OF_RANGE among
+    others, from leaders only), Unreachable."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + client.timeout_ms / 1000
     while True:
         leader = client.view.leader(tp.topic, tp.partition)
-        epoch = client.view.leader_epoch(tp.topic, tp.partition)
+        near = client.preferred_replicas.get(tp)
         code: int = ErrorCode.LEADER_NOT_AVAILABLE
         if leader is not None:
+            request = _fetch_request(client, tp, offset, max_bytes, max_wait_ms, read_committed)
             try:
                 response = await client.broker(
-                    leader,
-                    ApiKey.FETCH,
-                    FETCH_VERSION,
-                    _fetch_request(tp, offset, epoch, max_bytes, max_wait_ms, read_committed),
+                    leader if near is None else near, ApiKey.FETCH, FETCH_VERSION, request
                 )
                 result = response.responses[0].partitions[0]
                 code = int(result.error_code)
+                if code == ErrorCode.NONE and result.preferred_read_replica >= 0:
+                    client.preferred_replicas[tp] = int(result.preferred_read_replica)
+                    continue
                 if code == ErrorCode.NONE:
                     aborted = [
                         (int(a.first_offset), int(a.producer_id))
@@ -144,7 +146,7 @@ async def fetch_batches(
                     )
             except OSError:
                 code = ErrorCode.NETWORK_EXCEPTION
-        if code not in RETRIABLE:
+        if client.preferred_replicas.pop(tp, None) is None and code not in RETRIABLE:
             raise ClientError(str(tp), code)
         if loop.time() > deadline:
             raise Unreachable(f"{tp}: no leader answers")
@@ -153,9 +155,9 @@ async def fetch_batches(
 
 
 def _fetch_request(
+    client: ClusterClient,
     tp: TopicPartition,
     offset: int,
-    leader_epoch: int,
     max_bytes: int,
     max_wait_ms: int,
     read_committed: bool,
@@ -176,7 +178,7 @@ def _fetch_request(
                 partitions=[
                     FetchRequest.Partition(
                         partition=tp.partition,
-                        current_leader_epoch=leader_epoch,
+                        current_leader_epoch=client.view.leader_epoch(tp.topic, tp.partition),
                         fetch_offset=offset,
                         last_fetched_epoch=-1,
                         log_start_offset=-1,
@@ -186,7 +188,7 @@ def _fetch_request(
             )
         ],
         forgotten_topics_data=[],
-        rack_id="",
+        rack_id=client.rack,
     )
 
 

@@ -150,6 +150,10 @@ class DelayedFetch:
             partition = reader.partition_for(entry, watch.places.get(entry))
             self._place(entry, partition)
             reader.check(partition, entry, params)
+            elsewhere = reader.preferred(partition, entry, params) if params.rack else None
+            if elsewhere is not None:
+                watch.dirty[entry] = None
+                return elsewhere
             answer = reader.read(
                 partition,
                 entry,

@@ -27,6 +27,10 @@ class FetchParams:
     max_wait_ms: int = 0
     min_bytes: int = 1
     max_bytes: int = 0x7FFFFFFF
+    rack: str = ""
+    """The consumer's (v11+); empty if it has none."""
+    listener: str = ""
+    """On which it came."""
     read_committed: bool = False
     session_id: int = 0
     session_epoch: int = FINAL_EPOCH

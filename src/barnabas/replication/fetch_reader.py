@@ -12,6 +12,7 @@ from barnabas.limits import FETCH_BYTES_AT_ONCE
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_session import SessionPartition
 from barnabas.replication.partition import Partition
+from barnabas.replication.replica_selector import ReplicaView
 from barnabas.replication.results import FetchedPartition, NotLeader
 from barnabas.replication.settings import ReplicationContext
 from barnabas.replication.truncation import UNDEFINED, EpochEnd, diverges
@@ -103,6 +104,56 @@ class FetchReader:
         if UNKNOWN_BROKER_EPOCH < params.broker_epoch < highest:
             # KIP-903: sent by an incarnation that is gone; its log may be gone too.
             raise NotLeader(ErrorCode.NOT_LEADER_OR_FOLLOWER, partition.leader_hint())
+
+    def preferred(
+        self, partition: Partition, entry: SessionPartition, params: FetchParams
+    ) -> FetchedPartition | None:
+        """The answer that sends a consumer to another replica (KIP-392); None if it reads here.
+
+        Only a leader sends anybody anywhere, and only to a live member of the ISR that has the
+        record at this offset."""
+        leadership = partition.leadership
+        if not self.selects(params) or leadership is None:
+            return None
+        log = partition.log_or_raise()
+        members, offset = leadership.state.committed, entry.fetch_offset
+        leader = self._view(self._context.settings.broker_id, params, log.log_end_offset, 0)
+        followers = [
+            self._view(number, params, remote.log_end_offset, remote.last_caught_up_ms)
+            for number, remote in leadership.remotes.items()
+            if number in members and remote.log_start_offset <= offset <= remote.log_end_offset
+        ]
+        assert self._context.settings.replica_selector is not None
+        chosen = self._context.settings.replica_selector(params.rack, leader, followers)
+        if chosen.broker_id == leader.broker_id:
+            return None
+        return FetchedPartition(
+            topic=entry.topic,
+            topic_id=entry.topic_id,
+            partition=entry.partition,
+            high_watermark=log.high_watermark,
+            last_stable_offset=log.last_stable_offset,
+            log_start_offset=log.log_start_offset,
+            preferred_read_replica=chosen.broker_id,
+            ends_wait=True,
+        )
+
+    def selects(self, params: FetchParams) -> bool:
+        """Whether this reader might be sent to another replica."""
+        return (
+            bool(params.rack)
+            and self._context.settings.replica_selector is not None
+            and not params.to_log_end
+            and not params.leader_only
+        )
+
+    def _view(
+        self, broker_id: int, params: FetchParams, log_end: int, caught_up_ms: int
+    ) -> ReplicaView:
+        broker = self._context.metadata.brokers.get(broker_id)
+        reachable = broker is not None and broker.endpoint(params.listener) is not None
+        rack = broker.rack if broker is not None and reachable else None
+        return ReplicaView(broker_id, rack, log_end, caught_up_ms)
 
     def read(
         self,
@@ -242,7 +293,8 @@ class FetchReader:
         ):
             return False
         if not params.from_follower:
-            return True
+            # A follower may catch up and be the nearer one, which changes nothing here.
+            return partition.leadership is None or not self.selects(params)
         leadership = partition.leadership
         return leadership is not None and leadership.is_in_sync_at(
             params.replica_id, entry.fetch_offset

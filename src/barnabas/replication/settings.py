@@ -15,6 +15,7 @@ from barnabas.pace import PacedCalls
 from barnabas.protocol.inter_broker import CURRENT, InterBrokerVersions
 from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
+from barnabas.replication.replica_selector import ReplicaSelector
 from barnabas.replication.tasks import TaskOwner
 from barnabas.seams import Env, SilentObserver, hears_steps
 from barnabas.storage.config import LogConfig
@@ -42,6 +43,8 @@ class ReplicationSettings:
     controller_socket_timeout_ms: int
     versions: InterBrokerVersions = CURRENT
     """``inter.broker.protocol.version``"""
+    replica_selector: ReplicaSelector | None
+    """``replica.selector.class``; None: consumers read from leaders."""
     log_flush_before_ack: bool
     """Ours: nothing is acknowledged, nor reported as replicated, before it is on the disk."""
 

@@ -47,7 +47,6 @@ REASONS: Final = {
     "zookeeper.ssl.ocsp.enable": "revoked certificates of ZooKeeper servers are not looked up",
     "unclean.leader.election.interval.ms": "a KRaft controller's; here an unclean election is held "
     "as soon as it is allowed",
-    "replica.selector.class": "reading from followers is not built",
     "fetch.purgatory.purge.interval.requests": _NO_PURGATORY,
     "producer.purgatory.purge.interval.requests": _NO_PURGATORY,
     "delete.records.purgatory.purge.interval.requests": _NO_PURGATORY,

@@ -25,7 +25,7 @@ replica.socket.receive.buffer.bytes  INT  65536  HIGH  unused
     SO_RCVBUF of a follower's connection.
 replica.high.watermark.checkpoint.interval.ms  LONG  5000  HIGH
     How often high watermarks are written.
-replica.selector.class  STRING  -  MEDIUM  unused
+replica.selector.class  STRING  -  MEDIUM
     Class that sends consumers to a near replica (KIP-392).
 num.replica.fetchers  INT  1  HIGH  dynamic  unused
     Threads that fetch from one leader; here one connection does.
