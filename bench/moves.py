@@ -1,11 +1,13 @@
-"""Half of all replicas move to a new broker, throttled, under load, and the controller dies twice.
+"""Half of all partitions move, throttled, under load, and the controller dies twice.
 
     python -m bench.moves [--quick] [--port 22500]
 
-Four brokers. A topic lies on three of them (1,000 partitions, RF 2); `barnabas cluster reassign
---plan --execute --throttle N` gives the fourth its share: one replica of half of the partitions.
-Meanwhile an idempotent producer (librdkafka, acks=all) writes small records to all partitions, and
-the controller is killed twice and started again. Then every record is read and compared.
+Four brokers. A topic lies on three of them (1,000 partitions, RF 3, min.insync.replicas 2). A plan
+replaces one replica of every second partition, in turn the first, second and third, by one on the
+fourth broker; `barnabas cluster reassign --execute PLAN --throttle N` carries it out. Meanwhile an
+idempotent producer (librdkafka, acks=all) writes small records to all partitions, and the
+controller is killed twice, whenever all are in sync again, and started again after three seconds.
+Then every record is read and compared.
 
 Prints what was copied and how fast, beside the throttle; the worst time that a record took to be
 acknowledged; and lost=N duplicated=N. Exit code 1 if a record is lost or there twice, a send
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,15 +26,19 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka import TopicPartition as Place
 
+from barnabas.admin.plan_json import plan_text
 from barnabas.client.admin import create_topic, wait_for_leaders
 from barnabas.client.cluster import ClusterClient
+from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.replica_sizes import replica_sizes
 from barnabas.client.throttles import find_throttles
 from barnabas.cluster.control import ask
+from barnabas.types import TopicPartition
 
 BROKERS = 4
 NEW = 4
@@ -137,7 +144,7 @@ async def copied_to(client: ClusterClient) -> int | None:
     try:
         await client.metadata([])
         sizes = await replica_sizes(client, [NEW], None)
-    except Exception:
+    except (OSError, ClientError, Unreachable):
         return None
     held = sizes.get(NEW)
     if held is None:
@@ -167,6 +174,7 @@ class Bench:
                 try:
                     assert cluster.stdout is not None
                     next(line for line in cluster.stdout if line.startswith("ready: "))
+                    self.data = data
                     return self._measure()
                 finally:
                     cluster.terminate()
@@ -180,8 +188,10 @@ class Bench:
         loading = threading.Thread(target=load.run, args=(rate, stop))
         loading.start()
         time.sleep(2)
-        reassign = [*BARNABAS, "cluster", "reassign", "--plan", "-t", TOPIC, "-b", self.bootstrap]
-        reassign += ["--execute", "--throttle", str(self.throttle), "-o", "json"]
+        plan = Path(self.data) / "plan.json"
+        plan.write_text(plan_text({TopicPartition(TOPIC, p): t for p, t in self._plan().items()}))
+        reassign = [*BARNABAS, "cluster", "reassign", "-b", self.bootstrap, "-o", "json"]
+        reassign += ["--execute", str(plan), "--throttle", str(self.throttle)]
         moving = subprocess.Popen(reassign, stdout=subprocess.PIPE, text=True)
         samples = asyncio.run(self._watch(moving))
         said, _ = moving.communicate()
@@ -191,20 +201,34 @@ class Bench:
         count, lost, twice = compare(load)
         misplaced, throttles = asyncio.run(self._after())
         self._tell(samples)
+        moves = sum(entry["result"] == "moved" for entry in json.loads(said))
         print(
             f"records={count} failed={load.failed} worst_produce_ms={load.worst_ms:.0f}"
             f" lost={lost} duplicated={twice}\n"
-            f"moves={said.count('moved')} exit_code={moving.returncode}"
+            f"moves={moves} exit_code={moving.returncode}"
             f" misplaced={misplaced} throttles_left={throttles}",
             flush=True,
         )
         wrong = lost or twice or load.failed or misplaced or throttles or moving.returncode
         return 1 if wrong else 0
 
+    def _before(self, partition: int) -> list[int]:
+        return [1 + (partition + i) % 3 for i in range(3)]
+
+    def _plan(self) -> dict[int, tuple[int, ...]]:
+        """The replicas of every second partition after its move."""
+        plan = {}
+        for p in range(0, self.partitions, 2):
+            replicas = self._before(p)
+            replicas[p // 2 % 3] = NEW
+            plan[p] = tuple(replicas)
+        return plan
+
     async def _create(self) -> None:
-        assignments = {p: [1 + p % 3, 1 + (p + 1) % 3] for p in range(self.partitions)}
+        placed = {p: self._before(p) for p in range(self.partitions)}
+        configs = {"min.insync.replicas": "2"}
         async with ClusterClient(self.bootstrap, "bench") as admin:
-            await create_topic(admin, TOPIC, assignments=assignments)
+            await create_topic(admin, TOPIC, assignments=placed, configs=configs)
             await wait_for_leaders(admin, TOPIC)
 
     async def _watch(self, moving: subprocess.Popen[str]) -> list[tuple[float, int]]:
@@ -218,11 +242,20 @@ class Bench:
                 now, held = time.monotonic(), await copied_to(client)
                 if held is not None:
                     samples.append((now, held))
-                    if waiting and held > waiting[0] * whole:
+                    due = waiting and held > waiting[0] * whole
+                    if due and await self._all_in_sync(client):
                         waiting.pop(0)
                         await asyncio.to_thread(self._kill, client.view.controller_id)
                 await asyncio.sleep(0.25)
         return samples
+
+    async def _all_in_sync(self, client: ClusterClient) -> bool:
+        """As many as before: new replicas join in the end."""
+        try:
+            partitions = (await client.status([TOPIC])).topics[TOPIC].partitions
+        except (OSError, ClientError, Unreachable):
+            return False
+        return len(client.view.brokers) == BROKERS and all(len(p.isr) >= 3 for p in partitions)
 
     def _kill(self, controller: int) -> None:
         print(f"killing broker {controller}, the controller", flush=True)
@@ -231,12 +264,13 @@ class Bench:
         ask(self.port, {"verb": "restart", "process": f"broker:{controller}"})
 
     async def _after(self) -> tuple[int, int]:
-        """Replicas that the new broker lacks or has too many of, and throttles that are left."""
+        """Partitions that are not where they belong, and throttles that are left."""
         async with ClusterClient(self.bootstrap, "bench") as client:
             view = await client.status([TOPIC])
-            held = sum(NEW in p.replicas for p in view.topics[TOPIC].partitions)
+            found = {p.partition: p.replicas for p in view.topics[TOPIC].partitions}
             left = await find_throttles(client)
-        return abs(held - self.partitions // 2), len(left.brokers) + len(left.topics)
+        wrong = sum(found[p] != target for p, target in self._plan().items())
+        return wrong, len(left.brokers) + len(left.topics)
 
     def _tell(self, samples: list[tuple[float, int]]) -> None:
         moving = [(t, b) for t, b in samples if b > 0]

@@ -36,6 +36,9 @@ def test_bytes_and_time_left() -> None:
     assert shown == (
         "[##################......]  75 %  4.5 MB of 6.0 MB, 3 of 5 moves, 50.0 kB/s, 0:30 left"
     )
+    narrow = copy_text(1_500_000, 6_000_000, 50_000.0, 3, 5, columns=70)
+    assert narrow.startswith("[#####..]  75 %  4.5 MB of")
+    assert len(narrow) < 70
     assert copy_text(0, 0, 0.0, 1, 2) == (
         "[############............]  50 %  0 bytes of 0 bytes, 1 of 2 moves"
     )

@@ -52,7 +52,11 @@ def drain(broker: int, execute: bool, throttle: int | None, bootstrap_server: Bo
             placement = await read_placement(client)
             moves = _planned(broker, placement)
             if execute:
-                return await _drain(client, broker, throttle)
+                try:
+                    return await _drain(client, broker, throttle)
+                except asyncio.CancelledError:
+                    warn(f"broker {broker} stays marked; 'barnabas broker undrain' changes that")
+                    raise
             _show(broker, moves, placement)
             return 0
 

@@ -25,6 +25,7 @@ from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 
 LOOK_EVERY_S: Final = 1.0
+ABSENT_S: Final = 20.0
 AT_ONCE: Final = 1_000
 """Partitions in one request."""
 VERIFY: Final = "barnabas cluster reassign --verify"
@@ -160,12 +161,28 @@ class Execution:
         if not self.throttled:
             return
         try:
+            absent = await self._wait_for_brokers()
             going = await list_moves(self.client)
             for line in await clear_throttles(self.client, going, self._topics()):
                 warn(line)
+            for broker in absent:
+                warn(f"broker {broker} is not registered: its rate stays ({VERIFY} removes it)")
         except (ClientError, Unreachable, OSError):
             warn(f"the throttle is not removed: {VERIFY} does it")
             raise
+
+    async def _wait_for_brokers(self) -> list[int]:
+        """A broker that is just away keeps its rate, which only it can remove: wait a little for
+        those of the moves. Returns the ones that do not come."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ABSENT_S
+        throttled = {r for m in [*self.others, *self.moves] for r in m.replicas}
+        while True:
+            view = await self.client.status()
+            absent = sorted(throttled.difference(view.brokers))
+            if not absent or loop.time() > deadline:
+                return absent
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _topics(self) -> list[str]:
         return list(dict.fromkeys(tp.topic for tp in self.targets))

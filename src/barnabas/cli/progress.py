@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import deque
@@ -65,9 +66,10 @@ class CopyProgress(ProgressLine):
         while now - self._samples[0][0] > RATE_OVER_S and len(self._samples) > 2:
             self._samples.popleft()
         self._total = max(self._total, remaining)
-        text = copy_text(remaining, self._total, self._rate(), done, count)
+        columns = shutil.get_terminal_size().columns
+        text = copy_text(remaining, self._total, self._rate(), done, count, columns)
         if self._stream.isatty():
-            self.show(text)
+            self.show(text[: columns - 1])
         elif now - self._told_at >= PLAIN_EVERY_S:
             self._told_at = now
             self._write(visible(text) + "\n")
@@ -77,15 +79,19 @@ class CopyProgress(ProgressLine):
         return max(before - remaining, 0) / (now - began) if now > began else 0.0
 
 
-def copy_text(remaining: int, total: int, rate: float, done: int, count: int) -> str:
-    """One line: a bar, bytes, moves, rate in bytes/s and the time left."""
+def copy_text(
+    remaining: int, total: int, rate: float, done: int, count: int, columns: int = 120
+) -> str:
+    """One line: a bar, bytes, moves, rate in bytes/s and the time left. In few columns the bar is
+    short."""
     share = 1 - remaining / total if total else done / max(count, 1)
-    filled = round(BAR_WIDTH * share)
-    bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {int(share * 100):3} %"
     parts = [f"{bytes_text(total - remaining)} of {bytes_text(total)}", f"{done} of {count} moves"]
     if rate > 0:
         parts += [f"{bytes_text(rate)}/s", f"{time_text(remaining / rate)} left"]
-    return f"{bar}  {', '.join(parts)}"
+    text = f"{int(share * 100):3} %  {', '.join(parts)}"
+    width = max(min(BAR_WIDTH, columns - len(text) - 4), 0)
+    filled = round(width * share)
+    return f"[{'#' * filled}{'.' * (width - filled)}] {text}"
 
 
 def bytes_text(number: float) -> str:
