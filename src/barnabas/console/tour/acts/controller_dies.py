@@ -22,6 +22,7 @@ async def act(stage: Stage) -> list[Seen]:
     async with stage.step("create"):
         await stage.create({0: (x, y), 1: (old, x)})
         stage.picture("Before")
+        led_before = _led(stage)
     async with Writer(stage.new_client(), tp, stage.wall_ms) as writer:
         async with stage.step("write"):
             if not await writer.more(BEFORE, BOUND_S):
@@ -33,6 +34,7 @@ async def act(stage: Stage) -> list[Seen]:
             await stage.until(lambda _: stage.leader(stage.topic, 1) not in (-1, old))
             await writer.more(AFTER, BOUND_S)
             stage.picture("After the death")
+            led_after = _led(stage)
     acks, now = writer.acks, stage.snapshot.controller
     elected = await stage.until_event(lambda e: e.kind == "controller_elected", 1.0)
     led = await stage.until_event(
@@ -56,6 +58,9 @@ async def act(stage: Stage) -> list[Seen]:
             leader=-1 if leader == old else leader,
             led_ms=None if led is None else led.time_ms - killed_ms,
             acked=acks.count,
+            acked_after=acks.sent_after(killed_ms),
+            led_before=led_before,
+            led_after=led_after,
             acked_between=acks.between(
                 killed_ms, killed_ms if elected is None else elected.time_ms
             ),
@@ -64,3 +69,9 @@ async def act(stage: Stage) -> list[Seen]:
             twice=twice,
         )
     )
+
+
+def _led(stage: Stage) -> tuple[int, int]:
+    """Leader and leader epoch of partition 0."""
+    found = stage.partition(stage.topic)
+    return (-1, -1) if found is None else (found.leader, found.leader_epoch)

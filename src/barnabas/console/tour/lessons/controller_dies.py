@@ -40,7 +40,8 @@ LESSON = Lesson(
             text="The new controller elects a leader for partition 1, which lost its own.",
         ),
         Expected(
-            name="undisturbed", text="Writes to partition 0 go on while there is no controller."
+            name="undisturbed",
+            text="Partition 0 keeps its leader and its leader epoch, and its writer goes on.",
         ),
         Expected(name="kept", text="Every acknowledged record is there, once."),
     ),
@@ -62,8 +63,14 @@ class Facts:
     """The new leader of partition 1; -1: none in time."""
     led_ms: int | None
     acked: int
+    acked_after: int
+    """Of those, sent after the kill."""
     acked_between: int
-    """Acknowledged after the kill and before there was a controller again."""
+    """Of those, acknowledged before there was a controller again."""
+    led_before: tuple[int, int]
+    """Leader and leader epoch of partition 0 before the kill."""
+    led_after: tuple[int, int]
+    """The same after the election."""
     still_ms: int
     """The longest time between two acknowledgements."""
     lost: int
@@ -92,9 +99,11 @@ def seen(facts: Facts) -> list[Seen]:
         Seen(name="led", holds=facts.leader >= 0 and facts.leader != facts.old, saw=led),
         Seen(
             name="undisturbed",
-            holds=facts.acked_between > 0,
-            saw=f"{plural(facts.acked_between, 'record')} acknowledged between the kill and the"
-            f" election. Writes stood still for {facts.still_ms:,} ms at most.",
+            holds=facts.acked_after > 0 and facts.led_before == facts.led_after,
+            saw=f"Broker {facts.led_after[0]} leads it, epoch {facts.led_before[1]} →"
+            f" {facts.led_after[1]}. {plural(facts.acked_between, 'record')} acknowledged between"
+            f" the kill and the election of a controller, {facts.acked_after:,} after the kill."
+            f" Writes stood still for {facts.still_ms:,} ms at most.",
         ),
         Seen(
             name="kept",
