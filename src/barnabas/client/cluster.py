@@ -23,7 +23,7 @@ from barnabas.security import client
 from barnabas.security.client import PLAINTEXT, AuthenticationRefused, ClientSecurity
 from barnabas.types import TopicPartition
 
-METADATA_VERSION = 12
+METADATA_VERSION = 11
 DESCRIBE_CLUSTER_VERSION = 0
 RETRY_PAUSE_S = 0.05
 CONNECT_MS = 5000
