@@ -152,6 +152,41 @@ def test_ten_thousand_partitions_are_scrolled(browser: Any) -> None:
         page.wait_for_selector("text=39 of 10,000 partitions")
 
 
+def test_rates_are_made_of_two_answers(browser: Any) -> None:
+    """A broker that has begun anew counts from 0; one that is new has no rate yet; an hour without
+    answers is a gap."""
+    with served(WHOLE) as console, opened(browser, console.link, "partitions") as page:
+        assert page.evaluate(RATES) == {
+            "all": {"records_in": 5, "bytes_in": 50},
+            "anew": {"records_in": 0},
+            "other": None,
+            "none": None,
+            "columns": [[1, 3, 3.001, 3600], [1, 2, None, 4], [None, 8, None, None]],
+            "kept": [700_000, 1_000_000],
+        }
+
+
+RATES = """async () => {
+  const { rates, columns, added } = await import('/static/figures.js');
+  const answer = (at_ms, counters, source = 'metrics') => ({ at_ms, counters, source });
+  const before = answer(1000, { 1: { records_in: 10, bytes_in: 100 }, 2: { records_in: 0 } });
+  return {
+    all: rates(before, answer(3000, {
+      1: { records_in: 20, bytes_in: 200 }, 3: { records_in: 99 },
+    })),
+    anew: rates(before, answer(3000, { 1: { records_in: 1 } })),
+    other: rates(before, answer(3000, { 1: { records_in: 20 } }, 'offsets')),
+    none: rates(before, answer(1000, before.counters)),
+    columns: columns([
+      { at_ms: 1000, values: { a: 1 } },
+      { at_ms: 3000, values: { a: 2, b: 8 } },
+      { at_ms: 3600000, values: { a: 4 } },
+    ], ['a', 'b']),
+    kept: added([{ at_ms: 1000 }, { at_ms: 700000 }], { at_ms: 1000000 }).map((p) => p.at_ms),
+  };
+}"""
+
+
 SCROLL_ALL = """async () => {
   const box = document.querySelector('.vtable');
   let longest = 0;

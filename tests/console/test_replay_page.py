@@ -78,11 +78,19 @@ def _run() -> Sequence[Event]:
 
 def at(page: Any, position: int) -> None:
     """Wait until the page has come to this position; its own state if it does not."""
-    state = "async () => (await import('/static/history.js')).history"
-    try:
-        page.wait_for_function(f"async n => (await ({state})()).position === n", arg=position)
-    except Exception:
-        pytest.fail(f"not at {position}: {page.evaluate(state)}")
+    state = page.evaluate(COMES_TO, position)
+    assert state is None, f"not at {position}: {state}"
+
+
+COMES_TO = """async (position) => {
+  const { history } = await import('/static/history.js');
+  const until = performance.now() + 60000;
+  while (history.position !== position) {
+    if (performance.now() > until) return { ...history, outline: null };
+    await new Promise(requestAnimationFrame);
+  }
+  return null;
+}"""
 
 
 def shown(page: Any) -> Any:
