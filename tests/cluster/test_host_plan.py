@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from barnabas.admin.topics import assign_replicas
-from barnabas.cluster.host_plan import Restarts, broker_settings, unit
+from barnabas.cluster.host_plan import Restarts, broker_settings, systemd_unit
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ConfigError
 
@@ -97,12 +97,14 @@ def test_a_broker_that_dies_at_once_is_started_more_and_more_rarely() -> None:
 
 
 def test_the_unit_is_one_that_systemd_accepts(tmp_path: Path) -> None:
-    text = unit("/bin/true", "/etc/server.properties", "auto", "root", ["/var/lib/a", "/var/b"])
+    text = systemd_unit(
+        "/bin/true", "/etc/server.properties", "auto", "root", ["/var/lib/a", "/var/b"]
+    )
     assert 'ExecStart="/bin/true" host --config "/etc/server.properties" --brokers auto' in text
     assert 'ReadWritePaths="/var/lib/a" "/var/b"' in text
     for broken in ("/a\nUser=root", '/a"b', "/a%n", "/a$b"):
         with pytest.raises(ConfigError, match="systemd"):
-            unit("/bin/true", broken, "auto", "root", [])
+            systemd_unit("/bin/true", broken, "auto", "root", [])
     verify = shutil.which("systemd-analyze")
     if verify is None:
         pytest.skip("systemd-analyze is not installed")

@@ -1,7 +1,7 @@
 """Spreads units over brokers: as evenly as possible, and with the cheapest moves that do so. Pure.
 
-What is spread (replicas, or preferred leaders) and where a unit may go is a ``Placement``. This
-is a flow of least cost: brokers are nodes, and an edge from ``a`` to ``b`` is the cheapest unit
+What is spread (replicas, or preferred leaders) and where a unit may go is a ``Spread``. This is
+a flow of least cost: brokers are nodes, and an edge from ``a`` to ``b`` is the cheapest unit
 that can go from ``a`` to ``b``. A further node, the ground, stands for the loads: the first unit of
 a broker costs 1, the next one 3, the next 5, so that all units together cost the sum of the squares
 of the loads. A circle of edges whose costs are negative in sum is a change for the better, and
@@ -22,8 +22,8 @@ Step = tuple[int, int, int]
 GROUND: Final = -1
 
 
-class Placement(Protocol):
-    """Which items are on which brokers."""
+class Spread(Protocol):
+    """Which items are on which brokers: partitions, of which each has one or more units."""
 
     def __len__(self) -> int:
         """The number of items."""
@@ -40,7 +40,7 @@ class Placement(Protocol):
 
 
 def even_out(
-    placement: Placement,
+    spread: Spread,
     brokers: Sequence[int],
     fixed: Mapping[int, int],
     *,
@@ -52,30 +52,30 @@ def even_out(
 
     ``fixed``: units on brokers that do not move. ``cost_max``: a bound for the costs of all moves
     together."""
-    _Evening(placement, brokers, fixed, cost_max, only_needed).run()
+    _Evening(spread, brokers, fixed, cost_max, only_needed).run()
 
 
 class _Evening:
     def __init__(
         self,
-        placement: Placement,
+        spread: Spread,
         brokers: Sequence[int],
         fixed: Mapping[int, int],
         cost_max: int,
         only_needed: bool,
     ) -> None:
-        self._placement = placement
+        self._spread = spread
         self._brokers = brokers
         self._loads = {b: fixed.get(b, 0) for b in brokers}
         self._offers: dict[tuple[int, int], list[tuple[int, int]]] = {
             (a, b): [] for a in brokers for b in brokers if a != b
         }
         """For each two brokers a heap of costs and items. An entry may have become untrue."""
-        for item in range(len(placement)):
-            for giver in placement.holders(item):
+        for item in range(len(spread)):
+            for giver in spread.holders(item):
                 self._loads[giver] += 1
                 for taker in brokers:
-                    cost = None if giver == taker else placement.cost(item, giver, taker)
+                    cost = None if giver == taker else spread.cost(item, giver, taker)
                     if cost is not None:
                         self._offers[giver, taker].append((cost, item))
         for offers in self._offers.values():
@@ -103,19 +103,19 @@ class _Evening:
         offers = self._offers[giver, taker]
         while offers:
             cost, item = offers[0]
-            if self._placement.cost(item, giver, taker) == cost:
+            if self._spread.cost(item, giver, taker) == cost:
                 return cost, item
             heapq.heappop(offers)  # comes back when this item moves
         return None
 
     def _move(self, step: Step) -> None:
         item, giver, taker = step
-        self._placement.move(item, giver, taker)
+        self._spread.move(item, giver, taker)
         self._loads[giver] -= 1
         self._loads[taker] += 1
-        for holder in self._placement.holders(item):
+        for holder in self._spread.holders(item):
             for other in self._brokers:
-                cost = None if other == holder else self._placement.cost(item, holder, other)
+                cost = None if other == holder else self._spread.cost(item, holder, other)
                 if cost is not None:
                     heapq.heappush(self._offers[holder, other], (cost, item))
 
@@ -180,15 +180,15 @@ class _Evening:
 
     def _is_possible(self, circle: list[Step]) -> bool:
         """Whether all steps can be done one after the other; they are taken back."""
-        placement, done = self._placement, []
+        spread, done = self._spread, []
         steps = [step for step in circle if step[0] != GROUND]
         for step in steps:
-            if placement.cost(*step) is None:
+            if spread.cost(*step) is None:
                 break
-            placement.move(*step)
+            spread.move(*step)
             done.append(step)
         for item, giver, taker in reversed(done):
-            placement.move(item, taker, giver)
+            spread.move(item, taker, giver)
         return len(done) == len(steps)
 
     def _part_of(self, circle: list[Step]) -> list[Step]:
@@ -215,7 +215,7 @@ class _Evening:
             elif b == GROUND:
                 total += (2 * self._loads[a] + 1) * self._per_load
             else:
-                cost = self._placement.cost(item, a, b)
+                cost = self._spread.cost(item, a, b)
                 if cost is None:
                     return None
                 total += cost * self._per_cost + 1

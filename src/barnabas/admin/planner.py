@@ -183,7 +183,7 @@ class _Brokers:
     def _price(self, number: int, broker: int) -> int:
         return self._prices[number].get(broker, self._new[number])
 
-    # As a Placement
+    # As a Spread
 
     def __len__(self) -> int:
         return len(self.brokers_of)

@@ -1,4 +1,4 @@
-"""``barnabas cluster elect``: elects leaders."""
+"""``barnabas cluster elect``: gives leadership back to preferred replicas."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from barnabas.cli.completion import topic_names
 from barnabas.cli.moving import partitions_of, report
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.client.cluster import Bootstrap
-from barnabas.client.reassignment import (
-    elect_leaders,
-)
+from barnabas.client.reassignment import elect_leaders
 
 CLIENT_ID = "barnabas-cluster"
 

@@ -9,7 +9,7 @@ import sys
 import click
 
 from barnabas.cluster.host import Host, usable_cores
-from barnabas.cluster.host_plan import broker_settings, unit
+from barnabas.cluster.host_plan import broker_settings, systemd_unit
 from barnabas.cluster.processes import broker_process, load_settings, with_reachable_address
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.settings import no_effect
@@ -98,7 +98,7 @@ def install_service(config_file: str | None, brokers: str, user: str, prints: bo
             written[os.path.dirname(os.path.abspath(events))] = None
     program = os.path.abspath(sys.argv[0])
     path = os.path.abspath(config_file)
-    click.echo(unit(program, path, brokers, user, list(written)), nl=False)
+    click.echo(systemd_unit(program, path, brokers, user, list(written)), nl=False)
 
 
 def _configs(

@@ -28,7 +28,12 @@ from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import ConfigError, KafkaError
 from barnabas.logs import visible
 from barnabas.records.batch import Record
-from barnabas.storage.segment import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX
+from barnabas.storage.segment import (
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
+)
 
 EXIT_FAILED = 1
 SHOWN_CHARACTERS_MAX = 100_000
@@ -250,7 +255,7 @@ def _without_indexes(paths: Sequence[str]) -> Iterator[str]:
     """Indexes are verified with their segment, if that is there too."""
     segments = {os.path.abspath(path) for path in paths if kind_of(path) == LOG_SUFFIX}
     for path in paths:
-        indexed = kind_of(path) in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, ".txnindex")
+        indexed = kind_of(path) in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)
         if indexed and os.path.exists(log := beside(path, LOG_SUFFIX)):
             if os.path.abspath(log) in segments:
                 continue

@@ -40,7 +40,9 @@ HERE = ""
 Targets = Mapping[TopicPartition, Sequence[int]]
 
 
-def broker_ids(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int]:
+def listed_brokers(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> list[int]:
     """Reads an option like 1,2,3."""
     if text is None:
         return []
@@ -128,7 +130,7 @@ class Asked:
     help="Only this topic. Default: all.",
 )
 @click.option("--partition", "-p", type=PARTITION, help="Only this one: gets exactly --brokers.")
-@click.option("--brokers", callback=broker_ids, metavar="ID[,ID...]", help="Default: all brokers.")
+@click.option("--brokers", callback=listed_brokers, metavar="ID[,ID...]", help="Default: all brokers.")
 @click.option("--replicas", "-r", type=click.IntRange(1), help="Default: the present number.")
 @click.option("--only-needed", is_flag=True, help="Move nothing only to make it more even.")
 @click.option("--disable-rack-aware", is_flag=True, help="Plan as if there were no racks.")

@@ -15,7 +15,7 @@ from barnabas.cli.client import cluster_client
 from barnabas.cli.options import bootstrap_server
 from barnabas.cli.output import print_table
 from barnabas.cli.progress import ProgressLine, time_text
-from barnabas.cli.reassign import broker_ids
+from barnabas.cli.reassign import listed_brokers
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.configs import TOPIC, describe_settings_of
 from barnabas.client.errors import ClientError, Unreachable
@@ -39,7 +39,7 @@ Partitions = Mapping[TopicPartition, PartitionView]
 
 
 @click.command("roll")
-@click.option("--brokers", callback=broker_ids, metavar="ID[,ID...]", help="Default: all.")
+@click.option("--brokers", callback=listed_brokers, metavar="ID[,ID...]", help="Default: all.")
 @click.option(
     "--command",
     metavar="SHELL",

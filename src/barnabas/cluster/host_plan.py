@@ -19,6 +19,10 @@ from barnabas.names import number_in
 
 BROKERS_MAX: Final = 256
 PORT_MAX: Final = 65_535
+FIRST_PAUSE_S: Final = 1.0
+PAUSE_MAX_S: Final = 60.0
+STEADY_S: Final = 60.0
+"""A broker that ran for so long is started again after the first pause."""
 _BOUND: Final = ("listeners", "barnabas.http.listener")
 """Settings with ports that this host listens on."""
 _PORTS: Final = (*_BOUND, "advertised.listeners")
@@ -100,12 +104,6 @@ def _shifted(address: str, shift: int) -> str:
     return f"{found[1]}{int(found[2]) + shift}"
 
 
-FIRST_PAUSE_S: Final = 1.0
-PAUSE_MAX_S: Final = 60.0
-STEADY_S: Final = 60.0
-"""A broker that ran for so long is started again after the first pause."""
-
-
 class Restarts:
     """When a broker that has ended is started again: after 1 s, 2 s, 4 s … 60 s."""
 
@@ -121,7 +119,9 @@ class Restarts:
         return pause
 
 
-def unit(program: str, config: str, brokers: str, user: str, directories: Sequence[str]) -> str:
+def systemd_unit(
+    program: str, config: str, brokers: str, user: str, directories: Sequence[str]
+) -> str:
     """A systemd service for one host. ``directories``: what the brokers write to. ConfigError for
     text that a unit cannot have."""
     for text in (program, config, brokers, user, *directories):

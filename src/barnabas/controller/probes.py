@@ -20,9 +20,12 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.api_versions import ApiVersionsRequest
 from barnabas.types import Broker
 
+KNOCKS_MAX = 4
+"""So many times the port is knocked at before a connection that does not answer is given up."""
+
 
 class Probes:
-    """One term's. Its tasks belong to the controller's task group."""
+    """The probes of one term. Their tasks belong to the controller's task group."""
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class Probes:
 
 
 class _Probe:
-    """What is done to hear of one broker."""
+    """Asks one broker, and knocks at its port."""
 
     def __init__(self, probes: Probes, broker: Broker) -> None:
         self.broker = broker
@@ -107,7 +110,7 @@ class _Probe:
             try:
                 connection = await self._open()
                 try:
-                    await self._ask_again_and_again(connection)
+                    await self._keep_asking(connection)
                 finally:
                     connection.close()
             except ConnectionRefusedError:
@@ -123,13 +126,13 @@ class _Probe:
         self._heard()
         return connection
 
-    async def _ask_again_and_again(self, connection: ControlConnection) -> None:
+    async def _keep_asking(self, connection: ControlConnection) -> None:
         """Until the connection is lost (OSError) or a question is not answered (TimeoutError)."""
         while True:
             question = connection.send(ApiKey.API_VERSIONS, 0, ApiVersionsRequest())
             answer = asyncio.ensure_future(question)
             try:
-                for _ in range(PATIENCE):
+                for _ in range(KNOCKS_MAX):
                     await asyncio.wait([answer], timeout=self._probes._interval_s)
                     if answer.done():
                         break
@@ -143,7 +146,7 @@ class _Probe:
             await asyncio.sleep(self._probes._interval_s)
 
     async def _knock_at(self) -> None:
-        """Whether its system accepts or refuses."""
+        """Look whether its system accepts or refuses a connection."""
         try:
             async with asyncio.timeout(self._probes._interval_s):
                 connection = await self._connection(self._probes._knock)
@@ -164,7 +167,3 @@ class _Probe:
 
     def _heard(self) -> None:
         self._probes.heard(self.broker.id)
-
-
-PATIENCE = 4
-"""So many times the port is knocked at before a connection that does not answer is given up."""

@@ -14,9 +14,8 @@ PRODUCER_COMPRESSION = "producer"
 """The ``compression.type`` that keeps what the client sent."""
 UNBOUNDED_MS = 2**63 - 1
 """Default of ``message.timestamp.before.max.ms`` and ``...after.max.ms``."""
-
-
 RECORD_ERRORS_SHOWN = 3
+"""So many are in the text of an error; the answer has all."""
 _I64 = 2**63
 CODECS: Mapping[str, Codec] = {
     "uncompressed": Codec.NONE,

@@ -1,4 +1,4 @@
-"""A member of a consumer group for lessons: joins, reads, commits, leaves, or dies without a word.
+"""A member of a consumer group for lessons: joins, reads, commits, and leaves or just stops.
 
 It speaks the classic protocol. The member that the coordinator makes leader gives the partitions
 out, one after the other by member (as Kafka's RoundRobinAssignor does for one topic).
@@ -112,7 +112,7 @@ class Member:
             self._client.close()
 
     async def die(self, *, close: bool = True) -> None:
-        """Stop without a word: the connection stays open only if ``close`` is false."""
+        """Stop without leaving the group: the connection stays open only if ``close`` is false."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -120,7 +120,7 @@ class Member:
             self._client.close()
         self.partitions = ()
 
-    # --- its life ---
+    # --- joining and reading ---
 
     async def _run(self) -> None:
         try:

@@ -30,8 +30,6 @@ WHOLE_S: Final = 90.0
 LOOK_S: Final = 0.02
 COORDINATOR: Final = "coordinator"
 CLIENT_TIMEOUT_MS: Final = 60_000
-
-
 _DONE: Final = {"kill": "killed", "pause": "paused", "resume": "goes on", "restart": "started"}
 
 
@@ -40,8 +38,8 @@ class Abandoned(Exception):
 
 
 class Stage:
-    """The hands of one run of a lesson. Its methods raise ``Abandoned``, ``ClientError``,
-    ``Unreachable`` and OSError."""
+    """Does what one run of a lesson asks for, and notes it in the run. Its methods raise
+    ``Abandoned``, ``ClientError``, ``Unreachable`` and OSError."""
 
     def __init__(
         self, console: Console, control: Control, run: Run, tell: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Writes for lessons: a single one whose answer is looked at, and a writer that goes on and on."""
+"""Writes for lessons: one whose answer is looked at, and a writer that goes on until it is ended."""
 
 from __future__ import annotations
 
