@@ -18,7 +18,8 @@ from tests.simulation.nemesis import Fault, Nemesis
 from tests.simulation.nodes import Simulation
 from tests.simulation.story_kit import some_partition, until
 
-from barnabas.admin.wishes import Wish, plan_wish, read_placement
+from barnabas.admin.placement import read_placement
+from barnabas.admin.wishes import Wish, plan_wish
 from barnabas.client.admin import create_topic
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.drains import drained_brokers, mark_drained

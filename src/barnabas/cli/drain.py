@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
+from barnabas.admin.placement import Placement, read_placement
 from barnabas.admin.planner import PlannedMove
-from barnabas.admin.wishes import Placement, Wish, plan_wish, read_placement
+from barnabas.admin.wishes import Wish, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import broker_ids
 from barnabas.cli.moving import Execution, warn

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from barnabas.admin.wishes import size_of
+from barnabas.admin.placement import size_of
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import CopyProgress, bytes_text
 from barnabas.client.cluster import ClusterClient

@@ -11,15 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
+from barnabas.admin.placement import Placement, read_placement
 from barnabas.admin.plan_json import parse_plan, plan_document, plan_text
 from barnabas.admin.planner import BrokerLoad, PlacedPartition, PlannedMove, loads_of
-from barnabas.admin.wishes import (
-    Placement,
-    Wish,
-    chosen_partitions,
-    plan_wish,
-    read_placement,
-)
+from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
 from barnabas.cli.moving import Execution, clear_throttles, partitions_of, report, warn
@@ -130,7 +125,9 @@ class Asked:
     help="Only this topic. Default: all.",
 )
 @click.option("--partition", "-p", type=PARTITION, help="Only this one: gets exactly --brokers.")
-@click.option("--brokers", callback=listed_brokers, metavar="ID[,ID...]", help="Default: all brokers.")
+@click.option(
+    "--brokers", callback=listed_brokers, metavar="ID[,ID...]", help="Default: all brokers."
+)
 @click.option("--replicas", "-r", type=click.IntRange(1), help="Default: the present number.")
 @click.option("--only-needed", is_flag=True, help="Move nothing only to make it more even.")
 @click.option("--disable-rack-aware", is_flag=True, help="Plan as if there were no racks.")

@@ -17,7 +17,7 @@ from barnabas.cli.client import cluster_client
 from barnabas.cli.internal_records import shown_bytes
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.cli.zookeeper import zookeeper_security
+from barnabas.cli.zookeeper import below, zookeeper_security
 from barnabas.cli.zookeeper_watch import Change, TooMany, Watcher
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.configs import BROKER, describe_settings
@@ -95,15 +95,13 @@ def ls(
             while waiting:
                 parent = waiting.pop()
                 try:
-                    names, _ = await client.children(
-                        root + parent if parent != "/" else root or "/"
-                    )
+                    names, _ = await client.children(below(root, parent))
                 except NoNode:
                     if parent == _absolute(path):
                         raise
                     continue
                 paths = [_child(parent, name) for name in names]
-                stats = await client.submit_all([ExistsOp(root + p) for p in paths])
+                stats = await client.submit_all([ExistsOp(below(root, p)) for p in paths])
                 rows = [
                     {"path": each, **_summary(stat)}
                     for each, stat in zip(paths, stats, strict=True)
@@ -146,8 +144,7 @@ def get(
 
     async def run() -> tuple[bytes, Stat]:
         async with _connected(zookeeper, zk_tls_config_file, bootstrap_server) as (client, root):
-            absolute = _absolute(path)
-            return await client.get(root + absolute if absolute != "/" else root or "/")
+            return await client.get(below(root, _absolute(path)))
 
     data, found = _asked(run())
     body = body_of(_absolute(path), data, show_secrets=show_secrets)

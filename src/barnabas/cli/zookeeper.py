@@ -1,4 +1,4 @@
-"""How a command connects to ZooKeeper."""
+"""How a command connects to ZooKeeper, and what it calls a node there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from barnabas.config.sources import parse_properties
 from barnabas.errors import ConfigError
 from barnabas.seams import Env
 from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
+
+
+def below(chroot: str, path: str) -> str:
+    """The node's path in ZooKeeper; ``path`` begins with a slash."""
+    return chroot + path if path != "/" else chroot or "/"
 
 
 def zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from barnabas.cli.zookeeper import below
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import ConnectionLoss, NoAuth, NoNode, SessionExpired
@@ -106,18 +107,18 @@ class Watcher:
             self._nodes[path] = node
             if before is None or before.mzxid != node.mzxid:
                 yield Change("created" if before is None else "changed", path, data)
-            below = "" if path == "/" else path
+            prefix = "" if path == "/" else path
             for name in sorted(before.children - node.children) if before is not None else ():
-                for change in self._forget(f"{below}/{name}"):
+                for change in self._forget(f"{prefix}/{name}"):
                     yield change
             # One that was deleted and is there again before its parent is read is new as well.
-            children = [f"{below}/{name}" for name in sorted(node.children, reverse=True)]
+            children = [f"{prefix}/{name}" for name in sorted(node.children, reverse=True)]
             waiting += [child for child in children if child not in self._nodes]
 
     async def _read(self, path: str) -> tuple[_Node | None, bytes | None]:
         """A node as it is now, with its body; None if it is missing. Watches are set; for a missing
         node only if it is the top one, since its parent is watched otherwise."""
-        full = self._root + path if path != "/" else self._root or "/"
+        full = below(self._root, path)
         data: bytes | None = None
         names: list[str] = []
         while True:
@@ -142,8 +143,8 @@ class Watcher:
 
     def _forget(self, path: str) -> list[Change]:
         """What was known of a node and of those below it is over."""
-        below = "/" if path == "/" else f"{path}/"
-        gone = [p for p in self._nodes if p == path or p.startswith(below)]
+        prefix = "/" if path == "/" else f"{path}/"
+        gone = [p for p in self._nodes if p == path or p.startswith(prefix)]
         for each in gone:
             del self._nodes[each]
         return [Change("deleted", each, None) for each in sorted(gone, reverse=True)]

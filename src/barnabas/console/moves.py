@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish, read_placement
+from barnabas.admin.placement import read_placement
+from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.consumer import EARLIEST
 from barnabas.client.errors import ClientError
