@@ -11,7 +11,6 @@ import click
 from barnabas.cli.internal_records import DECODERS, Decoder, decoder_for, shown_bytes
 from barnabas.cli.log_batches import (
     Found,
-    OldMessage,
     batch_entry,
     batches,
     is_wrapper,
@@ -28,6 +27,7 @@ from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import ConfigError, KafkaError
 from barnabas.logs import visible
 from barnabas.records.batch import Record
+from barnabas.records.legacy import Message
 from barnabas.storage.segment import (
     INDEX_SUFFIX,
     LOG_SUFFIX,
@@ -137,7 +137,7 @@ class _Dump:
     def _segment(self, path: str, source: Source) -> None:
         decoder = self._decoder or decoder_for(path)
         for found in batches(source):
-            old = found.header if isinstance(found.header, OldMessage) else None
+            old = found.header if isinstance(found.header, Message) else None
             if not (self._bare and old is None):
                 entry = batch_entry(found)
                 if old is not None and self._values and not is_wrapper(old):
@@ -149,7 +149,7 @@ class _Dump:
                 if old is not None:
                     self._wrapped(path, found, old)
                     continue
-                is_control = not isinstance(found.header, OldMessage) and found.header.is_control
+                is_control = not isinstance(found.header, Message) and found.header.is_control
                 for record in records_of(found):
                     entry = {} if self._bare else record_entry(found, record)
                     if self._values and not is_control:
@@ -160,7 +160,7 @@ class _Dump:
                 # The batches behind it may be whole.
                 click.echo(f"barnabas: {visible(path)}: at {found.position}: {error}", err=True)
 
-    def _wrapped(self, path: str, found: Found, old: OldMessage) -> None:
+    def _wrapped(self, path: str, found: Found, old: Message) -> None:
         for message in wrapped_by(found) if is_wrapper(old) else ():
             entry = message_entry(message)
             if self._values:

@@ -8,12 +8,12 @@ compressed one wraps others.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from barnabas.cli.log_source import Buffered, Damaged, Entry, Source
+from barnabas.errors import KafkaError
 from barnabas.limits import REQUEST_BYTES_MAX
 from barnabas.records.batch import (
     CREATE_TIME,
@@ -36,31 +36,14 @@ from barnabas.records.header import (
     MAGIC_POSITION,
     TIMESTAMP_TYPE_BIT,
 )
-from barnabas.records.legacy import Message, messages_of
-from barnabas.types import NO_SEQUENCE, NO_TIMESTAMP
+from barnabas.records.legacy import Message, messages_of, read_message, stored_crc
+from barnabas.types import NO_SEQUENCE
 
 BATCH_BYTES_MAX: Final = REQUEST_BYTES_MAX
 """Of a batch whose records are read."""
 _PREFIX = struct.Struct(">qi")
-_OLD = struct.Struct(">qiIbb")
-_I64 = struct.Struct(">q")
-_I32 = struct.Struct(">i")
 _OLD_BYTES_MIN: Final = {0: 14, 1: 22}
 """Bytes of a message after its size, with null for key and value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OldMessage:
-    """A message of format 0 or 1; one with a codec wraps others in its value."""
-
-    offset: int
-    """Of a wrapper: that of the last message in it."""
-    crc: int
-    magic: int
-    attributes: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +52,7 @@ class Found:
 
     position: int
     size: int
-    header: BatchHeader | OldMessage
+    header: BatchHeader | Message
     data: bytes | None
     """The whole batch; None if it is too long to be read."""
     crc_matches: bool
@@ -83,17 +66,17 @@ class Found:
         """Of a wrapper of old messages: the offset of its last one, since the first is not known
         without looking into it."""
         header = self.header
-        return header.offset if isinstance(header, OldMessage) else header.base_offset
+        return header.offset if isinstance(header, Message) else header.base_offset
 
     @property
     def last_offset(self) -> int:
         header = self.header
-        return header.offset if isinstance(header, OldMessage) else header.last_offset
+        return header.offset if isinstance(header, Message) else header.last_offset
 
     @property
     def max_timestamp(self) -> int:
         header = self.header
-        return header.timestamp if isinstance(header, OldMessage) else header.max_timestamp
+        return header.timestamp if isinstance(header, Message) else header.max_timestamp
 
 
 def batches(source: Source) -> Iterator[Found]:
@@ -129,9 +112,13 @@ def _found(source: Source, near: Buffered, position: int, size: int, magic: int)
     data = near.read(size, position) if size <= BATCH_BYTES_MAX else None
     if magic != MAGIC:
         assert data is not None
-        message = old_message(data)
-        matches = zlib.crc32(memoryview(data)[MAGIC_POSITION:]) == message.crc
-        return Found(position=position, size=size, header=message, data=data, crc_matches=matches)
+        try:
+            message = read_message(data, 0, size)
+        except KafkaError as error:
+            raise Damaged(f"at {position}: {error.message}") from None
+        return Found(
+            position=position, size=size, header=message, data=data, crc_matches=message.is_sound
+        )
     header = parse_header(data if data is not None else near.read(HEADER_BYTES, position))
     value = 0
     if data is not None:
@@ -144,41 +131,11 @@ def _found(source: Source, near: Buffered, position: int, size: int, magic: int)
     )
 
 
-def old_message(data: bytes) -> OldMessage:
-    """The message of format 0 or 1 that is ``data``. Its least length has been checked. Damaged if
-    its fields do not fill it."""
-    offset, _, crc, magic, attributes = _OLD.unpack_from(data)
-    at = _OLD.size
-    timestamp = NO_TIMESTAMP
-    if magic == 1:
-        (timestamp,) = _I64.unpack_from(data, at)
-        at += _I64.size
-    fields: list[bytes | None] = []
-    for _ in range(2):
-        if at + 4 > len(data):
-            raise Damaged(f"message at offset {offset} is cut short")
-        (length,) = _I32.unpack_from(data, at)
-        at += 4
-        if length > len(data) - at:
-            raise Damaged(f"message at offset {offset}: field of {length} bytes")
-        fields.append(None if length < 0 else data[at : at + length])
-        at += max(length, 0)
-    key, value = fields
-    return OldMessage(
-        offset=offset,
-        crc=crc,
-        magic=magic,
-        attributes=attributes,
-        timestamp=timestamp,
-        key=key,
-        value=value,
-    )
-
-
 def batch_entry(found: Found) -> Entry:
     """A batch by Kafka's names."""
     header = found.header
-    if isinstance(header, OldMessage):
+    if isinstance(header, Message):
+        assert found.data is not None
         return {
             "offset": header.offset,
             "position": found.position,
@@ -186,7 +143,7 @@ def batch_entry(found: Found) -> Entry:
             "size": found.size,
             "magic": header.magic,
             "compresscodec": codec_name(header.attributes),
-            "crc": header.crc,
+            "crc": stored_crc(found.data),
             "isvalid": found.crc_matches,
         }
     return {
@@ -248,9 +205,9 @@ def record_entry(found: Found, record: Record) -> Entry:
     return entry
 
 
-def is_wrapper(header: OldMessage) -> bool:
+def is_wrapper(header: Message) -> bool:
     """Whether it wraps other messages, compressed."""
-    return bool(header.attributes & CODEC_MASK)
+    return bool(header.codec)
 
 
 def message_entry(message: Message) -> Entry:

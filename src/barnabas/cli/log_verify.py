@@ -14,7 +14,6 @@ from typing import Final
 
 from barnabas.cli.log_batches import (
     Found,
-    OldMessage,
     batches,
     is_wrapper,
     records_of,
@@ -29,6 +28,7 @@ from barnabas.cli.log_tables import (
     time_entries,
 )
 from barnabas.errors import KafkaError
+from barnabas.records.legacy import Message
 from barnabas.storage.checkpoints import EPOCH_CHECKPOINT
 from barnabas.storage.segment import (
     INDEX_SUFFIX,
@@ -156,7 +156,7 @@ def _walk(source: Source, verdict: Verdict, checks: list[_Check]) -> bool:
                 verdict.first_offset = found.base_offset
             verdict.last_offset = max(verdict.last_offset, found.last_offset)
             least = verdict.last_offset + 1
-            if isinstance(found.header, OldMessage):
+            if isinstance(found.header, Message):
                 _messages(found, found.header, where, verdict)
             else:
                 its = found.header.partition_leader_epoch
@@ -173,7 +173,7 @@ def _walk(source: Source, verdict: Verdict, checks: list[_Check]) -> bool:
     return True
 
 
-def _messages(found: Found, header: OldMessage, where: str, verdict: Verdict) -> None:
+def _messages(found: Found, header: Message, where: str, verdict: Verdict) -> None:
     if not is_wrapper(header) or not found.crc_matches:
         verdict.records += 1
         return
@@ -282,7 +282,7 @@ class _TimeCheck(_Check):
         while self._entry is not None and self._entry[1] <= found.last_offset:
             timestamp, offset = self._entry
             # Where a wrapper of old messages begins is not known.
-            first = offset if isinstance(found.header, OldMessage) else found.base_offset
+            first = offset if isinstance(found.header, Message) else found.base_offset
             if offset < first:
                 self.verdict.problem(f"entry {self._entry}: {offset} is in no batch")
             elif timestamp != found.max_timestamp:

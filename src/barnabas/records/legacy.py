@@ -82,10 +82,16 @@ def message_size(view: Buffer, pos: int) -> int:
     return size if size <= left else 0
 
 
+def stored_crc(view: Buffer, pos: int = 0) -> int:
+    """The checksum that the message at ``pos`` has."""
+    crc: int = _CRC.unpack_from(view, pos + _CRC_POSITION)[0]
+    return crc
+
+
 def crc_matches(view: Buffer, pos: int, size: int) -> bool:
     """Whether the message matches its checksum (CRC-32)."""
-    stored: int = _CRC.unpack_from(view, pos + _CRC_POSITION)[0]
-    return zlib.crc32(memoryview(view)[pos + _MAGIC_POSITION : pos + size]) == stored
+    crc = zlib.crc32(memoryview(view)[pos + _MAGIC_POSITION : pos + size])
+    return crc == stored_crc(view, pos)
 
 
 def read_message(data: bytes, pos: int, size: int) -> Message:

@@ -1,4 +1,4 @@
-"""Writes for lessons: one whose answer is looked at, and a writer that goes on until it is ended."""
+"""Writes for lessons: one whose answer is looked at, and a writer that goes on until its end."""
 
 from __future__ import annotations
 
