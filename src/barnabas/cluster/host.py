@@ -14,12 +14,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from barnabas.cluster.children import fork_child
 from barnabas.cluster.host_plan import Restarts
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.errors import ConfigError
-from barnabas.logs import LineFormatter, visible
 
-HANDLED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
 STOP_TIMEOUT_S: Final = 120.0
 """For one broker; then it is killed. A controlled shutdown tries three times by default."""
 PROBE_S: Final = 0.2
@@ -90,31 +88,17 @@ class Host:
     def _start(self, broker: _Broker) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        # Until the child has reset its handlers, the parent's would swallow a signal to stop.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                signal.set_wakeup_fd(-1)
-                for number in HANDLED:
-                    signal.signal(number, signal.SIG_DFL)
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                os.setpgid(0, 0)  # Ctrl-C reaches the host process alone
-                self._wake_receive.close()
-                self._wake_send.close()
-                code = self._run_broker(broker.id, broker.config)
-            except ConfigError as error:
-                print(f"barnabas: broker {broker.id}: {visible(error)}", file=sys.stderr)
-            except BaseException:
-                print(LineFormatter().formatException(sys.exc_info()), file=sys.stderr)
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        pid = fork_child(
+            f"broker {broker.id}",
+            self._close_in_child,
+            lambda: self._run_broker(broker.id, broker.config),
+        )
         broker.pid, broker.started = pid, time.monotonic()
         broker.start_at, broker.serves = None, False
+
+    def _close_in_child(self) -> None:
+        self._wake_receive.close()
+        self._wake_send.close()
 
     def _reap(self) -> None:
         for broker in self._brokers:

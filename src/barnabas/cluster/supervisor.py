@@ -15,19 +15,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from barnabas.cluster.children import fork_child
 from barnabas.cluster.control import LINE_BYTES_MAX, socket_path
 from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.errors import ConfigError
-from barnabas.logs import LineFormatter, visible
 
 STOP_TIMEOUT_S = 30.0
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
-"""Signals for which the supervisor has handlers."""
 
 
 @dataclass(slots=True)
@@ -97,38 +95,15 @@ class Supervisor:
         """Fork one process."""
         path = self.plan.log_path(name)
         log_bytes = os.path.getsize(path) if os.path.exists(path) else 0
-        # Until the child has reset its handlers, the supervisor's would swallow a signal to stop.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        pid = os.fork()
-        if pid == 0:
-            self._become(name, mask)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        pid = fork_child(name, self._close_in_child, lambda: self._run_process(self.plan, name))
         self.processes[name] = Process(name, pid, log_bytes=log_bytes)
 
-    def _become(self, name: str, mask: Iterable[int]) -> None:
-        """In the child: close the parent's descriptors, reset its signal handlers and the mask,
-        then run."""
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in HANDLED:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone: it stops the rest in order
-            self._selector.close()
-            self._wake_receive.close()
-            self._wake_send.close()
-            if self._control is not None:
-                self._control.close()
-            code = self._run_process(self.plan, name)
-        except ConfigError as error:
-            print(f"barnabas: {name}: {visible(error)}", file=sys.stderr)
-        except BaseException:
-            print(LineFormatter().formatException(sys.exc_info()), file=sys.stderr)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+    def _close_in_child(self) -> None:
+        self._selector.close()
+        self._wake_receive.close()
+        self._wake_send.close()
+        if self._control is not None:
+            self._control.close()
 
     def poll(self, timeout_s: float) -> None:
         """Serve control requests and collect ended children for up to ``timeout_s``."""
