@@ -406,11 +406,20 @@ class Invariants:
         self, tp: TopicPartition, log: ShadowLog, want: Batch, have: Batch | None
     ) -> bool:
         """Retention has deleted it, or a cleaner changed or removed it, here or on the leader that
-        it was not copied from."""
+        it was not copied from. Where the leader's log begins, a follower's own end of an earlier
+        epoch cannot be told from the leader's: what is below goes when the follower hears of the
+        start, after it has heard of the watermark."""
         cleaned = tp.topic in self._compacted and want.base < self.shadows.cleanable(tp)
         if have is None or have.base > want.base:
             return want.base < log.start or cleaned
-        return cleaned and have[:3] == want[:3]
+        if cleaned and have[:3] == want[:3]:
+            return True
+        state = self.states.get(tp)
+        leader = None if state is None else self.shadows.get(state.leader, tp)
+        if state is None or leader is None or leader is log:
+            return False
+        self._refresh(state.leader, tp, leader)
+        return have.last < leader.oldest
 
     def _refresh(self, broker: int, tp: TopicPartition, log: ShadowLog) -> None:
         log.refresh(lambda batch: self._saw(tp, batch))
