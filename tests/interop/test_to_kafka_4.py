@@ -151,10 +151,7 @@ def test_mirror_maker_takes_records_and_positions(
             assert numbers == list(range(partition, COUNT, PARTITIONS))
         there = _positions(ours.bootstrap)
         wait_for(lambda: min(_positions(kafka_4).values()) > 0, 60, "positions arrive")
-        # Records are as many and in the same places: a position may be behind, never ahead.
-        wait_for(
-            lambda: all(_positions(kafka_4)[n] >= there[n] - 200 for n in there), 60, "they follow"
-        )
+    # A position is never ahead, and often far behind: MirrorMaker knows few pairs of offsets.
     here = _positions(kafka_4)
     assert all(here[n] <= there[n] for n in there)
     rest = _read(kafka_4, COUNT - sum(here.values()), GROUP)
