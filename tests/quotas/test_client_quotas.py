@@ -150,3 +150,13 @@ def test_nothing_is_in_force_until_somebody_has_a_quota() -> None:
     assert quotas.request.record("u", "c", 1e6, 0) == 1000
     quotas.update(Entity("u"), {})
     assert not quotas.in_force
+
+
+def test_who_waited_as_long_as_told_is_charged_like_everybody() -> None:
+    """The wait is rounded to milliseconds; what is left of the debt is too small to count."""
+    quotas = MutationQuotas(Window())
+    quotas.limits.set(Entity("u"), 0.3)
+    assert quotas.take("u", "c", 10, 0, strict=True) == 0
+    wait_ms = quotas.take("u", "c", 1, 1, strict=True)
+    assert quotas.take("u", "c", 5, 1 + wait_ms, strict=True) == 0
+    assert quotas.take("u", "c", 5, 1 + wait_ms, strict=True) > 10_000

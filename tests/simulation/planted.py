@@ -585,6 +585,9 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "not-muted": _not_muted,
     "muted-for-ever": _muted_for_ever,
     "quota-change-unheard": _quota_change_unheard,
+    "old-set-cut": _old_set_cut,
+    "absolute-inner-offsets": _absolute_inner_offsets,
+    "first-batch-cut": _first_batch_cut,
     "token-lasts-for-ever": _token_lasts_for_ever,
     "removed-token-kept": _removed_token_kept,
     "token-change-untold": _token_change_untold,
@@ -592,7 +595,4 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "answers-unbounded": _answers_unbounded,
     "decoded-without-bound": _decoded_without_bound,
     "memory-not-given-back": _memory_not_given_back,
-    "old-set-cut": _old_set_cut,
-    "absolute-inner-offsets": _absolute_inner_offsets,
-    "first-batch-cut": _first_batch_cut,
 }

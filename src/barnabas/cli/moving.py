@@ -26,6 +26,8 @@ from barnabas.types import TopicPartition
 
 LOOK_EVERY_S: Final = 1.0
 ABSENT_S: Final = 20.0
+TOLD_S: Final = 5.0
+"""So long brokers may take to hear of what the controller has done."""
 AT_ONCE: Final = 1_000
 """Partitions in one request."""
 VERIFY: Final = "barnabas cluster reassign --verify"
@@ -188,22 +190,34 @@ class Execution:
         return list(dict.fromkeys(tp.topic for tp in self.targets))
 
     async def _ended_well(self) -> bool:
-        """Whether the replicas are those that were wished."""
-        begun = self._begun
-        view = await self.client.metadata(list(dict.fromkeys(m.partition.topic for m in begun)))
-        outcomes = dict(self.outcomes)
-        for move in begun:
-            topic = view.topics.get(move.partition.topic)
-            numbers = {} if topic is None else {p.partition: p for p in topic.partitions}
-            found = numbers.get(move.partition.partition)
-            if found is None or found.replicas != tuple(self.targets[move.partition]):
-                outcomes[move.partition] = ClientError(
-                    str(move.partition),
-                    ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
-                    "was cancelled, or replaced by another move",
-                )
-        self.outcomes = outcomes
-        return all(error is None for error in outcomes.values())
+        """Whether the replicas are those that were wished. The broker that is asked may hear of the
+        end later than the controller that knows of no move any more: it is asked again for a
+        while."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TOLD_S
+        while strayed := await self._not_as_wished():
+            if loop.time() > deadline:
+                break
+            await asyncio.sleep(LOOK_EVERY_S / 5)
+        self.outcomes = dict(self.outcomes) | {
+            partition: ClientError(
+                str(partition),
+                ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+                "was cancelled, or replaced by another move",
+            )
+            for partition in strayed
+        }
+        return all(error is None for error in self.outcomes.values())
+
+    async def _not_as_wished(self) -> list[TopicPartition]:
+        begun = [m.partition for m in self._begun]
+        view = await self.client.metadata(list(dict.fromkeys(tp.topic for tp in begun)))
+        found = {
+            TopicPartition(name, p.partition): p.replicas
+            for name, topic in view.topics.items()
+            for p in topic.partitions
+        }
+        return [tp for tp in begun if found.get(tp) != tuple(self.targets[tp])]
 
 
 async def remaining_bytes(client: ClusterClient, moves: Iterable[Move]) -> int:

@@ -26,6 +26,8 @@ from barnabas.cluster.plan import COORDINATOR, ClusterPlan
 from barnabas.errors import ConfigError
 
 STOP_TIMEOUT_S = 30.0
+SEVERED_STOP_TIMEOUT_S = 3.0
+"""Without a helper through which they reach each other nodes may be unable to stop cleanly."""
 
 
 @dataclass(slots=True)
@@ -143,7 +145,7 @@ class Supervisor:
             if gone or not any(p.on_request or p.is_alive for p in nodes):
                 what = gone[0] if gone else "every process"
                 print(f"barnabas: {what} has ended", file=sys.stderr)
-                self.stop()
+                self.stop(SEVERED_STOP_TIMEOUT_S)
                 return 1
         return self.stop()
 
@@ -163,10 +165,10 @@ class Supervisor:
             return f"{process.name} ended with exit code {process.exit_code}"
         return None
 
-    def stop(self) -> int:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         """Shut down cleanly: brokers first, so that they hand over their leaderships, then the
-        coordinator, and the helpers last. A second Ctrl-C, or 30 s, kills what is left. Returns the
-        exit code."""
+        coordinator, and the helpers last. A second Ctrl-C, or ``timeout_s`` for each of them, kills
+        what is left. Returns the exit code."""
         self._stopping = True
         brokers = [n for n in self.processes if n not in (COORDINATOR, *self._helpers)]
         clean = True
@@ -175,15 +177,15 @@ class Supervisor:
             for process in group:
                 self._signal(process, signal.SIGCONT)
                 self._signal(process, signal.SIGTERM)
-            clean = self._wait_for(group) and clean
+            clean = self._wait_for(group, timeout_s) and clean
         for process in self.living():
             self._signal(process, signal.SIGKILL)
-        self._wait_for(self.living())
+        self._wait_for(self.living(), STOP_TIMEOUT_S)
         self.close()
         return 0 if clean else 1
 
-    def _wait_for(self, processes: list[Process]) -> bool:
-        deadline = time.monotonic() + STOP_TIMEOUT_S
+    def _wait_for(self, processes: list[Process], timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
         while any(p.state in ("running", "paused") for p in processes):
             if time.monotonic() > deadline or self._interrupts > 1:
                 return False

@@ -203,11 +203,12 @@ class MutationQuotas:
         if not strict:
             bucket.take(count, quota, now_ms)
         debt = -bucket.tokens(quota, now_ms)
+        wait_ms = 0
         if debt > 0:
-            return rounded_ms(debt / quota * 1000 if quota > 0 else THROTTLE_MS_MAX)
-        if strict:
+            wait_ms = rounded_ms(debt / quota * 1000 if quota > 0 else THROTTLE_MS_MAX)
+        if strict and not wait_ms:  # Whoever waited as long as told has no debt that counts.
             bucket.take(count, quota, now_ms)
-        return 0
+        return wait_ms
 
 
 class MutationQuota:
