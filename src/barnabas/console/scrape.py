@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 
 import h11
 
 from barnabas import addresses
+from barnabas.console.broker_http import BrokerGet
 
 ANSWER_S: Final = 5.0
 BYTES_MAX: Final = 64 << 20
@@ -35,52 +36,30 @@ async def scrape(url: str, token: str | None) -> bytes:
         answer.close()
 
 
-class _Answer(asyncio.Protocol):
-    """One request, and its answer as a whole."""
+class _Answer(BrokerGet):
+    """The metrics as a whole."""
 
     def __init__(self, host: str, token: str | None) -> None:
-        self._http = h11.Connection(h11.CLIENT)
-        headers = [("Host", host), ("Connection", "close")]
-        if token is not None:
-            headers.append(("Authorization", f"Bearer {token}"))
-        self._request = h11.Request(method="GET", target="/metrics", headers=headers)
+        super().__init__(host, "/metrics", token, Connection="close")
         self._pieces: list[bytes] = []
         self._size = 0
-        self._transport: asyncio.Transport | None = None
         self.whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        for event in (self._request, h11.EndOfMessage()):
-            self._transport.write(self._http.send(event) or b"")
+    def refused(self, status: int) -> None:
+        self.failed(OSError(f"status {status}"))
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._http.receive_data(data)
-            while (event := self._http.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-                if isinstance(event, h11.Response) and event.status_code != 200:
-                    self._fail(OSError(f"status {event.status_code}"))
-                    return
-                if isinstance(event, h11.Data):
-                    self._take(bytes(event.data))
-                elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                    self._end()
-                    return
-        except h11.RemoteProtocolError as error:
-            self._fail(error)
-
-    def _take(self, piece: bytes) -> None:
+    def take(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > BYTES_MAX:
-            self._fail(OSError(f"an answer of more than {BYTES_MAX} bytes"))
+            self.failed(OSError(f"an answer of more than {BYTES_MAX} bytes"))
         else:
             self._pieces.append(piece)
 
-    def _end(self) -> None:
+    def ended(self) -> None:
         if not self.whole.done():
             self.whole.set_result(b"".join(self._pieces))
 
-    def _fail(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         if not self.whole.done():
             self.whole.set_exception(error)
         self.close()
@@ -90,8 +69,7 @@ class _Answer(asyncio.Protocol):
             self.whole.set_exception(exc or OSError("the connection was closed"))
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        super().close()
         if not self.whole.done():
             self.whole.cancel()
         elif not self.whole.cancelled():
