@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
@@ -17,13 +17,17 @@ from barnabas.admin.planner import (
     PlannedMove,
     loads_of,
     plan_moves,
-    racks_needed,
 )
 from barnabas.errors import ConfigError
 from barnabas.types import TopicPartition
 
 Racks = dict[int, str | None]
 Sets = Sequence[frozenset[int]]
+
+
+def racks_needed(replication_factor: int, racks: Collection[str | None]) -> int:
+    """In how many racks a partition's replicas are; ``racks``: those of all brokers."""
+    return 1 if None in racks else min(replication_factor, len(set(racks)))
 
 
 @st.composite

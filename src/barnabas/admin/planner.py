@@ -120,11 +120,6 @@ def loads_of(
     }
 
 
-def racks_needed(replication_factor: int, racks: Collection[str | None]) -> int:
-    """In how many racks a partition's replicas are; ``racks``: those of all brokers."""
-    return 1 if None in racks else min(replication_factor, len(set(racks)))
-
-
 class _Brokers:
     """The brokers of each partition."""
 

@@ -1,4 +1,4 @@
-"""When has a broker's machine fallen silent? Pure (ARCHITECTURE.md, third path).
+"""Decides when a broker's machine has fallen silent. Pure (ARCHITECTURE.md, failure detection).
 
 Without power, or behind a cable that is out, a machine refuses nothing and closes nothing. So the
 controller asks every broker for a sign of life (``probes``). What counts here is how long none

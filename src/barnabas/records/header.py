@@ -106,10 +106,6 @@ class BatchHeader(NamedTuple):
         return bool(self.attributes & CONTROL_BIT)
 
     @property
-    def has_producer(self) -> bool:
-        return self.producer_id >= 0
-
-    @property
     def delete_horizon_ms(self) -> int | None:
         """From when on the cleaner may remove this batch's tombstones or marker; None if it has
         not decided that yet."""

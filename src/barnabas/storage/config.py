@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
 
 I64_MAX = (1 << 63) - 1
-WEEK_MS = 7 * 24 * 60 * 60 * 1000
 DEFAULT_GZIP_LEVEL, DEFAULT_LZ4_LEVEL = -1, 9
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
