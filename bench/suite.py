@@ -295,9 +295,10 @@ def run(chosen: list[str], found_systems: dict[str, Start], options: Options) ->
         for number in range(1 if options.quick else rounds):
             if step in ("produce", "clients") and "floor" in found_systems:
                 keep("floor", of_floor())
-            for name, start in found_systems.items():
-                if name == "floor":
-                    continue
+            names = [name for name in found_systems if name != "floor"]
+            first = number % len(names)  # each is the first of a round in its turn
+            for name in names[first:] + names[:first]:
+                start = found_systems[name]
                 print(f"{time.strftime('%H:%M:%S')} {step}, round {number + 1}: {name}", flush=True)
                 try:
                     with start() as system:

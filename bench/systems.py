@@ -67,7 +67,8 @@ def barnabas(name: str, checkout: Path) -> Iterator[System]:
     command = [str(checkout / ".venv/bin/python"), "-m", "barnabas.cli.main", "up"]
     known = subprocess.check_output([*command, "--help"], text=True)
     command += ["--data", data, "--port", str(port), "--zookeeper-port", str(zookeeper)]
-    command += ["--profile", "server", *(o for o in ("--no-console", "--no-http") if o in known)]
+    command += ["--profile", "server"] if "--profile" in known else []  # else it is the only one
+    command += [option for option in ("--no-console", "--no-http") if option in known]
 
     def restart(broker: int) -> int:
         return int(ask(port, {"verb": "restart", "process": f"broker:{broker}"})["pid"])
