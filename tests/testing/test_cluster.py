@@ -4,7 +4,9 @@ this process and with a process for each."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
+import json
 import logging
 import socket
 import threading
@@ -15,9 +17,12 @@ import pytest
 from tests.testing.kit import FORMS, values
 
 from barnabas.client.errors import ClientError, Unreachable
+from barnabas.cluster.plan import ClusterPlan
+from barnabas.cluster.profiles import TEST
 from barnabas.errors import ConfigError, ErrorCode
 from barnabas.testing import Cluster, TimedOut
 from barnabas.testing.loop import unfinished_tasks
+from barnabas.testing.zygote import plan_of
 
 
 @pytest.fixture(params=FORMS)
@@ -295,3 +300,13 @@ def test_a_process_cluster_leaves_no_process_and_no_file() -> None:
     assert not directory.exists()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", run.plan.port), 1).close()
+
+
+def test_racks_are_given_by_broker() -> None:
+    plan = ClusterPlan(directory="/data", racks=("a", "b", "c"), profile=TEST)
+    sent = plan_of(json.loads(json.dumps(dataclasses.asdict(plan))))
+    assert sent == plan
+    assert [sent.broker_settings(broker)["broker.rack"] for broker in (1, 2, 3)] == ["a", "b", "c"]
+    assert "broker.rack" not in ClusterPlan(directory="/data").broker_settings(1)
+    with pytest.raises(ValueError, match="2 racks for 3 brokers"):
+        Cluster(racks=("a", "b"))

@@ -41,6 +41,8 @@ class ClusterPlan:
     """The same of the embedded coordinator."""
     http_token: str | None = field(default=None, repr=False)
     """What their readers must send."""
+    racks: tuple[str, ...] = ()
+    """The racks of the brokers, in the order of their ids; empty: they have none."""
     profile: Profile = DEV
     overrides: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,6 +77,7 @@ class ClusterPlan:
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
             **self._http_settings(broker_id),
+            **({"broker.rack": self.racks[broker_id - 1]} if self.racks else {}),
             **self.profile.settings,
             **self.security,
             **self.overrides,

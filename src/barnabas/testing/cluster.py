@@ -48,6 +48,7 @@ class Cluster(View):
         wait_s: float = WAIT_S,
         faults_seed: int = 0,
         http: bool = False,
+        racks: Sequence[str] = (),
     ) -> None:
         """Nothing is started before ``start`` or ``with``.
 
@@ -61,7 +62,12 @@ class Cluster(View):
         ``wait_s``: the longest time of waits that are called without ``timeout_s``.
         ``faults_seed``: the seed for ``faults`` with a probability.
         ``http``: each broker shows its metrics, health and events over HTTP (``http_url``).
+        ``racks``: the rack of each broker (``broker.rack``). Consumers with a rack read from a
+        follower there if ``settings`` have ``replica.selector.class`` (KIP-392).
+        Raises ValueError if there are not as many racks as brokers.
         """
+        if racks and len(racks) != brokers:
+            raise ValueError(f"{len(racks)} racks for {brokers} brokers")
         options = {
             "in_process": in_process,
             "settings": dict(settings or {}),
@@ -72,6 +78,7 @@ class Cluster(View):
             "wait_s": wait_s,
             "faults_seed": faults_seed,
             "http": http,
+            "racks": tuple(racks),
         }
         super().__init__(Life(brokers, options))
 

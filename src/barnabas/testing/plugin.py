@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _MARK = (
     "kafka(brokers=3, in_process=True, settings={}, profile='test', faults_seed=0, wait_s=10,"
-    " partitions=1, replicas=None, topic_configs={}): what the test wants of kafka_cluster,"
-    " kafka_broker and kafka_topic"
+    " racks=(), partitions=1, replicas=None, topic_configs={}): what the test wants of"
+    " kafka_cluster, kafka_broker and kafka_topic"
 )
 _OF_TOPICS = ("partitions", "replicas", "topic_configs")
 _NAME_MAX = 200
@@ -114,7 +114,7 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
     for mark in reversed(list(request.node.iter_markers("kafka"))):
         unknown = set(mark.kwargs) - {
             *("brokers", "in_process", "settings", "profile", "faults_seed", "wait_s"),
-            *("directory", "port", "start_timeout_s"),
+            *("racks", "directory", "port", "start_timeout_s"),
             *_OF_TOPICS,
         }
         if mark.args or unknown:

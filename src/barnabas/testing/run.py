@@ -47,6 +47,7 @@ class Run:
         wait_s: float,
         faults_seed: int,
         http: bool,
+        racks: tuple[str, ...],
     ) -> None:
         wanted = [0 if port is None else port + i for i in range(brokers)]
         self._ports = Ports(HOST, [*wanted, *([0] * brokers if http else ()), 0])
@@ -68,6 +69,7 @@ class Run:
                 ports=self._ports.numbers[:brokers],
                 http_ports=self._ports.numbers[brokers:-1],
                 zookeeper_port=self._ports.numbers[-1],
+                racks=racks,
                 profile=profile,
                 overrides={key: as_setting(value) for key, value in settings.items()},
             )

@@ -78,8 +78,8 @@ def zygote() -> Zygote:
 def plan_of(fields: dict[str, Any]) -> ClusterPlan:
     """The plan from ``dataclasses.asdict``, after it was sent as JSON."""
     profile = Profile(**fields.pop("profile"))
-    ports = {name: tuple(fields[name]) for name in ("ports", "http_ports")}
-    return ClusterPlan(**{**fields, **ports, "profile": profile})
+    tuples = {name: tuple(fields[name]) for name in ("ports", "http_ports", "racks")}
+    return ClusterPlan(**{**fields, **tuples, "profile": profile})
 
 
 def main() -> None:
