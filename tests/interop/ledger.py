@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from tests.real_clients import IMPATIENT
 
@@ -27,6 +27,8 @@ class Ledger:
     unknown: list[int] = field(default_factory=list)
     ended_at: dict[int, str] = field(default_factory=dict)
     """When each was committed or given up, for whoever looks into a problem."""
+    dropped: dict[int, None] = field(default_factory=dict)
+    """Numbers of which an abort dropped a record that was not acknowledged."""
     faults: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -91,15 +93,23 @@ class Ledger:
                 else:
                     _repeated(lambda p=producer: p.abort_transaction(30))
                     self.aborted.append(number)
+            if number in self.dropped:
+                # If it was written, librdkafka gives its sequence to the next transaction's first
+                # record, and a Kafka broker takes that for a repeat: committed and lost.
+                producer = self._producer()
             self.ended_at[number] = time.strftime("%X")
             number += 1
             self._stop.wait(0.02)
         reader.close()
 
     def _transaction(self, producer: Producer, reader: Consumer, number: int) -> None:
+        def told(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self.dropped[number] = None
+
         producer.begin_transaction()
         for partition in (0, 1):
-            producer.produce(self.topic, b"%d" % number, partition=partition)
+            producer.produce(self.topic, b"%d" % number, partition=partition, on_delivery=told)
         position = [ConfluentPartition(self.topic, 0, number + 1)]
         group = reader.consumer_group_metadata()
         _repeated(lambda: producer.send_offsets_to_transaction(position, group, 30))

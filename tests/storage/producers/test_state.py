@@ -81,9 +81,8 @@ class Partition:
     def append(self, header: BatchHeader, origin: Origin = Origin.CLIENT) -> BatchMetadata | None:
         """The batch this one repeats, or None if it was appended."""
         header = header._replace(base_offset=self.end)
-        if origin is Origin.CLIENT and (duplicate := self.state.find_duplicate(header)):
+        if (duplicate := self.state.admit(header, origin, None, NOT_NEEDED)) is not None:
             return duplicate
-        self.state.check(header, origin, guard=NOT_NEEDED)
         assert self.state.apply(header) is None
         self._advance(header)
         return None
@@ -174,6 +173,24 @@ def test_a_repeat_is_recognised_before_anything_is_refused() -> None:
     log.append(batch(1, transactional=True))
     assert log.append(batch(0)) is not None  # not transactional in an open transaction
     log.refuses(batch(2), ErrorCode.INVALID_TXN_STATE)
+
+
+def test_a_repeat_counts_in_its_own_transaction_only() -> None:
+    """librdkafka gives the sequence of an aborted record, which was written and not acknowledged,
+    to the next transaction's first record."""
+    log = Partition()
+    log.append(batch(0, transactional=True))
+    assert log.append(batch(0, transactional=True)) is not None
+    log.end_transaction(ABORT)
+    log.refuses(batch(0, transactional=True), ErrorCode.INVALID_TXN_STATE)
+    log.append(batch(1, transactional=True))
+    log.refuses(batch(0, transactional=True), ErrorCode.INVALID_TXN_STATE)
+    repeated = log.append(batch(1, transactional=True))
+    assert repeated is not None
+    assert repeated.first_offset == 2
+    log.end_transaction(COMMIT)
+    log.refuses(batch(1, transactional=True), ErrorCode.INVALID_TXN_STATE)
+    log.append(batch(2, transactional=True))
 
 
 def test_epochs() -> None:

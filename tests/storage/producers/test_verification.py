@@ -107,9 +107,10 @@ def test_guards_expire_with_producers() -> None:
     assert send(log, guard) is ErrorCode.INVALID_TXN_STATE
 
 
-def test_a_repetition_is_a_success_whatever_the_guard() -> None:
+def test_a_repetition_in_its_transaction_is_a_success_whatever_the_guard() -> None:
     log = fresh()
     assert send(log, begin(log)) is ErrorCode.NONE
-    end(log, ControlType.COMMIT)
     assert send(log, UNVERIFIED) is ErrorCode.NONE
+    end(log, ControlType.COMMIT)
+    assert send(log, begin(log)) is ErrorCode.INVALID_TXN_STATE
     assert log.log_end_offset == 2

@@ -181,10 +181,13 @@ class ProducerState:
         marker: EndTransactionMarker | None,
         guard: VerificationGuard | None,
     ) -> BatchMetadata | None:
-        """The batch here that a client's repeats; None: it may be written. Raises as ``check``."""
+        """The batch here that a client's repeats; None: it may be written. Raises as ``check``, and
+        INVALID_TXN_STATE if it repeats one of a transaction that is over."""
         if origin is Origin.CLIENT:
             repeated = self.find_duplicate(header)
             if repeated is not None:
+                if header.is_transactional:
+                    self._check_same_transaction(header.producer_id, repeated)
                 return repeated
         self.check(header, origin, marker, guard)
         return None
@@ -194,6 +197,19 @@ class ProducerState:
         is checked (trap 54): a repeat is a success with the first one's offsets."""
         entry = self._entries.get(header.producer_id)
         return None if entry is None else entry.find_duplicate(header)
+
+    def _check_same_transaction(self, producer_id: int, repeated: BatchMetadata) -> None:
+        """Whether what a batch repeats is in the open transaction. A producer has the answers of
+        all its batches before it ends a transaction. But librdkafka drops, with an abort, a record
+        that may have been written, and gives its sequence to the next transaction's first record.
+        Success, as Kafka answers, would lose that one."""
+        first = self._entries[producer_id].current_txn_first_offset
+        if first is None or repeated.first_offset < first:
+            raise KafkaError(
+                ErrorCode.INVALID_TXN_STATE,
+                f"sequence {repeated.first_sequence} of producer {producer_id} was in a"
+                " transaction that is over",
+            )
 
     def begin_verification(
         self, producer_id: int, epoch: int, sequence: int, now_ms: int
