@@ -53,6 +53,21 @@ def go(page: Any, place: str) -> None:
     page.wait_for_selector("main :is(h1, h2)", state="attached")
 
 
+def see(page: Any, text: str, *, press: str = "") -> None:
+    """Wait for a text; if it does not come, say what the page shows instead. ``press``: the button
+    that brings it, pressed again by whoever was told of a passing trouble."""
+    for timeout_ms in (10_000, 10_000, 30_000):
+        if press:
+            page.get_by_role("button", name=press).click()
+        try:
+            page.get_by_text(text).first.wait_for(timeout=timeout_ms)
+        except Exception:
+            shown = page.locator("main").inner_text()
+        else:
+            return
+    raise AssertionError(f"no {text!r} in: {shown}")
+
+
 def check_accessible(page: Any, place: str) -> None:
     """Nothing serious for axe, and nothing wider than the window."""
     axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()

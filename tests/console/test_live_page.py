@@ -20,6 +20,7 @@ from tests.console.browsing import (
     needs_chromium,
     opened,
     picture,
+    see,
 )
 
 pytestmark = [pytest.mark.processes, needs_chromium]
@@ -208,7 +209,7 @@ def test_a_kill_by_button_is_seen_in_matrix_and_timeline(up: Up, browser: Any) -
         matrix_ms = (time.monotonic() - began) * 1000
         picture(page, "partitions")
         go(page, "timeline")
-        page.get_by_text("Broker 2 is gone", exact=True).wait_for()
+        page.get_by_text("Broker 2 is gone", exact=True).first.wait_for()
         page.get_by_text("leader 2 →").first.wait_for()
         timeline_ms = (time.monotonic() - began) * 1000
         print(f"\nkill by button: in the matrix after {matrix_ms:.0f} ms, all {timeline_ms:.0f} ms")
@@ -253,10 +254,9 @@ def test_partitions_are_moved_by_a_plan(up: Up, browser: Any) -> None:
     with opened(browser, up.link, "moves") as page:
         page.get_by_label("Topic").select_option("orders")
         page.get_by_label("to brokers").fill("1,3")
-        page.get_by_role("button", name="Show the plan").click()
-        page.get_by_text("Nothing is changed yet:").wait_for()
+        see(page, "Nothing is changed yet:", press="Show the plan")
         page.get_by_role("button", name="Begin the move").click()
-        page.get_by_text("Begun:").wait_for()
+        see(page, "Begun:")
         go(page, "timeline")
         # Four alike in a row would be one line.
         page.get_by_label("Find").fill("orders/0 has moved")
