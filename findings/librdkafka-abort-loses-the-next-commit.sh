@@ -8,8 +8,7 @@
 # transaction's record for a repeat and acknowledges it, with the aborted one's offset. A guess from
 # memory would be that an abort after a lost answer raises the producer's epoch.
 #
-# A proxy between the two drops one answer. Seen in 1 of 1 run, and once in 1,578 transactions while
-# brokers were stopped one after the other.
+# A proxy between the two drops one answer. Seen in 2 of 2 runs.
 # Exits with 0 if it was met. Needs java, mvn, python3 with venv, about 2 GB of memory; loopback only.
 set -euo pipefail
 work=$(mktemp -d)
