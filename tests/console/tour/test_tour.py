@@ -27,9 +27,10 @@ from barnabas.http.guard import Guard
 from barnabas.http.guarded import Guarded
 from barnabas.testing import AsyncCluster, Cluster
 
+pytestmark = pytest.mark.processes  # in this one, but in real time, and long
 LESSON_S = 120.0
-SESSION_MS = 3_000
-"""As of ``up``: on a busy machine no broker that runs is taken for a silent one."""
+SESSION_MS = 10_000
+"""Longer than any stop of this process on a busy machine: no broker that runs is taken for dead."""
 
 
 class TestControl(Control):
