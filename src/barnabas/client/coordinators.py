@@ -4,7 +4,8 @@ moves."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import partial
 from typing import TypeVar
 
 from barnabas.client.cluster import RETRY_PAUSE_S, ClusterClient
@@ -55,6 +56,20 @@ async def ask_coordinator(
 
     response = await retried(client, ask, error, f"{_WHAT[kind]} {key}", again=again)
     return asked, response
+
+
+async def ask_all_coordinators(
+    client: ClusterClient,
+    api: ApiKey,
+    version: int,
+    request: RequestMessage[ResponseT],
+    error: Callable[[ResponseT], int],
+) -> AsyncIterator[tuple[int, ResponseT]]:
+    """(broker id, response) of every registered broker, by id, for what each coordinates. Raises
+    ClientError, Unreachable."""
+    for broker in sorted((await client.status([])).brokers):
+        ask = partial(client.broker, broker, api, version, request)
+        yield broker, await retried(client, ask, error, f"broker {broker}")
 
 
 async def find_coordinator(client: ClusterClient, kind: int, key: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.coordinators import GROUP, ask_coordinator, retried
+from barnabas.client.coordinators import GROUP, ask_all_coordinators, ask_coordinator
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 from barnabas.protocol.messages.delete_groups import DeleteGroupsRequest
@@ -71,18 +71,15 @@ class GroupDescription:
 
 async def list_groups(client: ClusterClient) -> list[GroupListing]:
     """The groups of all registered brokers, by name. Raises ClientError, Unreachable."""
-    alive = (await client.status([])).brokers
     found: dict[str, GroupListing] = {}
-    request = ListGroupsRequest(states_filter=[], types_filter=[])
-    for broker in sorted(alive):
-        response = await retried(
-            client,
-            lambda broker=broker: client.broker(  # type: ignore[misc]
-                broker, ApiKey.LIST_GROUPS, LIST_GROUPS_VERSION, request
-            ),
-            lambda response: int(response.error_code),
-            f"broker {broker}",
-        )
+    responses = ask_all_coordinators(
+        client,
+        ApiKey.LIST_GROUPS,
+        LIST_GROUPS_VERSION,
+        ListGroupsRequest(states_filter=[], types_filter=[]),
+        lambda response: int(response.error_code),
+    )
+    async for broker, response in responses:
         for group in response.groups:
             found[group.group_id] = GroupListing(
                 name=group.group_id,

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.coordinators import ASK_AGAIN, TRANSACTION, ask_coordinator, retried
+from barnabas.client.coordinators import (
+    ASK_AGAIN,
+    TRANSACTION,
+    ask_all_coordinators,
+    ask_coordinator,
+    retried,
+)
 from barnabas.client.errors import RETRIABLE, ClientError
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -91,15 +97,14 @@ async def list_transactions(
     # Brokers before 3.8 know no durations; others need not be asked in a version that has them.
     version = VERSION if duration_ms < 0 else LIST_WITH_DURATION_VERSION
     found: dict[str, Listing] = {}
-    for broker in sorted((await client.status([])).brokers):
-        answer = await retried(
-            client,
-            lambda broker=broker: client.broker(  # type: ignore[misc]
-                broker, ApiKey.LIST_TRANSACTIONS, version, request
-            ),
-            lambda answer: int(answer.error_code),
-            f"broker {broker}",
-        )
+    answers = ask_all_coordinators(
+        client,
+        ApiKey.LIST_TRANSACTIONS,
+        version,
+        request,
+        lambda answer: int(answer.error_code),
+    )
+    async for broker, answer in answers:
         for state in answer.unknown_state_filters:
             raise ClientError(f"broker {broker} knows no state {state}", ErrorCode.INVALID_REQUEST)
         for each in answer.transaction_states:
