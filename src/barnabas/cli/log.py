@@ -22,6 +22,7 @@ from barnabas.cli.log_batches import (
 from barnabas.cli.log_source import Damaged, Entry, Source
 from barnabas.cli.log_tables import base_offset_of, kind_of, table_entries
 from barnabas.cli.log_verify import PROBLEMS_MAX, Verdict, beside, verify
+from barnabas.cli.options import text_output
 from barnabas.coordinator.group.placement import OFFSETS_TOPIC
 from barnabas.coordinator.transaction.records import TRANSACTION_TOPIC
 from barnabas.errors import ConfigError, KafkaError
@@ -40,14 +41,6 @@ SHOWN_CHARACTERS_MAX = 100_000
 """Of a key or a value, unless all of it is asked for as JSON."""
 
 _files = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-_output = click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["text", "jsonl"]),
-    default="text",
-    show_default=True,
-    help="Lines for people, or one JSON document a line.",
-)
 
 
 @click.group()
@@ -67,7 +60,7 @@ def command() -> None:
 @click.option("--skip-record-metadata", is_flag=True, help="Show only keys and values of records.")
 @click.option("--offsets-decoder", is_flag=True, help="Read records as __consumer_offsets.")
 @click.option("--transaction-log-decoder", is_flag=True, help="Read them as __transaction_state.")
-@_output
+@text_output
 def dump(
     paths: tuple[str, ...],
     deep_iteration: bool,
@@ -219,7 +212,7 @@ def _text(name: str, value: object) -> str:
 
 @command.command("verify")
 @_files
-@_output
+@text_output
 def verify_command(paths: tuple[str, ...], output: str) -> None:
     """Check files: checksums, offsets, leader epochs, records, and that indexes fit their segment.
 

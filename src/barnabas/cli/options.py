@@ -120,6 +120,16 @@ output = click.option(
     help="Format of the result: jsonl is a line of JSON for each row.",
 )
 
+text_output = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["text", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON document a line.",
+)
+"""For what may be long, or has no end: nothing is kept until it is whole."""
+
 
 def milliseconds(text: str, option: str) -> int:
     """Milliseconds since 1970, given as such or as an ISO time (UTC unless it has an offset).

@@ -15,7 +15,7 @@ import msgspec
 from barnabas.broker.main import system_env
 from barnabas.cli.client import cluster_client
 from barnabas.cli.internal_records import shown_bytes
-from barnabas.cli.options import bootstrap_server, output
+from barnabas.cli.options import bootstrap_server, output, text_output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.zookeeper import below, zookeeper_security
 from barnabas.cli.zookeeper_watch import Change, TooMany, Watcher
@@ -164,14 +164,7 @@ def get(
 @click.argument("path")
 @click.option("--recursive", "-R", is_flag=True, help="Also all nodes below it.")
 @click.option("--count", "-c", type=click.IntRange(1), help="Stop after this many changes.")
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["text", "jsonl"]),
-    default="text",
-    show_default=True,
-    help="Lines for people, or one JSON document a line.",
-)
+@text_output
 @_secrets
 @_where
 def watch(
