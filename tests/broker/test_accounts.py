@@ -1,301 +1,41 @@
 """Every account of memory is given back, in whatever way a request and its connection end.
 
-A server with handlers of all kinds, and clients that end in all ways, in virtual time: what any of
-them held is counted while they are there, and nothing is left when they have gone.
+What a server and its clients hold (``account_stage.py``) is counted while they are there, and
+nothing is left when they have gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Coroutine
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.simulation.kernel import MICROSECOND
-from tests.simulation.nodes import Simulation
+from tests.broker.account_stage import (
+    ENDS,
+    HANDLERS,
+    LARGE,
+    LATER_S,
+    MB,
+    Run,
+    in_steps,
+    large_answer,
+    question,
+    questions,
+    waited_for,
+)
 
 from barnabas import limits
-from barnabas.api.request import Answer, Pieces, Promise, Request, Steps
-from barnabas.broker.connection_limits import ConnectionLimits
-from barnabas.broker.listener_plan import ListenerPlan
+from barnabas.api.request import Answer, Pieces, Promise, Request
 from barnabas.broker.network import (
     PUT_OFF_CHECKS_MAX,
     PUT_OFF_FULL_CHECKS_MAX,
-    NetworkServer,
-    NetworkSettings,
 )
 from barnabas.broker.turns import LONG_AT_ONCE
-from barnabas.errors import InvalidRequest
-from barnabas.memory import Account
 from barnabas.pace import STEPS_PER_TURN
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.codec import encode_request
 from barnabas.protocol.message import Message
-from barnabas.seams import Env
-from barnabas.zookeeper.errors import ConnectionLoss
-
-PORT = 9092
-LATER_S = 3.0
-"""Answers that are waited for come so long after the question, at the latest."""
-IDLE_S = 20.0
-LARGE = 300_000
-"""Bytes of an answer: more than a connection's buffers in the simulator take."""
-MB = 1024 * 1024
-
-
-class Counted(Account):
-    """Knows the most that it held, and never holds less than nothing."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self.most = self._held = 0
-        super().__init__(bytes_max)
-
-    @property
-    def held(self) -> int:
-        return self._held
-
-    @held.setter
-    def held(self, held: int) -> None:
-        assert held >= 0
-        self._held = held
-        self.most = max(self.most, held)
-
-
-class Server:
-    """A broker's network, whose handlers all do the same."""
-
-    def __init__(self, env: Env, handle: Callable[[Request], Answer], bytes_max: int) -> None:
-        self.env = env
-        self.services = SimpleNamespace(env=env, metadata=None)
-        self.handle = handle
-        self.tasks: list[asyncio.Task[None]] = []
-        self.is_stopping = False
-        self.answers = Counted(bytes_max)
-        self.network = NetworkServer(
-            self,  # type: ignore[arg-type]
-            self._spawn,
-            NetworkSettings(
-                request_bytes_max=100 * MB,
-                connections=ConnectionLimits(total=1000),
-                idle_ms_max=int(IDLE_S * 1000),
-                unfinished_ms_max=5_000,
-                backlog=50,
-                brokers_listeners=("BROKERS",),
-                newcomers_max=100,
-                authentication_ms_max=5_000,
-            ),
-            self.answers,
-        )
-        self.network.requests = self.requests = Counted(bytes_max)
-
-    def check(self, request: Request) -> None:
-        """Every API is served."""
-
-    def _spawn(self, work: Coroutine[Any, Any, None], *_: Coroutine[Any, Any, Any]) -> bool:
-        if self.is_stopping:
-            return False
-        self.tasks.append(asyncio.get_running_loop().create_task(work))
-        return True
-
-    async def run(self) -> None:
-        await self.network.listen(ListenerPlan(name="CLIENTS"), "server", PORT)
-        await self.network.watch()
-
-    def leftovers(self) -> dict[str, object]:
-        """What a server without connections must not have."""
-        network = self.network
-        kept = {
-            "requests": self.requests.held,
-            "answers": self.answers.held,
-            "connections": len(network._connections),
-            "counted": network.counts._taken,
-            "addresses": len(network.counts._by_address),
-            "unfinished": len(network._unfinished),
-            "waiting": len(network._waiting),
-            "debtors": len(network._debtors),
-            "closing": len(network._closing),
-            "to flush": len(network._to_flush),
-            "held back": len(network._held_back),
-            "decoded": network._decoded,
-            "long work": len(network.turns._long) + len(network.turns._long_waiting),
-            "tasks": sum(not task.done() for task in self.tasks),
-        }
-        return {name: value for name, value in kept.items() if value}
-
-
-class Client(asyncio.Protocol):
-    """Sends, and reads or does not."""
-
-    def __init__(self, *, reads: bool) -> None:
-        self.reads = reads
-        self.received = 0
-        self.transport: Any = None
-        self.closed = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        if not self.reads:
-            # asyncio of Python 3.11.2 begins to read only after this, whatever was asked for here.
-            asyncio.get_running_loop().call_soon(self.transport.pause_reading)
-
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set_result(None)
-
-
-# What a handler does
-
-
-def _later(
-    request: Request,
-    settle: Callable[[asyncio.Future[Any]], object],
-    to_pieces: Callable[[Any], Pieces | Steps[Pieces]] = lambda pieces: pieces,
-) -> Answer:
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Any] = loop.create_future()
-
-    def come() -> None:
-        if not answer.done():
-            settle(answer)
-
-    loop.call_later(LATER_S, come)
-    return Promise(answer, to_pieces, answer.cancel)
-
-
-def _large() -> Pieces:
-    return [bytes(LARGE)]
-
-
-def _raise(error: Exception) -> Answer:
-    raise error
-
-
-async def _coroutine(end: Callable[[], Any]) -> Any:
-    await asyncio.sleep(LATER_S)
-    return end()
-
-
-def _steps(end: Callable[[], Any], count: int = 3000) -> Steps[Any]:
-    """Some tenths of a second of work, unless told otherwise."""
-    for _ in range(count):
-        yield 1
-    return end()
-
-
-def _then_a_promise(request: Request) -> Answer:
-    return _steps(lambda: _later(request, lambda answer: answer.set_result(_large())))
-
-
-async def _in_turns(request: Request) -> Pieces:
-    await request.in_turns(_steps(lambda: None))
-    return _large()
-
-
-HANDLERS: dict[str, Callable[[Request], Answer]] = {
-    "an answer": lambda _: [bytes(50)],
-    "a large answer": lambda _: _large(),
-    "an answer in pieces": lambda _: [bytes(10), bytes(LARGE), bytes(10)],
-    "no answer": lambda _: None,
-    "a failure": lambda _: _raise(ValueError("ours")),
-    "a refusal": lambda _: _raise(InvalidRequest("theirs")),
-    "a promise kept": lambda r: _later(r, lambda answer: answer.set_result(_large())),
-    "a promise kept in steps": lambda r: _later(
-        r, lambda answer: answer.set_result(None), lambda _: _steps(_large)
-    ),
-    "a promise failed": lambda r: _later(r, lambda answer: answer.set_exception(ValueError("x"))),
-    "a promise cancelled": lambda r: _later(r, lambda answer: answer.cancel()),
-    "no ZooKeeper": lambda r: _later(r, lambda answer: answer.set_exception(ConnectionLoss("/"))),
-    "a coroutine": lambda _: _coroutine(_large),
-    "a coroutine without answer": lambda _: _coroutine(lambda: None),
-    "a coroutine failed": lambda _: _coroutine(lambda: _raise(ValueError("x"))),
-    "a coroutine refused": lambda _: _coroutine(lambda: _raise(InvalidRequest("x"))),
-    "long work": lambda _: _steps(_large),
-    "endless work": lambda _: _steps(_large, 10**9),
-    "long work failed": lambda _: _steps(lambda: _raise(ValueError("x"))),
-    "long work refused": lambda _: _steps(lambda: _raise(InvalidRequest("x"))),
-    "long work, then a promise": _then_a_promise,
-    "a coroutine with long work": _in_turns,
-}
-
-ENDS = ("closes", "resets", "vanishes", "is idle", "server stops", "server aborts")
-"""How a client ends, or is ended."""
-
-
-def _question(api: ApiKey, version: int, message: Message, size: int = 0) -> bytes:
-    """A frame whose client id makes it so long."""
-    return encode_request(api, version, 7, "c" * size, message)
-
-
-def _questions(count: int, size: int = 20_000) -> bytes:
-    message = Message(group_id="g", generation_id=1, member_id="m", group_instance_id=None)
-    return _question(ApiKey.HEARTBEAT, 4, message, size) * count
-
-
-class Run:
-    """One server and some clients."""
-
-    def __init__(self, handle: Callable[[Request], Answer], bytes_max: int = 100 * MB) -> None:
-        self.simulation = Simulation("accounts", look_ns=100 * MICROSECOND)
-        self.server: Server = None  # type: ignore[assignment]
-        self.clients: list[Client] = []
-
-        async def main(env: Env) -> None:
-            self.server = Server(env, handle, bytes_max)
-            await self.server.run()
-
-        self._main = main
-
-    def play(self, steps: Callable[[Run], Coroutine[Any, Any, None]]) -> None:
-        """Run until the steps are done; every account must be empty then."""
-
-        async def scenario() -> None:
-            self.simulation.start("server", self._main)
-            await asyncio.sleep(0.1)
-            await steps(self)
-            await asyncio.sleep(2 * IDLE_S)
-            assert self.server.leftovers() == {}
-
-        # A handler's failure is what some of these are about.
-        self.simulation.noted = lambda *_: None  # type: ignore[method-assign]
-        self.simulation.run(scenario, limit_s=1000)
-
-    def connect(self, data: bytes, *, reads: bool, host: str = "client") -> None:
-        """A client that sends this."""
-
-        async def main(env: Env) -> None:
-            loop = asyncio.get_running_loop()
-            client = Client(reads=reads)
-            self.clients.append(client)
-            await loop.create_connection(lambda: client, "server", PORT)
-            client.transport.write(data)
-            await client.closed
-
-        self.simulation.start(f"{host}/{len(self.simulation.processes)}", main, host=host)
-
-    async def end(self, how: str) -> None:
-        """End the clients."""
-        host, network = self.simulation.hosts["client"], self.server.network
-        if how == "vanishes":
-            host.power_loss()
-        elif how == "resets":
-            for process in host.processes.values():
-                process.kill()
-        elif how == "closes":
-            for client in self.clients:
-                client.transport.close()
-        elif how == "server stops":
-            self.server.is_stopping = True
-            network.close()
-        elif how == "server aborts":
-            for connection in list(network._connections):
-                connection.abort()
-        else:
-            assert how == "is idle"
-
 
 BY_THE_SERVER = ("server stops", "server aborts")
 CASES = [
@@ -314,7 +54,7 @@ def test_nothing_is_left_of_a_client(name: str, how: str, reads: bool) -> None:
 
     async def steps(run: Run) -> None:
         for _ in range(2 if name != "endless work" else LONG_AT_ONCE + 2):
-            run.connect(_questions(6), reads=reads)
+            run.connect(questions(6), reads=reads)
         await asyncio.sleep(1.0)
         waits = name.startswith(("a promise", "no ZooKeeper", "a coroutine"))
         if waits and "long work" not in name:
@@ -332,7 +72,7 @@ HALVES: dict[str, bytes] = {
     "a length": struct.pack(">i", 100 * MB),
     "a length and a byte": struct.pack(">i", 100 * MB) + b"\0",
     "a length and much": struct.pack(">i", 100 * MB) + bytes(200_000),
-    "a question and a half": _questions(1) + _questions(1)[:3000],
+    "a question and a half": questions(1) + questions(1)[:3000],
     "a negative length": struct.pack(">i", -1),
     "a length beyond the bound": struct.pack(">i", 100 * MB + 1),
     "a header that is none": struct.pack(">ihhih", 10, 3, 4, 7, 30_000),
@@ -392,11 +132,11 @@ def test_brokers_are_read_beyond_the_bound_of_clients() -> None:
 
 
 def test_answers_that_fill_their_account_end_who_owes_most() -> None:
-    run = Run(lambda _: _large(), MB)
+    run = Run(lambda _: large_answer(), MB)
 
     async def steps(run: Run) -> None:
         for _ in range(10):
-            run.connect(_questions(5), reads=False)
+            run.connect(questions(5), reads=False)
         await asyncio.sleep(1.0)
         assert run.server.answers.most >= MB
         assert run.server.answers.held < MB
@@ -418,7 +158,7 @@ def test_what_waits_for_its_turn_to_be_answered_may_be_refused() -> None:
     run = Run(handle)
 
     async def steps(run: Run) -> None:
-        run.connect(_questions(3) + HALVES["a body that is none"] + _questions(1), reads=True)
+        run.connect(questions(3) + HALVES["a body that is none"] + questions(1), reads=True)
         await asyncio.sleep(2 * LATER_S)
         assert run.clients[0].received == 3 * LARGE
 
@@ -428,16 +168,16 @@ def test_what_waits_for_its_turn_to_be_answered_may_be_refused() -> None:
 def test_what_is_soon_done_does_not_wait_for_long_work() -> None:
     def handle(request: Request) -> Answer:
         is_short = request.api_key == ApiKey.METADATA
-        return _steps(_large, 200 if is_short else 10**9)
+        return in_steps(large_answer, 200 if is_short else 10**9)
 
     run = Run(handle)
 
     async def steps(run: Run) -> None:
         for _ in range(LONG_AT_ONCE + 2):
-            run.connect(_questions(1), reads=True)
+            run.connect(questions(1), reads=True)
         await asyncio.sleep(1.0)
         message = Message(topics=[], allow_auto_topic_creation=False)
-        run.connect(_question(ApiKey.METADATA, 4, message), reads=True)
+        run.connect(question(ApiKey.METADATA, 4, message), reads=True)
         await asyncio.sleep(1.0)
         assert [client.received for client in run.clients] == [0] * (LONG_AT_ONCE + 2) + [LARGE]
         await run.end("server aborts")
@@ -451,7 +191,7 @@ def test_an_answer_counts_whole_until_its_last_byte_is_taken() -> None:
     run = Run(lambda _: [bytes(size)])
 
     async def steps(run: Run) -> None:
-        run.connect(_questions(1), reads=False)
+        run.connect(questions(1), reads=False)
         await asyncio.sleep(1.0)
         (connection,) = run.server.network._connections
         client = run.clients[0].transport
@@ -479,7 +219,7 @@ def test_who_takes_a_little_each_second_does_not_stand() -> None:
     run = Run(lambda _: [bytes(size)], 2 * size)
 
     async def steps(run: Run) -> None:
-        run.connect(_questions(1), reads=False)
+        run.connect(questions(1), reads=False)
         await asyncio.sleep(0.5)
         (connection,) = run.server.network._connections
         client = run.clients[0].transport
@@ -505,7 +245,7 @@ def test_few_fetches_of_a_connection_wait_and_the_rest_is_left_for_later() -> No
     run = Run(handle)
 
     async def steps(run: Run) -> None:
-        run.connect(_questions(10, 500), reads=True)
+        run.connect(questions(10, 500), reads=True)
         await asyncio.sleep(0.9 * LATER_S)
         assert len(asked) == limits.WAITING_FETCHES_MAX
         await asyncio.sleep(LATER_S)
@@ -533,7 +273,7 @@ def test_requests_that_wait_are_begun_only_as_far_as_there_is_memory() -> None:
 
     async def steps(run: Run) -> None:
         for _ in range(connections):
-            run.connect(_questions(each, 10), reads=True)
+            run.connect(questions(each, 10), reads=True)
         await asyncio.sleep(0.9 * LATER_S)
         room = MB // limits.WAITING_REQUEST_BYTES
         assert room <= asked[0] < connections * each
@@ -548,7 +288,7 @@ def test_requests_that_wait_are_begun_only_as_far_as_there_is_memory() -> None:
 
 def test_a_long_request_that_cannot_be_begun_ends_its_connection() -> None:
     """Nobody knows whether there still is a client behind it; and what it holds, others miss."""
-    run = Run(lambda _: _steps(_large, 10**9))
+    run = Run(lambda _: in_steps(large_answer, 10**9))
 
     async def steps(run: Run) -> None:
         for _ in range(LONG_AT_ONCE + 3):
@@ -563,7 +303,7 @@ def test_a_long_request_that_cannot_be_begun_ends_its_connection() -> None:
 
 
 def test_while_requests_fill_their_account_that_happens_sooner() -> None:
-    run = Run(lambda _: _steps(_large, 10**9), MB)
+    run = Run(lambda _: in_steps(large_answer, 10**9), MB)
 
     async def steps(run: Run) -> None:
         for _ in range(20):
@@ -581,17 +321,19 @@ def test_who_may_take_long_is_handled_after_those_that_came_with_it() -> None:
 
     def handle(request: Request) -> Answer:
         handled.append(ApiKey(request.api_key).name)
-        return [bytes(50)] if request.api_key != ApiKey.LIST_GROUPS else _steps(_large, 10**9)
+        return (
+            [bytes(50)] if request.api_key != ApiKey.LIST_GROUPS else in_steps(large_answer, 10**9)
+        )
 
     fetch = encode_request(ApiKey.FETCH, 4, 1, "c", _FETCH)
     run = Run(handle)
 
     async def steps(run: Run) -> None:
-        run.connect(_question(ApiKey.LIST_GROUPS, 4, Message(states_filter=[])), reads=True)
+        run.connect(question(ApiKey.LIST_GROUPS, 4, Message(states_filter=[])), reads=True)
         for _ in range(4):
             run.connect(b"", reads=True)
         await asyncio.sleep(0.5)
-        frames = (fetch, _questions(1, 10), fetch, _questions(1, 10))
+        frames = (fetch, questions(1, 10), fetch, questions(1, 10))
         for client, frame in zip(run.clients[1:], frames, strict=True):
             client.transport.write(frame)
         await asyncio.sleep(1.0)
@@ -619,7 +361,7 @@ def test_a_follower_is_answered_after_those_that_come_with_it() -> None:
         await asyncio.sleep(0.5)
         assert handled == ["FETCH"]
         assert [c.is_first for c in run.server.network._connections] == [True, False, False]
-        for client, frame in zip(run.clients, (fetch, *[_questions(1, 10)] * 2), strict=True):
+        for client, frame in zip(run.clients, (fetch, *[questions(1, 10)] * 2), strict=True):
             client.transport.write(frame)
         await asyncio.sleep(0.5)
         assert handled[1:] == ["HEARTBEAT", "HEARTBEAT", "FETCH"]
@@ -648,7 +390,7 @@ def test_many_that_waited_are_given_up_a_part_a_turn() -> None:
 
     async def steps(run: Run) -> None:
         for _ in range(connections):
-            run.connect(_questions(each, 10), reads=True)
+            run.connect(questions(each, 10), reads=True)
         await asyncio.sleep(LATER_S)
         turns = [0]
 
@@ -682,7 +424,7 @@ def test_nothing_waits_for_a_client_that_has_gone(how: str) -> None:
 
     async def steps(run: Run) -> None:
         for _ in range(3):
-            run.connect(_questions(2), reads=True)
+            run.connect(questions(2), reads=True)
         await asyncio.sleep(1.0)
         assert sum(not task.done() for task in run.server.tasks) == 6
         await run.end(how)
@@ -696,13 +438,13 @@ def test_a_wait_whose_client_is_there_comes_to_its_end() -> None:
     async def wait(request: Request) -> Pieces:
         await request.while_asked(asyncio.sleep(LATER_S))
         with pytest.raises(ZeroDivisionError):
-            await request.while_asked(_coroutine(lambda: 1 // 0))
-        return _large()
+            await request.while_asked(waited_for(lambda: 1 // 0))
+        return large_answer()
 
     run = Run(wait)
 
     async def steps(run: Run) -> None:
-        run.connect(_questions(1), reads=True)
+        run.connect(questions(1), reads=True)
         await asyncio.sleep(3 * LATER_S)
         assert run.clients[0].received == LARGE
 
@@ -711,7 +453,7 @@ def test_a_wait_whose_client_is_there_comes_to_its_end() -> None:
 
 def _names(count: int) -> bytes:
     message = Message(topics=[Message(name="n")] * count, allow_auto_topic_creation=False)
-    return _question(ApiKey.METADATA, 9, message)
+    return question(ApiKey.METADATA, 9, message)
 
 
 def test_requests_are_decoded_only_as_far_as_there_is_memory() -> None:
