@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -9,10 +11,13 @@ from tests.api import kit
 from tests.old_client import Message as OldMessage
 from tests.old_client import message, read_messages
 
+from barnabas.api.old_consumers import timed
+from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import Record, build_batch
+from barnabas.records.down_conversion import Converted
 
 OLD = range(4)
 
@@ -159,3 +164,17 @@ def test_errors_stay_errors() -> None:
             assert not stranger.records
 
     kit.run(scenario)
+
+
+def test_the_time_of_a_conversion_is_that_of_its_steps() -> None:
+    made = Converted()
+
+    def steps() -> Generator[int, None, Converted]:
+        yield 1
+        yield 1
+        return made
+
+    looks = itertools.count()
+    found, took_s = at_once(timed(steps(), lambda: float(next(looks))))
+    assert found is made
+    assert took_s == 3

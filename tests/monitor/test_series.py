@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.monitor.support import Series, metrics, until
+from tests.old_client import OldConnection, message
 from tests.places import DOCS
 
 from barnabas.testing import Cluster
@@ -104,6 +105,8 @@ kafka_server_replicamanager_atminisrpartitioncount
 kafka_server_replicamanager_offlinereplicacount
 kafka_network_requestmetrics_totaltimems request=Produce quantile=0.5
 kafka_network_requestmetrics_throttletimems request=Produce quantile=0.99
+kafka_network_requestmetrics_messageconversionstimems request=Produce quantile=0.99
+kafka_network_requestmetrics_messageconversionstimems request=Fetch quantile=0.99
 kafka_server_delayedoperationpurgatory_purgatorysize delayedoperation=Produce
 kafka_server_delayedoperationpurgatory_purgatorysize delayedoperation=Fetch
 kafka_server_fetcherlagmetrics_consumerlag topic partition
@@ -233,3 +236,28 @@ def test_the_exporters_series_come_from_one_broker_each(readings: list[Series]) 
     assert total("kafka_topic_partition_current_offset", topic="orders") == [2, 2, 2]
     assert total("kafka_consumergroup_current_offset", consumergroup="billing") == [1]
     assert total("kafka_consumergroup_lag", consumergroup="billing") == [1]
+
+
+def test_conversions_for_old_clients_are_counted_and_timed() -> None:
+    topics, requests = "kafka_server_brokertopicmetrics_", "kafka_network_requestmetrics_"
+    with Cluster(brokers=1, in_process=True, http=True) as cluster:
+        cluster.create_topic("t", partitions=1, replicas=1)
+
+        def figures() -> list[float]:
+            """Records that were converted on append and on read, and how often each was timed."""
+            series = metrics(cluster.http_url(1))
+            return [
+                series.one(f"{topics}producemessageconversionspersec"),
+                series.one(f"{topics}fetchmessageconversionspersec"),
+                series.one(f"{requests}messageconversionstimems", request="Produce"),
+                series.one(f"{requests}messageconversionstimems", request="Fetch"),
+            ]
+
+        cluster.produce("t", ["x"] * 5)
+        assert len(cluster.records("t")) == 5
+        assert figures() == [0, 0, 0, 0]
+        with OldConnection(int(cluster.bootstrap.rpartition(":")[2])) as old:
+            produced = old.produce("t", b"".join(message(b"x", offset=n) for n in range(5)))
+            assert produced.error == 0
+            assert old.fetch("t", 0).error == 0
+        assert figures() == [5, 10, 1, 1]

@@ -7,7 +7,7 @@ memory of an answer all the while.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from barnabas.api.request import Request, Steps
@@ -36,7 +36,8 @@ def convert(
 ) -> Steps[None]:
     """Convert the records of each partition in its place in ``partitions``."""
     magic = 1 if request.api_version >= FORMAT_1_FROM_VERSION else 0
-    answers = services.replicas.context.answers
+    context = services.replicas.context
+    answers, stopwatch = context.answers, context.env.stopwatch
     held = 0
     try:
         for number, fetched in enumerate(partitions):
@@ -52,8 +53,9 @@ def convert(
             answers.held += fetched.size
             held += fetched.size
             data = memoryview(b"".join(fetched.records))
+            converting = down_converted(data, magic, offsets[name])
             try:
-                made: Converted = yield from down_converted(data, magic, offsets[name])
+                made, took_s = yield from timed(converting, stopwatch)
             except KafkaError as error:
                 partitions[number] = refused_partition(fetched, error.code)
                 continue
@@ -62,9 +64,25 @@ def convert(
             fetched.records, fetched.size = made.buffers, made.size
             if hosted.figures is not None:
                 hosted.figures.fetch_conversions += made.records
+                hosted.figures.fetch_conversion.add(took_s)
             yield 1
     finally:
         answers.held -= held
+
+
+def timed(
+    steps: Steps[Converted], stopwatch: Callable[[], float]
+) -> Steps[tuple[Converted, float]]:
+    """What ``steps`` make, and how many seconds they took without the pauses between them."""
+    took_s = 0.0
+    while True:
+        began = stopwatch()
+        try:
+            step = next(steps)
+        except StopIteration as done:
+            return done.value, took_s + stopwatch() - began
+        took_s += stopwatch() - began
+        yield step
 
 
 def refused_partition(fetched: FetchedPartition, error: ErrorCode) -> FetchedPartition:

@@ -253,6 +253,7 @@ class BrokerCollector(Collector):
             _add_histogram(send, {"request": api}, nothing, counts.get(api, 0), now)
         yield throttle
         yield send
+        yield self._conversions()
         yield _meter(
             "network_requestmetrics_requestbytes",
             "Bytes of requests, estimated from the measured ones.",
@@ -271,6 +272,20 @@ class BrokerCollector(Collector):
                 metric.add_sample(metric.name, {"request": api, "error": error}, count)
             good = max(0, counts.get(api, 0) - sum(figures.errors.values()))
             metric.add_sample(metric.name, {"request": api, "error": "NONE"}, good)
+        return metric
+
+    def _conversions(self) -> Metric:
+        metric = Metric(
+            "kafka_network_requestmetrics_messageconversionstimems",
+            "Time to convert the records of a partition, where they have to be.",
+            "unknown",
+        )
+        figures = self._subject.replication
+        for api, each in (
+            ("Produce", figures.produce_conversion),
+            ("Fetch", figures.fetch_conversion),
+        ):
+            _add_histogram(metric, {"request": api}, each, each.count, self._subject.now_s)
         return metric
 
     def _seconds(self) -> Metric:

@@ -5,6 +5,8 @@ They are plain integers, so that counting is cheap; they are read only for ``/me
 
 from __future__ import annotations
 
+from barnabas.observe.histogram import Histogram
+
 
 class TopicFigures:
     """The counts of one topic on this broker, since the broker's start."""
@@ -14,14 +16,18 @@ class TopicFigures:
         "bytes_out",
         "failed_fetches",
         "failed_produces",
+        "fetch_conversion",
         "fetch_conversions",
         "fetches",
         "messages_in",
+        "produce_conversion",
         "produce_conversions",
         "produces",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, produce_conversion: Histogram, fetch_conversion: Histogram) -> None:
+        self.produce_conversion, self.fetch_conversion = produce_conversion, fetch_conversion
+        """Those of the broker (``ReplicationFigures``)."""
         self.messages_in = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -51,10 +57,15 @@ class ReplicationFigures:
         self.isr_shrinks = 0
         self.isr_expands = 0
         self.failed_isr_updates = 0
+        self.produce_conversion = Histogram()
+        """Time to append a batch that was converted."""
+        self.fetch_conversion = Histogram()
+        """Time to convert the records of a partition for an old consumer."""
 
     def of(self, topic: str) -> TopicFigures:
         """The counts of a topic, made if there are none yet."""
         found = self.topics.get(topic)
         if found is None:
-            found = self.topics[topic] = TopicFigures()
+            found = TopicFigures(self.produce_conversion, self.fetch_conversion)
+            self.topics[topic] = found
         return found

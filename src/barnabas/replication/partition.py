@@ -213,6 +213,8 @@ class Partition:
                 f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
                 f" {min_isr} are needed",
             )
+        figures = self.figures
+        began = 0.0 if figures is None else self.context.env.stopwatch()
         info = log.append_as_leader(
             records,
             self.leader_epoch,
@@ -222,12 +224,13 @@ class Partition:
             guard=guard,
         )
         if not info.duplicate:
-            figures = self.figures
             if figures is not None:
                 figures.produces += 1
                 figures.messages_in += info.last_offset - info.first_offset + 1
                 figures.bytes_in += info.bytes
-                figures.produce_conversions += info.converted
+                if info.converted:
+                    figures.produce_conversions += info.converted
+                    figures.produce_conversion.add(self.context.env.stopwatch() - began)
             watches = self.watches
             if watches.followers:
                 # Who waits at the end of a segment that was just left is behind now.
