@@ -29,7 +29,12 @@ GROUP_APIS = (
     ApiKey.DELETE_GROUPS,
     ApiKey.OFFSET_DELETE,
 )
-SUBSCRIPTION = b"\x00\x01\x00\x00\x00\x01\x00\x01t\xff\xff\xff\xff\x00\x00\x00\x00"
+SUBSCRIPTION = b"".join(
+    [
+        b"\0\3\0\0\0\1\0\1t\xff\xff\xff\xff",  # v3: a topic, no user data
+        b"\0\0\0\0\xff\xff\xff\xff\0\2r1",  # owns nothing, no generation, a rack (KIP-881)
+    ]
+)
 
 
 async def find(client: kit.Client, group: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.api import kit
-from tests.api.consumer_group_kit import SETTINGS, describe, enter, leave
+from tests.api.consumer_group_kit import SETTINGS, beat_message, describe, enter, leave
 from tests.api.group_kit import find, join
 
 from barnabas.errors import ErrorCode
@@ -40,5 +40,23 @@ def test_groups_are_listed_and_deleted() -> None:
         await leave(client, "g", "m")
         assert await delete() == 0
         assert "g" not in await listed()
+
+    kit.run(scenario, settings=SETTINGS)
+
+
+def test_a_member_says_where_it_is() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await find(client, "g")
+        await client.create("t", 1)
+        entered = await enter(client, "g", "m", rack_id="r1")
+        epoch = entered.member_epoch
+        # No assignor looks at racks, as in the original: another rack is no reason for another
+        # assignment, and a heartbeat without one changes nothing.
+        for told, known in ((None, "r1"), ("r2", "r2"), (None, "r2")):
+            beat = beat_message("g", "m", epoch, rack_id=told)
+            answer = await client.ask(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, beat)
+            assert (answer.error_code, answer.member_epoch) == (0, epoch)
+            group = await describe(client, "g")
+            assert (group.group_epoch, group.members[0].rack_id) == (epoch, known)
 
     kit.run(scenario, settings=SETTINGS)

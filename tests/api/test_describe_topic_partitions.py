@@ -32,3 +32,14 @@ def test_partitions_in_pages() -> None:
         }
 
     kit.run(scenario)
+
+
+def test_a_page_has_no_more_than_the_setting_allows() -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("a", 5)
+        message = Message(topics=[], response_partition_limit=100, cursor=None)
+        answer = await client.ask(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, message)
+        assert [len(t.partitions) for t in answer.topics] == [3]
+        assert (answer.next_cursor.topic_name, answer.next_cursor.partition_index) == ("a", 3)
+
+    kit.run(scenario, settings={"max.request.partition.size.limit": "3"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.api import kit
 from tests.api.group_kit import SETTINGS
 from tests.api.kit import Client, versions
-from tests.api.transaction_kit import TXN, run
+from tests.api.transaction_kit import SETTINGS as OF_TRANSACTIONS
+from tests.api.transaction_kit import TXN
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -62,7 +63,9 @@ def test_finding_a_coordinator_creates_its_topic() -> None:
         assert configs["cleanup.policy"] == "compact"
         assert configs["compression.type"] == "uncompressed"
         assert configs["min.insync.replicas"] == "1"
-        assert configs["segment.bytes"] == "104857600"
+        assert configs["segment.bytes"] == "20000000"
         assert configs["unclean.leader.election.enable"] == "false"
 
-    run(scenario)
+    kit.run(
+        scenario, settings={**OF_TRANSACTIONS, "transaction.state.log.segment.bytes": "20000000"}
+    )

@@ -324,3 +324,13 @@ def test_bodies_are_the_originals_byte_for_byte() -> None:
     for token_id, body in bodies.items():
         token = decode_token(token_path(token_id), body.encode())
         assert encode_token(token) == body.encode()
+
+
+def test_the_key_has_an_older_name() -> None:
+    async def scenario(client: Client) -> None:
+        token = await _create(await _connect(ALICE))
+        assert token.hmac == hmac.digest(KEY.encode(), token.token_id.encode(), "sha512")
+
+    given = {n: t for n, t in SETTINGS.items() if n != "delegation.token.secret.key"}
+    given["delegation.token.master.key"] = KEY
+    kit.run(scenario, settings=given, prepare=_with_users)

@@ -146,3 +146,21 @@ def test_a_way_to_encrypt_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"password\.encoder\.cipher\.algorithm"):
         _passwords(secret="s", cipher_algorithm="DES").check()
     _passwords(cipher_algorithm="DES").check()
+
+
+def test_passwords_are_encrypted_as_the_settings_say() -> None:
+    settings = {
+        **SECRET,
+        "password.encoder.keyfactory.algorithm": "PBKDF2WithHmacSHA256",
+        "password.encoder.cipher.algorithm": "AES/GCM/NoPadding",
+        "password.encoder.key.length": "256",
+        "password.encoder.iterations": "2048",
+    }
+    passwords = DynamicPasswords(BrokerConfig({"broker.id": "1", **settings}), bytes)
+    stored = passwords.encoded({JAAS: PLAIN_JAAS}, {})
+    told = dict(part.split(":", 1) for part in stored[JAAS].split(","))
+    assert told["keyFactoryAlgorithm"] == "PBKDF2WithHmacSHA256"
+    assert told["cipherAlgorithm"] == "AES/GCM/NoPadding"
+    assert (told["keyLength"], told["iterations"]) == ("256", "2048")
+    other = DynamicPasswords(BrokerConfig({"broker.id": "1", **SECRET}), bytes)
+    assert other.decoded(stored) == ({JAAS: PLAIN_JAAS}, {}), "the text says how, not the settings"

@@ -138,6 +138,22 @@ def _any_message(api: ApiKey) -> Message:
     return Message(topics=[], auth_bytes=b"\0alice\0alice-secret")
 
 
+def test_a_request_before_a_login_is_no_longer_than_allowed() -> None:
+    async def scenario(client: Client) -> None:
+        # Afterwards it may be.
+        connection = await _connect(ALICE)
+        await connection.send(ApiKey.METADATA, 1, Message(topics=[Message(name="t" * 200)]))
+        newcomer = await KafkaConnection.connect("b1", CLIENTS, client_id="c", timeout_ms=10_000)
+        versions = Message(client_software_name="n", client_software_version="1")
+        answer: Any = await newcomer.send(ApiKey.API_VERSIONS, 3, versions)
+        assert answer.error_code == ErrorCode.NONE
+        longer = Message(client_software_name="n" * 200, client_software_version="1")
+        with pytest.raises(ConnectionError, match="closed by the peer"):
+            await newcomer.send(ApiKey.API_VERSIONS, 3, longer, timeout_ms=10_000)
+
+    _run(scenario, sasl_server_max_receive_size="150")
+
+
 def test_a_request_in_the_midst_of_a_login_gets_its_own_answer() -> None:
     async def scenario(client: Client) -> None:
         connection = await KafkaConnection.connect("b1", CLIENTS, client_id="c", timeout_ms=10_000)

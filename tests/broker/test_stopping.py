@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from tests.api import kit
 from tests.api.orders import incarnation_of
 
+from barnabas.broker import node
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 
@@ -38,3 +40,23 @@ def test_clients_that_wait_for_long_do_not_hold_it_up() -> None:
         assert isinstance(waiting.exception(), ConnectionError)
 
     kit.run(scenario)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_it_hands_its_leaderships_over_unless_told_otherwise(
+    enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    async def hand_over(*_: object) -> bool:
+        asked.append(1)
+        return True
+
+    monkeypatch.setattr(node, "hand_over", hand_over)
+
+    async def scenario(client: kit.Client) -> None:
+        client.stops[1].set()
+        await client.simulation.ended(client.simulation.processes["b1"])
+
+    kit.run(scenario, settings={"controlled.shutdown.enable": str(enabled).lower()})
+    assert asked == [1] * enabled

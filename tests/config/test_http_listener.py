@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from barnabas.config.broker_config import BrokerConfig
@@ -9,11 +11,8 @@ from barnabas.config.http_listener import http_listener
 from barnabas.errors import ConfigError
 
 
-def config(listener: str | None = None, **more: str) -> BrokerConfig:
-    given = {
-        "zookeeper.connect": "127.0.0.1:2181",
-        **{f"barnabas.http.{k}": v for k, v in more.items()},
-    }
+def config(listener: str | None = None, more: Mapping[str, str] | None = None) -> BrokerConfig:
+    given = {"zookeeper.connect": "127.0.0.1:2181", **(more or {})}
     if listener is not None:
         given["barnabas.http.listener"] = listener
     return BrokerConfig(given)
@@ -37,7 +36,8 @@ def test_an_address_of_this_machine_needs_no_token(text: str, host: str, port: i
 def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
     with pytest.raises(ConfigError, match=r"barnabas\.http\.token"):
         http_listener(config(f"{host}:9404"))
-    found = http_listener(config(f"{host}:9404", token="secret", names="broker.example"))
+    given = {"barnabas.http.token": "secret", "barnabas.http.names": "broker.example"}
+    found = http_listener(config(f"{host}:9404", given))
     assert found is not None
     assert found.token == "secret"
     assert found.names == {"broker.example"}

@@ -28,6 +28,7 @@ GIVEN = {
     "listener.name.inside.ssl.enabled.protocols": "TLSv1.2",
     "ssl.keystore.location": "/keys",
     "ssl.truststore.location": "/trust",
+    "ssl.truststore.password": "trust-secret",
 }
 
 
@@ -44,6 +45,7 @@ def test_a_listener_has_its_own_settings() -> None:
     assert clients.tls is None
     assert inside.tls is not None
     assert inside.tls.protocols == ("TLSv1.2",)
+    assert inside.tls.truststore.password == "trust-secret"
     assert inside.tls.client_auth == "none"  # ssl.client.auth is for SSL listeners
     assert not security["PLAINTEXT"].mechanisms
     own = {**GIVEN, "listener.name.inside.ssl.client.auth": "requested"}

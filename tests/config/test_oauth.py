@@ -32,14 +32,17 @@ def test_what_is_read() -> None:
             f"{PREFIX}sasl.oauthbearer.sub.claim.name": "user",
             "sasl.oauthbearer.clock.skew.seconds": "7",
             "sasl.oauthbearer.jwks.endpoint.refresh.ms": "5000",
+            "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms": "250",
+            "sasl.oauthbearer.scope.claim.name": "scp",
         }
     )
     found = config.security["CLIENTS"].mechanisms["OAUTHBEARER"].validation
     assert found is not None
     assert found.keys.url == "https://issuer.example/keys"
     assert (found.audiences, found.issuer) == (("a", "b"), "https://issuer.example")
-    assert (found.principal_claim, found.scope_claim) == ("user", "scope")
-    assert (found.clock_skew_s, found.refresh_ms, found.keys.retry_ms_max) == (7, 5000, 10_000)
+    assert (found.principal_claim, found.scope_claim) == ("user", "scp")
+    assert (found.clock_skew_s, found.refresh_ms) == (7, 5000)
+    assert (found.keys.retry_ms, found.keys.retry_ms_max) == (250, 10_000)
 
 
 def test_the_brokers_own_token() -> None:
@@ -53,12 +56,18 @@ def test_the_brokers_own_token() -> None:
             f"{PREFIX}sasl.login.callback.handler.class": LOGIN_HANDLER,
             "sasl.oauthbearer.token.endpoint.url": "https://issuer.example/token",
             "sasl.login.read.timeout.ms": "3000",
+            "sasl.login.connect.timeout.ms": "2000",
+            "sasl.login.retry.backoff.ms": "300",
+            "sasl.login.retry.backoff.max.ms": "4000",
+            "sasl.login.refresh.window.factor": "0.5",
         }
     )
     found = config.security["CLIENTS"].mechanisms["OAUTHBEARER"].login
     assert found is not None
     assert (found.client_id, found.client_secret, found.scope) == ("b", "b-secret", "s")
-    assert (found.tokens.read_timeout_ms, found.tokens.connect_timeout_ms) == (3000, 10_000)
+    assert (found.tokens.read_timeout_ms, found.tokens.connect_timeout_ms) == (3000, 2000)
+    assert (found.tokens.retry_ms, found.tokens.retry_ms_max) == (300, 4000)
+    assert found.refresh_factor == 0.5
     assert found.tokens.tls is not None
     assert "secret" not in repr(config.security)
 
