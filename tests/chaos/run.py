@@ -276,17 +276,21 @@ class Verdict:
         return f"chaos: {fields}"
 
 
-def _converged(hosts: Hosts) -> bool:
-    view = hosts.metadata()
-    return (
-        view is not None
-        and len(view.brokers) == len(BROKERS)
-        and all(
-            name in view.topics
-            and all(p.leader > 0 and len(p.isr) == 3 for p in view.topics[name].partitions)
-            for name in TOPICS
-        )
-    )
+def _not_whole(hosts: Hosts) -> str:
+    """What is not whole yet, as any broker tells it; "" if all tell that everything is."""
+    for broker in BROKERS:
+        view = hosts.metadata(broker)
+        if view is None:
+            return f"{broker} does not answer"
+        if len(view.brokers) != len(BROKERS):
+            return f"{broker} names the brokers {sorted(view.brokers)}"
+        for name in TOPICS:
+            if name not in view.topics:
+                return f"{broker} does not name {name}"
+            for p in view.topics[name].partitions:
+                if p.leader <= 0 or len(p.isr) != len(BROKERS):
+                    return f"{broker} says of {name}: {p}"
+    return ""
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -305,12 +309,12 @@ def _judge(
     hosts = chaos.hosts
     problems = chaos.problems
 
-    def converged() -> bool:
+    def is_whole() -> bool:
         chaos.attend()
-        return _converged(hosts)
+        return not _not_whole(hosts)
 
-    if not _wait(converged, CONVERGE_S):
-        problems.append(f"not whole again within {CONVERGE_S:.0f} s: {hosts.metadata()}")
+    if not _wait(is_whole, CONVERGE_S) and (what := _not_whole(hosts)):
+        problems.append(f"not whole again within {CONVERGE_S:.0f} s: {what}")
     for traffic in traffics:
         found = traffic.stop()
         verdict.acknowledged += traffic.acknowledged
@@ -362,6 +366,7 @@ def run(seconds: int, seed: int, directory: Path, network: Network | None, *, ve
             network.heal()
         verdict = Verdict(seconds=seconds, faults=chaos.faults)
         problems = _judge(chaos, traffics, members, verdict)
+        print(*(f"{t.topic}: {note}\n" for t in traffics for note in t.notes), sep="", end="")
         if problems:
             print(f"seed {seed}, logs in {directory}", *chaos.timeline, sep="\n")
             print(*problems[:20], sep="\n")

@@ -409,6 +409,12 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed=TOKENS,
     ),
     Mutant(
+        name="broker-left-out",
+        about="the last broker is not told of new leaders and ISRs",
+        kinds=("kill", "bounce"),
+        fixed=PLAIN,
+    ),
+    Mutant(
         name="turn-without-end",
         about="a broker serves all that has come before it looks at anything else",
         kinds=("greedy",),

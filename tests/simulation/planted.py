@@ -20,6 +20,7 @@ from barnabas.broker.network import NetworkServer
 from barnabas.broker.quota_configs import QuotaConfigs
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.controller import broker_changes, partition_reassignment, partitions, replicas
+from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import ControllerContext
 from barnabas.controller.silence import Silences
 from barnabas.controller.store import FencedStore
@@ -507,6 +508,16 @@ def _token_change_untold(patches: Patches) -> None:
     patches.set(DelegationTokens, "_write", write)
 
 
+def _broker_left_out(patches: Patches) -> None:
+    def metadata(self: ControlBatch, partitions: Any, broker_ids: Any = None) -> None:
+        told = [*partitions]
+        if told and broker_ids is None:
+            broker_ids = sorted(self._context.brokers)[:-1]
+        before(self, told, broker_ids)
+
+    before = patches.set(ControlBatch, "metadata", metadata)
+
+
 def _turn_without_end(patches: Patches) -> None:
     """As it was: what has come is served before anything else is looked at."""
     for name in ("TURN_S", "SHARE_S", "ARRIVALS_S", "LINES_PER_TURN"):
@@ -591,6 +602,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "token-lasts-for-ever": _token_lasts_for_ever,
     "removed-token-kept": _removed_token_kept,
     "token-change-untold": _token_change_untold,
+    "broker-left-out": _broker_left_out,
     "turn-without-end": _turn_without_end,
     "answers-unbounded": _answers_unbounded,
     "decoded-without-bound": _decoded_without_bound,

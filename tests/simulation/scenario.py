@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.simulation.agreement import AGREE_S, disagreement
 from tests.simulation.bearers import SETTINGS as TOKEN_SETTINGS
 from tests.simulation.bearers import Bearers
 from tests.simulation.checker import check
@@ -584,6 +585,11 @@ class Scenario:
             await asyncio.sleep(0.5)
         self.simulation.fail("checker", f"replicas are not level: {why}")
 
+    async def _wait_until_agreed(self) -> None:
+        listeners = {broker: self.layout.listener(broker) for broker in self.layout.ids}
+        if found := await disagreement(listeners, self.invariants.states):
+            self.simulation.fail("agreement", f"{AGREE_S} s after all are in sync, {found}")
+
     async def _wait_for_isr(self, env: Env) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CONVERGE_S
@@ -597,6 +603,7 @@ class Scenario:
                     ]
                     in_sync = all(sorted(isr) == sorted(replicas) for _, _, replicas, isr in seen)
                     if in_sync and not await list_moves(client):
+                        await self._wait_until_agreed()
                         return
                 except (OSError, ClientError, Unreachable) as error:
                     seen = error

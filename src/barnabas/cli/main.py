@@ -14,7 +14,6 @@ from barnabas.logs import visible
 
 EXIT_FAILED = 1
 """The cluster refused, or the answer to a question is no."""
-EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 """No broker answered in time."""
 EXIT_INTERRUPTED = 130

@@ -25,6 +25,7 @@ from barnabas.client.errors import ClientError
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.zk.acls import SENSITIVE_ROOT_PATHS
+from barnabas.zk.stat_document import stat_document, stat_summary
 from barnabas.zookeeper.client.addresses import parse_connect_string
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import ExistsOp
@@ -103,7 +104,7 @@ def ls(
                 paths = [_child(parent, name) for name in names]
                 stats = await client.submit_all([ExistsOp(below(root, p)) for p in paths])
                 rows = [
-                    {"path": each, **_summary(stat)}
+                    {"path": each, "version": stat.version, **stat_summary(stat)}
                     for each, stat in zip(paths, stats, strict=True)
                     if isinstance(stat, Stat)
                 ]
@@ -149,14 +150,15 @@ def get(
     data, found = _asked(run())
     body = body_of(_absolute(path), data, show_secrets=show_secrets)
     if output == "json":
-        print_json({"path": _absolute(path), "body": body, "stat": _stat(found)})
+        print_json({"path": _absolute(path), "body": body, "stat": stat_document(found)})
         return
     if body is not None:
         shown = body if isinstance(body, str) else json.dumps(body, indent=2)
         click.echo("\n".join(map(visible, shown.splitlines())))
     if stat:
         print_table(
-            ("field", "value"), [(k, "-" if v is None else v) for k, v in _stat(found).items()]
+            ("field", "value"),
+            [(k, "-" if v is None else v) for k, v in stat_document(found).items()],
         )
 
 
@@ -286,33 +288,3 @@ def _absolute(path: str) -> str:
 
 def _child(parent: str, name: str) -> str:
     return f"/{name}" if parent == "/" else f"{parent}/{name}"
-
-
-def _summary(stat: Stat) -> dict[str, object]:
-    return {
-        "version": stat.version,
-        "bytes": stat.dataLength,
-        "children": stat.numChildren,
-        "session": _session(stat),
-    }
-
-
-def _stat(stat: Stat) -> dict[str, object]:
-    return {
-        "czxid": stat.czxid,
-        "mzxid": stat.mzxid,
-        "pzxid": stat.pzxid,
-        "ctime": stat.ctime,
-        "mtime": stat.mtime,
-        "version": stat.version,
-        "cversion": stat.cversion,
-        "aversion": stat.aversion,
-        "session": _session(stat),
-        "bytes": stat.dataLength,
-        "children": stat.numChildren,
-    }
-
-
-def _session(stat: Stat) -> str | None:
-    """Of an ephemeral node: whose it is."""
-    return f"{stat.ephemeralOwner & (2**64 - 1):#x}" if stat.ephemeralOwner else None

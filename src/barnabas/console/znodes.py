@@ -15,6 +15,8 @@ from barnabas import addresses
 from barnabas.console.context import Console, console_of
 from barnabas.console.shown_records import shown_bytes
 from barnabas.http.answers import HttpError, Json
+from barnabas.zk.acls import SENSITIVE_ROOT_PATHS
+from barnabas.zk.stat_document import stat_document, stat_summary
 from barnabas.zookeeper.client.addresses import parse_connect_string
 from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.client.operations import ExistsOp
@@ -22,7 +24,6 @@ from barnabas.zookeeper.errors import NoNode, ZooKeeperError
 from barnabas.zookeeper.messages import Stat
 
 CHILDREN_MAX: Final = 1_000
-SECRET: Final = ("/config/users", "/config/brokers", "/delegation_token")
 WORDS: Final = ("srvr", "mntr", "wchs", "dump")
 """Four-letter words; a ZooKeeper answers those that its ``4lw.commands.whitelist`` has."""
 WORD_BYTES_MAX: Final = 256 * 1024
@@ -49,10 +50,10 @@ async def znode(request: Request) -> Json:
     return Json(
         {
             "path": path,
-            "stat": _stat(stat),
+            "stat": stat_document(stat),
             "body": _body(path, data),
             "children": [
-                {"name": name, **_small(found)}
+                {"name": name, **stat_summary(found)}
                 for name, found in zip(some, stats, strict=True)
                 if isinstance(found, Stat)
             ],
@@ -67,32 +68,8 @@ def _zookeeper(console: Console) -> ZooKeeperClient:
     return console.zookeeper
 
 
-def _stat(stat: Stat) -> dict[str, object]:
-    return {
-        "czxid": stat.czxid,
-        "mzxid": stat.mzxid,
-        "pzxid": stat.pzxid,
-        "ctime": stat.ctime,
-        "mtime": stat.mtime,
-        "version": stat.version,
-        "cversion": stat.cversion,
-        "session": _session(stat),
-        "bytes": stat.dataLength,
-        "children": stat.numChildren,
-    }
-
-
-def _small(stat: Stat) -> dict[str, object]:
-    return {"bytes": stat.dataLength, "children": stat.numChildren, "session": _session(stat)}
-
-
-def _session(stat: Stat) -> str | None:
-    """Of an ephemeral node: whose it is."""
-    return f"{stat.ephemeralOwner & (2**64 - 1):#x}" if stat.ephemeralOwner else None
-
-
 def _body(path: str, data: bytes) -> dict[str, object]:
-    if any(path == secret or path.startswith(secret + "/") for secret in SECRET):
+    if path.startswith(SENSITIVE_ROOT_PATHS):
         return {"hidden": "not shown: it may hold credentials"}
     if not data:
         return {"empty": True}
