@@ -1,12 +1,15 @@
-"""PacedCalls: herds come a part a turn of the loop."""
+"""PacedCalls: herds come a part a turn of the loop. PromptFuture: its listener hears at once."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from tests.virtual_time import run
 
-from barnabas.pace import STEPS_PER_TURN, TURN_S, PacedCalls
+from barnabas.pace import STEPS_PER_TURN, TURN_S, PacedCalls, PromptFuture, when_done
 from barnabas.seams import no_time_passes
 
 
@@ -81,3 +84,46 @@ def test_a_call_that_fails_does_not_stop_the_others() -> None:
         loop.turn()
     loop.turn()
     assert done == [1]
+
+
+def test_the_listener_of_a_prompt_future_hears_in_the_call_that_completes_it() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        heard: list[Any] = []
+        endings: list[tuple[str, tuple[Any, ...]]] = [
+            ("set_result", (3,)),
+            ("set_exception", (OSError(),)),
+            ("cancel", ()),
+        ]
+        for name, arguments in endings:
+            future: PromptFuture[int] = PromptFuture(loop=loop)
+            future.given_up = lambda: heard.append("given up")
+            when_done(future, heard.append)
+            getattr(future, name)(*arguments)
+            assert heard.pop() is future
+            assert heard == (["given up"] if name == "cancel" else [])
+        assert not future.cancel()
+        assert len(heard) == 1, "given up once"
+
+    run(main())
+
+
+def test_other_listeners_hear_in_the_next_turn() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        heard: list[Any] = []
+        prompt: PromptFuture[int] = PromptFuture(loop=loop)
+        when_done(prompt, heard.append)
+        when_done(prompt, lambda _: heard.append("second"))
+        done: PromptFuture[int] = PromptFuture(loop=loop)
+        done.set_result(1)
+        plain: asyncio.Future[int] = loop.create_future()
+        for future in (done, plain):
+            when_done(future, heard.append)
+        prompt.set_result(2)
+        plain.set_result(3)
+        assert heard == [prompt]
+        await asyncio.sleep(0)
+        assert heard == [prompt, done, "second", plain]
+
+    run(main())

@@ -1,8 +1,10 @@
-"""Splits long work into short turns of the event loop, so that others do not have to wait.
+"""Splits long work into short turns of the event loop, so that others do not have to wait. And
+saves turns that nobody needs.
 
 ``Pace`` is for a coroutine that must finish even if the connection that asked for it has closed, as
 a controller's orders must. A client's long request uses ``Steps`` in ``api/request.py`` instead.
-``PacedCalls`` is for many calls that become due at the same time.
+``PacedCalls`` is for many calls that become due at the same time. A ``PromptFuture`` tells its
+listener at once.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
 
 TURN_S: Final = 0.004
 STEPS_PER_TURN: Final = 256
@@ -76,3 +80,41 @@ class PacedCalls:
             self._scheduled = bool(self._first or self._others)
             if self._scheduled:
                 self._call_soon(self._run)
+
+
+class PromptFuture(asyncio.Future[T], Generic[T]):
+    """A future that calls its listener in the call that completes it. A turn of the loop for each
+    step of a request would cost more than the step."""
+
+    listener: Callable[[asyncio.Future[T]], object] | None = None
+    """See ``when_done``."""
+    given_up: Callable[[], object] | None = None
+    """Called before the listener if it is cancelled."""
+
+    def set_result(self, result: T, /) -> None:
+        super().set_result(result)
+        if self.listener is not None:
+            self.listener(self)
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        super().set_exception(exception)
+        if self.listener is not None:
+            self.listener(self)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        if self.given_up is not None:
+            self.given_up()
+        if self.listener is not None:
+            self.listener(self)
+        return True
+
+
+def when_done(future: asyncio.Future[T], listener: Callable[[asyncio.Future[T]], object]) -> None:
+    """Call ``listener(future)`` when it is done: at once if it is prompt, else in the next turn of
+    the loop. The listener must not raise."""
+    if isinstance(future, PromptFuture) and future.listener is None and not future.done():
+        future.listener = listener
+    else:
+        future.add_done_callback(listener)

@@ -13,6 +13,7 @@ from tests.virtual_time import run as run
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import MetadataCache
+from barnabas.pace import PromptFuture
 from barnabas.protocol.message import Message
 from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
@@ -94,7 +95,7 @@ class Direct:
         cluster.connections.append(self)
 
     def fetch(self, request: SessionFetch) -> asyncio.Future[FetchReply]:
-        reply: asyncio.Future[FetchReply] = asyncio.get_running_loop().create_future()
+        reply: PromptFuture[FetchReply] = PromptFuture(loop=asyncio.get_running_loop())
         if self.closed or self.cluster.is_cut(self.follower, self.leader):
             reply.set_exception(ConnectionError("cut"))
             return reply

@@ -10,6 +10,7 @@ from tests.replication.support import T0, TOPIC_ID, WALL_MS, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.pace import PromptFuture
 from barnabas.records.batch import Record, build_batch
 from barnabas.replication.fetch_session_client import SessionFetch, Wanted
 from barnabas.replication.fetcher import FetchedData, FetchReply, ReplicaFetcher
@@ -41,7 +42,7 @@ class FakeLeader:
         return self
 
     def fetch(self, request: SessionFetch) -> asyncio.Future[FetchReply]:
-        reply: asyncio.Future[FetchReply] = asyncio.get_running_loop().create_future()
+        reply: PromptFuture[FetchReply] = PromptFuture(loop=asyncio.get_running_loop())
         self.asked.append((request, reply))
         return reply
 
@@ -152,6 +153,49 @@ def test_copies_and_follows_the_watermark() -> None:
         assert rig.log.high_watermark == 1, "a follower's watermark may go down"
 
     with_rig(body)
+
+
+def test_an_answer_is_used_in_the_turn_that_brings_it() -> None:
+    async def body(rig: Rig) -> None:
+        await rig.start()
+        for number in range(3):
+            asked, reply = rig.leader.asked[-1]
+            reply.set_result(FetchReply(ErrorCode.NONE, 42, [data(batch(number, "a"))]))
+            assert rig.log.log_end_offset == number + 1
+            assert rig.leader.asked[-1][0] is not asked
+            assert rig.leader.last()[T0].fetch_offset == number + 1
+
+    with_rig(body)
+
+
+def test_a_fault_in_the_turn_of_an_answer_ends_the_task() -> None:
+    async def body(rig: Rig) -> None:
+        await rig.start()
+        rig.partition.append_as_follower = None  # type: ignore[assignment, method-assign]
+        await rig.leader.answer(data(batch(0, "a")))
+        assert isinstance(rig.task.exception(), TypeError)
+        rig.task = asyncio.create_task(asyncio.sleep(0))
+
+    with_rig(body)
+
+
+def test_with_flush_before_ack_more_is_asked_for_when_all_is_on_the_disk() -> None:
+    async def body(rig: Rig) -> None:
+        gate, flush = asyncio.Event(), rig.log.flush
+
+        async def slow() -> None:
+            await gate.wait()
+            await flush()
+
+        rig.log.flush = slow
+        await rig.start()
+        await rig.leader.answer(data(batch(0, "a")))
+        assert len(rig.leader.asked) == 1
+        gate.set()
+        await settle(10)
+        assert rig.leader.last()[T0].fetch_offset == 1
+
+    with_rig(body, log_flush_before_ack=True)
 
 
 def test_what_an_earlier_life_left_is_flushed_before_the_first_question() -> None:

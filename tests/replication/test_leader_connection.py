@@ -41,10 +41,12 @@ class Wire:
     def next_correlation_id(self) -> int:
         return len(self.sent)
 
-    def send_frame(self, frame: bytes) -> asyncio.Future[memoryview]:
+    def send_frame(
+        self, frame: bytes, answer: asyncio.Future[memoryview]
+    ) -> asyncio.Future[memoryview]:
         self.sent.append(frame)
-        self.answers.append(asyncio.get_running_loop().create_future())
-        return self.answers[-1]
+        self.answers.append(answer)
+        return answer
 
     def close(self) -> None:
         return

@@ -269,8 +269,12 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
     def flush_and_go_on(self) -> None:
         """Write what became ready; then there may be room for what waits here."""
         self.flush()
-        if self._reading_paused or self._works or self._frames.has_more:
+        if self._is_stopped:
             self.go_on()
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._reading_paused or bool(self._works) or self._frames.has_more
 
     def end_if_gone(self) -> None:
         """The end of a connection that is not read is not told; the system knows it. If its client

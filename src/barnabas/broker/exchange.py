@@ -31,6 +31,7 @@ from barnabas.broker.turns import (
     Line,
 )
 from barnabas.errors import InvalidRequest
+from barnabas.pace import when_done
 from barnabas.protocol.api import CONTROLLER_APIS, ApiKey
 from barnabas.protocol.header import parse_request_header
 from barnabas.zookeeper.errors import ZooKeeperError
@@ -117,6 +118,11 @@ class Exchange(Line, Generic[C]):
 
     def go_on(self) -> None:
         """Something that stood in the way may be gone."""
+        raise NotImplementedError
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether something waits here for room, or for a turn."""
         raise NotImplementedError
 
     def mute(self, seconds: float) -> None:
@@ -244,8 +250,9 @@ class Exchange(Line, Generic[C]):
                 self._polls += 1
                 slot.given_up = answer.given_up
             to_pieces = answer.to_pieces
-            answer.decision.add_done_callback(
-                lambda decision: self._decided(request, slot, decision, to_pieces)
+            when_done(
+                answer.decision,
+                lambda decision: self._decided(request, slot, decision, to_pieces),
             )
             return False
         if isinstance(answer, CoroutineType):
@@ -302,7 +309,8 @@ class Exchange(Line, Generic[C]):
                     self._fill(slot, made)
                 else:
                     self._take_answer(request, slot, made)
-                    self._turns.arrived(self)
+                    # Later: this may be the turn of a request that came on this connection too.
+                    self._server.loop.call_soon(self._turns.arrived, self)
             except Exception as failed:
                 error = failed
         if error is not None:
@@ -402,7 +410,10 @@ class Exchange(Line, Generic[C]):
             return
         self._put(slot, pieces)
         if self._slots and self._slots[0] is slot:
-            self._server.flush_soon(cast("C", self))
+            if len(self._slots) == 1 and not (self._ready or self._is_stopped):
+                self.flush()  # nothing is to be written together with it, and nothing waits for it
+            else:
+                self._server.flush_soon(cast("C", self))
         else:
             self._count_debt()
 

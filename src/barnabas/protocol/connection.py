@@ -122,11 +122,14 @@ class KafkaConnection(asyncio.BufferedProtocol):
             self._fail(lost)
             raise lost from error
 
-    def send_frame(self, frame: bytes | Sequence[Buffer]) -> asyncio.Future[memoryview]:
-        """Write a whole request frame (size included; ``next_correlation_id`` inside). The future
-        gives the answer's frame without its size, from the correlation id on, or fails with
-        ConnectionError. Cancelling the future only drops the answer."""
-        future: asyncio.Future[memoryview] = self._loop.create_future()
+    def send_frame(
+        self, frame: bytes | Sequence[Buffer], future: asyncio.Future[memoryview] | None = None
+    ) -> asyncio.Future[memoryview]:
+        """Write a whole request frame (size included; ``next_correlation_id`` inside). The future,
+        a given one or a new one, gives the answer's frame without its size, from the correlation id
+        on, or fails with ConnectionError. Cancelling the future only drops the answer."""
+        if future is None:
+            future = self._loop.create_future()
         if self._transport is None or self._lost is not None:
             future.set_exception(self._lost or ConnectionError("not connected"))
             return future

@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.limits import FETCH_BYTES_AT_ONCE, PARTITIONS_AT_ONCE
+from barnabas.pace import PromptFuture
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams, PreReadError
 from barnabas.replication.fetch_reader import FetchReader
@@ -47,7 +48,7 @@ class DelayedFetch:
         )
         self._room = 0
         self._answers: dict[SessionPartition, FetchedPartition] = {}
-        self._future: asyncio.Future[Fetched] | None = None
+        self._future: PromptFuture[Fetched] | None = None
         self._wheel: DeadlineWheel | None = None
         self._expired = False
         self._aside: dict[SessionPartition, None] = {}
@@ -210,8 +211,9 @@ class DelayedFetch:
     ) -> asyncio.Future[Fetched]:
         """Wait for changes until ``deadline_ms``."""
         self._let_go()
-        self._future = loop.create_future()
-        self._future.add_done_callback(self._decided)
+        future: PromptFuture[Fetched] = PromptFuture(loop=loop)
+        self._future = future
+        future.given_up = self._given_up
         self._wheel = wheel
         self._watch.parked = self
         wheel.add(self, deadline_ms)
@@ -229,11 +231,11 @@ class DelayedFetch:
                     continue
         if self._woken:
             self._watch.wake(force=True)
-        return self._future
+        return future
 
-    def _decided(self, future: asyncio.Future[Fetched]) -> None:
-        """Given up: who asked is not there any more."""
-        if future.cancelled() and self._future is future:
+    def _given_up(self) -> None:
+        """Who asked is not there any more."""
+        if self._future is not None:
             self._future = None
             if self.is_large:
                 self._reader.soon(self._left)

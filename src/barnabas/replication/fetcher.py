@@ -1,5 +1,8 @@
 """ReplicaFetcherThread: a task and a connection per leader, copying what it leads (reference 5.7).
 
+An answer is used in the turn of the loop that brings it, and the next fetch leaves in that turn.
+The task has the rest: connections, back-offs, and what has to wait for the disk or for the leader.
+
 One fetch is in flight; a second follows it at once when partitions were added or changed meanwhile,
 because the first may be waiting at the leader for up to half a second. A leader of ours then
 answers the first immediately; the original merely queues the second. Nothing can follow a fetch
@@ -24,6 +27,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.pace import when_done
 from barnabas.replication.fetch_session_client import FetchSessionHandler, SessionFetch, Wanted
 from barnabas.replication.partition import Partition
 from barnabas.replication.settings import ReplicationContext
@@ -123,6 +127,14 @@ class ReplicaFetcher:
         self._wake = asyncio.Event()
         self._in_flight: deque[tuple[SessionFetch, asyncio.Future[FetchReply]]] = deque()
         self._connection: LeaderConnection | None = None
+        self._is_resting = False
+        """The task waits for answers: they are used without it."""
+        self._heard_at = 0.0
+        """When the latest fetch was sent or answered."""
+        self._out_of_range: deque[Following] = deque()
+        """Whose offset the leader does not have: the task asks for those that it has."""
+        self._failure: Exception | None = None
+        """Raised in the task."""
         self._answers = 0
         """Fetches answered in all."""
 
@@ -291,6 +303,8 @@ class ReplicaFetcher:
         for _, reply in self._in_flight:
             reply.cancel()
         self._in_flight.clear()
+        self._out_of_range.clear()
+        self._failure = None
         self._session.lost()
 
     async def _until_wanted(self) -> None:
@@ -300,9 +314,9 @@ class ReplicaFetcher:
                 return
             await self._sleep(None)
 
-    async def _sleep(self, longest_ms: int | None) -> None:
+    async def _sleep(self, longest_ms: float | None) -> None:
         """Wait for news, a back-off that ends, or ``longest_ms``."""
-        limits = [] if longest_ms is None else [longest_ms]
+        limits: list[float] = [] if longest_ms is None else [longest_ms]
         if self._delayed:
             now = self._context.now_ms()
             limits.append(
@@ -323,23 +337,26 @@ class ReplicaFetcher:
         if endpoint is None:
             raise ConnectionError("its address is not known")
         self._connection = connection = await self._connect(endpoint)
-        waiting_since = self._context.loop.time()
         while True:
             await self._resume()
             if self._may_send():
-                waiting_since = self._context.loop.time()
                 self._send(connection)
             elif not self._in_flight and not len(self._session):
                 await self._sleep(None)
                 continue
-            await self._sleep(self._settings.replica_socket_timeout_ms)
-            while self._in_flight and self._in_flight[0][1].done():
-                waiting_since = self._context.loop.time()
-                request, future = self._in_flight.popleft()
-                await self._process(request, future.result(), connection)
-            silent_s = self._context.loop.time() - waiting_since
-            if self._in_flight and silent_s * 1000 > self._settings.replica_socket_timeout_ms:
+            self._is_resting = True
+            try:
+                await self._sleep(max(0, self._patience_ms()))
+            finally:
+                self._is_resting = False
+            await self._use_the_rest(connection)
+            if self._in_flight and self._patience_ms() < 0:
                 raise ConnectionError("no answer")
+
+    def _patience_ms(self) -> float:
+        """How much longer the leader may be silent."""
+        silent_s = self._context.loop.time() - self._heard_at
+        return self._settings.replica_socket_timeout_ms - silent_s * 1000
 
     def _may_send(self) -> bool:
         if not self._in_flight:
@@ -352,44 +369,75 @@ class ReplicaFetcher:
 
     def _send(self, connection: LeaderConnection) -> None:
         request = self._session.build()
+        self._heard_at = self._context.loop.time()
         future = connection.fetch(request)
-        future.add_done_callback(self._answered)
         self._in_flight.append((request, future))
+        when_done(future, self._answered)
 
     def _answered(self, future: asyncio.Future[FetchReply]) -> None:
         if not future.cancelled():
             future.exception()  # seen; ``result()`` raises it in the task
-        self._wake.set()
+        if not (self._is_resting and self._use_at_once()):
+            self._wake.set()
 
     # Answers
 
-    async def _process(
-        self, request: SessionFetch, reply: FetchReply, connection: LeaderConnection
-    ) -> None:
+    def _use_at_once(self) -> bool:
+        """Use the answers that have come, and send the next fetch. False if something is left to
+        the task."""
+        if self._settings.log_flush_before_ack or self._out_of_range or self._connection is None:
+            return False
+        in_flight = self._in_flight
+        try:
+            while in_flight and (future := in_flight[0][1]).done():
+                if future.cancelled() or future.exception() is not None:
+                    return False
+                request, _ = in_flight.popleft()
+                self._want_more(self._use(request, future.result()))
+                if self._out_of_range:
+                    return False
+            if self._delayed or self._unflushed:
+                return False
+            if self._may_send():
+                self._send(self._connection)
+        except Exception as error:
+            self._failure = error
+            return False
+        return True
+
+    async def _use_the_rest(self, connection: LeaderConnection) -> None:
+        """Use the answers that were left to the task."""
+        if self._failure is not None:
+            raise self._failure
+        await self._find_ranges(connection)
+        while self._in_flight and self._in_flight[0][1].done():
+            request, future = self._in_flight.popleft()
+            copied = self._use(request, future.result())
+            if copied and self._settings.log_flush_before_ack:
+                await self._flush(copied)
+            self._want_more(copied)
+            await self._find_ranges(connection)
+
+    def _use(self, request: SessionFetch, reply: FetchReply) -> list[Following]:
+        """Append what has come; what more may be asked of. Raises ConnectionError for an answer
+        that is an error as a whole."""
         self._answers += 1
+        self._heard_at = self._context.loop.time()
         if not self._session.answered(request, error=reply.error, session_id=reply.session_id):
             if reply.error not in _SESSION_ERRORS:
                 raise ConnectionError(reply.error.name)
-            return
+            return []
         copied: list[Following] = []
-        out_of_range: list[Following] = []
         for data in reply.partitions:
-            self._sort(request, data, copied, out_of_range)
-        if copied and self._settings.log_flush_before_ack:
-            await self._flush(copied)
+            self._sort(request, data, copied)
+        return copied
+
+    def _want_more(self, copied: list[Following]) -> None:
         for state in copied:
             if self._is_live(state):
                 self._want(state)
-        for state in out_of_range:
-            await self._find_range(state, connection)
 
-    def _sort(
-        self,
-        request: SessionFetch,
-        data: FetchedData,
-        copied: list[Following],
-        out_of_range: list[Following],
-    ) -> None:
+    def _sort(self, request: SessionFetch, data: FetchedData, copied: list[Following]) -> None:
         """Use one partition of an answer, or leave it for later in the lists."""
         name = self._names.get((data.topic_id, data.partition))
         state = None if name is None else self._following.get(name)
@@ -400,7 +448,7 @@ class ReplicaFetcher:
         elif data.error == ErrorCode.NONE:
             self._take(state, data, copied)
         elif data.error == ErrorCode.OFFSET_OUT_OF_RANGE:
-            out_of_range.append(state)
+            self._out_of_range.append(state)
         else:
             self._refused(state, data.error)
 
@@ -484,6 +532,10 @@ class ReplicaFetcher:
                     self._delay(state)
             elif result is not None:
                 raise result
+
+    async def _find_ranges(self, connection: LeaderConnection) -> None:
+        while self._out_of_range:
+            await self._find_range(self._out_of_range.popleft(), connection)
 
     async def _find_range(self, state: Following, connection: LeaderConnection) -> None:
         """Our end is not in the leader's log: cut to its end, or start over at its start."""

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
+from barnabas.pace import PromptFuture
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.fetch import FetchPartition
@@ -43,8 +44,10 @@ class KafkaLeaderConnection:
         self._ids: dict[str, uuid.UUID] = {}
 
     def fetch(self, request: SessionFetch) -> asyncio.Future[FetchReply]:
-        """Send a fetch; the future fails with ConnectionError when the connection is lost."""
-        reply: asyncio.Future[FetchReply] = self._context.loop.create_future()
+        """Send a fetch; the future is prompt, and fails with ConnectionError when the connection is
+        lost."""
+        loop = self._context.loop
+        reply: PromptFuture[FetchReply] = PromptFuture(loop=loop)
 
         def answered(future: asyncio.Future[memoryview]) -> None:
             if reply.done() or future.cancelled():
@@ -59,7 +62,9 @@ class KafkaLeaderConnection:
                     error = ConnectionError(f"malformed answer: {malformed}")
             reply.set_exception(error)
 
-        self._connection.send_frame(self._frame(request)).add_done_callback(answered)
+        frame: PromptFuture[memoryview] = PromptFuture(loop=loop)
+        frame.listener = answered
+        self._connection.send_frame(self._frame(request), frame)
         return reply
 
     async def offset_for(self, partition: TopicPartition, leader_epoch: int, timestamp: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator
 
 from barnabas.config.broker_config import INTERNAL_TOPICS
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.pace import PromptFuture
 from barnabas.records.rules import MalformedProduce
 from barnabas.records.up_conversion import LEGACY_PRODUCE_VERSION_MAX, NothingWhole
 from barnabas.replication.append_request import (
@@ -86,7 +87,7 @@ class ProducePath:
             return [self._refused(entry) for entry in request.entries]
         deadline_ms = self._context.now_ms() + max(request.timeout_ms, 0)
         results: list[ProduceResult] = []
-        produce = DelayedProduce(results, self._context.loop.create_future(), self._wheel)
+        produce = DelayedProduce(results, PromptFuture(loop=self._context.loop), self._wheel)
         produce.wait(_NOT_ALL_YET)
         for topic, number, records in request.entries:
             yield 1
@@ -196,7 +197,7 @@ class ProducePath:
         waiting: list[tuple[int, Partition, int]],
         request: AppendRequest,
     ) -> asyncio.Future[list[ProduceResult]]:
-        future: asyncio.Future[list[ProduceResult]] = self._context.loop.create_future()
+        future: PromptFuture[list[ProduceResult]] = PromptFuture(loop=self._context.loop)
         produce = DelayedProduce(results, future, self._wheel)
         for index, partition, required in waiting:
             self._wait(produce, index, partition, required, request.acks)

@@ -188,10 +188,13 @@ class SaslConnection(KafkaConnection):
         """Send a request ahead of those that wait for the login."""
         return await super().send(api, version, message)
 
-    def send_frame(self, frame: Any) -> asyncio.Future[memoryview]:
+    def send_frame(
+        self, frame: Any, future: asyncio.Future[memoryview] | None = None
+    ) -> asyncio.Future[memoryview]:
         if not self._waits() or _is_of_login(frame):
-            return super().send_frame(frame)
-        future: asyncio.Future[memoryview] = self._loop.create_future()
+            return super().send_frame(frame, future)
+        if future is None:
+            future = self._loop.create_future()
         self._held.append((frame, future))
         self._begin_renewal()
         return future
@@ -227,7 +230,7 @@ class SaslConnection(KafkaConnection):
                 if self.is_open:
                     super()._post(frame)
             elif not future.done():
-                super().send_frame(frame).add_done_callback(_passes_on(future))
+                super().send_frame(frame, future)
 
     def _deliver(self, frames: list[memoryview]) -> None:
         super()._deliver(frames)
@@ -249,18 +252,3 @@ def _is_of_login(frame: Any) -> bool:
     pieces = frame if isinstance(frame, bytes) else frame[0]
     key = int.from_bytes(pieces[4:6], "big")
     return key in (ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE)
-
-
-def _passes_on(future: asyncio.Future[memoryview]) -> Callable[[asyncio.Future[memoryview]], None]:
-    def done(sent: asyncio.Future[memoryview]) -> None:
-        if future.done():
-            sent.cancelled() or sent.exception()
-        elif sent.cancelled():
-            future.cancel()
-        elif (error := sent.exception()) is not None:
-            future.set_exception(error)
-            future.exception()  # marks the exception as seen, so that asyncio does not log it
-        else:
-            future.set_result(sent.result())
-
-    return done
