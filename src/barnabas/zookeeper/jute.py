@@ -22,6 +22,7 @@ from barnabas.limits import ZOOKEEPER_FRAME_BYTES_MAX
 from barnabas.types import Buffer
 from barnabas.zookeeper.messages import (
     EMPTY,
+    OPEN_ACL_UNSAFE,
     XID_EVENT,
     Acl,
     AddWatchRequest,
@@ -202,7 +203,34 @@ _nullable_string = (_read_nullable_string, _write_nullable_string)
 _stat = (_read_stat, _write_stat)
 _strings = _vector(_read_string, _write_string)
 _acl_layout = _Layout(Acl, _int, _string, _string)
-_acls = _vector(_acl_layout.read, _acl_layout.write)
+_read_any_acls, _write_any_acls = _vector(_acl_layout.read, _acl_layout.write)
+
+
+def _encoded_acls(acls: tuple[Acl, ...]) -> bytes:
+    out = bytearray()
+    _write_any_acls(out, acls)
+    return bytes(out)
+
+
+_OPEN_ACL = _encoded_acls(OPEN_ACL_UNSAFE)
+"""What almost every create has."""
+
+
+def _read_acls(buffer: Buffer, at: int) -> tuple[tuple[Acl, ...], int]:
+    end = at + len(_OPEN_ACL)
+    if buffer[at:end] == _OPEN_ACL:
+        return OPEN_ACL_UNSAFE, end
+    return _read_any_acls(buffer, at)
+
+
+def _write_acls(out: bytearray, value: tuple[Acl, ...]) -> None:
+    if value is OPEN_ACL_UNSAFE:
+        out += _OPEN_ACL
+    else:
+        _write_any_acls(out, value)
+
+
+_acls = (_read_acls, _write_acls)
 _info_layout = _Layout(ClientInfo, _string, _string)
 _infos = _vector(_info_layout.read, _info_layout.write)
 

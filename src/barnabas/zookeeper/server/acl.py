@@ -95,6 +95,8 @@ def resolve(
     """The list to store: without duplicates, and with "auth" replaced by the creator's identities.
 
     None if it is empty or has a malformed entry (INVALID_ACL)."""
+    if acl is OPEN_ACL_UNSAFE:
+        return OPEN_ACL_UNSAFE
     resolved: list[Acl] = []
     for entry in dict.fromkeys(acl):
         if entry.scheme == "auth":

@@ -10,11 +10,15 @@ import asyncio
 import json
 import os
 import sqlite3
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from barnabas.errors import ConfigError
 from barnabas.zookeeper.messages import OPEN_ACL_UNSAFE, Acl
 from barnabas.zookeeper.server.store import Batch, Stored, StoredNode, StoredSession
+
+T = TypeVar("T")
 
 FILE_NAME = "coordinator.sqlite"
 _SCHEMA = (
@@ -32,6 +36,12 @@ _EPOCH_MAX = (1 << 31) - 1
 """The greatest upper half of a zxid, which is a signed number of 64 bits."""
 _LAYOUT = 1
 """``user_version`` of the file; a later one is refused."""
+
+
+_ROWS_AT_ONCE = 64
+"""Rows of one statement. With each statement the worker gives the interpreter to the loop, and has
+it again milliseconds later if the loop is busy. Older SQLite takes 999 values in one."""
+_NODE_VALUES = f"({','.join('?' * len(StoredNode._fields))})"
 
 
 class SqliteStore:
@@ -107,15 +117,17 @@ class SqliteStore:
             raise OSError(f"{self._path}: closed")
         try:
             database.execute("BEGIN")
-            if batch.deleted_paths:
-                database.executemany(
-                    "DELETE FROM nodes WHERE path = ?", [(path,) for path in batch.deleted_paths]
-                )
-            if batch.nodes:
-                database.executemany(
-                    "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                    [(node[0], node[1], _encode_acl(node[2]), *node[3:]) for node in batch.nodes],
-                )
+            for paths in _parts(batch.deleted_paths):
+                marks = ",".join("?" * len(paths))
+                database.execute(f"DELETE FROM nodes WHERE path IN ({marks})", paths)
+            for nodes in _parts(batch.nodes):
+                values = ",".join([_NODE_VALUES] * len(nodes))
+                fields = [
+                    field
+                    for path, data, acl, *numbers in nodes
+                    for field in (path, data, _encode_acl(acl), *numbers)
+                ]
+                database.execute(f"INSERT OR REPLACE INTO nodes VALUES {values}", fields)
             if batch.ended_sessions:
                 database.executemany(
                     "DELETE FROM sessions WHERE id = ?", [(id_,) for id_ in batch.ended_sessions]
@@ -135,6 +147,11 @@ class SqliteStore:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        yield rows[at : at + _ROWS_AT_ONCE]
 
 
 def _encode_acl(acl: tuple[Acl, ...]) -> str | None:
