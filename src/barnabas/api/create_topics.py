@@ -7,8 +7,10 @@ REQUEST_TIMED_OUT, and the creation continues. ``validate_only`` writes nothing.
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from barnabas.admin.topics import PARTITIONS_PER_REQUEST_MAX, Assignment
 from barnabas.api.access import EVERYTHING, allowed, is_allowed_on_cluster
@@ -28,6 +30,8 @@ STRICT_FROM = 6
 """Clients of this version know THROTTLING_QUOTA_EXCEEDED (KIP-599)."""
 CLUSTER_METADATA_TOPIC = "__cluster_metadata"
 """KRaft's own log, so no ordinary topic may have its name."""
+CREATED_AT_ONCE = 100
+"""Topics that are written to ZooKeeper side by side."""
 
 
 @serves(
@@ -52,20 +56,21 @@ async def _create_all(services: Services, request: Request) -> Pieces:
     results = await request.in_turns(_refused_at_once(services, request, decoded.topics))
     _hide_settings(shown, (r for r in results if r and r.error_code != ErrorCode.NOT_CONTROLLER))
     charge = mutation_charge(services, request, strict=request.api_version >= STRICT_FROM)
-    closed: frozenset[int] | None = None
-    for place_in_answer, topic in enumerate(decoded.topics):
-        if results[place_in_answer] is None:
-            try:
-                if closed is None and not topic.assignments:
-                    closed = await drained(services)
-                result = await _create_one(
-                    *(services, request, topic, closed or frozenset()),
-                    *(decoded.validate_only, placed, charge),
-                )
-            except KafkaError as error:
-                result = _failure(topic.name, error)
-            results[place_in_answer] = result
-    answered = [result for result in results if result is not None]
+    pairs = zip(decoded.topics, results, strict=True)
+    creatable = [topic for topic, result in pairs if result is None]
+    closed = await _closed(services, creatable)
+    made: list[CreateTopicsResponse.CreatableTopicResult] = []
+    for group in _groups(creatable):
+        creations = (
+            _create_one(services, topic, closed, decoded.validate_only, charge) for topic in group
+        )
+        outcomes = await asyncio.gather(*creations)
+        for topic, outcome in zip(group, outcomes, strict=True):
+            made.append(await _result(services, request, topic, outcome))
+            if not isinstance(outcome, KafkaError):
+                placed[topic.name] = outcome[1]
+    in_order = iter(made)
+    answered = [next(in_order) if result is None else result for result in results]
     if placed and not decoded.validate_only:
         await request.while_asked(_wait(services, placed, answered, decoded.timeout))
     _hide_settings(shown, (r for r in answered if r.error_code == ErrorCode.NONE))
@@ -129,39 +134,93 @@ def _check_request(name: str, asked: Counter[str]) -> None:
         )
 
 
+async def _closed(
+    services: Services, topics: Iterable[CreateTopicsRequest.CreatableTopic]
+) -> frozenset[int] | KafkaError:
+    """The drained brokers, if they matter, or why they are not known."""
+    if all(topic.assignments for topic in topics):
+        return frozenset()
+    try:
+        return await drained(services)
+    except KafkaError as error:
+        return error
+
+
+def _groups(
+    topics: Sequence[CreateTopicsRequest.CreatableTopic],
+) -> Iterator[list[CreateTopicsRequest.CreatableTopic]]:
+    """Topics that are written side by side, so that they become durable together. Of names that
+    differ only in ``.`` and ``_`` each has its turn, since the first forbids the others."""
+    group: list[CreateTopicsRequest.CreatableTopic] = []
+    alike: set[str] = set()
+    for topic in topics:
+        plain = topic.name.replace(".", "_")
+        if plain in alike or len(group) == CREATED_AT_ONCE:
+            yield group
+            group, alike = [], set()
+        group.append(topic)
+        alike.add(plain)
+    if group:
+        yield group
+
+
 async def _create_one(
+    services: Services,
+    topic: CreateTopicsRequest.CreatableTopic,
+    closed: frozenset[int] | KafkaError,
+    validate_only: bool,
+    charge: Charge,
+) -> tuple[uuid.UUID | None, Assignment] | KafkaError:
+    """The id of the new topic (None if it is only validated) and its replicas, or why there is
+    none."""
+    try:
+        if services.metadata.partitions(topic.name) is not None:
+            raise KafkaError(
+                ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists."
+            )
+        if nulls := [c.name for c in topic.configs if c.value is None]:
+            raise KafkaError(
+                ErrorCode.INVALID_CONFIG,
+                f"Null value not supported for topic configs: {','.join(nulls)}",
+            )
+        if isinstance(closed, KafkaError):
+            if not topic.assignments:
+                raise closed
+            closed = frozenset()
+        assignment = place(
+            services,
+            closed,
+            partitions=topic.num_partitions,
+            replication_factor=topic.replication_factor,
+            manual={a.partition_index: tuple(a.broker_ids) for a in topic.assignments},
+        )
+        topic_id = await create(
+            *(services, topic.name, assignment, _overrides(topic)),
+            validate_only=validate_only,
+            charge=charge,
+        )
+    except KafkaError as error:
+        return error
+    return None if validate_only else topic_id, assignment
+
+
+def _overrides(topic: CreateTopicsRequest.CreatableTopic) -> dict[str, str]:
+    return {c.name: c.value for c in topic.configs if c.value is not None}
+
+
+async def _result(
     services: Services,
     request: Request,
     topic: CreateTopicsRequest.CreatableTopic,
-    closed: Container[int],
-    validate_only: bool,
-    placed: dict[str, Assignment],
-    charge: Charge,
+    outcome: tuple[uuid.UUID | None, Assignment] | KafkaError,
 ) -> CreateTopicsResponse.CreatableTopicResult:
-    if services.metadata.partitions(topic.name) is not None:
-        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
-    if nulls := [c.name for c in topic.configs if c.value is None]:
-        raise KafkaError(
-            ErrorCode.INVALID_CONFIG,
-            f"Null value not supported for topic configs: {','.join(nulls)}",
-        )
-    manual = {a.partition_index: tuple(a.broker_ids) for a in topic.assignments}
-    overrides = {c.name: c.value for c in topic.configs if c.value is not None}
-    assignment = place(
-        services,
-        closed,
-        partitions=topic.num_partitions,
-        replication_factor=topic.replication_factor,
-        manual=manual,
-    )
-    topic_id = await create(
-        services, topic.name, assignment, overrides, validate_only=validate_only, charge=charge
-    )
-    placed[topic.name] = assignment
-    config = TopicConfig(services.config, overrides)
+    if isinstance(outcome, KafkaError):
+        return _failure(topic.name, outcome)
+    topic_id, assignment = outcome
+    config = TopicConfig(services.config, _overrides(topic))
     return CreateTopicsResponse.CreatableTopicResult(
         name=topic.name,
-        topic_id=None if validate_only else topic_id,
+        topic_id=topic_id,
         error_code=ErrorCode.NONE,
         error_message=None,
         topic_config_error_code=0,

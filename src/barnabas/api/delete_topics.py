@@ -7,7 +7,9 @@ continues. As in Kafka there are only error codes without texts, and an id only 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Sequence
 
 from barnabas.api.access import allowed
 from barnabas.api.registry import of_each, serves
@@ -24,6 +26,8 @@ DELETION_DISABLED_FROM_VERSION = 3
 STRICT_FROM = 5
 """Clients of this version know THROTTLING_QUOTA_EXCEEDED (KIP-599)."""
 TOPICS_FROM_VERSION = 6
+MARKED_AT_ONCE = 200
+"""Topics that are marked side by side, so that their markers become durable together."""
 
 
 @serves(
@@ -38,6 +42,7 @@ def handle(services: Services, request: Request) -> Answer:
 async def _delete_all(services: Services, request: Request) -> Pieces:
     decoded = request.decode(DeleteTopicsRequest)
     results: list[DeleteTopicsResponse.DeletableTopicResult] = []
+    accepted: list[DeleteTopicsResponse.DeletableTopicResult] = []
     wanted = _wanted(decoded, request.api_version)
     deletable = allowed(services, request, AclOperation.DELETE, ResourceType.TOPIC)
     described = allowed(services, request, AclOperation.DESCRIBE, ResourceType.TOPIC)
@@ -63,14 +68,10 @@ async def _delete_all(services: Services, request: Request) -> Pieces:
                 raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             result.topic_id = known_id
             charge(len(services.metadata.partitions(known) or ()))
-            if name is None:
-                assert topic_id is not None, "else it were not resolved"
-                marking = mark_for_deletion_by_id(services.zookeeper, result.name, topic_id)
-            else:
-                marking = mark_for_deletion(services.zookeeper, name)
-            await services.in_zookeeper(marking)
+            accepted.append(result)
         except KafkaError as error:
             result.error_code = error.code
+    await _mark(services, accepted)
     await request.while_asked(_wait(services, results, decoded.timeout))
     message = DeleteTopicsResponse(throttle_time=0, responses=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
@@ -103,6 +104,26 @@ def _resolve(
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         return known, topic_id
     return name, None
+
+
+async def _mark(
+    services: Services, results: Sequence[DeleteTopicsResponse.DeletableTopicResult]
+) -> None:
+    """Mark topics for deletion: by id if the result has one, since only then one was given."""
+
+    async def mark(result: DeleteTopicsResponse.DeletableTopicResult) -> None:
+        zookeeper, name = services.zookeeper, result.name or ""
+        if result.topic_id is None:
+            marking = mark_for_deletion(zookeeper, name)
+        else:
+            marking = mark_for_deletion_by_id(zookeeper, name, result.topic_id)
+        try:
+            await services.in_zookeeper(marking)
+        except KafkaError as error:
+            result.error_code = error.code
+
+    for at in range(0, len(results), MARKED_AT_ONCE):
+        await asyncio.gather(*map(mark, results[at : at + MARKED_AT_ONCE]))
 
 
 async def _wait(
