@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from barnabas.errors import KafkaError
 from barnabas.names import is_number, is_topic
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
-from barnabas.protocol.order_entries import announced_problem, topics_of
+from barnabas.protocol.order_entries import announced_problem, name_problem, topics_of
 from barnabas.types import (
     LEADER_DURING_DELETE,
     NO_LEADER,
@@ -32,8 +34,7 @@ log = logging.getLogger("kafka.server")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionMetadata:
+class PartitionMetadata(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One partition as the controller announced it."""
 
     partition: int
@@ -210,28 +211,34 @@ Announced = tuple[TopicPartition, PartitionMetadata | None]
 def announced(request: UpdateMetadataRequest) -> Iterator[Announced]:
     """The partitions in an UpdateMetadata request. Impossible entries are logged and left out."""
     refused: list[tuple[TopicPartition, KafkaError]] = []
+    same: dict[tuple[int, ...], tuple[int, ...]] = {}
     for topic, _, states in topics_of(request):
+        illegal = name_problem(topic)
         for state in states:
             name = TopicPartition(topic, state.partition_index)
-            if (problem := announced_problem(name, state)) is not None:
+            if (problem := illegal or announced_problem(name, state)) is not None:
                 refused.append((name, problem))
             elif state.leader == LEADER_DURING_DELETE:
                 yield name, None
             else:
-                yield name, _partition(state)
+                yield name, _partition(state, same)
     if refused:
         count, (name, problem) = len(refused), refused[0]
         text = "UpdateMetadata: %d entries are ignored, first %.300s: %s"
         log.error(text, count, name, problem)
 
 
-def _partition(state: UpdateMetadataRequest.PartitionState) -> PartitionMetadata:
+def _partition(
+    state: UpdateMetadataRequest.PartitionState, same: dict[tuple[int, ...], tuple[int, ...]]
+) -> PartitionMetadata:
+    """``same``: one object for all equal lists of brokers. Many partitions have the same."""
+    isr, replicas = tuple(state.isr), tuple(state.replicas)
     return PartitionMetadata(
         partition=state.partition_index,
         leader=state.leader if state.leader >= 0 else NO_LEADER,
         leader_epoch=state.leader_epoch,
-        isr=tuple(state.isr),
-        replicas=tuple(state.replicas),
+        isr=same.setdefault(isr, isr),
+        replicas=same.setdefault(replicas, replicas),
         offline_replicas=tuple(state.offline_replicas),
         partition_epoch=state.zk_version,
         controller_epoch=state.controller_epoch,

@@ -68,7 +68,18 @@ def check_partition(partition: TopicPartition) -> None:
     """Raise INVALID_TOPIC_EXCEPTION for a name, INVALID_PARTITIONS for a number that is not legal,
     and for both together if they do not fit a directory's name."""
     check_topic(partition.topic)
-    if not is_number(partition.partition) or len(str(partition)) > FILE_NAME_BYTES_MAX:
+    check_partition_of_topic(partition)
+
+
+def is_partition_of_topic(partition: TopicPartition) -> bool:
+    """``is_partition`` for a topic whose name has been checked."""
+    topic, number = partition
+    return is_number(number) and len(topic) + 1 + len(str(number)) <= FILE_NAME_BYTES_MAX
+
+
+def check_partition_of_topic(partition: TopicPartition) -> None:
+    """``check_partition`` for a topic whose name has been checked."""
+    if not is_partition_of_topic(partition):
         raise KafkaError(
             ErrorCode.INVALID_PARTITIONS, f"{partition.partition} cannot be a partition's number"
         )

@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 # Sentinels (reference 12).
@@ -64,8 +66,7 @@ class Broker:
         return next((e for e in self.endpoints if e.listener == listener), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaderAndIsr:
+class LeaderAndIsr(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who leads a partition and who is in sync: the body of its state znode."""
 
     leader: int

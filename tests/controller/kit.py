@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from tests import virtual_time
 from tests.defaults import controller_settings
 from tests.protocol.typed import typed_response
@@ -28,13 +28,17 @@ from barnabas.zookeeper.client.operations import Root, WatchEvent
 from barnabas.zookeeper.errors import (
     ConnectionLoss,
     SessionExpired,
+    Unimplemented,
     ZooKeeperError,
     error_for,
 )
 from barnabas.zookeeper.messages import (
     Children2Response,
+    ErrorResponse,
     EventType,
     GetDataResponse,
+    MultiResponse,
+    MultiResult,
     OpCode,
     StatResponse,
 )
@@ -91,6 +95,8 @@ class FakeZooKeeper:
         self.zxid = 0
         self.recorder = recorder
         self.writes = 0
+        self.reads_many = True
+        """Whether it knows multiRead, as ZooKeeper does since 3.6."""
 
     def write(self, op: int, record: Any, session_id: int = 0, shown: bool = False) -> Any:
         self.zxid += 1
@@ -191,6 +197,10 @@ class FakeClient:
         code, record = op.request(Root())
         if code in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.GET_CHILDREN2):
             return op.result(self._read(code, record), "")
+        if code == OpCode.MULTI_READ:
+            if not self.zookeeper.reads_many:
+                raise Unimplemented(op.path)
+            return op.result(self._read_many(record), "")
         if self.before_write is not None:
             hook, self.before_write = self.before_write, None
             hook()
@@ -214,6 +224,15 @@ class FakeClient:
         if code == OpCode.GET_DATA:
             return GetDataResponse(node.data, node.stat())
         return Children2Response(tuple(node.children), node.stat())
+
+    def _read_many(self, record: Any) -> MultiResponse:
+        results = []
+        for code, part in record.ops:
+            try:
+                results.append(MultiResult(code, self._read(code, part)))
+            except ZooKeeperError as error:
+                results.append(MultiResult(OpCode.ERROR, ErrorResponse(error.code)))
+        return MultiResponse(tuple(results))
 
     async def submit_all(self, ops: Any, in_flight: int = 500) -> list[Any]:
         futures = [self.submit(op) for op in ops]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.controller.leadership import IDS, SUBSET, state
 
 from barnabas.controller.election import STRATEGIES, Situation, Strategy, held_back
@@ -14,7 +13,7 @@ from barnabas.types import LeaderAndIsr
 
 def situation(current: LeaderAndIsr, *online: int, **more: object) -> Situation:
     base = Situation(assignment=(1, 2, 3), current=current, online=online, controller_epoch=2)
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def elect(strategy: Strategy, s: Situation) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:

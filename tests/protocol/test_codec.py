@@ -23,7 +23,8 @@ from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol import codec
 from barnabas.protocol.api import API_TABLE, CONTROLLER_APIS, ApiKey
 from barnabas.protocol.header import parse_request_header, parse_response_header
-from barnabas.protocol.message import Message
+from barnabas.protocol.message import Message, Shared
+from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.protocol.messages.metadata import MetadataRequest
 
 
@@ -234,3 +235,51 @@ def test_more_elements_than_allowed_are_refused_before_they_are_read(names: list
     assert isinstance(found, MetadataRequest)
     assert count == 5000
     assert [topic.name for topic in found.topics or ()] == names
+
+
+def roles(*numbers: int) -> list[LeaderAndIsrRequest.TopicState]:
+    return [
+        LeaderAndIsrRequest.TopicState(
+            topic_name="t",
+            topic_id=uuid.UUID(int=7),
+            partition_states=[
+                LeaderAndIsrRequest.PartitionState(
+                    partition_index=number,
+                    controller_epoch=1,
+                    leader=2,
+                    leader_epoch=3,
+                    isr=(2, 3),
+                    partition_epoch=4,
+                    replicas=(2, 3, 5),
+                    adding_replicas=(),
+                    removing_replicas=(),
+                    is_new=False,
+                    leader_recovery_state=0,
+                )
+                for number in numbers
+            ],
+        )
+    ]
+
+
+@pytest.mark.parametrize("version", [5, 6, 7])
+def test_messages_with_a_shared_array_are_encoded_like_all_others(version: int) -> None:
+    shared = Shared(roles(0, 1))
+    for epoch, topics in ((11, shared), (12, shared), (13, Shared([]))):
+        encoded, expected = (
+            codec.encode_body(
+                ApiKey.LEADER_AND_ISR,
+                version,
+                LeaderAndIsrRequest(
+                    controller_id=1,
+                    controller_epoch=1,
+                    broker_epoch=epoch,
+                    topic_states=states,
+                    live_leaders=[],
+                ),
+                response=False,
+            )
+            for states in (topics, list(topics))
+        )
+        assert encoded == expected
+    assert len(shared.encoded) == 1

@@ -148,10 +148,7 @@ def _below_min_isr(patches: Patches) -> None:
 
 
 def _unclean_election(patches: Patches) -> None:
-    async def allowing(term: Any, infos: Any, strategy: Any) -> dict[str, None]:
-        return dict.fromkeys(p.topic_partition.topic for p in infos)
-
-    patches.set(partitions, "_topics_allowing_unclean", allowing)
+    patches.set(partitions, "_allows_unclean", lambda *args: True)
 
 
 def _old_epoch_resumed(patches: Patches) -> None:

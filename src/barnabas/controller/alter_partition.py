@@ -10,7 +10,9 @@ checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from barnabas.errors import ErrorCode
 from barnabas.types import UNKNOWN_BROKER_EPOCH, LeaderAndIsr

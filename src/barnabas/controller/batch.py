@@ -7,14 +7,14 @@ and names every partition that changed; each names all live brokers.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from barnabas.controller.context import ControllerContext, PartitionInfo
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.inter_broker import CURRENT, InterBrokerVersions
+from barnabas.protocol.message import Shared
 from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.protocol.messages.stop_replica import StopReplicaRequest
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
@@ -22,7 +22,6 @@ from barnabas.types import (
     EPOCH_DURING_DELETE,
     LEADER_DURING_DELETE,
     NO_EPOCH,
-    ZERO_UUID,
     Broker,
     LeaderAndIsr,
     TopicPartition,
@@ -73,10 +72,12 @@ class ControlBatch:
         self, broker_ids: Iterable[int], p: PartitionInfo, *, is_new: bool = False
     ) -> None:
         """Tell brokers their role in a partition, and all brokers its leader."""
-        tp = p.topic_partition
+        tp, brokers = p.topic_partition, self._context.brokers
         for broker_id in broker_ids:
-            if broker_id in self._context.brokers:
-                told = self._leader_and_isr.setdefault(broker_id, {})
+            if broker_id in brokers:
+                told = self._leader_and_isr.get(broker_id)
+                if told is None:
+                    told = self._leader_and_isr[broker_id] = {}
                 told[tp] = is_new or told.get(tp, False)
         self.metadata((p,))
 
@@ -85,8 +86,9 @@ class ControlBatch:
     ) -> None:
         """Tell brokers (all by default) the leaders of partitions; without partitions, only which
         brokers are live."""
-        ids = self._context.brokers if broker_ids is None else broker_ids
-        self._metadata_brokers.update(dict.fromkeys(ids))
+        told = self._metadata_brokers
+        for broker_id in self._context.brokers if broker_ids is None else broker_ids:
+            told[broker_id] = None
         for p in partitions:
             if p.leadership is not None:
                 self._metadata[p.topic_partition] = p
@@ -107,9 +109,9 @@ class ControlBatch:
     def requests(self) -> list[ControlRequest]:
         """In the order in which they are to be queued. Empties the batch."""
         out: list[ControlRequest] = []
-        states: dict[tuple[TopicPartition, bool], LeaderAndIsrRequest.PartitionState] = {}
+        roles = _Roles(self._context)
         for broker_id, told in sorted(self._leader_and_isr.items()):
-            out.append(self._leader_and_isr_request(broker_id, told, states))
+            out.append(self._leader_and_isr_request(broker_id, roles.of(told)))
         if self._metadata_brokers:
             topics = self._metadata_topics()
             brokers = [_metadata_broker(b) for b in self._brokers()]
@@ -137,55 +139,34 @@ class ControlBatch:
     def _brokers(self) -> list[Broker]:
         return [self._context.brokers[b] for b in sorted(self._context.brokers)]
 
-    def _leader_and_isr_request(
-        self,
-        broker_id: int,
-        told: dict[TopicPartition, bool],
-        states: dict[tuple[TopicPartition, bool], LeaderAndIsrRequest.PartitionState],
-    ) -> ControlRequest:
-        topics: dict[str, list[LeaderAndIsrRequest.PartitionState]] = {}
-        leaders: dict[int, None] = {}
-        for tp, is_new in told.items():
-            p = self._context.partitions.get(tp)
-            if p is None or p.leadership is None:
-                continue
-            state = states.get((tp, is_new))
-            if state is None:
-                state = states[tp, is_new] = _leader_and_isr_state(p, p.leadership, is_new)
-            topics.setdefault(tp.topic, []).append(state)
-            leaders[p.leadership.leader] = None
+    def _leader_and_isr_request(self, broker_id: int, told: _Told) -> ControlRequest:
         message = LeaderAndIsrRequest(
             controller_id=self._controller_id,
             controller_epoch=self._context.epoch,
             broker_epoch=self._context.brokers[broker_id].epoch,
-            topic_states=[
-                LeaderAndIsrRequest.TopicState(
-                    topic_name=name, topic_id=self._topic_id(name), partition_states=listed
-                )
-                for name, listed in topics.items()
-            ],
+            topic_states=told.topics,
             live_leaders=[
                 LeaderAndIsrRequest.LiveLeader(broker_id=b.id, host_name=e.host, port=e.port)
                 for b in self._brokers()
-                if b.id in leaders and (e := b.endpoint(self._listener)) is not None
+                if b.id in told.leaders and (e := b.endpoint(self._listener)) is not None
             ],
         )
         return ControlRequest(
             broker_id=broker_id, message=message, version=self._versions.leader_and_isr
         )
 
-    def _metadata_topics(self) -> list[UpdateMetadataRequest.TopicState]:
+    def _metadata_topics(self) -> Shared[UpdateMetadataRequest.TopicState]:
         topics: dict[str, list[UpdateMetadataRequest.PartitionState]] = {}
         for tp, p in self._metadata.items():
             deleted = self._context.is_being_deleted(tp.topic)
             state = _metadata_state(p, self._context.offline_replicas(p), deleted)
             topics.setdefault(tp.topic, []).append(state)
-        return [
+        return Shared(
             UpdateMetadataRequest.TopicState(
-                topic_name=name, topic_id=self._topic_id(name), partition_states=listed
+                topic_name=name, topic_id=self._context.topic_id(name), partition_states=listed
             )
             for name, listed in topics.items()
-        ]
+        )
 
     def _stop_request(
         self, broker_id: int, stopped: dict[TopicPartition, tuple[int, bool]]
@@ -213,9 +194,55 @@ class ControlBatch:
             deletes=tuple(tp for tp, (_, delete) in stopped.items() if delete),
         )
 
-    def _topic_id(self, topic: str) -> uuid.UUID:
-        info = self._context.topics.get(topic)
-        return ZERO_UUID if info is None or info.topic_id is None else info.topic_id
+
+class _Told(NamedTuple):
+    """What a LeaderAndIsr says of partitions, and who leads them."""
+
+    topics: Shared[LeaderAndIsrRequest.TopicState]
+    leaders: dict[int, None]
+
+
+class _Roles:
+    """What brokers are told of their roles. Each partition is looked at once, and brokers that are
+    told the same share it: where all replicas are everywhere, all brokers."""
+
+    def __init__(self, context: ControllerContext) -> None:
+        self._context = context
+        self._states: dict[
+            tuple[TopicPartition, bool], LeaderAndIsrRequest.PartitionState | None
+        ] = {}
+        self._before: list[tuple[dict[TopicPartition, bool], _Told]] = []
+
+    def of(self, wanted: dict[TopicPartition, bool]) -> _Told:
+        """For these partitions; the value is whether it is new."""
+        for same, told in self._before:
+            if same == wanted:
+                return told
+        topics: dict[str, list[LeaderAndIsrRequest.PartitionState]] = {}
+        leaders: dict[int, None] = {}
+        for key in wanted.items():
+            state = self._states[key] if key in self._states else self._look(key)
+            if state is not None:
+                topics.setdefault(key[0].topic, []).append(state)
+                leaders[state.leader] = None
+        told = _Told(
+            Shared(
+                LeaderAndIsrRequest.TopicState(
+                    topic_name=name, topic_id=self._context.topic_id(name), partition_states=listed
+                )
+                for name, listed in topics.items()
+            ),
+            leaders,
+        )
+        self._before.append((wanted, told))
+        return told
+
+    def _look(self, key: tuple[TopicPartition, bool]) -> LeaderAndIsrRequest.PartitionState | None:
+        p, state = self._context.partitions.get(key[0]), None
+        if p is not None and p.leadership is not None:
+            state = _leader_and_isr_state(p, p.leadership, key[1])
+        self._states[key] = state
+        return state
 
 
 def _leader_and_isr_state(

@@ -11,14 +11,15 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from barnabas.controller.election import Situation
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
-from barnabas.types import NO_LEADER, Broker, LeaderAndIsr, TopicPartition
+from barnabas.types import NO_LEADER, ZERO_UUID, Broker, LeaderAndIsr, TopicPartition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaAssignment:
+class ReplicaAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a partition lives. During a reassignment ``replicas`` is the union of old and new."""
 
     replicas: tuple[int, ...]
@@ -193,6 +194,11 @@ class ControllerContext:
         for p in self.partitions.values():
             if any(b in p.assignment.replicas for b in broker_ids):
                 yield p
+
+    def topic_id(self, topic: str) -> uuid.UUID:
+        """A topic's id, or the zero one."""
+        info = self.topics.get(topic)
+        return ZERO_UUID if info is None or info.topic_id is None else info.topic_id
 
     def topic_ids(self) -> Mapping[uuid.UUID, str]:
         """Topic names by id."""

@@ -27,9 +27,11 @@ are never held: there is nothing to choose.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
+
+import msgspec
+from msgspec.structs import replace
 
 from barnabas.types import NO_LEADER, LeaderAndIsr
 
@@ -46,8 +48,7 @@ class Strategy(Enum):
     which bumps the epoch by hand)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an election looks at, for one partition."""
 
     assignment: tuple[int, ...]
@@ -63,8 +64,7 @@ class Situation:
     shutting_down: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Election:
+class Election(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A leader, and the brokers that a LeaderAndIsr tells about it.
 
     ``leadership.partition_epoch`` is still that of the state it replaces."""

@@ -32,7 +32,7 @@ from barnabas.controller.election import Strategy
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.preferred import is_candidate
 from barnabas.controller.replica_states import ReplicaState
-from barnabas.controller.term import Term, chunks, together
+from barnabas.controller.term import Term, in_chunks, together
 from barnabas.zk import paths
 from barnabas.zk.znodes import FeatureZNode, decode_preferred_election, encode_feature
 from barnabas.zookeeper.client.operations import ChildrenOp, CreateOp, ExistsOp, GetOp, Operation
@@ -114,11 +114,13 @@ async def _load(term: Term, rng: random.Random) -> None:
 
 
 async def _read_states(term: Term) -> None:
-    for chunk in chunks(list(term.context.partitions.values())):
+    async def some(chunk: Sequence[PartitionInfo]) -> None:
         states = await term.store.read_states([p.topic_partition for p in chunk])
         for p, state in zip(chunk, states, strict=True):
             if state is not None:
                 p.leadership, p.mzxid = state
+
+    await in_chunks(list(term.context.partitions.values()), some)
 
 
 async def _read_markers(term: Term) -> None:
@@ -168,7 +170,7 @@ def _tell_roles(term: Term, infos: Sequence[PartitionInfo], batch: ControlBatch)
     context = term.context
     for p in infos:
         live = [r for r in p.assignment.replicas if context.is_replica_online(r, p.topic_partition)]
-        replicas.bring_online(term, [(p, r) for r in live], batch=batch)
+        replicas.tell_online(p, live, batch)
     if infos:
         batch.metadata(infos)
 

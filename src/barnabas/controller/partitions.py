@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from barnabas.controller.batch import ControlBatch
 from barnabas.controller.context import PartitionInfo
 from barnabas.controller.election import (
     STRATEGIES,
     Election,
+    Situation,
     Strategy,
     held_back,
     passed_over,
@@ -27,7 +29,7 @@ from barnabas.controller.partition_states import (
     initial_leadership,
     is_valid_transition,
 )
-from barnabas.controller.term import Chosen, Term, chunks
+from barnabas.controller.term import Chosen, Term, in_chunks
 from barnabas.types import NO_LEADER, LeaderAndIsr
 from barnabas.zk import paths
 from barnabas.zk.znodes import decode_config
@@ -52,6 +54,14 @@ class _Wanted(NamedTuple):
     passed_over: dict[int, str]
 
 
+class _Decided(NamedTuple):
+    """What was found for a partition."""
+
+    partition: PartitionInfo
+    situation: Situation
+    election: Election | None
+
+
 def move(partitions: Sequence[PartitionInfo], state: PartitionState) -> None:
     """A transition without action: to New, Offline or NonExistent."""
     for p in partitions:
@@ -73,12 +83,15 @@ async def bring_online(
     What brokers must hear is sent, or left in the caller's ``batch``."""
     collected = term.batch() if batch is None else batch
     failed: list[PartitionInfo] = []
-    for chunk in chunks(partitions):
+
+    async def some(chunk: Sequence[PartitionInfo]) -> None:
         fresh = [p for p in chunk if p.state is PartitionState.NEW]
         others = [p for p in chunk if p.state is not PartitionState.NEW]
-        failed += await _create(term, collected, fresh)
-        failed += await _elect(term, collected, others, strategy, unclean=unclean)
+        failed.extend(await _create(term, collected, fresh))
+        failed.extend(await _elect(term, collected, others, strategy, unclean=unclean))
         await asyncio.sleep(0)
+
+    await in_chunks(partitions, some)
     if batch is None:
         term.send(collected)
     return failed
@@ -144,16 +157,17 @@ async def _elect(
 ) -> list[PartitionInfo]:
     failed: list[PartitionInfo] = []
     pending = [p for p in partitions if p.leadership is not None]
+    include = strategy is Strategy.CONTROLLED_SHUTDOWN
+    elect = STRATEGIES[strategy]
     while pending:
-        allowing = {} if unclean else await _topics_allowing_unclean(term, pending, strategy)
-        wanted: list[_Wanted] = []
+        found = []
         for p in pending:
-            situation = term.context.situation(
-                p,
-                include_shutting_down=strategy is Strategy.CONTROLLED_SHUTDOWN,
-                unclean=unclean or p.topic_partition.topic in allowing,
-            )
-            election = STRATEGIES[strategy](situation)
+            situation = term.context.situation(p, include_shutting_down=include, unclean=unclean)
+            found.append(_Decided(p, situation, elect(situation)))
+        if strategy is Strategy.OFFLINE and not unclean:
+            found = await _uncleanly_if_allowed(term, found)
+        wanted: list[_Wanted] = []
+        for p, situation, election in found:
             if election is not None:
                 over = passed_over(situation, election.leadership.leader)
                 wanted.append(_Wanted(p, election.leadership, election, over))
@@ -254,27 +268,30 @@ def _note_offline(term: Term, p: PartitionInfo, reason: str) -> None:
     )
 
 
-async def _topics_allowing_unclean(
-    term: Term, partitions: Sequence[PartitionInfo], strategy: Strategy
-) -> dict[str, None]:
-    """Topics whose settings allow an unclean election, of partitions that have no clean one.
+async def _uncleanly_if_allowed(term: Term, found: Sequence[_Decided]) -> list[_Decided]:
+    """Decide again without a clean leader, where the topic's settings allow an unclean one.
 
-    Read from ``/config/topics/T`` each time: it decides over data, and this is rare."""
-    if strategy is not Strategy.OFFLINE:
-        return {}
+    They are read from ``/config/topics/T`` each time: they decide over data, and this is rare."""
     context = term.context
     topics = dict.fromkeys(
         p.topic_partition.topic
-        for p in partitions
-        if STRATEGIES[strategy](context.situation(p)) is None
-        and any(context.is_live(r) for r in p.assignment.replicas)
+        for p, _, election in found
+        if election is None and any(context.is_live(r) for r in p.assignment.replicas)
     )
-    found = await term.store.data(paths.config_path(paths.topic_entity(t)) for t in topics)
-    allowing: dict[str, None] = {}
-    for topic, outcome in zip(topics, found, strict=True):
-        if _allows_unclean(term, topic, outcome):
-            allowing[topic] = None
-    return allowing
+    if not topics:
+        return list(found)
+    outcomes = await term.store.data(paths.config_path(paths.topic_entity(t)) for t in topics)
+    allowing = {
+        topic: None
+        for topic, outcome in zip(topics, outcomes, strict=True)
+        if _allows_unclean(term, topic, outcome)
+    }
+    elect = STRATEGIES[Strategy.OFFLINE]
+    decided = []
+    for p, _, _ in found:  # all of them again: something may have changed meanwhile
+        situation = context.situation(p, unclean=p.topic_partition.topic in allowing)
+        decided.append(_Decided(p, situation, elect(situation)))
+    return decided
 
 
 def _allows_unclean(term: Term, topic: str, outcome: tuple[bytes, object] | ZooKeeperError) -> bool:

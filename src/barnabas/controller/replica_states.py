@@ -13,9 +13,10 @@ The actions are flows (``replicas.py``).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from enum import IntEnum
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from barnabas.types import NO_LEADER, LeaderAndIsr
 

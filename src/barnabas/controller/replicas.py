@@ -15,7 +15,7 @@ from barnabas.controller.replica_states import (
     is_valid_transition,
     without_replicas,
 )
-from barnabas.controller.term import Term, chunks
+from barnabas.controller.term import Term, in_chunks
 from barnabas.types import LeaderAndIsr, TopicPartition
 
 Replicas = Sequence[tuple[PartitionInfo, int]]
@@ -51,12 +51,20 @@ def bring_online(term: Term, replicas: Replicas, *, batch: ControlBatch | None =
     """To Online: tell the replica its role. A new one was told when leadership was created."""
     collected = term.batch() if batch is None else batch
     for p, replica in replicas:
-        was_new = p.replica_states.get(replica) is ReplicaState.NEW
-        entered = _enter(p, replica, ReplicaState.ONLINE)
-        if entered and not was_new and p.leadership is not None:
-            collected.lead_and_follow((replica,), p)
+        tell_online(p, (replica,), collected)
     if batch is None:
         term.send(collected)
+
+
+def tell_online(p: PartitionInfo, members: Iterable[int], batch: ControlBatch) -> None:
+    """``bring_online`` for some replicas of one partition."""
+    told = []
+    for replica in members:
+        was_new = p.replica_states.get(replica) is ReplicaState.NEW
+        if _enter(p, replica, ReplicaState.ONLINE) and not was_new:
+            told.append(replica)
+    if told and p.leadership is not None:
+        batch.lead_and_follow(told, p)
 
 
 async def take_offline(
@@ -79,7 +87,8 @@ async def take_offline(
     for p, replica in replicas:
         if _enter(p, replica, next_state):
             going.setdefault(p.topic_partition, (p, []))[1].append(replica)
-    for chunk in chunks(list(going.values())):
+
+    async def some(chunk: Sequence[tuple[PartitionInfo, list[int]]]) -> None:
         if stop:
             for p, gone in chunk:
                 collected.stop(gone, p, delete=False)
@@ -91,6 +100,8 @@ async def take_offline(
             else:
                 collected.metadata((p,))
         await asyncio.sleep(0)
+
+    await in_chunks(list(going.values()), some)
     if batch is None:
         term.send(collected)
 

@@ -12,9 +12,11 @@ attempt: ``update_states`` and ``create_states`` recognise it by reading what is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
+
+from msgspec.structs import replace
 
 from barnabas.controller.settings import ControllerSettings
 from barnabas.types import LeaderAndIsr, TopicPartition
@@ -26,6 +28,7 @@ from barnabas.zookeeper.client.operations import (
     ChildrenOp,
     CreateOp,
     DeleteOp,
+    GetManyOp,
     GetOp,
     MultiOp,
     MultiPart,
@@ -39,6 +42,7 @@ from barnabas.zookeeper.errors import (
     MalformedZNode,
     NodeExists,
     NoNode,
+    NotEmpty,
     SessionExpired,
     ZooKeeperError,
 )
@@ -47,6 +51,10 @@ from barnabas.zookeeper.messages import Stat
 T = TypeVar("T")
 Read: TypeAlias = "tuple[bytes, Stat] | ZooKeeperError"
 """A node's data and Stat, or why they could not be read."""
+
+
+READS_PER_REQUEST = 64
+"""States that are read by one request."""
 
 
 class ControllerMoved(Exception):
@@ -132,6 +140,23 @@ class FencedStore:
         """``(data, Stat)`` of each path, or the error (NoNode)."""
         return await self.submit_all([GetOp(path, watch) for path in wanted])
 
+    async def _read_many(self, wanted: Sequence[str]) -> list[Read]:
+        """``data`` without watches, many nodes in a request. What such a request was not answered
+        for is read one by one: the server may be too old, or the nodes too large for one frame."""
+        size = READS_PER_REQUEST
+        groups = [wanted[i : i + size] for i in range(0, len(wanted), size)]
+        self.ensure_open()
+        answers = await self._client.submit_all(
+            [GetManyOp(group) for group in groups], self._settings.requests_in_flight
+        )
+        self.ensure_open()
+        found: list[Read] = []
+        for group, answer in zip(groups, answers, strict=True):
+            if isinstance(answer, SessionExpired):
+                raise answer
+            found += await self.data(group) if isinstance(answer, ZooKeeperError) else answer
+        return found
+
     # --- fenced writes
 
     async def fenced(self, ops: Sequence[MultiPart]) -> list[MultiResult | ZooKeeperError]:
@@ -170,7 +195,20 @@ class FencedStore:
             if isinstance(outcome, ZooKeeperError) and not isinstance(outcome, NoNode):
                 raise outcome
 
-    async def delete_tree(self, root: str) -> None:
+    async def delete_topics(self, numbers: Mapping[str, Iterable[int]]) -> None:
+        """Delete the nodes of topics with these partitions, fenced, deepest first. All are asked
+        for at once; the tree of a topic that has more nodes is read first."""
+        roots = {paths.topic_path(topic): None for topic in numbers}
+        wanted = [path for topic, known in numbers.items() for path in _nodes_of(topic, known)]
+        outcomes = await self.fenced([DeleteOp(path) for path in wanted])
+        for path, outcome in zip(wanted, outcomes, strict=True):
+            if isinstance(outcome, NotEmpty):
+                if path in roots:
+                    await self._delete_tree(path)
+            elif isinstance(outcome, ZooKeeperError) and not isinstance(outcome, NoNode):
+                raise outcome
+
+    async def _delete_tree(self, root: str) -> None:
         """Delete a node and everything below it, fenced, deepest first."""
         await self.delete_all(await self._below(root))
 
@@ -194,7 +232,7 @@ class FencedStore:
         self, partitions: Sequence[TopicPartition]
     ) -> list[tuple[LeaderAndIsr, int] | None]:
         """``(leadership, mzxid)`` of each; None where there is no state, or none to be read."""
-        outcomes = await self.data(paths.partition_state_path(*tp) for tp in partitions)
+        outcomes = await self._read_many([paths.partition_state_path(*tp) for tp in partitions])
         return [_state(tp, outcome) for tp, outcome in zip(partitions, outcomes, strict=True)]
 
     async def update_states(
@@ -216,6 +254,23 @@ class FencedStore:
     ) -> list[StateWrite]:
         """Create the nodes of new partitions, parents first. ``not_before``: a zxid that is surely
         lower, taken for the mzxid (a create does not tell it)."""
+        outcomes = await self._create_states(wanted)
+        # The parent is made with the first partitions of a topic, and others are made at the same
+        # time. If the connection was lost, these may have been sent again before it was there.
+        orphans = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, NoNode)]
+        again = await self._create_states([wanted[i] for i in orphans])
+        for i, outcome in zip(orphans, again, strict=True):
+            outcomes[i] = outcome
+        made = [
+            outcome if isinstance(outcome, ZooKeeperError) else _version_zero(not_before)
+            for outcome in outcomes
+        ]
+        return await self._state_writes(wanted, made)
+
+    async def _create_states(
+        self, wanted: Sequence[tuple[TopicPartition, LeaderAndIsr]]
+    ) -> list[MultiResult | ZooKeeperError]:
+        """Of each state's node, in order."""
         ops: list[MultiPart] = []
         last: list[int] = []
         made: dict[str, None] = {}
@@ -228,11 +283,7 @@ class FencedStore:
             ops.append(CreateOp(paths.partition_state_path(*tp), encode_partition_state(state)))
             last.append(len(ops) - 1)
         results = await self.fenced(ops)
-        outcomes = []
-        for i in last:
-            created = not isinstance(results[i], ZooKeeperError)
-            outcomes.append(_version_zero(not_before) if created else results[i])
-        return await self._state_writes(wanted, outcomes)
+        return [results[i] for i in last]
 
     async def _has_partitions(self, topic: str) -> bool:
         path = paths.partitions_path(topic)
@@ -271,6 +322,17 @@ class FencedStore:
             problem = f"written by the controller of epoch {state.controller_epoch}"
             return StateWrite(written=False, leadership=None, problem=problem)
         return StateWrite(written=False, leadership=state, mzxid=mzxid)
+
+
+def _nodes_of(topic: str, numbers: Iterable[int]) -> list[str]:
+    """The nodes of a topic with these partitions, deepest first."""
+    known = list(numbers)
+    return [
+        *(paths.partition_state_path(topic, number) for number in known),
+        *(paths.partition_path(topic, number) for number in known),
+        paths.partitions_path(topic),
+        paths.topic_path(topic),
+    ]
 
 
 def _state(tp: TopicPartition, outcome: Read) -> tuple[LeaderAndIsr, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from barnabas.controller.batch import ControlBatch
@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 CHUNK = 500
 """Partitions that are worked on without a pause for the loop."""
+CHUNKS_AT_ONCE = 3
 
 
 class Chosen(NamedTuple):
@@ -127,7 +128,30 @@ async def together(*flows: Awaitable[Any]) -> list[Any]:
     return outcomes
 
 
-def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+async def in_chunks(items: Sequence[T], work: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+    """Work on chunks of ``items``, ``CHUNKS_AT_ONCE`` side by side: while some wait for ZooKeeper,
+    the next is decided. They begin in their order. If one fails no other begins, and its exception
+    is raised when those under way have ended."""
+    if len(items) <= CHUNK:
+        if items:
+            await work(items)
+        return
+    waiting = chunks(items, CHUNK)
+
+    async def some(turn: int) -> None:
+        for _ in range(turn):
+            await asyncio.sleep(0)  # what the ones before ask for leaves first
+        for chunk in waiting:
+            try:
+                await work(chunk)
+            except BaseException:
+                waiting.close()
+                raise
+
+    await together(*(some(turn) for turn in range(CHUNKS_AT_ONCE)))
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Generator[Sequence[T], None, None]:
     """Slices of at most ``size``."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

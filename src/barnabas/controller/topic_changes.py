@@ -16,7 +16,7 @@ from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.store import Read
 from barnabas.controller.term import Term
-from barnabas.names import is_number, is_partition, is_topic, topic_problem
+from barnabas.names import INT32_MAX, is_partition_of_topic, is_topic, topic_problem
 from barnabas.types import TopicPartition, topic_id_text
 from barnabas.zk import paths
 from barnabas.zk.startup import generate_id
@@ -109,9 +109,13 @@ def decoded(term: Term, name: str, outcome: Read) -> tuple[TopicZNode, int] | No
 def usable(term: Term, name: str, znode: TopicZNode) -> list[int]:
     """The valid partitions of a topic. Others, written by hand, are logged and left alone."""
     numbers = []
+    adding, removing = znode.adding, znode.removing
     for number, members in znode.partitions.items():
-        listed = (*members, *znode.adding.get(number, ()), *znode.removing.get(number, ()))
-        if is_partition(TopicPartition(name, number)) and members and all(map(is_number, listed)):
+        listed = members
+        if number in adding or number in removing:
+            listed = (*members, *adding.get(number, ()), *removing.get(number, ()))
+        legal = members and min(listed) >= 0 and max(listed) <= INT32_MAX
+        if legal and is_partition_of_topic(TopicPartition(name, number)):
             numbers.append(number)
         else:
             term.observer.note(

@@ -23,7 +23,7 @@ from barnabas.controller.deletion import (
 from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.replicas import Replicas
-from barnabas.controller.term import Term
+from barnabas.controller.term import Term, chunks
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 from barnabas.zk import paths
@@ -64,17 +64,19 @@ async def resume_on_brokers(term: Term, broker_ids: Sequence[int]) -> None:
 async def resume(term: Term) -> None:
     """Take the next possible step for every queued topic."""
     context = term.context
-    starting = []
+    complete, starting = [], []
     for topic in list(context.topics_to_delete):
         step = next_step(context, topic)
         if step is Step.COMPLETE:
-            await _complete(term, topic)
+            complete.append(topic)
         elif step is Step.RETRY:
             failed = _in_state(context.partitions_of((topic,)), ReplicaState.DELETION_INELIGIBLE)
             replicas.move(failed, ReplicaState.OFFLINE)
             starting.append(topic)
         elif step is Step.START:
             starting.append(topic)
+    for some in chunks(complete):
+        await _complete(term, some)
     if starting:
         _start(term, starting)
 
@@ -141,11 +143,14 @@ def _in_state(
     return [(p, r) for p in infos for r, present in p.replica_states.items() if present is state]
 
 
-async def _complete(term: Term, topic: str) -> None:
-    """Every replica is gone. The order of the writes lets the next controller repair a crash in
-    between (reference 1.4)."""
-    await term.store.delete_tree(paths.topic_path(topic))
-    await term.store.delete_all([paths.config_path(paths.topic_entity(topic))])
-    await term.store.delete_all([paths.delete_topic_path(topic)])
-    term.context.remove_topic(topic)
-    term.observer.note("topic_deleted", topic=topic)
+async def _complete(term: Term, topics: Sequence[str]) -> None:
+    """Every replica of these is gone. The order of the writes lets the next controller repair a
+    crash in between (reference 1.4): no step begins before the one before is done for all."""
+    context = term.context
+    numbers = {topic: list(context.topics[topic].partitions) for topic in topics}
+    await term.store.delete_topics(numbers)
+    await term.store.delete_all(paths.config_path(paths.topic_entity(t)) for t in topics)
+    await term.store.delete_all(paths.delete_topic_path(t) for t in topics)
+    for topic in topics:
+        context.remove_topic(topic)
+        term.observer.note("topic_deleted", topic=topic)

@@ -56,6 +56,10 @@ BODY_BYTES_MAX = 32 * 1024 * 1024
 and Fetch are not decoded here, so only the bound of frames applies to them."""
 
 
+_SHARING = (ApiKey.LEADER_AND_ISR, ApiKey.UPDATE_METADATA)
+"""Requests that tell several brokers the same of many partitions."""
+
+
 @cache
 def message_schema(api_key: int, version: int, *, response: bool) -> schema.Struct:
     """The schema of one message. Raises KeyError for a version outside the API table."""
@@ -75,7 +79,8 @@ def _encoder(
     api_key: int, version: int, response: bool
 ) -> tuple[Encoder, type[ApiMessage], schema.Struct]:
     struct = message_schema(api_key, version, response=response)
-    return compile_encoder(struct), message_class(api_key, response=response), struct
+    encode = compile_encoder(struct, shares=not response and api_key in _SHARING)
+    return encode, message_class(api_key, response=response), struct
 
 
 @cache

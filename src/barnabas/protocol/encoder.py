@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
-from barnabas.protocol.message import Message  # noqa: TID251
+from barnabas.protocol.message import Message, Shared  # noqa: TID251
 from barnabas.protocol.schema import FIXED_KINDS, Field, Struct
 from barnabas.protocol.source import Source
 from barnabas.protocol.wire import (
@@ -35,12 +35,13 @@ _NAMES: Final = {
     "pack": struct.pack,
     "ints": SHORT_INT32S_PACK,
     "join": b"".join,
+    "Shared": Shared,
 }
 
 
-def compile_encoder(schema: Struct) -> Encoder:
-    """The encoder of one message in one version."""
-    encoder: Encoder = _compile(schema, in_steps=False)
+def compile_encoder(schema: Struct, *, shares: bool = False) -> Encoder:
+    """The encoder of one message in one version. ``shares``: its own arrays may be ``Shared``."""
+    encoder: Encoder = _compile(schema, in_steps=False, shares=shares)
     return encoder
 
 
@@ -50,15 +51,17 @@ def compile_stepped_encoder(schema: Struct) -> SteppedEncoder:
     return encoder
 
 
-def _compile(schema: Struct, *, in_steps: bool) -> Any:
+def _compile(schema: Struct, *, in_steps: bool, shares: bool = False) -> Any:
     source = Source("def encode(m, a):", _NAMES, in_steps=in_steps)
     source.step("0")
-    _struct(source, schema, "m", "a")
+    _struct(source, schema, "m", "a", shares=shares)
     source.line("return")
     return source.compile(f"encoder of {schema.name}")
 
 
-def _struct(source: Source, schema: Struct, owner: str, append: str) -> None:
+def _struct(
+    source: Source, schema: Struct, owner: str, append: str, *, shares: bool = False
+) -> None:
     run: list[Field] = []
     tagged = sorted(
         (field for field in schema.fields if field.tag is not None),
@@ -74,7 +77,7 @@ def _struct(source: Source, schema: Struct, owner: str, append: str) -> None:
         run = []
         value = source.fresh()
         source.line(f"{value} = {owner}.{field.name}")
-        _variable(source, field, value, append, flexible=schema.flexible)
+        _variable(source, field, value, append, flexible=schema.flexible, shares=shares)
     end_with_zero = schema.flexible and not tagged
     _fixed_run(source, run, owner, append, end_with_zero=end_with_zero)
     if tagged:
@@ -113,7 +116,15 @@ def _length(source: Source, value: str, append: str, *, flexible: bool, wide: bo
         source.line(f"{append}({'int32' if wide else 'int16'}(len({value})))")
 
 
-def _variable(source: Source, field: Field, value: str, append: str, *, flexible: bool) -> None:
+def _variable(
+    source: Source,
+    field: Field,
+    value: str,
+    append: str,
+    *,
+    flexible: bool,
+    shares: bool = False,
+) -> None:
     """Write the code that encodes the string, bytes, array or struct in the variable ``value``."""
     if field.kind == "struct" and not field.array:
         assert field.struct is not None
@@ -137,10 +148,30 @@ def _variable(source: Source, field: Field, value: str, append: str, *, flexible
         if field.kind == "string" and not field.array:
             source.line(f"{value} = {value}.encode()")
         _length(source, value, append, flexible=flexible, wide=wide)
-        if field.array:
-            _elements(source, field, value, append, flexible=flexible)
-        else:
+        if not field.array:
             source.line(f"{append}({value})")
+        elif shares and field.kind == "struct":
+            _shared_elements(source, field, value, append, flexible=flexible)
+        else:
+            _elements(source, field, value, append, flexible=flexible)
+
+
+def _shared_elements(
+    source: Source, field: Field, value: str, append: str, *, flexible: bool
+) -> None:
+    """Write the code that encodes the elements of an array, or takes what is known of them."""
+    kept, pieces, inner = source.fresh(), source.fresh(), source.fresh()
+    encoder = source.constant(object())
+    with source.block(f"if {value}.__class__ is Shared:"):
+        source.line(f"{kept} = {value}.encoded.get({encoder})")
+        with source.block(f"if {kept} is None:"):
+            source.line(f"{pieces} = []")
+            source.line(f"{inner} = {pieces}.append")
+            _elements(source, field, value, inner, flexible=flexible)
+            source.line(f"{kept} = {value}.encoded[{encoder}] = join({pieces})")
+        source.line(f"{append}({kept})")
+    with source.block("else:"):
+        _elements(source, field, value, append, flexible=flexible)
 
 
 def _elements(source: Source, field: Field, value: str, append: str, *, flexible: bool) -> None:

@@ -13,6 +13,7 @@ every version. Decoding gives the fields that a version lacks their defaults; ar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ import msgspec
 
 from barnabas.protocol.api import ApiKey
 
+T = TypeVar("T")
 ResponseT = TypeVar("ResponseT", bound="ResponseMessage")
 R_co = TypeVar("R_co", bound="ResponseMessage", covariant=True)
 
@@ -29,6 +31,19 @@ R_co = TypeVar("R_co", bound="ResponseMessage", covariant=True)
 class MessageStruct(msgspec.Struct, gc=False):
     """A struct inside a message. No struct refers to itself, so the garbage collector ignores
     them."""
+
+
+class Shared(list[T]):
+    """An array of structs that several messages have: it is encoded once for all of them. Only the
+    messages of a whole cluster's partitions look for it (``codec.py``). It is not to be changed
+    after the first of them has been encoded."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, items: Iterable[T]) -> None:
+        super().__init__(items)
+        self.encoded: dict[object, bytes] = {}
+        """The elements by encoder."""
 
 
 class ApiMessage(MessageStruct):

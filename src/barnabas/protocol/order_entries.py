@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.names import check_partition, is_number
+from barnabas.names import check_partition_of_topic, check_topic
 from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest
 from barnabas.types import (
@@ -61,9 +61,12 @@ def topics_of(request: _Order[S]) -> Iterable[tuple[str, uuid.UUID | None, Itera
 def role_problem(
     name: TopicPartition, state: LeaderAndIsrRequest.PartitionState
 ) -> KafkaError | None:
-    """The error of an invalid entry of a LeaderAndIsr; None if it is valid."""
-    problem = _problem(name, state, leader_min=NO_LEADER, epoch_min=0) or _negative(
-        adding_replicas=state.adding_replicas, removing_replicas=state.removing_replicas
+    """The error of an invalid entry of a LeaderAndIsr whose topic has a legal name; None if it is
+    valid."""
+    problem = (
+        _problem(name, state, leader_min=NO_LEADER, epoch_min=0)
+        or _negative("adding_replicas", state.adding_replicas)
+        or _negative("removing_replicas", state.removing_replicas)
     )
     if problem is None and state.leader_recovery_state not in (0, 1):
         return KafkaError(
@@ -78,7 +81,7 @@ def announced_problem(
     """The same for UpdateMetadata, in which a leader of -2 means that the partition is deleted."""
     return _problem(
         name, state, leader_min=LEADER_DURING_DELETE, epoch_min=EPOCH_DURING_DELETE
-    ) or _negative(offline_replicas=state.offline_replicas)
+    ) or _negative("offline_replicas", state.offline_replicas)
 
 
 def _problem(
@@ -89,18 +92,27 @@ def _problem(
     epoch_min: int,
 ) -> KafkaError | None:
     try:
-        check_partition(name)
+        check_partition_of_topic(name)
     except KafkaError as error:
         return error
     if state.leader < leader_min or state.leader_epoch < epoch_min:
         return KafkaError(
             ErrorCode.INVALID_REQUEST, f"leader {state.leader} in epoch {state.leader_epoch}"
         )
-    return _negative(replicas=state.replicas, isr=state.isr)
+    return _negative("replicas", state.replicas) or _negative("isr", state.isr)
 
 
-def _negative(**fields: Iterable[int]) -> KafkaError | None:
-    for field, ids in fields.items():
-        if not all(map(is_number, ids)):
-            return KafkaError(ErrorCode.INVALID_REQUEST, f"{field} names a negative broker")
+def _negative(field: str, ids: Sequence[int]) -> KafkaError | None:
+    """Broker ids have 32 bits in a request, so only their signs are looked at."""
+    if ids and min(ids) < 0:
+        return KafkaError(ErrorCode.INVALID_REQUEST, f"{field} names a negative broker")
+    return None
+
+
+def name_problem(topic: str) -> KafkaError | None:
+    """The error of all entries of a topic whose name is not legal; None if it is."""
+    try:
+        check_topic(topic)
+    except KafkaError as error:
+        return error
     return None

@@ -21,12 +21,12 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.metadata_cache import PartitionMetadata, announced
-from barnabas.names import is_partition, is_topic
+from barnabas.names import is_partition
 from barnabas.pace import Pace
 from barnabas.protocol.messages.leader_and_isr import LeaderAndIsrRequest, LeaderAndIsrResponse
 from barnabas.protocol.messages.stop_replica import StopReplicaRequest, StopReplicaResponse
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest, UpdateMetadataResponse
-from barnabas.protocol.order_entries import role_problem, topics_of
+from barnabas.protocol.order_entries import name_problem, role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.orders import Orders
 from barnabas.replication.partition import Partition
@@ -144,22 +144,24 @@ class ControllerOrders:
         pace = self._pace()
         results: dict[TopicPartition, ErrorCode] = {}
         ids: dict[str, uuid.UUID] = {}
+        same: dict[tuple[int, ...], tuple[int, ...]] = {}
         leaders: list[_Order] = []
         followers: list[_Order] = []
         for topic, topic_id, states in topics_of(request):
             ids[topic] = topic_id or ZERO_UUID
-            if is_topic(topic):
+            illegal = name_problem(topic)
+            if illegal is None:
                 self._context.metadata.learn_topic_id(topic, topic_id)
             for state in states:
                 await pace.step()
                 name = TopicPartition(topic, state.partition_index)
                 results[name] = ErrorCode.NONE
-                if (problem := role_problem(name, state)) is not None:
+                if (problem := illegal or role_problem(name, state)) is not None:
                     log.error("LeaderAndIsr: %.300s is refused: %s", name, problem)
                     results[name] = problem.code
                     continue
                 mine = state.leader == self._context.settings.broker_id
-                (leaders if mine else followers).append(_Order(name, topic_id, _role(state)))
+                (leaders if mine else followers).append(_Order(name, topic_id, _role(state, same)))
         for order in (*leaders, *followers):
             await pace.step()
             results[order.name] = self._carry_out(request, number, order)
@@ -382,14 +384,18 @@ class ControllerOrders:
             self._fetchers.stop_idle()
 
 
-def _role(state: LeaderAndIsrRequest.PartitionState) -> RoleState:
+def _role(
+    state: LeaderAndIsrRequest.PartitionState, same: dict[tuple[int, ...], tuple[int, ...]]
+) -> RoleState:
+    """``same``: one object for all equal lists of brokers, which stay in memory."""
+    isr, replicas = tuple(state.isr), tuple(state.replicas)
     return RoleState(
         leader=state.leader,
         leader_epoch=state.leader_epoch,
-        isr=tuple(state.isr),
+        isr=same.setdefault(isr, isr),
         partition_epoch=state.partition_epoch,
         controller_epoch=state.controller_epoch,
-        replicas=tuple(state.replicas),
+        replicas=same.setdefault(replicas, replicas),
         adding=tuple(state.adding_replicas),
         removing=tuple(state.removing_replicas),
         is_new=state.is_new,

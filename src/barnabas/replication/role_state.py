@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleState:
+class RoleState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a LeaderAndIsr says of one partition."""
 
     leader: int

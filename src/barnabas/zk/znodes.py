@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from barnabas.names import INT32_MAX, is_number, number_in
+from barnabas.names import INT32_MAX, number_in
 from barnabas.types import (
     LEADER_DURING_DELETE,
     Broker,
@@ -299,7 +299,8 @@ def decode_partition_state(path: str, data: bytes | None, version: int) -> Leade
     """``.../state``; ``version`` (the dataVersion of its Stat) is the partition epoch."""
     json = _decode(path, data, _StateJson)
     numbers = (json.leader_epoch, json.controller_epoch, *json.isr)
-    if not all(map(is_number, numbers)) or not LEADER_DURING_DELETE <= json.leader <= INT32_MAX:
+    legal = min(numbers) >= 0 and max(numbers) <= INT32_MAX
+    if not legal or not LEADER_DURING_DELETE <= json.leader <= INT32_MAX:
         raise MalformedZNode(path, "has a number that is none of a broker or an epoch")
     return LeaderAndIsr(
         leader=json.leader,

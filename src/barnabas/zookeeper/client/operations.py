@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from barnabas.errors import InvalidRequest
-from barnabas.zookeeper.errors import RuntimeInconsistency, error_for
+from barnabas.zookeeper.errors import RuntimeInconsistency, ZooKeeperError, error_for
 from barnabas.zookeeper.messages import (
     OPEN_ACL_UNSAFE,
     Acl,
@@ -175,6 +175,33 @@ class GetOp(NamedTuple):
 
     def result(self, record: Record, chroot: str) -> tuple[bytes, Stat]:
         return record.data or b"", record.stat
+
+
+class GetManyOp(NamedTuple):
+    """Data and Stat of many nodes in one request (multiRead, ZooKeeper 3.6), or the error of each
+    that cannot be read. Raises Unimplemented on an older server, which also closes the
+    connection."""
+
+    paths: Sequence[str]
+
+    @property
+    def path(self) -> str | None:
+        return None
+
+    def request(self, root: Root) -> tuple[int, Record]:
+        reads = (
+            (OpCode.GET_DATA, ReadRequest(absolute(root.chroot, p), False)) for p in self.paths
+        )
+        return OpCode.MULTI_READ, MultiRequest(tuple(reads))
+
+    def result(self, record: Record, chroot: str) -> list[tuple[bytes, Stat] | ZooKeeperError]:
+        parts = record.results
+        if len(parts) != len(self.paths):
+            raise InvalidRequest(f"{len(parts)} results for {len(self.paths)} reads")
+        return [
+            error_for(part.err, path) if op == OpCode.ERROR else (part.data or b"", part.stat)
+            for path, (op, part) in zip(self.paths, parts, strict=True)
+        ]
 
 
 class ExistsOp(NamedTuple):

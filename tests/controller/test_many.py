@@ -1,0 +1,189 @@
+"""Partitions and topics that are worked on in chunks, several of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from tests.controller.kit import Cluster, FakeZooKeeper, run
+from tests.controller.test_lost_connections import Cut, CutClient
+
+from barnabas.controller import broker_changes, term
+from barnabas.zk import paths
+from barnabas.zookeeper.errors import NoAuth
+
+TOPICS = 5
+PARTITIONS = 7
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(term, "CHUNK", 4)
+    monkeypatch.setattr(broker_changes, "CHUNK", 4)
+
+
+async def started() -> Cluster:
+    """Three brokers with topics t0, t1 ..., each partition on all of them."""
+    cluster = Cluster()
+    await cluster.start(1, 2, 3)
+    for number in range(TOPICS):
+        orders: tuple[tuple[int, ...], ...] = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
+        assignment = {p: orders[p % 3] for p in range(PARTITIONS)}
+        cluster.create_topic(f"t{number}", assignment, number + 1)
+    await cluster.settle()
+    return cluster
+
+
+def led_by(cluster: Cluster) -> list[int]:
+    return [
+        cluster.state(f"t{number}", p).leader for number in range(TOPICS) for p in range(PARTITIONS)
+    ]
+
+
+def told(cluster: Cluster, broker_id: int) -> dict[tuple[str, int], tuple[int, tuple[int, ...]]]:
+    """Leader and ISR of each partition as the last LeaderAndIsr to a broker has it."""
+    return {
+        (t.topic_name, p.partition_index): (p.leader, tuple(p.isr))
+        for receiver, api_key, message in cluster.requests
+        if receiver == broker_id and api_key == 4
+        for t in message.topic_states
+        for p in t.partition_states
+    }
+
+
+def nodes_below(zookeeper: FakeZooKeeper, *tops: str) -> list[str]:
+    return [path for path in zookeeper.tree.nodes if path.startswith(tuple(f"{t}/" for t in tops))]
+
+
+def test_a_death_moves_every_partition_and_tells_both_survivors() -> None:
+    async def main() -> None:
+        cluster = await started()
+        await cluster.crash(3)
+        await cluster.settle()
+        assert 3 not in led_by(cluster)
+        assert -1 not in led_by(cluster)
+        expected = {
+            (f"t{number}", p): (state.leader, state.isr)
+            for number in range(TOPICS)
+            for p in range(PARTITIONS)
+            for state in (cluster.state(f"t{number}", p),)
+        }
+        assert all(isr in ((1, 2), (2, 1)) for _, isr in expected.values())
+        for broker_id in (1, 2):
+            assert told(cluster, broker_id) == expected
+        await cluster.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize("reads_many", [True, False])
+def test_a_successor_reads_every_state(reads_many: bool) -> None:
+    async def main() -> None:
+        cluster = await started()
+        cluster.zookeeper.reads_many = reads_many
+        before = led_by(cluster)
+        await cluster.crash(1)
+        await cluster.settle()
+        context = cluster.active.context
+        assert context is not None
+        found = [p.leadership for p in context.partitions.values()]
+        assert [leadership.leader for leadership in found if leadership] == led_by(cluster)
+        assert [b if b != 1 else 2 for b in before] == led_by(cluster)
+        await cluster.stop()
+
+    run(main)
+
+
+def test_a_failure_in_one_chunk_ends_all() -> None:
+    async def main() -> None:
+        begun: list[Sequence[int]] = []
+
+        async def work(chunk: Sequence[int]) -> None:
+            begun.append(chunk)
+            if 5 in chunk:
+                raise NoAuth("/somewhere")
+
+        with pytest.raises(NoAuth):
+            await term.in_chunks(range(100), work)
+        assert len(begun) <= 1 + term.CHUNKS_AT_ONCE
+
+    run(main)
+
+
+def test_chunks_begin_in_their_order_and_each_once() -> None:
+    async def main() -> None:
+        begun: list[int] = []
+
+        async def work(chunk: Sequence[int]) -> None:
+            begun.extend(chunk)
+
+        await term.in_chunks(range(99), work)
+        assert begun == list(range(99))
+
+    run(main)
+
+
+def test_topics_are_deleted_together_with_what_is_strange_below_them() -> None:
+    async def main() -> None:
+        cluster = await started()
+        zookeeper = cluster.zookeeper
+        zookeeper.create(f"{paths.partition_path('t1', 3)}/strange/nodes")
+        zookeeper.create(f"{paths.topic_path('t2')}/partitions/900/state", b"{}")
+        for number in range(TOPICS):
+            zookeeper.create(paths.config_path(f"topics/t{number}"), b"{}")
+        for number in range(TOPICS - 1):
+            zookeeper.create(paths.delete_topic_path(f"t{number}"))
+        await cluster.settle()
+        assert list(zookeeper.tree.nodes[paths.TOPICS].children) == ["t4"]
+        assert list(zookeeper.tree.nodes["/config/topics"].children) == ["t4"]
+        assert not nodes_below(zookeeper, paths.DELETE_TOPICS)
+        context = cluster.active.context
+        assert context is not None
+        assert list(context.topics) == ["t4"]
+        await cluster.stop()
+
+    run(main)
+
+
+def test_a_marker_outlives_the_nodes_of_every_topic_that_is_deleted_with_it() -> None:
+    """The next controller finds what a crash in between has left."""
+
+    async def main() -> None:
+        cluster = await started()
+        zookeeper = cluster.zookeeper
+        cluster.recorder.take()
+        for number in range(TOPICS):
+            zookeeper.create(paths.config_path(f"topics/t{number}"), b"{}")
+            zookeeper.create(paths.delete_topic_path(f"t{number}"))
+        await cluster.settle()
+        lines = cluster.recorder.take()
+        deleted = [line.split()[2] for line in lines if line.startswith("zk delete ")]
+        steps = (paths.TOPICS, "/config/topics", paths.DELETE_TOPICS)
+        order = [next(n for n, top in enumerate(steps) if path.startswith(top)) for path in deleted]
+        assert order == sorted(order)
+        assert order.count(2) == TOPICS
+        await cluster.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+def test_every_partition_is_created_wherever_the_connection_is_lost(applied: bool) -> None:
+    async def created(cut: Cut) -> list[str]:
+        cluster = Cluster()
+        await cluster.start(1, 2, 3)
+        for client in cluster.clients.values():
+            client.__class__ = CutClient
+            client.cut = cut  # type: ignore[attr-defined]
+        cluster.create_topic("t", dict.fromkeys(range(21), (1, 2, 3)), 1)
+        await cluster.settle(3.0)
+        await cluster.stop()
+        return nodes_below(cluster.zookeeper, paths.topic_path("t"))
+
+    whole = Cut()
+    expected = run(lambda: created(whole))
+    assert len(expected) == 1 + 2 * 21
+    assert whole.writes > 4
+    for number in range(1, whole.writes + 1):
+        found = run(lambda number=number: created(Cut(number, applied=applied)))  # type: ignore[misc]
+        assert sorted(found) == sorted(expected), number
