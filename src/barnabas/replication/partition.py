@@ -59,13 +59,7 @@ class Partition:
         """Present exactly while this broker leads."""
         self.waiting = WaitingRequests(context.wakes, self._complete_more_produces)
         self.watches = PartitionWatches(self._note_silent_fetch)
-        self._flushing = FlushLoop(
-            context.tasks,
-            str(topic_partition),
-            lambda: None if self.offline else self.log,
-            flushed=self._flushed,
-            failed=lambda error: context.storage_failed(self, error),
-        )
+        self._flushing: FlushLoop | None = None
 
     # Looking
 
@@ -486,7 +480,18 @@ class Partition:
     def start_flush(self) -> None:
         """Have what is not flushed flushed in the background."""
         if self.context.settings.log_flush_before_ack:
+            if self._flushing is None:
+                self._flushing = self._flush_loop()
             self._flushing.start()
+
+    def _flush_loop(self) -> FlushLoop:
+        return FlushLoop(
+            self.context.tasks,
+            str(self.topic_partition),
+            lambda: None if self.offline else self.log,
+            flushed=self._flushed,
+            failed=lambda error: self.context.storage_failed(self, error),
+        )
 
     def _flushed(self, log: Log) -> None:
         self.waiting.flushed(log.flushed_offset)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from barnabas.errors import KafkaError
 from barnabas.seams import Env
-from barnabas.storage.config import LogManagerSettings
+from barnabas.storage.config import I64_MAX, LogManagerSettings
 from barnabas.storage.directories.checkpoint_writer import CheckpointWriter
 from barnabas.storage.directories.log_dir import LogDirectory
 from barnabas.storage.directories.log_directories import LogDirectories
@@ -134,7 +134,9 @@ class BackgroundWork:
 
     async def _flush_by_time(self) -> None:
         now_ms = self._env.clock.wall_ms()
-        for log in list(self._directories.logs.values()):
+        # Few logs are flushed by time, if any: the others cost this look once a second.
+        logs = [log for log in self._directories.logs.values() if log.config.flush_ms < I64_MAX]
+        for log in logs:
             if log.is_flush_due(now_ms):
                 await _flush(log)
 

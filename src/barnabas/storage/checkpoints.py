@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from barnabas.names import is_partition, number_in
+from barnabas.names import is_partition_of_topic, is_topic, number_in
 from barnabas.seams import Files
 from barnabas.storage.epochs import EpochEntry
 from barnabas.types import Buffer, TopicPartition, parse_topic_id, topic_id_text
@@ -60,8 +60,9 @@ def decode_offsets(data: bytes, bad: list[str] | None = None) -> dict[TopicParti
     """The entries of an offset checkpoint; an empty file has none. Lines that name no partition or
     no offset are added to ``bad``; without it they are a CheckpointError."""
     offsets: dict[TopicPartition, int] = {}
+    topics: dict[str, str | None] = {}
     for line in _lines(data):
-        entry = _offset_entry(line)
+        entry = _offset_entry(line, topics)
         if entry is not None:
             offsets[entry[0]] = entry[1]
         elif bad is not None:
@@ -71,14 +72,21 @@ def decode_offsets(data: bytes, bad: list[str] | None = None) -> dict[TopicParti
     return offsets
 
 
-def _offset_entry(line: str) -> tuple[TopicPartition, int] | None:
+def _offset_entry(line: str, topics: dict[str, str | None]) -> tuple[TopicPartition, int] | None:
+    """``topics``: those of lines before, each with itself if its name is legal, so that it is
+    checked once and kept once."""
     fields = line.split()
     if len(fields) != 3:
         return None
-    number = number_in(fields[1])
-    if number is None or not is_partition(partition := TopicPartition(fields[0], number)):
+    name, number, digits = fields[0], number_in(fields[1]), fields[2]
+    if name not in topics:
+        topics[name] = name if is_topic(name) else None
+    topic = topics[name]
+    if topic is None or number is None:
         return None
-    digits = fields[2]
+    partition = TopicPartition(topic, number)
+    if not is_partition_of_topic(partition):
+        return None
     if not digits.isascii() or not digits.isdigit() or len(digits) > OFFSET_DIGITS_MAX:
         return None
     offset = int(digits)

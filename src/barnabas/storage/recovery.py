@@ -108,12 +108,15 @@ class _Loader:
         self.segments = Segments()
         self.epochs = LeaderEpochCache()
         self.removals: list[str] = []
+        self.snapshots = SnapshotFiles(env.files, directory, [])
+        """Of producers; known once the directory has been read."""
         self.changed = False
         """Some file is not what a clean stop left."""
 
     async def load(self) -> LoadedLog:
         names = self._finish_interrupted_swaps(self._remove_leftovers())
         self.epochs = self._read_epochs(names)
+        self.snapshots = SnapshotFiles(self.files, self.directory, _snapshot_offsets(names))
         self._open_segments(names)
         if not self.epochs:
             self._rebuild_epochs()
@@ -227,13 +230,13 @@ class _Loader:
         """Take up the indexes, rebuilding those that are missing or contradict their segment."""
         present = dict.fromkeys(names)
         for segment in self.segments:
+            if self._will_be_recovered(segment):
+                continue  # which makes them anew
             try:
                 if file_name(segment.base_offset, INDEX_SUFFIX) not in present:
                     raise CorruptIndex(f"{segment.path(INDEX_SUFFIX)} is missing")
                 segment.check_indexes()
             except CorruptIndex as error:
-                if self._will_be_recovered(segment):
-                    continue
                 self.env.observer.note("index_rebuilt", reason=str(error))
                 await self._rebuild_indexes(segment)
                 await asyncio.sleep(0)
@@ -336,14 +339,9 @@ class _Loader:
     # What is derived
 
     def _history(self) -> ProducerHistory:
-        offsets = [
-            _offset_of(name)
-            for name in self.files.list(self.directory)
-            if name.endswith(SNAPSHOT_SUFFIX) and _BASE.match(name)
-        ]
         return ProducerHistory(
             ProducerState(expiration_ms=self.expiration_ms),
-            SnapshotFiles(self.files, self.directory, offsets),
+            self.snapshots,
             self.checkpointed.log_start_offset,
         )
 
@@ -409,6 +407,10 @@ def recover_segment(
 def _note_epoch(epochs: LeaderEpochCache, epoch: int, base_offset: int) -> None:
     if epoch > epochs.latest_epoch:
         epochs.assign(epoch, base_offset)
+
+
+def _snapshot_offsets(names: list[str]) -> list[int]:
+    return [_offset_of(n) for n in names if n.endswith(SNAPSHOT_SUFFIX) and _BASE.match(n)]
 
 
 def _offset_of(name: str) -> int:

@@ -83,20 +83,20 @@ class Segment:
         "_file",
         "_files",
         "_first_timestamp",
+        "_index",
         "_max_offset",
         "_max_timestamp",
         "_recent_ends",
         "_recent_offsets",
+        "_time_index",
+        "_transaction_index",
         "base_offset",
         "created_ms",
         "directory",
         "ending",
-        "index",
         "is_removed",
         "size",
-        "time_index",
         "touched",
-        "transaction_index",
     )
 
     def __init__(
@@ -116,9 +116,10 @@ class Segment:
         self.base_offset = base_offset
         self.created_ms = created_ms
         self.size = size
-        self.index = OffsetIndex(files, self.path(INDEX_SUFFIX), base_offset)
-        self.time_index = TimeIndex(files, self.path(TIME_INDEX_SUFFIX), base_offset)
-        self.transaction_index = TransactionIndex(files, self.path(TRANSACTION_INDEX_SUFFIX))
+        # Made on first use: an empty partition, of which there are many, has none.
+        self._index: OffsetIndex | None = None
+        self._time_index: TimeIndex | None = None
+        self._transaction_index: TransactionIndex | None = None
         self.is_removed = False
         """Its files have been removed."""
         self.touched = False
@@ -146,6 +147,31 @@ class Segment:
         if self._file is None:
             self._file = self._files.open(self.path(LOG_SUFFIX), create=True)
         return self._file
+
+    @property
+    def index(self) -> OffsetIndex:
+        """Its offset index."""
+        if self._index is None:
+            self._index = OffsetIndex(self._files, self.path(INDEX_SUFFIX), self.base_offset)
+        return self._index
+
+    @property
+    def time_index(self) -> TimeIndex:
+        """Its time index."""
+        if self._time_index is None:
+            self._time_index = TimeIndex(
+                self._files, self.path(TIME_INDEX_SUFFIX), self.base_offset
+            )
+        return self._time_index
+
+    @property
+    def transaction_index(self) -> TransactionIndex:
+        """Its transaction index."""
+        if self._transaction_index is None:
+            self._transaction_index = TransactionIndex(
+                self._files, self.path(TRANSACTION_INDEX_SUFFIX)
+            )
+        return self._transaction_index
 
     def borrow(self, file: File) -> None:
         """Read from another file than the one under this segment's name."""
@@ -475,8 +501,12 @@ class Segment:
         self._files_moved()
 
     def _files_moved(self) -> None:
-        for index, kind in self._indexes():
-            index.path = self.path(kind)
+        if self._index is not None:
+            self._index.path = self.path(INDEX_SUFFIX)
+        if self._time_index is not None:
+            self._time_index.path = self.path(TIME_INDEX_SUFFIX)
+        if self._transaction_index is not None:
+            self._transaction_index.path = self.path(TRANSACTION_INDEX_SUFFIX)
 
     def release_idle(self) -> None:
         """Close descriptors if the segment was not used since the last call."""
@@ -489,5 +519,7 @@ class Segment:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self.index.close()
-        self.time_index.close()
+        if self._index is not None:
+            self._index.close()
+        if self._time_index is not None:
+            self._time_index.close()

@@ -19,10 +19,10 @@ from barnabas.storage.small_files import write_new
 def read_topic_id(files: Files, directory: str, *, clean: bool) -> uuid.UUID | None:
     """The id in a directory, None if it has none. CheckpointError for what cannot be one."""
     metadata = f"{directory}/{PARTITION_METADATA}"
-    if not files.exists(metadata):
-        return None
     try:
         return decode_partition_metadata(files.read(metadata)).topic_id
+    except FileNotFoundError:
+        return None
     except CheckpointError:
         if clean:
             raise
