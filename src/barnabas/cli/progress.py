@@ -88,7 +88,12 @@ def copy_text(
     parts = [f"{bytes_text(total - remaining)} of {bytes_text(total)}", f"{done} of {count} moves"]
     if rate > 0:
         parts += [f"{bytes_text(rate)}/s", f"{time_text(remaining / rate)} left"]
-    text = f"{int(share * 100):3} %  {', '.join(parts)}"
+    return bar_text(share, ", ".join(parts), columns)
+
+
+def bar_text(share: float, what: str, columns: int = 120) -> str:
+    """A bar of which ``share`` is filled, the share in percent, and ``what`` behind it."""
+    text = f"{int(share * 100):3} %  {what}"
     width = max(min(BAR_WIDTH, columns - len(text) - 4), 0)
     filled = round(width * share)
     return f"[{'#' * filled}{'.' * (width - filled)}] {text}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 
 import click
 
@@ -11,7 +12,7 @@ from barnabas.cli.completion import topic_names
 from barnabas.cli.delete_records import delete_records_command
 from barnabas.cli.options import bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
-from barnabas.cli.progress import ProgressLine
+from barnabas.cli.progress import ProgressLine, bar_text
 from barnabas.client.admin import alter_topic, create_topic, delete_topic, wait_for_leaders
 from barnabas.client.cluster import Bootstrap
 from barnabas.client.errors import ClientError
@@ -64,7 +65,9 @@ def create(
 
     async def run(line: ProgressLine) -> None:
         def progress(ready: int, total: int) -> None:
-            line.show(f"creating {name}: {ready} of {total} partitions have leaders")
+            what = f"creating {name}: {ready} of {total} partitions have leaders"
+            columns = shutil.get_terminal_size().columns
+            line.show(bar_text(ready / total, what, columns)[: columns - 1])
 
         line.show(f"creating {name}")
         async with cluster_client(bootstrap_server, CLIENT_ID) as client:
