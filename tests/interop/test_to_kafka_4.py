@@ -1,5 +1,5 @@
 """Out to Kafka 4: MirrorMaker 2 copies a cluster of ours to a KRaft broker, with the positions of
-groups; a consumer of the group goes on there."""
+groups; consumers of the groups go on there. The same with a cluster of the original."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from tests.cluster_kit import Cluster, free_ports, wait_for
 from tests.interop import original
+from tests.zookeeper import real_zookeeper
+from tests.zookeeper.real_zookeeper import RealZooKeeper
 
 pytestmark = [pytest.mark.foreign, pytest.mark.timeout(600)]
 
-TOPIC, GROUP = "orders", "readers"
+TOPIC = "orders"
+BEHIND, CAUGHT_UP = "behind", "caught-up"
+"""Groups: one stops in the middle, the other reads to the end."""
 COUNT, READ = 3000, 1200
 PARTITIONS = 3
 
@@ -65,19 +70,33 @@ def kafka_4(tmp_path: Path) -> Iterator[str]:
             broker.kill()
 
 
-@pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Cluster]:
-    with Cluster(directory=tmp_path / "ours", brokers=3) as running:
-        yield running
+@pytest.fixture(params=["ours", "original"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of the cluster that is left."""
+    if request.param == "ours":
+        with Cluster(directory=tmp_path / "ours", brokers=3) as running:
+            yield running.bootstrap
+        return
+    for reason in (original.missing(), real_zookeeper.missing()):
+        if reason is not None:
+            pytest.skip(reason)
+    with (
+        RealZooKeeper(tmp_path / "zookeeper") as zookeeper,
+        original.JavaBroker(
+            *(tmp_path, 1, free_ports(1), zookeeper.connect_string),
+            group_initial_rebalance_delay_ms="0",
+        ) as broker,
+    ):
+        yield f"127.0.0.1:{broker.port}"
 
 
 def _mirror(tmp_path: Path, source: str, target: str) -> subprocess.Popen[bytes]:
     properties = tmp_path / "mirror.properties"
     properties.write_text(
-        "clusters=ours, kafka4\n"
-        f"ours.bootstrap.servers={source}\nkafka4.bootstrap.servers={target}\n"
-        "ours->kafka4.enabled=true\nkafka4->ours.enabled=false\n"
-        f"ours->kafka4.topics={TOPIC}\nours->kafka4.groups={GROUP}\n"
+        "clusters=old, new\n"
+        f"old.bootstrap.servers={source}\nnew.bootstrap.servers={target}\n"
+        "old->new.enabled=true\nnew->old.enabled=false\n"
+        f"old->new.topics={TOPIC}\nold->new.groups={BEHIND}, {CAUGHT_UP}\n"
         "replication.policy.class=org.apache.kafka.connect.mirror.IdentityReplicationPolicy\n"
         "replication.factor=1\ncheckpoints.topic.replication.factor=1\n"
         "heartbeats.topic.replication.factor=1\noffset-syncs.topic.replication.factor=1\n"
@@ -85,6 +104,7 @@ def _mirror(tmp_path: Path, source: str, target: str) -> subprocess.Popen[bytes]
         "config.storage.replication.factor=1\n"
         "sync.group.offsets.enabled=true\nemit.checkpoints.interval.seconds=1\n"
         "sync.group.offsets.interval.seconds=1\noffset.lag.max=10\n"
+        "new.offset.flush.interval.ms=1000\n"
         "refresh.topics.interval.seconds=2\nrefresh.groups.interval.seconds=2\n"
     )
     log = tmp_path / "mirror.log"
@@ -126,37 +146,47 @@ def _read(bootstrap: str, count: int, group: str) -> list[tuple[int, int]]:
     return found
 
 
-def _positions(bootstrap: str) -> dict[int, int]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUP})
+def _positions(bootstrap: str, group: str) -> dict[int, int]:
+    """By partition; 0 where the group has none."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
     try:
         wanted = [ConfluentPartition(TOPIC, n) for n in range(PARTITIONS)]
-        return {p.partition: p.offset for p in consumer.committed(wanted, timeout=30)}
+        return {p.partition: max(0, p.offset) for p in consumer.committed(wanted, timeout=30)}
     finally:
         consumer.close()
 
 
 def test_mirror_maker_takes_records_and_positions(
-    ours: Cluster, kafka_4: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: str, kafka_4: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours.create_topic(TOPIC, PARTITIONS)
-    _write(ours.bootstrap, 0, COUNT // 2)
-    done = _read(ours.bootstrap, READ, GROUP)
+    admin = AdminClient({"bootstrap.servers": source})
+    admin.create_topics([NewTopic(TOPIC, PARTITIONS, -1)])[TOPIC].result(60)
+    _write(source, 0, COUNT // 2)
+    done = _read(source, READ, BEHIND)
     with ExitStack() as stack:
-        mirror = stack.enter_context(_mirror(tmp_path, ours.bootstrap, kafka_4))
+        mirror = stack.enter_context(_mirror(tmp_path, source, kafka_4))
         stack.callback(mirror.kill)
-        _write(ours.bootstrap, COUNT // 2, COUNT - COUNT // 2)
+        _write(source, COUNT // 2, COUNT - COUNT // 2)
+        _read(source, COUNT, CAUGHT_UP)
         copied = _read(kafka_4, COUNT, "all")
         for partition in range(PARTITIONS):
             numbers = [number for p, number in copied if p == partition]
             assert numbers == list(range(partition, COUNT, PARTITIONS))
-        there = _positions(ours.bootstrap)
-        wait_for(lambda: min(_positions(kafka_4).values()) > 0, 60, "positions arrive")
-    # A position is never ahead, and often far behind: MirrorMaker knows few pairs of offsets.
-    here = _positions(kafka_4)
-    assert all(here[n] <= there[n] for n in there)
-    rest = _read(kafka_4, COUNT - sum(here.values()), GROUP)
+        ends = _positions(source, CAUGHT_UP)
+        assert sum(ends.values()) == COUNT
+        wait_for(
+            lambda: _positions(kafka_4, CAUGHT_UP) == ends,
+            120,
+            "a group that has read everything has the same positions there",
+        )
+    # A position is never ahead. Far from the end it is far behind: MirrorMaker keeps few pairs of
+    # offsets, the fewer the older they are.
+    before, after = _positions(source, BEHIND), _positions(kafka_4, BEHIND)
+    assert all(after[n] <= before[n] for n in before)
+    rest = _read(kafka_4, COUNT - sum(after.values()), BEHIND)
     seen = {number for _, number in (*done, *rest)}
     assert seen == set(range(COUNT))
     with capsys.disabled():
         again = len(done) + len(rest) - COUNT
-        print(f"\nout to Kafka 4: records={COUNT} lost=0 read twice by the group={again}")
+        print(f"\nout to Kafka 4: records={COUNT} lost=0 positions {before} became {after}:")
+        print(f"read twice by the group that was behind={again}, by the other=0")
