@@ -115,6 +115,8 @@ class Disk:
     capacity_bytes: int = 0
     generation: int = 0
     """Counts power losses: handles from before are dead."""
+    bindings: int = 0
+    """Counts changes of visible names: while it stays, a path leads to the same node."""
     _names: list[list[_Entry]] = field(default_factory=list)
     _number: int = 0
     stream: Any = None
@@ -193,6 +195,7 @@ class Disk:
 
     def bind(self, *entries: _Entry) -> None:
         """Change names, all or none; visible now, durable after a sync of their directories."""
+        self.bindings += 1
         for directory, name, node in entries:
             if node is None:
                 del directory.visible[name]
@@ -241,6 +244,7 @@ class Disk:
         stream = self.stream
         self.kernel.trace.add(TRACE_POWER_LOSS, self.index, len(self._names))
         self.generation += 1
+        self.bindings += 1
         self.locks.clear()
         kept = stream.choice([0, len(self._names), stream.randint(0, len(self._names))])
         for change in self._names[:kept]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import heapq
+import marshal
 import random
 import sys
 import warnings
@@ -20,7 +21,7 @@ import zlib
 from array import array
 from asyncio import events
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ MICROSECOND = 1_000
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
+MARSHAL_PLAIN = 2
+"""The version of marshal without references to objects: what it writes follows values alone."""
 SPINS_MAX = 500_000
 """Handles run at one instant before we call it a livelock."""
 
@@ -67,6 +70,15 @@ class Trace:
         """Mix a text in."""
         self._words.append(zlib.crc32(text.encode()))
 
+    def add_fields(self, event: str, fields: Mapping[str, object]) -> None:
+        """Mix in what was noted: plain values, and of all others their type."""
+        noted: Any = (event, fields)
+        try:
+            data = marshal.dumps(noted, MARSHAL_PLAIN)
+        except ValueError:  # something that is not plain
+            data = f"{event} {_stable(fields)}".encode()
+        self._words.append(zlib.crc32(data))
+
     def _flush(self) -> None:
         self._hash.update(self._words)
         self._words = array("q")
@@ -75,6 +87,17 @@ class Trace:
         """The hash so far, in hexadecimal."""
         self._flush()
         return self._hash.hexdigest()
+
+
+def _stable(value: object) -> str:
+    """A text without addresses, the same in every process."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{_stable(key)}={_stable(item)}" for key, item in value.items())
+    if isinstance(value, (tuple, list)):
+        return "[" + ",".join(_stable(item) for item in value) + "]"
+    return type(value).__name__
 
 
 class Kernel:
@@ -117,9 +140,10 @@ class Kernel:
 
     def at(self, when_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Do ``action(argument)`` at an instant (now, if it has passed)."""
-        self._sequence += 1
-        when_ns = max(when_ns, self.now_ns)
-        heapq.heappush(self._heap, (when_ns, self._sequence, action, argument))
+        self._sequence = sequence = self._sequence + 1
+        now_ns = self.now_ns
+        instant = when_ns if when_ns > now_ns else now_ns
+        heapq.heappush(self._heap, (instant, sequence, action, argument))
 
     def after(self, delay_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Do ``action(argument)`` in ``delay_ns``."""
@@ -197,7 +221,16 @@ class Kernel:
                     set_running_loop(loop)
                     current = loop
                 spins += 1
-                loop.run_handle(handle)
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except BaseException as error:
+                    loop.raised(error)
+                # In Python 3.13 the traceback of a task's exception keeps this frame. If the frame
+                # kept the handle, the task would be part of a cycle, and nobody would hear that it
+                # has failed.
+                del handle
+                if loop.cpu is not None:
+                    loop.charge(loop.cpu.draw_ns())
                 if spins > SPINS_MAX:
                     self.fail(loop.name, f"livelock: {SPINS_MAX} handles at one instant")
             elif heap:

@@ -30,7 +30,6 @@ class Ledger:
     def __init__(self, fail: Callable[[str, str], None]) -> None:
         self._fail = fail
         self._servers: dict[SimLoop, NetworkServer] = {}
-        self.most_held = 0
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -59,11 +58,13 @@ class Ledger:
             await asyncio.sleep(LOOK_S)
             for name, server in self._alive():
                 for what, account in (("requests", server.requests), ("answers", server.answers)):
-                    self.most_held = max(self.most_held, account.held)
+                    held = account.held
+                    if 0 <= held <= account.bytes_max:
+                        continue
                     reads = STAGING_BYTES * sum(c.held > 0 for c in server._connections)
                     slack = ANSWER_BYTES if what == "answers" else SLACK_BYTES + reads
-                    if not 0 <= account.held <= account.bytes_max + slack:
-                        text = f"{what} of {name} hold {account.held} of {account.bytes_max} bytes"
+                    if not 0 <= held <= account.bytes_max + slack:
+                        text = f"{what} of {name} hold {held} of {account.bytes_max} bytes"
                         self._fail("BoundedMemory", text)
 
     def remains(self, is_hostile: Callable[[str], bool]) -> str:

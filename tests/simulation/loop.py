@@ -47,8 +47,9 @@ class SimHandle(events.Handle):
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+
+    def __repr__(self) -> str:
+        return f"<SimHandle {self._callback}>"
 
     def cancel(self) -> None:
         if not self._cancelled:
@@ -68,10 +69,11 @@ class SimTimer(events.TimerHandle):
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
         self._when = when
         self._scheduled = True
+
+    def __repr__(self) -> str:
+        return f"<SimTimer {self._when} {self._callback}>"
 
     def cancel(self) -> None:
         if not self._cancelled:
@@ -159,6 +161,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.on_error: Callable[[dict[str, Any]], None] | None = None
         self.sockets: dict[int, SimSocket] = {}
         self.listeners: dict[int, Listener] = {}
+        self._make_ready = kernel._ready.append
         self._backlog: deque[SimHandle] = deque()
         self._busy_until_ns = 0
         self._debt_ns = 0
@@ -179,7 +182,10 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Seconds on this host's monotonic clock."""
-        return self.host.monotonic_ns() / SECOND
+        host = self.host
+        if host.is_on_time:
+            return (self.kernel.now_ns + host.ahead_ns) / SECOND
+        return host.monotonic_ns() / SECOND
 
     def instant_of(self, when: float) -> int:
         """The kernel's nanosecond at which ``time()`` first reaches ``when``."""
@@ -193,7 +199,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> SimHandle:  # type: ignore[override]
         handle = SimHandle(callback, args, self, context)
         if not self.dead:
-            self.kernel._ready.append(handle)
+            self._make_ready(handle)
         return handle
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> SimTimer:  # type: ignore[override]
@@ -203,21 +209,17 @@ class SimLoop(asyncio.BaseEventLoop):
         return timer
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> SimTimer:  # type: ignore[override]
-        return self.call_at(self.time() + delay, callback, *args, context=context)
+        when = self.time() + delay
+        timer = SimTimer(when, callback, args, self, context)
+        if not self.dead:
+            self.kernel.add_timer(self.instant_of(when), timer)
+        return timer
 
-    def run_handle(self, handle: SimHandle) -> None:
-        """Run one handle now; what it raises is a failure of this node."""
-        try:
-            handle._context.run(handle._callback, *handle._args)
-        except (SystemExit, KeyboardInterrupt) as error:
-            self.call_exception_handler({"message": "left the loop", "exception": error})
-        except BaseException as error:
-            self.call_exception_handler({"message": "exception in a callback", "exception": error})
-        # In Python 3.13 the traceback of a task's exception keeps this frame. If the frame kept the
-        # handle, the task would be part of a cycle, and nobody would hear that it has failed.
-        del handle
-        if self.cpu is not None:
-            self._charge(self.cpu.draw_ns())
+    def raised(self, error: BaseException) -> None:
+        """What a handle raises is a failure of this node."""
+        left = isinstance(error, (SystemExit, KeyboardInterrupt))
+        message = "left the loop" if left else "exception in a callback"
+        self.call_exception_handler({"message": message, "exception": error})
 
     def create_future(self) -> SimFuture:
         return SimFuture(loop=self)
@@ -266,13 +268,14 @@ class SimLoop(asyncio.BaseEventLoop):
         """The current handle blocks its loop this long (a blocking fsync)."""
         if cost_ns > 0 and not self.dead:
             self._debt_ns += cost_ns
-            self._charge(0)
+            self.charge(0)
 
     def worked_until_ns(self) -> int:
         """The kernel's nanosecond at which all that was charged is done."""
         return max(self._busy_until_ns, self.kernel.now_ns) + self._debt_ns
 
-    def _charge(self, cost_ns: int) -> None:
+    def charge(self, cost_ns: int) -> None:
+        """The current handle has taken this long."""
         self._debt_ns += cost_ns
         if self._debt_ns < 50 * MICROSECOND:
             return  # too little to be worth an event; it adds up

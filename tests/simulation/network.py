@@ -64,14 +64,17 @@ class Pipe:
     """One direction of a connection: segments in the air, in order."""
 
     __slots__ = (
-        "_queue", "_retry_ns", "_retry_pending", "_stalled_since", "destination", "held", "network",
-        "source", "target_time",
+        "_back", "_kernel", "_queue", "_retry_ns", "_retry_pending", "_stalled_since", "_there",
+        "destination", "held", "network", "source", "target_time",
     )  # fmt: skip
 
     def __init__(self, network: Network, source: SimSocket, destination: SimSocket) -> None:
         self.network = network
         self.source = source
         self.destination = destination
+        self._kernel = network.kernel
+        here, target = source.host.name, destination.host.name
+        self._there, self._back = (here, target), (target, here)
         self.held = 0
         """Bytes sent that the other application has not read, as far as the sender knows."""
         self.target_time = 0
@@ -89,7 +92,7 @@ class Pipe:
         network = self.network
         size = 0 if data is FIN or data is RST else len(data)
         self.held += size
-        link = network.link(self.source.host.name, self.destination.host.name)
+        link = network.link(*self._there)
         drawn = network.random()
         if drawn < link.split_probability and size > 1:
             cut = network.stream.randrange(1, size)
@@ -99,14 +102,17 @@ class Pipe:
             self._schedule(link, data, size, drawn)
 
     def _schedule(self, link: Link, data: Any, size: int, drawn: float) -> None:
-        kernel = self.network.kernel
+        kernel = self._kernel
         delay = link.latency_ns + int(drawn * link.jitter_ns)
         delay += size * SECOND // link.bytes_per_second
         if link.stall_probability and self.network.random() < link.stall_probability:
             delay += RETRANSMIT_NS
-        self.target_time = max(self.target_time, kernel.now_ns + delay)
-        self._queue.append((self.target_time, data))
-        kernel.at(self.target_time, self._pump)
+        arrives = kernel.now_ns + delay
+        if arrives < self.target_time:
+            arrives = self.target_time
+        self.target_time = arrives
+        self._queue.append((arrives, data))
+        kernel.at(arrives, self._pump)
 
     def cut(self) -> None:
         """Forget what is in the air."""
@@ -114,31 +120,30 @@ class Pipe:
         self.held = 0
 
     def _blocked(self) -> bool:
-        network, source, target = self.network, self.source.host, self.destination.host
-        return not target.up or network.is_blocked(source.name, target.name)
+        return not self.destination.host.up or self._there in self.network._blocked
 
     def _pump(self, _: None) -> None:
-        queue, now = self._queue, self.network.kernel.now_ns
+        queue, now = self._queue, self._kernel.now_ns
         if self._retry_pending or not queue or queue[0][0] > now:
             return
         if self._blocked():
             self._stall()
             return
-        if self.network.is_blocked(self.destination.host.name, self.source.host.name):
+        if self._back in self.network._blocked:
             self._stall()  # it arrives, but no acknowledgement comes back
         while queue and queue[0][0] <= now:
             self._deliver(queue.popleft()[1])
 
     def _deliver(self, data: Any) -> None:
-        network, destination = self.network, self.destination
+        destination = self.destination
         size = 0 if data is FIN or data is RST else len(data)
-        network.kernel.trace.add(TRACE_DELIVER, destination.host.index, size)
+        self._kernel.trace.add(TRACE_DELIVER, destination.host.index, size)
         if data is RST:
             destination.fail(errno.ECONNRESET)
         elif not destination.closed:
             destination.receive(data)
         elif data is not FIN or destination.vanished:
-            network.reset(destination.host, self.source)
+            self.network.reset(destination.host, self.source)
 
     def _stall(self) -> None:
         if self._queue and self._queue[0][1] is RST and self._blocked():
@@ -175,11 +180,8 @@ class Pipe:
         if self.source.writer is None:
             self.held = max(0, self.held - size)
         else:
-            self.network.kernel.after(
-                self.network.link(self.destination.host.name, self.source.host.name).latency_ns,
-                self._window_update,
-                size,
-            )
+            latency_ns = self.network.link(*self._back).latency_ns
+            self._kernel.after(latency_ns, self._window_update, size)
 
     def _window_update(self, size: int) -> None:
         if self.network.is_blocked(self.destination.host.name, self.source.host.name):
@@ -216,9 +218,10 @@ class Network:
 
     def link(self, source: str, target: str) -> Link:
         """What this direction is like now."""
-        special = self._links.get((source, target))
-        if special is not None:
-            return special
+        if self._links:
+            special = self._links.get((source, target))
+            if special is not None:
+                return special
         return self.settings.loopback if source == target else self.settings.link
 
     def set_link(self, source: str, target: str, link: Link | None) -> None:

@@ -56,6 +56,9 @@ class Host:
         self._boot_stream = stream
         self._since_ns = 0
         self._rate_ppm = MILLION
+        self.is_on_time = True
+        """Its clock runs at the right rate: it is ``ahead_ns`` of the kernel's."""
+        self.ahead_ns = self._uptime_ns
         self._wall_offset_ms = stream.randrange(-20, 20)
         self.disturbed_ns = 0
         """When its power or the rate of its clock changed last."""
@@ -107,7 +110,12 @@ class Host:
         if self._rate_ppm != round(rate * MILLION):
             self.disturbed_ns = self.kernel.now_ns
         self._rate_ppm = round(rate * MILLION)
+        self._set_ahead()
         self.kernel.move_timers(lambda loop: loop.host is self)
+
+    def _set_ahead(self) -> None:
+        self.is_on_time = self._rate_ppm == MILLION
+        self.ahead_ns = self._uptime_ns - self._since_ns
 
     def was_steady(self, since_ns: int) -> bool:
         """Whether it has had power and a right clock all the time."""
@@ -140,6 +148,7 @@ class Host:
         self.boots += 1
         self.disturbed_ns = self.kernel.now_ns
         self._uptime_ns, self._since_ns = 5 * SECOND, self.kernel.now_ns
+        self._set_ahead()
         self.boot_id = self._draw_boot_id()
         self.simulation.life("power_on", self.name)
 
@@ -353,7 +362,7 @@ class Simulation:
             self.fail(process.name, f"{fields['api']}: {fields['error']}")
         trace = self.kernel.trace
         trace.add(TRACE_NOTE, self.kernel.now_ns, process.host.index)
-        trace.add_text(f"{event} {_stable(fields)}")
+        trace.add_fields(event, fields)
         self.timeline.append((self.kernel.now_ns, process.name, event, fields))
         for listener in self.listening:
             listener(process, event, fields)
@@ -425,14 +434,3 @@ class Simulation:
         for process in self.processes.values():
             process.loop.kill()
         self.kernel.dispose()
-
-
-def _stable(value: object) -> str:
-    """A text without addresses, the same in every process."""
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return repr(value)
-    if isinstance(value, dict):
-        return ",".join(f"{_stable(key)}={_stable(item)}" for key, item in value.items())
-    if isinstance(value, (tuple, list)):
-        return "[" + ",".join(_stable(item) for item in value) + "]"
-    return type(value).__name__

@@ -51,6 +51,8 @@ class ShadowLog:
         self._segment = ""
         self._inode: Inode | None = None
         self._position = 0
+        self._bindings = -1
+        """Of the disk, when the segments were looked up last."""
 
     @property
     def end(self) -> int:
@@ -70,6 +72,14 @@ class ShadowLog:
 
     def refresh(self, heard: Callable[[Batch], None]) -> None:
         """Read on; ``heard`` is told of each batch in turn."""
+        last = self._inode
+        if self._bindings == self._disk.bindings and last is not None:
+            if len(last.visible) == self._position:
+                return  # nothing has changed, as most times
+            if len(last.visible) > self._position:
+                self._read(last.visible, heard)
+                return
+        self._bindings = self._disk.bindings
         directory = self._disk.find(self._path)
         if not isinstance(directory, Directory):
             self.forget()

@@ -114,8 +114,10 @@ class SimSocket:
         room = self.out.room()
         if room <= 0:
             raise BlockingIOError(errno.EAGAIN, "EAGAIN")
-        view = memoryview(data).cast("B")
-        piece = bytes(view[:room])
+        if type(data) is bytes and len(data) <= room:
+            piece = data
+        else:
+            piece = bytes(memoryview(data).cast("B")[:room])
         self.out.push(piece)
         return len(piece)
 
