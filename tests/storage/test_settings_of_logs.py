@@ -66,7 +66,7 @@ class _Counting:
 def test_recovery_points_and_log_starts_are_written_at_their_own_intervals() -> None:
     async def main() -> None:
         told = _Counting()
-        work = BackgroundWork(None, told, told)  # type: ignore[arg-type]
+        work = BackgroundWork(None, told, told, syncs_together=True)  # type: ignore[arg-type]
         settings = log_manager_settings(
             initial_task_delay_ms=0,
             offset_checkpoint_interval_ms=1000,

@@ -17,14 +17,26 @@ from barnabas.storage.small_files import sync_file
 
 T = TypeVar("T")
 
+SYNCED_TOGETHER = 64
+"""So many small files, or more, become durable with all that is on their file system. Each sync of
+its own takes milliseconds of the disk, and a topic of thousands of partitions makes as many."""
+
 
 class BackgroundWork:
     """Work on the logs in all directories. ``run_queue`` and ``timers`` as tasks."""
 
     def __init__(
-        self, env: Env, directories: LogDirectories, checkpoints: CheckpointWriter
+        self,
+        env: Env,
+        directories: LogDirectories,
+        checkpoints: CheckpointWriter,
+        *,
+        syncs_together: bool,
     ) -> None:
+        """``syncs_together``: false where acknowledgements wait for syncs. What others have written
+        to the same file system would hold them up."""
         self._env = env
+        self._syncs_together = syncs_together
         self._directories = directories
         self._checkpoints = checkpoints
         self._wanted = asyncio.Event()
@@ -68,9 +80,20 @@ class BackgroundWork:
                 await self._checkpoints.offsets(directory)
             for log in _take_all(self._to_flush):
                 await _flush(log)
-            for path in _take_all(self._to_sync):
-                work = sync_file(self._env.files, path)
-                await self._directories.guarded(self._directories.holding(path), work)
+            await self._sync_all(_take_all(self._to_sync))
+
+    async def _sync_all(self, paths: list[str]) -> None:
+        """Make small files durable. None of them is needed: each says what the controller tells
+        again or the batches say too. So an error of the disk that only a sync of their own would
+        report does not matter."""
+        files, holding = self._env.files, self._directories.holding
+        if self._syncs_together and len(paths) >= SYNCED_TOGETHER:
+            for directory in dict.fromkeys(map(holding, paths)):
+                work = files.sync_file_system(directory.path)
+                await self._directories.guarded(directory, work)
+            return
+        for path in paths:
+            await self._directories.guarded(holding(path), sync_file(files, path))
 
     # From time to time
 

@@ -64,7 +64,12 @@ class LogManager(LogOwner):
             env, log_dirs, on_failure=on_dir_failure, on_all_failed=on_all_dirs_failed
         )
         self._checkpoints = CheckpointWriter(self._directories)
-        self._background = BackgroundWork(env, self._directories, self._checkpoints)
+        self._background = BackgroundWork(
+            env,
+            self._directories,
+            self._checkpoints,
+            syncs_together=not settings.log_flush_before_ack,
+        )
         self._removals = Removals(env.files)
         self._preferred: dict[TopicPartition, LogDirectory] = {}
         self._deleted_in: dict[str, LogDirectory] = {}
