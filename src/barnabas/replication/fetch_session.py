@@ -10,9 +10,8 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from barnabas.errors import ErrorCode
 from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX, SESSION_PARTITIONS_MAX
@@ -192,8 +191,7 @@ class Kind(Enum):
     ERROR = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionStart:
+class SessionStart(NamedTuple):
     """What a request means: its kind, its session, and the partitions it names."""
 
     kind: Kind

@@ -8,7 +8,6 @@ is built, and an answer counts only for the generation that asked.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from barnabas.errors import ErrorCode
@@ -32,8 +31,7 @@ class Wanted(NamedTuple):
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFetch:
+class SessionFetch(NamedTuple):
     """One request: session fields, partitions to name, partitions to forget."""
 
     generation: int
