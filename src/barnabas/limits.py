@@ -33,6 +33,10 @@ QUEUED_REQUEST_BYTES_MAX = 128 * 1024 * 1024
 """Requests of the whole broker that were received, at least in part, and not answered. Used as
 ``queued.max.request.bytes`` if that is -1, which means no bound in Kafka."""
 
+TAIL_BYTES_MAX = 32 * 1024 * 1024
+"""Large appended batches of the whole broker that are kept in memory until their followers have
+them. Most belong to requests that wait for the followers. Beyond this they are read from files."""
+
 WAITING_REQUEST_BYTES = 4 * 1024
 """Memory of a request that waits for its answer, beside its bytes: about."""
 

@@ -76,6 +76,8 @@ class Options:
     """Brokers log in to each other with SCRAM, again every few seconds; only where it is forced."""
     watched: bool = False
     """Brokers have an HTTP listener, count, and write their events; only where it is forced."""
+    keeps: bool = False
+    """Leaders keep all batches in memory until their followers have them."""
     long_work: float = 0.0
     """Share of the looks at a stopwatch that find a turn over; only where it is forced."""
 
@@ -110,6 +112,7 @@ def draw_options(
         protocol=random.Random(f"{seed}/protocol").choice(
             ("", "", "", "", "", "2.8", "3.4", "3.7")
         ),
+        keeps=random.Random(f"{seed}/keeps").random() < 0.5,
         lost_multis=0.2 if random.Random(f"{seed}/lost").random() < 0.1 else 0.0,
         old_clients=random.Random(f"{seed}/old-clients").random() < 0.25,
         racks=random.Random(f"{seed}/racks").random() < 0.3,

@@ -26,6 +26,7 @@ from tests.simulation.guarded import GUARDED, Guarded, principals
 from tests.simulation.guarded import SETTINGS as GUARDED_SETTINGS
 from tests.simulation.hostile_clients import HOST_PREFIX
 from tests.simulation.invariants import Invariants, WatchedStore
+from tests.simulation.kept import batches_kept
 from tests.simulation.kernel import MICROSECOND
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
@@ -336,6 +337,7 @@ class Scenario:
             late_answers(self.options.late_answers, self.simulation.kernel),
             lost_multis(self.options.lost_multis, self.simulation.kernel),
             principals(self.options.acls),
+            batches_kept(self.options.keeps),
             self.ledger.watched(),
         ):
             digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)

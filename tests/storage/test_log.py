@@ -51,6 +51,24 @@ def refused(code: ErrorCode, work: Any) -> None:
     assert caught.value.code == code
 
 
+def test_a_follower_is_not_sent_parts_of_batches() -> None:
+    log = fresh()
+    sizes = [len(batch(count)) for count in (1, 2, 3)]
+    for count in (1, 2, 3):
+        append(log, count)
+
+    def size(max_bytes: int, *, whole: bool, min_one: bool = True) -> int:
+        return log.read(0, max_bytes, up_to=6, min_one=min_one, whole=whole).bytes
+
+    for cut in (1, sizes[1] - 1):
+        assert size(sizes[0] + cut, whole=False) == sizes[0] + cut
+        assert size(sizes[0] + cut, whole=True) == sizes[0]
+        assert size(sizes[0] + sizes[1] + cut, whole=True) == sizes[0] + sizes[1]
+    assert size(1000, whole=True) == sum(sizes)
+    assert size(20, whole=True) == sizes[0], "one at least"
+    assert size(20, whole=True, min_one=False) == 0
+
+
 def test_appends_are_stamped_and_read_back() -> None:
     log = fresh()
     assert append(log, 3, epoch=5) == (0, 2)

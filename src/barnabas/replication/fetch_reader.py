@@ -266,7 +266,10 @@ class FetchReader:
         size = min(max_bytes, entry.max_bytes)
         if size < 0:
             raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"{size} bytes cannot be fetched")
-        piece = log.read(entry.fetch_offset, size, up_to=limit, min_one=min_one)
+        # A follower has no use for a part of a batch, which it would be sent again.
+        piece = log.read(
+            entry.fetch_offset, size, up_to=limit, min_one=min_one, whole=params.from_follower
+        )
         answer.records = list(piece.buffers)
         answer.size = piece.bytes
         answer.ahead = min(piece.ahead, entry.max_bytes)

@@ -153,6 +153,7 @@ class Partition:
             return False
         self.log = log
         self.leadership = None
+        log.drop_tail()
         self._take_over(state)
         self.note(
             "became_follower",
@@ -168,6 +169,8 @@ class Partition:
     def stop(self) -> None:
         """The role ends (StopReplica); the log stays where it is."""
         self.leadership = None
+        if self.log is not None:
+            self.log.drop_tail()
         self.leader_id = NO_LEADER
         self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         self.watches.tell_all()
@@ -176,6 +179,8 @@ class Partition:
         """Its log directory has failed: nothing is served until the broker restarts."""
         self.offline = True
         self.leadership = None
+        if self.log is not None:
+            self.log.drop_tail()
         self.fail_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
         self.watches.tell_all()
 
@@ -216,6 +221,7 @@ class Partition:
             produce_version=request.produce_version,
             origin=request.origin,
             guard=guard,
+            kept=self.context.tails if self.watches.followers else None,
         )
         if not info.duplicate:
             if figures is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX
+from barnabas.limits import ANSWER_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, TAIL_BYTES_MAX
 from barnabas.memory import Account
 from barnabas.metadata_cache import MetadataCache
 from barnabas.pace import PacedCalls
@@ -109,6 +109,8 @@ class ReplicationContext:
         """The memory of answers on this broker: a fetch takes no more than is left."""
         self.requests = Account(QUEUED_REQUEST_BYTES_MAX)
         """The memory that requests hold, which the network counts."""
+        self.tails = Account(TAIL_BYTES_MAX)
+        """The memory of batches that followers have yet to copy."""
         self.figures: ReplicationFigures | None = None
         """What is counted, if anybody may look at it; set before the first partition."""
         self.quotas = ReplicationQuotas()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import uuid
 
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.memory import Account
 from barnabas.records.batch import parse_header, stamp
 from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
@@ -134,9 +135,11 @@ class Log:
 
     # Reading
 
-    def read(self, offset: int, max_bytes: int, *, up_to: int, min_one: bool) -> LogSlice:
+    def read(
+        self, offset: int, max_bytes: int, *, up_to: int, min_one: bool, whole: bool = False
+    ) -> LogSlice:
         """See ``LogReader``, as for all of these."""
-        return self._reader.read(offset, max_bytes, up_to=up_to, min_one=min_one)
+        return self._reader.read(offset, max_bytes, up_to=up_to, min_one=min_one, whole=whole)
 
     def aborted_transactions(
         self, from_offset: int, up_to: int, *, read_bytes: int | None = None
@@ -163,9 +166,12 @@ class Log:
         produce_version: int = 11,
         origin: Origin = Origin.CLIENT,
         guard: VerificationGuard | None = None,
+        kept: Account | None = None,
     ) -> AppendInfo:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
-        place; the caller gives it up. ``guard`` comes with batches of a transaction."""
+        place; the caller gives it up. ``guard`` comes with batches of a transaction. ``kept``: a
+        large batch stays in memory until the high watermark has passed it, if this account
+        allows."""
         self._fencing.check()
         config = self.config
         append_time_ms, converted = NO_TIMESTAMP, 0
@@ -199,6 +205,8 @@ class Log:
         last = first + header.last_offset_delta
         span = BatchSpan(0, size, first, last, header.max_timestamp)
         self._write([records], [span], size, now_ms)
+        if kept is not None:
+            self._segments.keep(records, last, kept)
         self._after_write([(header, marker)])
         return AppendInfo(
             first_offset=first,
@@ -304,6 +312,7 @@ class Log:
     def set_high_watermark(self, offset: int) -> int:
         """Move the high watermark, within [log start, log end]; where it is now."""
         self.high_watermark = max(self.log_start_offset, min(offset, self.log_end_offset))
+        self._segments.forget_below(self.high_watermark)
         self.producers.on_high_watermark(self.high_watermark)
         return self.high_watermark
 
@@ -481,6 +490,7 @@ class Log:
 
     def retire(self) -> None:
         """The partition is deleted: whoever still holds the log gets KAFKA_STORAGE_ERROR."""
+        self._segments.drop_tail()
         self._fencing.retire(f"{self.topic_partition} is deleted")
 
     # Life
@@ -517,12 +527,17 @@ class Log:
         for segment in self._segments:
             segment.relocate(directory)
 
+    def drop_tail(self) -> None:
+        """Keep no batches in memory: those who copy them are somebody else's followers now."""
+        self._segments.drop_tail()
+
     def release_idle(self) -> None:
         """Give back descriptors that were not used since the last call."""
         for segment in self._segments:
             segment.release_idle()
 
     def close(self) -> None:
-        """Give back all descriptors; nothing is written."""
+        """Give back all descriptors and memory; nothing is written."""
+        self._segments.drop_tail()
         for segment in self._segments:
             segment.close()

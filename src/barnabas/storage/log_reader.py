@@ -32,9 +32,12 @@ class LogReader:
         self._segments = segments
         self._fencing = fencing
 
-    def read(self, offset: int, max_bytes: int, *, up_to: int, min_one: bool) -> LogSlice:
+    def read(
+        self, offset: int, max_bytes: int, *, up_to: int, min_one: bool, whole: bool = False
+    ) -> LogSlice:
         """Whole batches from the one that holds ``offset``, none with an offset at or above
-        ``up_to``; the last may be cut at ``max_bytes``. Raises OFFSET_OUT_OF_RANGE."""
+        ``up_to``; the last may be cut at ``max_bytes``. ``whole``: not near the end of the log.
+        Raises OFFSET_OUT_OF_RANGE."""
         bounds, fencing = self._bounds, self._fencing
         if fencing.failure is not None:
             fencing.check()
@@ -48,7 +51,7 @@ class LogReader:
         if offset >= limit:
             return EMPTY_SLICE
         try:  # ``with fencing`` spelt out: every fetch comes here
-            return self._segments.read(offset, max_bytes, limit=limit, min_one=min_one)
+            return self._segments.read(offset, max_bytes, limit=limit, min_one=min_one, whole=whole)
         except DISK_ERRORS as error:
             raise fencing.fence(error) from error
 

@@ -6,7 +6,7 @@ A segment knows positions; what offsets mean (high watermark, log start, epochs)
 from __future__ import annotations
 
 import errno
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
@@ -262,6 +262,11 @@ class Segment:
             if batch.last_offset >= offset:
                 return batch.position
         return self.size
+
+    def last_end(self, stop: int) -> int:
+        """Where the last batch ends that does so up to ``stop``, if that is remembered; else 0."""
+        number = bisect_right(self._recent_ends, stop) - 1
+        return self._recent_ends[number] if number >= 0 else 0
 
     def walk(self, position: int = 0) -> Iterator[BatchSpan]:
         """The batches from ``position`` (the start of one), by their headers alone. Of wrappers of

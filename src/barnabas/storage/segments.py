@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from barnabas.errors import KafkaError
+from barnabas.memory import Account
 from barnabas.records.batch import iterate_records, parse_header
 from barnabas.storage.index import AbortedTransaction
 from barnabas.storage.segment import LENGTH_PREFIX_BYTES, Segment
+from barnabas.storage.tail import KEPT_BYTES_MIN, Tail
 from barnabas.types import Buffer
 
 
@@ -39,7 +41,7 @@ class TimedRecord(NamedTuple):
 class Segments:
     """Never empty once the log is loaded; the last one is active."""
 
-    __slots__ = ("_all", "_bases", "_cut")
+    __slots__ = ("_all", "_bases", "_cut", "_tail")
 
     def __init__(self) -> None:
         self._all: list[Segment] = []
@@ -47,6 +49,7 @@ class Segments:
         # The limit of the latest read that had to search for it, and where it is: the next reader
         # at that limit (a consumer at the high watermark) starts there.
         self._cut: tuple[Segment, int, int] | None = None
+        self._tail: Tail | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -87,7 +90,7 @@ class Segments:
         """Forget a segment."""
         number = self._bases.index(segment.base_offset)
         del self._all[number], self._bases[number]
-        self._cut = None
+        self.forget_positions()
 
     def from_floor(self, offset: int) -> list[Segment]:
         """The segment that holds ``offset`` and all after it."""
@@ -101,12 +104,38 @@ class Segments:
     def forget_positions(self) -> None:
         """Data was cut: remembered positions are void."""
         self._cut = None
+        self.drop_tail()
+
+    # What followers have yet to copy
+
+    def keep(self, batch: Buffer, last_offset: int, account: Account) -> None:
+        """Keep the batch that was appended last in memory, if it is large. ``account``: the
+        broker's."""
+        if self._tail is None:
+            if len(batch) < KEPT_BYTES_MIN:
+                return
+            self._tail = Tail(account)
+        self._tail.add(self.active, batch, last_offset)
+
+    def forget_below(self, offset: int) -> None:
+        """Keep no batches that end below this offset."""
+        if self._tail is not None:
+            self._tail.forget_below(offset)
+
+    def drop_tail(self) -> None:
+        """Keep no batches."""
+        if self._tail is not None:
+            self._tail.clear()
+            self._tail = None
 
     # Reading
 
-    def read(self, offset: int, max_bytes: int, *, limit: int, min_one: bool) -> LogSlice:
+    def read(
+        self, offset: int, max_bytes: int, *, limit: int, min_one: bool, whole: bool = False
+    ) -> LogSlice:
         """Batches from the one that holds ``offset``, none reaching ``limit``; at most
-        ``max_bytes``, unless ``min_one`` asks for at least one whole batch. A slice does not cross
+        ``max_bytes``, unless ``min_one`` asks for at least one whole batch. ``whole``: without a
+        part of a batch at the end, if it is known where that begins. A slice does not cross
         segments."""
         found = self._find(offset)
         if found is None:
@@ -123,14 +152,20 @@ class Segments:
         length = min(max_bytes, ahead)
         if not ahead or (length <= 0 and not min_one):
             return LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
-        buffers = segment.read(position, max(length, LENGTH_PREFIX_BYTES))
+        if whole and length < ahead:
+            length = max(segment.last_end(position + length) - position, 0) or length
+        buffers = self._bytes_at(segment, position, max(length, LENGTH_PREFIX_BYTES))
         first_size = LENGTH_PREFIX_BYTES + int.from_bytes(buffers[0][8:12], "big", signed=True)
         if first_size > length:
             if not min_one:
                 return LogSlice(buffers=[], bytes=0, ahead=ahead, is_behind=is_behind)
             length = first_size
-            buffers = segment.read(position, length)
+            buffers = self._bytes_at(segment, position, length)
         return LogSlice(buffers=buffers, bytes=length, ahead=ahead, is_behind=is_behind)
+
+    def _bytes_at(self, segment: Segment, position: int, length: int) -> list[Buffer]:
+        kept = None if self._tail is None else self._tail.read(segment, position, length)
+        return segment.read(position, length) if kept is None else kept
 
     def _find(self, offset: int) -> tuple[int, int] | None:
         """Number of the segment and position in it where the first batch reaching ``offset`` is;
