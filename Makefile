@@ -12,7 +12,7 @@ VENV_PACKAGE = { rm -rf $(VENV); test "$$(id -u)" = 0 && command -v apt-get > /d
 	&& $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
 	echo "make: cannot create a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
-.PHONY: help setup demo test simulate mutants check interop chaos ensemble fuzz bench lock gssapi browser clean
+.PHONY: help setup demo test simulate mutants check interop chaos ensemble fuzz bench budget lock gssapi browser clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -63,6 +63,9 @@ fuzz: $(READY) ## hostile frames of clients, brokers and ZooKeeper's beside real
 bench: $(READY) ## Barnabas beside Apache Kafka and the floor: make bench QUICK=1 ARGS='--only produce'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench.lock
 	$(BIN)/python bench/suite.py $(if $(QUICK),--quick) $(ARGS)
+
+budget: $(READY) ## what a request and a megabyte cost the brokers, against the floor: not above its bounds
+	$(BIN)/python bench/budget.py $(ARGS)
 
 # All but gssapi, which needs a compiler and libkrb5-dev (gssapi.lock), and browser and bench, which
 # are large (browser.lock and bench.lock, by the same command for that extra).
