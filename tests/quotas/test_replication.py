@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 from tests.api import kit
+from tests.simulation.kernel import MILLISECOND
+from tests.simulation.network import Link
 
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
@@ -163,6 +165,69 @@ def test_a_rate_is_no_burst_and_then_silence() -> None:
         assert sum(seconds) > 0.9 * rate * len(seconds), seconds
 
     kit.run(scenario, brokers=2, settings=settings)
+
+
+FAR = Link(latency_ns=50 * MILLISECOND, jitter_ns=20 * MILLISECOND, bytes_per_second=10_000_000)
+
+
+def test_no_produce_waits_for_a_throttle() -> None:
+    """Partitions that are written to all the time are copied for many seconds; each of the copies
+    has to wait for the others again and again, before and after it has caught up."""
+    partitions, rate, latencies = 12, 100_000, list[float]()
+
+    async def scenario(client: kit.Client) -> None:
+        controller = await client.controller()
+        leader, new = (b for b in (1, 2, 3) if b != controller)
+        client.simulation.network.set_link(f"b{leader}", f"b{new}", FAR)
+        client.simulation.network.set_link(f"b{new}", f"b{leader}", FAR)
+        await client.place("t", *[(leader, controller)] * partitions)
+        question = Message(
+            topics=[Message(name="t", topic_id=None)], allow_auto_topic_creation=False
+        )
+        while True:
+            view = await client.ask(ApiKey.METADATA, 12, question, broker=leader)
+            if not view.topics[0].error_code:
+                break
+            await asyncio.sleep(0.01)
+        for partition in [*range(partitions)] * 8:
+            batch = kit.produce_message("t", b"x" * 12_000, partition=partition)
+            answer = await client.ask(ApiKey.PRODUCE, 9, batch, broker=leader)
+            assert answer.responses[0].partition_responses[0].error_code == 0
+        for broker, role in ((leader, "leader"), (new, "follower")):
+            await _alter(client, 4, str(broker), {f"{role}.replication.throttled.rate": str(rate)})
+            await _alter(client, 2, "t", {f"{role}.replication.throttled.replicas": "*"})
+        loop = asyncio.get_running_loop()
+        writers = [
+            loop.create_task(_write(client, leader, p, latencies)) for p in range(partitions)
+        ]
+        target = [leader, controller, new]
+        moved = [Message(partition_index=p, replicas=target) for p in range(partitions)]
+        asked = Message(timeout=10_000, topics=[Message(name="t", partitions=moved)])
+        await client.ask(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, asked, broker=controller)
+        while True:
+            view = await client.ask(ApiKey.METADATA, 12, question, broker=controller)
+            if all(len(p.isr_nodes) == 3 for p in view.topics[0].partitions):
+                break
+            await asyncio.sleep(0.2)
+        assert not any(writer.done() for writer in writers)
+        for writer in writers:
+            writer.cancel()
+        assert max(latencies) < 1, max(latencies)
+
+    kit.run(scenario, brokers=3)
+
+
+async def _write(client: kit.Client, leader: int, partition: int, latencies: list[float]) -> None:
+    """For ever, one record after the other; how long each took, in seconds."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        batch = kit.produce_message("t", b"x" * 10, partition=partition)
+        name = f"p{partition}"
+        answer = await client.ask(ApiKey.PRODUCE, 9, batch, client_id=name, broker=leader)
+        assert answer.responses[0].partition_responses[0].error_code == 0
+        latencies.append(loop.time() - began)
+        await asyncio.sleep(0.05 + 0.01 * partition)
 
 
 def test_a_rate_of_zero_stops_it_until_the_throttle_goes() -> None:

@@ -99,14 +99,14 @@ class Rig:
         self.follow(partition, epoch)
         return partition
 
-    def follow(self, partition: Partition, epoch: int) -> None:
+    def follow(self, partition: Partition, epoch: int, isr: tuple[int, ...] = (1, 2)) -> None:
         log = self.node.logs.get_or_create(
             partition.topic_partition, TOPIC_ID, is_new=True, config=None
         )
         state = RoleState(
             leader=1,
             leader_epoch=epoch,
-            isr=(1, 2),
+            isr=isr,
             partition_epoch=epoch,
             controller_epoch=1,
             replicas=(1, 2),

@@ -20,7 +20,11 @@ class Place:
     def __init__(self, number: int) -> None:
         self.topic_partition = TopicPartition("t", number)
         self.silent: list[tuple[int, int]] = []
+        self.left: list[int] = []
         self.watches = PartitionWatches(lambda *fetch: self.silent.append(fetch))
+
+    def no_longer_copied(self, replica: int) -> None:
+        self.left.append(replica)
 
 
 def wakes() -> PacedCalls:
@@ -102,5 +106,22 @@ def test_a_follower_that_was_silent_is_told_of_once() -> None:
         watch.last_fetch_ms = 50
         place.watches.tell_followers(1, wake=False)
         assert place.silent == [(2, 40), (2, 50)]
+
+    run(main())
+
+
+def test_a_partition_is_told_of_followers_that_leave_it_and_of_nobody_else() -> None:
+    async def main() -> None:
+        follower, consumer = FetchWatch(wakes(), 2), FetchWatch(wakes(), -1)
+        place, one, other = Place(0), position(), position()
+        follower.move(one, place, to_log_end=True)
+        follower.move(other, place, to_log_end=True)
+        consumer.move(one, place, to_log_end=True)
+        consumer.drop(one)
+        follower.forget(one)
+        assert place.left == []
+        follower.drop(other)
+        assert place.left == [2]
+        assert not follower.places
 
     run(main())

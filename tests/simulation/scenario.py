@@ -76,6 +76,7 @@ KINDS = tuple(kind for kind in ALL_FAULTS if kind not in NAMED_ONLY)
 CONVERGE_S = 90.0
 FORGOTTEN_S = 40.0
 """After it nothing is held for a client that has gone: a connection that is dead is known to be."""
+PATIENCE_S = 3.0
 LOOK_NS = 200 * MICROSECOND
 """What a request costs a broker where clients are hostile: enough for many of them to be felt."""
 
@@ -280,7 +281,11 @@ class Scenario:
         self.layout = Layout(together=options.together, brokers=options.brokers)
         bootstrap = self.layout.bootstrap
         self.workload = Workload(
-            self.simulation, bootstrap, pause_s=options.pause_s, deleting=options.retention
+            self.simulation,
+            bootstrap,
+            pause_s=options.pause_s,
+            deleting=options.retention,
+            patience_s=PATIENCE_S if {*options.kinds} <= {*MOVING} else None,
         )
         self.old_clients = OldClients(self.workload)
         self.keyed = Keyed(self.workload, KEYED, tails=options.tails)

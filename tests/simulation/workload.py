@@ -40,6 +40,8 @@ class Workload:
     """Answers with records that came from followers, about."""
     deleting: bool = False
     """Retention deletes old records: they may be gone before they are read."""
+    patience_s: float | None = None
+    """Nothing but moves of replicas disturbs: no send takes longer."""
 
     @property
     def acknowledged(self) -> int:
@@ -129,13 +131,16 @@ class Workload:
     ) -> bool:
         first, outcome = -1, Outcome.INFO
         self.attempted += len(values)
-        now = env.clock.wall_ms()
+        began_s, now = self.simulation.now_s, env.clock.wall_ms()
         records = [Record(0, now, None, value.encode(), ()) for value in values]
         try:
             first = await producer.send(tp, records)
             outcome = Outcome.OK
         except (OSError, ClientError, Unreachable) as error:
             env.observer.note("send_unknown", key=str(tp), error=str(error))
+        took_s = self.simulation.now_s - began_s
+        if self.patience_s is not None and took_s > self.patience_s:
+            self.simulation.fail("moving", f"a send to {tp} took {took_s:.1f} s")
         for position, value in enumerate(values):
             self.history.sends.append(
                 Send(

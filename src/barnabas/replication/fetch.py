@@ -100,7 +100,7 @@ class FetchPath:
         )
         if earlier is not None:
             for gone in start.forgotten:
-                earlier.forget(gone)
+                earlier.drop(gone)
         return start
 
     def _looked(

@@ -179,6 +179,15 @@ class FetchReader:
         )
         if diverging is None:
             limit = _limit(log, params)
+            # First: whether it gets anything depends on where it is now.
+            if first and params.from_follower:
+                partition.note_fetch(
+                    params.replica_id,
+                    offset=entry.fetch_offset,
+                    log_start=entry.log_start_offset,
+                    leader_end=log.log_end_offset,
+                    broker_epoch=params.broker_epoch,
+                )
             if entry.fetch_offset < limit:
                 if self._is_throttled(partition, params):
                     quota_bytes = self._context.quotas.leader.room(self._context.now_ms())
@@ -192,14 +201,6 @@ class FetchReader:
                 else:
                     self._read_records(log, entry, params, answer, limit, max_bytes, min_one)
             answer.ends_wait = answer.ends_wait or entry.fetch_offset > limit
-            if first and params.from_follower:
-                partition.note_fetch(
-                    params.replica_id,
-                    offset=entry.fetch_offset,
-                    log_start=entry.log_start_offset,
-                    leader_end=log.log_end_offset,
-                    broker_epoch=params.broker_epoch,
-                )
         else:
             answer.diverging = diverging
             answer.ends_wait = True
@@ -212,15 +213,16 @@ class FetchReader:
 
     def _is_throttled(self, partition: Partition, params: FetchParams) -> bool:
         """Whether this is a replica that is being moved, and copied no faster than the quota says.
-        One that is in sync gets all records."""
+        One that is in sync gets all records. So does one that the high watermark waits for because
+        it has just caught up: else acks=all would wait as long as the quota makes it wait."""
         quota = self._context.quotas.leader
         if not quota.topics or not params.from_follower:
             return False
-        leadership, name = partition.leadership, partition.topic_partition
+        name = partition.topic_partition
         return (
-            leadership is not None
-            and params.replica_id not in leadership.state.committed
+            partition.leadership is not None
             and quota.is_throttled(name.topic, name.partition)
+            and not partition.waits_for(params.replica_id)
         )
 
     def count_sent(self, answers: Iterable[FetchedPartition], params: FetchParams) -> None:

@@ -89,6 +89,7 @@ class Following:
     __slots__ = (
         "delayed_until_ms",
         "failures",
+        "in_isr",
         "leader_epoch",
         "leader_high_watermark",
         "partition",
@@ -96,10 +97,12 @@ class Following:
         "verified",
     )
 
-    def __init__(self, partition: Partition, topic_id: uuid.UUID) -> None:
+    def __init__(self, partition: Partition, topic_id: uuid.UUID, *, in_isr: bool) -> None:
         self.partition = partition
         self.topic_id = topic_id
         self.leader_epoch = partition.leader_epoch
+        self.in_isr = in_isr
+        """When this epoch began, as the controller said."""
         self.delayed_until_ms = 0
         """Back-off after an error, or until more may be copied; 0 if there is none."""
         self.leader_high_watermark: int | None = None
@@ -166,7 +169,8 @@ class ReplicaFetcher:
         watermark first (reference 5.7).
         """
         name = partition.topic_partition
-        state = Following(partition, topic_id)
+        in_isr = self._settings.broker_id in partition.ordered_isr
+        state = Following(partition, topic_id, in_isr=in_isr)
         self._following[name] = state
         self._names[topic_id, name.partition] = name
         self._delayed.pop(name, None)
@@ -217,7 +221,7 @@ class ReplicaFetcher:
         if not quota.topics or not quota.is_throttled(name.topic, name.partition):
             return False
         known = state.leader_high_watermark
-        if known is not None and end >= known:
+        if state.in_isr if known is None else end >= known:
             return False
         now_ms = self._context.now_ms()
         wait_ms = min(quota.wait_ms(now_ms), self._settings.replica_fetch_backoff_ms)

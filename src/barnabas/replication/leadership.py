@@ -105,6 +105,9 @@ class Leadership:
         if UNKNOWN_BROKER_EPOCH < broker_epoch < remote.broker_epoch:
             # KIP-903: the previous incarnation; what it copied may be gone.
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "fetch of an older broker epoch")
+        if offset < remote.log_end_offset and replica not in self.state.maximal:
+            # It has lost records, perhaps its whole disk: it is not about to join any more.
+            remote.last_caught_up_ms = NEVER
         moved = Progress(remote.log_end_offset != offset, remote.log_start_offset != log_start)
         remote.note_fetch(
             offset=offset,
@@ -131,6 +134,14 @@ class Leadership:
         )
 
     # Watermarks
+
+    def waits_for(self, replica: int, *, leader_end: int, now_ms: int) -> bool:
+        """Whether the high watermark may wait for this follower: it is in the maximal ISR, or has
+        just caught up and is about to join. Whoever holds back its records holds up acks=all."""
+        if replica in self.state.maximal:
+            return True
+        remote = self.remotes.get(replica)
+        return remote is not None and remote.is_caught_up(leader_end, now_ms, self._lag_max_ms)
 
     def high_watermark(
         self, *, leader_end: int, is_alive: IsAlive, min_isr: int, now_ms: int

@@ -53,6 +53,8 @@ class Partition:
         self.has_caught_up = False
         """It has led, or had all that its leader had committed, since this broker started."""
         self.replicas: tuple[int, ...] = ()
+        self.ordered_isr: tuple[int, ...] = ()
+        """The ISR as the controller's last order named it; a leader's has changed since."""
         self.adding: tuple[int, ...] = ()
         self.removing: tuple[int, ...] = ()
         self.leadership: Leadership | None = None
@@ -190,6 +192,7 @@ class Partition:
         self.partition_epoch = state.partition_epoch
         self.controller_epoch = state.controller_epoch
         self.replicas = state.replicas
+        self.ordered_isr = state.isr
         self.adding = state.adding
         self.removing = state.removing
 
@@ -277,6 +280,24 @@ class Partition:
             self.advance_high_watermark()
         if moved.start:
             self.complete_deletes()
+
+    def waits_for(self, replica: int) -> bool:
+        """Whether this broker leads, and acks=all may have to wait for what that follower copies
+        (``Leadership.waits_for``)."""
+        leadership = self.leadership
+        if leadership is None or self.log is None:
+            return False
+        now_ms = self.context.now_ms()
+        return leadership.waits_for(replica, leader_end=self.log.log_end_offset, now_ms=now_ms)
+
+    def no_longer_copied(self, replica: int) -> None:
+        """A follower has stopped asking for this partition, for instance because it has used up its
+        throttle. Outside the ISR nothing waits for it until it asks again."""
+        leadership = self.leadership
+        if leadership is None or self.offline or replica in leadership.state.maximal:
+            return
+        leadership.forget_caught_up((replica,))
+        self.advance_high_watermark()
 
     def _note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
         if self.leadership is not None:

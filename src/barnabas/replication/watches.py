@@ -40,6 +40,10 @@ class Watched(Protocol):
     topic_partition: TopicPartition
     watches: PartitionWatches
 
+    def no_longer_copied(self, replica: int) -> None:
+        """A follower has taken it out of its session."""
+        ...
+
 
 class FetchWatch:
     """What one reader waits for: the partitions that changed since it last looked.
@@ -90,6 +94,13 @@ class FetchWatch:
         """Nobody waits at this position any longer."""
         self._leave(position)
         self.dirty.pop(position, None)
+
+    def drop(self, position: SessionPartition) -> None:
+        """The reader has taken this position out of its session."""
+        place = self.places.get(position)
+        self.forget(position)
+        if place is not None and self.replica_id >= 0:
+            place.no_longer_copied(self.replica_id)
 
     def _leave(self, position: SessionPartition) -> None:
         place = self.places.pop(position, None)
