@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from tests.cli.kit import fails, ok
-from tests.cluster_kit import Cluster
+from tests.cluster_kit import BARNABAS, Cluster, no_traceback, wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -22,6 +23,43 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def _replicas(cluster: Cluster) -> list[set[int]]:
     done = cluster.cli("cluster", "status", "-o", "json")
     return [set(map(int, p["replicas"])) for p in json.loads(done.stdout)["partitions"]]
+
+
+def _replicas_of(cluster: Cluster, topic: str) -> set[int]:
+    """Of partition 0."""
+    done = cluster.cli("topic", "describe", topic, "-o", "json")
+    return set(json.loads(done.stdout)["partitions"][0]["replicas"])
+
+
+def test_a_broker_dies_while_another_is_drained(cluster: Cluster) -> None:
+    """Its copy would wait for ever: the command ends, and once more it goes on with others."""
+    ok(cluster, "topic", "create", "single", "-p", "1", "-r", "1")
+    (leader,) = _replicas_of(cluster, "single")
+    ok(cluster, "produce", "single", "-p", "0", stdin="".join(f"{n:09000}\n" for n in range(400)))
+    drain = ("broker", "drain", str(leader), "--execute")
+    moving = subprocess.Popen(
+        [*BARNABAS, *drain, "--throttle", "100", "--timeout", "1", "-b", cluster.bootstrap],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: len(_replicas_of(cluster, "single")) == 2, 30, "the move begins")
+    (target,) = _replicas_of(cluster, "single") - {leader}
+    ok(cluster, "chaos", "kill", str(target), "-b", cluster.bootstrap)
+    _, said = moving.communicate(timeout=60)
+    assert moving.returncode == 1
+    assert no_traceback(said)
+    assert f"broker {target} is not registered, for 1 s now" in said
+    assert f"broker {leader} stays marked: the same command again goes on" in said
+    shown = ok(cluster, *drain, "--throttle", "100000000")
+    assert shown == f"broker {leader} is drained: it holds nothing\n"
+    (other,) = _replicas_of(cluster, "single")
+    assert other not in (leader, target)
+    ok(cluster, "chaos", "restart", str(target), "-b", cluster.bootstrap)
+    removed = f"removed the throttle of brokers {target}"
+    verify = ("cluster", "reassign", "--verify")
+    wait_for(lambda: removed in ok(cluster, *verify), 30, "it registers, and its rate goes")
+    ok(cluster, "broker", "undrain", str(leader))
+    ok(cluster, "topic", "delete", "single")
 
 
 def test_a_drained_broker_holds_nothing_and_gets_nothing_until_it_is_undrained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import threading
@@ -120,4 +121,26 @@ def test_what_is_refused_and_what_ends_a_roll(cluster: Cluster) -> None:
     ok(cluster, "chaos", "kill", "3", "-b", cluster.bootstrap)
     done = cluster.cli(*roll, "--timeout", "1")
     fails(done, 1, "broker 2 cannot be restarted, but after 1 s", "have too few in sync")
+    assert "(broker 3 is not registered); not restarted: broker 2 (--brokers 2)" in done.stderr
     ok(cluster, "chaos", "restart", "3", "-b", cluster.bootstrap)
+
+
+def test_another_broker_dies_while_one_is_restarted(cluster: Cluster) -> None:
+    """The roll stops, says why, and goes on from there when it is told to."""
+    barnabas = shlex.join([sys.executable, "-m", "barnabas.cli.main"])
+    chaos = f"{barnabas} chaos {{}} -b {cluster.bootstrap}"
+    both = f"{chaos.format('kill 3')} && {chaos.format('restart {id}')}"
+    roll = ("cluster", "roll", "--execute")
+    done = cluster.cli(*roll, "--brokers", "1,2", "--command", both, "--timeout", "10")
+    assert done.returncode == 1, done
+    ended = done.stderr.splitlines()[-1]
+    found = re.fullmatch(
+        r"barnabas: broker (\d) was restarted, but after 10 s .* are not in sync"
+        r" \(broker 3 is not registered\); not restarted: broker (\d) \(--brokers \2\)",
+        ended,
+    )
+    assert found is not None, ended
+    assert {found[1], found[2]} == {"1", "2"}
+    ok(cluster, "chaos", "restart", "3", "-b", cluster.bootstrap)
+    said = ok(cluster, *roll, "--brokers", found[2])
+    assert said.startswith(f"broker {found[2]} restarted in ")

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from barnabas.admin.placement import size_of
+from barnabas.cli.obstacle import Obstacle, not_registered
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import CopyProgress, bytes_text
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.errors import ClientError, Unfinished, Unreachable
 from barnabas.client.metadata import ClusterView
 from barnabas.client.reassignment import Move, Outcomes, list_moves, moves_of, reassign
 from barnabas.client.replica_sizes import replica_sizes
@@ -31,8 +32,22 @@ TOLD_S: Final = 5.0
 AT_ONCE: Final = 1_000
 """Partitions in one request."""
 VERIFY: Final = "barnabas cluster reassign --verify"
+THROTTLE: Final = "barnabas cluster reassign --throttle BYTES/S"
 
 Targets = Mapping[TopicPartition, Sequence[int]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def timeout_option(command: F) -> F:
+    """Adds --timeout."""
+    return click.option(
+        "--timeout",
+        type=click.IntRange(1),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wait no longer if every move waits for a broker that is not registered.",
+    )(command)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,12 +60,20 @@ class Execution:
     """Throttle in bytes/s; None: no throttle."""
     additional: bool = False
     """Other moves may be in progress."""
+    replaceable: frozenset[TopicPartition] = frozenset()
+    """Those of ``targets`` of which another move may be in progress: it is replaced."""
+    timeout_s: float = 300.0
+    """So long all moves may wait for brokers that are not registered."""
     moves: list[Move] = field(default_factory=list)
     present: dict[TopicPartition, tuple[int, ...]] = field(default_factory=dict)
     """Replicas before, of all partitions of the topics."""
     outcomes: Outcomes = field(default_factory=dict)
+    registered: frozenset[int] = frozenset()
+    """The brokers before."""
     others: list[Move] = field(default_factory=list)
     """Moves that were in progress before."""
+    resumed: frozenset[TopicPartition] = frozenset()
+    """Those of ``targets`` that are on their way there already."""
     throttled: bool = False
 
     async def run(self, *, wait: bool = True) -> bool:
@@ -92,13 +115,20 @@ class Execution:
         for tp in self.targets:
             if tp not in present:
                 raise ClientError(str(tp), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        self.registered = frozenset(view.brokers)
         self.others = await list_moves(client)
-        if self.others and not self.additional:
+        self.resumed = frozenset(
+            m.partition for m in self.others if m.target == tuple(self.targets.get(m.partition, ()))
+        )
+        strange = [m for m in self.others if m.partition not in self.resumed | self.replaceable]
+        if strange and not self.additional:
             raise ClientError(
-                f"{self.others[0].partition}",
+                f"{strange[0].partition}",
                 ErrorCode.REASSIGNMENT_IN_PROGRESS,
-                f"{_counted(self.others, 'is', 'are')} in progress; --additional begins more",
+                f"{_counted(strange, 'is', 'are')} in progress; --additional begins more",
             )
+        # Whoever began them may have left a throttle.
+        self.throttled = any(m.partition in self.targets for m in self.others)
         self.present = present
         moving = {m.partition: m.before for m in self.others}
         planned = moves_of(self.targets, {**present, **moving})
@@ -115,30 +145,38 @@ class Execution:
             silent = await set_throttle(client, [*self.others, *self.moves], self.rate)
             for broker in silent:
                 warn(f"broker {broker} does not answer: its side is not throttled")
+        elif self.throttled and (await find_throttles(client)).brokers:
+            warn(f"a throttle is in force: {THROTTLE} changes it")
         outcomes: dict[TopicPartition, ClientError | None] = {}
-        asked = [m.partition for m in self.moves]
+        asked = [m.partition for m in self.moves if m.partition not in self.resumed]
         for first in range(0, len(asked), AT_ONCE):
             part = asked[first : first + AT_ONCE]
             outcomes.update(await reassign(client, {tp: self.targets[tp] for tp in part}))
             self.outcomes = outcomes
 
     async def _follow(self) -> None:
-        """Show how far the moves are until none is in progress."""
+        """Show how far the moves are until none is in progress. Raises Unfinished if all of them
+        wait for brokers that do not come."""
         begun = {m.partition: m for m in self._begun}
+        absence = Absence(self.timeout_s)
         with CopyProgress() as progress:
             while True:
                 try:
                     found = await list_moves(self.client)
                     going = [m for m in found if m.partition in begun]
-                    if not going:
-                        return
+                    view = await self.client.status(self._topics())
                     remaining = await remaining_bytes(self.client, going)
-                    progress.update(remaining, len(begun) - len(going), len(begun))
                 except (Unreachable, OSError):
                     progress.show("no broker answers; the moves go on without this command")
                 except ClientError as error:
                     if error.code != ErrorCode.REQUEST_TIMED_OUT:
                         raise
+                else:
+                    if not going:
+                        return
+                    if (text := absence.look(going, view)) is not None:
+                        progress.warn(text)
+                    progress.update(remaining, len(begun) - len(going), len(begun))
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def _interrupted(self) -> None:
@@ -175,14 +213,15 @@ class Execution:
 
     async def _wait_for_brokers(self) -> list[int]:
         """A broker that is just away keeps its rate, which only it can remove: wait a little for
-        those of the moves. Returns the ones that do not come."""
+        those of the moves, but for those that were away before. Returns the ones that do not
+        come."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ABSENT_S
         throttled = {r for m in [*self.others, *self.moves] for r in m.replicas}
         while True:
             view = await self.client.status()
             absent = sorted(throttled.difference(view.brokers))
-            if not absent or loop.time() > deadline:
+            if not self.registered.intersection(absent) or loop.time() > deadline:
                 return absent
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -218,6 +257,41 @@ class Execution:
             for p in topic.partitions
         }
         return [tp for tp in begun if found.get(tp) != tuple(self.targets[tp])]
+
+
+class Absence:
+    """Brokers that are not registered, and that moves wait for."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._obstacle = Obstacle()
+        self._since_s: float | None = None
+        """Since then every move has been waiting."""
+
+    def look(self, going: Sequence[Move], view: ClusterView) -> str | None:
+        """``view``: of all topics of these moves, with registered brokers only. Returns what to
+        tell the user now, if anything. Raises Unfinished when its patience is over."""
+        now_s = asyncio.get_running_loop().time()
+        waiting = {m: absent for m in going if (absent := awaited(m, view))}
+        brokers = frozenset[int]().union(*waiting.values())
+        tells = self._obstacle.met(brokers, now_s)
+        if len(waiting) < len(going):
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = now_s
+        text = f"{_counted(list(waiting), 'waits', 'wait')} until all brokers are there:"
+        if self._since_s is not None and now_s - self._since_s > self._patience_s:
+            said = f"{text} {not_registered(brokers)}, for {self._patience_s:.0f} s now"
+            raise Unfinished("moves", said)
+        return f"{text} {not_registered(brokers)}" if tells else None
+
+
+def awaited(move: Move, view: ClusterView) -> frozenset[int]:
+    """The brokers that are not registered and that a move waits for: all that are to have the
+    partition must be in sync, and somebody must lead it. Pure."""
+    leader = view.leader(move.partition.topic, move.partition.partition)
+    needed = move.replicas if leader is None else move.target
+    return frozenset(needed).difference(view.brokers)
 
 
 async def remaining_bytes(client: ClusterClient, moves: Iterable[Move]) -> int:

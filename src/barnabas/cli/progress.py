@@ -44,6 +44,11 @@ class ProgressLine:
             self._shown = line
             self._write(ERASE + visible(line))
 
+    def warn(self, text: str) -> None:
+        """A line that stays, above the one that is rewritten."""
+        shown, self._shown = self._shown, ""
+        self._write(f"{ERASE if shown else ''}barnabas: {visible(text)}\n")
+
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()

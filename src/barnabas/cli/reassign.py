@@ -17,7 +17,14 @@ from barnabas.admin.planner import BrokerLoad, PlacedPartition, PlannedMove, loa
 from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
-from barnabas.cli.moving import Execution, clear_throttles, partitions_of, report, warn
+from barnabas.cli.moving import (
+    Execution,
+    clear_throttles,
+    partitions_of,
+    report,
+    timeout_option,
+    warn,
+)
 from barnabas.cli.options import PARTITION, bootstrap_server, output
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import bytes_text
@@ -74,6 +81,7 @@ class Asked:
     disable_rack_aware: bool
     execute: str | None
     throttle: int | None
+    timeout: int
     rollback: str | None
     no_wait: bool
     additional: bool
@@ -139,6 +147,7 @@ class Asked:
     help="Do it: what is planned, or the plan in FILE.",
 )
 @throttle_option
+@timeout_option
 @click.option(
     "--rollback",
     type=click.Path(dir_okay=False, writable=True),
@@ -183,8 +192,9 @@ def reassign_command(bootstrap_server: Bootstrap, output: str, **options: Any) -
     Kafka's kafka-reassign-partitions reads the plans (-o json), and its plans are read here.
 
     --execute waits until the moves have ended and then removes the throttle. After Ctrl-C, or if
-    this command dies, the moves go on, and so does the throttle: --verify removes it when they have
-    ended. 'barnabas cluster elect' makes the preferred leaders lead.
+    this command dies, the moves go on, and so does the throttle. --verify removes it when they have
+    ended. So does the same --execute FILE again, which waits for them. 'barnabas cluster elect'
+    makes the preferred leaders lead.
     """
     asked = Asked(**options)
     asked.check()
@@ -309,7 +319,11 @@ def _change(before: object, after: object) -> str:
 
 async def _execute(client: ClusterClient, targets: Targets, asked: Asked, output: str) -> int:
     execution = Execution(
-        client=client, targets=targets, rate=asked.throttle, additional=asked.additional
+        client=client,
+        targets=targets,
+        rate=asked.throttle,
+        additional=asked.additional,
+        timeout_s=asked.timeout,
     )
     await execution.prepare()
     if asked.rollback is not None and execution.moves:

@@ -12,13 +12,14 @@ import click
 
 from barnabas.cli.chaos_control import control_of, first_port
 from barnabas.cli.client import cluster_client
+from barnabas.cli.obstacle import Obstacle, not_registered
 from barnabas.cli.options import bootstrap_server
 from barnabas.cli.output import print_table
 from barnabas.cli.progress import ProgressLine, time_text
 from barnabas.cli.reassign import listed_brokers
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.configs import TOPIC, describe_settings_of
-from barnabas.client.errors import ClientError, Unreachable
+from barnabas.client.errors import RETRIABLE, ClientError, Unreachable
 from barnabas.client.metadata import ClusterView, PartitionView
 from barnabas.client.reassignment import elect_leaders
 from barnabas.cluster.control import ask
@@ -79,8 +80,9 @@ def roll_command(
 
     A broker is restarted only while every partition is fully in sync and has enough other replicas
     in sync (min.insync.replicas). The next one waits until the broker has closed its connections,
-    serves again, and is in sync everywhere. If that does not happen in time, nothing else is
-    restarted and the exit code is 1.
+    serves again, and is in sync everywhere. If that does not happen in time, for instance because
+    another broker has died meanwhile, nothing else is restarted, the exit code is 1, and the line
+    says how to go on.
     """
 
     async def run() -> None:
@@ -143,14 +145,20 @@ class Roll:
     waiting: list[int] = field(default_factory=list)
     """Brokers that are not restarted yet."""
     allow_unavailable: bool = False
+    alive: ClusterView | None = None
+    """As last seen, with registered brokers only."""
 
     @property
     def view(self) -> ClusterView:
         return self.client.view
 
+    async def _status(self) -> ClusterView:
+        self.alive = await self.client.status()
+        return self.alive
+
     async def prepare(self, brokers: Sequence[int], *, allow_unavailable: bool) -> None:
         """Look whether it can be done at all. Raises ConfigError, ClientError, Unreachable."""
-        view = await self.client.status()
+        view = await self._status()
         self.waiting = list(brokers) or sorted(view.brokers)
         unknown = [b for b in self.waiting if b not in view.brokers]
         if unknown:
@@ -179,38 +187,47 @@ class Roll:
         """Restart them. Raises ConfigError if one does not come back in time, or cannot be
         stopped."""
         count = len(self.waiting)
-        loop = asyncio.get_running_loop()
         while self.waiting:
-            view = await self.client.status()
+            try:
+                view = await self._status()
+            except Unreachable as error:
+                raise Unreachable(f"{error}{self._rest()}") from None
             broker = min(self.waiting, key=lambda b: (b == view.controller_id, b))
-            began = loop.time()
-            with ProgressLine() as line:
-                where = f"broker {broker} ({count - len(self.waiting) + 1} of {count})"
-                line.show(f"{where}: waits until all partitions are in sync")
-                await self._until_stoppable(broker)
-                stopped = loop.time()
-                line.show(f"{where}: restarts")
-                await self._restart(broker)
-                restarted = loop.time()
-                line.show(f"{where}: waits until it is in sync")
-                await self._until_in_sync(broker)
-                if self.preferred:
-                    line.show(f"{where}: elects preferred leaders")
-                    await self._elect()
+            number = count - len(self.waiting) + 1
+            await self._roll(broker, f"broker {broker} ({number} of {count})")
+
+    async def _roll(self, broker: int, where: str) -> None:
+        """Restart one of those that are waiting."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with ProgressLine() as line:
+            line.show(f"{where}: waits until all partitions are in sync")
+            await self._until_stoppable(broker, line)
+            stopped = loop.time()
+            line.show(f"{where}: restarts")
+            await self._restart(broker)
+            restarted = loop.time()
             self.waiting.remove(broker)
-            click.echo(
-                f"broker {broker} restarted in {restarted - stopped:.1f} s, in sync after"
-                f" {loop.time() - stopped:.1f} s"
-                + (f", waited {time_text(stopped - began)} before" if stopped - began > 1 else "")
-            )
+            line.show(f"{where}: waits until it is in sync")
+            await self._until_in_sync(broker, line)
+            if self.preferred:
+                line.show(f"{where}: elects preferred leaders")
+                await self._elect(line)
+        click.echo(
+            f"broker {broker} restarted in {restarted - stopped:.1f} s, in sync after"
+            f" {loop.time() - stopped:.1f} s"
+            + (f", waited {time_text(stopped - began)} before" if stopped - began > 1 else "")
+        )
 
     # Waits
 
-    async def _until_stoppable(self, broker: int) -> None:
+    async def _until_stoppable(self, broker: int, line: ProgressLine) -> None:
         """Until all is in sync, and the partitions of this broker have enough others."""
 
         async def weak() -> list[TopicPartition]:
-            view = await self.client.status()
+            view = await self._status()
+            if broker not in view.brokers:
+                raise ConnectionError(not_registered([broker]))
             behind = _behind(view)
             if behind or self.allow_unavailable:
                 return behind
@@ -222,44 +239,63 @@ class Roll:
                 and len(set(p.isr) - {broker}) < max(minimum.get(tp.topic, 1), 1)
             ]
 
-        await self._until_none(weak, f"broker {broker} cannot be restarted", "have too few in sync")
+        where = f"broker {broker} cannot be restarted"
+        await self._until_none(weak, where, "have too few in sync", line)
 
-    async def _until_in_sync(self, broker: int) -> None:
+    async def _until_in_sync(self, broker: int, line: ProgressLine) -> None:
         async def behind() -> list[TopicPartition]:
-            found = self.view.brokers.get(broker)
-            if found is not None:
-                # It must serve, and know what it holds.
-                (await self._connect(broker)).close()
-            view = await self.client.status()
+            view = await self._status()
             if broker not in view.brokers:
-                raise ConnectionError(f"broker {broker} is not registered")
+                raise ConnectionError(not_registered([broker]))
+            # It must serve, and know what it holds.
+            (await self._connect(broker)).close()
             return _behind(view)
 
-        await self._until_none(behind, f"broker {broker} was restarted", "are not in sync")
+        where = f"broker {broker} was restarted"
+        await self._until_none(behind, where, "are not in sync", line)
 
     async def _until_none(
-        self, find: Callable[[], Awaitable[list[TopicPartition]]], where: str, what: str
+        self,
+        find: Callable[[], Awaitable[list[TopicPartition]]],
+        where: str,
+        what: str,
+        line: ProgressLine,
     ) -> None:
         """Until ``find`` has found nothing several times in a row. Raises ConfigError."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_s
-        quiet = 0
+        obstacle, quiet = Obstacle(), 0
         while True:
             why = ""
             try:
                 found = await find()
-                why = f"{_some(found)} {what}" if found else ""
+                why = f"{_some(found)} {what}{self._absent()}" if found else ""
             except (Unreachable, OSError) as error:
+                why = str(error)
+            except ClientError as error:
+                if error.code not in RETRIABLE:
+                    raise
                 why = str(error)
             quiet = 0 if why else quiet + 1
             if quiet == LOOKS:
                 return
             if loop.time() > deadline:
                 raise ConfigError(f"{where}, but after {self.timeout_s} s {why}{self._rest()}")
+            if obstacle.met(self._absent() or bool(why), loop.time()):
+                line.warn(f"{where}, but {why}")
             await asyncio.sleep(LOOK_EVERY_S)
 
+    def _absent(self) -> str:
+        """Which brokers are missing, if any are."""
+        missing = [] if self.alive is None else self.alive.missing_brokers()
+        return f" ({not_registered(missing)})" if missing else ""
+
     def _rest(self) -> str:
-        return f"; not restarted: broker {', '.join(map(str, self.waiting))}"
+        """What is left to do, and how."""
+        if not self.waiting:
+            return ""
+        brokers = ", ".join(map(str, self.waiting))
+        return f"; not restarted: broker {brokers} (--brokers {brokers.replace(' ', '')})"
 
     async def _min_isr(self, view: ClusterView) -> dict[str, int]:
         if not view.topics:
@@ -271,21 +307,24 @@ class Roll:
             for setting in settings
         }
 
-    async def _elect(self) -> None:
+    async def _elect(self, line: ProgressLine) -> None:
         async def elsewhere() -> list[TopicPartition]:
             try:
                 await elect_leaders(self.client, None)
             except ClientError as error:
                 raise ConnectionError(str(error)) from None
-            view = await self.client.status()
-            return [tp for tp, p in _partitions(view).items() if p.leader != p.replicas[0]]
+            partitions = _partitions(await self._status()).items()
+            return [tp for tp, p in partitions if p.leader != p.replicas[0]]
 
-        await self._until_none(elsewhere, "preferred leaders were elected", "have another leader")
+        where = "preferred leaders were elected"
+        await self._until_none(elsewhere, where, "have another leader", line)
 
     # Restart
 
     async def _connect(self, broker: int) -> KafkaConnection:
-        found = self.view.brokers[broker]
+        found = self.view.brokers.get(broker)
+        if found is None:
+            raise ConnectionError(not_registered([broker]))
         return await security_client.connect(
             found.host,
             found.port,
@@ -296,11 +335,14 @@ class Roll:
 
     async def _restart(self, broker: int) -> None:
         """Have it restarted. A connection that it closes shows that it was: a command may return
-        before, or have done nothing."""
-        old = await self._connect(broker)
+        before, or have done nothing. Raises ConfigError."""
+        try:
+            old = await self._connect(broker)
+        except OSError as error:
+            raise ConfigError(f"broker {broker} does not answer: {error}{self._rest()}") from None
         try:
             if self.command is None:
-                await asyncio.to_thread(_restart_of_up, first_port(self.bootstrap), broker)
+                await self._supervised(broker)
             else:
                 await self._shell(command_line(self.command, self.view, broker), broker)
             async with asyncio.timeout(self.timeout_s):
@@ -312,6 +354,12 @@ class Roll:
             ) from None
         finally:
             old.close()
+
+    async def _supervised(self, broker: int) -> None:
+        try:
+            await asyncio.to_thread(_restart_of_up, first_port(self.bootstrap), broker)
+        except (ConfigError, OSError) as error:
+            raise ConfigError(f"{error}{self._rest()}") from None
 
     async def _shell(self, line: str, broker: int) -> None:
         process = await asyncio.create_subprocess_shell(line, stdin=asyncio.subprocess.DEVNULL)

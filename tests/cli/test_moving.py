@@ -1,0 +1,85 @@
+"""Moves that wait for brokers that are not there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.virtual_time import run
+
+from barnabas.admin.placement import Placement
+from barnabas.admin.planner import PlacedPartition
+from barnabas.cli.drain import as_before
+from barnabas.cli.moving import Absence, awaited
+from barnabas.client.errors import Unfinished
+from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
+from barnabas.client.reassignment import Move
+from barnabas.types import TopicPartition
+
+T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
+FIRST = Move(partition=T0, replicas=(4, 2, 3), adding=(4,), removing=(3,))
+SECOND = Move(partition=T1, replicas=(5, 2, 3), adding=(5,), removing=(3,))
+
+
+def view(*brokers: int, leader: int = 2) -> ClusterView:
+    partitions = tuple(
+        PartitionView(
+            partition=m.partition.partition,
+            error=0,
+            leader=leader,
+            leader_epoch=0,
+            replicas=m.replicas,
+            isr=(2, 3),
+            offline=(),
+        )
+        for m in (FIRST, SECOND)
+    )
+    topic = TopicView(name="t", topic_id=None, error=0, internal=False, partitions=partitions)
+    alive = {b: BrokerView(id=b, host="h", port=b, rack=None) for b in brokers}
+    return ClusterView(cluster_id=None, controller_id=2, brokers=alive, topics={"t": topic})
+
+
+def test_which_brokers_a_move_waits_for() -> None:
+    assert awaited(FIRST, view(2, 3, 4)) == frozenset()
+    assert awaited(FIRST, view(2, 4)) == frozenset(), "3 goes anyway"
+    assert awaited(FIRST, view(2, 3)) == {4}
+    assert awaited(FIRST, view(3, 4, leader=3)) == {2}, "it stays, and must be in sync"
+    assert awaited(FIRST, view(2, 4, leader=3)) == {3}, "nobody else may lead"
+
+
+def test_a_wait_for_brokers_is_told_and_ends() -> None:
+    async def main() -> None:
+        absence = Absence(patience_s=20)
+        moves = [FIRST, SECOND]
+        assert absence.look(moves, view(2, 3, 4)) is None
+        await asyncio.sleep(6)
+        said = absence.look(moves, view(2, 3, 4))
+        assert said == "1 move waits until all brokers are there: broker 5 is not registered"
+        await asyncio.sleep(100)
+        assert absence.look(moves, view(2, 3, 4)) is None, "the other move goes on"
+        assert absence.look(moves, view(2, 3)) is None
+        await asyncio.sleep(19)
+        said = absence.look(moves, view(2, 3))
+        assert said is not None
+        assert said.endswith("brokers 4 and 5 are not registered")
+        await asyncio.sleep(2)
+        with pytest.raises(Unfinished, match=r"2 moves wait .* not registered, for 20 s now"):
+            absence.look(moves, view(2, 3))
+
+    run(main())
+
+
+def test_a_plan_that_replaces_moves_begins_where_they_began() -> None:
+    def placed(tp: TopicPartition, *replicas: int) -> PlacedPartition:
+        return PlacedPartition(partition=tp, replicas=replicas, size=7)
+
+    placement = Placement(
+        view=view(2, 3, 4),
+        partitions=(placed(T0, 4, 2), placed(T1, 5, 2)),
+        moving=frozenset({T0, T1}),
+        drained=frozenset(),
+        unsized=(),
+    )
+    anew = as_before(placement, [SECOND])
+    assert anew.partitions == (placed(T0, 4, 2), placed(T1, 2, 3))
+    assert anew.moving == {T0}
