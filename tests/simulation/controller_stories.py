@@ -136,6 +136,7 @@ async def _reassign(nemesis: Nemesis) -> None:
         return
     tp, stream = found[0], nemesis.stream
     numbers = [int(name[1:]) for name in nemesis.targets]
+    nemesis.reassigned[tp] = None
     for step in range(stream.choice((1, 1, 2, 3))):
         target = stream.sample(numbers, stream.choice((2, 3)))
         asked = None if step > 0 and stream.random() < 0.5 else target

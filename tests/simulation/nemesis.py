@@ -17,6 +17,8 @@ from tests.simulation.network import SLOW
 from tests.simulation.nodes import Process, Simulation
 from tests.simulation.options import LONE, Options
 
+from barnabas.types import TopicPartition
+
 Fault = Callable[["Nemesis"], Coroutine[Any, Any, None]]
 
 
@@ -34,6 +36,8 @@ class Nemesis:
     """Knows who leads, and what may be broken without breaking a promise."""
     faults: Mapping[str, Fault] = field(default_factory=lambda: FAULTS)
     count: int = 0
+    reassigned: dict[TopicPartition, None] = field(default_factory=dict)
+    """Partitions that were moved to brokers of somebody's choice, drained or not."""
     stream: random.Random = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
