@@ -28,16 +28,25 @@ def missing(version: str = VERSION) -> str | None:
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    done = subprocess.run(
+    done = _libs(version)
+    if done.returncode:
+        return f"Maven cannot fetch the original: {done.stdout[-200:]}{done.stderr[-200:]}"
+    return None
+
+
+def jars(version: str) -> str:
+    """The directory of a release's jars, among them those of its ZooKeeper; fetched if need be."""
+    return _libs(version).stdout.strip()
+
+
+def _libs(version: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(SCRIPT), "libs"],
         env={**os.environ, "ORIGINAL_VERSION": version},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        return f"Maven cannot fetch the original: {done.stdout[-200:]}{done.stderr[-200:]}"
-    return None
 
 
 def tool(

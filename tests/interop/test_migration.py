@@ -1,5 +1,6 @@
 """A running cluster of the original moves to brokers of ours and back, broker by broker, under
-load: the same broker.id, port and log.dirs. In every mixed state each side is controller once."""
+load: the same broker.id, port and log.dirs. In every mixed state each side is controller once.
+The ZooKeeper is that of the release: 3.8.4 of Kafka 3.9.1, 3.5.9 of 2.8.2."""
 
 from __future__ import annotations
 
@@ -21,7 +22,6 @@ from tests.cluster_kit import BARNABAS, free_ports, wait_for
 from tests.interop import original
 from tests.interop.ledger import Ledger
 from tests.real_clients import IMPATIENT, Traffic
-from tests.zookeeper import real_zookeeper
 from tests.zookeeper.real_zookeeper import RealZooKeeper
 
 from barnabas.client.metadata import ClusterView
@@ -250,7 +250,7 @@ class Move:
 @pytest.fixture(params=["3.9.1", "2.8.2"])
 def version(request: pytest.FixtureRequest) -> str:
     found = str(request.param)
-    for reason in (original.missing(), original.missing(found), real_zookeeper.missing()):
+    for reason in (original.missing(), original.missing(found)):
         if reason is not None:
             pytest.skip(reason)
     return found
@@ -260,7 +260,9 @@ def version(request: pytest.FixtureRequest) -> str:
 def move(tmp_path: Path, version: str) -> Iterator[Move]:
     """Three running brokers of the original, and a ZooKeeper."""
     with ExitStack() as stack:
-        zookeeper = stack.enter_context(RealZooKeeper(tmp_path / "zookeeper"))
+        zookeeper = stack.enter_context(
+            RealZooKeeper(tmp_path / "zookeeper", jars=original.jars(version))
+        )
         protocol = ".".join(version.split(".")[:2])
         made = Move(tmp_path, zookeeper.connect_string, version, protocol)
         for seat in made.seats:

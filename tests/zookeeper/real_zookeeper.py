@@ -40,8 +40,9 @@ _NAMES = (
 _CHOSEN = os.environ.get("ZOOKEEPER_JARS")
 
 
-def _class_path() -> str:
-    return f"{_CHOSEN}/*" if _CHOSEN else ":".join(str(JARS / f"{name}.jar") for name in _NAMES)
+def _class_path(jars: str | None) -> str:
+    chosen = jars or _CHOSEN
+    return f"{chosen}/*" if chosen else ":".join(str(JARS / f"{name}.jar") for name in _NAMES)
 
 
 def missing() -> str | None:
@@ -53,15 +54,16 @@ def missing() -> str | None:
     return None
 
 
-def server_command(config: Path, options: Sequence[str] = ()) -> list[str]:
-    """How to start a server with a configuration file; ``options`` are Java's."""
+def server_command(config: Path, options: Sequence[str] = (), jars: str | None = None) -> list[str]:
+    """How to start a server with a configuration file; ``options`` are Java's, ``jars`` a directory
+    with those of another release."""
     return [
         *("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
         "-Dzookeeper.extendedTypesEnabled=true",
         "-Dzookeeper.admin.enableServer=false",
         "-Djava.net.preferIPv4Stack=true",
         *options,
-        *("-cp", _class_path()),
+        *("-cp", _class_path(jars)),
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
         str(config),
     ]
@@ -84,8 +86,9 @@ class RealZooKeeper:
         tick_ms: int = 2000,
         properties: str = "",
         options: tuple[str, ...] = (),
+        jars: str | None = None,
     ) -> None:
-        self._options = options
+        self._options, self._jars = options, jars
         self.directory = directory
         self.port = free_port()
         self.connect_string = f"127.0.0.1:{self.port}"
@@ -114,7 +117,7 @@ class RealZooKeeper:
         log = self.directory / "out.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                server_command(self.directory / "zoo.cfg", self._options),
+                server_command(self.directory / "zoo.cfg", self._options, self._jars),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
