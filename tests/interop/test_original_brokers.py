@@ -102,7 +102,14 @@ def test_mixed_cluster_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
         )
         cluster.create_topic("mixed", 3)
         assert {p.leader for p in cluster.partitions("mixed").values()} == {1, 2, 3}
-        bootstrap = f"{cluster.bootstrap},127.0.0.1:{java.port}"
+        theirs = f"127.0.0.1:{java.port}"
+        wait_for(
+            # It hears of its partitions before it hears of the topic.
+            lambda: "mixed" in cluster.metadata(theirs).topics,
+            60,
+            "the original serves its partitions",
+        )
+        bootstrap = f"{cluster.bootstrap},{theirs}"
         traffic = Traffic(bootstrap, "mixed", 3)
         traffic.start()
         assert cluster.metadata(bootstrap).controller_id != 3
