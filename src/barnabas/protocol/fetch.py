@@ -25,6 +25,7 @@ from barnabas.protocol.wire import (
     string_bytes,
     uuid_bytes,
     uuid_or_none,
+    uvarint_bytes,
 )
 from barnabas.types import CONSUMER_REPLICA_ID, NO_OFFSET, UNKNOWN_BROKER_EPOCH, Buffer
 
@@ -43,6 +44,7 @@ _REPLICA_STATE = struct.Struct(">iq")
 _USUAL_ENDS = (b"",) * 7 + (bytes(4),) * 4 + (bytes(6),) + (b"\1\1\0",) * 6
 """By version, how a request mostly ends: no forgotten topics (v7), an empty rack (v11), no tags
 (v12)."""
+_FOLLOWERS_END_BYTES = 5 + _REPLICA_STATE.size + 1
 _new = tuple.__new__
 """Makes a named tuple without the cost of a Python call."""
 
@@ -120,7 +122,6 @@ def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchR
 
 
 def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
-    flexible = version >= FLEXIBLE_FROM
     replica_id, replica_epoch = CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
     if version >= REPLICA_STATE_FROM:
         wait, least, most, isolation = _START.unpack_from(buffer, position)
@@ -139,23 +140,46 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     usual_end = _USUAL_ENDS[version]
     if buffer[position:] == usual_end:
         position += len(usual_end)
+    elif version >= REPLICA_STATE_FROM and _is_followers_end(buffer, position):
+        replica_id, replica_epoch = _REPLICA_STATE.unpack_from(buffer, position + 5)
+        position = len(buffer)
     else:
-        if version >= 7:
-            forgotten, position = _parse_forgotten(version, buffer, position)
-            if forgotten:
-                total = sum(len(topic.partitions) for topic in forgotten)
-                count = max(count, len(forgotten), total)
-        if version >= 11:
-            rack_id, position = read_string(buffer, position, flexible=flexible)
-        if flexible:
-            state, position = _parse_tags(version, buffer, position)
-            if state is not None:
-                replica_id, replica_epoch = state
+        forgotten, rack_id, state, position = _parse_end(version, buffer, position)
+        if state is not None:
+            replica_id, replica_epoch = state
+        if forgotten:
+            total = sum(len(topic.partitions) for topic in forgotten)
+            count = max(count, len(forgotten), total)
     if position != len(buffer):
         raise InvalidRequest(f"Fetch v{version}: body ends at {position} of {len(buffer)} bytes")
     who_and_how = (replica_id, replica_epoch, wait, least, most, isolation)
     what = (session_id, session_epoch, topics, forgotten, rack_id, count)
     return _new(FetchRequest, who_and_how + what)
+
+
+def _parse_end(
+    version: int, buffer: bytes, position: int
+) -> tuple[list[ForgottenTopic], str, tuple[int, int] | None, int]:
+    """Forgotten topics, rack, a follower's id and epoch; the next position."""
+    flexible = version >= FLEXIBLE_FROM
+    forgotten: list[ForgottenTopic] = []
+    rack_id, state = "", None
+    if version >= 7:
+        forgotten, position = _parse_forgotten(version, buffer, position)
+    if version >= 11:
+        rack_id, position = read_string(buffer, position, flexible=flexible)
+    if flexible:
+        state, position = _parse_tags(version, buffer, position)
+    return forgotten, rack_id, state, position
+
+
+def _is_followers_end(buffer: bytes, position: int) -> bool:
+    """Whether a request ends as a follower's mostly does: nothing forgotten, no rack, its state."""
+    return (
+        len(buffer) - position == _FOLLOWERS_END_BYTES
+        and buffer[position : position + 5] == b"\1\1\1\1\x0d"
+        and not buffer[-1]
+    )
 
 
 def _start_of_old(version: int, buffer: bytes, position: int) -> tuple[tuple[int, ...], int]:
@@ -182,9 +206,12 @@ def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.
 
 def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[FetchTopic], int, int]:
     flexible = version >= FLEXIBLE_FROM
-    count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
-    if count > REQUEST_PARTITIONS_MAX:
-        raise _too_many(count)
+    if flexible and buffer[position] == 2:  # one topic, which is most frequent
+        count, position = 1, position + 1
+    else:
+        count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
+        if count > REQUEST_PARTITIONS_MAX:
+            raise _too_many(count)
     topics = []
     total = 0
     for _ in range(count):
@@ -319,6 +346,7 @@ _RESPONSE_V12 = struct.Struct(">iixihi")
 _DATA_V0 = struct.Struct(">ihq")
 _DATA_V4 = struct.Struct(">ihqq")
 _DATA_V5 = struct.Struct(">ihqqq")
+_USUAL_RESPONSE = struct.Struct(">iixihiB16sBihqqqBi")
 _ABORTED = struct.Struct(">qq")
 _ABORTED_FLEXIBLE = struct.Struct(">qqx")
 _DIVERGING = struct.Struct(">BBiqx")
@@ -336,6 +364,11 @@ def encode_fetch_response(
 ) -> list[Buffer]:
     """A whole response frame with its size, as buffers to be written one after the other. The
     records are the buffers given, not copies."""
+    if version >= TOPIC_IDS_FROM and len(topics) == 1 and not node_endpoints:
+        fields = (correlation_id, throttle_ms, error_code, session_id)
+        usual = _usual_response(fields, topics[0])
+        if usual is not None:
+            return usual
     flexible = version >= FLEXIBLE_FROM
     out: list[Buffer] = [b""]
     pieces = [array_length_bytes(len(topics), flexible=flexible)]
@@ -346,6 +379,33 @@ def encode_fetch_response(
             pieces.append(b"\0")
     start = (correlation_id, throttle_ms, error_code, session_id)
     return _finish(version, start, node_endpoints, pieces, out)
+
+
+def _usual_response(
+    fields: tuple[int, int, int, int], topic: FetchTopicData
+) -> list[Buffer] | None:
+    """The frame, if the answer has one partition without transactions or tags, as most have."""
+    if len(topic.partitions) != 1:
+        return None
+    (data,) = topic.partitions
+    records, aborted, diverging, leader = data[5], data[6], data[8], data[9]
+    if records is None or aborted is not None or diverging is not None or leader is not None:
+        return None
+    size = sum(map(len, records))
+    length = uvarint_bytes(size + 1)
+    start = _USUAL_RESPONSE.pack(
+        _USUAL_RESPONSE.size - 4 + len(length) + size + 3,
+        *fields,
+        2,
+        uuid_bytes(topic.topic_id),
+        2,
+        *data[:5],
+        0,
+        data.preferred_read_replica,
+    )
+    if not records:
+        return [start + length + bytes(3)]
+    return [start + length, *records, bytes(3)]
 
 
 def encode_fetch_response_in_steps(

@@ -15,6 +15,7 @@ from barnabas.protocol.header import request_start
 from barnabas.protocol.produce import NodeEndpoint
 from barnabas.protocol.wire import (
     MALFORMED,
+    finish_uvarint,
     read_count,
     read_length,
     read_nullable_string,
@@ -40,6 +41,13 @@ _REPLICA_STATE = struct.Struct(">BBBiqx")
 _RESPONSE = struct.Struct(">ihi")
 _DATA = struct.Struct(">ihqqq")
 _TRANSACTION = struct.Struct(">qq")
+_USUAL_REQUEST = struct.Struct(">iiibiiB16sBiiqiqixxBBBBBiqx")
+"""One topic with its id, one partition; nothing forgotten, no rack; the follower in its tag."""
+_USUAL = struct.Struct(">ihiB16sBihqqqBiB")
+"""One topic with its id, one partition, no transactions, the first byte of the records' length."""
+_NO_TAGS = bytes(3)
+"""Of the partition, the topic and the answer."""
+_new = tuple.__new__
 _LEADER = struct.Struct(">ii")
 _DIVERGING = struct.Struct(">iq")
 
@@ -94,11 +102,15 @@ def encode_fetch_request(
 ) -> bytes:
     """A whole Fetch request frame with its size. ``topics`` and ``forgotten`` have names in v12,
     else ids."""
+    fixed = (max_wait_ms, min_bytes, max_bytes, isolation_level, session_id, session_epoch)
+    if version >= REPLICA_STATE_FROM and replica_id >= 0 and not forgotten and not rack_id:
+        body = _usual_request(fixed, topics, replica_id, replica_epoch)
+        if body is not None:
+            start = request_start(ApiKey.FETCH, version, correlation_id, client_id, len(body))
+            return start + body
     pieces = [
         b"" if version >= REPLICA_STATE_FROM else _INT32.pack(replica_id),
-        _REQUEST.pack(
-            max_wait_ms, min_bytes, max_bytes, isolation_level, session_id, session_epoch
-        ),
+        _REQUEST.pack(*fixed),
         uvarint_bytes(len(topics) + 1),
     ]
     for topic_id, partitions in topics:
@@ -122,6 +134,20 @@ def encode_fetch_request(
     return request_start(ApiKey.FETCH, version, correlation_id, client_id, len(body)) + body
 
 
+def _usual_request(
+    fixed: tuple[int, ...], topics: Topics, replica_id: int, replica_epoch: int
+) -> bytes | None:
+    """A follower's request that names one partition, as most do; None if it names others."""
+    if len(topics) != 1 or len(topics[0][1]) != 1:
+        return None
+    topic, (partition,) = topics[0]
+    if isinstance(topic, str):
+        return None
+    return _USUAL_REQUEST.pack(
+        *fixed, 2, topic.bytes, 2, *partition, 1, 1, 1, 1, 13, replica_id, replica_epoch
+    )
+
+
 def _named(topic: uuid.UUID | str) -> bytes:
     return string_bytes(topic, flexible=True) if isinstance(topic, str) else uuid_bytes(topic)
 
@@ -135,6 +161,10 @@ def decode_fetch_response(version: int, view: memoryview, offset: int) -> FetchR
     if not 12 <= version <= VERSION:
         raise InvalidRequest(f"Fetch answer v{version}")
     try:
+        if version >= TOPIC_IDS_FROM and len(view) - offset > _USUAL.size:
+            usual = _usual_response(view, offset)
+            if usual is not None:
+                return usual
         throttle_ms, error_code, session_id = _RESPONSE.unpack_from(view, offset)
         count, position = read_count(view, offset + _RESPONSE.size, 3, flexible=True)
         topics: list[tuple[uuid.UUID | str | None, list[FetchedPartition]]] = []
@@ -152,6 +182,29 @@ def decode_fetch_response(version: int, view: memoryview, offset: int) -> FetchR
     if position != len(view):
         raise InvalidRequest(f"Fetch answer ends at {position} of {len(view)} bytes")
     return FetchResponse(throttle_ms, error_code, session_id, topics, endpoints)
+
+
+def _usual_response(view: memoryview, offset: int) -> FetchResponse | None:
+    """The answer, if it has the form that answers mostly have: one partition, no transactions, no
+    tags. None otherwise."""
+    throttle_ms, error_code, session_id, topics, topic, partitions, *data = _USUAL.unpack_from(
+        view, offset
+    )
+    index, error, watermark, stable, start, transactions, replica, first = data
+    if topics != 2 or partitions != 2 or transactions:
+        return None
+    position = offset + _USUAL.size
+    size = first
+    if first >= 128:
+        size, position = finish_uvarint(view, position, first)
+    end = position + size - 1
+    if not size or view[end:] != _NO_TAGS:
+        return None
+    found: FetchedPartition = _new(
+        FetchedPartition,
+        (index, error, watermark, stable, start, None, replica, view[position:end], None, None),
+    )
+    return FetchResponse(throttle_ms, error_code, session_id, [(uuid_or_none(topic), [found])], [])
 
 
 def _partitions(view: memoryview, position: int) -> tuple[list[FetchedPartition], int]:
