@@ -54,7 +54,7 @@ interop: $(READY) ## foreign clients and the original Kafka (npm, java, mvn, go,
 chaos: $(READY) ## real processes, real clients, a real network (namespaces, tc) and faults for SECONDS=120
 	@$(BIN)/python -m tests.chaos.run --seconds $(or $(SECONDS),120) $(ARGS)
 
-ensemble: $(READY) ## three ZooKeepers, three brokers, networks that fail in part: make ensemble ONLY=multi
+ensemble: $(VENV)/.demo-data ## three ZooKeepers, three brokers, networks that fail in part: make ensemble ONLY=multi
 	@$(BIN)/python -m tests.ensemble.run --only "$(ONLY)" $(ARGS)
 
 fuzz: $(READY) ## hostile frames of clients, brokers and ZooKeeper's beside real traffic: make fuzz SECONDS=60

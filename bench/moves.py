@@ -1,13 +1,13 @@
 """Half of all partitions move, throttled, under load, and the controller dies twice.
 
-    python -m bench.moves [--quick] [--port 22500]
+    python -m bench.moves [--quick] [--port 22500] [--kills 2] [--original]
 
 Four brokers. A topic lies on three of them (1,000 partitions, RF 3, min.insync.replicas 2). A plan
 replaces one replica of every second partition, in turn the first, second and third, by one on the
 fourth broker; `barnabas cluster reassign --execute PLAN --throttle N` carries it out. Meanwhile an
 idempotent producer (librdkafka, acks=all) writes small records to all partitions, and the
 controller is killed twice, whenever all are in sync again, and started again after three seconds.
-Then every record is read and compared.
+Then every record is read and compared. ``--original`` does the same to Apache Kafka 3.9.1.
 
 Prints what was copied and how fast, beside the throttle; the worst time that a record took to be
 acknowledged; and lost=N duplicated=N. Exit code 1 if a record is lost or there twice, a send
@@ -19,16 +19,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from bench.systems import kafka
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Place
 
 from barnabas.admin.plan_json import plan_text
@@ -57,7 +62,7 @@ class Load:
     partitions: int
     acknowledged: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     failed: int = 0
-    worst_ms: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.producer = Producer(
@@ -79,7 +84,7 @@ class Load:
                 self.failed += 1
                 return
             self.acknowledged[partition, name] += 1
-            self.worst_ms = max(self.worst_ms, (time.monotonic() - began) * 1000)
+            self.latencies_ms.append((time.monotonic() - began) * 1000)
 
         value = name.ljust(size, b".")
         while True:
@@ -96,7 +101,7 @@ class Load:
                 self.send(partition, b"fill-%d" % number, size)
                 self.producer.poll(0)
         self.producer.flush(300)
-        self.worst_ms = 0.0
+        self.latencies_ms.clear()
 
     def run(self, per_second: int, stop: threading.Event) -> None:
         """Small records in turn to all partitions, until told to stop."""
@@ -109,13 +114,32 @@ class Load:
             self.producer.poll(0.01)
         self.producer.flush(120)
 
+    def quantiles(self) -> str:
+        """How long records took to be acknowledged."""
+        found = sorted(self.latencies_ms)
+        named = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+        told = [f"{name}={found[int(len(found) * q)]:.0f}" for name, q in named.items()]
+        return " ".join([*told, f"worst={found[-1]:.0f}"])
+
+
+def end_of(consumer: Consumer, partition: int) -> int:
+    """Asked again while the consumer has not heard yet who leads."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(Place(TOPIC, partition), timeout=30)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
 
 def compare(load: Load) -> tuple[int, int, int]:
     """Read everything: how many records there are, are lost, and are there twice."""
     consumer = Consumer({"bootstrap.servers": load.bootstrap, "group.id": "bench"})
     places, ends = [], {}
     for partition in range(load.partitions):
-        _, end = consumer.get_watermark_offsets(Place(TOPIC, partition), timeout=30)
+        end = end_of(consumer, partition)
         places.append(Place(TOPIC, partition, 0))
         ends[partition] = end
     consumer.assign(places)
@@ -168,16 +192,26 @@ class Bench:
 
     def run(self) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-moves-", dir=self.arguments.data) as data:
-            up = [*BARNABAS, "up", "--no-console", "--data", data, "--port", str(self.port)]
-            up += ["--brokers", str(BROKERS), "--zookeeper-port", str(self.port + BROKERS)]
-            with subprocess.Popen(up, stdout=subprocess.PIPE, text=True) as cluster:
-                try:
-                    assert cluster.stdout is not None
-                    next(line for line in cluster.stdout if line.startswith("ready: "))
-                    self.data = data
-                    return self._measure()
-                finally:
-                    cluster.terminate()
+            self.data = data
+            with self._original() if self.arguments.original else self._ours():
+                return self._measure()
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        up = [*BARNABAS, "up", "--no-console", "--data", self.data, "--port", str(self.port)]
+        up += ["--brokers", str(BROKERS), "--zookeeper-port", str(self.port + BROKERS)]
+        with subprocess.Popen(up, stdout=subprocess.PIPE, text=True) as cluster:
+            try:
+                assert cluster.stdout is not None
+                next(line for line in cluster.stdout if line.startswith("ready: "))
+                yield
+            finally:
+                cluster.terminate()
+
+    @contextmanager
+    def _original(self) -> Iterator[None]:
+        with kafka(BROKERS, self.port) as self.system:
+            yield
 
     def _measure(self) -> int:
         asyncio.run(self._create())
@@ -203,8 +237,8 @@ class Bench:
         self._tell(samples)
         moves = sum(entry["result"] == "moved" for entry in json.loads(said))
         print(
-            f"records={count} failed={load.failed} worst_produce_ms={load.worst_ms:.0f}"
-            f" lost={lost} duplicated={twice}\n"
+            f"records={count} failed={load.failed} lost={lost} duplicated={twice}"
+            f" produce_ms {load.quantiles()}\n"
             f"moves={moves} exit_code={moving.returncode}"
             f" misplaced={misplaced} throttles_left={throttles}",
             flush=True,
@@ -236,7 +270,7 @@ class Bench:
         times."""
         whole = self.partitions // 2 * self.each * self.record
         samples: list[tuple[float, int]] = []
-        waiting = list(KILL_AT)
+        waiting = list(KILL_AT[: self.arguments.kills])
         async with ClusterClient(self.bootstrap, "bench", timeout_ms=2000) as client:
             while moving.poll() is None:
                 now, held = time.monotonic(), await copied_to(client)
@@ -259,6 +293,11 @@ class Bench:
 
     def _kill(self, controller: int) -> None:
         print(f"killing broker {controller}, the controller", flush=True)
+        if self.arguments.original:
+            os.kill(self.system.pids[controller], signal.SIGKILL)
+            time.sleep(DOWN_S)
+            self.system.pids[controller] = self.system.restart(controller)
+            return
         ask(self.port, {"verb": "kill", "process": f"broker:{controller}"})
         time.sleep(DOWN_S)
         ask(self.port, {"verb": "restart", "process": f"broker:{controller}"})
@@ -301,7 +340,15 @@ def main() -> None:
     parser.add_argument("--throttle", type=int, help="bytes/s")
     parser.add_argument("--port", type=int, default=27_300)
     parser.add_argument("--data", help="directory for the brokers' data")
-    sys.exit(Bench(parser.parse_args()).run())
+    parser.add_argument("--kills", type=int, help="of the controller; default 2")
+    parser.add_argument(
+        "--original", action="store_true", help="Apache Kafka 3.9.1; nobody is killed"
+    )
+    arguments = parser.parse_args()
+    if arguments.kills is None:
+        # The original starts again only when its old session has ended.
+        arguments.kills = 0 if arguments.original else len(KILL_AT)
+    sys.exit(Bench(arguments).run())
 
 
 if __name__ == "__main__":

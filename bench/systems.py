@@ -24,7 +24,7 @@ ORIGINAL = HERE.parent / "tools" / "original" / "kafka"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """A running cluster of brokers 1, 2 and 3."""
+    """A running cluster of brokers 1, 2 and 3, or of more."""
 
     name: str
     bootstrap: str
@@ -92,10 +92,12 @@ def barnabas(name: str, checkout: Path) -> Iterator[System]:
 
 
 @contextmanager
-def kafka() -> Iterator[System]:
-    """Apache Kafka 3.9.1 with its defaults and heaps of 1 GiB (tools/original/kafka)."""
-    port = free_ports(4)
-    zookeeper = port + 3
+def kafka(brokers: int = 3, port: int | None = None) -> Iterator[System]:
+    """Apache Kafka 3.9.1 with its defaults and heaps of 1 GiB (tools/original/kafka). ``port``: the
+    first; None: some that are free."""
+    port = free_ports(brokers + 1) if port is None else port
+    zookeeper = port + brokers
+    ids = range(1, brokers + 1)
     with tempfile.TemporaryDirectory(prefix="kafka-bench-", ignore_cleanup_errors=True) as data:
         environment = {**os.environ, "ORIGINAL_DATA": data}
 
@@ -115,12 +117,13 @@ def kafka() -> Iterator[System]:
             return pid(broker)
 
         try:
-            run("up", "bench", "--zookeeper-port", str(zookeeper), "--port", str(port))
+            ports = ("--zookeeper-port", str(zookeeper), "--port", str(port))
+            run("up", "bench", *ports, "--brokers", str(brokers))
             yield System(
                 name="kafka",
-                bootstrap=",".join(f"127.0.0.1:{port + i}" for i in range(3)),
+                bootstrap=",".join(f"127.0.0.1:{port + i - 1}" for i in ids),
                 zookeeper=f"127.0.0.1:{zookeeper}",
-                pids={i: pid(i) for i in (1, 2, 3)},
+                pids={i: pid(i) for i in ids},
                 restart=restart,
             )
         finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.chaos.hosts import BROKERS
 from tests.chaos.network import CLIENTS, Network, NotPermitted
+from tests.ensemble.demo import play_demo
 from tests.ensemble.faults import PLAIN, WEATHER, Fault
 from tests.ensemble.hosts import MEMBERS, TOPIC, EnsembleHosts, until
 from tests.ensemble.load import Load
@@ -31,6 +32,7 @@ PHASES: dict[str, dict[str, tuple[str, Fault]]] = {
     "multis": MULTIS,
     "weather": WEATHER,
 }
+DEMO = "demo"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
@@ -150,7 +152,7 @@ def main() -> int:
         for phase, faults in PHASES.items()
     }
     if arguments.list:
-        print(*(name for faults in phases.values() for name in faults), sep="\n")
+        print(*(name for faults in phases.values() for name in faults), DEMO, sep="\n")
         return 0
     if (reason := missing()) is not None:
         print(f"ensemble: skipped: {reason} (Debian: apt-get install zookeeper)")
@@ -165,6 +167,9 @@ def main() -> int:
             rows += play(phase, faults, directory / phase)
         except NotPermitted as error:
             print(f"ensemble: {phase} skipped: no network of its own here ({error})")
+    if DEMO.startswith(wanted):
+        rows.append(play_demo(directory / DEMO))
+        print(_line(rows[-1]), flush=True)
     wrong = [row for row in rows if row.problem]
     faults_played = sum(row.seen is not None for row in rows)
     print(f"ensemble: faults={faults_played} wrong={len(wrong)} s={time.monotonic() - began:.0f}")
