@@ -9,7 +9,8 @@ partition is (``move``), the partition says that it has changed, and the watch w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from barnabas.pace import PacedCalls
 from barnabas.replication.fetch_session import SessionPartition
@@ -123,31 +124,54 @@ class FetchWatch:
             self.parked.wake()
 
 
+NOBODY: Final[Mapping[SessionPartition, FetchWatch]] = MappingProxyType({})
+NOWHERE: Final = (NO_OFFSET, NO_OFFSET)
+
+
 class PartitionWatches:
     """Who waits for one partition. ``on_silent_fetch(replica id, ms)`` is called when a follower
     that had caught up comes to hear of it again: its session may have fetched all the while, last
     at that time of the loop, without naming this partition."""
 
-    __slots__ = ("_limits", "_on_silent_fetch", "consumers", "followers")
+    __slots__ = (
+        "_consumers",
+        "_followers",
+        "_limits",
+        "_on_silent_fetch",
+        "consumers",
+        "followers",
+    )
 
     def __init__(self, on_silent_fetch: Callable[[int, int], None]) -> None:
         self._on_silent_fetch = on_silent_fetch
-        self.followers: dict[SessionPartition, FetchWatch] = {}
+        self.followers: Mapping[SessionPartition, FetchWatch] = NOBODY
         """Who waits for the log end."""
-        self.consumers: dict[SessionPartition, FetchWatch] = {}
+        self.consumers: Mapping[SessionPartition, FetchWatch] = NOBODY
         """Who waits for the high watermark."""
-        self._limits: tuple[int, ...] = (NO_OFFSET, NO_OFFSET)
+        # The same, once somebody has waited: most partitions of a large cluster are idle.
+        self._followers: dict[SessionPartition, FetchWatch] | None = None
+        self._consumers: dict[SessionPartition, FetchWatch] | None = None
+        self._limits: tuple[int, ...] = NOWHERE
         """The segments of the high watermark and of the last stable offset when consumers last
         heard of either, by their base offsets."""
 
     def add(self, position: SessionPartition, watch: FetchWatch, *, to_log_end: bool) -> None:
         """Tell ``watch`` of changes."""
-        (self.followers if to_log_end else self.consumers)[position] = watch
+        waiting = self._followers if to_log_end else self._consumers
+        if waiting is None:
+            waiting = {}
+            if to_log_end:
+                self.followers = self._followers = waiting
+            else:
+                self.consumers = self._consumers = waiting
+        waiting[position] = watch
 
     def remove(self, position: SessionPartition) -> None:
         """End that."""
-        self.followers.pop(position, None)
-        self.consumers.pop(position, None)
+        if self._followers is not None:
+            self._followers.pop(position, None)
+        if self._consumers is not None:
+            self._consumers.pop(position, None)
 
     def tell_followers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
         """The partition has changed for those who read up to the log end: by so many bytes.

@@ -165,7 +165,8 @@ class ProducerState:
         oldest stands first."""
         self._unreplicated: dict[int, int] = {}
         """Ended ones whose marker is not yet below the high watermark: first -> marker offset."""
-        self._verifications = Verifications()
+        self._verifications: Verifications | None = None
+        """None until a first batch of a transaction waits: few logs have any."""
 
     @property
     def entries(self) -> Mapping[int, ProducerEntry]:
@@ -218,7 +219,12 @@ class ProducerState:
         coordinator has confirmed it; None if the producer has a transaction open here."""
         if self._has_transaction(producer_id):
             return None
-        return self._verifications.begin(producer_id, epoch, sequence, now_ms)
+        return self._verified().begin(producer_id, epoch, sequence, now_ms)
+
+    def _verified(self) -> Verifications:
+        if self._verifications is None:
+            self._verifications = Verifications()
+        return self._verifications
 
     def _has_transaction(self, producer_id: int) -> bool:
         entry = self._entries.get(producer_id)
@@ -277,12 +283,12 @@ class ProducerState:
             )
         if guard is None or self._has_transaction(producer_id):
             return
-        if not self._verifications.admits(producer_id, guard):
+        if not self._verified().admits(producer_id, guard):
             raise KafkaError(
                 ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction"
             )
         first = header.base_sequence
-        if origin is Origin.CLIENT and self._verifications.is_too_early(producer_id, first):
+        if origin is Origin.CLIENT and self._verified().is_too_early(producer_id, first):
             raise KafkaError(
                 ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                 f"producer {producer_id} has sent what comes before sequence {first},"
@@ -300,7 +306,7 @@ class ProducerState:
         nothing. The transaction stays open until ``complete``."""
         if header.producer_id < 0:
             return None
-        if header.is_transactional:
+        if header.is_transactional and self._verifications is not None:
             self._verifications.end(header.producer_id)
         if header.is_control:
             return None if marker is None else self._apply_marker(header, marker)
@@ -385,7 +391,8 @@ class ProducerState:
         ]
         for producer_id in expired:
             del self._entries[producer_id]
-        self._verifications.remove_expired(now_ms, self.expiration_ms)
+        if self._verifications is not None:
+            self._verifications.remove_expired(now_ms, self.expiration_ms)
         return len(expired)
 
     # Snapshots and truncation
