@@ -157,7 +157,8 @@ class ControllerContext:
         )
         topic.partitions[number] = info
         self.partitions[info.topic_partition] = info
-        self.assign(info, assignment)
+        if assignment.being_reassigned:
+            self.reassigning[info.topic_partition] = None
         return info
 
     def assign(self, p: PartitionInfo, assignment: ReplicaAssignment) -> None:
@@ -282,5 +283,12 @@ class ControllerContext:
 
     def offline_replicas(self, p: PartitionInfo) -> tuple[int, ...]:
         """Assigned replicas that are dead, shutting down or on a failed directory."""
+        members, brokers = p.assignment.replicas, self.brokers
+        if not (self.shutting_down or self.offline_dirs):  # almost always
+            for replica in members:
+                if replica not in brokers:
+                    break
+            else:
+                return ()
         tp = p.topic_partition
-        return tuple(r for r in p.assignment.replicas if not self.is_replica_online(r, tp))
+        return tuple(r for r in members if not self.is_replica_online(r, tp))

@@ -146,9 +146,9 @@ def _classify(term: Term) -> list[PartitionInfo]:
             leaderless.append(p)
         deleted = context.is_being_deleted(p.topic_partition.topic)
         dead = ReplicaState.DELETION_INELIGIBLE if deleted else ReplicaState.OFFLINE
-        for replica in p.assignment.replicas:
-            online = context.is_replica_online(replica, p.topic_partition)
-            p.replica_states[replica] = ReplicaState.ONLINE if online else dead
+        p.replica_states.update(dict.fromkeys(p.assignment.replicas, ReplicaState.ONLINE))
+        for replica in context.offline_replicas(p):
+            p.replica_states[replica] = dead
     return leaderless
 
 
@@ -157,6 +157,8 @@ def _leaving(term: Term, infos: Iterable[PartitionInfo]) -> list[tuple[Partition
     gone: list[tuple[PartitionInfo, int]] = []
     for p in infos:
         restarted = term.context.restarted_since(p) if p.state is PartitionState.ONLINE else ()
+        if not restarted and ReplicaState.OFFLINE not in p.replica_states.values():
+            continue
         gone += [
             (p, r)
             for r, state in p.replica_states.items()
@@ -169,8 +171,8 @@ def _tell_roles(term: Term, infos: Sequence[PartitionInfo], batch: ControlBatch)
     """Every live replica is told its role."""
     context = term.context
     for p in infos:
-        live = [r for r in p.assignment.replicas if context.is_replica_online(r, p.topic_partition)]
-        replicas.tell_online(p, live, batch)
+        offline = context.offline_replicas(p)
+        replicas.tell_online(p, (r for r in p.assignment.replicas if r not in offline), batch)
     if infos:
         batch.metadata(infos)
 

@@ -58,10 +58,11 @@ def bring_online(term: Term, replicas: Replicas, *, batch: ControlBatch | None =
 
 def tell_online(p: PartitionInfo, members: Iterable[int], batch: ControlBatch) -> None:
     """``bring_online`` for some replicas of one partition."""
-    told = []
+    told, states = [], p.replica_states
     for replica in members:
-        was_new = p.replica_states.get(replica) is ReplicaState.NEW
-        if _enter(p, replica, ReplicaState.ONLINE) and not was_new:
+        before = states.get(replica)
+        known = before is ReplicaState.ONLINE or _enter(p, replica, ReplicaState.ONLINE)
+        if known and before is not ReplicaState.NEW:
             told.append(replica)
     if told and p.leadership is not None:
         batch.lead_and_follow(told, p)

@@ -16,7 +16,7 @@ from barnabas.controller.partition_states import PartitionState
 from barnabas.controller.replica_states import ReplicaState
 from barnabas.controller.store import Read
 from barnabas.controller.term import Term
-from barnabas.names import INT32_MAX, is_partition_of_topic, is_topic, topic_problem
+from barnabas.names import is_number, is_partition_of_topic, is_topic, topic_problem
 from barnabas.types import TopicPartition, topic_id_text
 from barnabas.zk import paths
 from barnabas.zk.startup import generate_id
@@ -83,8 +83,12 @@ async def _read_some(
             raise result
     for name, znode in znodes.items():
         topic = term.context.add_topic(name, znode.topic_id)
+        same: dict[ReplicaAssignment, ReplicaAssignment] = {}
         for number in usable(term, name, znode):
-            term.context.add_partition(topic, number, assignment_of(znode, number))
+            assignment = assignment_of(znode, number)
+            # One object for all that are equal: they are few, and stay in memory.
+            assignment = same.setdefault(assignment, assignment)
+            term.context.add_partition(topic, number, assignment)
         topics.append(topic)
     return again
 
@@ -109,12 +113,15 @@ def decoded(term: Term, name: str, outcome: Read) -> tuple[TopicZNode, int] | No
 def usable(term: Term, name: str, znode: TopicZNode) -> list[int]:
     """The valid partitions of a topic. Others, written by hand, are logged and left alone."""
     numbers = []
-    adding, removing = znode.adding, znode.removing
+    moving = {**znode.adding, **znode.removing}
+    seen: dict[tuple[int, ...], bool] = {(): False}
     for number, members in znode.partitions.items():
-        listed = members
-        if number in adding or number in removing:
-            listed = (*members, *adding.get(number, ()), *removing.get(number, ()))
-        legal = members and min(listed) >= 0 and max(listed) <= INT32_MAX
+        legal = seen.get(members)
+        if legal is None:
+            legal = seen[members] = all(map(is_number, members))
+        if number in moving:
+            added, removed = znode.adding.get(number, ()), znode.removing.get(number, ())
+            legal = legal and all(map(is_number, (*added, *removed)))
         if legal and is_partition_of_topic(TopicPartition(name, number)):
             numbers.append(number)
         else:
