@@ -21,7 +21,8 @@ SLACK_BYTES = 1024 * 1024
 """Above a bound: one long request or answer, which always may be."""
 ANSWER_BYTES = 256 * 1024
 """Above the bound of answers, which is looked at after each: one that is long."""
-LOOK_S = 0.02
+LOOK_S, CALM_LOOK_S = 0.02, 0.2
+"""From one look to the next; where no client is hostile."""
 
 
 class Ledger:
@@ -52,10 +53,10 @@ class Ledger:
             if not loop.dead:
                 yield loop.name, server
 
-    async def watch(self) -> None:
+    async def watch(self, look_s: float) -> None:
         """Look at the bounds, for ever."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
             for name, server in self._alive():
                 for what, account in (("requests", server.requests), ("answers", server.answers)):
                     held = account.held

@@ -30,7 +30,7 @@ from tests.simulation.kept import batches_kept
 from tests.simulation.kernel import MICROSECOND
 from tests.simulation.keyed import Keyed
 from tests.simulation.late import late_answers
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import CALM_LOOK_S, LOOK_S, Ledger
 from tests.simulation.lost import lost_multis
 from tests.simulation.metered import Metered
 from tests.simulation.moving_stories import tidy_up
@@ -39,6 +39,7 @@ from tests.simulation.nodes import Main, Process, Simulation
 from tests.simulation.old_clients import OldClients
 from tests.simulation.options import HOSTILE, MOVING, Options, draw_options
 from tests.simulation.recorder import Recorder
+from tests.simulation.salted import salted_once
 from tests.simulation.shadow import Shadows
 from tests.simulation.stories import ALL_FAULTS, NAMED_ONLY, TOGETHER
 from tests.simulation.witness import Witness
@@ -344,6 +345,7 @@ class Scenario:
             principals(self.options.acls),
             batches_kept(self.options.keeps),
             self.ledger.watched(),
+            salted_once(),
         ):
             digest = self.simulation.run(self._phases, limit_s=self.options.seconds + 1000)
         return Result(
@@ -363,7 +365,8 @@ class Scenario:
         self._start_clients()
         await asyncio.sleep(3)
         simulation.life("phase", "faults")
-        watching = asyncio.create_task(self.ledger.watch())
+        hostile = any(kind in HOSTILE for kind in self.options.kinds)
+        watching = asyncio.create_task(self.ledger.watch(LOOK_S if hostile else CALM_LOOK_S))
         led = self._led()
         disturbing = asyncio.create_task(self._disturb_group())
         await self.nemesis.run()

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 
 from barnabas.api.registry import ANYBODY, serves
 from barnabas.api.request import Answer, Request
 from barnabas.api.services import Services
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import API_TABLE, ApiKey
-from barnabas.protocol.codec import encode_response
+from barnabas.protocol.codec import encode_body, encode_response
+from barnabas.protocol.header import response_start
 from barnabas.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
 SHOWN_MAX = 64
@@ -31,39 +33,53 @@ _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 @serves(ApiKey.API_VERSIONS, ANYBODY)
 def handle(services: Services, request: Request) -> Answer:
     """Lists all APIs of the table; each has a handler."""
-    body = ApiVersionsResponse(
-        error_code=ErrorCode.NONE,
-        api_keys=_rows(services),
-        throttle_time=0,
-        supported_features=[],
-        finalized_features_epoch=services.features.epoch,
-        finalized_features=[],
-        zk_migration_ready=False,
-    )
     api = API_TABLE[ApiKey.API_VERSIONS]
     if not api.serves(request.api_version):
-        body.error_code = ErrorCode.UNSUPPORTED_VERSION
-        body.api_keys = [_row(api.key, api.max_version)]
-        return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, body)]
+        answer = _answer(services.features.epoch, [_row(api.key, api.max_version)])
+        answer.error_code = ErrorCode.UNSUPPORTED_VERSION
+        return [encode_response(ApiKey.API_VERSIONS, 0, request.correlation_id, answer)]
     if request.api_version >= 3:
         decoded = request.decode(ApiVersionsRequest)
         name, version = decoded.client_software_name, decoded.client_software_version
         if not (_NAME.fullmatch(name) and _NAME.fullmatch(version)):
-            body = ApiVersionsResponse(
-                error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time=0
+            return request.answer(
+                ApiVersionsResponse(
+                    error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time=0
+                )
             )
-        else:
-            log.debug("client %s %s at %s", name, version, request.client_host)
-            if request.line is not None:
-                request.line.software = (name[:SHOWN_MAX], version[:SHOWN_MAX])
-    return request.answer(body)
+        log.debug("client %s %s at %s", name, version, request.client_host)
+        if request.line is not None:
+            request.line.software = (name[:SHOWN_MAX], version[:SHOWN_MAX])
+    consumer_protocol = services.groups.consumer_groups.settings.enabled
+    served = request.api_version
+    body = _encoded(served, services.features.epoch, consumer_protocol)
+    return [response_start(ApiKey.API_VERSIONS, served, request.correlation_id, len(body)) + body]
 
 
-def _rows(services: Services) -> list[ApiVersionsResponse.ApiVersion]:
+@lru_cache(maxsize=32)
+def _encoded(version: int, feature_epoch: int, consumer_protocol: bool) -> bytes:
+    """The answer without its header. Brokers ask each other for it all the time, as a sign of
+    life, and it stays the same."""
+    answer = _answer(feature_epoch, _rows(consumer_protocol))
+    return encode_body(ApiKey.API_VERSIONS, version, answer, response=True)
+
+
+def _answer(feature_epoch: int, rows: list[ApiVersionsResponse.ApiVersion]) -> ApiVersionsResponse:
+    return ApiVersionsResponse(
+        error_code=ErrorCode.NONE,
+        api_keys=rows,
+        throttle_time=0,
+        supported_features=[],
+        finalized_features_epoch=feature_epoch,
+        finalized_features=[],
+        zk_migration_ready=False,
+    )
+
+
+def _rows(consumer_protocol: bool) -> list[ApiVersionsResponse.ApiVersion]:
     """The APIs in order of their keys. Kafka has only v0 of the consumer group protocol's APIs.
     Later versions are listed only where the protocol is on, since clients conclude that from them.
     """
-    consumer_protocol = services.groups.consumer_groups.settings.enabled
     rows = []
     for key, api in sorted(API_TABLE.items()):
         greatest = api.max_version
