@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from tests.api import kit
 from tests.api.kit import Client
-from tests.api.transaction_kit import begun, run
+from tests.api.transaction_kit import SETTINGS, begun, run
+from tests.simulation.network import SLOW
 
 from barnabas.errors import ErrorCode
 
@@ -32,3 +36,26 @@ def test_a_batch_outside_its_transaction_is_refused() -> None:
         assert late.error_code == ErrorCode.INVALID_TXN_STATE
 
     run(scenario)
+
+
+def test_no_batch_overtakes_one_that_waits_for_the_coordinator() -> None:
+    async def scenario(client: Client) -> None:
+        await client.place("__transaction_state", [1])
+        await client.place("t", [2])
+        txn = await begun(client)
+        assert await txn.add(("t", 0)) == [ErrorCode.NONE]
+        for pair in (("b1", "b2"), ("b2", "b1")):
+            client.simulation.network.set_link(*pair, SLOW)
+        first = asyncio.ensure_future(txn.produce("t", broker=2, base_sequence=0))
+        await asyncio.sleep(0.1)
+        assert not first.done(), "the coordinator is asked"
+        second = asyncio.ensure_future(txn.produce("t", broker=2, base_sequence=1))
+        assert (await first).error_code == 0
+        assert not second.done(), "it is asked once more"
+        third = await txn.produce("t", broker=2, base_sequence=2)
+        assert second.done()
+        assert [(await second).base_offset, third.base_offset] == [1, 2]
+        assert (second.result().error_code, third.error_code) == (0, 0)
+
+    settings = {**SETTINGS, "transaction.state.log.num.partitions": "1"}
+    kit.run(scenario, brokers=2, settings=settings)

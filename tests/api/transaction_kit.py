@@ -81,6 +81,7 @@ class Txn:
         *,
         named: bool = True,
         count: int = 1,
+        broker: int = 1,
         **fields: Any,
     ) -> Any:
         values = {
@@ -98,7 +99,7 @@ class Txn:
             timeout=10_000,
             topic_data=[Message(name=topic, partition_data=[part])],
         )
-        answer = await self.client.ask(ApiKey.PRODUCE, version, message)
+        answer = await self.client.ask(ApiKey.PRODUCE, version, message, broker=broker)
         result = answer.responses[0].partition_responses[0]
         if not result.error_code:
             self.sequence += count

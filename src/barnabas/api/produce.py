@@ -18,7 +18,7 @@ from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Promise, Request, Steps, at_once
 from barnabas.api.services import Services
 from barnabas.api.throttling import throttle_ms
-from barnabas.api.verification import Batch, ask, begin
+from barnabas.api.verification import Batch, begin, take_turn
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.coordinator.transaction.verification import Verdicts, told_to_producer
@@ -189,7 +189,7 @@ def _in_transaction(
     services: Services, request: Request, parsed: ProduceRequest, transactional_id: str
 ) -> Answer:
     """Append at once to partitions that are in the transaction already; for others ask its
-    coordinator first."""
+    coordinator first, and let no later request of the producer overtake this one."""
     if parsed.acks == 0:
         raise InvalidRequest("acks=0 in a transaction")
     denied = _denied(services, request, parsed, quiet=True)
@@ -202,10 +202,10 @@ def _in_transaction(
         transaction = InTransaction(refused=dict.fromkeys(batches, problem))
         return _finish(services, request, parsed, transaction)
     transaction, unknown = begin(services, batches)
-    if not unknown:
+    turn = take_turn(services, transactional_id, batches, unknown)
+    if turn is None:
         return _finish(services, request, parsed, transaction)
-    verdicts = ask(services, transactional_id, batches[unknown[0]], unknown)
-    return _verified(services, request, parsed, transaction, verdicts)
+    return _verified(services, request, parsed, transaction, turn)
 
 
 def _finish(

@@ -51,6 +51,21 @@ def ask(
     )
 
 
+def take_turn(
+    services: Services,
+    transactional_id: str,
+    batches: Mapping[TopicPartition, Batch],
+    unknown: list[TopicPartition],
+) -> asyncio.Future[Verdicts] | None:
+    """The coordinator's verdicts on ``unknown``, not before earlier requests of the producer to the
+    same partitions have theirs; None if nothing has to be waited for."""
+    verdicts = ask(services, transactional_id, batches[unknown[0]], unknown) if unknown else None
+    if not batches:
+        return verdicts
+    producer_id = next(iter(batches.values())).producer_id
+    return services.transactions.append_order.turn(producer_id, batches, verdicts)
+
+
 async def prepare(
     services: Services, transactional_id: str, batches: Mapping[TopicPartition, Batch]
 ) -> tuple[InTransaction, Verdicts]:

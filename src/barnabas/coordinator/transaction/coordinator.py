@@ -16,6 +16,7 @@ from typing import Final
 from barnabas.coordinator.log import CoordinatorLog
 from barnabas.coordinator.ownership import OwnedPartition, Ownership
 from barnabas.coordinator.transaction import decisions
+from barnabas.coordinator.transaction.append_order import AppendOrder
 from barnabas.coordinator.transaction.decisions import Expected
 from barnabas.coordinator.transaction.loading import Loading
 from barnabas.coordinator.transaction.markers import RETRY_PAUSE_S, Delivery, MarkerSender
@@ -104,6 +105,7 @@ class TransactionCoordinator:
             enabled=settings.verifies(settings.transaction_partition_verification_enable),
             version=settings.verification_version,
         )
+        self.append_order = AppendOrder()
 
     def _connections(self, replicas: ReplicaManager, client_id: str) -> Peers:
         settings = self.settings
