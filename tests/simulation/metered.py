@@ -36,6 +36,8 @@ QUOTAS = (1000, 2000, 4000)
 FREE_S = 12
 """Of the quota: what a window of eleven seconds lets through before it is full, and a bit."""
 AT_ONCE = 3
+UNMETERED_S = 0.3
+"""Rest of a glutton whom no quota is known to hold."""
 OBEYED_S = 20.0
 LATE_S = 5.0
 """A muted connection is served again so soon after the time that was told, and is told so little
@@ -101,6 +103,8 @@ class Metered:
                     if self.quota is not None:
                         self._taken(broker).connections += 1
                     while True:
+                        if self.quota is None:
+                            await asyncio.sleep(UNMETERED_S)  # nothing is judged just now
                         times = env.random.randint(1, AT_ONCE)
                         await asyncio.gather(*(self._ask(broker, connection) for _ in range(times)))
                 except OSError:

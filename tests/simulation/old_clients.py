@@ -128,6 +128,7 @@ class OldClients:
                         poll = Poll(process=name, segment=segment, records=records)
                         workload.history.polls.append(poll)
                         offset = workload.positions[name] = taken[-1].offset + 1
+                    await workload.rest(env, found=len(taken))
 
         return main
 

@@ -21,6 +21,14 @@ from barnabas.types import TopicPartition
 
 Main = Callable[[Env], Coroutine[Any, Any, None]]
 
+REST_S = 0.2
+"""Mean rest of a consumer that has found something."""
+REST_EMPTY_S = 0.05
+"""Else. Above the high watermark a fetch is answered at once, as by the original."""
+RESTS = 0.75
+"""Share of the polls with records after which a consumer rests. One that asks at once after each
+record would be most of what brokers do."""
+
 
 @dataclass(slots=True)
 class Workload:
@@ -185,8 +193,16 @@ class Workload:
                         poll = Poll(process=name, segment=segment, records=records)
                         self.history.polls.append(poll)
                     offset = self.positions[name] = found.next_offset
+                    await self.rest(env, found=len(found.records))
 
         return main
+
+    async def rest(self, env: Env, *, found: int) -> None:
+        """Of a consumer, after a poll."""
+        if not found:
+            await asyncio.sleep(REST_EMPTY_S)
+        elif env.random.random() < RESTS:
+            await asyncio.sleep(env.random.expovariate(1 / REST_S))
 
     async def start_of(self, client: ClusterClient, tp: TopicPartition, offset: int) -> int:
         """Where to go on if this offset is out of range, because retention has been faster. Another
