@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from tests.clients.drivers import CODECS, How, Row, read_confluent, write_confluent
 from tests.cluster_kit import Cluster, wait_for
-from tests.interop.original import output, tool
+from tests.interop.original import SCRIPT, output, tool
 
 pytestmark = [
     pytest.mark.foreign,
@@ -22,6 +24,8 @@ pytestmark = [
 TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
 GET_OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 DUMP = "kafka.tools.DumpLogSegments"
+REPORTS_S = 90.0
+"""A tool of Java's takes half a minute to start on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +110,7 @@ def test_broker_api_versions(cluster: Cluster) -> None:
     shown = output("kafka.admin.BrokerApiVersionsCommand", "--bootstrap-server", cluster.bootstrap)
     for broker in (1, 2, 3):
         assert f"127.0.0.1:{cluster.broker_port(broker)} (id: {broker} rack: null)" in shown
-    for api in ("Produce(0): 0 to 11", "Fetch(1): 4 to 17", "Metadata(3): 0 to 12"):
+    for api in ("Produce(0): 0 to 11", "Fetch(1): 0 to 17", "Metadata(3): 0 to 12"):
         assert api in shown
 
 
@@ -115,14 +119,26 @@ def test_replica_verification(cluster: Cluster) -> None:
     cluster.create_topic("verified", 2)
     rows = [Row(partition=n % 2, key=None, value=b"%d" % n) for n in range(1000)]
     write_confluent(cluster.bootstrap, "verified", rows, How(codec="lz4"))
-    done = tool(
-        "org.apache.kafka.tools.ReplicaVerificationTool",
-        *("--broker-list", cluster.bootstrap, "--topics-include", "verified"),
-        *("--report-interval-ms", "500"),
-        timeout_s=12,
-    )
-    reports = re.findall(r"max lag is (\d+) for", done.stdout)
-    assert len(reports) >= 3, f"{done.stdout}\n{done.stderr}"
+    reports: list[str] = []
+    with subprocess.Popen(
+        [
+            *(str(SCRIPT), "run", "org.apache.kafka.tools.ReplicaVerificationTool"),
+            *("--broker-list", cluster.bootstrap, "--topics-include", "verified"),
+            *("--report-interval-ms", "500"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        too_late = threading.Timer(REPORTS_S, process.kill)
+        too_late.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            reports += re.findall(r"max lag is (\d+) for", line)
+            if len(reports) >= 3:
+                break
+        too_late.cancel()
+        process.kill()
+    assert len(reports) >= 3
     assert set(reports[1:]) == {"0"}
 
 
