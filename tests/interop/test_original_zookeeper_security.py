@@ -78,6 +78,8 @@ class Files:
             "zookeeper.ssl.truststore.location": str(self.directory / "ca.pem"),
             "zookeeper.ssl.truststore.type": "PEM",
             "zookeeper.ssl.enabled.protocols": "TLSv1.2,TLSv1.3",
+            # Its first handshake takes a JVM seconds on a busy machine.
+            "zookeeper.connection.timeout.ms": "30000",
         }
         if key:
             found["zookeeper.ssl.keystore.location"] = str(self.directory / key)
