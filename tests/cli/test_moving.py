@@ -11,7 +11,7 @@ from barnabas.admin.placement import Placement
 from barnabas.admin.planner import PlacedPartition
 from barnabas.cli.drain import as_before
 from barnabas.cli.moving import Absence, awaited
-from barnabas.client.errors import Unfinished
+from barnabas.client.errors import Unfinished, Unreachable
 from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
 from barnabas.client.reassignment import Move
 from barnabas.types import TopicPartition
@@ -65,6 +65,24 @@ def test_a_wait_for_brokers_is_told_and_ends() -> None:
         await asyncio.sleep(2)
         with pytest.raises(Unfinished, match=r"2 moves wait .* not registered, for 20 s now"):
             absence.look(moves, view(2, 3))
+
+    run(main())
+
+
+def test_a_wait_for_any_answer_ends() -> None:
+    async def main() -> None:
+        absence = Absence(patience_s=20)
+        absence.nobody_answers()
+        await asyncio.sleep(19)
+        absence.nobody_answers()
+        absence.look([FIRST], view(2, 3, 4))
+        await asyncio.sleep(19)
+        absence.nobody_answers()
+        await asyncio.sleep(19)
+        absence.nobody_answers()
+        await asyncio.sleep(2)
+        with pytest.raises(Unreachable, match="no broker has answered for 20 s"):
+            absence.nobody_answers()
 
     run(main())
 

@@ -46,7 +46,7 @@ def timeout_option(command: F) -> F:
         default=300,
         show_default=True,
         metavar="SECONDS",
-        help="Wait no longer if every move waits for a broker that is not registered.",
+        help="Wait no longer if every move waits for a broker that is away, or none answers.",
     )(command)
 
 
@@ -63,7 +63,7 @@ class Execution:
     replaceable: frozenset[TopicPartition] = frozenset()
     """Those of ``targets`` of which another move may be in progress: it is replaced."""
     timeout_s: float = 300.0
-    """So long all moves may wait for brokers that are not registered."""
+    """So long all moves may wait for brokers that are not registered, or no broker answer."""
     moves: list[Move] = field(default_factory=list)
     present: dict[TopicPartition, tuple[int, ...]] = field(default_factory=dict)
     """Replicas before, of all partitions of the topics."""
@@ -156,7 +156,7 @@ class Execution:
 
     async def _follow(self) -> None:
         """Show how far the moves are until none is in progress. Raises Unfinished if all of them
-        wait for brokers that do not come."""
+        wait for brokers that do not come, Unreachable if no broker answers any more."""
         begun = {m.partition: m for m in self._begun}
         absence = Absence(self.timeout_s)
         with CopyProgress() as progress:
@@ -168,6 +168,7 @@ class Execution:
                     remaining = await remaining_bytes(self.client, going)
                 except (Unreachable, OSError):
                     progress.show("no broker answers; the moves go on without this command")
+                    absence.nobody_answers()
                 except ClientError as error:
                     if error.code != ErrorCode.REQUEST_TIMED_OUT:
                         raise
@@ -267,11 +268,22 @@ class Absence:
         self._obstacle = Obstacle()
         self._since_s: float | None = None
         """Since then every move has been waiting."""
+        self._unanswered_since_s: float | None = None
+        """Since then no broker has answered."""
+
+    def nobody_answers(self) -> None:
+        """No broker does. Raises Unreachable when its patience is over."""
+        now_s = asyncio.get_running_loop().time()
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = now_s
+        if now_s - self._unanswered_since_s > self._patience_s:
+            raise Unreachable(f"no broker has answered for {self._patience_s:.0f} s")
 
     def look(self, going: Sequence[Move], view: ClusterView) -> str | None:
         """``view``: of all topics of these moves, with registered brokers only. Returns what to
         tell the user now, if anything. Raises Unfinished when its patience is over."""
         now_s = asyncio.get_running_loop().time()
+        self._unanswered_since_s = None
         waiting = {m: absent for m in going if (absent := awaited(m, view))}
         brokers = frozenset[int]().union(*waiting.values())
         tells = self._obstacle.met(brokers, now_s)
