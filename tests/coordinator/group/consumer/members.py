@@ -48,7 +48,8 @@ class ConsumerBook(Book):
 
 class ConsumerMember(SimulatedMember):
     """Calls, takes and gives up what it is told, commits one more each time. It keeps its epoch
-    and what it owns while it looks for the coordinator: answers that were lost are made good."""
+    and what it owns while it looks for the coordinator. After a call without an answer it tells
+    everything, as Java's consumer does: only then is it told again what it has to give up."""
 
     book: ConsumerBook
 
@@ -59,6 +60,7 @@ class ConsumerMember(SimulatedMember):
         self.member_id = member_id
         self.generation = 0
         self.topic_id: uuid.UUID | None = None
+        self.tells_all = True
 
     async def run(self) -> None:
         while self.book.running:
@@ -74,6 +76,7 @@ class ConsumerMember(SimulatedMember):
                 await self._forget(refused.code)
             except (OSError, Unreachable, ClientError):
                 self.coordinator = None
+                self.tells_all = True
                 await asyncio.sleep(0.1)
 
     async def _forget(self, code: int) -> None:
@@ -85,7 +88,7 @@ class ConsumerMember(SimulatedMember):
             await asyncio.sleep(0.1)
 
     async def _beat(self) -> None:
-        joins = self.generation == 0
+        all_of_it = self.tells_all or self.generation == 0
         owned = [Message(topic_id=self.topic_id, partitions=list(self.positions))]
         message = Message(
             group_id=self.book.group,
@@ -93,8 +96,8 @@ class ConsumerMember(SimulatedMember):
             member_epoch=self.generation,
             instance_id=None,
             rack_id=None,
-            rebalance_timeout=self.book.rebalance_timeout_ms if joins else -1,
-            subscribed_topic_names=[TOPIC] if joins else None,
+            rebalance_timeout=self.book.rebalance_timeout_ms if all_of_it else -1,
+            subscribed_topic_names=[TOPIC] if all_of_it else None,
             subscribed_topic_regex=None,
             server_assignor=None,
             topic_partitions=owned if self.positions else [],
@@ -102,6 +105,7 @@ class ConsumerMember(SimulatedMember):
         called_at = self.book.now_s()
         answer = await self._ask(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, message)
         check_code(answer.error_code)
+        self.tells_all = False
         self.generation = answer.member_epoch
         if answer.assignment is not None:
             self._take(answer.assignment.topic_partitions)
