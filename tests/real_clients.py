@@ -234,7 +234,7 @@ class Traffic:
     def _read_again(self) -> None:
         """All of it, by another client library. If it does not get on while every broker answers
         at once, another client of it has a second try, and a note tells what the first one said:
-        kafka-python 3.0.12 did so once in some thousand runs."""
+        kafka-python 3.0.12 asks a former leader again until it gives up (docs/clients.md)."""
         for attempt in range(2):
             with _last_lines("kafka") as lines:
                 try:
