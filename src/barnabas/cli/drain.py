@@ -14,8 +14,8 @@ from barnabas.admin.planner import PlannedMove
 from barnabas.admin.wishes import Wish, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import broker_ids
-from barnabas.cli.moving import Execution, timeout_option, warn
-from barnabas.cli.options import bootstrap_server
+from barnabas.cli.moving import TIMEOUT_HELP, Execution, warn
+from barnabas.cli.options import bootstrap_server, timeout_option
 from barnabas.cli.output import print_table
 from barnabas.cli.progress import bytes_text
 from barnabas.cli.reassign import show_loads, throttle_option
@@ -37,7 +37,7 @@ BROKER_ID: Final = click.IntRange(0, 2**31 - 1)
 @click.argument("broker", type=BROKER_ID, shell_complete=broker_ids)
 @click.option("--execute", is_flag=True, help="Do it instead of only showing the plan.")
 @throttle_option
-@timeout_option
+@timeout_option(TIMEOUT_HELP)
 @bootstrap_server
 def drain(
     broker: int,

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
@@ -34,20 +34,11 @@ AT_ONCE: Final = 1_000
 VERIFY: Final = "barnabas cluster reassign --verify"
 THROTTLE: Final = "barnabas cluster reassign --throttle BYTES/S"
 
+TIMEOUT_HELP: Final = (
+    "Wait no longer if every move waits for a broker that is away, or none answers."
+)
+
 Targets = Mapping[TopicPartition, Sequence[int]]
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def timeout_option(command: F) -> F:
-    """Adds --timeout."""
-    return click.option(
-        "--timeout",
-        type=click.IntRange(1),
-        default=300,
-        show_default=True,
-        metavar="SECONDS",
-        help="Wait no longer if every move waits for a broker that is away, or none answers.",
-    )(command)
 
 
 @dataclass(slots=True, kw_only=True)

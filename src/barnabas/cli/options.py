@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,6 +16,8 @@ from barnabas.cluster.control import ask
 from barnabas.errors import ConfigError
 from barnabas.names import number_in
 from barnabas.security.client import PLAINTEXT, ClientSecurity
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 PROBE_TIMEOUT_S = 1.0
 MILLISECONDS_MAX = 2**63 - 1
@@ -147,3 +149,15 @@ def milliseconds(text: str, option: str) -> int:
     except ValueError:
         raise click.UsageError(f"{option}: '{text}' is not a time.") from None
     return found
+
+
+def timeout_option(what: str) -> Callable[[F], F]:
+    """Adds --timeout, in seconds. ``what``: its help."""
+    return click.option(
+        "--timeout",
+        type=click.IntRange(1),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help=what,
+    )

@@ -18,14 +18,14 @@ from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
 from barnabas.cli.moving import (
+    TIMEOUT_HELP,
     Execution,
     clear_throttles,
     partitions_of,
     report,
-    timeout_option,
     warn,
 )
-from barnabas.cli.options import PARTITION, bootstrap_server, output
+from barnabas.cli.options import PARTITION, bootstrap_server, output, timeout_option
 from barnabas.cli.output import print_json, print_table
 from barnabas.cli.progress import bytes_text
 from barnabas.client.cluster import Bootstrap, ClusterClient
@@ -147,7 +147,7 @@ class Asked:
     help="Do it: what is planned, or the plan in FILE.",
 )
 @throttle_option
-@timeout_option
+@timeout_option(TIMEOUT_HELP)
 @click.option(
     "--rollback",
     type=click.Path(dir_okay=False, writable=True),

@@ -13,7 +13,7 @@ import click
 from barnabas.cli.chaos_control import control_of, first_port
 from barnabas.cli.client import cluster_client
 from barnabas.cli.obstacle import Obstacle, not_registered
-from barnabas.cli.options import bootstrap_server
+from barnabas.cli.options import bootstrap_server, timeout_option
 from barnabas.cli.output import print_table
 from barnabas.cli.progress import ProgressLine, time_text
 from barnabas.cli.reassign import listed_brokers
@@ -46,14 +46,7 @@ Partitions = Mapping[TopicPartition, PartitionView]
     metavar="SHELL",
     help="Restarts one broker: {id}, {host}, {port}, {rack}. Default: the supervisor of 'up' does.",
 )
-@click.option(
-    "--timeout",
-    type=click.IntRange(1),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="For each wait: until a broker can be stopped, is back, has everything in sync.",
-)
+@timeout_option("For each wait: until a broker can be stopped, is back, has everything in sync.")
 @click.option("--preferred", is_flag=True, help="Elect preferred leaders after each broker.")
 @click.option(
     "--allow-unavailable",
