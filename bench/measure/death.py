@@ -2,7 +2,7 @@
 
     python death.py BOOTSTRAP ZOOKEEPER 1=PID,2=PID,3=PID [--partitions 5000]
 
-Needs confluent-kafka and kazoo. Creates a topic (RF 3), kills a broker that is not the controller, and prints milliseconds until no partition has it
+Needs confluent-kafka and kazoo. Creates topics (RF 3) of at most 10,000 partitions, the most that a broker takes in one request; kills a broker that is not the controller, and prints milliseconds until no partition has it
 as its leader in ZooKeeper ("leaders_ms"), and until a client is told so by another broker's Metadata ("told_ms"). The victim is left dead.
 """
 import argparse
@@ -26,12 +26,14 @@ zookeeper = KazooClient(args.zookeeper)
 zookeeper.start()
 controller = json.loads(zookeeper.get("/controller")[0])["brokerid"]
 victim = next(b for b in pids if b != controller)
-topic = f"death-{time.time_ns()}"
+AT_ONCE = 10_000
+topics = {f"death-{time.time_ns()}-{first}": min(AT_ONCE, args.partitions - first) for first in range(0, args.partitions, AT_ONCE)}
 admin = AdminClient({"bootstrap.servers": args.bootstrap, "log_level": 0})  # kept: a collected client cancels its futures
 admin.list_topics(timeout=30)
 began = time.time()
-admin.create_topics([NewTopic(topic, args.partitions, 3)], operation_timeout=280, request_timeout=290)[topic].result()
-paths = [f"/brokers/topics/{topic}/partitions/{p}/state" for p in range(args.partitions)]
+for topic, count in topics.items():
+    admin.create_topics([NewTopic(topic, count, 3)], operation_timeout=280, request_timeout=290)[topic].result()
+paths = [f"/brokers/topics/{topic}/partitions/{p}/state" for topic, count in topics.items() for p in range(count)]
 while any(zookeeper.exists(path) is None for path in paths[-1:] + paths):
     time.sleep(0.05)
 print(f"create partitions={args.partitions} ms={(time.time() - began) * 1000:.0f}", flush=True)
@@ -55,7 +57,7 @@ while left:
     if time.time() - killed > 120:
         raise SystemExit(f"{len(left)} partitions are led by a dead broker")
 leaders = time.time() - killed
-while any(p.leader in (victim, -1) for p in witness.list_topics(topic, timeout=30).topics[topic].partitions.values()):
+while any(p.leader in (victim, -1) for topic in topics for p in witness.list_topics(topic, timeout=30).topics[topic].partitions.values()):
     if time.time() - killed > 120:
         raise SystemExit("clients are not told")
 print(f"death partitions={args.partitions} led={led} leaders_ms={leaders * 1000:.0f} told_ms={(time.time() - killed) * 1000:.0f}")
