@@ -118,6 +118,8 @@ class Kernel:
         """Their tasks."""
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._ready: deque[SimHandle] = deque()
+        self.ready = self._ready.append
+        """Run a handle after those that are ready already."""
         self._sequence = 0
         self._identities = 0
         self._cancelled_timers = 0
@@ -133,10 +135,6 @@ class Kernel:
         """Creation order, for the hash of tasks and futures."""
         self._identities += 1
         return self._identities
-
-    def ready(self, handle: SimHandle) -> None:
-        """Run this handle after those that are ready already."""
-        self._ready.append(handle)
 
     def at(self, when_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Do ``action(argument)`` at an instant (now, if it has passed)."""

@@ -85,13 +85,14 @@ class SimTimer(events.TimerHandle):
 
 
 class SimFuture(asyncio.Future[Any]):
-    """A future whose place in a set follows creation order, not its address."""
+    """A future whose place in a set follows the order in which they were first put into one, not
+    its address. Most never are."""
 
-    def __init__(self, *, loop: SimLoop) -> None:
-        self.identity = loop.kernel.next_identity()
-        super().__init__(loop=loop)
+    identity = 0
 
     def __hash__(self) -> int:
+        if not self.identity:
+            self.identity = self.get_loop().kernel.next_identity()  # type: ignore[attr-defined]
         return self.identity
 
 
@@ -161,7 +162,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.on_error: Callable[[dict[str, Any]], None] | None = None
         self.sockets: dict[int, SimSocket] = {}
         self.listeners: dict[int, Listener] = {}
-        self._make_ready = kernel._ready.append
+        self._make_ready = kernel.ready
         self._backlog: deque[SimHandle] = deque()
         self._busy_until_ns = 0
         self._debt_ns = 0

@@ -49,6 +49,9 @@ class SimSocket:
         self._error = 0
         self._broken = False
         self._read_queued = self._write_queued = False
+        self._reading: SimHandle
+        """Calls ``_read_ready``; waits at most once, as ``_read_queued`` says."""
+        self._make_ready = loop.kernel.ready
         loop.sockets[self._fd] = self
 
     def join(self, peer: SimSocket, out: Pipe) -> None:
@@ -210,6 +213,8 @@ class SimSocket:
     def set_reader(self, handle: SimHandle | None) -> bool:
         """Register or forget who wants to read; whether somebody did before."""
         before, self.reader = self.reader, handle
+        if handle is not None:
+            self._reading = SimHandle(self._read_ready, (), self.loop, handle._context)
         self.poke_reader()
         return before is not None
 
@@ -225,7 +230,8 @@ class SimSocket:
         """Call the reader if there is something to read."""
         if self.reader is not None and not self._read_queued and self._readable():
             self._read_queued = True
-            self.loop.call_soon(self._read_ready, context=self.reader._context)
+            if not self.loop.dead:
+                self._make_ready(self._reading)  # as call_soon does, but no new one each time
 
     def poke_writer(self) -> None:
         """Call the writer if there is room."""

@@ -160,13 +160,17 @@ class KafkaConnection(asyncio.BufferedProtocol):
     async def wait(self, future: asyncio.Future[memoryview], timeout_ms: int | None) -> memoryview:
         """Wait for ``send_frame``'s future. Raises RequestTimedOut, and closes, if it is not done
         in ``timeout_ms``."""
+        if timeout_ms is None:
+            return await future
+        timer = self._loop.call_later(timeout_ms / 1000, self._late, future, timeout_ms)
         try:
-            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
-                return await future
-        except TimeoutError as error:
-            late = RequestTimedOut(f"no answer in {timeout_ms} ms")
-            self._fail(late)
-            raise late from error
+            return await future
+        finally:
+            timer.cancel()
+
+    def _late(self, future: asyncio.Future[memoryview], timeout_ms: int) -> None:
+        if not future.done():
+            self._fail(RequestTimedOut(f"no answer in {timeout_ms} ms"))
 
     def close(self) -> None:
         """Close at once; pending requests fail with ConnectionError. May be called again."""
