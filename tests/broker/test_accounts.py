@@ -27,6 +27,7 @@ from tests.broker.account_stage import (
 
 from barnabas import limits
 from barnabas.api.request import Answer, Pieces, Promise, Request
+from barnabas.broker.connection import ClientConnection
 from barnabas.broker.network import (
     PUT_OFF_CHECKS_MAX,
     PUT_OFF_FULL_CHECKS_MAX,
@@ -339,6 +340,49 @@ def test_who_may_take_long_is_handled_after_those_that_came_with_it() -> None:
         await asyncio.sleep(1.0)
         assert handled == ["LIST_GROUPS", "HEARTBEAT", "HEARTBEAT", "FETCH", "FETCH"]
         await run.end("server aborts")
+
+    run.play(steps)
+
+
+def test_requests_that_wait_for_their_turn_are_answered_in_order() -> None:
+    """Also if another comes while one waits, or half of one."""
+    handled: list[tuple[int, int]] = []
+
+    def handle(request: Request) -> Answer:
+        handled.append((len(request.client_id or ""), len(request.frame)))
+        assert not request.frame.readonly
+        return [bytes(50)]
+
+    run = Run(handle)
+    frame = questions(1, 10), questions(1, 11), questions(1, 12)
+
+    async def steps(run: Run) -> None:
+        for size in (1, 2, 3):
+            run.connect(questions(1, size), reads=True)
+        await asyncio.sleep(0.5)
+        network = run.server.network
+        alone, followed, cut = network._connections
+
+        def comes(connection: ClientConnection, data: bytes) -> None:
+            connection.get_buffer(-1)[: len(data)] = data
+            connection.buffer_updated(len(data))
+
+        handled.clear()
+        network.turns._schedule()  # whoever comes now waits for a turn
+        comes(alone, frame[0])
+        comes(followed, frame[0])
+        comes(followed, frame[1])
+        comes(cut, frame[0])
+        comes(cut, frame[2][:20])
+        assert not handled
+        await asyncio.sleep(0.1)
+        assert [size for size, _ in handled] == [10, 10, 11, 10]
+        comes(cut, frame[2][20:])
+        await asyncio.sleep(0.1)
+        assert handled[4:] == [(12, len(frame[2]) - 4)]
+        assert [client.received for client in run.clients] == [100, 150, 150]
+        assert all(c.is_reading and not c.waiting for c in network._connections)
+        await run.end("closes")
 
     run.play(steps)
 

@@ -135,7 +135,8 @@ def test_frames_can_be_cut_later_while_others_use_staging() -> None:
 def test_frames_are_whole_however_late_they_are_taken(
     frames: list[bytes], turns: list[tuple[int, int]]
 ) -> None:
-    """What is not taken yet does not keep more from coming."""
+    """What is not taken yet does not keep more from coming. One that is kept is taken in either
+    way."""
     stream = framed(*frames)
     buffer = FrameBuffer(1000, bytearray(64))
     out: list[memoryview] = []
@@ -148,16 +149,43 @@ def test_frames_are_whole_however_late_they_are_taken(
             count = min(len(target), cut, len(stream) - position)
             target[:count] = stream[position : position + count]
             position += count
-            buffer.received(count)
+            if turn % 2 or not buffer.keep_frame(count):
+                buffer.received(count)
         else:
             taken = 1
         for _ in range(taken):
-            frame = buffer.next_frame()
+            frame = buffer.kept_frame() if turn % 3 else None
+            if frame is None:
+                frame = buffer.next_frame()
             if frame is not None:
                 out.append(frame)
         buffer.set_aside()
     assert [bytes(frame) for frame in out] == frames
     assert buffer.is_idle
+
+
+def test_a_kept_frame_has_memory_of_its_own() -> None:
+    staging = bytearray(64)
+    one, other = FrameBuffer(1000, staging), FrameBuffer(1000, staging)
+
+    def keep(stream: bytes) -> bool:
+        one.get_buffer()[: len(stream)] = stream
+        return one.keep_frame(len(stream))
+
+    assert not keep(framed(b"cut")[:-1])
+    assert not keep(framed(b"one", b"two"))
+    assert not keep(b"\0\0\xff\xff")
+    assert keep(framed(b"kept"))
+    assert one.has_more
+    assert not one.is_unfinished
+    assert one.held == 8
+    other.feed(framed(b"z" * 50))
+    frame = one.kept_frame()
+    assert frame == b"kept"
+    assert frame is not None
+    assert not frame.readonly
+    assert one.is_idle
+    assert one.kept_frame() is None
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 101, -1, -(2**31)])

@@ -236,7 +236,7 @@ def _duplicate_after_failover(patches: Patches) -> None:
 
 
 class _Deaf:
-    """A history of producers that does not hear of batches."""
+    """A history of producers, or its state, that does not hear of batches."""
 
     def __init__(self, history: Any) -> None:
         self._history = history
@@ -245,7 +245,8 @@ class _Deaf:
         return
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._history, name)
+        value = getattr(self._history, name)
+        return _Deaf(value) if name == "state" else value
 
 
 def _fsync_skipped(patches: Patches) -> None:

@@ -81,25 +81,9 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._now()
+        if nbytes <= limits.STEPPED_FRAME_BYTES and self._is_alone and self._take_alone(nbytes):
+            return
         frames = self._frames
-        # Whether it is small, nothing is under way here, and nobody waits for a turn.
-        if (
-            nbytes <= limits.STEPPED_FRAME_BYTES
-            and self._may_be_alone
-            and not (
-                self._turns.is_busy
-                or self.is_first
-                or self._slots
-                or self._works
-                or self._writing_paused
-                or self._is_silent
-                or self._closing
-            )
-        ):
-            frame = frames.only_frame(nbytes)
-            if frame is not None:
-                self._serve_alone(frame)
-                return
         if frames.has_more:
             self._is_ahead = True
         frames.received(nbytes)
@@ -136,10 +120,45 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
 
     # Turns
 
-    def _serve_alone(self, frame: memoryview) -> None:
-        """Serve a request that came by itself, as most do, without the ways of those that wait."""
+    @property
+    def _is_alone(self) -> bool:
+        """Whether a request that comes by itself needs nothing but its answer: nothing is under way
+        here. Most requests are such."""
+        return self._may_be_alone and not (
+            self.is_first
+            or self._slots
+            or self._works
+            or self._writing_paused
+            or self._failing
+            or self._is_silent
+            or self._closing
+        )
+
+    def _take_alone(self, nbytes: int) -> bool:
+        """Serve what came if it is one request; if somebody waits for a turn, let it wait for its
+        own. Whether that is so."""
+        if self._turns.is_busy:
+            if nbytes >= FIRST_BYTES or not self._frames.keep_frame(nbytes):
+                return False
+            self._turns.arrived(self)
+            return True
+        frame = self._frames.only_frame(nbytes)
+        if frame is None:
+            return False
+        self._answer_alone(frame)
+        if self._works:
+            self._turns.arrived(self)
+        elif not self._closing:
+            self._turns.served(self)
+        return True
+
+    def _answer_alone(self, frame: memoryview) -> None:
+        """Serve a request that came by itself, without the ways of those that wait."""
         try:
             request = self._read(frame)
+            if self._turns.is_waited_for and self._is_heavy(request):
+                self._decode(request, self._new_slot())
+                return
             try:
                 answer = self._dispatch(request)
             except InvalidRequest:
@@ -160,20 +179,21 @@ class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
             self._count_debt()
         if self.held:
             self._update_reading()
-        if self._works:
-            self._turns.arrived(self)
-        else:
-            self._turns.served(self)
 
     def take_turn(self, share_s: float) -> Outcome:
         """Serve requests until they, the share or the room for answers are used up."""
-        try:
-            self._use_share(share_s)
-        except InvalidRequest as error:
-            self._refuse(str(error))
+        frame = self._frames.kept_frame() if self._is_alone else None
+        if frame is not None:
+            self._answer_alone(frame)
+        else:
+            try:
+                self._use_share(share_s)
+            except InvalidRequest as error:
+                self._refuse(str(error))
+            if not self._closing:
+                self.flush()
         if self._closing:
             return Outcome.IDLE
-        self.flush()
         if self._reading_paused or self.held or self._request_bytes >= STAGING_BYTES:
             self._update_reading()
         if self._works:

@@ -142,7 +142,9 @@ def tune_process(*, die_with_parent: bool = False) -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(4_000, 5, 250)  # a round of the second generation within some milliseconds
+    # A round of the second generation takes some milliseconds. What some hundred requests that wait
+    # hold is no reason for one of the first.
+    gc.set_threshold(10_000, 2, 250)
 
 
 def run_node(node: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:

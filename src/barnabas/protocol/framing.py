@@ -158,6 +158,29 @@ class FrameBuffer:
             return None
         return memoryview(bytearray(view[_PREFIX:count]))
 
+    def keep_frame(self, count: int) -> bool:
+        """``received`` and ``set_aside`` if ``only_frame`` would give a frame, which is kept for
+        ``kept_frame``; whether it would."""
+        if self._frame is not None or self._source is not None or self._head:
+            return False
+        size = count - _PREFIX
+        if size < 0 or size > self.bytes_max or int.from_bytes(self._view[:4], "big") != size:
+            return False
+        self._source, self._position, self._end = (
+            memoryview(bytearray(self._view[:count])),
+            0,
+            count,
+        )
+        return True
+
+    def kept_frame(self) -> memoryview | None:
+        """What ``keep_frame`` has kept, if nothing has come since."""
+        source = self._source
+        if source is None or source.readonly or source is self._view:
+            return None
+        self._source = None
+        return source[_PREFIX:]
+
     def next_frame(self) -> memoryview | None:
         """The next whole frame, without its size; None if there is none yet.
 

@@ -165,6 +165,16 @@ class Leadership:
             lag_max_ms=self._lag_max_ms,
         )
 
+    def is_held_back(self, high_watermark: int) -> bool:
+        """Whether a follower keeps the high watermark where it is, however far the leader's log
+        goes: so it mostly is after an append."""
+        remotes = self.remotes
+        for member in self.state.maximal:
+            remote = remotes.get(member)
+            if remote is not None and remote.log_end_offset <= high_watermark:
+                return True
+        return False
+
     def low_watermark(self, log_start: int, is_alive: IsAlive) -> int:
         """The lowest log start among the leader and its live followers (DeleteRecords)."""
         lowest = log_start

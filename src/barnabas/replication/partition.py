@@ -241,7 +241,8 @@ class Partition:
                 watches.tell_followers(info.bytes, wake=True, force=rolled)
             if watches.consumers:
                 watches.tell_consumers(info.bytes, wake=False)
-            self._advance(leadership, log, min_isr)
+            if not leadership.is_held_back(log.high_watermark):
+                self._advance(leadership, log, min_isr)
             self.start_flush()
         return info
 

@@ -206,5 +206,5 @@ class PartitionWatches:
                 if watch.replica_id >= 0:
                     self._on_silent_fetch(watch.replica_id, watch.last_fetch_ms)
             watch.bytes_seen += appended
-            if wake:
+            if wake and watch.parked is not None:
                 watch.wake(force=force)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import BatchHeader, EndTransactionMarker, crc_ok, iterate_batches
+from barnabas.records.crc import crc32c
+from barnabas.records.header import ATTRIBUTES_POSITION, CONTROL_BIT, MAGIC
 from barnabas.records.validate import ValidatedBatch, validate_client_batch
 from barnabas.storage.config import LogConfig
 from barnabas.storage.producers.history import marker_of
@@ -15,6 +17,7 @@ MarkedHeader = tuple[BatchHeader, EndTransactionMarker | None]
 """The header of a batch, and its transaction marker if it is one."""
 
 _ANY_OFFSET = -(1 << 63)
+_new = tuple.__new__
 
 
 class CopiedBatches(NamedTuple):
@@ -57,18 +60,22 @@ def copied_batches(view: memoryview) -> CopiedBatches:
     spans: list[BatchSpan] = []
     end, expected = 0, _ANY_OFFSET
     for header, position, size in iterate_batches(view):
-        if not crc_ok(view, position, size):
-            raise KafkaError(
-                ErrorCode.CORRUPT_MESSAGE, f"checksum of the batch at {header.base_offset}"
-            )
-        last = header.last_offset
-        span = BatchSpan(position, size, header.base_offset, last, header.max_timestamp)
-        if header.base_offset < expected or last < header.base_offset:
+        base, _, _, magic, crc, attributes, delta, _, latest = header[:9]
+        end = position + size
+        if magic == MAGIC:
+            is_intact = crc == crc32c(view[position + ATTRIBUTES_POSITION : end])
+        else:
+            is_intact = crc_ok(view, position, size)
+        if not is_intact:
+            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"checksum of the batch at {base}")
+        last = base + delta
+        span: BatchSpan = _new(BatchSpan, (position, size, base, last, latest))
+        if base < expected or last < base:
             raise out_of_order(span, expected)
         expected = last + 1
         spans.append(span)
-        headers.append((header, marker_of(header, view[position : position + size])))
-        end = position + size
+        marker = marker_of(header, view[position:end]) if attributes & CONTROL_BIT else None
+        headers.append((header, marker))
     return CopiedBatches(headers, spans, end)
 
 

@@ -230,8 +230,11 @@ class Log:
             )
         if spans[0].base_offset < self.log_end_offset:
             self._start_before(spans)
+        epoch = None
         for header, _ in headers:
-            self.assign_epoch(header.partition_leader_epoch, header.base_offset)
+            if header.partition_leader_epoch != epoch:
+                epoch = header.partition_leader_epoch
+                self.assign_epoch(epoch, header.base_offset)
         if self._is_epoch_unwritten:
             self._write_epochs()
         self._write([view[:size]], spans, size, self._env.clock.wall_ms())
@@ -267,12 +270,15 @@ class Log:
             self._owner.flush_wanted(self)
 
     def _after_write(self, batches: list[MarkedHeader]) -> None:
+        producers = self.producers
         for header, marker in batches:
-            if header.producer_id >= 0:
+            if marker is not None:
                 aborted = self._history.apply(header, marker)
                 if aborted is not None:
                     self._note_aborted(aborted)
-        self.producers.advance_to(self.log_end_offset)
+            elif header.producer_id >= 0:
+                producers.apply(header)
+        producers.advance_to(self.log_end_offset)
 
     def _note_aborted(self, aborted: AbortedTransaction) -> None:
         with self._fencing:

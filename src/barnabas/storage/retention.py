@@ -45,7 +45,7 @@ class Retention:
             first_timestamp=active.first_timestamp,
             batch_timestamp=spans[0].max_timestamp
             if len(spans) == 1
-            else max(span.max_timestamp for span in spans),
+            else max([span.max_timestamp for span in spans]),
             created_ms=active.created_ms,
             now_ms=now_ms,
             jitter_ms=self._jitter_ms,

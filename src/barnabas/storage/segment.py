@@ -185,22 +185,24 @@ class Segment:
 
         If the write raises, nothing here has changed but the bytes behind ``size``."""
         self.file.append(buffers)
-        start = self.size
+        end, latest = self.size, self.max_timestamp
+        if self._first_timestamp is None and not end:
+            self._first_timestamp = batches[0].max_timestamp
+        offsets, ends = self._recent_offsets, self._recent_ends
         for _, size, _, last_offset, max_timestamp in batches:
-            if self._first_timestamp is None and self.size == 0:
-                self._first_timestamp = max_timestamp
-            if max_timestamp > self.max_timestamp:
-                self._max_timestamp = max_timestamp
+            if max_timestamp > latest:
+                self._max_timestamp = latest = max_timestamp
                 self._max_offset = last_offset
             if self._bytes_since_index > interval_bytes:
-                self.index.add(last_offset, self.size)
-                self.time_index.add(self.max_timestamp, self._max_offset)
+                self.index.add(last_offset, end)
+                self.time_index.add(latest, self._max_offset)
                 self._bytes_since_index = 0
             self._bytes_since_index += size
-            self.size += size
-            self._recent_offsets.append(last_offset)
-            self._recent_ends.append(self.size)
-        assert self.size - start == sum(map(len, buffers))
+            end += size
+            offsets.append(last_offset)
+            ends.append(end)
+        assert end - self.size == sum(map(len, buffers))
+        self.size = end
         if len(self._recent_offsets) > RECENT_BATCHES_MAX:
             del self._recent_offsets[: -RECENT_BATCHES_MAX // 2]
             del self._recent_ends[: -RECENT_BATCHES_MAX // 2]
@@ -212,9 +214,9 @@ class Segment:
 
     def is_index_full(self, index_bytes: int) -> bool:
         """Whether the next batch must go to a new segment for want of index space."""
+        index, times = self.index, self.time_index
         return (
-            len(self.index) >= index_bytes // self.index.width
-            or len(self.time_index) >= index_bytes // self.time_index.width - 1
+            len(index) >= index_bytes // index.width or len(times) >= index_bytes // times.width - 1
         )
 
     def can_hold(self, last_offset: int) -> bool:

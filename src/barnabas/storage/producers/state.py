@@ -25,6 +25,7 @@ from barnabas.records.batch import (
     ControlType,
     EndTransactionMarker,
 )
+from barnabas.records.header import CONTROL_BIT, TRANSACTIONAL_BIT
 from barnabas.storage.producers.snapshot_format import SnapshotEntry, encode_snapshot
 from barnabas.storage.producers.verification import VerificationGuard, Verifications
 from barnabas.types import NO_OFFSET, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP
@@ -34,6 +35,7 @@ BATCHES_RETAINED = 5
 number of requests that an idempotent producer may have in flight."""
 
 EXPIRATION_MS_DEFAULT = 24 * 60 * 60 * 1000
+_new = tuple.__new__
 
 
 class Origin(Enum):
@@ -306,22 +308,22 @@ class ProducerState:
         nothing. The transaction stays open until ``complete``."""
         if header.producer_id < 0:
             return None
-        if header.is_transactional and self._verifications is not None:
+        attributes = header.attributes
+        is_transactional = attributes & TRANSACTIONAL_BIT
+        if is_transactional and self._verifications is not None:
             self._verifications.end(header.producer_id)
-        if header.is_control:
+        if attributes & CONTROL_BIT:
             return None if marker is None else self._apply_marker(header, marker)
-        entry = self._entry(header.producer_id)
-        entry.set_epoch(header.producer_epoch)
-        entry.last_timestamp = header.max_timestamp
+        entry = self._entries.get(header.producer_id) or self._entry(header.producer_id)
+        if header.producer_epoch != entry.epoch:
+            entry.set_epoch(header.producer_epoch)
+        delta, timestamp = header.last_offset_delta, header.max_timestamp
+        entry.last_timestamp = timestamp
+        last_offset = header.base_offset + delta
         entry.batches.append(
-            BatchMetadata(
-                header.last_sequence,
-                header.last_offset,
-                header.last_offset_delta,
-                header.max_timestamp,
-            )
+            _new(BatchMetadata, (header.last_sequence, last_offset, delta, timestamp))
         )
-        if header.is_transactional and entry.current_txn_first_offset is None:
+        if is_transactional and entry.current_txn_first_offset is None:
             entry.current_txn_first_offset = header.base_offset
             self._ongoing[header.base_offset] = header.producer_id
         return None
