@@ -82,8 +82,10 @@ class Txn:
         named: bool = True,
         count: int = 1,
         broker: int = 1,
+        partitions: int = 1,
         **fields: Any,
     ) -> Any:
+        """The result for partition 0; the same batch goes to so many partitions."""
         values = {
             "producer_id": self.producer_id,
             "producer_epoch": self.epoch,
@@ -92,12 +94,13 @@ class Txn:
             **fields,
         }
         records = [Record(timestamp=NOW_MS, value=b"v")] * count
-        part = Message(index=0, records=bytes(build_batch(records, **values)))
+        batch = bytes(build_batch(records, **values))
+        parts = [Message(index=number, records=batch) for number in range(partitions)]
         message = Message(
             transactional_id=self.name if named else None,
             acks=-1,
             timeout=10_000,
-            topic_data=[Message(name=topic, partition_data=[part])],
+            topic_data=[Message(name=topic, partition_data=parts)],
         )
         answer = await self.client.ask(ApiKey.PRODUCE, version, message, broker=broker)
         result = answer.responses[0].partition_responses[0]

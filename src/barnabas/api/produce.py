@@ -202,10 +202,13 @@ def _in_transaction(
         transaction = InTransaction(refused=dict.fromkeys(batches, problem))
         return _finish(services, request, parsed, transaction)
     transaction, unknown = begin(services, batches)
-    turn = take_turn(services, transactional_id, batches, unknown)
+    appended: asyncio.Future[None] | None = None
+    if parsed.partition_count > PARTITIONS_AT_ONCE:
+        appended = asyncio.get_running_loop().create_future()
+    turn = take_turn(services, transactional_id, batches, unknown, appended)
     if turn is None:
         return _finish(services, request, parsed, transaction)
-    return _verified(services, request, parsed, transaction, turn)
+    return _verified(services, request, parsed, transaction, turn, appended)
 
 
 def _finish(
@@ -223,23 +226,29 @@ async def _verified(
     parsed: ProduceRequest,
     transaction: InTransaction,
     verdicts: asyncio.Future[Verdicts],
+    appended: asyncio.Future[None] | None,
 ) -> Pieces:
     abortable = request.api_version >= ABORTABLE_FROM
     refused = dict(transaction.refused)
-    for name, verdict in (await verdicts).items():
-        if verdict != ErrorCode.NONE and name in transaction.guards:
-            code, message = told_to_producer(verdict, abortable=abortable)
-            refused[name] = KafkaError(code, message or "")
-    transaction = InTransaction(guards=transaction.guards, refused=refused)
-    outcome: Outcome
-    if parsed.partition_count > PARTITIONS_AT_ONCE:
-        append = _append_request(services, request, parsed, transaction)
-        outcome = await request.in_turns(services.replicas.append_in_steps(append))
-        results = outcome if isinstance(outcome, list) else await outcome
-        return await request.in_turns(_answer_in_steps(services, request, parsed, results))
-    outcome = _append(services, request, parsed, transaction)
+    try:
+        for name, verdict in (await verdicts).items():
+            if verdict != ErrorCode.NONE and name in transaction.guards:
+                code, message = told_to_producer(verdict, abortable=abortable)
+                refused[name] = KafkaError(code, message or "")
+        transaction = InTransaction(guards=transaction.guards, refused=refused)
+        outcome: Outcome
+        if appended is None:
+            outcome = _append(services, request, parsed, transaction)
+        else:
+            append = _append_request(services, request, parsed, transaction)
+            outcome = await request.in_turns(services.replicas.append_in_steps(append))
+    finally:
+        if appended is not None:
+            appended.set_result(None)  # also if the client is gone: others wait for their turn
     results = outcome if isinstance(outcome, list) else await outcome
-    return _answer(services, request, parsed, results)
+    if appended is None:
+        return _answer(services, request, parsed, results)
+    return await request.in_turns(_answer_in_steps(services, request, parsed, results))
 
 
 def _transactional_batches(

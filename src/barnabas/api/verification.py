@@ -56,14 +56,16 @@ def take_turn(
     transactional_id: str,
     batches: Mapping[TopicPartition, Batch],
     unknown: list[TopicPartition],
+    appended: asyncio.Future[None] | None,
 ) -> asyncio.Future[Verdicts] | None:
     """The coordinator's verdicts on ``unknown``, not before earlier requests of the producer to the
-    same partitions have theirs; None if nothing has to be waited for."""
+    same partitions may append; None if nothing has to be waited for. ``appended``: to be done once
+    a request of very many partitions is appended, for which later ones then wait."""
     verdicts = ask(services, transactional_id, batches[unknown[0]], unknown) if unknown else None
     if not batches:
         return verdicts
     producer_id = next(iter(batches.values())).producer_id
-    return services.transactions.append_order.turn(producer_id, batches, verdicts)
+    return services.transactions.append_order.turn(producer_id, batches, verdicts, appended)
 
 
 async def prepare(

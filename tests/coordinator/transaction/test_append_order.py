@@ -83,3 +83,30 @@ def test_a_request_whose_client_is_gone_holds_up_nobody(when: str) -> None:
         assert order.turn(PRODUCER, [T], None) is None
 
     run(scenario)
+
+
+@pytest.mark.parametrize("how", ["appended", "gone"])
+def test_who_comes_after_a_large_request_waits_until_all_of_it_is_appended(how: str) -> None:
+    async def scenario(order: AppendOrder, verdict: Callable[[], Turn]) -> None:
+        loop = asyncio.get_running_loop()
+        asked, appended, unused = verdict(), loop.create_future(), loop.create_future()
+        first = order.turn(PRODUCER, [T, U], asked, appended)
+        second = order.turn(PRODUCER, [U], None)
+        assert first is not None
+        assert second is not None
+        asked.set_result({})
+        await settle()
+        assert first.done()
+        assert not second.done(), "it is being appended"
+        third = order.turn(PRODUCER, [T], None)
+        assert third is not None
+        if how == "gone":
+            appended.cancel()
+        else:
+            appended.set_result(None)
+        await settle()
+        assert second.done()
+        assert third.done()
+        assert order.turn(PRODUCER, [T, U], None, unused) is None, "all are over"
+
+    run(scenario)

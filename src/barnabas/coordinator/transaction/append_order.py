@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from barnabas.coordinator.transaction.verification import Verdicts
 from barnabas.types import TopicPartition
@@ -19,23 +19,29 @@ class AppendOrder:
     request, after all turns before it; it is also over when whoever waits for it is cancelled."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[TopicPartition, int], Turn] = {}
+        self._last: dict[tuple[TopicPartition, int], asyncio.Future[Any]] = {}
+        """Who comes next waits for it."""
         self._loop = asyncio.get_running_loop()
 
     def turn(
-        self, producer_id: int, partitions: Iterable[TopicPartition], verdicts: Turn | None
+        self,
+        producer_id: int,
+        partitions: Iterable[TopicPartition],
+        verdicts: Turn | None,
+        appended: asyncio.Future[None] | None = None,
     ) -> Turn | None:
-        """The turn of a request. ``verdicts``: what it waits for itself, if anything. None if it
-        may append at once."""
+        """The turn of a request. ``verdicts``: what it waits for itself, if anything. ``appended``:
+        of a request whose append takes more than one turn of the loop; who comes next waits for
+        that too. None if it may append at once."""
         keys = [(partition, producer_id) for partition in partitions]
         before = dict.fromkeys(last for key in keys if (last := self._last.get(key)) is not None)
-        awaited = [*before] if verdicts is None else [*before, verdicts]
+        awaited: list[asyncio.Future[Any]] = [*before, *(() if verdicts is None else (verdicts,))]
         if not awaited:
             return None
         turn: Turn = self._loop.create_future()
         left = len(awaited)
 
-        def one_is_over(_: Turn) -> None:
+        def one_is_over(_: asyncio.Future[Any]) -> None:
             nonlocal left
             left -= 1
             if left or turn.done():
@@ -45,13 +51,14 @@ class AppendOrder:
             else:
                 turn.set_result({} if verdicts is None else verdicts.result())
 
-        def forget(_: Turn) -> None:
+        def forget(end: asyncio.Future[Any]) -> None:
             for key in keys:
-                if self._last.get(key) is turn:
+                if self._last.get(key) is end:
                     del self._last[key]
 
-        turn.add_done_callback(forget)
+        end: asyncio.Future[Any] = turn if appended is None else appended
+        end.add_done_callback(forget)
         for each in awaited:
             each.add_done_callback(one_is_over)
-        self._last.update(dict.fromkeys(keys, turn))
+        self._last.update(dict.fromkeys(keys, end))
         return turn
