@@ -5,8 +5,9 @@
 Three brokers of `barnabas up`, a topic of six partitions (RF 3, min.insync.replicas 2) for each
 client, all clients at once: producers of `bench/producers/` with acks=all and idempotence. Then
 `barnabas cluster roll --preferred --execute`. Prints for each client how many records were
-acknowledged and failed, and the longest time in which a partition acknowledged nothing. Exit code 1
-if a record failed. What this machine cannot run is left out, and said.
+acknowledged and failed, the longest time in which a partition acknowledged nothing, and the six
+longest with their partitions and beginnings. Exit code 1 if a record failed. What this machine
+cannot run is left out, and said.
 """
 
 from __future__ import annotations
@@ -75,10 +76,15 @@ def measure(arguments: argparse.Namespace, directory: Path) -> int:
     time.sleep(2)
     for client, producer in producers.items():
         producer.stop()
-        lengths = [end - start for _, start, end in producer.silences(began)]
+        silences = sorted(producer.silences(began), key=lambda s: s[1] - s[2])
         outcome = next((x for x in producer.lines if x.startswith("acknowledged=")), "ended early")
         code |= " failed=0" not in outcome
-        print(f"{client} {outcome} longest_silence_ms={max(lengths, default=0):.0f}", flush=True)
+        longest = silences[0][2] - silences[0][1] if silences else 0.0
+        told = " ".join(
+            f"{partition}:{(start - began) / 1000:.1f}s+{end - start:.0f}ms"
+            for partition, start, end in silences[:6]
+        )
+        print(f"{client} {outcome} longest_silence_ms={longest:.0f} ({told})", flush=True)
     return code
 
 

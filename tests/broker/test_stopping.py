@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 from tests.api import kit
 from tests.api.orders import incarnation_of
+from tests.simulation.disk import DiskSettings
+from tests.simulation.kernel import SECOND
 
 from barnabas.broker import node
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.zk.paths import broker_id_path
+from barnabas.zookeeper.client.client import ZooKeeperClient
+from barnabas.zookeeper.client.operations import ExistsOp
+from barnabas.zookeeper.errors import NoNode
 
 
 def test_clients_that_wait_for_long_do_not_hold_it_up() -> None:
@@ -60,3 +66,35 @@ def test_it_hands_its_leaderships_over_unless_told_otherwise(
 
     kit.run(scenario, settings={"controlled.shutdown.enable": str(enabled).lower()})
     assert asked == [1] * enabled
+
+
+@pytest.mark.parametrize("is_controller", [True, False])
+def test_nobody_waits_for_the_disk_of_a_broker_that_stops(is_controller: bool) -> None:
+    async def scenario(client: kit.Client) -> None:
+        controller = await client.controller()
+        leaving = controller if is_controller else controller % 3 + 1
+        heir, other = (b for b in (1, 2, 3) if b != leaving)
+        await client.place("t", (leaving, heir, other))
+        while (await client.produce("t", b"before", broker=leaving)).error_code:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        zookeeper = await kit.zookeeper(client.env)
+        process = client.simulation.processes[f"b{leaving}"]
+        process.host.disk.settings = DiskSettings(fsync_ns=20 * SECOND)
+        client.stops[leaving].set()
+        async with asyncio.timeout(5):
+            while await registered(zookeeper, leaving):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            while (await client.produce("t", b"after", broker=heir)).error_code:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            view = await client.ask(ApiKey.METADATA, 1, Message(topics=[]), broker=heir)
+            assert view.controller_id != leaving
+        assert process.alive, "it still flushes"
+        process.host.disk.settings = client.simulation.disk_settings
+        await client.simulation.ended(process)
+        assert process.outcome is None
+
+    async def registered(zookeeper: ZooKeeperClient, broker: int) -> bool:
+        (found,) = await zookeeper.submit_all([ExistsOp(broker_id_path(broker))])
+        return not isinstance(found, NoNode) and found is not None
+
+    kit.run(scenario, brokers=3)

@@ -375,5 +375,38 @@ def test_the_watermark_no_longer_waits_for_a_replica_that_has_gone() -> None:
             await settle()
             assert waiting.done()
             assert (await waiting).error == ErrorCode.NONE
+            cluster.alive[3] = None
+            await node.manager.update_metadata(cluster.update_metadata())
+            back = asyncio.ensure_future(cluster.produced("b"))
+            await settle()
+            assert back.done(), "it has caught up before its death, and not since"
+            assert (await back).error == ErrorCode.NONE
+
+    run(main())
+
+
+def test_the_watermark_moves_on_when_a_newcomer_is_refused() -> None:
+    """The controller says that the newcomer is stopping. Until it said so the newcomer counted as a
+    member, and it does not fetch any more; nor does anybody else, who has everything."""
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            cluster.isr = (1, 2)
+            cluster.controller_open.clear()
+            await cluster.announce()
+            node = cluster.nodes[1]
+            while not cluster.alter_requests:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            cluster.isolate(3)
+            waiting = asyncio.ensure_future(cluster.produced("a"))
+            await settle()
+            assert cluster.nodes[2].values() == ["a"]
+            del cluster.alive[3]
+            await node.manager.update_metadata(cluster.update_metadata())
+            await settle()
+            assert not waiting.done()
+            cluster.controller_open.set()
+            async with asyncio.timeout(0.1):
+                assert (await waiting).error == ErrorCode.NONE
 
     run(main())

@@ -2,13 +2,15 @@
 
 The order of a start is: ZooKeeper session, identity, log directories, recovery, listeners,
 registration. Only then it may become controller: a broker has no role before it is registered in
-its own session. The order of a stop is: hand over leaderships, close connections, flush logs and
-mark them clean, close the session.
+its own session. The order of a stop is: hand over leaderships, close connections, close the
+session, flush logs and mark them clean. The original flushes before; meanwhile there is no
+controller, if it was the controller, and leaders wait for what has just followed them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -505,8 +507,8 @@ class Node:
             await self._replicas.shutdown()
         if self._channel is not None:
             self._channel.close()
+        await self._zookeeper.close()  # before what takes long: others wait for the end of it
         await self._logs.shutdown()
-        await self._zookeeper.close()
         if self.observation is not None:
             await self.observation.close()
         log.info("broker stopped")

@@ -349,17 +349,21 @@ class ControllerOrders:
         if stale != ErrorCode.NONE:
             return stale
         self._note_order("UpdateMetadata", request)
-        before = list(self._context.metadata.brokers)
-        self._context.metadata.apply(request, entries)
+        metadata = self._context.metadata
+        before = frozenset(metadata.brokers)
+        metadata.apply(request, entries)
         for name, state in entries:
             if state is not None:
                 self._leave_if_unassigned(name, state)
                 await pace.step()
-        if before != list(self._context.metadata.brokers):
-            # Live brokers decide who may join an ISR, and which replicas a watermark waits for.
+        if changed := sorted(before.symmetric_difference(metadata.brokers)):
+            # Live brokers decide who may join an ISR, and which replicas a watermark waits for. One
+            # that is back has not caught up in this life, whatever it had before.
             for partition in list(self._hosted.values()):
                 partition.mark_followers()
                 partition.complete_deletes()
+                for broker in changed:
+                    partition.no_longer_copied(broker)
                 if not partition.offline:
                     partition.advance_high_watermark()
                 await pace.step()

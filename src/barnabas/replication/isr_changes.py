@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Protocol
 
+from barnabas.errors import ErrorCode
 from barnabas.replication.isr import (
     AlterPartitionAnswer,
     IsrProposal,
@@ -37,7 +38,9 @@ class Led(Protocol):
         """The controller has recorded the ISR that was proposed."""
         ...
 
-    def mark_followers(self) -> None: ...
+    def isr_refused(self, isr: tuple[int, ...], error: ErrorCode) -> None:
+        """The controller has refused what was proposed; this ISR stays."""
+        ...
 
 
 def propose(led: Led, leadership: Leadership, pending: Pending) -> None:
@@ -84,8 +87,7 @@ def _answered(
         led.isr_changed(tuple(answer.isr), answer.partition_epoch)
     elif step is Reaction.REVERT:
         _count(led.context, None)
-        led.note("isr_proposal_refused", isr=pending.committed, error=answer.error.name)
-        led.mark_followers()
+        led.isr_refused(pending.committed, answer.error)
     elif step is Reaction.RETRY and not led.context.submit_isr(proposal):
         leadership.withdraw(pending)
 

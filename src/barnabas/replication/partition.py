@@ -292,8 +292,9 @@ class Partition:
         return leadership.waits_for(replica, leader_end=self.log.log_end_offset, now_ms=now_ms)
 
     def no_longer_copied(self, replica: int) -> None:
-        """A follower has stopped asking for this partition, for instance because it has used up its
-        throttle. Outside the ISR nothing waits for it until it asks again."""
+        """A follower has stopped asking for this partition: it has used up its throttle, or its
+        broker has died or registered anew. Outside the ISR nothing waits for it until it asks
+        again."""
         leadership = self.leadership
         if leadership is None or self.offline or replica in leadership.state.maximal:
             return
@@ -376,6 +377,13 @@ class Partition:
         self.partition_epoch = partition_epoch
         self.note("isr_changed", isr=isr, partition_epoch=partition_epoch)
         # Produce requests may wait for exactly this (KAFKA-13091).
+        self.advance_high_watermark()
+        self.mark_followers()
+
+    def isr_refused(self, isr: tuple[int, ...], error: ErrorCode) -> None:
+        """The controller has refused the ISR that we proposed; ``isr`` stays."""
+        self.note("isr_proposal_refused", isr=isr, error=error.name)
+        # It waits for the newcomer no longer, and perhaps nobody fetches until it has moved.
         self.advance_high_watermark()
         self.mark_followers()
 
