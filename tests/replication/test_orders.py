@@ -14,6 +14,7 @@ from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.protocol.messages.stop_replica import StopReplicaRequest
+from barnabas.replication.orders import UNKNOWN_SENDER, Orders, Sender
 from barnabas.types import TopicPartition
 
 
@@ -205,3 +206,44 @@ class _Moved:
     async def flush(self) -> None:
         self.flushes += 1
         self.flushed_offset = self._log.log_end_offset
+
+
+def test_what_comes_over_an_earlier_connection_of_the_controller_is_history() -> None:
+    orders = Orders()
+    assert not orders.is_history(1, UNKNOWN_SENDER)
+    assert not orders.is_history(1, Sender("1", 5))
+    assert not orders.is_history(1, Sender("1", 5))
+    assert not orders.is_history(1, Sender("1", 9))
+    assert orders.is_history(1, Sender("1", 5))
+    assert not orders.is_history(0, Sender("3", 2)), "it is refused for its epoch"
+    assert orders.is_history(1, Sender("1", 5))
+    assert not orders.is_history(2, Sender("2", 3)), "another controller"
+    assert not orders.is_history(2, Sender("2", 4))
+    assert orders.is_history(2, Sender("2", 3))
+    assert not orders.is_history(3, Sender("2", 1)), "numbers are compared within an epoch"
+
+
+def test_a_late_order_of_an_earlier_connection_changes_nothing() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            node = cluster.nodes[2]
+            await cluster.announce()
+            old = cluster.update_metadata()
+            old_roles = cluster.leader_and_isr(leader=2, leader_epoch=7)
+            cluster.elect(2)
+            new, early, late = cluster.update_metadata(), Sender("1", 3), Sender("1", 4)
+            await node.manager.update_metadata(old, early)
+            await node.manager.update_metadata(new, late)
+            answers: list[Any] = [
+                await node.manager.update_metadata(old, early),
+                await node.manager.become_leader_or_follower(old_roles, sender=early),
+                await node.manager.stop_replica(_deletion(0), early),
+            ]
+            assert {a.error_code for a in answers} == {ErrorCode.STALE_CONTROLLER_EPOCH}
+            assert node.metadata.current_leader(T0) == (2, 1)
+            assert T0 in node.manager.partitions
+            assert not node.partition.is_leader
+            await node.manager.become_leader_or_follower(cluster.leader_and_isr(), sender=late)
+            assert node.partition.is_leader
+
+    run(main())

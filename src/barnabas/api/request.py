@@ -112,6 +112,9 @@ class Request:
     """The body, if it was already decoded in steps."""
     from_broker: bool = False
     """Whether it says that another broker sent it. If so, it does not wait behind clients."""
+    connection: int = 0
+    """The number of its connection, if it says that another broker sent it. Connections that came
+    later have greater numbers; 0 if it is not known."""
     meter: Meter | None = None
     """Counts what it uses of its sender's quotas; None while no quota is set."""
     awaited: tuple[Coroutine[Any, Any, Any], ...] = ()

@@ -64,6 +64,7 @@ class Exchange(Line, Generic[C]):
         super().__init__()
         self._server = server
         self._turns = server.turns
+        self._number = server.turns.next_number()
         self._listener = listener
         self._dispatch = server.dispatcher.handle
         self._ready: Pieces = []
@@ -189,6 +190,7 @@ class Exchange(Line, Generic[C]):
         request = Request(header, frame, body_offset, self._client_host, self._listener, self)
         if header[0] in _FROM_BROKERS and self._server.is_for_brokers(self._listener):
             self.is_first = request.from_broker = True
+            request.connection = self._number
         return request
 
     def _new_slot(self) -> Slot:

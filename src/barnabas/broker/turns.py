@@ -89,6 +89,7 @@ class Turns:
         """Those in the order in which they came. Both hold lines that were served since; a
         ticket that is not the line's own any more is passed over."""
         self._tickets = 0
+        self._lines = 0
         self._waiting = 0
         """Clients that wait for their turn."""
         self._turn_ends = 0.0
@@ -101,6 +102,11 @@ class Turns:
         self._long: dict[Line, None] = {}
         self._long_waiting: dict[Line, bool] = {}
         """And whether they have begun."""
+
+    def next_number(self) -> int:
+        """For a new line: greater than those of all before it."""
+        self._lines += 1
+        return self._lines
 
     def arrived(self, line: Line) -> None:
         """There is something for a line: now, if nobody waits and the turn is not over, else in

@@ -28,7 +28,7 @@ from barnabas.protocol.messages.stop_replica import StopReplicaRequest, StopRepl
 from barnabas.protocol.messages.update_metadata import UpdateMetadataRequest, UpdateMetadataResponse
 from barnabas.protocol.order_entries import name_problem, role_problem, topics_of
 from barnabas.replication.fetcher_manager import FetcherManager
-from barnabas.replication.orders import Orders
+from barnabas.replication.orders import Orders, Sender
 from barnabas.replication.partition import Partition
 from barnabas.replication.role_state import RoleState
 from barnabas.replication.settings import ReplicationContext, RoleListener
@@ -117,6 +117,15 @@ class ControllerOrders:
             return ErrorCode.STALE_CONTROLLER_EPOCH
         self.controller_epoch = request.controller_epoch
         return ErrorCode.NONE
+
+    def is_history(self, request: Order, sender: Sender) -> bool:
+        """Whether an order that comes now was sent before one that has come (``orders.py``)."""
+        if not self.orders.is_history(request.controller_epoch, sender):
+            return False
+        log.warning(
+            "an order came late, over a connection that broker %s gave up", sender.client_id
+        )
+        return True
 
     def _note_order(self, kind: str, request: Order) -> None:
         self._context.note("controller_order", kind=kind, controller_epoch=request.controller_epoch)

@@ -21,6 +21,7 @@ from barnabas.replication.fetcher import ConnectLeader
 from barnabas.replication.fetcher_manager import FetcherManager
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.offsets import delete_records, end_of_epoch, list_offset, offsets_before
+from barnabas.replication.orders import UNKNOWN_SENDER, Sender
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.purgatory import DeadlineWheel, DelayedProduce
@@ -143,9 +144,14 @@ class ReplicaManager:
         await self._control.registered()
 
     async def become_leader_or_follower(
-        self, request: LeaderAndIsrRequest, prepare: Callable[[], Awaitable[None]] | None = None
+        self,
+        request: LeaderAndIsrRequest,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+        sender: Sender = UNKNOWN_SENDER,
     ) -> LeaderAndIsrResponse:
         """LeaderAndIsr: held until we are registered and ``prepare`` has returned."""
+        if self._control.is_history(request, sender):
+            return LeaderAndIsrResponse(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
         with self._control.orders.arrive() as number:
             if prepare is not None:
                 await prepare()
@@ -154,8 +160,13 @@ class ReplicaManager:
             self._fetch.roles_changed()
             return response
 
-    async def stop_replica(self, request: StopReplicaRequest) -> StopReplicaResponse:
+    async def stop_replica(
+        self, request: StopReplicaRequest, sender: Sender = UNKNOWN_SENDER
+    ) -> StopReplicaResponse:
         """StopReplica."""
+        if self._control.is_history(request, sender):
+            stale = ErrorCode.STALE_CONTROLLER_EPOCH
+            return StopReplicaResponse(error_code=stale, partition_errors=[])
         with self._control.orders.arrive() as number:
             await self._control.registered()
             return await self._control.stop_replica(request, number)
