@@ -187,6 +187,8 @@ class Bench:
         self.throttle = arguments.throttle or (1_000_000 if arguments.quick else 5_000_000)
         # The copies take about so many seconds.
         seconds = 20 if arguments.quick else 60
+        self.new_killed: list[float] = []
+        """When the controller that died was the new broker."""
         self.record = 20_000
         self.each = max(self.throttle * seconds // (self.partitions // 2 * self.record), 1)
 
@@ -293,6 +295,8 @@ class Bench:
 
     def _kill(self, controller: int) -> None:
         print(f"killing broker {controller}, the controller", flush=True)
+        if controller == NEW:
+            self.new_killed.append(time.monotonic())
         if self.arguments.original:
             os.kill(self.system.pids[controller], signal.SIGKILL)
             time.sleep(DOWN_S)
@@ -312,18 +316,31 @@ class Bench:
         return wrong, len(left.brokers) + len(left.topics)
 
     def _tell(self, samples: list[tuple[float, int]]) -> None:
-        moving = [(t, b) for t, b in samples if b > 0]
-        end = next(i for i, (_, b) in enumerate(moving) if b >= moving[-1][1] * 0.98)
-        (began, first), (ended, last) = moving[0], moving[end]
-        whole = (last - first) / (ended - began)
-        steady = self._steady(moving[: end + 1])
+        """A follower of three leaders copies three seconds' worth at once and then waits for three.
+        So the last growth does not count: the time that it uses up comes after it. Nor does the
+        time in which the new broker was dead."""
+        began = next(i for i, (_, b) in enumerate(samples) if b > 0)
+        end = next(i for i, (_, b) in enumerate(samples) if b >= samples[-1][1] * 0.98)
+        copied = samples[end - 1][1]
+        away = sum(self._pause(samples, killed) for killed in self.new_killed)
+        seconds = samples[end][0] - samples[max(began - 1, 0)][0] - away
+        whole = copied / seconds
+        steady = self._steady(samples[began : end + 1])
         print(
-            f"partitions={self.partitions} throttle={self.throttle} copied_MB={last / 1e6:.1f}"
-            f" seconds={ended - began:.1f} rate={whole / 1e6:.2f} MB/s"
-            f" = {whole / self.throttle:.2f} of the throttle in all,"
+            f"partitions={self.partitions} throttle={self.throttle} copied_MB={copied / 1e6:.1f}"
+            f" seconds={seconds:.1f} without_the_new_broker_s={away:.1f}"
+            f" rate={whole / 1e6:.2f} MB/s = {whole / self.throttle:.2f} of the throttle in all,"
             f" {steady:.2f} in the median of five seconds",
             flush=True,
         )
+        if self.arguments.samples:
+            lines = [f"{t - samples[0][0]:.2f} {b}" for t, b in samples]
+            Path(self.arguments.samples).write_text("\n".join(lines) + "\n")
+
+    def _pause(self, samples: list[tuple[float, int]], killed: float) -> float:
+        """From a death of the new broker until it has more than before."""
+        held = max((b for t, b in samples if t <= killed), default=0)
+        return next((t for t, b in samples if b > held), samples[-1][0]) - killed
 
     def _steady(self, moving: list[tuple[float, int]]) -> float:
         rates = []
@@ -340,6 +357,7 @@ def main() -> None:
     parser.add_argument("--throttle", type=int, help="bytes/s")
     parser.add_argument("--port", type=int, default=27_300)
     parser.add_argument("--data", help="directory for the brokers' data")
+    parser.add_argument("--samples", help="file for what was copied when: seconds, bytes")
     parser.add_argument("--kills", type=int, help="of the controller; default 2")
     parser.add_argument(
         "--original", action="store_true", help="Apache Kafka 3.9.1; nobody is killed"
