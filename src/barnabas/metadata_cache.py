@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from barnabas.errors import KafkaError
 from barnabas.names import is_number, is_topic
@@ -26,6 +27,7 @@ from barnabas.types import (
     NO_LEADER,
     ZERO_UUID,
     Endpoint,
+    LeaderAndIsr,
     TopicPartition,
 )
 
@@ -177,10 +179,28 @@ class MetadataCache:
             if is_topic(topic):
                 self.learn_topic_id(topic, topic_id)
         deleted = self._merge(list(announced(request)) if entries is None else entries)
+        self._changed()
+        return deleted
+
+    def learn_leader(self, partition: TopicPartition, state: LeaderAndIsr) -> None:
+        """Take over what ZooKeeper says of a partition, if it is newer than what was announced."""
+        known = self.partition(partition)
+        if known is None or known.leader_epoch >= state.leader_epoch:
+            return
+        self._topics[partition.topic][partition.partition] = replace(
+            known,
+            leader=state.leader if state.leader >= 0 else NO_LEADER,
+            leader_epoch=state.leader_epoch,
+            isr=state.isr,
+            partition_epoch=state.partition_epoch,
+            controller_epoch=state.controller_epoch,
+        )
+        self._changed()
+
+    def _changed(self) -> None:
         self.version += 1
         for listener in list(self._listeners):
             listener()
-        return deleted
 
     def _merge(self, entries: Sequence[Announced]) -> list[TopicPartition]:
         deleted = []

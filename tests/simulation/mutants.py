@@ -166,6 +166,12 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={**APART, "kinds": ("stopped",)},
     ),
     Mutant(
+        name="deposed-leads-on",
+        about="a leader that no controller reaches goes on although others were elected",
+        kinds=("unheard",),
+        fixed={**APART, "kinds": ("unheard",)},
+    ),
+    Mutant(
         name="silent-for-ever",
         about="a broker that was silent is not taken back",
         kinds=("cable",),

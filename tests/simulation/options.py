@@ -16,7 +16,7 @@ MOVING = ("throttled", "drain")
 """Moves of replicas as administrators make them (``moving_stories``)."""
 APART = (*HOSTILE, *MOVING)
 """Drawn apart: what else a seed draws stays as it was before there were any."""
-LONE = (("outage",), ("silent",), ("cable",), ("deaf",), ("stopped",))
+LONE = (("outage",), ("silent",), ("cable",), ("deaf",), ("stopped",), ("unheard",))
 """Faults that are judged by what they alone have done: one after the other."""
 
 

@@ -192,6 +192,10 @@ def _silent_for_ever(patches: Patches) -> None:
     patches.set(broker_changes, "became_reachable", unheard)
 
 
+def _deposed_leads_on(patches: Patches) -> None:
+    patches.set(ControllerOrders, "resign", lambda self, name, elected: False)
+
+
 def _stale_controller_obeyed(patches: Patches) -> None:
     def stale(self: Any, request: Any) -> ErrorCode:
         self.controller_epoch = NO_EPOCH
@@ -559,6 +563,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "silence-unheard": _silence_unheard,
     "blames-all-when-cut-off": _blames_all_when_cut_off,
     "stopped-blames-others": _stopped_blames_others,
+    "deposed-leads-on": _deposed_leads_on,
     "silent-for-ever": _silent_for_ever,
     "stale-controller-obeyed": _stale_controller_obeyed,
     "session-id-reused": _session_id_reused,

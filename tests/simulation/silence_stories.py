@@ -18,6 +18,8 @@ STOPPED_S = 3.5
 """With it a session lasts, whenever its last ping was."""
 HICCUP_S = 1.2
 """What a machine may be silent for without being blamed."""
+FOUND_OUT_S = NOTICED_S + 3.5
+"""And what a leader that is told nothing needs to find out that others lead."""
 
 
 async def _cable(nemesis: Nemesis) -> None:
@@ -79,6 +81,43 @@ async def _stopped(nemesis: Nemesis) -> None:
         await asyncio.sleep(1.5)
 
 
+async def _unheard(nemesis: Nemesis) -> None:
+    """A leader is cut from the controller only, one way or both. Alone, others are elected, and it
+    must find out by itself that it does not lead any more."""
+    controller, judge = _controller(nemesis), nemesis.invariants
+    process = nemesis.target()
+    if controller is None or judge is None or process is controller or not process.alive:
+        return
+    broker = int(process.name[1:])
+    ways = [(process.host.name, controller.host.name), (controller.host.name, process.host.name)]
+    chosen = nemesis.stream.choice((ways, ways[:1], ways[1:]))
+    nemesis.simulation.life("unheard", f"{process.name} ({len(chosen)} ways)")
+    deposed: dict[tuple[object, object], None] = {}
+
+    def heard(who: Process, event: str, fields: dict[str, object]) -> None:
+        if who is process and event in ("leader_deposed", "became_follower"):
+            deposed[fields["topic"], fields["partition"]] = None
+
+    before = {tp: state for tp, state in judge.states.items() if state.leader == broker}
+    nemesis.simulation.listening.append(heard)
+    for way in chosen:
+        nemesis.simulation.network.block(*way)
+    try:
+        await asyncio.sleep(FOUND_OUT_S)
+        for tp, led in sorted(before.items()):
+            now = judge.states.get(tp)
+            if now is None or now.leader_epoch == led.leader_epoch or now.leader == broker:
+                continue
+            if len(led.isr) > 1 and (tp.topic, tp.partition) not in deposed:
+                text = f"broker {broker} does not know that broker {now.leader} leads {tp}"
+                _fail(nemesis, "unheard", text)
+    finally:
+        nemesis.simulation.listening.remove(heard)
+        for way in chosen:
+            nemesis.simulation.network.unblock(*way)
+    await asyncio.sleep(nemesis.stream.uniform(0.0, 4.0))
+
+
 def _controller(nemesis: Nemesis) -> Process | None:
     judge = nemesis.invariants
     if judge is None or f"b{judge.controller}" not in nemesis.simulation.processes:
@@ -106,4 +145,9 @@ def _fail(nemesis: Nemesis, story: str, text: str) -> None:
         nemesis.simulation.fail("invariants", f"SilentMachine: {text}")
 
 
-SILENCE_STORIES: dict[str, Fault] = {"cable": _cable, "deaf": _deaf, "stopped": _stopped}
+SILENCE_STORIES: dict[str, Fault] = {
+    "cable": _cable,
+    "deaf": _deaf,
+    "stopped": _stopped,
+    "unheard": _unheard,
+}

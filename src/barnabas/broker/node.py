@@ -69,6 +69,7 @@ from barnabas.errors import ConfigError, FatalError
 from barnabas.metadata_cache import MetadataCache
 from barnabas.replication.alter_partition_manager import AlterPartitionManager
 from barnabas.replication.controller_channel import ControllerChannel, channel_connector
+from barnabas.replication.deposed import DeposedLeaders
 from barnabas.replication.leader_connection import leader_connector
 from barnabas.replication.neighbours import Neighbours
 from barnabas.replication.replica_manager import ReplicaManager
@@ -76,6 +77,7 @@ from barnabas.seams import Env
 from barnabas.storage.log_manager import LogManager
 from barnabas.types import Broker, Endpoint
 from barnabas.zk.startup import notify_log_dir_failure
+from barnabas.zk.states import read_states
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import SessionExpired, ZooKeeperError
@@ -365,6 +367,7 @@ class Node:
             ("controller", services.controller.run()),
             ("replication", services.replicas.run()),
             ("neighbours", services.neighbours.run()),
+            ("deposed leaders", self._deposed(services.replicas).run()),
             ("doubt", self._until_no_doubt(services.replicas)),
             ("isr changes", self._isr_changes.run()),
             ("groups", services.groups.run()),
@@ -379,6 +382,10 @@ class Node:
             ("key stores", self._stores.run()),
         ):
             self._tasks.run(name, coroutine)
+
+    def _deposed(self, replicas: ReplicaManager) -> DeposedLeaders:
+        read = functools.partial(read_states, self._zookeeper)
+        return DeposedLeaders(replicas.context, replicas.partitions, read, replicas.resign)
 
     async def _first_producer_ids(self, services: Services) -> None:
         """Fetch a block before clients need one. The start does not depend on it, since there may

@@ -120,6 +120,13 @@ def _began(fields: Fields) -> str:
     return text
 
 
+def _deposed(fields: Fields) -> str:
+    return (
+        f"{_partition(fields)}: broker {fields['leader']} leads in epoch {fields['new_epoch']},"
+        f" which no controller has told broker {fields['broker']}"
+    )
+
+
 def _truncated(fields: Fields) -> str:
     return (
         f"{_partition(fields)}: log cut from {fields['log_end']} to {fields['offset']}"
@@ -161,6 +168,7 @@ _ROWS: Final = (
     ("isr_shrank", "warning", _isr_changed),
     ("isr_expanded", "info", _isr_changed),
     ("isr_shrink_proposed", "info", _behind),
+    ("leader_deposed", "warning", _deposed),
     ("partition_offline", "error", _offline),
     ("truncated", "info", _truncated),
     ("log_directory_failed", "error", "broker {broker}: {partitions} replicas on failed disks"),

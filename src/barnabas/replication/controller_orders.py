@@ -40,6 +40,7 @@ from barnabas.types import (
     NO_LEADER,
     UNKNOWN_BROKER_EPOCH,
     ZERO_UUID,
+    LeaderAndIsr,
     TopicPartition,
 )
 
@@ -391,10 +392,34 @@ class ControllerOrders:
         ):
             log.info("%s was moved to %s", name, list(state.replicas))
             self._fetchers.remove(name)
-            partition.stop()
-            for listener in self._listeners:
-                listener.stopped(name, False)
+            self._end_role(partition)
             self._fetchers.stop_idle()
+
+    def _end_role(self, partition: Partition) -> None:
+        """The log stays."""
+        partition.stop()
+        for listener in self._listeners:
+            listener.stopped(partition.topic_partition, False)
+
+    # What nobody has told
+
+    def resign(self, name: TopicPartition, elected: LeaderAndIsr) -> bool:
+        """``elected`` is the state in ZooKeeper. Stop leading, if another broker leads in a newer
+        epoch; whether it was so (``deposed.py``)."""
+        partition = self._hosted.get(name)
+        if partition is None or partition.offline or partition.leadership is None:
+            return False
+        newer = elected.leader_epoch > partition.leader_epoch
+        if not newer or elected.leader == self._context.settings.broker_id:
+            return False
+        log.warning(
+            "%s: broker %d leads in epoch %d, which no controller has told this leader of epoch %d",
+            *(name, elected.leader, elected.leader_epoch, partition.leader_epoch),
+        )
+        partition.note("leader_deposed", leader=elected.leader, new_epoch=elected.leader_epoch)
+        self._context.metadata.learn_leader(name, elected)
+        self._end_role(partition)
+        return True
 
 
 def _role(

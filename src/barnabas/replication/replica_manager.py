@@ -45,7 +45,7 @@ from barnabas.seams import Env
 from barnabas.storage.log import Log
 from barnabas.storage.paths import is_inside
 from barnabas.storage.producers.verification import VerificationGuard
-from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, TopicPartition
+from barnabas.types import CONSUMER_REPLICA_ID, NO_EPOCH, LeaderAndIsr, TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -171,10 +171,18 @@ class ReplicaManager:
             await self._control.registered()
             return await self._control.stop_replica(request, number)
 
-    async def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
+    async def update_metadata(
+        self, request: UpdateMetadataRequest, sender: Sender = UNKNOWN_SENDER
+    ) -> UpdateMetadataResponse:
         """UpdateMetadata, once we are registered."""
+        if self._control.is_history(request, sender):
+            return UpdateMetadataResponse(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
         await self._control.registered()
         return await self._control.update_metadata(request)
+
+    def resign(self, name: TopicPartition, elected: LeaderAndIsr) -> bool:
+        """Stop leading, if ``elected`` says that another broker does; whether it does so."""
+        return self._control.resign(name, elected)
 
     # Clients and followers
 
