@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -48,24 +49,92 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @cache
-def _together(file: str) -> str | None:
-    """What the tests of a file share with each other, if they share a fixture: the file, or its
-    folder."""
+def _text(file: str) -> str:
     path = Path(__file__).parent.parent / file
-    folder = path.parent / "conftest.py"
-    if folder.exists() and 'scope="package"' in folder.read_text():
-        return file.rpartition("/")[0]
-    return file if path.exists() and 'scope="module"' in path.read_text() else None
+    return path.read_text() if path.is_file() else ""
+
+
+def _has_fixture(file: str, scope: str) -> bool:
+    return f'fixture(scope="{scope}")' in _text(file)
+
+
+@cache
+def _shares(file: str) -> bool:
+    """Whether the tests of its folder share a fixture."""
+    return _has_fixture(f"{file.rpartition('/')[0]}/conftest.py", "package")
+
+
+@cache
+def _waits(file: str) -> bool:
+    """Whether some of its tests start processes, and so mostly wait for them."""
+    return "mark.processes" in _text(file) or _shares(file)
+
+
+@cache
+def _is_light(file: str) -> bool:
+    """Whether its tests are for the most part shorter than what it takes to hand them out."""
+    text = _text(file)
+    return not _waits(file) and not any(f"from {module}" in text for module in SIMULATED)
+
+
+LONG = (
+    "tests/chaos/",
+    "tests/controller/test_histories.py",
+    "tests/controller/test_lost_connections.py",
+    "tests/fuzz/",
+    "tests/life/",
+    "tests/observe/test_kinds.py",
+    "tests/simulation/test_recorder.py",
+    "tests/simulation/test_scenario.py",
+    "tests/storage/cleaner/test_crash.py",
+    "tests/storage/cleaner/test_model.py",
+    "tests/storage/test_log_model.py",
+    "tests/storage/test_one_failing_call.py",
+    "tests/testing/test_wishes.py",
+    "tests/zookeeper/server/test_answers.py",
+)
+"""Where some of few tests take seconds: they begin first."""
+
+
+def _place(scope: str) -> int:
+    file = scope.partition("::")[0]
+    if scope.startswith(LONG) or not file.endswith(".py"):
+        return 0
+    return 2 if _is_light(file) else 1
+
+
+@cache
+def _scope_waits(scope: str) -> bool:
+    file = scope.partition("::")[0]
+    return _waits(file if file.endswith(".py") else f"{file}/conftest.py")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where tests run side by side (``-n``), those that share a fixture run in one process, one
-    after the other. Those that need most of them begin first."""
+    after the other, and so do the light ones of a file. Half of the workers begin with what waits
+    for processes, half with what does not, so that no processor is idle meanwhile; what is long
+    begins first, so that nobody waits for it at the end."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        begun = False
+        workqueue: Any  # scope -> its tests
+
         def _split_scope(self, nodeid: str) -> str:
-            return _together(nodeid.partition("::")[0]) or nodeid
+            file = nodeid.partition("::")[0]
+            if _shares(file):
+                return file.rpartition("/")[0]
+            return file if _is_light(file) or _has_fixture(file, "module") else nodeid
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if not self.begun:
+                self.begun = True
+                scopes = sorted(self.workqueue, key=_place)
+                self.workqueue = OrderedDict((scope, self.workqueue[scope]) for scope in scopes)
+            waiting = self.nodes.index(node) % 2 == 0
+            fit = (scope for scope in self.workqueue if _scope_waits(scope) == waiting)
+            self.workqueue.move_to_end(next(fit, next(iter(self.workqueue))), last=False)
+            super()._assign_work_unit(node)
 
     return Scheduling(config, log)
