@@ -31,6 +31,8 @@ class System:
     zookeeper: str
     pids: dict[int, int]
     """Process ids of the brokers by broker id."""
+    directories: dict[int, Path]
+    """Log directories of the brokers."""
     restart: Callable[[int], int]
     """Start a broker that was killed. Returns its process id."""
 
@@ -84,6 +86,7 @@ def barnabas(name: str, checkout: Path) -> Iterator[System]:
                 bootstrap=",".join(f"127.0.0.1:{port + i}" for i in range(3)),
                 zookeeper=f"127.0.0.1:{zookeeper}",
                 pids={i: processes[f"broker:{i}"]["pid"] for i in (1, 2, 3)},
+                directories={i: Path(data, f"broker-{i}") for i in (1, 2, 3)},
                 restart=restart,
             )
         finally:
@@ -124,6 +127,7 @@ def kafka(brokers: int = 3, port: int | None = None) -> Iterator[System]:
                 bootstrap=",".join(f"127.0.0.1:{port + i - 1}" for i in ids),
                 zookeeper=f"127.0.0.1:{zookeeper}",
                 pids={i: pid(i) for i in ids},
+                directories={i: Path(data, "bench", f"data-{i}") for i in ids},
                 restart=restart,
             )
         finally:

@@ -28,13 +28,14 @@ import (
 
 var (
 	bootstrap  = flag.String("bootstrap", "127.0.0.1:9092", "HOST:PORT,...")
-	mode       = flag.String("mode", "produce", "produce, idle or tail")
+	mode       = flag.String("mode", "produce", "produce, idle, tail or consume")
 	topic      = flag.String("topic", "load", "made if it is missing")
 	clients    = flag.Int("clients", 100, "connections, or consumers")
 	seconds    = flag.Int("seconds", 10, "how long")
 	size       = flag.Int("size", 100, "bytes of a record")
 	partitions = flag.Int("partitions", 12, "of the topic")
 	rf         = flag.Int("rf", 3, "replicas of each partition")
+	records    = flag.Int("records", 0, "that consume reads from the start of the topic")
 	rate       = flag.Int("rate", 2000, "records a second of the producer beside the consumers")
 )
 
@@ -54,6 +55,8 @@ func main() {
 	case "tail":
 		createTopic()
 		tail()
+	case "consume":
+		consume()
 	default:
 		fail("no such mode:", *mode)
 	}
@@ -250,4 +253,24 @@ func tail() {
 		fail("records that consumers did not get:", missing)
 	}
 	report("records", all, fmt.Sprintf("sent=%d", sent.Load()))
+}
+
+// Reads a topic from its start; the time is from the first record to the last.
+func consume() {
+	client := newClient(kgo.ConsumeTopics(*topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer client.Close()
+	var began time.Time
+	got, bytes := 0, 0
+	for got < *records {
+		fetches := client.PollFetches(context.Background())
+		if began.IsZero() {
+			began = time.Now()
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			got++
+			bytes += len(record.Value)
+		})
+	}
+	seconds := time.Since(began).Seconds()
+	fmt.Printf("consume records=%d records_s=%.0f MB_s=%.1f\n", got, float64(got)/seconds, float64(bytes)/seconds/1e6)
 }

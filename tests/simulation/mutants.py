@@ -184,6 +184,12 @@ MUTANTS: tuple[Mutant, ...] = (
         fixed={"together": False, "kinds": ("late_orders",)},
     ),
     Mutant(
+        name="late-orders-obeyed",
+        about="what a closed connection of the controller still brings is carried out",
+        kinds=("overtaken",),
+        fixed={**BYSTANDER, "tails": True, "kinds": ("overtaken",)},
+    ),
+    Mutant(
         name="session-id-reused",
         about="the coordinator numbers sessions from the same start after a restart",
         kinds=("coordinator", "kill"),

@@ -35,6 +35,7 @@ from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.fetcher import ReplicaFetcher
 from barnabas.replication.isr import PendingShrink
 from barnabas.replication.neighbours import Standing
+from barnabas.replication.orders import Orders
 from barnabas.replication.partition import Partition
 from barnabas.replication.produce import ProducePath
 from barnabas.replication.truncation import EpochEnd, Truncation
@@ -202,6 +203,10 @@ def _stale_controller_obeyed(patches: Patches) -> None:
         return before(self, request)
 
     before = patches.set(ControllerOrders, "_stale", stale)
+
+
+def _late_orders_obeyed(patches: Patches) -> None:
+    patches.set(Orders, "is_history", lambda self, epoch, sender: False)
 
 
 def _session_id_reused(patches: Patches) -> None:
@@ -566,6 +571,7 @@ PLANTED: Mapping[str, Callable[[Patches], None]] = {
     "deposed-leads-on": _deposed_leads_on,
     "silent-for-ever": _silent_for_ever,
     "stale-controller-obeyed": _stale_controller_obeyed,
+    "late-orders-obeyed": _late_orders_obeyed,
     "session-id-reused": _session_id_reused,
     "watch-not-rearmed": _watch_not_rearmed,
     "bounce-missed": _bounce_missed,
