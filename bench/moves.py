@@ -237,7 +237,7 @@ class Bench:
         count, lost, twice = compare(load)
         misplaced, throttles = asyncio.run(self._after())
         self._tell(samples)
-        moves = sum(entry["result"] == "moved" for entry in json.loads(said))
+        moves = sum(entry["result"] == "moved" for entry in json.loads(said or "[]"))
         print(
             f"records={count} failed={load.failed} lost={lost} duplicated={twice}"
             f" produce_ms {load.quantiles()}\n"

@@ -168,3 +168,30 @@ def test_deletions_that_fail() -> None:
     stuck = _run(_delete, Scripted(TIMED_OUT, leaders=(4,)))
     assert isinstance(stuck, Unfinished)
     assert "it is being deleted" in str(stuck)
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+def test_a_controller_that_dies_after_long_work_is_not_taken_for_none(losses: int) -> None:
+    """It has begun five hundred moves, which took longer than the client waits for a controller."""
+
+    async def main() -> None:
+        client, asked = ClusterClient("h:1", "test"), 0
+
+        async def ask(*_: object) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked <= losses:
+                await asyncio.sleep(client.timeout_ms / 1000 + 5)
+                raise LOST
+            return "answer"
+
+        client.ask_controller = ask  # type: ignore[method-assign]
+        request: Any = Message()
+        if losses == 1:
+            answer: Any = await client.controller(ApiKey.CREATE_TOPICS, 7, request)
+            assert answer == "answer"
+        else:
+            with pytest.raises(Unreachable, match="no controller"):
+                await client.controller(ApiKey.CREATE_TOPICS, 7, request)
+
+    run(main())

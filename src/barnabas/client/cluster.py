@@ -167,13 +167,15 @@ class ClusterClient:
         lost. Raises Unreachable if there is no controller for ``timeout_ms``, and Unfinished if the
         controller does not answer within ``ANSWER_MS``."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.timeout_ms / 1000
+        deadline: float | None = None  # counts from the first loss: until then it was working
         while True:
             try:
                 return await self.ask_controller(api, version, message)
             except Unanswered as error:
                 if error.is_late:
                     raise Unfinished(api.name.lower(), still_working(error.broker)) from None
+                if deadline is None:
+                    deadline = loop.time() + self.timeout_ms / 1000
                 if loop.time() > deadline:
                     raise no_controller() from None
             await asyncio.sleep(RETRY_PAUSE_S)
