@@ -185,7 +185,7 @@ def test_a_controller_that_dies_after_long_work_is_not_taken_for_none(losses: in
                 raise LOST
             return "answer"
 
-        client.ask_controller = ask  # type: ignore[method-assign]
+        client.ask_controller = cast("Any", ask)  # type: ignore[method-assign]
         request: Any = Message()
         if losses == 1:
             answer: Any = await client.controller(ApiKey.CREATE_TOPICS, 7, request)
