@@ -170,13 +170,16 @@ async def _ask(
 ) -> A:
     """The controller's answer; the request is sent again while the controller moves. ``codes``:
     gives the errors in an answer, first the one of the whole answer."""
-    deadline = asyncio.get_running_loop().time() + client.timeout_ms / 1000
+    loop = asyncio.get_running_loop()
+    deadline: float | None = None  # the answer itself may take long
     while True:
         answer = await client.controller(api, version, request)
         errors = [int(code) for code in codes(answer)]
         if ErrorCode.NOT_CONTROLLER not in errors:
             break
-        if asyncio.get_running_loop().time() > deadline:
+        if deadline is None:
+            deadline = loop.time() + client.timeout_ms / 1000
+        if loop.time() > deadline:
             raise no_controller()
         await asyncio.sleep(RETRY_PAUSE_S)
     if errors[0]:
