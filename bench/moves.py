@@ -6,8 +6,9 @@ Four brokers. A topic lies on three of them (1,000 partitions, RF 3, min.insync.
 replaces one replica of every second partition, in turn the first, second and third, by one on the
 fourth broker; `barnabas cluster reassign --execute PLAN --throttle N` carries it out. Meanwhile an
 idempotent producer (librdkafka, acks=all) writes small records to all partitions, and the
-controller is killed twice, whenever all are in sync again, and started again after three seconds.
-Then every record is read and compared. ``--original`` does the same to Apache Kafka 3.9.1.
+controller is killed twice, once all moves have begun and whenever all are in sync again, and
+started again after three seconds. Then every record is read and compared. ``--original`` does the
+same to Apache Kafka 3.9.1.
 
 Prints what was copied and how fast, beside the throttle; the worst time that a record took to be
 acknowledged; and lost=N duplicated=N. Exit code 1 if a record is lost or there twice, a send
@@ -279,19 +280,23 @@ class Bench:
                 if held is not None:
                     samples.append((now, held))
                     due = waiting and held > waiting[0] * whole
-                    if due and await self._all_in_sync(client):
+                    if due and await self._may_kill(client):
                         waiting.pop(0)
                         await asyncio.to_thread(self._kill, client.view.controller_id)
                 await asyncio.sleep(0.25)
         return samples
 
-    async def _all_in_sync(self, client: ClusterClient) -> bool:
-        """As many as before: new replicas join in the end."""
+    async def _may_kill(self, client: ClusterClient) -> bool:
+        """All moves have begun (to begin one to a dead broker is refused), and as many are in sync
+        as before: new replicas join in the end."""
         try:
             partitions = (await client.status([TOPIC])).topics[TOPIC].partitions
         except (OSError, ClientError, Unreachable):
             return False
-        return len(client.view.brokers) == BROKERS and all(len(p.isr) >= 3 for p in partitions)
+        moving = self._plan()
+        begun = all(NEW in p.replicas for p in partitions if p.partition in moving)
+        in_sync = all(len(p.isr) >= 3 for p in partitions)
+        return begun and in_sync and len(client.view.brokers) == BROKERS
 
     def _kill(self, controller: int) -> None:
         print(f"killing broker {controller}, the controller", flush=True)
