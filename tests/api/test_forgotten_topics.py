@@ -13,6 +13,7 @@ from barnabas.api import leader_and_isr, update_metadata
 from barnabas.metadata_cache import MetadataCache
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.replication.orders import UNKNOWN_SENDER, Sender
 
 FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
 
@@ -34,11 +35,13 @@ class Broker:
     async def registered(self) -> None:
         await self.registering.wait()
 
-    async def update_metadata(self, request: Message) -> Message:
+    async def update_metadata(self, request: Message, sender: Sender) -> Message:
         self.metadata.apply(request)
         return Message()
 
-    async def become_leader_or_follower(self, request: Message, prepare: Any) -> Message:
+    async def become_leader_or_follower(
+        self, request: Message, prepare: Any, sender: Sender
+    ) -> Message:
         await prepare()
         return Message()
 
@@ -51,6 +54,7 @@ class Broker:
             answer=lambda answer: [],
             answer_in_steps=lambda answer: [],
             in_turns_if_long=in_turns,
+            sender=UNKNOWN_SENDER,
         )
         return asyncio.get_running_loop().create_task(handler._apply(self, request))
 

@@ -162,6 +162,38 @@ def test_a_broker_with_long_work_uses_all_of_the_part_for_brokers() -> None:
     assert turns <= 0.04 / TURN_S + 2
 
 
+def test_a_broker_behind_the_clients_of_a_turn_is_served_in_that_turn() -> None:
+    world = World()
+    clients = [Worker(world, f"client{n}", 0.0001) for n in range(3)]
+    broker = Worker(world, "broker", 0.0001)
+    broker.is_first = True
+    world.turns.later(clients[0])
+    world.turns.arrived_behind(broker)
+    for line in clients[1:]:
+        world.turns.arrived(line)
+    assert world.turn() == ["client0", "client1", "client2", "broker"]
+    world.turns.arrived_behind(broker)  # nobody waits
+    assert world.served[-2:] == ["broker", "broker"]
+    assert world.turn() == []
+
+
+def test_brokers_behind_a_flood_of_clients_have_no_more_than_their_part_either() -> None:
+    world = World()
+    flood(world, 100)
+    world.turn()
+    brokers = [Worker(world, f"broker{n}", 1.0) for n in range(10)]
+    for line in brokers:
+        line.is_first = True
+        world.turns.arrived_behind(line)
+    assert world.turns.is_busy
+    for number in range(20):
+        before = world.now
+        served = world.turn()
+        assert served[-1 if number == 0 else 0].startswith("broker")
+        assert any(name.startswith("greedy") for name in served)
+        assert world.now - before <= 3 * TURN_S
+
+
 def test_few_go_on_with_long_work_and_the_next_is_told() -> None:
     world = World()
     lines = [Worker(world, f"long{n}", 0.0) for n in range(LONG_AT_ONCE + 3)]

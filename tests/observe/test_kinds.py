@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from barnabas.observe.kinds import KINDS, kind_of
@@ -12,11 +13,13 @@ from barnabas.observe.staged import STAGED
 ROOT = Path(__file__).parents[2]
 
 
+@cache
 def _noted() -> dict[str, set[str]]:
     """Every name that the program notes, with the fields given in all places."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "src/barnabas").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)) if "note(" in source else ():
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = node.func

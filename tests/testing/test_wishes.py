@@ -187,6 +187,7 @@ def test_9_which_replica_is_out_of_sync(cluster: Cluster) -> None:
     partitions): each partition and broker, in the test and for a person at a terminal."""
     topic = cluster.create_topic("orders", partitions=130, replicas=3)
     cluster.produce(topic, ["a"], partition=129)
+    cluster.wait_for_isr(topic, 129, 3)  # a busy machine may have left somebody behind
     in_sync = cluster.shrink_isr(topic, 129, to=2)
     assert cluster.isr_of(topic, 129) == in_sync
     told = [e.fields for e in cluster.events() if e.kind == "isr_shrank"]

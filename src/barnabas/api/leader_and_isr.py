@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
-from barnabas.api.sender import sender_of
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
@@ -36,6 +35,7 @@ async def _apply(services: Services, request: Request) -> Pieces:
                 services.topic_configs.forget(topic.topic_name)
         await services.topic_configs.ensure(names)
 
-    sender = sender_of(request)
-    message = await services.replicas.become_leader_or_follower(decoded, read_settings, sender)
+    message = await services.replicas.become_leader_or_follower(
+        decoded, read_settings, request.sender
+    )
     return await request.in_turns_if_long(request.answer_in_steps(message))

@@ -18,6 +18,7 @@ from barnabas.protocol.codec import (
 from barnabas.protocol.header import RequestHeader
 from barnabas.protocol.message import ApiMessage, ResponseMessage
 from barnabas.quotas.meter import Meter
+from barnabas.replication.orders import Sender
 from barnabas.security.principal import ANONYMOUS, KafkaPrincipal
 from barnabas.types import Buffer
 
@@ -148,6 +149,11 @@ class Request:
         listener."""
         self.line = line
         """The connection, which carries out long work in turns."""
+
+    @property
+    def sender(self) -> Sender:
+        """Which controller sends an order, and over which of its connections."""
+        return Sender(self.client_id or "", self.connection)
 
     def decode(self, kind: type[M]) -> M:
         """The body; ``kind`` is the class of this API's requests. Raises InvalidRequest."""

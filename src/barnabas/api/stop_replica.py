@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
-from barnabas.api.sender import sender_of
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
@@ -19,5 +18,5 @@ def handle(services: Services, request: Request) -> Answer:
 
 async def _apply(services: Services, request: Request) -> Pieces:
     order = request.decode(StopReplicaRequest)
-    message = await services.replicas.stop_replica(order, sender_of(request))
+    message = await services.replicas.stop_replica(order, request.sender)
     return await request.in_turns_if_long(request.answer_in_steps(message))

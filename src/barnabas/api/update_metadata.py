@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from barnabas.api.registry import on_cluster, serves
 from barnabas.api.request import Answer, Pieces, Request
-from barnabas.api.sender import sender_of
 from barnabas.api.services import Services
 from barnabas.authorizer.acl import AclOperation
 from barnabas.protocol.api import ApiKey
@@ -23,7 +22,7 @@ async def _apply(services: Services, request: Request) -> Pieces:
     decoded = request.decode(UpdateMetadataRequest)
     await services.replicas.registered()
     before = {topic: services.metadata.topic_id(topic) for topic in _known(services, decoded)}
-    answer = await services.replicas.update_metadata(decoded, sender_of(request))
+    answer = await services.replicas.update_metadata(decoded, request.sender)
     for topic, topic_id in before.items():
         if services.metadata.partitions(topic) is None or topic_id not in (
             None,

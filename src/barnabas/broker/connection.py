@@ -48,6 +48,19 @@ def _state(peer: Any) -> int | None:
 class ClientConnection(Exchange["ClientConnection"], asyncio.BufferedProtocol):
     """One accepted connection."""
 
+    # A dictionary of so many attributes would be one of its own for each connection: with hundreds
+    # of them it is not in the processor's cache when a request comes.
+    __slots__ = (
+        "_failing",
+        "_frames",
+        "_is_ahead",
+        "_may_be_alone",
+        "_now",
+        "_reading_paused",
+        "last_active",
+        "put_off",
+    )
+
     def __init__(self, server: ConnectionServer[ClientConnection], listener: str) -> None:
         super().__init__(server, listener)
         self._frames = FrameBuffer(server.request_bytes_max, server.staging)

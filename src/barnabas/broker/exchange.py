@@ -60,6 +60,37 @@ IN_TURN = frozenset(
 class Exchange(Line, Generic[C]):
     """What has been asked on one connection, a ``C``, and not been answered."""
 
+    __slots__ = (
+        "_client_host",
+        "_closing",
+        "_dispatch",
+        "_gone",
+        "_is_held",
+        "_is_silent",
+        "_listener",
+        "_muted",
+        "_number",
+        "_polls",
+        "_ready",
+        "_ready_bytes",
+        "_request_bytes",
+        "_seen_unsent",
+        "_server",
+        "_slots",
+        "_transport",
+        "_turns",
+        "_unready",
+        "_unsent_bytes",
+        "_works",
+        "_writing_paused",
+        "debt",
+        "decoded_bytes",
+        "decoded_held",
+        "held",
+        "software",
+        "stalled",
+    )
+
     def __init__(self, server: ConnectionServer[C], listener: str) -> None:
         super().__init__()
         self._server = server

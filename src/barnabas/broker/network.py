@@ -110,6 +110,8 @@ class NetworkServer:
         self._to_flush: dict[ClientConnection, None] = {}
         self._gathered: dict[ClientConnection, None] = {}
         """Of other brokers, with something that came in this turn of the loop."""
+        self._gathered_in = 0
+        """The turn before."""
         self._debtors: dict[ClientConnection, None] = {}
         self._unfinished: dict[ClientConnection, _Progress] = {}
         """Connections in the midst of a frame, in the order in which those began."""
@@ -240,12 +242,16 @@ class NetworkServer:
         then sent at once what clients have sent meanwhile, instead of asking for it again."""
         if not self._gathered:
             self.loop.call_soon(self._serve_gathered)
+            self._gathered_in = self.turns.count
         self._gathered[connection] = None
 
     def _serve_gathered(self) -> None:
         gathered, self._gathered = self._gathered, {}
+        turns = self.turns
+        was_served = turns.count != self._gathered_in
+        serve = turns.arrived if was_served else turns.arrived_behind
         for connection in gathered:
-            self.turns.arrived(connection)
+            serve(connection)
 
     def flush_soon(self, connection: ClientConnection) -> None:
         """Write the connection's ready answers once, at the end of this turn of the loop."""

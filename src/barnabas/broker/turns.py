@@ -61,6 +61,12 @@ class Outcome(Enum):
 class Line:
     """One connection, as the turns see it."""
 
+    __slots__ = (
+        "is_first",
+        "ticket",
+        "used_s",
+    )
+
     def __init__(self) -> None:
         self.is_first = False
         """Whether it comes before the clients: another broker's."""
@@ -81,6 +87,8 @@ class Turns:
         self.clock = stopwatch
         self._call_soon = call_soon
         self._brokers: deque[Line] = deque()
+        self._behind: deque[Line] = deque()
+        """Other brokers that are served after the clients of the next turn."""
         self._fresh: deque[Line] = deque()
         """Clients that have used nothing yet."""
         self._least: list[tuple[float, int, Line]] = []
@@ -97,6 +105,8 @@ class Turns:
         long after the one before began, busy or not: it costs nothing to begin one too many."""
         self._served = 0
         self._read_bytes = 0
+        self.count = 0
+        """Turns so far."""
         self.is_busy = False
         """Whether who comes has to wait for a turn: somebody does, or this turn is over."""
         self._long: dict[Line, None] = {}
@@ -121,6 +131,15 @@ class Turns:
         now = self._serve(line)
         if now >= self._turn_ends or self._served >= LINES_PER_TURN:
             self._schedule()
+
+    def arrived_behind(self, line: Line) -> None:
+        """``arrived`` for another broker's line, but behind the clients that wait for this turn."""
+        if not self.is_busy or line.ticket:
+            self.arrived(line)
+            return
+        self._tickets += 1
+        line.ticket = self._tickets
+        self._behind.append(line)
 
     def served(self, line: Line) -> None:
         """A line that wants no more was served while nobody was to wait."""
@@ -223,6 +242,7 @@ class Turns:
         return now
 
     def _run(self) -> None:
+        self.count += 1
         self._read_bytes = 0
         self._served = 0
         now = self.clock()
@@ -231,14 +251,26 @@ class Turns:
             line = self._brokers.popleft()
             line.ticket = 0
             now = self._serve(line, now)
-        self._serve_clients(now)
+        left = ends - now
+        now = self._serve_clients(now)
+        self._serve_behind(now, now + left)
         self._drop_stale()
         self._turn_ends = self.clock() + ARRIVALS_S
         self.is_busy = False
-        if self._brokers or self._waiting:
+        if self._brokers or self._waiting or self._behind:
             self._schedule()
 
-    def _serve_clients(self, now: float) -> None:
+    def _serve_behind(self, now: float, ends: float) -> None:
+        """In what is left of the brokers' part of the turn; the others are first in the next."""
+        behind, self._behind = self._behind, deque()
+        for number, line in enumerate(behind):
+            line.ticket = 0
+            if now < ends and number < LINES_PER_TURN // 2:
+                now = self._serve(line, now)
+            else:
+                self._enqueue(line)
+
+    def _serve_clients(self, now: float) -> float:
         """Those that have used nothing, for half of the turn; that which has waited longest,
         however long it takes; then those that have used least."""
         ends = now + TURN_S
@@ -257,6 +289,7 @@ class Turns:
                 if ticket != line.ticket:
                     continue
             now = self._take(line, now)
+        return now
 
     def _take(self, line: Line, began: float) -> float:
         line.ticket = 0
