@@ -162,3 +162,24 @@ def test_a_follower_in_the_isr_asks_whatever_its_throttle(isr: tuple[int, ...]) 
         assert (wanted is not None and wanted.current_leader_epoch == 1) == (2 in isr)
 
     with_rig(body)
+
+
+def test_a_used_up_rate_holds_back_all_that_the_leader_was_asked_for() -> None:
+    """Not only what has just been copied: with many partitions there is always another one."""
+
+    async def body(rig: Rig) -> None:
+        quota = rig.node.manager.context.quotas.follower
+        quota.set_topic("t", ALL)
+        quota.limit = 100
+        other = rig.host(1)
+        for partition in (rig.partition, other):
+            rig.follow(partition, 1, (1,))
+            rig.fetcher.add(partition, TOPIC_ID)
+        await settle(10)
+        assert [name.partition for name in rig.leader.last()] == [0, 1]
+        await rig.leader.answer(data(batch(0, "a" * 500, epoch=1), high_watermark=9))
+        request, _ = rig.leader.asked[-1]
+        assert request.named == ()
+        assert sorted(number for _, number in request.forgotten) == [0, 1]
+
+    with_rig(body)

@@ -437,9 +437,20 @@ class ReplicaFetcher:
         return copied
 
     def _want_more(self, copied: list[Following]) -> None:
+        before = len(self._delayed)
         for state in copied:
             if self._is_live(state):
                 self._want(state)
+        if len(self._delayed) > before:
+            self._put_off_others()
+
+    def _put_off_others(self) -> None:
+        """What was copied used up the rate: what the leader was asked for and has not sent yet has
+        to wait too."""
+        for name, state in self._following.items():
+            wanted = self._session.wanted(name) is not None
+            if wanted and name not in self._delayed and self._is_live(state):
+                self._put_off(state, state.partition.log_or_raise().log_end_offset)
 
     def _sort(self, request: SessionFetch, data: FetchedData, copied: list[Following]) -> None:
         """Use one partition of an answer, or leave it for later in the lists."""
