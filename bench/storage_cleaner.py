@@ -74,10 +74,12 @@ async def watch(stalls: list[float]) -> None:
 
 
 async def measure(env: Env, log: Log, updates: int) -> None:
-    async def checkpoint(topic_partition: TopicPartition) -> None:
+    async def nothing(topic_partition: TopicPartition) -> None:
         return
 
-    cleaner = LogCleaner(env, cleaner_settings(), {PARTITION: log}, checkpoint=checkpoint)
+    cleaner = LogCleaner(
+        env, cleaner_settings(), {PARTITION: log}, make_durable=nothing, checkpoint=nothing
+    )
     stalls: list[float] = []
     watcher = asyncio.create_task(watch(stalls))
     size, wall, cpu = log.size_bytes, time.perf_counter(), time.process_time()
