@@ -354,7 +354,7 @@ class LogManager(LogOwner):
         """Go by other settings from now on; intervals of background work stay as they are."""
         self.settings = settings
         self.default_config = default_config
-        self.cleaner.settings = settings.cleaner
+        self.cleaner.reconfigure(settings.cleaner)
         for log in self._directories.logs.values():
             log.producers.expiration_ms = settings.producer_id_expiration_ms
 

@@ -268,6 +268,25 @@ def checkpointed(files: MemoryFiles) -> dict[object, int]:
     return dict(decode_offsets(files.read(path))) if files.exists(path) else {}
 
 
+def test_a_shorter_backoff_counts_from_now_on() -> None:
+    """As in the original, which starts its cleaners again (LogCleaner.reconfigure)."""
+
+    async def test(logs: LogManager) -> None:
+        await asyncio.sleep(0.02)  # the first look finds nothing, and a pause of a day begins
+        log = logs.get_or_create(PARTITION, None, is_new=True)
+        put(log, ("a", "1"))
+        put(log, ("a", "2"))
+        log.roll()
+        put(log, ("a", "3"))
+        await asyncio.sleep(0.02)
+        assert logs.cleaner.first_dirty == {}
+        settings = log_manager_settings(cleaner=cleaner_settings(backoff_ms=1))
+        logs.update_settings(settings, CONFIG)
+        await until(lambda: logs.cleaner.first_dirty == {PARTITION: 2})
+
+    asyncio.run(running(manager(MemoryFiles(RECORDED_MS), backoff_ms=86_400_000), test))
+
+
 def test_the_manager_cleans_and_remembers_over_a_restart() -> None:
     files = MemoryFiles(RECORDED_MS)
 

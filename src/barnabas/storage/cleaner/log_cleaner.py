@@ -65,6 +65,7 @@ class LogCleaner:
         self._make_durable = make_durable
         self._checkpoint = checkpoint
         self._turn_began = 0.0
+        self._reconfigured = asyncio.Event()
         self.first_dirty: dict[TopicPartition, int] = {}
         """Where the last pass over a log ended; logs that were never cleaned are not in it."""
         self.uncleanable: dict[TopicPartition, str] = {}
@@ -77,6 +78,12 @@ class LogCleaner:
         share = settings.io_buffer_load_factor  # any number at all, and even none (NaN)
         room = settings.dedupe_buffer_size * min(share, 1.0) if share > 0 else 0
         return max(int(room) // ENTRY_BYTES, 1)
+
+    def reconfigure(self, settings: CleanerSettings) -> None:
+        """Obey other settings, at once: a pause that has begun ends."""
+        if settings != self.settings:
+            self.settings = settings
+            self._reconfigured.set()
 
     def forget(self, topic_partition: TopicPartition) -> bool:
         """Treat the whole log as dirty; False if it is already. Before a cut this must become
@@ -95,7 +102,15 @@ class LogCleaner:
         """Clean, until cancelled."""
         while self.settings.enable:
             if not await self.clean_dirtiest():
-                await asyncio.sleep(max(self.settings.backoff_ms, 1) / 1000)
+                await self._pause(max(self.settings.backoff_ms, 1) / 1000)
+
+    async def _pause(self, seconds: float) -> None:
+        self._reconfigured.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._reconfigured.wait()
+        except TimeoutError:
+            pass
 
     async def clean_dirtiest(self) -> bool:
         """One pass over the dirtiest log; False if none was due or the pass was given up."""
