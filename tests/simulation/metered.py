@@ -67,6 +67,8 @@ class Metered:
     taken: dict[tuple[int, int], Taken] = field(default_factory=dict)
     """By broker and its incarnation."""
     changing: bool = True
+    operating: bool = False
+    """The operator is in the midst of a change, which may end with the removal of the quota."""
 
     # The judge
 
@@ -141,7 +143,7 @@ class Metered:
 
     async def _let_be_metered(self, env: Env, client: ClusterClient) -> None:
         quota = env.random.choice(QUOTAS)
-        self.quota = None
+        self.quota, self.operating = None, True
         try:
             await client.metadata([])
             for broker in self.listeners:
@@ -155,6 +157,8 @@ class Metered:
                 await _alter(client, env.random.choice(sorted(self.listeners)), None)
         except (OSError, ClientError, Unreachable) as error:
             env.observer.note("quota_change_unknown", error=str(error))
+        finally:
+            self.operating = False
 
     # The end
 
@@ -163,6 +167,8 @@ class Metered:
         self.changing = False
         self.quota = None
         wrong: dict[int, str] = {}
+        while self.operating:  # noqa: ASYNC110 - of another simulated process
+            await asyncio.sleep(0.1)
 
         async def main(env: Env) -> None:
             bootstrap = ",".join(self.listeners.values())
