@@ -61,6 +61,25 @@ async def act(stage: Stage) -> list[Seen]:
             lost=lost,
             twice=twice,
             back_ms=back_ms,
-            leader_then=stage.leader(stage.topic),
+            leader_then=await _leader_then(stage, old),
         )
     )
+
+
+async def _leader_then(stage: Stage, returned: int) -> int:
+    """The leader when a broker was in sync again. Where the controller looks for preferred leaders
+    just then, the returned one may lead already: who led before that is meant."""
+    leader = stage.leader(stage.topic)
+    if leader != returned:
+        return leader
+    event = await stage.until_event(
+        lambda e: (
+            e.kind == "leader_elected"
+            and e.topic == stage.topic
+            and e.broker == returned
+            and e.strategy == "preferred"
+        ),
+        1.0,
+    )
+    was = None if event is None else event.fields.get("was")
+    return was if isinstance(was, int) else leader

@@ -75,7 +75,7 @@ class Facts:
     back_ms: int | None
     """From the start of the dead broker until it was in sync; None if it was not."""
     leader_then: int
-    """The leader when the broker was back."""
+    """The leader when the broker was back, before a preferred leader may have been elected."""
 
 
 def seen(facts: Facts) -> list[Seen]:
@@ -91,7 +91,7 @@ def seen(facts: Facts) -> list[Seen]:
         )
     back = (
         f"Broker {facts.old} was in sync {facts.back_ms:,} ms after it was started; broker"
-        f" {facts.leader_then} is still leader."
+        f" {facts.leader_then} was leader then."
         if facts.back_ms is not None
         else f"Broker {facts.old} was not in sync in time."
     )
