@@ -106,6 +106,10 @@ class Network:
 
     def remove(self) -> None:
         for host in self.hosts:
+            # First the link: the kernel takes those of a deleted namespace away some time later,
+            # and until then their names cannot be used again.
+            with suppress(NotPermitted):
+                run("ip", "link", "delete", f"{self.namespace(host)}v")
             with suppress(NotPermitted):
                 run("ip", "netns", "delete", self.namespace(host))
         with suppress(NotPermitted):

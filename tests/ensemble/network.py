@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import suppress
+from pathlib import Path
 
 from tests.chaos.network import CLIENTS, Network, NotPermitted, run
+
+TUN = Path("/dev/net/tun")
+
+
+class NoTap(NotPermitted):
+    """This machine has namespaces, but no TAP devices."""
 
 
 class RelayedNetwork(Network):
@@ -21,6 +27,8 @@ class RelayedNetwork(Network):
         return self._bridge if host == CLIENTS else f"{self.namespace(host)}v"
 
     def build(self) -> None:
+        if not TUN.exists():
+            raise NoTap(f"no {TUN}")
         self.remove()
         everywhere = [CLIENTS, *self.hosts]
         try:
@@ -53,15 +61,13 @@ class RelayedNetwork(Network):
         if relay is not None:
             relay.kill()
             relay.communicate()
-        for host in self.hosts:
-            with suppress(NotPermitted):
-                run("ip", "netns", "delete", self.namespace(host))
+        super().remove()
 
     def _hear(self, wanted: str) -> None:
         assert self._relay is not None
         assert self._relay.stdout is not None
         if self._relay.stdout.readline().strip() != wanted:
-            raise NotPermitted("no TAP devices here (root and /dev/net/tun)")
+            raise NotPermitted("the switch does not answer")
 
     def weather(
         self,
