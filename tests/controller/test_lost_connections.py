@@ -134,6 +134,10 @@ class Story(Stage):
         await self.rest()
         await self.do_tool_reassigns("t-2:2,3", "t-0:2,1")
         await self.rest()
+        await self.do_tool_reassigns("t-2:2,3,1", "t-0:1,2")  # of which one is done at once
+        await self.rest()
+        await self.propose(2, 2, 3, 1)
+        await self.rest()
 
     async def notifications(self) -> None:
         await self.do_log_dir_fails("2", "old-1")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.controller import asking
 from tests.controller.kit import Cluster, FakeZooKeeper, run
 from tests.controller.test_lost_connections import Cut, CutClient
 
 from barnabas.controller import broker_changes, term
+from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zookeeper.errors import NoAuth
 
@@ -74,6 +76,85 @@ def test_a_death_moves_every_partition_and_tells_both_survivors() -> None:
         await cluster.stop()
 
     run(main)
+
+
+def test_many_moves_are_one_write_a_topic_and_one_request_a_broker_in_each_step() -> None:
+    """Begun, and finished by a single leader's request: as many znodes of topics are written, and
+    as many requests sent, as for one move of each topic."""
+
+    async def main() -> None:
+        cluster = await started()
+        await cluster.crash(3)
+        await cluster.settle()
+        cluster.register(3)
+        await cluster.settle()
+        requests, moves = len(cluster.requests), TOPICS * PARTITIONS
+        cluster.recorder.take()
+        await asking.alter_partition_reassignments(
+            cluster.active,
+            Message(
+                topics=[
+                    Message(
+                        name=f"t{number}",
+                        partitions=[
+                            Message(partition_index=p, replicas=(1, 2)) for p in range(PARTITIONS)
+                        ],
+                    )
+                    for number in range(TOPICS)
+                ]
+            ),
+        )
+        await cluster.settle()
+        lines = cluster.recorder.take()
+        written = [line.split()[2] for line in lines if line.startswith("zk set ")]
+        for number in range(TOPICS):
+            assert written.count(paths.topic_path(f"t{number}")) == 2, "begun and done"
+        assert sum("reassignment_done" in line for line in lines) == moves
+        sent = len(cluster.requests) - requests
+        assert sent <= 3 * 5, "not one for each partition"
+        context = cluster.active.context
+        assert context is not None
+        assert not context.reassigning
+        assert {p.assignment.replicas for p in context.partitions.values()} == {(1, 2)}
+        await cluster.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+def test_every_move_ends_wherever_the_connection_is_lost(applied: bool) -> None:
+    async def moved(cut: Cut) -> dict[str, object]:
+        cluster = await started()
+        for client in cluster.clients.values():
+            client.__class__ = CutClient
+            client.cut = cut  # type: ignore[attr-defined]
+        topics = [
+            Message(
+                name=f"t{number}",
+                partitions=[Message(partition_index=p, replicas=(2, 1)) for p in range(PARTITIONS)],
+            )
+            for number in range(TOPICS)
+        ]
+        await asking.alter_partition_reassignments(cluster.active, Message(topics=topics))
+        await cluster.settle(3.0)
+        await cluster.stop()
+        nodes = cluster.zookeeper.tree.nodes
+        found: dict[str, object] = {
+            f"t{number}": nodes[paths.topic_path(f"t{number}")].data for number in range(TOPICS)
+        }
+        for number in range(TOPICS):
+            for p in range(PARTITIONS):
+                state = cluster.state(f"t{number}", p)
+                found[f"t{number}-{p}"] = (state.leader, sorted(state.isr))
+        return found
+
+    whole = Cut()
+    expected = run(lambda: moved(whole))
+    assert all(b'removing_replicas":{}' in e for e in expected.values() if isinstance(e, bytes))
+    assert 10 < whole.writes < 60
+    for number in range(1, whole.writes + 1):
+        found = run(lambda number=number: moved(Cut(number, applied=applied)))  # type: ignore[misc]
+        assert found == expected, number
 
 
 @pytest.mark.parametrize("reads_many", [True, False])

@@ -82,14 +82,14 @@ def test_a_move_is_complete_when_the_target_is_in_sync() -> None:
 
 def test_the_znode_names_only_what_moves() -> None:
     znode = TopicZNode(partitions={0: (1, 2, 3), 1: (2,)}, topic_id=uuid.UUID(int=5))
-    moving = recorded(znode, 0, MOVING)
+    moving = recorded(znode, {0: MOVING})
     assert decode_topic("/t", encode_topic(moving)) == moving
     assert moving.adding == {0: (4,)}
     assert moving.removing == {0: (1, 3)}
     assert moving.partitions == {0: (4, 2, 1, 3), 1: (2,)}
-    done = recorded(moving, 0, assignment(4, 2))
+    done = recorded(moving, {0: assignment(4, 2)})
     assert (done.adding, done.removing) == ({}, {})
-    assert recorded(done, 0, assignment(4, 2)) == done
+    assert recorded(done, {0: assignment(4, 2)}) == done
 
 
 BROKERS = st.lists(st.integers(1, 5), min_size=1, max_size=4, unique=True).map(tuple)

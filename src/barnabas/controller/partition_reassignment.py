@@ -12,7 +12,7 @@ is to be deleted moves no further (``topic_deletion`` deletes all replicas there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from barnabas.controller import partitions, replicas, topic_changes
 from barnabas.controller.context import ControllerContext, PartitionInfo, ReplicaAssignment
@@ -60,9 +60,7 @@ async def alter(
         except KafkaError as error:
             errors[tp] = error
     await _remove_requests(term, lambda tp, _: tp in plans)
-    for tp, plan in plans.items():
-        if (p := term.context.partitions.get(tp)) is not None:
-            await _begin(term, p, plan)
+    await _begin(term, plans)
     topics: dict[str, list[AlterPartitionReassignmentsResponse.ReassignablePartitionResponse]] = {}
     for tp in targets:
         refused = errors.get(tp)
@@ -133,12 +131,13 @@ async def requested_by_tools(term: Term) -> None:
         await term.store.delete_all([path])
         return
     refused: dict[TopicPartition, None] = {}
+    plans: dict[TopicPartition, ReplicaAssignment] = {}
     for tp, target in targets.items():
         p = term.context.partitions.get(tp)
         if p is not None and p.assignment.being_reassigned and p.assignment.target == target:
             continue  # under way
         try:
-            plan = _plan(term.context, tp, target)
+            plans[tp] = _plan(term.context, tp, target)
         except KafkaError as error:
             term.observer.note(
                 "reassignment_refused",
@@ -147,9 +146,7 @@ async def requested_by_tools(term: Term) -> None:
                 reason=error.message,
             )
             refused[tp] = None
-            continue
-        if p is not None:
-            await _begin(term, p, plan)
+    await _begin(term, plans)
     if refused or not targets:
         await _remove_requests(term, lambda tp, _: tp in refused)
 
@@ -197,61 +194,73 @@ def _running(context: ControllerContext, among: Collection[TopicPartition]) -> l
 
 async def finish_complete(term: Term) -> None:
     """ISRs have grown: moves whose target is in sync now come to their end."""
-    for p in _running(term.context, list(term.context.reassigning)):
-        if is_complete(p.assignment, _in_sync(term.context, p)):
-            await _finish(term, p)
+    running = _running(term.context, list(term.context.reassigning))
+    await _finish(term, [p for p in running if _is_complete(term, p)])
 
 
 async def resume(term: Term, broker_ids: Collection[int] | None = None) -> None:
     """Carry on with all moves (a controller has taken over), or with those to these brokers, which
     have started."""
-    for p in _running(term.context, list(term.context.reassigning)):
-        if broker_ids is None or any(b in p.assignment.target for b in broker_ids):
-            await _advance(term, p)
+    running = _running(term.context, list(term.context.reassigning))
+    if broker_ids is not None:
+        running = [p for p in running if any(b in p.assignment.target for b in broker_ids)]
+    await _advance(term, running)
 
 
 # --- the phases -----------------------------------------------------------------------------------
+# Each is for many moves at once: a topic's znode is written once for all of its partitions, states
+# are written side by side, and a broker hears of all in one request. Kafka does them one by one.
 
 
-async def _begin(term: Term, p: PartitionInfo, plan: ReplicaAssignment) -> None:
+async def _begin(term: Term, plans: Mapping[TopicPartition, ReplicaAssignment]) -> None:
     """Phase U, and what can follow at once."""
-    tp = p.topic_partition
-    unneeded = [r for r in p.assignment.replicas if r not in plan.replicas]
-    if p.assignment != plan:
-        await _record(term, p, plan)
+    found = term.context.partitions
+    await _record(
+        term,
+        {tp: a for tp, a in plans.items() if tp in found and found[tp].assignment != a},
+    )
+    begun = [(found[tp], plan) for tp, plan in plans.items() if tp in found]
+    unneeded = [
+        (p, r) for p, plan in begun for r in p.assignment.replicas if r not in plan.replicas
+    ]
+    for p, plan in begun:
+        if p.assignment == plan:
+            continue
         term.context.assign(p, plan)
         term.observer.note(
             "reassignment_began",
-            topic=tp.topic,
-            partition=tp.partition,
+            topic=p.topic_partition.topic,
+            partition=p.topic_partition.partition,
             replicas=list(plan.replicas),
             adding=list(plan.adding),
             removing=list(plan.removing),
         )
-    if unneeded:
-        if p.leadership is not None and p.leadership.leader in unneeded:
-            await partitions.bring_online(term, [p], Strategy.REASSIGN)
-        await _retire(term, p, unneeded)
-    await _advance(term, p)
+    left = [p for p, r in unneeded if p.leadership is not None and p.leadership.leader == r]
+    await partitions.bring_online(term, left, Strategy.REASSIGN)
+    await _retire(term, unneeded)
+    await _advance(term, [p for p, _ in begun])
 
 
-async def _advance(term: Term, p: PartitionInfo) -> None:
+async def _advance(term: Term, moving: Sequence[PartitionInfo]) -> None:
     """Phase A or B, or both if the first leadership of all was made in A."""
-    if not is_complete(p.assignment, _in_sync(term.context, p)):
-        await _announce(term, p)
-    if is_complete(p.assignment, _in_sync(term.context, p)):
-        await _finish(term, p)
+    await _announce(term, [p for p in moving if not _is_complete(term, p)])
+    await _finish(term, [p for p in moving if _is_complete(term, p)])
 
 
-async def _announce(term: Term, p: PartitionInfo) -> None:
+def _is_complete(term: Term, p: PartitionInfo) -> bool:
+    return is_complete(p.assignment, _in_sync(term.context, p))
+
+
+async def _announce(term: Term, moving: Sequence[PartitionInfo]) -> None:
     """Phase A: replicas that come in may be made although some directory of their broker failed;
     those that are there already may not (KAFKA-10314)."""
-    _note_phase(term, p, "replicas are added and copy")
     batch = term.batch()
-    batch.lead_and_follow(p.assignment.adding, p, is_new=True)
-    await partitions.bring_online(term, [p], Strategy.RENEW, batch=batch)
+    for p in moving:
+        _note_phase(term, p, "replicas are added and copy")
+        batch.lead_and_follow(p.assignment.adding, p, is_new=True)
+    await partitions.bring_online(term, moving, Strategy.RENEW, batch=batch)
     term.send(batch)
-    replicas.move([(p, r) for r in p.assignment.adding], ReplicaState.NEW)
+    replicas.move([(p, r) for p in moving for r in p.assignment.adding], ReplicaState.NEW)
 
 
 def _note_phase(term: Term, p: PartitionInfo, phase: str) -> None:
@@ -259,61 +268,79 @@ def _note_phase(term: Term, p: PartitionInfo, phase: str) -> None:
     term.observer.note("reassignment_phase", topic=tp.topic, partition=tp.partition, phase=phase)
 
 
-async def _finish(term: Term, p: PartitionInfo) -> None:
+async def _finish(term: Term, complete: Sequence[PartitionInfo]) -> None:
     """Phase B. Nobody is stopped before a leader of the target has an epoch of its own."""
-    _note_phase(term, p, "all of the target are in sync")
-    moving, tp = p.assignment, p.topic_partition
-    done = ReplicaAssignment(replicas=moving.target)
-    new = [r for r in moving.adding if p.replica_states.get(r) is ReplicaState.NEW]
-    replicas.move([(p, r) for r in new], ReplicaState.ONLINE)
-    term.context.assign(p, done)
-    failed = await partitions.bring_online(term, [p], Strategy.RENEW)
-    failed = failed and await partitions.bring_online(term, failed, Strategy.REASSIGN)
-    if failed and moving.removing:
-        term.context.assign(p, moving)  # nobody can lead now: the next broker that starts may
+    if not complete:
         return
-    await _retire(term, p, moving.removing)
-    await _record(term, p, done)
-    await _remove_requests(term, lambda name, target: name == tp and target == done.replicas)
-    term.send_metadata([p])
-    term.observer.note(
-        "reassignment_done", topic=tp.topic, partition=tp.partition, replicas=list(done.replicas)
+    moving = {p.topic_partition: p.assignment for p in complete}
+    for p in complete:
+        _note_phase(term, p, "all of the target are in sync")
+        new = [r for r in p.assignment.adding if p.replica_states.get(r) is ReplicaState.NEW]
+        replicas.move([(p, r) for r in new], ReplicaState.ONLINE)
+        term.context.assign(p, ReplicaAssignment(replicas=p.assignment.target))
+    failed = await partitions.bring_online(term, complete, Strategy.RENEW)
+    failed = await partitions.bring_online(term, failed, Strategy.REASSIGN)
+    waiting: dict[TopicPartition, None] = {}
+    for p in failed:
+        before = moving[p.topic_partition]
+        if before.removing:
+            term.context.assign(p, before)  # nobody can lead now: the next broker that starts may
+            waiting[p.topic_partition] = None
+    done = [p for p in complete if p.topic_partition not in waiting]
+    await _retire(term, [(p, r) for p in done for r in moving[p.topic_partition].removing])
+    targets = {p.topic_partition: p.assignment for p in done}
+    await _record(term, targets)
+    await _remove_requests(
+        term, lambda tp, target: tp in targets and target == targets[tp].replicas
     )
+    term.send_metadata(done)
+    for tp, assignment in targets.items():
+        term.observer.note(
+            "reassignment_done",
+            topic=tp.topic,
+            partition=tp.partition,
+            replicas=list(assignment.replicas),
+        )
 
 
-async def _retire(term: Term, p: PartitionInfo, gone: Sequence[int]) -> None:
+async def _retire(term: Term, gone: Sequence[tuple[PartitionInfo, int]]) -> None:
     """Out of the ISR, stopped, then deleted. Nobody waits for the brokers' answers, as in Kafka: a
     broker that is not there keeps a log that nobody asks for."""
-    pairs = [(p, replica) for replica in gone]
-    if not pairs:
+    if not gone:
         return
-    await replicas.take_offline(term, pairs)
-    replicas.start_deletion(term, pairs)
-    replicas.move(pairs, ReplicaState.DELETION_SUCCESSFUL)
-    replicas.move(pairs, ReplicaState.NON_EXISTENT)
+    await replicas.take_offline(term, gone)
+    replicas.start_deletion(term, gone)
+    replicas.move(gone, ReplicaState.DELETION_SUCCESSFUL)
+    replicas.move(gone, ReplicaState.NON_EXISTENT)
 
 
 # --- ZooKeeper ------------------------------------------------------------------------------------
 
 
-async def _record(term: Term, p: PartitionInfo, assignment: ReplicaAssignment) -> None:
-    """Write one partition's assignment into its topic's znode, whatever else changes there."""
-    topic, number = p.topic_partition
-    path = paths.topic_path(topic)
-    while True:
-        (read,) = await term.store.data([path])
-        found = topic_changes.decoded(term, topic, read)
-        if found is None:
-            return  # removed by hand; its watch tells
-        znode, version = found
-        wanted = recorded(znode, number, assignment)
-        if wanted == znode:
-            return
-        (outcome,) = await term.store.fenced([SetOp(path, encode_topic(wanted), version)])
-        if not isinstance(outcome, ZooKeeperError):
-            return
-        if not isinstance(outcome, BadVersion):
-            raise outcome
+async def _record(term: Term, assignments: Mapping[TopicPartition, ReplicaAssignment]) -> None:
+    """Write partitions' assignments into their topics' znodes, whatever else changes there."""
+    pending: dict[str, dict[int, ReplicaAssignment]] = {}
+    for tp, assignment in assignments.items():
+        pending.setdefault(tp.topic, {})[tp.partition] = assignment
+    while pending:
+        reads = await term.store.data(paths.topic_path(topic) for topic in pending)
+        writes: dict[str, SetOp] = {}
+        for (topic, wanted), read in zip(pending.items(), reads, strict=True):
+            found = topic_changes.decoded(term, topic, read)
+            if found is None:
+                continue  # removed by hand; its watch tells
+            znode, version = found
+            if (changed := recorded(znode, wanted)) != znode:
+                writes[topic] = SetOp(paths.topic_path(topic), encode_topic(changed), version)
+        # Each alone: many of them together may be larger than a request can be.
+        outcomes = await term.store.fenced(list(writes.values()), at_once=1)
+        refused: dict[str, None] = {}
+        for topic, outcome in zip(writes, outcomes, strict=True):
+            if isinstance(outcome, BadVersion):
+                refused[topic] = None
+            elif isinstance(outcome, ZooKeeperError):
+                raise outcome
+        pending = {topic: pending[topic] for topic in refused}
 
 
 async def _remove_requests(term: Term, is_done: Callable[[TopicPartition, Replicas], bool]) -> None:

@@ -36,7 +36,7 @@ cancellation is a move back to ORS; their order is TRS's where both name a repli
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from barnabas.admin.topics import SMALL_SET
@@ -115,15 +115,17 @@ def is_complete(assignment: ReplicaAssignment, in_sync: Collection[int]) -> bool
     return all(replica in in_sync for replica in assignment.target)
 
 
-def recorded(znode: TopicZNode, number: int, assignment: ReplicaAssignment) -> TopicZNode:
-    """The topic's znode with this assignment of one partition."""
+def recorded(znode: TopicZNode, assignments: Mapping[int, ReplicaAssignment]) -> TopicZNode:
+    """The topic's znode with these assignments of its partitions."""
 
-    def changed(listed: dict[int, Replicas], replicas: Replicas) -> dict[int, Replicas]:
-        return {n: r for n, r in {**listed, number: replicas}.items() if r}
+    def changed(
+        listed: Mapping[int, Replicas], part: Mapping[int, Replicas]
+    ) -> dict[int, Replicas]:
+        return {n: r for n, r in {**listed, **part}.items() if r}
 
     return replace(
         znode,
-        partitions=changed(dict(znode.partitions), assignment.replicas),
-        adding=changed(dict(znode.adding), assignment.adding),
-        removing=changed(dict(znode.removing), assignment.removing),
+        partitions=changed(znode.partitions, {n: a.replicas for n, a in assignments.items()}),
+        adding=changed(znode.adding, {n: a.adding for n, a in assignments.items()}),
+        removing=changed(znode.removing, {n: a.removing for n, a in assignments.items()}),
     )

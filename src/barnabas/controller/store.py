@@ -159,9 +159,12 @@ class FencedStore:
 
     # --- fenced writes
 
-    async def fenced(self, ops: Sequence[MultiPart]) -> list[MultiResult | ZooKeeperError]:
-        """Results or errors in order. Raises ControllerMoved if the check fails."""
-        size = self._settings.operations_per_multi
+    async def fenced(
+        self, ops: Sequence[MultiPart], *, at_once: int | None = None
+    ) -> list[MultiResult | ZooKeeperError]:
+        """Results or errors in order. ``at_once``: how many in one multi; None: as many as the
+        settings say. Raises ControllerMoved if the check fails."""
+        size = at_once or self._settings.operations_per_multi
         groups = [ops[i : i + size] for i in range(0, len(ops), size)]
         outcomes = await self._multis(groups)
         results: list[MultiResult | ZooKeeperError] = []
