@@ -451,9 +451,28 @@ def test_a_clean_stop_and_a_start() -> None:
     assert files.files == before
 
 
-def test_an_empty_log_leaves_what_kafka_leaves() -> None:
+def test_a_new_log_leaves_nothing() -> None:
     files = memory_files()
     log = create(environment(files))
+    log.assign_epoch(4, 0)
+    asyncio.run(log.close_cleanly())
+    assert not files.files
+    again = reopen(environment(files), clean=True)
+    assert (again.log_start_offset, again.log_end_offset) == (0, 0)
+    asyncio.run(again.close_cleanly())
+    assert not files.files
+    append(again, 1)
+    asyncio.run(again.close_cleanly())
+    assert reopen(environment(files), clean=True).log_end_offset == 1
+
+
+def test_an_emptied_log_leaves_what_kafka_leaves() -> None:
+    files = memory_files()
+    log = create(environment(files))
+    append(log, 1)
+    log.truncate_fully_and_start_at(0)
+    for path in [path for path in files.files if path.endswith(".deleted")]:
+        files.remove(path)
     asyncio.run(log.close_cleanly())
     names = [path.removeprefix(DIRECTORY + "/") for path in sorted(files.files)]
     zeros = "0" * 20
@@ -463,6 +482,8 @@ def test_an_empty_log_leaves_what_kafka_leaves() -> None:
         f"{zeros}.timeindex",
         "leader-epoch-checkpoint",
     ]
+    epochs = files.files.pop(f"{DIRECTORY}/leader-epoch-checkpoint")
+    assert bytes(epochs) == b"0\n0\n"
     assert set(map(bytes, files.files.values())) == {b""}
 
 

@@ -30,7 +30,7 @@ from barnabas.storage.producers.history import marker_of
 from barnabas.storage.producers.state import Origin, ProducerState
 from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.storage.retention import Retention
-from barnabas.storage.segment import SWAP_SUFFIX, BatchSpan, Segment
+from barnabas.storage.segment import LOG_SUFFIX, SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice, Segments, TimedRecord
 from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
 
@@ -504,6 +504,8 @@ class Log:
     def complete_files(self) -> None:
         """Bring all files to the form that a clean stop leaves, not yet durable."""
         self._fencing.check()
+        if self._is_new():
+            return
         with self._fencing:
             self._write_epochs()
             if not self._complete:
@@ -511,6 +513,13 @@ class Log:
                 self._segments.active.finish()
                 self._epoch_file.make(self.directory)
                 self._durability.segment_rolled(self._segments.active)
+
+    def _is_new(self) -> bool:
+        """Nothing was ever appended, and no file made for it. So it stays, as Kafka too opens such
+        a directory: of ten thousand new partitions each file would take a third of a
+        millisecond. An epoch without a batch may be lost (``assign_epoch``)."""
+        segment = self._segments.active
+        return not self.log_end_offset and not self._files.exists(segment.path(LOG_SUFFIX))
 
     async def close_cleanly(self) -> None:
         """Leave the directory as a clean stop leaves it: all files complete and durable."""
