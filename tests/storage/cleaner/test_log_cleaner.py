@@ -4,10 +4,12 @@ up, its checkpoint, and the loop that it shares."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from tests import virtual_time
 from tests.defaults import cleaner_settings, log_config, log_manager_settings
 from tests.storage.cleaner.kit import batches_of, clean, cleaner_of, later, records_of
 from tests.storage.support import (
@@ -31,6 +33,7 @@ from barnabas.records.batch import (
 )
 from barnabas.seams import Env
 from barnabas.storage.checkpoints import CLEANER_CHECKPOINT, decode_offsets
+from barnabas.storage.cleaner.log_cleaner import REST_PER_WORK, SLICE_S
 from barnabas.storage.config import LogConfig
 from barnabas.storage.log import Log
 from barnabas.storage.log_manager import LogManager
@@ -351,14 +354,36 @@ def test_others_have_their_turns() -> None:
         put(log, *[(f"key-{i}", "v") for i in range(start, start + 3000)])
     log.roll()
 
-    async def main() -> int:
-        cleaner = cleaner_of(env, log)
-        task = asyncio.create_task(cleaner.clean(log, cleaner.range_of(log)))
-        turns = 0
-        while not task.done():
-            await asyncio.sleep(0)
-            turns += 1
-        return turns
-
     # Each record is read twice at two microseconds, a slice takes two milliseconds.
-    assert asyncio.run(main()) >= 50
+    assert asyncio.run(_turns(env, log)) >= 50
+
+
+def test_a_slice_ends_by_the_stopwatch_too() -> None:
+    plain, log = log_and_env()
+    for number in range(50):
+        put(log, (f"key-{number}", "v"))
+    log.roll()
+    looks = itertools.count()
+    env = replace(plain, stopwatch=lambda: next(looks) * SLICE_S / 4)
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        cleaner, began = cleaner_of(env, log), loop.time()
+        assert await cleaner.clean(log, cleaner.range_of(log))
+        return loop.time() - began
+
+    rested = virtual_time.run(main())
+    worked = next(looks) * SLICE_S / 4
+    assert 0.8 * worked < rested / REST_PER_WORK < 1.2 * worked
+
+
+async def _turns(env: Env, log: Log) -> int:
+    """Turns of the loop that others have while a log is cleaned."""
+    cleaner = cleaner_of(env, log)
+    task = asyncio.create_task(cleaner.clean(log, cleaner.range_of(log)))
+    turns = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert await task
+    return turns
