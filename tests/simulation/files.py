@@ -210,6 +210,12 @@ class SimFiles:
         directory, name = self.disk.parent(path)
         self.disk.bind((directory, name, None))
 
+    async def remove_aside(self, path: str) -> None:
+        if self.is_directory(path):
+            self.remove_tree(path)
+        else:
+            self.remove(path)
+
     def size(self, path: str) -> int:
         return len(self._inode(path).visible)
 

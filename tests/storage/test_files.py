@@ -103,6 +103,32 @@ def test_an_error_reaches_all_who_share_the_sync(
     files.close()
 
 
+def test_the_loop_goes_on_while_a_file_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, went_on = os.remove, threading.Event()
+
+    def slow_remove(path: str) -> None:
+        assert went_on.wait(60)
+        remove(path)
+
+    monkeypatch.setattr(os, "remove", slow_remove)
+    files = OperatingSystemFiles()
+
+    async def main() -> None:
+        removal = asyncio.create_task(files.remove_aside(str(tmp_path / "f")))
+        file = files.open(str(tmp_path / "g"), create=True)
+        await file.fsync()  # nor does a sync wait for it
+        file.close()
+        went_on.set()
+        await removal
+
+    (tmp_path / "f").touch()
+    asyncio.run(main())
+    assert files.list(str(tmp_path)) == ["g"]
+    files.close()
+
+
 @pytest.mark.parametrize("kind", ["real", "memory"])
 def test_directories_and_locks(kind: str, tmp_path: Path) -> None:
     files = OperatingSystemFiles() if kind == "real" else MemoryFiles()
@@ -131,6 +157,13 @@ def test_directories_and_locks(kind: str, tmp_path: Path) -> None:
         files.remove(f"{root}/a/c/f")
     files.sync_directory(f"{root}/a")
     asyncio.run(files.fsync_directory(f"{root}/a"))
+    files.open(f"{root}/a/c/f", create=True).close()
+    asyncio.run(files.remove_aside(f"{root}/a/c/f"))
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(files.remove_aside(f"{root}/a/c/f"))
+    files.make_directories(f"{root}/b/b")
+    asyncio.run(files.remove_aside(f"{root}/b"))
     files.remove_tree(f"{root}/a")
     assert not files.exists(f"{root}/a")
+    assert not files.exists(f"{root}/b")
     assert 0 < files.free_bytes(root) <= files.total_bytes(root)

@@ -30,7 +30,7 @@ Plan = Sequence[tuple[TopicPartition, str, LogConfig]]
 Step = Callable[[LogManager, Log], Awaitable[None]]
 CALLS = (
     *("exists", "is_directory", "list", "size", "modified_ms", "read"),
-    *("make_directories", "rename", "remove", "remove_tree"),
+    *("make_directories", "rename", "remove", "remove_tree", "remove_aside"),
     *("sync_directory", "fsync_directory", "sync_file_system"),
 )
 FILE_CALLS = ("append", "pread", "pwrite", "truncate", "size", "fsync", "fsync_blocking")

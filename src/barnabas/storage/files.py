@@ -1,8 +1,8 @@
 """The edge to the file system: ``OperatingSystemFiles`` behind ``seams.Files``.
 
-Reads and writes happen on the loop (they hit the page cache). A sync never does: it runs in one
-worker thread, and whoever asks for a sync of a file while one is running shares the next with
-everybody else who asks meanwhile (group commit).
+Reads and writes happen on the loop (they hit the page cache). A sync never does, nor does the
+removal of what may be large. A sync runs in one worker thread, and whoever asks for a sync of a
+file while one is running shares the next with everybody else who asks meanwhile (group commit).
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ IOV_MAX = 1024
 READ_CHUNK_BYTES = 1024 * 1024
 
 
-class Syncer:
-    """Runs blocking syncs one after the other in a thread of its own."""
+class Worker:
+    """Runs blocking calls one after the other in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._executor: ThreadPoolExecutor | None = None
 
     def submit(self, work: Callable[[], None]) -> Future[None]:
-        """Queue one sync."""
+        """Queue one call."""
         if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="barnabas-sync")
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
         return self._executor.submit(work)
 
     def close(self) -> None:
-        """Let queued syncs finish and end the thread."""
+        """Let queued calls finish and end the thread."""
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
@@ -48,7 +49,7 @@ class OperatingSystemFile:
 
     __slots__ = ("_close_wanted", "_descriptor", "_end", "_syncer", "_syncing", "_waiters")
 
-    def __init__(self, descriptor: int, syncer: Syncer) -> None:
+    def __init__(self, descriptor: int, syncer: Worker) -> None:
         self._descriptor = descriptor
         self._end = os.fstat(descriptor).st_size
         self._syncer = syncer
@@ -185,11 +186,13 @@ class OperatingSystemFiles:
     """The real file system."""
 
     def __init__(self) -> None:
-        self._syncer = Syncer()
+        self._syncer = Worker("barnabas-sync")
+        self._remover = Worker("barnabas-remove")  # an acknowledgement may wait for a sync
 
     def close(self) -> None:
-        """End the sync thread; files stay usable except for ``fsync``."""
+        """End the threads; files stay usable except for ``fsync`` and ``remove_aside``."""
         self._syncer.close()
+        self._remover.close()
 
     def open(self, path: str, *, create: bool = False) -> OperatingSystemFile:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
@@ -218,6 +221,10 @@ class OperatingSystemFiles:
 
     def remove_tree(self, path: str) -> None:
         shutil.rmtree(path)
+
+    async def remove_aside(self, path: str) -> None:
+        remove = self.remove_tree if self.is_directory(path) else self.remove
+        await asyncio.wrap_future(self._remover.submit(lambda: remove(path)))
 
     def size(self, path: str) -> int:
         return os.stat(path).st_size

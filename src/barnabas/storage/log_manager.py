@@ -82,9 +82,7 @@ class LogManager(LogOwner):
             env,
             self._directories,
             self,
-            remove=lambda log, path: self._removals.add_directory(
-                path, log.config.file_delete_delay_ms
-            ),
+            remove=lambda log, path: self._removals.add(path, log.config.file_delete_delay_ms),
             moved=self._log_moved,
             checkpoint=self._checkpoint_move,
         )
@@ -198,7 +196,7 @@ class LogManager(LogOwner):
         for number, name in enumerate(names):
             if name.endswith(DELETE_SUFFIX):
                 delay = self.default_config.file_delete_delay_ms
-                self._removals.add_directory(f"{directory.path}/{name}", delay)
+                self._removals.add(f"{directory.path}/{name}", delay)
                 continue
             if future_of(name) is not None:
                 self._copies.append((directory, name))
@@ -338,7 +336,7 @@ class LogManager(LogOwner):
             raise log.fence(error) from error
         log.relocate(target)
         log.retire()
-        self._removals.add_directory(target, log.config.file_delete_delay_ms)
+        self._removals.add(target, log.config.file_delete_delay_ms)
         self._deleted_in[directory.path] = directory
         await asyncio.sleep(0)
 
@@ -378,7 +376,7 @@ class LogManager(LogOwner):
 
     def removal_wanted(self, log: OwnedLog, paths: list[str]) -> None:
         for path in paths:
-            self._removals.add_file(path, log.config.file_delete_delay_ms)
+            self._removals.add(path, log.config.file_delete_delay_ms)
 
     def log_start_moved(self, log: OwnedLog) -> None:
         """Where the start lies inside a segment, only the checkpoint tells it after a crash."""

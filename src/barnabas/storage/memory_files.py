@@ -128,6 +128,12 @@ class MemoryFiles:
         for name in [n for n in self.directories if n == path or n.startswith(path + "/")]:
             del self.directories[name]
 
+    async def remove_aside(self, path: str) -> None:
+        if self.is_directory(path):
+            self.remove_tree(path)
+        else:
+            self.remove(path)
+
     def size(self, path: str) -> int:
         return len(self._content(path))
 

@@ -493,13 +493,13 @@ class Segment:
                 renamed.append(target)
         return renamed
 
-    def remove_files(self) -> None:
-        """Take the files away at once; for a segment that did not become part of the log."""
+    async def remove_files(self) -> None:
+        """Take the files away; for a segment that did not become part of the log."""
         self.is_removed = True
         self.close()
         for kind in _SUFFIXES:
             with suppress(OSError):
-                self._files.remove(self.path(kind))
+                await self._files.remove_aside(self.path(kind))
 
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""

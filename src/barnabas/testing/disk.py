@@ -87,6 +87,10 @@ class NodeFiles:
         self.check(path)
         self._files.remove_tree(path)
 
+    async def remove_aside(self, path: str) -> None:
+        self.check(path)
+        await self._files.remove_aside(path)
+
     def size(self, path: str) -> int:
         return self._files.size(path)
 

@@ -160,17 +160,17 @@ class CleaningPass:
 
     async def _clean_group(self, group: list[Segment], filter_: BatchFilter) -> None:
         log = self._log
-        cleaned = self._new_segment(group[0].base_offset)
+        cleaned = await self._new_segment(group[0].base_offset)
         try:
             is_changed = await self._work(self, self._write(group, cleaned, filter_))
             if len(group) == 1 and not is_changed:
-                cleaned.remove_files()
+                await cleaned.remove_files()
                 return
             cleaned.finish()
             await cleaned.fsync(with_indexes=True)
             self.check()
         except BaseException:
-            cleaned.remove_files()
+            await cleaned.remove_files()
             raise
         # From here on only recovery may remove what is half done.
         log.replace_segments(cleaned, group)
@@ -178,7 +178,7 @@ class CleaningPass:
         await self._env.files.fsync_directory(log.directory)
         self.check()
 
-    def _new_segment(self, base_offset: int) -> Segment:
+    async def _new_segment(self, base_offset: int) -> Segment:
         def made() -> Segment:
             return Segment(
                 self._env.files,
@@ -188,7 +188,7 @@ class CleaningPass:
                 ending=CLEANED_SUFFIX,
             )
 
-        made().remove_files()
+        await made().remove_files()
         return made()
 
     def _write(

@@ -15,43 +15,31 @@ class Removals:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._waiting: list[tuple[int, str, bool]] = []
+        self._waiting: list[tuple[int, str]] = []
         self._changed = asyncio.Event()
 
-    def add_file(self, path: str, delay_ms: int) -> None:
-        """Remove a file ``delay_ms`` after ``run`` hears of it."""
-        self._waiting.append((delay_ms, path, False))
-        self._changed.set()
-
-    def add_directory(self, path: str, delay_ms: int) -> None:
-        """Remove a directory and all in it, likewise."""
-        self._waiting.append((delay_ms, path, True))
+    def add(self, path: str, delay_ms: int) -> None:
+        """Remove a file, or a directory and all in it, ``delay_ms`` after ``run`` hears of it."""
+        self._waiting.append((delay_ms, path))
         self._changed.set()
 
     async def run(self) -> None:
         """Remove what is due, until cancelled."""
         loop = asyncio.get_running_loop()
-        scheduled: list[tuple[float, str, bool]] = []
+        scheduled: list[tuple[float, str]] = []
         while True:
             now = loop.time()
-            for delay_ms, path, is_directory in self._waiting:
-                scheduled.append((now + delay_ms / 1000, path, is_directory))
+            for delay_ms, path in self._waiting:
+                scheduled.append((now + delay_ms / 1000, path))
             self._waiting.clear()
             self._changed.clear()
             scheduled.sort()
             while scheduled and scheduled[0][0] <= now:
-                _, path, is_directory = scheduled.pop(0)
-                self._remove(path, is_directory)
+                # What cannot be removed costs space, no data: the next start tries again.
+                with suppress(OSError):
+                    await self._files.remove_aside(scheduled.pop(0)[1])
                 await asyncio.sleep(0)
             wait = scheduled[0][0] - loop.time() if scheduled else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if wait is None else max(wait, 0)):
                     await self._changed.wait()
-
-    def _remove(self, path: str, is_directory: bool) -> None:
-        # A file that cannot be removed costs space, no data: the next start tries again.
-        with suppress(OSError):
-            if is_directory:
-                self._files.remove_tree(path)
-            else:
-                self._files.remove(path)
