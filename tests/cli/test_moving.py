@@ -9,11 +9,12 @@ from tests.virtual_time import run
 
 from barnabas.admin.placement import Placement
 from barnabas.admin.planner import PlacedPartition
+from barnabas.cli.absence import Absence, awaited, patiently
 from barnabas.cli.drain import as_before
-from barnabas.cli.moving import Absence, awaited
-from barnabas.client.errors import Unfinished, Unreachable
+from barnabas.client.errors import ClientError, Unfinished, Unreachable
 from barnabas.client.metadata import BrokerView, ClusterView, PartitionView, TopicView
 from barnabas.client.reassignment import Move
+from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -70,19 +71,30 @@ def test_a_wait_for_brokers_is_told_and_ends() -> None:
 
 
 def test_a_wait_for_any_answer_ends() -> None:
+    answers: list[Exception | str] = [
+        Unreachable("no controller"),
+        ConnectionResetError("gone"),
+        Unfinished("moves", "late"),
+        "fine",
+    ]
+    told: list[str] = []
+
+    async def step() -> str:
+        answer = answers.pop(0) if answers else Unreachable("no controller")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     async def main() -> None:
-        absence = Absence(patience_s=20)
-        absence.nobody_answers()
-        await asyncio.sleep(19)
-        absence.nobody_answers()
-        absence.look([FIRST], view(2, 3, 4))
-        await asyncio.sleep(19)
-        absence.nobody_answers()
-        await asyncio.sleep(19)
-        absence.nobody_answers()
-        await asyncio.sleep(2)
-        with pytest.raises(Unreachable, match="no broker has answered for 20 s"):
-            absence.nobody_answers()
+        assert await patiently(step, 20, lambda error: told.append(str(error))) == "fine"
+        assert len(told) == 3
+        since = asyncio.get_running_loop().time()
+        with pytest.raises(Unreachable, match="no controller, for 20 s now"):
+            await patiently(step, 20)
+        assert 20 < asyncio.get_running_loop().time() - since < 23
+        answers.append(ClientError("moves", ErrorCode.CLUSTER_AUTHORIZATION_FAILED))
+        with pytest.raises(ClientError, match="CLUSTER_AUTHORIZATION_FAILED"):
+            await patiently(step, 20)
 
     run(main())
 

@@ -14,11 +14,11 @@ from barnabas.admin.planner import PlannedMove
 from barnabas.admin.wishes import Wish, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import broker_ids
-from barnabas.cli.moving import TIMEOUT_HELP, Execution, warn
-from barnabas.cli.options import bootstrap_server, timeout_option
-from barnabas.cli.output import print_table
+from barnabas.cli.moving import TIMEOUT_HELP, Execution
+from barnabas.cli.options import bootstrap_server, throttle_option, timeout_option
+from barnabas.cli.output import print_table, warn
+from barnabas.cli.plan_tables import show_loads
 from barnabas.cli.progress import bytes_text
-from barnabas.cli.reassign import show_loads, throttle_option
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.drains import mark_drained
 from barnabas.client.errors import ClientError, Unreachable

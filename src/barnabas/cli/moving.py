@@ -5,37 +5,40 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
 from barnabas.admin.placement import size_of
-from barnabas.cli.obstacle import Obstacle, not_registered
-from barnabas.cli.output import print_json, print_table
+from barnabas.cli.absence import LOOK_EVERY_S, Absence, counted, patiently
+from barnabas.cli.output import print_json, print_table, warn
 from barnabas.cli.progress import CopyProgress, bytes_text
+from barnabas.cli.throttles import THROTTLE, VERIFY, clear_throttles
 from barnabas.client.cluster import ClusterClient
-from barnabas.client.errors import ClientError, Unfinished, Unreachable
+from barnabas.client.errors import ClientError, Unreachable
 from barnabas.client.metadata import ClusterView
 from barnabas.client.reassignment import Move, Outcomes, list_moves, moves_of, reassign
 from barnabas.client.replica_sizes import replica_sizes
-from barnabas.client.throttles import find_throttles, remove_throttle, set_throttle
+from barnabas.client.throttles import find_throttles, set_throttle
 from barnabas.errors import ErrorCode
 from barnabas.types import TopicPartition
 
-LOOK_EVERY_S: Final = 1.0
+T = TypeVar("T")
+
 ABSENT_S: Final = 20.0
 TOLD_S: Final = 5.0
 """So long brokers may take to hear of what the controller has done."""
-AT_ONCE: Final = 1_000
-"""Partitions in one request."""
-VERIFY: Final = "barnabas cluster reassign --verify"
-THROTTLE: Final = "barnabas cluster reassign --throttle BYTES/S"
+AT_ONCE: Final = 250
+"""Partitions in one request. The controller does nothing else until it has begun them."""
+REFUSALS_MAX: Final = 5
+"""So often a move is asked for again whose target the controller does not know yet, or not any
+more, though it is registered."""
+CANCEL: Final = "barnabas cluster reassign --cancel --execute"
 
 TIMEOUT_HELP: Final = (
-    "Wait no longer if every move waits for a broker that is away, or none answers."
+    "Wait no longer if every move waits for a broker that is away, or for a controller."
 )
 
 Targets = Mapping[TopicPartition, Sequence[int]]
@@ -58,7 +61,7 @@ class Execution:
     moves: list[Move] = field(default_factory=list)
     present: dict[TopicPartition, tuple[int, ...]] = field(default_factory=dict)
     """Replicas before, of all partitions of the topics."""
-    outcomes: Outcomes = field(default_factory=dict)
+    outcomes: dict[TopicPartition, ClientError | None] = field(default_factory=dict)
     registered: frozenset[int] = frozenset()
     """The brokers before."""
     others: list[Move] = field(default_factory=list)
@@ -66,6 +69,11 @@ class Execution:
     resumed: frozenset[TopicPartition] = frozenset()
     """Those of ``targets`` that are on their way there already."""
     throttled: bool = False
+    again: str = "the same command"
+    """What begins the moves that have not begun, in words."""
+    _unasked: dict[TopicPartition, Move] = field(default_factory=dict)
+    """Moves that have not begun, and are not refused."""
+    _refusals: dict[TopicPartition, int] = field(default_factory=dict)
 
     async def run(self, *, wait: bool = True) -> bool:
         """After ``prepare``: begin the moves and wait for their end. Returns whether all have ended
@@ -75,9 +83,8 @@ class Execution:
             return True
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
         try:
-            await self._begin()
-            if self._begun and wait:
-                await self._follow()
+            await self._throttle()
+            await self._carry_out(wait=wait)
         except asyncio.CancelledError:
             await self._interrupted()
             raise
@@ -85,24 +92,21 @@ class Execution:
             await self._interrupted()
             raise
         if not wait and self._begun:
-            self._say_what_is_left(self._begun)
+            self._say_what_goes_on(self._begun)
             return all(error is None for error in self.outcomes.values())
         await self._end_throttle()
         return await self._ended_well()
 
     @property
     def _begun(self) -> list[Move]:
-        return [m for m in self.moves if self.outcomes.get(m.partition) is None]
+        accepted = {tp: None for tp, error in self.outcomes.items() if error is None}
+        return [m for m in self.moves if m.partition in accepted]
 
     async def prepare(self) -> None:
         """Look at what there is to do. Raises ClientError, Unreachable."""
         client = self.client
         view = await client.status(self._topics())
-        present = {
-            TopicPartition(name, p.partition): p.replicas
-            for name, topic in view.topics.items()
-            for p in topic.partitions
-        }
+        present = view.replicas()
         for tp in self.targets:
             if tp not in present:
                 raise ClientError(str(tp), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -116,7 +120,7 @@ class Execution:
             raise ClientError(
                 f"{strange[0].partition}",
                 ErrorCode.REASSIGNMENT_IN_PROGRESS,
-                f"{_counted(strange, 'is', 'are')} in progress; --additional begins more",
+                f"{counted(strange, 'is', 'are')} in progress; --additional begins more",
             )
         # Whoever began them may have left a throttle.
         self.throttled = any(m.partition in self.targets for m in self.others)
@@ -128,8 +132,9 @@ class Execution:
             for m in planned
             if tuple(self.targets[m.partition]) != present[m.partition] or m.partition in moving
         ]
+        self._unasked = {m.partition: m for m in self.moves}
 
-    async def _begin(self) -> None:
+    async def _throttle(self) -> None:
         client = self.client
         if self.rate is not None:
             self.throttled = True
@@ -138,54 +143,93 @@ class Execution:
                 warn(f"broker {broker} does not answer: its side is not throttled")
         elif self.throttled and (await find_throttles(client)).brokers:
             warn(f"a throttle is in force: {THROTTLE} changes it")
-        outcomes: dict[TopicPartition, ClientError | None] = {}
-        asked = [m.partition for m in self.moves if m.partition not in self.resumed]
-        for first in range(0, len(asked), AT_ONCE):
-            part = asked[first : first + AT_ONCE]
-            outcomes.update(await reassign(client, {tp: self.targets[tp] for tp in part}))
-            self.outcomes = outcomes
 
-    async def _follow(self) -> None:
-        """Show how far the moves are until none is in progress. Raises Unfinished if all of them
-        wait for brokers that do not come, Unreachable if no broker answers any more."""
-        begun = {m.partition: m for m in self._begun}
+    async def _carry_out(self, *, wait: bool) -> None:
+        """Begin the moves, and show how far they are until none is in progress (without ``wait``:
+        until all have begun). Raises Unfinished if all of them wait for brokers that do not come,
+        Unreachable if no controller comes."""
         absence = Absence(self.timeout_s)
         with CopyProgress() as progress:
+
+            async def steadily(step: Callable[[], Awaitable[T]]) -> T:
+                return await patiently(
+                    step, self.timeout_s, lambda error: progress.show(f"{error}; it is waited for")
+                )
+
             while True:
-                try:
-                    found = await list_moves(self.client)
-                    going = [m for m in found if m.partition in begun]
-                    view = await self.client.status(self._topics())
-                    remaining = await remaining_bytes(self.client, going)
-                except (Unreachable, OSError):
-                    progress.show("no broker answers; the moves go on without this command")
-                    absence.nobody_answers()
-                except ClientError as error:
-                    if error.code != ErrorCode.REQUEST_TIMED_OUT:
-                        raise
-                else:
-                    if not going:
-                        return
-                    if (text := absence.look(going, view)) is not None:
-                        progress.warn(text)
-                    progress.update(remaining, len(begun) - len(going), len(begun))
+                await steadily(lambda: self._begin(progress))
+                if not wait and not self._unasked:
+                    return
+                going, view, remaining = await steadily(self._look)
+                if not going and not self._unasked:
+                    return
+                if (text := absence.look([*going, *self._unasked.values()], view)) is not None:
+                    progress.warn(text)
+                progress.update(remaining, len(self._begun) - len(going), len(self.moves))
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _begin(self, progress: CopyProgress) -> None:
+        """Ask for the moves that have not begun, but for those whose new brokers have gone. What
+        another command, or a controller that was lost before it answered, has begun is under way or
+        done: it is not asked for again."""
+        if not self._unasked:
+            return
+        going = {m.partition: m.target for m in await list_moves(self.client)}
+        view = await self.client.status(self._topics())
+        present = view.replicas()
+        asked: list[TopicPartition] = []
+        for tp, move in list(self._unasked.items()):
+            target = tuple(self.targets[tp])
+            if going.get(tp, present.get(tp)) == target:
+                self._answered(tp, None)
+            elif not self.registered.intersection(move.adding).difference(view.brokers):
+                asked.append(tp)
+        for first in range(0, len(asked), AT_ONCE):
+            progress.begin(len(self.moves) - len(self._unasked), len(self.moves))
+            part = {tp: self.targets[tp] for tp in asked[first : first + AT_ONCE]}
+            for tp, error in (await reassign(self.client, part)).items():
+                self._answered(tp, error)
+
+    def _answered(self, tp: TopicPartition, error: ClientError | None) -> None:
+        if (move := self._unasked.get(tp)) is None:
+            return  # nobody asked
+        known = self.registered.issuperset(move.adding)
+        if error is not None and error.code == ErrorCode.INVALID_REPLICA_ASSIGNMENT and known:
+            self._refusals[tp] = self._refusals.get(tp, 0) + 1
+            if self._refusals[tp] < REFUSALS_MAX:
+                return
+        self.outcomes[tp] = error
+        del self._unasked[tp]
+
+    async def _look(self) -> tuple[list[Move], ClusterView, int]:
+        """What is under way, the cluster, and the bytes that are still to be copied."""
+        begun = {m.partition: m for m in self._begun}
+        going = [m for m in await list_moves(self.client) if m.partition in begun]
+        view = await self.client.status(self._topics())
+        return going, view, await remaining_bytes(self.client, going)
 
     async def _interrupted(self) -> None:
         """The moves go on. Without the throttle they would go on at full speed; so it stays, except
         where nothing moves any more."""
-        going: list[Move] = []
-        with suppress(ClientError, Unreachable, OSError):
+        try:
             going = await list_moves(self.client)
             if self.throttled:
                 await clear_throttles(self.client, going, self._topics())
-        if going or self.throttled:
-            self._say_what_is_left(going)
+        except (ClientError, Unreachable, OSError):
+            warn(f"no controller tells what has begun: {VERIFY} tells it later, {CANCEL} ends it")
+            if self.throttled:
+                warn(f"the throttle stays: {VERIFY} removes it when nothing moves")
+            return
+        begun = {m.partition: m.target for m in going}
+        left = [m for tp, m in self._unasked.items() if begun.get(tp) != tuple(self.targets[tp])]
+        if going and left:
+            warn(f"{counted(left, 'has', 'have')} not begun: {self.again} begins what is left")
+        self._say_what_goes_on(going)
 
-    def _say_what_is_left(self, going: Sequence[Move]) -> None:
+    def _say_what_goes_on(self, going: Sequence[Move]) -> None:
         if not going:
             return
-        warn(f"{_counted(going, 'goes', 'go')} on without this command")
+        warn(f"{counted(going, 'goes', 'go')} on without this command")
         if self.throttled and self.rate is not None:
             warn(f"so does their throttle of {bytes_text(self.rate)}/s: {VERIFY} removes it later")
 
@@ -193,15 +237,21 @@ class Execution:
         if not self.throttled:
             return
         try:
-            absent = await self._wait_for_brokers()
-            going = await list_moves(self.client)
-            for line in await clear_throttles(self.client, going, self._topics()):
+            for line in await patiently(self._remove_throttle, self.timeout_s):
                 warn(line)
-            for broker in absent:
-                warn(f"broker {broker} is not registered: its rate stays ({VERIFY} removes it)")
         except (ClientError, Unreachable, OSError):
             warn(f"the throttle is not removed: {VERIFY} does it")
             raise
+
+    async def _remove_throttle(self) -> list[str]:
+        """Returns lines that say what stays."""
+        absent = await self._wait_for_brokers()
+        going = await list_moves(self.client)
+        left = await clear_throttles(self.client, going, self._topics())
+        away = [
+            f"broker {b} is not registered: its rate stays ({VERIFY} removes it)" for b in absent
+        ]
+        return left + away
 
     async def _wait_for_brokers(self) -> list[int]:
         """A broker that is just away keeps its rate, which only it can remove: wait a little for
@@ -226,75 +276,21 @@ class Execution:
         while."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TOLD_S
-        while strayed := await self._not_as_wished():
+        while strayed := await patiently(self._not_as_wished, self.timeout_s):
             if loop.time() > deadline:
                 break
             await asyncio.sleep(LOOK_EVERY_S / 5)
-        self.outcomes = dict(self.outcomes) | {
-            partition: ClientError(
-                str(partition),
-                ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
-                "was cancelled, or replaced by another move",
-            )
-            for partition in strayed
-        }
+        for tp in strayed:
+            code = ErrorCode.NO_REASSIGNMENT_IN_PROGRESS
+            why = "was cancelled, or replaced by another move"
+            self.outcomes[tp] = ClientError(str(tp), code, why)
         return all(error is None for error in self.outcomes.values())
 
     async def _not_as_wished(self) -> list[TopicPartition]:
         begun = [m.partition for m in self._begun]
         view = await self.client.metadata(list(dict.fromkeys(tp.topic for tp in begun)))
-        found = {
-            TopicPartition(name, p.partition): p.replicas
-            for name, topic in view.topics.items()
-            for p in topic.partitions
-        }
+        found = view.replicas()
         return [tp for tp in begun if found.get(tp) != tuple(self.targets[tp])]
-
-
-class Absence:
-    """Brokers that are not registered, and that moves wait for."""
-
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
-        self._obstacle = Obstacle()
-        self._since_s: float | None = None
-        """Since then every move has been waiting."""
-        self._unanswered_since_s: float | None = None
-        """Since then no broker has answered."""
-
-    def nobody_answers(self) -> None:
-        """No broker does. Raises Unreachable when its patience is over."""
-        now_s = asyncio.get_running_loop().time()
-        if self._unanswered_since_s is None:
-            self._unanswered_since_s = now_s
-        if now_s - self._unanswered_since_s > self._patience_s:
-            raise Unreachable(f"no broker has answered for {self._patience_s:.0f} s")
-
-    def look(self, going: Sequence[Move], view: ClusterView) -> str | None:
-        """``view``: of all topics of these moves, with registered brokers only. Returns what to
-        tell the user now, if anything. Raises Unfinished when its patience is over."""
-        now_s = asyncio.get_running_loop().time()
-        self._unanswered_since_s = None
-        waiting = {m: absent for m in going if (absent := awaited(m, view))}
-        brokers = frozenset[int]().union(*waiting.values())
-        tells = self._obstacle.met(brokers, now_s)
-        if len(waiting) < len(going):
-            self._since_s = None
-        elif self._since_s is None:
-            self._since_s = now_s
-        text = f"{_counted(list(waiting), 'waits', 'wait')} until all brokers are there:"
-        if self._since_s is not None and now_s - self._since_s > self._patience_s:
-            said = f"{text} {not_registered(brokers)}, for {self._patience_s:.0f} s now"
-            raise Unfinished("moves", said)
-        return f"{text} {not_registered(brokers)}" if tells else None
-
-
-def awaited(move: Move, view: ClusterView) -> frozenset[int]:
-    """The brokers that are not registered and that a move waits for: all that are to have the
-    partition must be in sync, and somebody must lead it. Pure."""
-    leader = view.leader(move.partition.topic, move.partition.partition)
-    needed = move.replicas if leader is None else move.target
-    return frozenset(needed).difference(view.brokers)
 
 
 async def remaining_bytes(client: ClusterClient, moves: Iterable[Move]) -> int:
@@ -313,35 +309,6 @@ async def remaining_bytes(client: ClusterClient, moves: Iterable[Move]) -> int:
         for broker in m.adding:
             total += max(whole - sizes.get(broker, {}).get(m.partition, 0), 0)
     return total
-
-
-async def clear_throttles(
-    client: ClusterClient, going: Sequence[Move], topics: Collection[str] | None = None
-) -> list[str]:
-    """Remove what is left of throttles: the lists of those ``topics`` (None: of all) of which
-    nothing moves, and the rates if nothing moves at all. Returns lines that say what stays. Raises
-    ClientError, Unreachable."""
-    found = await find_throttles(client)
-    busy = {m.partition.topic for m in going}
-    idle = [t for t in found.topics if t not in busy and (topics is None or t in topics)]
-    silent = await remove_throttle(client, () if going else found.brokers, idle)
-    left = [f"broker {b} does not answer: its rate stays ({VERIFY} removes it)" for b in silent]
-    if going and found.brokers:
-        brokers = ", ".join(map(str, found.brokers))
-        left.append(
-            f"{_counted(going, 'is', 'are')} in progress: the rates of brokers {brokers} stay"
-            f" ({VERIFY} removes them later)"
-        )
-    return left
-
-
-def _counted(moves: Sequence[Move], of_one: str, of_many: str) -> str:
-    return f"1 move {of_one}" if len(moves) == 1 else f"{len(moves)} moves {of_many}"
-
-
-def warn(text: str) -> None:
-    """A line on standard error."""
-    click.echo(f"barnabas: {text}", err=True)
 
 
 def partitions_of(view: ClusterView, topic: str, partition: int | None) -> list[TopicPartition]:

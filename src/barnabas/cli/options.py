@@ -161,3 +161,25 @@ def timeout_option(what: str) -> Callable[[F], F]:
         metavar="SECONDS",
         help=what,
     )
+
+
+def throttle_option(command: F) -> F:
+    """Adds --throttle."""
+    return click.option(
+        "--throttle",
+        type=click.IntRange(1, 2**63 - 2),
+        metavar="BYTES/S",
+        help="The most that each broker sends, and fetches, for the moves.",
+    )(command)
+
+
+def listed_brokers(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> list[int]:
+    """Reads an option like 1,2,3."""
+    if text is None:
+        return []
+    ids = [part.strip() for part in text.split(",")]
+    if not all(p.isdecimal() and int(p) < 2**31 for p in ids) or len(set(ids)) != len(ids):
+        raise click.BadParameter("not a list of broker ids like 1,2,3")
+    return [int(part) for part in ids]

@@ -105,3 +105,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     click.echo(line([h.upper() for h in header]))
     for row in body:
         click.echo(line(row))
+
+
+def warn(text: str) -> None:
+    """A line on standard error."""
+    click.echo(f"barnabas: {text}", err=True)

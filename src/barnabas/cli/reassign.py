@@ -4,30 +4,32 @@ cancels them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from barnabas.admin.placement import Placement, read_placement
-from barnabas.admin.plan_json import parse_plan, plan_document, plan_text
-from barnabas.admin.planner import BrokerLoad, PlacedPartition, PlannedMove, loads_of
+from barnabas.admin.plan_json import parse_plan, plan_text
+from barnabas.admin.planner import PlannedMove
 from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
-from barnabas.cli.moving import (
-    TIMEOUT_HELP,
-    Execution,
-    clear_throttles,
-    partitions_of,
-    report,
-    warn,
+from barnabas.cli.moving import TIMEOUT_HELP, Execution, partitions_of, report
+from barnabas.cli.options import (
+    PARTITION,
+    bootstrap_server,
+    listed_brokers,
+    output,
+    throttle_option,
+    timeout_option,
 )
-from barnabas.cli.options import PARTITION, bootstrap_server, output, timeout_option
-from barnabas.cli.output import print_json, print_table
+from barnabas.cli.output import print_json, print_table, warn
+from barnabas.cli.plan_tables import replicas_text, show_moves, show_plan
 from barnabas.cli.progress import bytes_text
+from barnabas.cli.throttles import clear_throttles
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.errors import ClientError
 from barnabas.client.reassignment import Move, list_moves, reassign
@@ -40,31 +42,6 @@ HERE = ""
 """--execute or --cancel without a file."""
 
 Targets = Mapping[TopicPartition, Sequence[int]]
-
-
-def listed_brokers(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> list[int]:
-    """Reads an option like 1,2,3."""
-    if text is None:
-        return []
-    ids = [part.strip() for part in text.split(",")]
-    if not all(p.isdecimal() and int(p) < 2**31 for p in ids) or len(set(ids)) != len(ids):
-        raise click.BadParameter("not a list of broker ids like 1,2,3")
-    return [int(part) for part in ids]
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def throttle_option(command: F) -> F:
-    """Adds --throttle."""
-    return click.option(
-        "--throttle",
-        type=click.IntRange(1, 2**63 - 2),
-        metavar="BYTES/S",
-        help="The most that each broker sends, and fetches, for the moves.",
-    )(command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,14 +192,14 @@ async def _answer(client: ClusterClient, asked: Asked, output: str) -> int:
         placement = await read_placement(client)
         moves = _planned(asked, placement)
         if asked.execute is None:
-            _show_plan(moves, asked.wish, placement, output)
+            show_plan(moves, asked.wish, placement, output)
             return 0
         return await _execute(client, {m.partition: m.after for m in moves}, asked, output)
     if asked.execute:
         return await _execute(client, _read(asked.execute), asked, output)
     found = await list_moves(client)
     if asked.throttle is None:
-        _show_moves(found, output)
+        show_moves(found, output)
         return 0
     if not found:
         raise ConfigError("nothing moves, so there is nothing to throttle")
@@ -266,54 +243,6 @@ def _planned(asked: Asked, placement: Placement) -> list[PlannedMove]:
     ]
 
 
-def _show_plan(moves: Sequence[PlannedMove], wish: Wish, placement: Placement, output: str) -> None:
-    for broker in placement.unsized:
-        warn(f"broker {broker} does not say how large its replicas are")
-    for broker in placement.view.missing_brokers():
-        if wish.brokers is None:
-            warn(f"broker {broker} is not registered: its replicas are planned elsewhere")
-    if output == "json":
-        print_json(plan_document({m.partition: m.after for m in moves}))
-        return
-    if not moves:
-        click.echo("nothing to move")
-        return
-    print_table(
-        ["partition", "from", "to", "bytes"],
-        [[str(m.partition), _text(m.before), _text(m.after), m.copied] for m in moves],
-    )
-    click.echo()
-    show_loads(chosen_partitions(wish, placement)[0], moves)
-    copied = sum(m.copied for m in moves)
-    count = sum(len(m.added) for m in moves)
-    click.echo(
-        f"\n{len(moves)} partitions change: {count} replicas, {bytes_text(copied)} to copy."
-        "\nNothing is changed. --execute begins the moves."
-    )
-
-
-def show_loads(partitions: Sequence[PlacedPartition], moves: Sequence[PlannedMove]) -> None:
-    """Print what each broker holds of these partitions, before and after."""
-    before, after = loads_of(partitions), loads_of(partitions, moves)
-    none = BrokerLoad()
-    rows = []
-    for broker in sorted({*before, *after}):
-        was, will = before.get(broker, none), after.get(broker, none)
-        rows.append(
-            [
-                broker,
-                _change(was.replicas, will.replicas),
-                _change(was.leaders, will.leaders),
-                _change(bytes_text(was.bytes), bytes_text(will.bytes)),
-            ]
-        )
-    print_table(["broker", "replicas", "preferred leaders", "size"], rows)
-
-
-def _change(before: object, after: object) -> str:
-    return f"{before}" if before == after else f"{before} -> {after}"
-
-
 # Execute, verify, cancel
 
 
@@ -324,6 +253,7 @@ async def _execute(client: ClusterClient, targets: Targets, asked: Asked, output
         rate=asked.throttle,
         additional=asked.additional,
         timeout_s=asked.timeout,
+        again="the same command" + " with --additional" * asked.has_wish,
     )
     await execution.prepare()
     if asked.rollback is not None and execution.moves:
@@ -337,12 +267,7 @@ async def _verify(client: ClusterClient, path: str, output: str) -> int:
     """How far the moves are: of a plan, or all. Without moves the throttles go."""
     going = {m.partition: m for m in await list_moves(client)}
     targets = _read(path) if path else {tp: m.target for tp, m in going.items()}
-    view = await client.metadata()
-    present = {
-        TopicPartition(name, p.partition): p.replicas
-        for name, topic in view.topics.items()
-        for p in topic.partitions
-    }
+    present = (await client.metadata()).replicas()
     states = {tp: _state(present.get(tp), to, going.get(tp)) for tp, to in targets.items()}
     topics = {tp.topic for tp in targets} if path else None
     before = await find_throttles(client)
@@ -378,7 +303,7 @@ def _state(present: Sequence[int] | None, target: Sequence[int], move: Move | No
         return "no such partition"
     if move is not None:
         return "in progress" if tuple(move.target) == tuple(target) else "moves elsewhere"
-    return "moved" if tuple(present) == tuple(target) else f"is at {_text(present)}"
+    return "moved" if tuple(present) == tuple(target) else f"is at {replicas_text(present)}"
 
 
 async def _cancel(client: ClusterClient, asked: Asked, output: str) -> int:
@@ -394,7 +319,7 @@ async def _cancel(client: ClusterClient, asked: Asked, output: str) -> int:
         chosen = list(going)
     if asked.execute is None:
         rows = [
-            [tp, _text(going[tp].replicas), _text(going[tp].before)]
+            [tp, replicas_text(going[tp].replicas), replicas_text(going[tp].before)]
             if tp in going
             else [tp, "does not move", "-"]
             for tp in chosen
@@ -415,20 +340,3 @@ async def _cancel(client: ClusterClient, asked: Asked, output: str) -> int:
     for line in await clear_throttles(client, await list_moves(client)):
         warn(line)
     return code
-
-
-def _show_moves(moves: Sequence[Move], output: str) -> None:
-    if output == "json":
-        fields = ("replicas", "adding", "removing")
-        print_json(
-            [{"partition": str(m.partition), **{f: getattr(m, f) for f in fields}} for m in moves]
-        )
-    elif moves:
-        rows = [[m.partition, _text(m.replicas), _text(m.adding), _text(m.removing)] for m in moves]
-        print_table(["partition", "replicas", "adding", "removing"], rows)
-    else:
-        click.echo("nothing moves")
-
-
-def _text(ids: Sequence[int]) -> str:
-    return ",".join(map(str, ids)) or "-"

@@ -13,10 +13,9 @@ import click
 from barnabas.cli.chaos_control import control_of, first_port
 from barnabas.cli.client import cluster_client
 from barnabas.cli.obstacle import Obstacle, not_registered
-from barnabas.cli.options import bootstrap_server, timeout_option
+from barnabas.cli.options import bootstrap_server, listed_brokers, timeout_option
 from barnabas.cli.output import print_table
 from barnabas.cli.progress import ProgressLine, time_text
-from barnabas.cli.reassign import listed_brokers
 from barnabas.client.cluster import Bootstrap, ClusterClient
 from barnabas.client.configs import TOPIC, describe_settings_of
 from barnabas.client.errors import RETRIABLE, ClientError, Unreachable

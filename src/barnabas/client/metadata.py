@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from barnabas.protocol.messages.metadata import MetadataResponse
-from barnabas.types import NO_EPOCH
+from barnabas.types import NO_EPOCH, TopicPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,14 @@ class ClusterView:
     controller_id: int
     brokers: Mapping[int, BrokerView]
     topics: Mapping[str, TopicView]
+
+    def replicas(self) -> dict[TopicPartition, tuple[int, ...]]:
+        """The replicas of each partition."""
+        return {
+            TopicPartition(name, p.partition): p.replicas
+            for name, topic in self.topics.items()
+            for p in topic.partitions
+        }
 
     def leader(self, topic: str, partition: int) -> int | None:
         """The live leader's id, or None."""
