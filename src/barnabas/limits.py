@@ -63,6 +63,9 @@ request (1 MB by default) has room for 13,000 batches."""
 PARTITIONS_AT_ONCE = 128
 """A Produce or Fetch of more partitions is served in steps."""
 
+LOOKS_AT_ONCE = 1024
+"""A Fetch that has more partitions of its session to look at, named or not, is served in steps."""
+
 DECODED_ELEMENT_BYTES = 600
 """About how much memory a decoded struct or partition of a request takes."""
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import ChainMap
+from collections.abc import AsyncIterator, ItemsView, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from tests.replication.support import T0, Cluster, run
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.deposed import DeposedLeaders
+from barnabas.replication.deposed import DeposedLeaders, may_be_left
+from barnabas.replication.partition import Partition
 from barnabas.types import LeaderAndIsr, TopicPartition
+
+
+class Looked(ChainMap[TopicPartition, Partition]):
+    """Counts how often somebody looks at all of it."""
+
+    looks = 0
+
+    def items(self) -> ItemsView[TopicPartition, Partition]:
+        self.looks += 1
+        return super().items()
 
 
 class ZooKeeper:
@@ -20,6 +32,7 @@ class ZooKeeper:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.is_reachable = True
+        self.hosted = Looked()
         self.reads = 0
 
     async def read(self, partitions: Sequence[TopicPartition]) -> list[LeaderAndIsr | None]:
@@ -42,7 +55,14 @@ class ZooKeeper:
 async def looking(cluster: Cluster, broker: int) -> AsyncIterator[ZooKeeper]:
     """One broker looks after its leaderships."""
     zookeeper, manager = ZooKeeper(cluster), cluster.nodes[broker].manager
-    deposed = DeposedLeaders(manager.context, manager.partitions, zookeeper.read, manager.resign)
+    zookeeper.hosted = Looked(manager.partitions)
+    deposed = DeposedLeaders(
+        manager.context,
+        zookeeper.hosted,
+        manager.follower_fetches,
+        zookeeper.read,
+        manager.resign,
+    )
     task = asyncio.ensure_future(deposed.run())
     try:
         yield zookeeper
@@ -93,6 +113,38 @@ def test_where_followers_ask_nobody_reads() -> None:
             await asyncio.sleep(20)
             assert zookeeper.reads == 0, "one of them is enough"
             assert cluster.nodes[1].partition.is_leader
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "fetches", "expected"),
+    [
+        pytest.param(900, [2100, 2500], False, id="all sessions go on"),
+        pytest.param(900, [], False, id="nobody follows"),
+        pytest.param(900, [2100, 1999], True, id="a session has stopped"),
+        pytest.param(900, [2100, 999], False, id="it had stopped before"),
+        pytest.param(1000, [2100], True, id="a follower has left a partition"),
+    ],
+)
+def test_when_partitions_may_have_been_left(
+    left_ms: int, fetches: list[int], expected: bool
+) -> None:
+    assert may_be_left(2000, 1000, left_ms, fetches) is expected
+
+
+def test_partitions_are_looked_at_only_when_a_follower_may_have_left() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster, looking(cluster, 1) as zookeeper:
+            await cluster.announce()
+            await asyncio.sleep(5)
+            looks = zookeeper.hosted.looks
+            await asyncio.sleep(20)
+            assert zookeeper.hosted.looks == looks
+            cluster.nodes[3].manager.fetchers.remove(T0)
+            await asyncio.sleep(5)
+            assert looks < zookeeper.hosted.looks <= looks + 3
+            assert zookeeper.reads == 0
 
     run(main())
 

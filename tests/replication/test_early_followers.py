@@ -7,13 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from tests.replication.fetching import alone, in_session, listed, only
 from tests.replication.support import Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.replication.fetch import EARLY_WAIT_MS
+from barnabas.replication.fetch_reader import FetchReader
+from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.partition import Partition
 from barnabas.replication.results import FetchResult
+from barnabas.replication.watches import Watched
 from barnabas.types import TopicPartition
 
 
@@ -76,6 +81,65 @@ def test_an_early_follower_hears_of_it_only_when_it_has_waited() -> None:
             assert isinstance(late, asyncio.Future)
             assert (await late).partitions[-1].error == ErrorCode.UNKNOWN_LEADER_EPOCH
             assert asyncio.get_running_loop().time() - started >= 0.5
+
+    run(main())
+
+
+def test_what_is_early_is_looked_at_once_and_when_we_hear_of_the_role(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not with each fetch that comes meanwhile: there may be thousands of both."""
+    looks: list[int] = []
+    partition_for = FetchReader.partition_for
+
+    def counted(reader: FetchReader, entry: SessionPartition, place: Watched | None) -> Partition:
+        looks.append(entry.partition)
+        return partition_for(reader, entry, place)
+
+    async def main() -> None:
+        async with early_follower() as (cluster, asking, session):
+            cluster.partitions = [0, 1, 2]
+            await cluster.announce(1)
+            monkeypatch.setattr(FetchReader, "partition_for", counted)
+            epochs = {0: 1, 1: 1, 2: 0, 3: 0}
+            waiting: object = None
+            for number, (partition, epoch) in enumerate(epochs.items(), start=1):
+                waiting = in_session(
+                    cluster, session, number, {partition: 0}, leader_epoch=epoch, **asking
+                )
+                assert isinstance(waiting, asyncio.Future)
+                await settle()
+            assert [number for number in looks if number != 2] == [0, 1, 3]
+            looks.clear()
+            cluster.elect(1)
+            cluster.partitions = [1]
+            await cluster.announce(1)
+            await settle()
+            assert looks.count(1) == looks.count(3) == 1, "t-1 has told; it may know t-3 now"
+            assert 0 not in looks
+            assert _position(cluster, 1) == 0
+            assert isinstance(waiting, asyncio.Future)
+            assert not waiting.done()
+            cluster.produce("a", partition=1)
+            await settle()
+            assert [(p.partition, p.error) for p in waiting.result().partitions] == [
+                (1, ErrorCode.NONE)
+            ]
+
+    run(main())
+
+
+def test_nobody_is_told_that_he_is_early_while_we_change_our_roles() -> None:
+    async def main() -> None:
+        async with early_follower() as (cluster, asking, session):
+            early = cluster.nodes[1].manager._fetch.early
+            with early.roles_changing():
+                waiting = in_session(cluster, session, 1, {0: 0}, leader_epoch=1, **asking)
+                assert isinstance(waiting, asyncio.Future)
+                assert listed(await waiting) == []
+            again = in_session(cluster, session, 2, {}, **asking)
+            assert isinstance(again, asyncio.Future)
+            assert only(await again).error == ErrorCode.UNKNOWN_LEADER_EPOCH
 
     run(main())
 

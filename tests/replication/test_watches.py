@@ -47,6 +47,9 @@ def test_one_wake_up_a_turn_and_only_when_it_may_be_enough() -> None:
         def finish(self) -> None:
             raise AssertionError
 
+        def make_way(self) -> None:
+            raise AssertionError
+
         def look_at_all(self) -> None:
             raise AssertionError
 

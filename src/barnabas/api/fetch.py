@@ -25,7 +25,7 @@ from barnabas.api.services import Services
 from barnabas.api.throttling import fetch_throttle_ms
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, InvalidRequest
-from barnabas.limits import PARTITIONS_AT_ONCE
+from barnabas.limits import LOOKS_AT_ONCE, PARTITIONS_AT_ONCE
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
     FLEXIBLE_FROM,
@@ -69,7 +69,10 @@ def handle(services: Services, request: Request) -> Answer:
         request.from_broker = True
     if request.served is not None:
         request.served.kinds[parsed.replica_id >= 0] += 1
-    if parsed.partition_count > PARTITIONS_AT_ONCE:
+    if (
+        parsed.partition_count > PARTITIONS_AT_ONCE
+        or services.replicas.fetch_backlog(parsed.session_id) > LOOKS_AT_ONCE
+    ):
         request.elements = parsed.partition_count
         return _in_steps(services, request, parsed)
     if parsed.isolation_level not in ISOLATION_LEVELS:

@@ -385,7 +385,13 @@ class Node:
 
     def _deposed(self, replicas: ReplicaManager) -> DeposedLeaders:
         read = functools.partial(read_states, self._zookeeper)
-        return DeposedLeaders(replicas.context, replicas.partitions, read, replicas.resign)
+        return DeposedLeaders(
+            replicas.context,
+            replicas.partitions,
+            replicas.follower_fetches,
+            read,
+            replicas.resign,
+        )
 
     async def _first_producer_ids(self, services: Services) -> None:
         """Fetch a block before clients need one. The start does not depend on it, since there may

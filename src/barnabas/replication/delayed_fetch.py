@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator
 
 from barnabas.errors import ErrorCode, KafkaError
-from barnabas.limits import FETCH_BYTES_AT_ONCE, PARTITIONS_AT_ONCE
+from barnabas.limits import FETCH_BYTES_AT_ONCE, LOOKS_AT_ONCE, PARTITIONS_AT_ONCE
 from barnabas.pace import PromptFuture
 from barnabas.replication.fetch_completion import Tally
 from barnabas.replication.fetch_params import FetchParams, PreReadError
@@ -15,7 +15,7 @@ from barnabas.replication.fetch_session import Kind, SessionPartition, SessionSt
 from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import Fetched, FetchedPartition, FetchResult
-from barnabas.replication.watches import FetchWatch
+from barnabas.replication.watches import EarlyFollowers, FetchWatch
 
 
 class DelayedFetch:
@@ -27,14 +27,13 @@ class DelayedFetch:
         params: FetchParams,
         start: SessionStart,
         watch: FetchWatch,
-        ahead: dict[FetchWatch, None],
+        early: EarlyFollowers,
     ) -> None:
-        """``ahead`` has the watches of waiting followers that know more than this broker."""
         self.bucket = DeadlineWheel.NOWHERE
         self._max_bytes = min(params.max_bytes, reader.fetch_max_bytes)
         self.min_bytes = min(params.min_bytes, self._max_bytes)
         self._reader = reader
-        self._ahead = ahead
+        self._early = early
         self._params = params
         self._start = start
         self._watch = watch
@@ -74,7 +73,7 @@ class DelayedFetch:
     @property
     def is_ahead(self) -> bool:
         """Whether a follower knows of something that this broker's next LeaderAndIsr will bring."""
-        return self._params.from_follower and self._tally.refused > 0
+        return self._params.from_follower and (self._tally.refused > 0 or bool(self._watch.early))
 
     def look(self, *, first: bool = False) -> None:
         """Read what is named or has changed."""
@@ -145,6 +144,8 @@ class DelayedFetch:
     def _look_at(self, entry: SessionPartition, first: bool) -> FetchedPartition:
         reader, params, watch = self._reader, self._params, self._watch
         known = self._answers.get(entry)
+        if watch.early.pop(entry, None) is not None or (known is not None and known.refused):
+            first = True  # not counted yet
         try:
             if params.may_read is not None:
                 reader.check_allowed(entry, params.may_read)
@@ -159,7 +160,7 @@ class DelayedFetch:
                 partition,
                 entry,
                 params,
-                first=first or (known is not None and known.refused),
+                first=first,
                 max_bytes=self._budget(),
                 min_one=self._tally.read == 0 and self._room >= 0 and params.may_exceed,
                 throttled=self._tally.throttled,
@@ -170,13 +171,16 @@ class DelayedFetch:
                 watch.dirty[entry] = None
             return answer
         except KafkaError as error:
-            watch.dirty[entry] = None
             answer = reader.failed(entry, error)
-            answer.refused = self._is_early(error)
-            if isinstance(error, PreReadError):
-                # What was known at the first look and no longer is was deleted meanwhile.
-                answer.refused = first or (known is not None and known.refused)
+            is_unknown = isinstance(error, PreReadError)
+            # What was known at the first look and no longer is was deleted meanwhile.
+            answer.refused = first if is_unknown else self._is_early(error)
             answer.ends_wait = not answer.refused
+            if answer.refused and params.from_follower and self._start.session is not None:
+                watch.early[entry] = not is_unknown
+                self._early.add(watch)
+            else:
+                watch.dirty[entry] = None
             return answer
         except OSError as error:
             reader.storage_failed(partition, error)
@@ -218,7 +222,7 @@ class DelayedFetch:
         self._watch.parked = self
         wheel.add(self, deadline_ms)
         if self.is_ahead:
-            self._ahead[self._watch] = None
+            self._early.add(self._watch)
         if self._start.session is None:
             for entry in self._start.named:
                 if entry in self._answers and self._answers[entry].refused:
@@ -252,7 +256,7 @@ class DelayedFetch:
             self._wheel.discard(self)
         if self._watch.parked is self:
             self._watch.parked = None
-        self._ahead.pop(self._watch, None)
+        self._early.fetch_ended(self._watch)
         self._reader.no_longer_waits(self)
         self.look_at_all()
 
@@ -274,7 +278,12 @@ class DelayedFetch:
         self.look_again()
 
     def look_again(self) -> None:
-        """Answer if what there is to be read now is enough."""
+        """Answer if what there is to be read now is enough. A follower is answered anyhow if there
+        is very much to look at: that is done in steps, and it asks again at once."""
+        is_next = self._params.from_follower and self._start.kind is Kind.INCREMENTAL
+        if is_next and len(self._watch.dirty) > LOOKS_AT_ONCE:
+            self.finish()
+            return
         self.look()
         if self.complete:
             self.finish(looked=True)
@@ -289,16 +298,29 @@ class DelayedFetch:
         if self._tally.read:
             for answer in self._answers.values():
                 answer.records = []
-        if self._tally.refused > PARTITIONS_AT_ONCE:
+        if self._tally.refused > PARTITIONS_AT_ONCE and not self._watch.early:
             for entry, answer in self._answers.items():
                 if answer.refused:
                     self._watch.dirty.pop(entry, None)
                     self._aside[entry] = None
 
     def expire(self) -> None:
-        """``max_wait_ms`` is over: answer with what there is."""
-        self._expired = True
+        """``max_wait_ms`` is over: answer with what there is, and with what is refused unless our
+        LeaderAndIsr is just being carried out."""
+        if not self._early.roles_change:
+            self._expired = True
+            self._watch.look_at_early()
         self.finish()
+
+    def make_way(self) -> None:
+        """The reader has sent its session's next fetch, and wants this one's answer now. If there
+        is very much to look at, that is left to the next."""
+        if len(self._watch.dirty) <= LOOKS_AT_ONCE:
+            self.finish()
+            return
+        for entry in self._watch.dirty:
+            self._answers.pop(entry, None)
+        self.finish(looked=True)
 
     def finish(self, *, looked: bool = False) -> None:
         """Answer now."""
@@ -306,7 +328,7 @@ class DelayedFetch:
         if future is None or self._wheel is None:
             return
         self._leave()
-        if self.is_large and not looked:
+        if not looked and (self.is_large or len(self._watch.dirty) > LOOKS_AT_ONCE):
             entries = list(self._watch.dirty)
             self._unwatch()
             if not future.done():

@@ -16,7 +16,7 @@ itself until then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from barnabas.pace import Pace
@@ -61,6 +61,18 @@ def is_left(partition: Partition, since_ms: int) -> bool:
     )
 
 
+def may_be_left(
+    since_ms: int, looked_since_ms: int, left_ms: int, session_fetches: Iterable[int]
+) -> bool:
+    """Whether a partition that was not left at the look before, which asked who has fetched since
+    ``looked_since_ms``, may be left now. Then the last fetch of it lies between both times: that of
+    a session, or one after which its follower stopped asking (``left_ms``). Where thousands of
+    partitions are led nobody looks at each of them every second."""
+    return left_ms >= looked_since_ms or any(
+        looked_since_ms <= fetched_ms < since_ms for fetched_ms in session_fetches
+    )
+
+
 class DeposedLeaders:
     """Finds them among the partitions of one broker."""
 
@@ -68,26 +80,37 @@ class DeposedLeaders:
         self,
         context: ReplicationContext,
         hosted: Mapping[TopicPartition, Partition],
+        session_fetches: Callable[[], Iterable[int]],
         read_states: ReadStates,
         resign: Resign,
     ) -> None:
         self._context = context
         self._hosted = hosted
+        self._session_fetches = session_fetches
         self._read_states = read_states
         self._resign = resign
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        pause_s = LOOK_S
+        pause_s, looked_since_ms = LOOK_S, 0
+        left: Sequence[TopicPartition] = ()
         while True:
             await asyncio.sleep(pause_s)
-            left = await self._left()
+            since_ms = self._since_ms()
+            if left or may_be_left(
+                *(since_ms, looked_since_ms, self._context.left_ms, self._session_fetches())
+            ):
+                left = await self._left(since_ms)
+            looked_since_ms = since_ms
             in_vain = left and not await self._look(left)
             pause_s = min(2 * pause_s, LOOK_S_MAX) if in_vain else LOOK_S
 
-    async def _left(self) -> list[TopicPartition]:
+    def _since_ms(self) -> int:
+        """Who has not fetched since then has left."""
+        return self._context.now_ms() - WAITS * self._context.settings.replica_fetch_wait_max_ms
+
+    async def _left(self, since_ms: int) -> list[TopicPartition]:
         """The partitions that their followers have left."""
-        since_ms = self._context.now_ms() - WAITS * self._context.settings.replica_fetch_wait_max_ms
         pace = Pace(self._context.env.stopwatch)
         found = []
         for number, (name, partition) in enumerate(list(self._hosted.items())):

@@ -8,13 +8,13 @@ an answer carries the high watermark as it is after this fetch was counted, a le
 rises under a waiting fetch ends the wait at once, and a follower's request for a session does not
 wait for records: nothing can follow it before its answer, so whatever that follower is told to copy
 next would wait as long, and with it every produce to that partition (reference 14). A follower that
-has heard of a new leader epoch before its leader has is not told so: it waits (``roles_changed``).
+has heard of a new leader epoch before its leader has is not told so: it waits (``early``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 from barnabas.replication.delayed_fetch import DelayedFetch
 from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParams
@@ -31,7 +31,7 @@ from barnabas.replication.partition import Partition
 from barnabas.replication.purgatory import DeadlineWheel
 from barnabas.replication.results import Fetched, FetchResult
 from barnabas.replication.settings import ReplicationContext
-from barnabas.replication.watches import FetchWatch
+from barnabas.replication.watches import EarlyFollowers, FetchWatch
 from barnabas.types import UNKNOWN_BROKER_EPOCH, TopicPartition
 
 EARLY_WAIT_MS = 100
@@ -52,9 +52,7 @@ class FetchPath:
         self._reader = FetchReader(context, hosted)
         self._watches: dict[int, FetchWatch] = {}
         """By session id."""
-        self._ahead: dict[FetchWatch, None] = {}
-        """Of waiting followers that know of a role or a topic that this broker has not been told of
-        yet."""
+        self.early = EarlyFollowers()
         self.sessions = FetchSessionCache(
             context.settings.max_incremental_fetch_session_cache_slots,
             context.env.random,
@@ -69,9 +67,18 @@ class FetchPath:
         if start.kind is Kind.ERROR:
             return FetchResult(error=start.error, session_id=0, partitions=[])
         watch = self._watch(params, start)
-        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
+        fetch = DelayedFetch(self._reader, params, start, watch, self.early)
         fetch.look(first=True)
         return self._looked(fetch, params, start, watch, now_ms)
+
+    def follower_fetches(self) -> Iterator[int]:
+        """When each follower with a session has fetched last, by the loop's clock in ms."""
+        return (w.last_fetch_ms for w in self._watches.values() if w.replica_id >= 0)
+
+    def backlog(self, session_id: int) -> int:
+        """How many partitions of a session its next fetch looks at beside those that it names."""
+        watch = self._watches.get(session_id)
+        return 0 if watch is None else len(watch.dirty)
 
     def fetch_in_steps(
         self, params: FetchParams
@@ -82,7 +89,7 @@ class FetchPath:
         if start.kind is Kind.ERROR:
             return FetchResult(error=start.error, session_id=0, partitions=[])
         watch = self._watch(params, start)
-        fetch = DelayedFetch(self._reader, params, start, watch, self._ahead)
+        fetch = DelayedFetch(self._reader, params, start, watch, self.early)
         yield 1
         yield from fetch.look_in_steps()
         return self._looked(fetch, params, start, watch, now_ms)
@@ -142,25 +149,19 @@ class FetchPath:
                     watch.dirty[entry] = None
         return session.id
 
-    def roles_changed(self) -> None:
-        """A LeaderAndIsr was carried out: followers that knew of it first look again."""
-        for watch in self._ahead:
-            if watch.parked is not None:
-                watch.parked.look_at_all()
-            watch.wake(force=True)
-
     def _watch(self, params: FetchParams, start: SessionStart) -> FetchWatch:
         """The watch of the session, or one for this request; what is named counts as dirty."""
         session = start.session
         watch = None if session is None else self._watches.get(session.id)
+        if session is None and params.from_follower:
+            self._context.left_ms = self._context.now_ms()
         if watch is None:
             watch = FetchWatch(self._context.wakes, params.replica_id)
             watch.broker_epoch = params.broker_epoch
             if session is not None:
                 self._watches[session.id] = watch
         elif watch.parked is not None:
-            # The reader has pipelined its next fetch: it wants the earlier answer now.
-            watch.parked.finish()
+            watch.parked.make_way()
         for entry in start.named:
             watch.dirty[entry] = None
         if session is not None and watch.broker_epoch != params.broker_epoch:
@@ -180,7 +181,10 @@ class FetchPath:
         watch = self._watches.pop(session.id, None)
         if watch is None:
             return
+        if watch.replica_id >= 0:
+            self._context.left_ms = self._context.now_ms()
         if watch.parked is not None:
             watch.parked.finish()
         for entry in session.partitions.values():
             watch.forget(entry)
+        self.early.drop(watch)

@@ -125,6 +125,8 @@ class ReplicaFetcher:
         self._following: dict[TopicPartition, Following] = {}
         self._names: dict[tuple[uuid.UUID, int], TopicPartition] = {}
         self._delayed: dict[TopicPartition, None] = {}
+        self._delayed_until_ms = 0
+        """When the first back-off of the delayed ends, or earlier."""
         self._unflushed: dict[TopicPartition, None] = {}
         """To be flushed before the first question (``log.flush.before.ack``)."""
         self._wake = asyncio.Event()
@@ -227,10 +229,17 @@ class ReplicaFetcher:
         wait_ms = min(quota.wait_ms(now_ms), self._settings.replica_fetch_backoff_ms)
         if wait_ms <= 0:
             return False
-        state.delayed_until_ms = now_ms + wait_ms
+        self._hold(state, now_ms + wait_ms)
+        return True
+
+    def _hold(self, state: Following, until_ms: int) -> None:
+        """Do not ask for it before."""
+        if not self._delayed or until_ms < self._delayed_until_ms:
+            self._delayed_until_ms = until_ms
+        state.delayed_until_ms = until_ms
+        name = state.partition.topic_partition
         self._delayed[name] = None
         self._session.forget(name)
-        return True
 
     def _delay(self, state: Following) -> None:
         name = state.partition.topic_partition
@@ -239,10 +248,8 @@ class ReplicaFetcher:
         if state.partition.offline:
             self._fail(state)
             return
-        state.delayed_until_ms = self._context.now_ms() + self._backoff_ms(state.failures)
+        self._hold(state, self._context.now_ms() + self._backoff_ms(state.failures))
         state.failures += 1
-        self._delayed[name] = None
-        self._session.forget(name)
 
     def _backoff_ms(self, failures: int) -> int:
         """20 ms, doubled with every failure in a row, up to ``replica.fetch.backoff.ms``.
@@ -267,12 +274,18 @@ class ReplicaFetcher:
         if not self._delayed:
             return
         now = self._context.now_ms()
-        for name in list(self._delayed):
-            state = self._following[name]
-            if state.delayed_until_ms <= now:
-                del self._delayed[name]
-                state.delayed_until_ms = 0
-                self._want(state)
+        if now < self._delayed_until_ms:
+            return
+        due = [s for n in self._delayed if (s := self._following[n]).delayed_until_ms <= now]
+        for state in due:
+            del self._delayed[state.partition.topic_partition]
+            state.delayed_until_ms = 0
+        if self._delayed:
+            self._delayed_until_ms = min(
+                self._following[name].delayed_until_ms for name in self._delayed
+            )
+        for state in due:
+            self._want(state)
 
     def _fail(self, state: Following) -> None:
         """Not copied any more until the next LeaderAndIsr."""
@@ -322,10 +335,7 @@ class ReplicaFetcher:
         """Wait for news, a back-off that ends, or ``longest_ms``."""
         limits: list[float] = [] if longest_ms is None else [longest_ms]
         if self._delayed:
-            now = self._context.now_ms()
-            limits.append(
-                max(0, min(self._following[n].delayed_until_ms for n in self._delayed) - now)
-            )
+            limits.append(max(0, self._delayed_until_ms - self._context.now_ms()))
         try:
             async with asyncio.timeout(min(limits) / 1000 + 0.001 if limits else None):
                 await self._wake.wait()

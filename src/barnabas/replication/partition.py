@@ -128,11 +128,12 @@ class Partition:
         )
         self.leadership = leadership
         self.has_caught_up = True
+        self.context.left_ms = now_ms = self.context.now_ms()
         leadership.begin(
             state.isr,
             state.replicas,
             leader_end=log.log_end_offset,
-            now_ms=self.context.now_ms(),
+            now_ms=now_ms,
             new_leader=new_leader,
             new_epoch=new_epoch,
         )
@@ -295,6 +296,7 @@ class Partition:
         """A follower has stopped asking for this partition: it has used up its throttle, or its
         broker has died or registered anew. Outside the ISR nothing waits for it until it asks
         again."""
+        self.context.left_ms = self.context.now_ms()
         leadership = self.leadership
         if leadership is None or self.offline or replica in leadership.state.maximal:
             return

@@ -156,9 +156,8 @@ class ReplicaManager:
             if prepare is not None:
                 await prepare()
             await self._control.registered()
-            response = await self._control.leader_and_isr(request, number)
-            self._fetch.roles_changed()
-            return response
+            with self._fetch.early.roles_changing():
+                return await self._control.leader_and_isr(request, number)
 
     async def stop_replica(
         self, request: StopReplicaRequest, sender: Sender = UNKNOWN_SENDER
@@ -250,6 +249,14 @@ class ReplicaManager:
     ) -> Generator[int, None, FetchResult | asyncio.Future[Fetched]]:
         """Serve a fetch of very many partitions; see ``FetchPath.fetch_in_steps``."""
         return self._fetch.fetch_in_steps(params)
+
+    def follower_fetches(self) -> Iterator[int]:
+        """When each follower with a session has fetched last, by the loop's clock in ms."""
+        return self._fetch.follower_fetches()
+
+    def fetch_backlog(self, session_id: int) -> int:
+        """How much a fetch has to look at that it does not name; see ``FetchPath.backlog``."""
+        return self._fetch.backlog(session_id)
 
     def fetch_unsent(self, result: FetchResult) -> int:
         """An answer that is not sent; see ``FetchPath.unsent``."""

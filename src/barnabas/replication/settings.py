@@ -115,6 +115,9 @@ class ReplicationContext:
         """What is counted, if anybody may look at it; set before the first partition."""
         self.quotas = ReplicationQuotas()
         """Throttles for replicas that are being moved."""
+        self.left_ms = 0
+        """When a follower last stopped asking for a partition, was last served without a session
+        that says what it goes on asking for, or this broker last became leader of a partition."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

@@ -8,7 +8,8 @@ partition is (``move``), the partition says that it has changed, and the watch w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -28,6 +29,10 @@ class Parked(Protocol):
 
     def finish(self) -> None:
         """Its reader wants the answer now."""
+        ...
+
+    def make_way(self) -> None:
+        """Its reader has sent the next one."""
         ...
 
     def look_at_all(self) -> None:
@@ -60,6 +65,7 @@ class FetchWatch:
         "broker_epoch",
         "bytes_seen",
         "dirty",
+        "early",
         "last_fetch_ms",
         "parked",
         "places",
@@ -72,6 +78,10 @@ class FetchWatch:
         self._scheduled = False
         self.replica_id = replica_id
         self.dirty: dict[SessionPartition, None] = {}
+        self.early: dict[SessionPartition, bool] = {}
+        """Of a follower's session: positions that have not been counted, because the follower knows
+        of a role or a topic that this broker has not been told of yet. They are not dirty until it
+        is told. The value: whether the partition is known, and tells of its roles itself."""
         self.places: dict[SessionPartition, Watched] = {}
         """Where each position's partition was when it was last looked at."""
         self.parked: Parked | None = None
@@ -95,6 +105,11 @@ class FetchWatch:
         """Nobody waits at this position any longer."""
         self._leave(position)
         self.dirty.pop(position, None)
+        self.early.pop(position, None)
+
+    def look_at_early(self) -> None:
+        """Look at all that was early, with the next look."""
+        self.dirty.update(dict.fromkeys(self.early))
 
     def drop(self, position: SessionPartition) -> None:
         """The reader has taken this position out of its session."""
@@ -122,6 +137,53 @@ class FetchWatch:
         self._scheduled = False
         if self.parked is not None:
             self.parked.wake()
+
+
+class EarlyFollowers:
+    """The watches of followers that know more of roles and topics than this broker."""
+
+    __slots__ = ("_orders", "_watches")
+
+    def __init__(self) -> None:
+        self._watches: dict[FetchWatch, None] = {}
+        self._orders = 0
+
+    def add(self, watch: FetchWatch) -> None:
+        """One knows more, by its fetch that waits or by positions of its session."""
+        self._watches[watch] = None
+
+    def fetch_ended(self, watch: FetchWatch) -> None:
+        """Its fetch waits no longer. What its session has found early is still to be told."""
+        if not watch.early:
+            self._watches.pop(watch, None)
+
+    def drop(self, watch: FetchWatch) -> None:
+        """Its session has ended."""
+        self._watches.pop(watch, None)
+
+    @property
+    def roles_change(self) -> bool:
+        """Whether a LeaderAndIsr is being carried out: who is early need not be told so, because
+        this broker may have heard of the role already."""
+        return self._orders > 0
+
+    @contextmanager
+    def roles_changing(self) -> Iterator[None]:
+        """A LeaderAndIsr is carried out. At its end those that knew of it first look again, but for
+        positions whose partitions have told them of their roles."""
+        self._orders += 1
+        try:
+            yield
+        finally:
+            self._orders -= 1
+            for watch in list(self._watches):
+                unknown = [entry for entry, is_known in watch.early.items() if not is_known]
+                watch.dirty.update(dict.fromkeys(unknown))
+                if watch.parked is None:
+                    self.fetch_ended(watch)
+                else:
+                    watch.parked.look_at_all()
+                    watch.wake(force=True)
 
 
 NOBODY: Final[Mapping[SessionPartition, FetchWatch]] = MappingProxyType({})
@@ -203,7 +265,7 @@ class PartitionWatches:
         for position, watch in watches.items():
             if position not in watch.dirty:
                 watch.dirty[position] = None
-                if watch.replica_id >= 0:
+                if watch.replica_id >= 0 and position not in watch.early:
                     self._on_silent_fetch(watch.replica_id, watch.last_fetch_ms)
             watch.bytes_seen += appended
             if wake and watch.parked is not None:
