@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from barnabas.records.validate import (
     InvalidRecords,
     ValidatedBatch,
     validate_client_batch,
+    validate_plain,
 )
 
 NOW = 1_700_000_000_000
@@ -48,7 +50,20 @@ def validate(view: bytearray | bytes, **options: Any) -> ValidatedBatch:
         "compacted": False,
         "now_ms": NOW,
     }
-    return validate_client_batch(memoryview(view), **(settings | options))
+    settings |= options
+    with_all_limits = options.keys() <= {"produce_version", "max_message_bytes"}
+    plain = None
+    if with_all_limits:
+        copy = memoryview(bytearray(view))
+        try:
+            plain = validate_plain(copy, settings["max_message_bytes"])
+        except KafkaError as error:  # then it is refused in the long way too
+            with pytest.raises(KafkaError, match=re.escape(str(error))):
+                validate_client_batch(copy, **settings)
+    found = validate_client_batch(memoryview(view), **settings)
+    if plain is not None:
+        assert plain == found, "the short way agrees with the long one"
+    return found
 
 
 def refused(view: bytearray | bytes, code: ErrorCode, **options: Any) -> KafkaError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
+import pytest
 from tests.replication.support import T0, Cluster, records, settle
 from tests.virtual_time import run
 
@@ -381,5 +383,80 @@ def test_a_follower_below_the_leaders_start_begins_anew() -> None:
             assert log is not None
             assert (log.log_start_offset, log.log_end_offset, log.high_watermark) == (4, 5, 5)
             assert cluster.isr == (1, 2, 3)
+
+    run(main())
+
+
+def test_what_comes_in_one_turn_is_written_at_once_and_before_its_answers() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce()
+            await cluster.produced("first")
+            await settle()
+            leader = cluster.nodes[1]
+            log = leader.partition.log
+            assert log is not None
+            answers = [cluster.produce(f"v{i}") for i in range(3)]
+            assert log.is_unwritten
+            await asyncio.sleep(0)
+            assert not log.is_unwritten
+            assert not any(isinstance(a, asyncio.Future) and a.done() for a in answers)
+            await settle()
+            for answer in answers:
+                assert isinstance(answer, asyncio.Future)
+                assert answer.result()[0].error == ErrorCode.NONE
+            assert leader.values() == ["first", "v0", "v1", "v2"]
+
+    run(main())
+
+
+def test_nothing_is_acknowledged_before_it_is_written() -> None:
+    """The followers leave while something is to be written: the leader alone must have it."""
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce()
+            await cluster.produced("first")
+            await settle()
+            partition = cluster.nodes[1].partition
+            log, leadership = partition.log, partition.leadership
+            assert log is not None
+            assert leadership is not None
+            answer = cluster.produce("second")
+            assert isinstance(answer, asyncio.Future)
+            leadership.state = Committed(isr=(1,))
+            leadership.forget_caught_up((2, 3))
+            leadership.remotes.clear()
+            assert log.is_unwritten
+            assert partition.advance_high_watermark()
+            assert not log.is_unwritten
+            assert answer.done()
+            assert (await cluster.produced("third", acks=1)).error == ErrorCode.NONE
+            assert not log.is_unwritten
+
+    run(main())
+
+
+def test_a_write_that_fails_answers_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce()
+            await cluster.produced("first")
+            await settle()
+            leader = cluster.nodes[1]
+            log = leader.partition.log
+            assert log is not None
+            answer = cluster.produce("second")
+            assert isinstance(answer, asyncio.Future)
+            assert not answer.done()
+
+            def fail() -> None:
+                raise log.fence(OSError(errno.EIO, "injected"))
+
+            monkeypatch.setattr(log, "write", fail)
+            await settle()
+            assert leader.partition.offline
+            assert answer.done()
+            assert answer.result()[0].error == ErrorCode.KAFKA_STORAGE_ERROR
 
     run(main())

@@ -14,7 +14,7 @@ from barnabas.config.settings import LONG_MAX, TOPIC_SETTINGS, topic_default, un
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
 from barnabas.storage.config import LogConfig
 
-_OF_A_LOG = {field.name: field.name.replace("_", ".") for field in fields(LogConfig)}
+_OF_A_LOG = {field.name: field.name.replace("_", ".") for field in fields(LogConfig) if field.init}
 """Field of ``LogConfig`` -> the setting that it is named after."""
 
 

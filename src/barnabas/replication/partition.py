@@ -216,17 +216,26 @@ class Partition:
                 f"the ISR of {self.topic_partition} has {len(leadership.state.committed)} members,"
                 f" {min_isr} are needed",
             )
-        figures = self.figures
-        began = 0.0 if figures is None else self.context.env.stopwatch()
+        context, figures = self.context, self.figures
+        began = 0.0 if figures is None else context.env.stopwatch()
+        # What waits for followers all the same is written together with what comes after it in this
+        # turn of the loop: nobody is answered before a follower has read it.
+        is_held_back = leadership.is_held_back(log.high_watermark)
+        later = (
+            is_held_back and request.acks == ACKS_ALL and not context.settings.log_flush_before_ack
+        )
         info = log.append_as_leader(
             records,
             self.leader_epoch,
-            now_ms=self.context.env.clock.wall_ms(),
+            now_ms=context.env.clock.wall_ms(),
             produce_version=request.produce_version,
             origin=request.origin,
             guard=guard,
-            kept=self.context.tails if self.watches.followers else None,
+            kept=context.tails if self.watches.followers else None,
+            later=later,
         )
+        if later:
+            context.unwritten.add(self)
         if not info.duplicate:
             if figures is not None:
                 figures.produces += 1
@@ -234,7 +243,7 @@ class Partition:
                 figures.bytes_in += info.bytes
                 if info.converted:
                     figures.produce_conversions += info.converted
-                    figures.produce_conversion.add(self.context.env.stopwatch() - began)
+                    figures.produce_conversion.add(context.env.stopwatch() - began)
             watches = self.watches
             if watches.followers:
                 # Who waits at the end of a segment that was just left is behind now.
@@ -242,10 +251,19 @@ class Partition:
                 watches.tell_followers(info.bytes, wake=True, force=rolled)
             if watches.consumers:
                 watches.tell_consumers(info.bytes, wake=False)
-            if not leadership.is_held_back(log.high_watermark):
+            if not is_held_back:
                 self._advance(leadership, log, min_isr)
             self.start_flush()
         return info
+
+    def write(self) -> None:
+        """Write what was appended to be written later. If the disk fails, everybody who waits for
+        this partition is told."""
+        if self.log is not None and not self.offline:
+            try:
+                self.log.write()
+            except KafkaError as error:
+                self.context.storage_failed(self, error)
 
     @property
     def min_isr(self) -> int:
@@ -326,6 +344,10 @@ class Partition:
         )
         if offset is None or offset <= log.high_watermark:
             return False
+        if log.is_unwritten:
+            self.write()
+            if self.offline:
+                return False
         log.set_high_watermark(offset)
         if context.observes_steps:
             self.note("high_watermark", offset=offset, role="leader")

@@ -17,6 +17,7 @@ from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.replica_selector import ReplicaSelector
 from barnabas.replication.tasks import TaskOwner
+from barnabas.replication.unwritten import Unwritten
 from barnabas.seams import Env, SilentObserver, hears_steps
 from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition
@@ -101,6 +102,8 @@ class ReplicationContext:
         self.tasks = TaskOwner(self.loop)
         self.wakes = PacedCalls(self.loop.call_soon, env.stopwatch)
         """What became due for requests that wait."""
+        self.unwritten = Unwritten(self.loop.call_soon)
+        """Partitions that write at the end of this turn of the loop."""
         self.observed = type(env.observer) is not SilentObserver
         """Whether there is an observer: asked before an event is put together."""
         self.observes_steps = hears_steps(env.observer)

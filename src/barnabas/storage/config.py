@@ -6,9 +6,10 @@ Parsing from text lives elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from barnabas.records.batch import CREATE_TIME, LOG_APPEND_TIME
+from barnabas.records.rules import PRODUCER_COMPRESSION, UNBOUNDED_MS
 
 I64_MAX = (1 << 63) - 1
 DEFAULT_GZIP_LEVEL, DEFAULT_LZ4_LEVEL = -1, 9
@@ -43,6 +44,18 @@ class LogConfig:
     min_compaction_lag_ms: int
     max_compaction_lag_ms: int
     message_downconversion_enable: bool = True
+    takes_all: bool = field(init=False, compare=False, repr=False)
+    """Whether records are stored as producers send them, whatever their keys and timestamps are."""
+
+    def __post_init__(self) -> None:
+        bounds = self.message_timestamp_before_max_ms, self.message_timestamp_after_max_ms
+        takes_all = (
+            not self.compacted
+            and self.timestamp_type == CREATE_TIME
+            and min(bounds) >= UNBOUNDED_MS
+            and self.compression_type == PRODUCER_COMPRESSION
+        )
+        object.__setattr__(self, "takes_all", takes_all)
 
     @property
     def timestamp_type(self) -> int:

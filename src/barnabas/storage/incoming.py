@@ -8,7 +8,7 @@ from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import BatchHeader, EndTransactionMarker, crc_ok, iterate_batches
 from barnabas.records.crc import crc32c
 from barnabas.records.header import ATTRIBUTES_POSITION, CONTROL_BIT, MAGIC
-from barnabas.records.validate import ValidatedBatch, validate_client_batch
+from barnabas.records.validate import ValidatedBatch, validate_client_batch, validate_plain
 from barnabas.storage.config import LogConfig
 from barnabas.storage.producers.history import marker_of
 from barnabas.storage.segment import BatchSpan
@@ -38,6 +38,10 @@ def validate_for(
     in_transaction: bool,
 ) -> ValidatedBatch:
     """``validate_client_batch`` with the settings of a topic."""
+    if config.takes_all:
+        plain = validate_plain(records, config.max_message_bytes)
+        if plain is not None:
+            return plain
     return validate_client_batch(
         records,
         produce_version=produce_version,

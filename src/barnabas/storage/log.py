@@ -1,9 +1,11 @@
 """UnifiedLog: what may be appended to a partition's log, cut from it and forgotten, and when.
 
-Appending is one write per call and never waits for the disk. What is true at any moment:
-log start <= high watermark <= log end; everything below ``flushed_offset`` survives a power cut;
-everything below the log end survives the process. After an error of the disk the log is fenced for
-good (KAFKA-10778): where it ends is no longer certain, and recovery at the next start finds it out.
+Appending is one write per call and never waits for the disk. Small batches may be written later,
+many at once: before anything of the log is read, and before the high watermark passes them. What is
+true at any moment: log start <= high watermark <= log end; everything below ``flushed_offset``
+survives a power cut; everything that is not to be written later survives the process. After an
+error of the disk the log is fenced for good (KAFKA-10778): where it ends is no longer certain, and
+recovery at the next start finds it out.
 
 Its parts: ``LogReader`` reads, ``Durability`` flushes, ``Retention`` decides when segments begin
 and go, ``Fencing`` keeps everybody from a disk that has failed.
@@ -15,7 +17,8 @@ import uuid
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.memory import Account
-from barnabas.records.batch import parse_header, stamp
+from barnabas.records.batch import BatchHeader, EndTransactionMarker, parse_header, stamp
+from barnabas.records.header import CONTROL_BIT
 from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
 from barnabas.storage.durability import Durability
@@ -32,7 +35,11 @@ from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.storage.retention import Retention
 from barnabas.storage.segment import LOG_SUFFIX, SWAP_SUFFIX, BatchSpan, Segment
 from barnabas.storage.segments import LogSlice, Segments, TimedRecord
+from barnabas.storage.tail import KEPT_BYTES_MIN
 from barnabas.types import NO_TIMESTAMP, Buffer, TopicPartition
+
+_new = tuple.__new__
+"""Makes a ``BatchSpan`` without the cost of a Python call."""
 
 
 class Log:
@@ -167,13 +174,16 @@ class Log:
         origin: Origin = Origin.CLIENT,
         guard: VerificationGuard | None = None,
         kept: Account | None = None,
+        later: bool = False,
     ) -> AppendInfo:
         """Validate one batch, give it the next offset and write it. ``records`` is stamped in
         place; the caller gives it up. ``guard`` comes with batches of a transaction. ``kept``: a
         large batch stays in memory until the high watermark has passed it, if this account
-        allows."""
+        allows. ``later``: the caller calls ``write`` soon, and before it lets the high watermark
+        pass the batch; a large batch, which is read from memory, is written at once all the
+        same."""
         self._fencing.check()
-        config = self.config
+        config, history = self.config, self._history
         append_time_ms, converted = NO_TIMESTAMP, 0
         if origin is Origin.CLIENT:
             header, records, append_time_ms, converted = validate_for(
@@ -198,16 +208,19 @@ class Log:
             )
         marker = None
         if header.producer_id >= 0:
-            marker = marker_of(header, records)
-            repeated = self.producers.admit(header, origin, marker, guard)
+            if header.attributes & CONTROL_BIT:
+                marker = marker_of(header, records)
+            repeated = history.state.admit(header, origin, marker, guard)
             if repeated is not None:
                 return AppendInfo.of_repeated(repeated, self.log_start_offset)
         last = first + header.last_offset_delta
-        span = BatchSpan(0, size, first, last, header.max_timestamp)
-        self._write([records], [span], size, now_ms)
+        span: BatchSpan = _new(BatchSpan, (0, size, first, last, header.max_timestamp))
+        self._write([records], [span], size, now_ms, later=later and size < KEPT_BYTES_MIN)
         if kept is not None:
             self._segments.keep(records, last, kept)
-        self._after_write([(header, marker)])
+        if header.producer_id >= 0:
+            self._take_up(header, marker)
+        history.state.advance_to(last + 1)
         return AppendInfo(
             first_offset=first,
             last_offset=last,
@@ -256,11 +269,30 @@ class Log:
             raise out_of_order(first, end)
         self.truncate_fully_and_start_at(first.base_offset)
 
-    def _write(self, buffers: list[Buffer], spans: list[BatchSpan], size: int, now_ms: int) -> None:
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether ``write`` has something to do."""
+        return self._segments.active.is_unwritten
+
+    def write(self) -> None:
+        """Write what was to be written later. Raises KAFKA_STORAGE_ERROR."""
+        with self._fencing:
+            self._segments.active.write()
+
+    def _write(
+        self,
+        buffers: list[Buffer],
+        spans: list[BatchSpan],
+        size: int,
+        now_ms: int,
+        *,
+        later: bool = False,
+    ) -> None:
+        config = self.config
         try:  # ``with self._fencing`` spelt out: every append comes here
-            if self._retention.must_roll(self.config, spans, size, now_ms):
+            if self._retention.must_roll(config, spans, size, now_ms):
                 self._roll(max(self.log_end_offset, spans[0].base_offset), now_ms)
-            self._segments.active.append(buffers, spans, self.config.index_interval_bytes)
+            self._segments.active.append(buffers, spans, config.index_interval_bytes, later=later)
         except DISK_ERRORS as error:
             raise self.fence(error) from error
         # Visible from here on: the end moves first, then what is derived from the batches.
@@ -270,15 +302,19 @@ class Log:
             self._owner.flush_wanted(self)
 
     def _after_write(self, batches: list[MarkedHeader]) -> None:
-        producers = self.producers
         for header, marker in batches:
-            if marker is not None:
-                aborted = self._history.apply(header, marker)
-                if aborted is not None:
-                    self._note_aborted(aborted)
-            elif header.producer_id >= 0:
-                producers.apply(header)
-        producers.advance_to(self.log_end_offset)
+            if marker is not None or header.producer_id >= 0:
+                self._take_up(header, marker)
+        self.producers.advance_to(self.log_end_offset)
+
+    def _take_up(self, header: BatchHeader, marker: EndTransactionMarker | None) -> None:
+        """A batch with a producer was appended."""
+        if marker is None:
+            self._history.state.apply(header)
+            return
+        aborted = self._history.apply(header, marker)
+        if aborted is not None:
+            self._note_aborted(aborted)
 
     def _note_aborted(self, aborted: AbortedTransaction) -> None:
         with self._fencing:

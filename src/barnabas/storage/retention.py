@@ -40,12 +40,15 @@ class Retention:
             return True
         if active.is_index_full(config.segment_index_bytes):
             return True
-        return active.size > 0 and must_roll_for_time(
+        if not active.size:
+            return False
+        latest = spans[0].max_timestamp
+        if len(spans) > 1:
+            latest = max([span.max_timestamp for span in spans])
+        return must_roll_for_time(
             config,
             first_timestamp=active.first_timestamp,
-            batch_timestamp=spans[0].max_timestamp
-            if len(spans) == 1
-            else max([span.max_timestamp for span in spans]),
+            batch_timestamp=latest,
             created_ms=active.created_ms,
             now_ms=now_ms,
             jitter_ms=self._jitter_ms,

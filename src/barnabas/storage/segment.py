@@ -90,6 +90,7 @@ class Segment:
         "_recent_offsets",
         "_time_index",
         "_transaction_index",
+        "_unwritten",
         "base_offset",
         "created_ms",
         "directory",
@@ -125,6 +126,8 @@ class Segment:
         self.touched = False
         """Used since the last ``release_idle``."""
         self._file: File | None = None
+        self._unwritten: list[Buffer] | None = None
+        """What belongs at the end of the file, which is open then."""
         self._bytes_since_index = 0
         self._first_timestamp: int | None = None
         # None: not read from the time index yet.
@@ -142,11 +145,28 @@ class Segment:
 
     @property
     def file(self) -> File:
-        """The log file, opened (and created) on first use: an idle partition holds none."""
+        """The log file, opened (and created) on first use: an idle partition holds none. Everything
+        that was appended is in it."""
+        if self._unwritten is not None:
+            self.write()
+        return self._opened()
+
+    def _opened(self) -> File:
         self.touched = True
         if self._file is None:
             self._file = self._files.open(self.path(LOG_SUFFIX), create=True)
         return self._file
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether something was appended that is not in the file yet."""
+        return self._unwritten is not None
+
+    def write(self) -> None:
+        """Write what was only noted by ``append``; nothing if there is none."""
+        buffers, self._unwritten = self._unwritten, None
+        if buffers is not None:
+            self._opened().append(buffers)
 
     @property
     def index(self) -> OffsetIndex:
@@ -180,11 +200,25 @@ class Segment:
 
     # Appending
 
-    def append(self, buffers: list[Buffer], batches: list[BatchSpan], interval_bytes: int) -> None:
+    def append(
+        self,
+        buffers: list[Buffer],
+        batches: list[BatchSpan],
+        interval_bytes: int,
+        *,
+        later: bool = False,
+    ) -> None:
         """Write batches (their positions relative to the first) at the end, then index them.
+        ``later``: they are only noted, and written before anything else happens to the file.
 
         If the write raises, nothing here has changed but the bytes behind ``size``."""
-        self.file.append(buffers)
+        if later:
+            if self._unwritten is None:
+                self._opened()
+                self._unwritten = []
+            self._unwritten += buffers
+        else:
+            self.file.append(buffers)
         end, latest = self.size, self.max_timestamp
         if self._first_timestamp is None and not end:
             self._first_timestamp = batches[0].max_timestamp
@@ -214,7 +248,9 @@ class Segment:
 
     def is_index_full(self, index_bytes: int) -> bool:
         """Whether the next batch must go to a new segment for want of index space."""
-        index, times = self.index, self.time_index
+        index, times = self._index, self._time_index
+        if index is None or times is None:
+            index, times = self.index, self.time_index
         return (
             len(index) >= index_bytes // index.width or len(times) >= index_bytes // times.width - 1
         )
@@ -474,6 +510,7 @@ class Segment:
     def rename_deleted(self) -> list[str]:
         """Mark all files for removal; the new paths."""
         self.is_removed = True
+        self._unwritten = None
         self.close()
         return self._rename(DELETED_SUFFIX)
 
@@ -496,6 +533,7 @@ class Segment:
     async def remove_files(self) -> None:
         """Take the files away; for a segment that did not become part of the log."""
         self.is_removed = True
+        self._unwritten = None
         self.close()
         for kind in _SUFFIXES:
             with suppress(OSError):
@@ -523,6 +561,8 @@ class Segment:
 
     def close(self) -> None:
         """Close all descriptors; they are opened again when needed."""
+        with suppress(OSError):  # nobody was told of what is not written
+            self.write()
         if self._file is not None:
             self._file.close()
             self._file = None

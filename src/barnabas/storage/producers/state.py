@@ -141,6 +141,7 @@ class ProducerEntry:
         )
 
 
+_NOT_PLAIN = CONTROL_BIT | TRANSACTIONAL_BIT
 _NO_BATCH = BatchMetadata(NO_SEQUENCE, NO_OFFSET, 0, NO_TIMESTAMP)
 
 
@@ -184,22 +185,21 @@ class ProducerState:
         marker: EndTransactionMarker | None,
         guard: VerificationGuard | None,
     ) -> BatchMetadata | None:
-        """The batch here that a client's repeats; None: it may be written. Raises as ``check``, and
-        INVALID_TXN_STATE if it repeats one of a transaction that is over."""
+        """The batch here that a client's repeats; None: it may be written. That is asked before
+        anything else is checked (trap 54): a repeat is a success with the first one's offsets.
+        Raises as ``check``, and INVALID_TXN_STATE if it repeats one of a transaction that is
+        over."""
         if origin is Origin.CLIENT:
-            repeated = self.find_duplicate(header)
+            entry = self._entries.get(header.producer_id)
+            if entry is not None and _follows(entry, header):
+                return None
+            repeated = None if entry is None else entry.find_duplicate(header)
             if repeated is not None:
                 if header.is_transactional:
                     self._check_same_transaction(header.producer_id, repeated)
                 return repeated
         self.check(header, origin, marker, guard)
         return None
-
-    def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
-        """The batch already in the log that a client's batch repeats. Asked before anything else
-        is checked (trap 54): a repeat is a success with the first one's offsets."""
-        entry = self._entries.get(header.producer_id)
-        return None if entry is None else entry.find_duplicate(header)
 
     def _check_same_transaction(self, producer_id: int, repeated: BatchMetadata) -> None:
         """Whether what a batch repeats is in the open transaction. A producer has the answers of
@@ -455,6 +455,19 @@ class ProducerState:
 
     def _is_expired(self, txn_first_offset: int | None, timestamp: int, now_ms: int) -> bool:
         return txn_first_offset is None and now_ms - timestamp >= self.expiration_ms
+
+
+def _follows(entry: ProducerEntry, header: BatchHeader) -> bool:
+    """The usual case, in which nothing else needs to be looked at: the batch comes after the last
+    one, and no transaction is in play."""
+    batches = entry.batches
+    return (
+        header.producer_epoch == entry.epoch
+        and len(batches) > 0
+        and header.base_sequence == batches[-1].last_sequence + 1
+        and entry.current_txn_first_offset is None
+        and not header.attributes & _NOT_PLAIN
+    )
 
 
 def _check_sequence(entry: ProducerEntry, header: BatchHeader) -> None:
