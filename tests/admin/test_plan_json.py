@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barnabas.admin.plan_json import parse_plan, plan_text
+from barnabas.admin.plan_json import Plan, parse_plan, plan_text
 from barnabas.errors import ConfigError
 from barnabas.types import TopicPartition
 
@@ -19,7 +19,7 @@ partitions = st.builds(TopicPartition, st.sampled_from("abc"), st.integers(0, 99
 
 @given(st.dictionaries(partitions, replicas, min_size=1))
 def test_what_is_written_is_read(targets: dict[TopicPartition, tuple[int, ...]]) -> None:
-    assert parse_plan(plan_text(targets), "x") == targets
+    assert parse_plan(plan_text(targets), "x") == Plan(replicas=targets, directories={})
 
 
 def test_kafkas_own() -> None:
@@ -30,7 +30,15 @@ def test_kafkas_own() -> None:
     )
     assert plan_text({TopicPartition("t", 0): (3, 1)}) == text
     short = '{"partitions": [{"topic": "t", "partition": 0, "replicas": [3, 1]}]}'
-    assert parse_plan(short, "x") == parse_plan(text, "x") == {TopicPartition("t", 0): (3, 1)}
+    plan = Plan(replicas={TopicPartition("t", 0): (3, 1)}, directories={})
+    assert parse_plan(short, "x") == parse_plan(text, "x") == plan
+
+
+def test_log_directories() -> None:
+    entry = {"topic": "t", "partition": 0, "replicas": [3, 1], "log_dirs": ["any", "/data/one"]}
+    other = {"topic": "t", "partition": 1, "replicas": [3, 1], "log_dirs": ["any", "any"]}
+    plan = parse_plan(json.dumps({"partitions": [entry, other]}), "x")
+    assert plan.directories == {TopicPartition("t", 0): {1: "/data/one"}}
 
 
 ENTRY = {"topic": "t", "partition": 0, "replicas": [1]}
@@ -51,7 +59,11 @@ ENTRY = {"topic": "t", "partition": 0, "replicas": [1]}
         ({"partitions": [{**ENTRY, "replicas": [2**31]}]}, "t-0: 'replicas'"),
         ({"partitions": [{**ENTRY, "replicas": [1, 1]}]}, "twice"),
         ({"partitions": [ENTRY, ENTRY]}, "twice"),
-        ({"partitions": [{**ENTRY, "log_dirs": ["/data"]}]}, "'log_dirs'"),
+        ({"partitions": [{**ENTRY, "log_dirs": ["data"]}]}, "t-0: 'log_dirs' has 'data'"),
+        ({"partitions": [{**ENTRY, "log_dirs": ["/" + "x" * 4096]}]}, "t-0: 'log_dirs' has"),
+        ({"partitions": [{**ENTRY, "log_dirs": [7]}]}, "t-0: 'log_dirs' has 7"),
+        ({"partitions": [{**ENTRY, "log_dirs": []}]}, "t-0: 'log_dirs'"),
+        ({"partitions": [{**ENTRY, "log_dirs": "any"}]}, "t-0: 'log_dirs'"),
     ],
 )
 def test_refusals(document: Any, said: str) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import click
 
 from barnabas.admin.placement import Placement, read_placement
-from barnabas.admin.plan_json import parse_plan, plan_text
+from barnabas.admin.plan_json import Directories, Plan, parse_plan, plan_text
 from barnabas.admin.planner import PlannedMove
 from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
 from barnabas.cli.completion import topic_names
+from barnabas.cli.directory_moves import DirectoryMoves
 from barnabas.cli.moving import TIMEOUT_HELP, Execution, partitions_of, report
 from barnabas.cli.options import (
     PARTITION,
@@ -185,18 +186,19 @@ def reassign_command(bootstrap_server: Bootstrap, output: str, **options: Any) -
 
 async def _answer(client: ClusterClient, asked: Asked, output: str) -> int:
     if asked.verify is not None:
-        return await _verify(client, asked.verify, output)
+        return await verify(client, asked.verify, asked.timeout, output)
     if asked.cancel is not None:
-        return await _cancel(client, asked, output)
+        return await cancel(client, asked, output)
     if asked.has_wish:
         placement = await read_placement(client)
         moves = _planned(asked, placement)
         if asked.execute is None:
             show_plan(moves, asked.wish, placement, output)
             return 0
-        return await _execute(client, {m.partition: m.after for m in moves}, asked, output)
+        targets = {m.partition: m.after for m in moves}
+        return await execute(client, Plan(replicas=targets, directories={}), asked, output)
     if asked.execute:
-        return await _execute(client, _read(asked.execute), asked, output)
+        return await execute(client, _read(asked.execute), asked, output)
     found = await list_moves(client)
     if asked.throttle is None:
         show_moves(found, output)
@@ -209,7 +211,7 @@ async def _answer(client: ClusterClient, asked: Asked, output: str) -> int:
     return 0
 
 
-def _read(path: str) -> Targets:
+def _read(path: str) -> Plan:
     try:
         text = Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -246,10 +248,11 @@ def _planned(asked: Asked, placement: Placement) -> list[PlannedMove]:
 # Execute, verify, cancel
 
 
-async def _execute(client: ClusterClient, targets: Targets, asked: Asked, output: str) -> int:
+async def execute(client: ClusterClient, plan: Plan, asked: Asked, output: str) -> int:
+    """Carry out a plan. Returns the exit code."""
     execution = Execution(
         client=client,
-        targets=targets,
+        targets=plan.replicas,
         rate=asked.throttle,
         additional=asked.additional,
         timeout_s=asked.timeout,
@@ -258,17 +261,39 @@ async def _execute(client: ClusterClient, targets: Targets, asked: Asked, output
     await execution.prepare()
     if asked.rollback is not None and execution.moves:
         _write(asked.rollback, {tp: execution.present[tp] for tp in execution.targets})
+    directories = _directory_moves(client, plan.directories, asked.timeout)
+    if directories is not None:
+        await directories.begin()
     done = await execution.run(wait=not asked.no_wait)
+    if directories is not None and done and not asked.no_wait:
+        await directories.finish()
+        execution.outcomes.update(dict.fromkeys(plan.directories))
     report(execution.outcomes, output, done="begun" if asked.no_wait else "moved")
     return 0 if done else 1
 
 
-async def _verify(client: ClusterClient, path: str, output: str) -> int:
+def _directory_moves(
+    client: ClusterClient, wanted: Directories, timeout_s: float
+) -> DirectoryMoves | None:
+    """None without log directories in the plan."""
+    if not wanted:
+        return None
+    return DirectoryMoves(client=client, wanted=wanted, timeout_s=timeout_s)
+
+
+async def verify(client: ClusterClient, path: str, timeout_s: float, output: str) -> int:
     """How far the moves are: of a plan, or all. Without moves the throttles go."""
     going = {m.partition: m for m in await list_moves(client)}
-    targets = _read(path) if path else {tp: m.target for tp, m in going.items()}
+    plan = _read(path) if path else Plan(replicas={}, directories={})
+    targets = plan.replicas or {tp: m.target for tp, m in going.items()}
     present = (await client.metadata()).replicas()
-    states = {tp: _state(present.get(tp), to, going.get(tp)) for tp, to in targets.items()}
+    states: dict[object, str] = {
+        tp: _state(present.get(tp), to, going.get(tp)) for tp, to in targets.items()
+    }
+    directories = _directory_moves(client, plan.directories, timeout_s)
+    if directories is not None:
+        found = await directories.states()
+        states |= {f"{tp} at broker {broker}": said for (tp, broker), said in found.items()}
     topics = {tp.topic for tp in targets} if path else None
     before = await find_throttles(client)
     left = await clear_throttles(client, list(going.values()), topics)
@@ -306,11 +331,13 @@ def _state(present: Sequence[int] | None, target: Sequence[int], move: Move | No
     return "moved" if tuple(present) == tuple(target) else f"is at {replicas_text(present)}"
 
 
-async def _cancel(client: ClusterClient, asked: Asked, output: str) -> int:
+async def cancel(client: ClusterClient, asked: Asked, output: str) -> int:
     """Cancel moves, or show which would be."""
     going = {m.partition: m for m in await list_moves(client)}
+    plan: Plan | None = None
     if asked.cancel:
-        chosen = list(_read(asked.cancel))
+        plan = _read(asked.cancel)
+        chosen = [tp for tp in plan.replicas if tp in going or tp not in plan.directories]
     elif asked.topic:
         view = await client.metadata(list(asked.topic))
         chosen = [tp for name in asked.topic for tp in partitions_of(view, name, asked.partition)]
@@ -332,10 +359,12 @@ async def _cancel(client: ClusterClient, asked: Asked, output: str) -> int:
         else:
             click.echo("nothing moves")
         return 0
-    if not chosen:
+    if plan is not None and (moves := _directory_moves(client, plan.directories, asked.timeout)):
+        await moves.cancel()
+    elif not chosen:
         click.echo("nothing moves")
         return 0
-    outcomes = await reassign(client, dict.fromkeys(chosen))
+    outcomes = await reassign(client, dict.fromkeys(chosen)) if chosen else {}
     code = report(outcomes, output, done="cancelled")
     for line in await clear_throttles(client, await list_moves(client)):
         warn(line)
