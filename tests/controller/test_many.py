@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from tests.controller import asking
-from tests.controller.kit import Cluster, FakeZooKeeper, run
+from tests.controller.kit import Cluster, FakeConnection, FakeZooKeeper, run
 from tests.controller.test_lost_connections import Cut, CutClient
 
 from barnabas.controller import broker_changes, term
@@ -73,6 +75,52 @@ def test_a_death_moves_every_partition_and_tells_both_survivors() -> None:
         assert all(isr in ((1, 2), (2, 1)) for _, isr in expected.values())
         for broker_id in (1, 2):
             assert told(cluster, broker_id) == expected
+        await cluster.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize("ending", ["it answers", "its connection is lost", "it never answers"])
+def test_brokers_carry_out_elections_before_isrs_shrink(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = FakeConnection.send
+
+    async def main() -> None:
+        cluster = await started()
+        asked: list[FakeConnection] = []
+        may_answer = asyncio.Event()
+
+        async def send(self: FakeConnection, api_key: int, version: int, message: Any) -> Any:
+            if self.broker.id == 2 and not asked:
+                asked.append(self)
+                await may_answer.wait()
+                if self.closed.done():
+                    raise ConnectionResetError
+            return await original(self, api_key, version, message)
+
+        def members() -> set[int]:
+            topics = [(f"t{number}", p) for number in range(TOPICS) for p in range(PARTITIONS)]
+            return {m for topic, p in topics for m in cluster.state(topic, p).isr}
+
+        monkeypatch.setattr(FakeConnection, "send", send)
+        await cluster.crash(3)
+        await cluster.settle()
+        assert 3 not in led_by(cluster)
+        assert 3 in members()
+        if ending == "it never answers":
+            await cluster.settle(broker_changes.TOLD_S_MAX - 0.1)
+            assert 3 in members()
+            await cluster.settle(0.2)
+        else:
+            if ending == "its connection is lost":
+                asked[0].close()
+            may_answer.set()
+            await cluster.settle(0.1)
+        assert members() == {1, 2}
+        may_answer.set()
+        await cluster.settle()
+        assert len(told(cluster, 2)) == TOPICS * PARTITIONS
         await cluster.stop()
 
     run(main)

@@ -29,6 +29,9 @@ from barnabas.zk.znodes import decode_broker
 from barnabas.zookeeper.client.operations import ChildrenOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode
 
+TOLD_S_MAX = 2.0
+"""How long brokers may take to carry out elections before other work is begun."""
+
 
 @dataclass(slots=True)
 class BrokerDiff:
@@ -221,14 +224,16 @@ async def elect_and_shrink(
 ) -> None:
     """Elect where a leader is needed, and take the offline replicas out of the ISRs of other
     partitions. If they are few, both are written in one round to the coordinator's disk, elections
-    first, and sent in one batch. If they are many, elections are written and sent first, so that
-    clients can go on."""
+    first, and sent in one batch. If they are many, elections are written and sent first, and the
+    brokers have answered before the rest is begun: this controller's own broker is one of them, and
+    clients wait for their leaders."""
     elections = partitions.elect_where_needed(term, batch=batch)
     if len(followed) <= CHUNK:
         await together(elections, replicas.take_offline(term, followed, stop=stop, batch=batch))
         return
     await elections
     term.send(batch)
+    await term.channels.told(TOLD_S_MAX)
     await replicas.take_offline(term, followed, stop=stop, batch=batch)
 
 

@@ -62,6 +62,9 @@ class BrokerChannel:
         )
         self._given_up = False
         self._failures = 0
+        self._is_connected = False
+        self._told: asyncio.Future[None] | None = None
+        """Done when all that is queued has been answered."""
 
     def enqueue(self, request: ControlRequest) -> None:
         """Send after everything queued before it."""
@@ -71,6 +74,21 @@ class BrokerChannel:
     def clear(self) -> None:
         """Forget what is queued: the broker failed, and begins anew when it is back."""
         self._queue.clear()
+        self._end_wait()
+
+    def told(self) -> asyncio.Future[None] | None:
+        """Done when all that is queued has been answered, or will not be soon, because the
+        connection is lost or nothing is to be sent any more. None if it is so now."""
+        if not self._queue or not self._is_connected:
+            return None
+        if self._told is None:
+            self._told = asyncio.get_running_loop().create_future()
+        return self._told
+
+    def _end_wait(self) -> None:
+        told, self._told = self._told, None
+        if told is not None and not told.done():
+            told.set_result(None)
 
     def give_up(self) -> None:
         """The same for a broker that has fallen silent: its return is told too."""
@@ -88,9 +106,14 @@ class BrokerChannel:
         try:
             while True:
                 connection = await self._open()
+                self._is_connected = True
                 await self._serve(connection)
+                self._is_connected = False
+                self._end_wait()
                 connection.close()
         finally:
+            self._is_connected = False
+            self._end_wait()
             if connection is not None:
                 connection.close()
 
@@ -137,6 +160,7 @@ class BrokerChannel:
         connection.closed.add_done_callback(self._wake_up)
         while not connection.closed.done():
             if not self._queue:
+                self._end_wait()
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -234,6 +258,13 @@ class Channels:
         for request in requests:
             if entry := self._channels.get(request.broker_id):
                 entry[0].enqueue(request)
+
+    async def told(self, longest_s: float) -> None:
+        """Return when all brokers that can be reached have answered what is queued for them, or
+        after so many seconds."""
+        waits = [wait for channel, _ in self._channels.values() if (wait := channel.told())]
+        if waits:
+            await asyncio.wait(waits, timeout=longest_s)
 
     def stop(self) -> None:
         """End the term."""
