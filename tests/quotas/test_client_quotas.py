@@ -15,6 +15,7 @@ from barnabas.quotas.client_quotas import (
     MutationQuota,
     MutationQuotas,
     RateQuotas,
+    Use,
 )
 from barnabas.quotas.entities import DEFAULT, Entity
 from barnabas.quotas.rate import Window
@@ -104,6 +105,35 @@ def test_names_that_clients_make_up_are_bounded(monkeypatch: pytest.MonkeyPatch)
     assert all(len(name) <= 64 for key in quotas._kept._stats for name in key)
     assert len(quotas) <= 11
     assert quotas.record("u", "busy", 0, 0) == 10_000
+
+
+def test_what_sharers_use_and_wait() -> None:
+    quotas = RateQuotas(Window())
+    quotas.limits.set(Entity(client_id=DEFAULT), 100)
+    quotas.limits.set(Entity("u"), 1e9)
+    assert quotas.record("v", "a", 500, 20) == 0
+    assert quotas.record("v", "b", 2000, 20) == 10_000
+    assert quotas.record("v", "b", 1000, 20) == 20_000
+    assert quotas.record("u", "c", 700, 20) == 0
+    assert quotas.latest(9, 20) == [
+        Use("u", "", 70, 0),
+        Use("", "b", 300, 15_000),
+        Use("", "a", 50, 0),
+    ]
+    assert [use.client_id for use in quotas.latest(2, 20)] == ["", "b"]
+    quotas.record("u", "c", 0, 30)
+    assert [use.throttle_ms for use in quotas.latest(9, 11_020)] == [0, 0, 0], "not lately"
+    assert quotas.latest(9, IDLE_MS_MAX + 20) == [Use("u", "", 0, 0)], "the others are idle"
+
+
+def test_what_is_left_of_mutations() -> None:
+    quotas = MutationQuotas(Window())
+    quotas.limits.set(Entity("u"), 1)
+    quotas.take("u", "c", 13, 0, strict=False)
+    assert quotas.latest(9, 0) == [Use("u", "", -2, 2000)]
+    assert quotas.latest(9, 3000) == [Use("u", "", 1, 2000)]
+    quotas.limits.set(Entity("u"), None)
+    assert quotas.latest(9, 3000) == []
 
 
 def test_mutations_of_new_versions_are_refused_once_there_is_a_debt() -> None:

@@ -18,6 +18,7 @@ from barnabas.monitor.collector import BrokerCollector
 from barnabas.monitor.exporter import EXPORTER
 from barnabas.monitor.families import Family, Sample, in_pieces, of_partitions
 from barnabas.monitor.names import escaped, label_text, total_name
+from barnabas.monitor.quota_families import QUOTAS
 from barnabas.monitor.subject import Subject, count_cluster, count_partitions
 from barnabas.observe.figures import TopicFigures
 from barnabas.replication.partition import Partition
@@ -160,7 +161,7 @@ async def pages(subject: Subject) -> AsyncIterator[str]:
     registry.register(BrokerCollector(subject, counts, cluster))
     async for text in from_registry(registry, totals=totals):
         yield text
-    families = (*TOPICS, *PARTITIONS)
+    families = (*TOPICS, *PARTITIONS, *QUOTAS)
     if subject.services.config.flag("barnabas.metrics.exporter.names"):
         families += EXPORTER
     async for text in in_pieces(subject, families, totals=totals):

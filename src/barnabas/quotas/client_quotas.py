@@ -11,7 +11,8 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Generic, TypeVar
+from itertools import islice
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.quotas.entities import (
@@ -25,6 +26,7 @@ from barnabas.quotas.entities import (
 )
 from barnabas.quotas.rate import (
     THROTTLE_MS_MAX,
+    Average,
     Rate,
     TokenBucket,
     Window,
@@ -39,7 +41,52 @@ KEPT_MAX: Final = 10_000
 NAME_MAX: Final = 256
 """In characters, user and client id together: a longer pair is kept by the hash of each part."""
 
-S = TypeVar("S", Rate, TokenBucket)
+S = TypeVar("S")
+
+
+class Use(NamedTuple):
+    """What one sharer of a quota uses."""
+
+    user: str
+    """Empty: the quota is of a client id, whoever the user is."""
+    client_id: str
+    """Empty: it is of a user, whatever the client id is."""
+    value: float
+    """The rate per second; of creations and deletions, the tokens that are left."""
+    throttle_ms: float
+    """The mean of the waits that were asked for in the last samples."""
+
+
+class _Measured:
+    """The rate of a sharer, and the waits that it was asked for."""
+
+    __slots__ = ("rate", "waits")
+
+    def __init__(self, window: Window) -> None:
+        self.rate = Rate(window)
+        self.waits: Average | None = None
+        """None: it never had to wait."""
+
+
+class _Bucket:
+    """The tokens of a sharer, and the waits that it was asked for."""
+
+    __slots__ = ("tokens", "waits")
+
+    def __init__(self, window: Window) -> None:
+        self.tokens = TokenBucket(window)
+        self.waits: Average | None = None
+
+
+M = TypeVar("M", _Measured, _Bucket)
+
+
+def _waited(stat: M, wait_ms: int, now_ms: int, window: Window) -> int:
+    if wait_ms:
+        if stat.waits is None:
+            stat.waits = Average(window)
+        stat.waits.record(wait_ms, now_ms)
+    return wait_ms
 
 
 class Limits:
@@ -129,6 +176,14 @@ class Kept(Generic[S]):
         self._stats.move_to_end(key)
         return stat
 
+    def latest(self, most: int, now_ms: int) -> list[tuple[tuple[str, str], S]]:
+        """Those that were recorded last, the very last one first."""
+        return [
+            (key, stat)
+            for key, (stat, last_ms) in islice(reversed(self._stats.items()), most)
+            if now_ms - last_ms < IDLE_MS_MAX
+        ]
+
     def _make_room(self, now_ms: int) -> None:
         stats = self._stats
         while stats:
@@ -150,7 +205,7 @@ class RateQuotas:
         self.limits = Limits()
         self._window = window
         self._most_ms = most_ms
-        self._kept: Kept[Rate] = Kept(Rate, window)
+        self._kept: Kept[_Measured] = Kept(_Measured, window)
 
     def __len__(self) -> int:
         """How many sharers' use is kept."""
@@ -161,15 +216,24 @@ class RateQuotas:
         limit = self.limits.of(user, client_id)
         if limit is None:
             return 0
-        rate = self._kept.at(limit[0], now_ms)
-        rate.record(value, now_ms)
-        return rate.throttle_ms(limit[1], now_ms, self._most_ms)
+        stat = self._kept.at(limit[0], now_ms)
+        stat.rate.record(value, now_ms)
+        wait_ms = stat.rate.throttle_ms(limit[1], now_ms, self._most_ms)
+        return _waited(stat, wait_ms, now_ms, self._window)
+
+    def latest(self, most: int, now_ms: int) -> list[Use]:
+        """The use of those who recorded last, at most ``most`` of them. What was idle for an hour
+        is left out."""
+        return [
+            Use(*key, stat.rate.measure(now_ms), stat.waits.measure(now_ms) if stat.waits else 0.0)
+            for key, stat in self._kept.latest(most, now_ms)
+        ]
 
     def unrecord(self, user: str, client_id: str, value: float, now_ms: int) -> None:
         """Subtract what was recorded, because it is not used after all."""
         limit = self.limits.of(user, client_id)
         if limit is not None:
-            self._kept.at(limit[0], now_ms).record(-value, now_ms)
+            self._kept.at(limit[0], now_ms).rate.record(-value, now_ms)
 
     def most_at_once(self, user: str, client_id: str) -> float | None:
         """The most that can be used at once without a wait after a long idle time; None: any."""
@@ -184,7 +248,8 @@ class MutationQuotas:
 
     def __init__(self, window: Window) -> None:
         self.limits = Limits()
-        self._kept: Kept[TokenBucket] = Kept(TokenBucket, window)
+        self._window = window
+        self._kept: Kept[_Bucket] = Kept(_Bucket, window)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -199,7 +264,8 @@ class MutationQuotas:
         key, quota = limit
         if not math.isfinite(quota):
             return 0
-        bucket = self._kept.at(key, now_ms)
+        stat = self._kept.at(key, now_ms)
+        bucket = stat.tokens
         if not strict:
             bucket.take(count, quota, now_ms)
         debt = -bucket.tokens(quota, now_ms)
@@ -208,7 +274,17 @@ class MutationQuotas:
             wait_ms = rounded_ms(debt / quota * 1000 if quota > 0 else THROTTLE_MS_MAX)
         if strict and not wait_ms:  # Whoever waited as long as told has no debt that counts.
             bucket.take(count, quota, now_ms)
-        return wait_ms
+        return _waited(stat, wait_ms, now_ms, self._window)
+
+    def latest(self, most: int, now_ms: int) -> list[Use]:
+        """As of a rate; without those whose quota has gone."""
+        found = []
+        for key, stat in self._kept.latest(most, now_ms):
+            limit = self.limits.of(*key)
+            if limit is not None and math.isfinite(limit[1]):
+                waits = stat.waits.measure(now_ms) if stat.waits else 0.0
+                found.append(Use(*key, stat.tokens.tokens(limit[1], now_ms), waits))
+        return found
 
 
 class MutationQuota:

@@ -1,5 +1,5 @@
-"""Rate, SampledStat, TokenBucket: a rate over recent time, and the wait until it is low enough.
-Pure.
+"""Rate, Avg, TokenBucket: a rate or a mean over recent time, and the wait until a rate is low
+enough. Pure.
 
 The arithmetic is Kafka's, since clients see its results as ``throttle_time_ms``. Times are in ms of
 any clock that does not go back.
@@ -111,6 +111,34 @@ class SimpleRate(Rate):
 
     def _window_ms(self, elapsed_ms: int) -> int:
         return max(elapsed_ms, self._window.sample_ms)
+
+
+class Average:
+    """The mean of what was recorded in the last samples."""
+
+    __slots__ = ("_samples", "_window")
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._samples: deque[tuple[_Sample, int]] = deque(maxlen=window.samples)
+        """Sums, and of how many values."""
+
+    def record(self, value: float, now_ms: int) -> None:
+        """Add what happened now."""
+        samples = self._samples
+        if not samples or now_ms - samples[-1][0].start_ms >= self._window.sample_ms:
+            samples.append((_Sample(now_ms), 0))
+        current, count = samples[-1]
+        current.value += value
+        current.last_ms = now_ms
+        samples[-1] = current, count + 1
+
+    def measure(self, now_ms: int) -> float:
+        """The mean; 0 if nothing was recorded."""
+        since_ms = now_ms - self._window.expire_ms
+        recent = [(sample, count) for sample, count in self._samples if sample.last_ms > since_ms]
+        values = sum(count for _, count in recent)
+        return sum(sample.value for sample, _ in recent) / values if values else 0.0
 
 
 class TokenBucket:
