@@ -52,7 +52,9 @@ WALK_CHUNK_BYTES = 8192
 
 RECENT_BATCHES_MAX = 64
 
-SCAN_CHUNK_BYTES = 1024 * 1024
+SCAN_CHUNK_BYTES = 128 * 1024
+"""Of files that may not be in memory. The system reads ahead meanwhile, but only beyond what was
+asked for: the loop would wait for all of a larger piece."""
 LENGTH_PREFIX_BYTES = 12
 _WALK = Struct(">qi4xB6xi8xq")
 """Base offset, length, format, last offset delta, max timestamp of a batch header (reference
