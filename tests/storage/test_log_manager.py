@@ -407,6 +407,9 @@ def test_the_logs_of_a_topic_are_found_among_all_others() -> None:
         for name in names:
             logs.get_or_create(name, None, is_new=True)
         assert online.of_topic("a") == [online[name] for name in names[:3]]
+        logs.update_config("b", log_config(flush_ms=5))
+        assert online.whose_topic(lambda config: config.flush_ms == 5) == online.of_topic("b")
+        assert online.whose_topic(lambda config: config.flush_ms == 6) == []
         gone = online.pop(names[1])
         assert gone not in online.of_topic("a")
         assert len(online.of_topic("a")) == 2

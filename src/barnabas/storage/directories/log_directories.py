@@ -8,6 +8,7 @@ from typing import Any
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.seams import Env
+from barnabas.storage.config import LogConfig
 from barnabas.storage.directories.log_dir import LogDirectory, directory_for_new
 from barnabas.storage.log import Log
 from barnabas.storage.paths import is_inside
@@ -37,6 +38,15 @@ class OnlineLogs(dict[TopicPartition, Log]):
     def of_topic(self, topic: str) -> list[Log]:
         """The logs of its partitions."""
         return [self[name] for name in self._of_topic.get(topic, ())]
+
+    def whose_topic(self, is_wanted: Callable[[LogConfig], bool]) -> list[Log]:
+        """The logs of the topics whose settings are wanted. All logs of a topic have the same."""
+        return [
+            self[name]
+            for names in self._of_topic.values()
+            if is_wanted(self[next(iter(names))].config)
+            for name in names
+        ]
 
 
 class LogDirectories:
