@@ -107,6 +107,8 @@ kafka_network_requestmetrics_totaltimems request=Produce quantile=0.5
 kafka_network_requestmetrics_throttletimems request=Produce quantile=0.99
 kafka_network_requestmetrics_messageconversionstimems request=Produce quantile=0.99
 kafka_network_requestmetrics_messageconversionstimems request=Fetch quantile=0.99
+kafka_network_requestmetrics_temporarymemorybytes request=Produce quantile=0.99
+kafka_network_requestmetrics_temporarymemorybytes request=Fetch quantile=0.99
 kafka_server_delayedoperationpurgatory_purgatorysize delayedoperation=Produce
 kafka_server_delayedoperationpurgatory_purgatorysize delayedoperation=Fetch
 kafka_server_fetcherlagmetrics_consumerlag topic partition
@@ -251,13 +253,21 @@ def test_conversions_for_old_clients_are_counted_and_timed() -> None:
                 series.one(f"{topics}fetchmessageconversionspersec"),
                 series.one(f"{requests}messageconversionstimems", request="Produce"),
                 series.one(f"{requests}messageconversionstimems", request="Fetch"),
+                series.one(f"{requests}temporarymemorybytes", request="Produce"),
+                series.one(f"{requests}temporarymemorybytes", request="Fetch"),
             ]
+
+        def largest(api: str) -> float:
+            name = f"{requests}temporarymemorybytes"
+            return metrics(cluster.http_url(1)).one(name, request=api, quantile="0.99")
 
         cluster.produce("t", ["x"] * 5)
         assert len(cluster.records("t")) == 5
-        assert figures() == [0, 0, 0, 0]
+        assert figures() == [0, 0, 0, 0, 0, 0]
         with OldConnection(int(cluster.bootstrap.rpartition(":")[2])) as old:
             produced = old.produce("t", b"".join(message(b"x", offset=n) for n in range(5)))
             assert produced.error == 0
             assert old.fetch("t", 0).error == 0
-        assert figures() == [5, 10, 1, 1]
+        assert figures() == [5, 10, 1, 1, 1, 1]
+        assert 61 + 5 * 7 <= largest("Produce") <= 1.25 * (61 + 5 * 8)
+        assert largest("Fetch") > largest("Produce"), "old messages are larger"

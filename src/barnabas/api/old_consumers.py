@@ -65,6 +65,7 @@ def convert(
             if hosted.figures is not None:
                 hosted.figures.fetch_conversions += made.records
                 hosted.figures.fetch_conversion.add(took_s)
+                hosted.figures.fetch_conversion_bytes.add(made.size)
             yield 1
     finally:
         answers.held -= held

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from barnabas.monitor.dispatcher import FETCH_KINDS
 from barnabas.monitor.subject import ControllerCounts, PartitionCounts, Subject
-from barnabas.observe.histogram import Histogram
+from barnabas.observe.histogram import Histogram, SizeHistogram
 from barnabas.protocol.api import ApiKey
 
 SOFTWARE_MAX: Final = 20
@@ -253,7 +253,7 @@ class BrokerCollector(Collector):
             _add_histogram(send, {"request": api}, nothing, counts.get(api, 0), now)
         yield throttle
         yield send
-        yield self._conversions()
+        yield from self._conversions()
         yield _meter(
             "network_requestmetrics_requestbytes",
             "Bytes of requests, estimated from the measured ones.",
@@ -274,19 +274,26 @@ class BrokerCollector(Collector):
             metric.add_sample(metric.name, {"request": api, "error": "NONE"}, good)
         return metric
 
-    def _conversions(self) -> Metric:
-        metric = Metric(
-            "kafka_network_requestmetrics_messageconversionstimems",
-            "Time to convert the records of a partition, where they have to be.",
-            "unknown",
-        )
-        figures = self._subject.replication
-        for api, each in (
-            ("Produce", figures.produce_conversion),
-            ("Fetch", figures.fetch_conversion),
+    def _conversions(self) -> Iterator[Metric]:
+        figures, now = self._subject.replication, self._subject.now_s
+        for name, doc, produced, fetched in (
+            (
+                "messageconversionstimems",
+                "Time to convert the records of a partition, where they have to be.",
+                figures.produce_conversion,
+                figures.fetch_conversion,
+            ),
+            (
+                "temporarymemorybytes",
+                "Bytes of the records of a partition that were converted.",
+                figures.produce_conversion_bytes,
+                figures.fetch_conversion_bytes,
+            ),
         ):
-            _add_histogram(metric, {"request": api}, each, each.count, self._subject.now_s)
-        return metric
+            metric = Metric(f"kafka_network_requestmetrics_{name}", doc, "unknown")
+            _add_histogram(metric, {"request": "Produce"}, produced, produced.count, now)
+            _add_histogram(metric, {"request": "Fetch"}, fetched, fetched.count, now)
+            yield metric
 
     def _seconds(self) -> Metric:
         """Histograms: unlike quantiles, they can be added up over brokers."""
@@ -499,9 +506,13 @@ def _family(name: str, doc: str, kind: str, values: Values) -> Metric:
 
 
 def _add_histogram(
-    metric: Metric, labels: dict[str, str], histogram: Histogram, count: int, now_s: float
+    metric: Metric,
+    labels: dict[str, str],
+    histogram: Histogram | SizeHistogram,
+    count: int,
+    now_s: float,
 ) -> None:
     """Add a histogram as the JMX exporter shows one: the count has no quantile label."""
     metric.add_sample(metric.name, labels, count)
-    for quantile, ms in histogram.quantiles_ms(now_s):
-        metric.add_sample(metric.name, {**labels, "quantile": f"{quantile:g}"}, ms)
+    for quantile, value in histogram.quantiles(now_s):
+        metric.add_sample(metric.name, {**labels, "quantile": f"{quantile:g}"}, value)

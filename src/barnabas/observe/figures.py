@@ -5,7 +5,7 @@ They are plain integers, so that counting is cheap; they are read only for ``/me
 
 from __future__ import annotations
 
-from barnabas.observe.histogram import Histogram
+from barnabas.observe.histogram import Histogram, SizeHistogram
 
 
 class TopicFigures:
@@ -17,17 +17,22 @@ class TopicFigures:
         "failed_fetches",
         "failed_produces",
         "fetch_conversion",
+        "fetch_conversion_bytes",
         "fetch_conversions",
         "fetches",
         "messages_in",
         "produce_conversion",
+        "produce_conversion_bytes",
         "produce_conversions",
         "produces",
     )
 
-    def __init__(self, produce_conversion: Histogram, fetch_conversion: Histogram) -> None:
-        self.produce_conversion, self.fetch_conversion = produce_conversion, fetch_conversion
-        """Those of the broker (``ReplicationFigures``)."""
+    def __init__(self, broker: ReplicationFigures) -> None:
+        # Those of the broker: they are not told apart by topic.
+        self.produce_conversion = broker.produce_conversion
+        self.produce_conversion_bytes = broker.produce_conversion_bytes
+        self.fetch_conversion = broker.fetch_conversion
+        self.fetch_conversion_bytes = broker.fetch_conversion_bytes
         self.messages_in = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -59,13 +64,17 @@ class ReplicationFigures:
         self.failed_isr_updates = 0
         self.produce_conversion = Histogram()
         """Time to append a batch that was converted."""
+        self.produce_conversion_bytes = SizeHistogram()
+        """Bytes of a batch that was converted."""
         self.fetch_conversion = Histogram()
         """Time to convert the records of a partition for an old consumer."""
+        self.fetch_conversion_bytes = SizeHistogram()
+        """Bytes of the converted records."""
 
     def of(self, topic: str) -> TopicFigures:
         """The counts of a topic, made if there are none yet."""
         found = self.topics.get(topic)
         if found is None:
-            found = TopicFigures(self.produce_conversion, self.fetch_conversion)
+            found = TopicFigures(self)
             self.topics[topic] = found
         return found

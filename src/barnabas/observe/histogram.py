@@ -58,6 +58,10 @@ class Histogram:
         total = sum(counts)
         return [(q, _quantile_ms(counts, total, q)) for q in QUANTILES]
 
+    def quantiles(self, now_s: float) -> list[tuple[float, float]]:
+        """``quantiles_ms``."""
+        return self.quantiles_ms(now_s)
+
     def cumulative(self, bounds_s: tuple[float, ...]) -> list[int]:
         """How many took no longer than each bound, as exactly as the buckets allow."""
         found = []
@@ -74,6 +78,28 @@ class Histogram:
             self._began = now_s
         before = self._windows[0]
         return [now - then for now, then in zip(self.buckets, before, strict=True)]
+
+
+class SizeHistogram:
+    """Sizes in bytes, in the buckets of a ``Histogram``."""
+
+    __slots__ = ("_sizes",)
+
+    def __init__(self) -> None:
+        self._sizes = Histogram()
+
+    @property
+    def count(self) -> int:
+        """How many sizes were added."""
+        return self._sizes.count
+
+    def add(self, size: int) -> None:
+        """Add one size."""
+        self._sizes.add(size / 1_000_000)
+
+    def quantiles(self, now_s: float) -> list[tuple[float, float]]:
+        """(quantile, bytes) of the last minutes, as ``Histogram.quantiles_ms``."""
+        return [(q, ms * 1000) for q, ms in self._sizes.quantiles_ms(now_s)]
 
 
 def _quantile_ms(counts: list[int], total: int, quantile: float) -> float:

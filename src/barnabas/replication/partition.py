@@ -244,6 +244,7 @@ class Partition:
                 if info.converted:
                     figures.produce_conversions += info.converted
                     figures.produce_conversion.add(context.env.stopwatch() - began)
+                    figures.produce_conversion_bytes.add(info.bytes)
             watches = self.watches
             if watches.followers:
                 # Who waits at the end of a segment that was just left is behind now.
