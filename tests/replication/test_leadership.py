@@ -33,6 +33,24 @@ def watermark(leadership: Leadership, *alive: int) -> int | None:
     )
 
 
+def test_a_new_epoch_waits_for_nobody_outside_of_the_isr_who_has_not_fetched_in_it() -> None:
+    """A replica that is being moved had all records when the epoch began, and is put off since."""
+    leadership = leading()
+    fetched(leadership, 2, 10)
+    fetched(leadership, 3, 10)
+    leadership.begin((1, 2), (1, 2, 3), leader_end=10, now_ms=20, new_leader=False, new_epoch=True)
+    leadership.note_fetch(2, offset=11, log_start=0, leader_end=11, broker_epoch=5, now_ms=30)
+
+    def high_watermark() -> int | None:
+        return leadership.high_watermark(
+            leader_end=11, is_alive=lambda broker: True, min_isr=2, now_ms=30
+        )
+
+    assert high_watermark() == 11
+    leadership.note_fetch(3, offset=10, log_start=0, leader_end=10, broker_epoch=5, now_ms=30)
+    assert high_watermark() == 10, "about to join"
+
+
 def test_a_fetch_says_what_it_has_moved() -> None:
     leadership = leading()
     assert fetched(leadership, 2, 7) == Progress(end=True, start=True)

@@ -51,17 +51,27 @@ def test_caught_up_is_level_or_recent() -> None:
 def test_reset_for_a_new_leader_forgets_positions() -> None:
     state = Replica()
     fetch(state, 10, 10, 100)
-    state.reset(now_ms=500, leader_end=10, in_isr=True, new_leader=True, last_end=10)
+    state.reset(now_ms=500, in_isr=True, new_leader=True, last_end=10)
     assert (state.log_end_offset, state.last_caught_up_ms) == (-1, 500)
-    state.reset(now_ms=600, leader_end=10, in_isr=False, new_leader=True, last_end=10)
+    state.reset(now_ms=600, in_isr=False, new_leader=True, last_end=10)
     assert state.last_caught_up_ms == NEVER
 
 
 def test_reset_of_a_leader_that_stays_keeps_positions() -> None:
     state = Replica()
     fetch(state, 8, 10, 100)
-    state.reset(now_ms=500, leader_end=10, in_isr=True, new_leader=False, last_end=10)
+    state.reset(now_ms=500, in_isr=True, new_leader=False, last_end=10)
     assert (state.log_end_offset, state.last_caught_up_ms) == (8, 500)
+
+
+def test_reset_of_a_leader_that_stays_waits_for_nobody_outside_of_the_isr() -> None:
+    state = Replica()
+    fetch(state, 10, 10, 100)
+    state.reset(now_ms=500, in_isr=False, new_leader=False, last_end=10)
+    assert state.is_caught_up(10, 500, LAG_MS)
+    assert not state.is_caught_up(11, 501, LAG_MS), "it has not fetched in this epoch"
+    fetch(state, 11, 11, 502)
+    assert state.is_caught_up(12, 503, LAG_MS)
 
 
 def test_silent_session_fetches_keep_an_idle_follower_level() -> None:

@@ -79,7 +79,6 @@ class Leadership:
             for replica, remote in self.remotes.items():
                 remote.reset(
                     now_ms=now_ms,
-                    leader_end=leader_end,
                     in_isr=replica in isr,
                     new_leader=new_leader,
                     last_end=leader_end,

@@ -32,24 +32,20 @@ class Replica:
         self.broker_epoch = UNKNOWN_BROKER_EPOCH
         """Incarnation that sent the last counted fetch (KIP-903)."""
 
-    def reset(
-        self, *, now_ms: int, leader_end: int, in_isr: bool, new_leader: bool, last_end: int
-    ) -> None:
+    def reset(self, *, now_ms: int, in_isr: bool, new_leader: bool, last_end: int) -> None:
         """Start a leader epoch. An ISR member gets the full lag time to show up.
 
         ``new_leader``: this broker did not lead before, so nothing it remembers can be trusted.
         Otherwise the positions stay and only times are re-based; ``last_end`` is the leader's end
-        when the epoch began, against which the next fetch is judged.
+        when the epoch began, against which the next fetch is judged. A replica outside of the ISR
+        has caught up only once it fetches in this epoch: it may not, since it has used up its
+        throttle, and the high watermark would wait for it.
         """
         if new_leader:
             self.log_end_offset = UNKNOWN_OFFSET
             self.log_start_offset = UNKNOWN_OFFSET
             self.broker_epoch = UNKNOWN_BROKER_EPOCH
-            self.last_caught_up_ms = now_ms if in_isr else NEVER
-        elif in_isr or self.log_end_offset == leader_end:
-            self.last_caught_up_ms = now_ms
-        else:
-            self.last_caught_up_ms = NEVER
+        self.last_caught_up_ms = now_ms if in_isr else NEVER
         self.last_fetch_leader_end = last_end
         self.last_fetch_ms = now_ms if in_isr else NEVER
 
