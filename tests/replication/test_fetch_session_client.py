@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from barnabas.errors import ErrorCode
-from barnabas.replication.fetch_session_client import FetchSessionHandler, Wanted
+from barnabas.replication import fetch_session_client
+from barnabas.replication.fetch_session_client import FetchSessionHandler, SessionFetch, Wanted
 from barnabas.types import TopicPartition
 
 ID = uuid.UUID(int=77)
@@ -106,3 +107,50 @@ def test_client_after_a_lost_connection() -> None:
     client.lost()
     request = client.build()
     assert (request.session_id, request.epoch) == (0, 0)
+
+
+def _numbers(request: SessionFetch) -> list[int]:
+    return [name.partition for name, _ in request.named]
+
+
+def test_client_names_very_many_in_several_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 3)
+    client = FetchSessionHandler()
+    names = [TopicPartition("t", number) for number in range(7)]
+    for name in names:
+        client.want(name, wanted())
+    first = client.build()
+    assert (first.full, _numbers(first)) == (True, [0, 1, 2])
+    assert client.has_changes
+    assert client.is_current(first, names[0])
+    assert not client.is_current(first, names[3])
+    assert client.answered(first, error=ErrorCode.NONE, session_id=42)
+    second = client.build()
+    assert (second.epoch, _numbers(second)) == (1, [3, 4, 5])
+    for name in names[:5]:
+        client.forget(name)
+    third = client.build()
+    assert (_numbers(third), third.forgotten) == ([6], ((ID, 0), (ID, 1), (ID, 2)))
+    assert client.has_changes
+    client.want(names[3], wanted(8))
+    fourth = client.build()
+    assert (_numbers(fourth), fourth.forgotten) == ([3], ((ID, 4),))
+    assert not client.has_changes
+    client.lost()
+    assert _numbers(client.build()) == [5, 6, 3]
+
+
+def test_client_asks_for_all_in_turn_while_it_has_no_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 3)
+    client = FetchSessionHandler()
+    for number in range(7):
+        client.want(TopicPartition("t", number), wanted())
+    asked = []
+    for _ in range(5):
+        request = client.build()
+        assert request.full
+        asked.append(_numbers(request))
+        assert client.answered(request, error=ErrorCode.NONE, session_id=0)
+    assert asked == [[0, 1, 2], [3, 4, 5], [6], [0, 1, 2], [3, 4, 5]]

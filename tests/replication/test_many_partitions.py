@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Generator
 from typing import Any
 
+import pytest
 from tests.replication.support import TOPIC_ID, Cluster, records, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
 from barnabas.limits import PARTITIONS_AT_ONCE
+from barnabas.replication import fetch_session_client
 from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.fetch_params import FetchParams
 from barnabas.replication.fetch_session import SessionPartition
@@ -266,5 +268,23 @@ def test_a_large_fetch_comes_to_its_end_in_steps() -> None:
             again = manager.fetch(_params(**session))
             assert isinstance(again, FetchResult)
             assert {p.partition for p in again.partitions} == {3}
+
+    run(main())
+
+
+def test_a_follower_copies_more_partitions_than_a_request_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 25)
+
+    async def main() -> None:
+        async with Cluster(1, 2) as cluster:
+            await _cluster(cluster)
+            for _ in range(2):
+                results = await _finish(_produce(cluster))
+                assert _codes(results) == [ErrorCode.NONE] * COUNT
+                cluster.leader_epoch += 1  # all of them are named anew
+                await cluster.announce()
+            assert cluster.nodes[2].values(TopicPartition("t", COUNT - 1)) == ["a", "a"]
 
     run(main())

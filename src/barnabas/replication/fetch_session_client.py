@@ -8,9 +8,11 @@ is built, and an answer counts only for the generation that asked.
 from __future__ import annotations
 
 import uuid
+from itertools import islice
 from typing import NamedTuple
 
 from barnabas.errors import ErrorCode
+from barnabas.limits import REQUEST_PARTITIONS_MAX
 from barnabas.replication.fetch_session import (
     FINAL_EPOCH,
     INITIAL_EPOCH,
@@ -18,6 +20,10 @@ from barnabas.replication.fetch_session import (
     next_epoch,
 )
 from barnabas.types import TopicPartition
+
+NAMED_MAX = REQUEST_PARTITIONS_MAX // 2
+"""Partitions that a request names or forgets; the next one has more. A leader refuses a request
+with very many as a whole."""
 
 
 class Wanted(NamedTuple):
@@ -111,13 +117,16 @@ class FetchSessionHandler:
             self._forgotten[known.topic_id, partition.partition] = None
 
     def build(self) -> SessionFetch:
-        """The next request; the wishes count as told from here on."""
+        """The next request; the wishes that it names count as told from here on."""
         if self._epoch in (INITIAL_EPOCH, FINAL_EPOCH):
+            self._forgotten.clear()
             names = list(self._wanted)
-            forgotten: tuple[tuple[uuid.UUID, int], ...] = ()
+            if len(names) > NAMED_MAX:  # in turn, as long as there is no session
+                names = list(self._changed or self._wanted)
         else:
             names = list(self._changed)
-            forgotten = tuple(self._forgotten)
+        del names[NAMED_MAX:]
+        forgotten = tuple(islice(self._forgotten, NAMED_MAX))
         self._sequence += 1
         for name in names:
             self._told[name] = self._sequence
@@ -129,8 +138,10 @@ class FetchSessionHandler:
             named=tuple((name, self._wanted[name]) for name in names),
             forgotten=forgotten,
         )
-        self._changed.clear()
-        self._forgotten.clear()
+        for name in names:
+            self._changed.pop(name, None)
+        for key in forgotten:
+            del self._forgotten[key]
         if self._epoch != INITIAL_EPOCH:
             self._epoch = next_epoch(self._epoch)
         return request
@@ -148,6 +159,8 @@ class FetchSessionHandler:
         if request.full:
             self._session_id = session_id
             self._epoch = 1 if session_id != NO_SESSION else INITIAL_EPOCH
+            if session_id == NO_SESSION and not self._changed and len(self._wanted) > NAMED_MAX:
+                self._changed = dict.fromkeys(self._wanted)
         elif session_id == NO_SESSION:
             # The leader closed the session (it became empty): begin anew.
             self._restart(NO_SESSION)

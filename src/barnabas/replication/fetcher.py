@@ -353,9 +353,9 @@ class ReplicaFetcher:
         self._connection = connection = await self._connect(endpoint)
         while True:
             await self._resume()
-            if self._may_send():
+            while self._may_send():
                 self._send(connection)
-            elif not self._in_flight and not len(self._session):
+            if not self._in_flight and not len(self._session):
                 await self._sleep(None)
                 continue
             self._is_resting = True
@@ -412,7 +412,7 @@ class ReplicaFetcher:
                     return False
             if self._delayed or self._unflushed:
                 return False
-            if self._may_send():
+            while self._may_send():
                 self._send(self._connection)
         except Exception as error:
             self._failure = error
