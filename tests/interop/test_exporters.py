@@ -1,7 +1,8 @@
 """Monitors of others read a running cluster: their numbers are those of command and admin client.
 
-Each is looked for on the PATH, or under the path in a variable: kafka_exporter (danielqsj), kminion
-and Burrow are Go programs that their makers publish as source and as images.
+Each is looked for on the PATH, or under the path in a variable. kafka_exporter (danielqsj) and
+kminion are Go programs that their makers publish as source and as images. Burrow is a package of
+Debian (``apt-get install burrow``), an old one, which needs ZooKeeper too.
 """
 
 from __future__ import annotations
@@ -37,19 +38,20 @@ Values = dict[int, float]
 
 def program(name: str) -> str:
     """Its path; skips the test if it is not there."""
-    found = os.environ.get(f"BARNABAS_{name.upper()}") or shutil.which(name)
-    if found is None:
+    if (found := _found(name)) is None:
         pytest.skip(f"{name} is not installed (BARNABAS_{name.upper()})")
     return found
+
+
+def _found(name: str) -> str | None:
+    named = os.environ.get(f"BARNABAS_{name.upper()}")
+    return named or shutil.which(name) or shutil.which(name.capitalize())  # Debian's is Burrow
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Partition n has n + 1 records, of which the group has read one."""
-    if not any(
-        os.environ.get(f"BARNABAS_{n.upper()}") or shutil.which(n)
-        for n in ("kafka_exporter", "kminion", "burrow")
-    ):
+    if not any(map(_found, ("kafka_exporter", "kminion", "burrow"))):
         pytest.skip("kafka_exporter, kminion, burrow: none of them is installed")
     settings = {"barnabas.metrics.exporter.names": "true"}
     with Cluster(brokers=3, http=True, settings=settings) as running:
@@ -222,8 +224,10 @@ def test_burrow(cluster: Cluster, group: Consumer, tmp_path: Path) -> None:
         f"""
 [general]
 pidfile="{tmp_path / "burrow.pid"}"
+[zookeeper]
+servers=["{cluster.zookeeper}"]
 [client-profile.ours]
-kafka-version="3.9.0"
+kafka-version="2.0.0"
 client-id="burrow"
 [cluster.local]
 class-name="kafka"
