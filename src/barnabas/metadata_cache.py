@@ -59,7 +59,10 @@ class LiveBroker:
 
     def endpoint(self, listener: str) -> Endpoint | None:
         """Where it listens under this name."""
-        return next((e for e in self.endpoints if e.listener == listener), None)
+        for endpoint in self.endpoints:  # for each partition of an answer: no generator
+            if endpoint.listener == listener:
+                return endpoint
+        return None
 
 
 DEPARTED_S = 3.0
