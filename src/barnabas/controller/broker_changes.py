@@ -30,7 +30,9 @@ from barnabas.zookeeper.client.operations import ChildrenOp, ExistsOp, GetOp
 from barnabas.zookeeper.errors import MalformedZNode, NoNode
 
 TOLD_S_MAX = 2.0
-"""How long brokers may take to carry out elections before other work is begun."""
+TOLD_S_EACH = 0.00025
+"""How long brokers may take to carry out elections before other work is begun, and how much longer
+for each partition that this work is about: there are about as many elections."""
 
 
 @dataclass(slots=True)
@@ -233,7 +235,7 @@ async def elect_and_shrink(
         return
     await elections
     term.send(batch)
-    await term.channels.told(TOLD_S_MAX)
+    await term.channels.told(TOLD_S_MAX + TOLD_S_EACH * len(followed))
     await replicas.take_offline(term, followed, stop=stop, batch=batch)
 
 
