@@ -17,7 +17,7 @@ from barnabas.quotas.replication import ReplicationQuotas
 from barnabas.replication.isr import IsrProposal
 from barnabas.replication.replica_selector import ReplicaSelector
 from barnabas.replication.tasks import TaskOwner
-from barnabas.replication.unwritten import Unwritten
+from barnabas.replication.waiting import Unwritten
 from barnabas.seams import Env, SilentObserver, hears_steps
 from barnabas.storage.config import LogConfig
 from barnabas.types import TopicPartition

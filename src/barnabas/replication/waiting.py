@@ -1,9 +1,11 @@
-"""DelayedOperations of one partition: the requests that wait for it, by what they wait for."""
+"""DelayedOperations of one partition: the requests that wait for it, by what they wait for. And the
+partitions whose latest batches wait to be written together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import Protocol
 
 from barnabas.errors import ErrorCode
 from barnabas.pace import PacedCalls
@@ -60,3 +62,34 @@ class WaitingRequests:
         for queue in (self.replication, self.flush, self.low_watermark):
             for request, index in queue.drain():
                 request.decide(index, error, leader=leader)
+
+
+class Writes(Protocol):
+    """A partition that may have something to write."""
+
+    def write(self) -> None:
+        """Write it. Must not raise; what was written meanwhile is not written again."""
+        ...
+
+
+class Unwritten:
+    """A write for each of many small batches costs the leader more than what it does beside it for
+    the batch in the file system: those that came in one turn of the loop go to the system in one
+    call for each partition."""
+
+    __slots__ = ("_call_soon", "_partitions")
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._partitions: dict[Writes, None] = {}
+
+    def add(self, partition: Writes) -> None:
+        """Let it write, once, in the next turn of the loop."""
+        if not self._partitions:
+            self._call_soon(self._write)
+        self._partitions[partition] = None
+
+    def _write(self) -> None:
+        partitions, self._partitions = self._partitions, {}
+        for partition in partitions:
+            partition.write()
