@@ -8,19 +8,24 @@ from typing import Final
 from barnabas.cli.absence import counted
 from barnabas.client.cluster import ClusterClient
 from barnabas.client.reassignment import Move
-from barnabas.client.throttles import find_throttles, remove_throttle
+from barnabas.client.throttles import Throttles, find_throttles, remove_throttle
 
 VERIFY: Final = "barnabas cluster reassign --verify"
 THROTTLE: Final = "barnabas cluster reassign --throttle BYTES/S"
 
 
 async def clear_throttles(
-    client: ClusterClient, going: Sequence[Move], topics: Collection[str] | None = None
+    client: ClusterClient,
+    going: Sequence[Move],
+    topics: Collection[str] | None = None,
+    *,
+    found: Throttles | None = None,
 ) -> list[str]:
     """Remove what is left of throttles: the lists of those ``topics`` (None: of all) of which
-    nothing moves, and the rates if nothing moves at all. Returns lines that say what stays. Raises
-    ClientError, Unreachable."""
-    found = await find_throttles(client)
+    nothing moves, and the rates if nothing moves at all. ``found``: no more than these are removed;
+    None: look what there is. Returns lines that say what stays. Raises ClientError, Unreachable."""
+    if found is None:
+        found = await find_throttles(client)
     busy = {m.partition.topic for m in going}
     idle = [t for t in found.topics if t not in busy and (topics is None or t in topics)]
     silent = await remove_throttle(client, () if going else found.brokers, idle)
