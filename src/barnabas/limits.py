@@ -70,7 +70,8 @@ DECODED_ELEMENT_BYTES = 600
 """About how much memory a decoded struct or partition of a request takes."""
 
 SESSION_PARTITIONS_MAX = 200_000
-"""Partitions in the fetch sessions of all consumers together."""
+"""Partitions in the fetch sessions of all consumers together. A follower's session may have more
+than two requests can name while those of all followers have no more than this."""
 
 UNFINISHED_BYTES_PER_S_MIN = 1024
 """A frame that arrives more slowly, measured over ``barnabas.unfinished.request.timeout.ms``,

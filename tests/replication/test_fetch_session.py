@@ -6,8 +6,10 @@ import random
 import uuid
 from dataclasses import dataclass
 
+import pytest
+
 from barnabas.errors import ErrorCode
-from barnabas.limits import REQUEST_PARTITIONS_MAX, SESSION_PARTITIONS_MAX
+from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX, SESSION_PARTITIONS_MAX
 from barnabas.replication.fetch_session import (
     EPOCH_MAX,
     EVICTION_IDLE_MS,
@@ -166,9 +168,68 @@ def test_sessions_of_consumers_hold_so_many_partitions_together() -> None:
     for _ in range(SESSION_PARTITIONS_MAX // REQUEST_PARTITIONS_MAX):
         server.full(REQUEST_PARTITIONS_MAX)
     assert server.begin(0, 0, [entry(0)]).kind is Kind.SESSIONLESS
+    assert server.begin(0, 0, [entry(0)], follower=True).kind is Kind.FULL
+
+
+def _grow(server: Server, session: FetchSession, count: int, *, step: int) -> SessionStart:
+    """Name more partitions until there are ``count``; the last answer, or the first refusal."""
+    while True:
+        held = len(session.partitions)
+        more = [entry(p) for p in range(held, min(held + step, count))]
+        start = server.begin(session.id, session.epoch, more)
+        if start.kind is Kind.ERROR or len(session.partitions) == count:
+            return start
+
+
+@pytest.mark.parametrize("step", [PARTITIONS_AT_ONCE, 9_500])
+def test_a_session_of_a_consumer_holds_so_many_partitions(step: int) -> None:
+    server = Server()
+    session = server.full(REQUEST_PARTITIONS_MAX)
+    most = 2 * REQUEST_PARTITIONS_MAX
+    assert _grow(server, session, most, step=step).kind is Kind.INCREMENTAL
+    known = [entry(p, offset=5) for p in range(step)]
+    start = server.begin(session.id, session.epoch, known)
+    assert (start.kind, len(start.named)) == (Kind.INCREMENTAL, step)
+    refused = _grow(server, session, most + step, step=step)
+    assert refused.error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert server.closed == [session.id]
+
+
+def test_partitions_of_a_session_named_anew_do_not_count_twice() -> None:
+    server = Server()
+    session = server.full(REQUEST_PARTITIONS_MAX)
+    _grow(server, session, 31_000, step=9_500)
+    known = [entry(p, offset=5) for p in range(9_500)]
+    assert server.begin(session.id, session.epoch, known).kind is Kind.INCREMENTAL
+    refused = _grow(server, session, 40_500, step=9_500)
+    assert refused.error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+def test_consumers_cannot_exceed_their_bound_in_small_steps() -> None:
+    server = Server(slots=100)
+    session = server.full(1)
+    for _ in range(SESSION_PARTITIONS_MAX // REQUEST_PARTITIONS_MAX - 1):
+        server.full(REQUEST_PARTITIONS_MAX)
+    most = REQUEST_PARTITIONS_MAX
+    assert _grow(server, session, most, step=100).kind is Kind.INCREMENTAL
+    assert server.begin(session.id, session.epoch, [entry(0)]).kind is Kind.INCREMENTAL
+    refused = _grow(server, session, most + 1, step=100)
+    assert refused.error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+def test_a_session_of_a_follower_holds_more_while_those_of_all_do_not_hold_too_many() -> None:
+    server = Server(slots=100)
+    held = 7 * REQUEST_PARTITIONS_MAX
+    for _ in range(7):
+        server.full(REQUEST_PARTITIONS_MAX, follower=True)
     session = server.full(1, follower=True)
-    more = [entry(p) for p in range(REQUEST_PARTITIONS_MAX)]
-    assert server.begin(session.id, 1, more).kind is Kind.INCREMENTAL
-    more = [entry(p) for p in range(REQUEST_PARTITIONS_MAX, 2 * REQUEST_PARTITIONS_MAX + 1)]
-    assert server.begin(session.id, 2, more).error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    step = REQUEST_PARTITIONS_MAX // 2
+    most = SESSION_PARTITIONS_MAX - held
+    assert most > 2 * REQUEST_PARTITIONS_MAX
+    assert _grow(server, session, most, step=step).kind is Kind.INCREMENTAL
+    small = server.full(1, follower=True)
+    second = _grow(server, small, 2 * REQUEST_PARTITIONS_MAX, step=step)
+    assert second.kind is Kind.INCREMENTAL, "so many each may have"
+    refused = _grow(server, session, most + 1, step=step)
+    assert refused.error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     assert server.closed == [session.id]

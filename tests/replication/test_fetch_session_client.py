@@ -153,4 +153,60 @@ def test_client_asks_for_all_in_turn_while_it_has_no_session(
         assert request.full
         asked.append(_numbers(request))
         assert client.answered(request, error=ErrorCode.NONE, session_id=0)
+        assert all(client.is_current(request, name) for name, _ in request.named)
     assert asked == [[0, 1, 2], [3, 4, 5], [6], [0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_client_names_all_to_a_session_that_is_granted_late(
+    monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 3)
+    client = FetchSessionHandler()
+    for number in range(7):
+        client.want(TopicPartition("t", number), wanted())
+    for _ in range(before):
+        client.answered(client.build(), error=ErrorCode.NONE, session_id=0)
+    request = client.build()
+    for number in range(2):
+        client.forget(TopicPartition("t", number))
+    client.want(TopicPartition("t", 1), wanted(1))
+    client.want(TopicPartition("t", 8), wanted())
+    client.answered(request, error=ErrorCode.NONE, session_id=42)
+    named = set(_numbers(request)) - {0, 1}
+    while client.has_changes:
+        request = client.build()
+        assert not request.full
+        assert named.isdisjoint(_numbers(request)), "once is enough"
+        named.update(_numbers(request))
+    assert named == {1, 2, 3, 4, 5, 6, 8}
+
+
+def test_client_without_a_session_names_those_without_news_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 3)
+    client = FetchSessionHandler()
+    for number in range(10):
+        client.want(TopicPartition("t", number), wanted())
+    asked = []
+    for offset in range(1, 21):
+        request = client.build()
+        asked.append(_numbers(request))
+        client.answered(request, error=ErrorCode.NONE, session_id=0)
+        for number in range(6):
+            client.want(TopicPartition("t", number), wanted(offset))
+    for first in range(0, 20, 4):
+        assert {n for some in asked[first : first + 4] for n in some} == set(range(10))
+
+
+def test_client_never_names_nothing_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_session_client, "NAMED_MAX", 3)
+    client = FetchSessionHandler()
+    for number in range(7):
+        client.want(TopicPartition("t", number), wanted())
+    client.answered(client.build(), error=ErrorCode.NONE, session_id=0)
+    for number in range(3, 7):
+        client.forget(TopicPartition("t", number))
+        client.want(TopicPartition("t", number + 10), wanted())
+    assert _numbers(client.build()) == [0, 1, 2], "all that was left of the turn is gone"

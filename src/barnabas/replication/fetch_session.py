@@ -266,7 +266,7 @@ class FetchSessionCache:
         uses_topic_ids: bool,
         now_ms: int,
     ) -> SessionStart:
-        if not privileged and self._consumers_hold(len(named)) > SESSION_PARTITIONS_MAX:
+        if not privileged and self._held(privileged=False) + len(named) > SESSION_PARTITIONS_MAX:
             return SessionStart(kind=Kind.SESSIONLESS, named=named)
         if not self._make_room(privileged, len(named), now_ms):
             return SessionStart(kind=Kind.SESSIONLESS, named=named)
@@ -294,10 +294,14 @@ class FetchSessionCache:
         if session.uses_topic_ids != uses_topic_ids:
             return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
         asked = {entry.key: entry for entry in wanted}
-        if len(asked) > PARTITIONS_AT_ONCE and self._is_too_much(session, len(asked)):
-            self.close(session_id)
-            return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        if len(asked) > PARTITIONS_AT_ONCE:
+            more = sum(key not in session.partitions for key in asked)
+            if more and self._is_too_much(session, more):
+                return self._refuse(session_id)
+        held = len(session.partitions)
         named = {key: session.put(entry) for key, entry in asked.items()}
+        if len(session.partitions) > held and self._is_too_much(session, 0):
+            return self._refuse(session_id)
         dropped = []
         for key in forgotten:
             gone = session.forget(key)
@@ -319,14 +323,25 @@ class FetchSessionCache:
             forgotten=tuple(dropped),
         )
 
-    def _consumers_hold(self, more: int) -> int:
-        return more + sum(len(s.partitions) for s in self._sessions.values() if not s.privileged)
+    def _refuse(self, session_id: int) -> SessionStart:
+        """Close a session that would have too many partitions: its reader begins anew."""
+        self.close(session_id)
+        return SessionStart(kind=Kind.ERROR, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+
+    def _held(self, *, privileged: bool) -> int:
+        """Partitions in all sessions of followers, or of consumers."""
+        sessions = self._sessions.values()
+        return sum(len(s.partitions) for s in sessions if s.privileged == privileged)
 
     def _is_too_much(self, session: FetchSession, more: int) -> bool:
-        """Whether a session may not take in so many partitions: its reader begins anew then."""
-        if len(session.partitions) + more > 2 * REQUEST_PARTITIONS_MAX:
+        """Whether a session may not have so many partitions more. A follower's always may have as
+        many as a consumer's."""
+        is_large = len(session.partitions) + more > 2 * REQUEST_PARTITIONS_MAX
+        if session.privileged and not is_large:
+            return False
+        if is_large and not session.privileged:
             return True
-        return not session.privileged and self._consumers_hold(more) > SESSION_PARTITIONS_MAX
+        return self._held(privileged=session.privileged) + more > SESSION_PARTITIONS_MAX
 
     def _make_room(self, privileged: bool, size: int, now_ms: int) -> bool:
         """Whether a new session fits, evicting at most one: an idle one, else the least worthy."""

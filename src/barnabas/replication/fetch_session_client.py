@@ -62,6 +62,8 @@ class FetchSessionHandler:
         self._generation = 0
         self._wanted: dict[TopicPartition, Wanted] = {}
         self._changed: dict[TopicPartition, None] = {}
+        self._turn: dict[TopicPartition, None] = {}
+        """Not yet named since all were named last, while there is no session for too many."""
         self._forgotten: dict[tuple[uuid.UUID, int], None] = {}
         self._sequence = 0
         self._told: dict[TopicPartition, int] = {}
@@ -112,6 +114,7 @@ class FetchSessionHandler:
         """Stop asking for a partition."""
         known = self._wanted.pop(partition, None)
         self._changed.pop(partition, None)
+        self._turn.pop(partition, None)
         self._told.pop(partition, None)
         if known is not None:
             self._forgotten[known.topic_id, partition.partition] = None
@@ -120,12 +123,9 @@ class FetchSessionHandler:
         """The next request; the wishes that it names count as told from here on."""
         if self._epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             self._forgotten.clear()
-            names = list(self._wanted)
-            if len(names) > NAMED_MAX:  # in turn, as long as there is no session
-                names = list(self._changed or self._wanted)
+            names = list(self._wanted) if len(self._wanted) <= NAMED_MAX else self._next_in_turn()
         else:
-            names = list(self._changed)
-        del names[NAMED_MAX:]
+            names = list(islice(self._changed, NAMED_MAX))
         forgotten = tuple(islice(self._forgotten, NAMED_MAX))
         self._sequence += 1
         for name in names:
@@ -159,8 +159,11 @@ class FetchSessionHandler:
         if request.full:
             self._session_id = session_id
             self._epoch = 1 if session_id != NO_SESSION else INITIAL_EPOCH
-            if session_id == NO_SESSION and not self._changed and len(self._wanted) > NAMED_MAX:
-                self._changed = dict.fromkeys(self._wanted)
+            if session_id != NO_SESSION:
+                self._turn = {}
+                # The session has what this request named; earlier ones had none.
+                others = (n for n in self._wanted if self._told.get(n) != request.sequence)
+                self._changed.update(dict.fromkeys(others))
         elif session_id == NO_SESSION:
             # The leader closed the session (it became empty): begin anew.
             self._restart(NO_SESSION)
@@ -169,6 +172,16 @@ class FetchSessionHandler:
     def lost(self) -> None:
         """The connection broke: the next request is full again."""
         self._restart(NO_SESSION)
+
+    def _next_in_turn(self) -> list[TopicPartition]:
+        """What a request without a session names of more than it may. All are named before one is
+        named again."""
+        if not self._turn:
+            self._turn = dict.fromkeys(self._wanted)
+        names = list(islice(self._turn, NAMED_MAX))
+        for name in names:
+            del self._turn[name]
+        return names
 
     def _restart(self, session_id: int) -> None:
         self._generation += 1
