@@ -40,6 +40,7 @@ def test_what_is_told_of_a_replica() -> None:
     assert state_text(Location(directory="/a"), "/a") == "moved"
     assert state_text(Location(directory="/b"), "/a") == "is in /b"
     assert state_text(Location(), "/a") == "not there yet"
+    assert state_text(Location(directory="/a", moving_to="/b"), "/a") == "is in /a, moves to /b"
     going = Location(directory="/b", moving_to="/a", lag=7)
     assert state_text(going, "/a") == "moves to /a, 7 records to copy"
 
@@ -102,5 +103,18 @@ def test_a_replica_that_is_to_stay_is_not_copied_on() -> None:
             await moves.begin()
             await moves.finish()
             assert set((await moves.states()).values()) == {"moved"}
+
+    kit.run(scenario, settings=TWO)
+
+
+def test_a_broker_that_does_not_answer_is_told_of_and_the_others_too() -> None:
+    async def scenario(asking: kit.Client) -> None:
+        await asking.place("t", (1,))
+        async with ClusterClient("b1:9092", "test") as client:
+            await client.metadata()
+            at = (await locations(client, {1: [T0]}))[1][T0].directory
+            assert at is not None
+            moves = DirectoryMoves(client=client, wanted={T0: {9: "/a", 1: at}}, timeout_s=9)
+            assert await moves.states() == {(T0, 9): "broker 9 does not answer", (T0, 1): "moved"}
 
     kit.run(scenario, settings=TWO)

@@ -136,6 +136,18 @@ def test_what_is_left_of_mutations() -> None:
     assert quotas.latest(9, 3000) == []
 
 
+def test_a_look_at_the_mutations_of_a_long_name_takes_nothing_away() -> None:
+    """It is kept by its hash, for which only the default's quota would be found."""
+    quotas, name = MutationQuotas(Window()), "u" * 300
+    quotas.limits.set(Entity(DEFAULT), 1)
+    quotas.limits.set(Entity(name), 100)
+    quotas.take(name, "", 10, 0, strict=False)
+    for _ in range(2):
+        (use,) = quotas.latest(9, 0)
+        assert use.value == 1090
+    assert quotas.take(name, "", 1090, 0, strict=True) == 0
+
+
 def test_mutations_of_new_versions_are_refused_once_there_is_a_debt() -> None:
     quotas = MutationQuotas(Window())
     quotas.limits.set(Entity("u"), 1)

@@ -67,7 +67,7 @@ class DirectoryMoves:
         with ProgressLine() as progress:
             while True:
                 found = await patiently(self._locations, self.timeout_s)
-                left = {r: place for r, place in found.items() if place.directory != self._path(r)}
+                left = {r: place for r, place in found.items() if not place.is_at(self._path(r))}
                 if not left:
                     return
                 idle: dict[int, dict[TopicPartition, str]] = {}
@@ -98,10 +98,17 @@ class DirectoryMoves:
         await self._ask(back)
 
     async def states(self) -> dict[Replica, str]:
-        """What there is to tell of each replica; ``moved`` if it is where it is to be. Raises
-        ConnectionError if a broker does not answer."""
-        found = await self._locations()
-        return {replica: state_text(place, self._path(replica)) for replica, place in found.items()}
+        """What there is to tell of each replica; ``moved`` if it is where it is to be."""
+        await self.client.metadata([])  # which brokers there are
+        told: dict[Replica, str] = {}
+        for broker, paths in self._by_broker.items():
+            try:
+                found = (await locations(self.client, {broker: paths}))[broker]
+            except OSError:
+                told |= {(tp, broker): f"broker {broker} does not answer" for tp in paths}
+                continue
+            told |= {(tp, broker): state_text(place, paths[tp]) for tp, place in found.items()}
+        return told
 
     def _path(self, replica: Replica) -> str:
         return self.wanted[replica[0]][replica[1]]
@@ -118,4 +125,6 @@ def state_text(place: Location, path: str) -> str:
         return f"moves to {path}, {place.lag} records to copy"
     if place.directory is None:
         return "not there yet"
+    if place.moving_to is not None:
+        return f"is in {place.directory}, moves to {place.moving_to}"
     return "moved" if place.directory == path else f"is in {place.directory}"

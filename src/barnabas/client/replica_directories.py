@@ -31,6 +31,10 @@ class Location:
     lag: int = 0
     """Records that the copy in ``moving_to`` lacks."""
 
+    def is_at(self, path: str) -> bool:
+        """Whether the replica is in this directory, and stays there."""
+        return self.directory == path and self.moving_to in (None, path)
+
 
 async def locations(
     client: ClusterClient, wanted: Mapping[int, Collection[TopicPartition]]

@@ -40,6 +40,7 @@ KEPT_MAX: Final = 10_000
 
 NAME_MAX: Final = 256
 """In characters, user and client id together: a longer pair is kept by the hash of each part."""
+_HASH_CHARS: Final = 64
 
 S = TypeVar("S")
 
@@ -71,9 +72,11 @@ class _Measured:
 class _Bucket:
     """The tokens of a sharer, and the waits that it was asked for."""
 
-    __slots__ = ("tokens", "waits")
+    __slots__ = ("quota", "tokens", "waits")
 
     def __init__(self, window: Window) -> None:
+        self.quota = 0.0
+        """When tokens were last taken."""
         self.tokens = TokenBucket(window)
         self.waits: Average | None = None
 
@@ -197,6 +200,11 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest() if len(name) > NAME_MAX // 4 else name
 
 
+def _is_short(key: tuple[str, str]) -> bool:
+    """Whether a name may be one that ``_short`` has made."""
+    return any(len(name) == _HASH_CHARS for name in key)
+
+
 class RateQuotas:
     """A kind of quota that is a rate: of bytes, or of percents of a processor's time."""
 
@@ -265,6 +273,7 @@ class MutationQuotas:
         if not math.isfinite(quota):
             return 0
         stat = self._kept.at(key, now_ms)
+        stat.quota = quota
         bucket = stat.tokens
         if not strict:
             bucket.take(count, quota, now_ms)
@@ -277,13 +286,14 @@ class MutationQuotas:
         return _waited(stat, wait_ms, now_ms, self._window)
 
     def latest(self, most: int, now_ms: int) -> list[Use]:
-        """As of a rate; without those whose quota has gone."""
+        """As of a rate; without those whose quota has gone. A name that is kept by its hash cannot
+        be looked up: it is shown while there is any quota."""
         found = []
         for key, stat in self._kept.latest(most, now_ms):
             limit = self.limits.of(*key)
-            if limit is not None and math.isfinite(limit[1]):
+            if (limit is not None and math.isfinite(limit[1])) or (self.limits and _is_short(key)):
                 waits = stat.waits.measure(now_ms) if stat.waits else 0.0
-                found.append(Use(*key, stat.tokens.tokens(limit[1], now_ms), waits))
+                found.append(Use(*key, stat.tokens.left(stat.quota, now_ms), waits))
         return found
 
 

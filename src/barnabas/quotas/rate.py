@@ -152,10 +152,14 @@ class TokenBucket:
         """A new bucket is full."""
         self._updated_ms = 0
 
-    def tokens(self, quota: float, now_ms: int) -> float:
-        """The tokens left now; ``quota`` is what is refilled per second."""
+    def left(self, quota: float, now_ms: int) -> float:
+        """The tokens left now; ``quota`` is what is refilled per second. Changes nothing."""
         refilled = self._tokens + quota * (now_ms - self._updated_ms) / 1000
-        self._tokens = min(self._samples_s * quota, refilled)
+        return min(self._samples_s * quota, refilled)
+
+    def tokens(self, quota: float, now_ms: int) -> float:
+        """The tokens left now, which are what is refilled from."""
+        self._tokens = self.left(quota, now_ms)
         self._updated_ms = now_ms
         return self._tokens
 

@@ -243,6 +243,44 @@ def test_cuts_and_deletions_end_a_pass() -> None:
     assert not done
 
 
+class _SlowRemovals(MemoryFiles):
+    """Something happens while the last file of a pass is removed."""
+
+    def __init__(self) -> None:
+        super().__init__(RECORDED_MS)
+        self.removals = 0
+        self.change: Callable[[], object] = list
+
+    async def remove_aside(self, path: str) -> None:
+        await asyncio.sleep(0)
+        if path.endswith(".log.cleaned"):
+            self.removals += 1
+            if self.removals == 2:  # the first is in the way of the pass
+                self.change()
+        await super().remove_aside(path)
+
+
+def test_a_cut_at_the_end_of_a_pass_that_changed_nothing_ends_it() -> None:
+    """Else what comes after the cut counts as clean."""
+    files = _SlowRemovals()
+    files.make_directories(DIRECTORY)
+    env = environment(files)
+    log = create(env, CONFIG)
+    for key in "abc":
+        put(log, (key, "1"))
+    log.roll()
+    cleaner = cleaner_of(env, log)
+
+    def cut() -> None:
+        cleaner.log_cut(PARTITION, 1)
+        log.truncate_to(1)
+
+    files.change = cut
+    assert not clean(env, log, cleaner)
+    assert files.removals >= 2
+    assert PARTITION not in cleaner.first_dirty
+
+
 def test_appends_do_not_end_a_pass() -> None:
     log, done = interrupted(lambda log: put(log, ("key-1", "new")))
     assert done

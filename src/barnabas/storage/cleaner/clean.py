@@ -165,6 +165,7 @@ class CleaningPass:
             is_changed = await self._work(self, self._write(group, cleaned, filter_))
             if len(group) == 1 and not is_changed:
                 await cleaned.remove_files()
+                self.check()
                 return
             cleaned.finish()
             await cleaned.fsync(with_indexes=True)
@@ -189,6 +190,7 @@ class CleaningPass:
             )
 
         await made().remove_files()
+        self.check()
         return made()
 
     def _write(
