@@ -437,6 +437,24 @@ def test_nothing_is_acknowledged_before_it_is_written() -> None:
     run(main())
 
 
+def test_a_repeat_with_acks_1_of_what_is_to_be_written_is_answered_after_the_write() -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce()
+            await cluster.produced("first")
+            await settle()
+            leader = cluster.nodes[1]
+            log = leader.partition.log
+            assert log is not None
+            for acks, remains in ((-1, True), (1, False)):
+                batch = records("v", producer_id=7, producer_epoch=0, base_sequence=0)
+                leader.manager.append(AppendRequest(acks, 30_000, [("t", 0, batch)]))
+                assert log.is_unwritten == remains
+            assert log.log_end_offset == 2
+
+    run(main())
+
+
 def test_a_write_that_fails_answers_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with Cluster(1, 2, 3) as cluster:
