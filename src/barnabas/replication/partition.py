@@ -236,8 +236,6 @@ class Partition:
         )
         if later:
             context.unwritten.add(self)
-        elif info.duplicate and log.is_unwritten:
-            log.write()  # the first may be among it, and this one is answered at once
         if not info.duplicate:
             if figures is not None:
                 figures.produces += 1

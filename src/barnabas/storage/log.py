@@ -30,7 +30,7 @@ from barnabas.storage.log_owner import LogOwner
 from barnabas.storage.log_reader import LogReader
 from barnabas.storage.log_types import AppendInfo, LoadedLog
 from barnabas.storage.producers.history import marker_of
-from barnabas.storage.producers.state import Origin, ProducerState
+from barnabas.storage.producers.state import BatchMetadata, Origin, ProducerState
 from barnabas.storage.producers.verification import VerificationGuard
 from barnabas.storage.retention import Retention
 from barnabas.storage.segment import LOG_SUFFIX, SWAP_SUFFIX, BatchSpan, Segment
@@ -212,7 +212,7 @@ class Log:
                 marker = marker_of(header, records)
             repeated = history.state.admit(header, origin, marker, guard)
             if repeated is not None:
-                return AppendInfo.of_repeated(repeated, self.log_start_offset)
+                return self._repeated(repeated, later=later)
         last = first + header.last_offset_delta
         span: BatchSpan = _new(BatchSpan, (0, size, first, last, header.max_timestamp))
         self._write([records], [span], size, now_ms, later=later and size < KEPT_BYTES_MIN)
@@ -268,6 +268,12 @@ class Log:
         if not is_empty or spans[-1].last_offset < end or first.base_offset < 0:
             raise out_of_order(first, end)
         self.truncate_fully_and_start_at(first.base_offset)
+
+    def _repeated(self, first: BatchMetadata, *, later: bool) -> AppendInfo:
+        """The answer to a repeat. If it comes at once, what is repeated must be written."""
+        if not later and self.is_unwritten:
+            self.write()
+        return AppendInfo.of_repeated(first, self.log_start_offset)
 
     @property
     def is_unwritten(self) -> bool:
