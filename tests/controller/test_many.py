@@ -11,7 +11,8 @@ from tests.controller import asking
 from tests.controller.kit import Cluster, FakeConnection, FakeZooKeeper, run
 from tests.controller.test_lost_connections import Cut, CutClient
 
-from barnabas.controller import broker_changes, term
+from barnabas.controller import broker_changes, events, term
+from barnabas.controller.channels import Channels
 from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zookeeper.errors import NoAuth
@@ -42,6 +43,12 @@ def led_by(cluster: Cluster) -> list[int]:
     return [
         cluster.state(f"t{number}", p).leader for number in range(TOPICS) for p in range(PARTITIONS)
     ]
+
+
+def members(cluster: Cluster) -> set[int]:
+    """Of all ISRs together."""
+    topics = [(f"t{number}", p) for number in range(TOPICS) for p in range(PARTITIONS)]
+    return {m for topic, p in topics for m in cluster.state(topic, p).isr}
 
 
 def told(cluster: Cluster, broker_id: int) -> dict[tuple[str, int], tuple[int, tuple[int, ...]]]:
@@ -99,28 +106,120 @@ def test_brokers_carry_out_elections_before_isrs_shrink(
                     raise ConnectionResetError
             return await original(self, api_key, version, message)
 
-        def members() -> set[int]:
-            topics = [(f"t{number}", p) for number in range(TOPICS) for p in range(PARTITIONS)]
-            return {m for topic, p in topics for m in cluster.state(topic, p).isr}
-
         monkeypatch.setattr(FakeConnection, "send", send)
         await cluster.crash(3)
         await cluster.settle()
         assert 3 not in led_by(cluster)
-        assert 3 in members()
+        assert 3 in members(cluster)
         if ending == "it never answers":
             await cluster.settle(broker_changes.TOLD_S_MAX - 0.1)
-            assert 3 in members()
+            assert 3 in members(cluster)
             await cluster.settle(0.2)
         else:
             if ending == "its connection is lost":
                 asked[0].close()
             may_answer.set()
             await cluster.settle(0.1)
-        assert members() == {1, 2}
+        assert members(cluster) == {1, 2}
         may_answer.set()
         await cluster.settle()
         assert len(told(cluster, 2)) == TOPICS * PARTITIONS
+        await cluster.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "waits_s"),
+    [
+        ("a session ends", 0.0),
+        ("a port refuses", 0.0),
+        ("a machine is silent", 0.0),
+        ("a topic is created", events.PATIENCE_S),
+        ("an ISR is to change", events.PATIENCE_S),
+    ],
+)
+def test_another_event_waits_no_longer_than_it_can(
+    meanwhile: str, waits_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broker 3 is gone, and 2 never answers about the elections. It may be gone as well."""
+
+    async def main() -> None:
+        cluster = await started()
+        monkeypatch.setattr(Channels, "is_silent", lambda *_: True)
+        cluster.brokers[2].mode = "hang"
+        await cluster.crash(3)
+        await cluster.settle()
+        assert 3 in members(cluster)
+        assert 2 in led_by(cluster)
+        controller = cluster.active
+        term = controller._term
+        assert term is not None
+        second = term.context.brokers[2]
+        asked: asyncio.Task[Any] | None = None
+        if meanwhile == "a session ends":
+            cluster.end_session(2)
+        elif meanwhile == "a port refuses":
+            controller._put(events.BrokerUnreachable(term, second))
+        elif meanwhile == "a machine is silent":
+            controller._put(events.BrokerSilent(term, second))
+        elif meanwhile == "a topic is created":
+            cluster.create_topic("new", {0: (1,)}, 99)
+        else:
+            message = Message(broker_id=2, broker_epoch=second.epoch, topics=[])
+            asked = asyncio.create_task(asking.alter_partition(controller, message))
+        if waits_s:
+            await cluster.settle(waits_s - 0.1)
+            assert 3 in members(cluster)
+            assert asked is None or not asked.done()
+            # One more does not prolong the wait.
+            cluster.create_topic("newer", {0: (1,)}, 98)
+            await cluster.settle(0.1)
+            assert 2 in led_by(cluster)
+        await cluster.settle(0.1)
+        assert 3 not in members(cluster)
+        if not waits_s:
+            assert set(led_by(cluster)) == {1}
+        elif asked is None:
+            assert cluster.state("new").leader == 1
+        else:
+            await asked
+        await cluster.stop()
+
+    run(main)
+
+
+def test_machines_that_fall_silent_together_lose_their_leaders_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second silence is queued before the elections of the first are written."""
+
+    async def main() -> None:
+        cluster = await started()
+        monkeypatch.setattr(Channels, "is_silent", lambda *_: True)
+        controller = cluster.active
+        assert controller.context is not None
+        gone = [controller.context.brokers[b] for b in (2, 3)]
+        for broker in gone:
+            cluster.brokers[broker.id].mode = "hang"
+            controller._on_silent(broker)
+        await cluster.settle(0.1)
+        assert set(led_by(cluster)) == {1}
+        await cluster.stop()
+
+    run(main)
+
+
+def test_a_new_controller_waits_too_though_its_own_election_is_queued() -> None:
+    async def main() -> None:
+        cluster = await started()
+        cluster.brokers[3].mode = "hang"
+        await cluster.crash(1)
+        await cluster.settle(broker_changes.TOLD_S_MAX - 0.1)
+        assert 1 not in led_by(cluster)
+        assert 1 in members(cluster)
+        await cluster.settle(0.2)
+        assert 1 not in members(cluster)
         await cluster.stop()
 
     run(main)

@@ -9,6 +9,7 @@ before its session expires (``reachability``).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -196,12 +197,17 @@ class Channels:
         tasks: asyncio.TaskGroup,
         make: Callable[[Broker, bool], BrokerChannel],
         probes: Probes | None = None,
+        patience_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """``probes``: None where silence is not looked for."""
+        """``probes``: None where silence is not looked for. ``patience_s``: how long ``told`` may
+        wait for all that the controller is to do next; ``hurry`` says that it became less."""
         self._tasks = tasks
         self._make = make
         self._probes = probes
+        self._patience_s = patience_s
         self._channels: dict[int, tuple[BrokerChannel, asyncio.Task[None]]] = {}
+        self._limit: asyncio.Timeout | None = None
+        """Of ``told``, while it waits."""
 
     def add(self, broker: Broker, *, starting: bool) -> None:
         """Open a channel to a broker; it replaces that of its previous incarnation."""
@@ -261,10 +267,27 @@ class Channels:
 
     async def told(self, longest_s: float) -> None:
         """Return when all brokers that can be reached have answered what is queued for them, or
-        after so many seconds."""
+        after so many seconds, or when something else can wait no longer. Only one may wait."""
         waits = [wait for channel, _ in self._channels.values() if (wait := channel.told())]
-        if waits:
-            await asyncio.wait(waits, timeout=longest_s)
+        longest_s = min(longest_s, self._patience_s())
+        if not waits or longest_s <= 0:
+            return
+        try:
+            async with asyncio.timeout(longest_s) as self._limit:
+                await asyncio.wait(waits)
+        except TimeoutError:
+            pass
+        finally:
+            self._limit = None
+
+    def hurry(self, longest_s: float) -> None:
+        """If ``told`` waits, it shall return in so many seconds from now."""
+        limit = self._limit
+        if limit is None or limit.expired():
+            return
+        until, now = limit.when(), asyncio.get_running_loop().time()
+        if until is None or now + longest_s < until:
+            limit.reschedule(now + longest_s)
 
     def stop(self) -> None:
         """End the term."""

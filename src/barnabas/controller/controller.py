@@ -15,6 +15,7 @@ Every broker runs one; at most one of them is active. Wiring, all of it::
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -55,6 +56,7 @@ from barnabas.controller.events import (
     TopicDeletion,
     UncleanElectionEnabled,
     event_for,
+    patience_s,
 )
 from barnabas.controller.journal import Journal
 from barnabas.controller.preferred import imbalanced_partitions
@@ -191,6 +193,12 @@ class Controller:
         self._queue.append(event)
         self._arrivals.append(self._env.stopwatch())
         self._queued.set()
+        if self._term is not None:
+            self._term.channels.hurry(patience_s(event))
+
+    def _patience_s(self) -> float:
+        """How long the most urgent event of the queue may wait."""
+        return min(map(patience_s, self._queue), default=math.inf)
 
     async def _next(self) -> Event:
         while not self._queue:
@@ -281,7 +289,9 @@ class Controller:
                 epoch=elected.epoch,
                 epoch_zk_version=elected.epoch_zk_version,
             ),
-            channels=Channels(self._tasks, self._make_channel, self._make_probes(self._tasks)),
+            channels=Channels(
+                self._tasks, self._make_channel, self._make_probes(self._tasks), self._patience_s
+            ),
             settings=self._settings,
             observer=self._journal,
             broker_id=self._broker_id,

@@ -8,6 +8,7 @@ events of one kind are alike, and one that is queued already need not be queued 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from barnabas.controller.term import Term
@@ -152,6 +153,25 @@ class AutoPreferredLeaderElection(TermEvent):
     """Time to look at the balance of leaders."""
 
     __slots__ = ()
+
+
+PATIENCE_S = 0.5
+
+
+def patience_s(event: Event) -> float:
+    """How many seconds an event may wait while brokers carry out the elections of the one before.
+
+    - None, if it may tell of leaders that are gone or back: partitions have no leader meanwhile.
+    - ``PATIENCE_S`` for most others. AlterPartition requests come in numbers after a death. If each
+      of them ended the wait at once, ISRs would shrink beside the elections after all.
+    - Without end for ControllerChange. A controller finds that of its own election in its queue,
+      and another's election is noticed at the next write, which is fenced."""
+    if isinstance(event, ControllerChange):
+        return math.inf
+    return 0.0 if isinstance(event, _URGENT) else PATIENCE_S
+
+
+_URGENT = (Reelect, BrokerChange, BrokerUnreachable, BrokerSilent, BrokerReachable)
 
 
 def event_for(watch: WatchEvent) -> Event | None:
