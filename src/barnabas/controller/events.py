@@ -156,22 +156,27 @@ class AutoPreferredLeaderElection(TermEvent):
 
 
 PATIENCE_S = 0.5
+SESSION_PATIENCE_S = 2.0
 
 
 def patience_s(event: Event) -> float:
     """How many seconds an event may wait while brokers carry out the elections of the one before.
 
     - None, if it may tell of leaders that are gone or back: partitions have no leader meanwhile.
+    - ``SESSION_PATIENCE_S`` for BrokerChange. Mostly it is the end of the session of a broker that
+      was found dead just before. Another's death is told by its port or its silence.
     - ``PATIENCE_S`` for most others. AlterPartition requests come in numbers after a death. If each
       of them ended the wait at once, ISRs would shrink beside the elections after all.
     - Without end for ControllerChange. A controller finds that of its own election in its queue,
       and another's election is noticed at the next write, which is fenced."""
     if isinstance(event, ControllerChange):
         return math.inf
+    if isinstance(event, BrokerChange):
+        return SESSION_PATIENCE_S
     return 0.0 if isinstance(event, _URGENT) else PATIENCE_S
 
 
-_URGENT = (Reelect, BrokerChange, BrokerUnreachable, BrokerSilent, BrokerReachable)
+_URGENT = (Reelect, BrokerUnreachable, BrokerSilent, BrokerReachable)
 
 
 def event_for(watch: WatchEvent) -> Event | None:
