@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from tests.api import kit
 
@@ -87,13 +90,20 @@ def test_replicas_are_made_in_their_directories_or_move_there(
     kit.run(scenario, brokers=2, settings=TWO)
 
 
+@asynccontextmanager
+async def one_replica(asking: kit.Client) -> AsyncIterator[tuple[ClusterClient, str]]:
+    """A client, and the directory at broker 1 in which a topic's only replica is."""
+    await asking.place("t", (1,))
+    async with ClusterClient("b1:9092", "test") as client:
+        await client.metadata()
+        at = (await locations(client, {1: [T0]}))[1][T0].directory
+        assert at is not None
+        yield client, at
+
+
 def test_a_replica_that_is_to_stay_is_not_copied_on() -> None:
     async def scenario(asking: kit.Client) -> None:
-        await asking.place("t", (1,))
-        async with ClusterClient("b1:9092", "test") as client:
-            await client.metadata()
-            at = (await locations(client, {1: [T0]}))[1][T0].directory
-            assert at is not None
+        async with one_replica(asking) as (client, at):
             moves = DirectoryMoves(client=client, wanted={T0: {1: OTHER[at]}}, timeout_s=9)
             await moves.begin()
             await moves.cancel()
@@ -109,11 +119,7 @@ def test_a_replica_that_is_to_stay_is_not_copied_on() -> None:
 
 def test_a_broker_that_does_not_answer_is_told_of_and_the_others_too() -> None:
     async def scenario(asking: kit.Client) -> None:
-        await asking.place("t", (1,))
-        async with ClusterClient("b1:9092", "test") as client:
-            await client.metadata()
-            at = (await locations(client, {1: [T0]}))[1][T0].directory
-            assert at is not None
+        async with one_replica(asking) as (client, at):
             moves = DirectoryMoves(client=client, wanted={T0: {9: "/a", 1: at}}, timeout_s=9)
             assert await moves.states() == {(T0, 9): "broker 9 does not answer", (T0, 1): "moved"}
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from tests.replication.support import T0, Cluster, records, settle
+from tests.replication.support import T0, Cluster, Node, records, settle
 from tests.virtual_time import run
 
 from barnabas.api.request import at_once
 from barnabas.errors import ErrorCode
 from barnabas.replication.append_request import AppendRequest
 from barnabas.replication.isr import Committed, PendingExpand, PendingShrink
+from barnabas.storage.log import Log
 
 
 def ends(cluster: Cluster) -> list[int]:
@@ -387,15 +390,22 @@ def test_a_follower_below_the_leaders_start_begins_anew() -> None:
     run(main())
 
 
+@asynccontextmanager
+async def with_one_record() -> AsyncIterator[tuple[Cluster, Node, Log]]:
+    """A cluster of three, its leader and the leader's log, with a record that all have."""
+    async with Cluster(1, 2, 3) as cluster:
+        await cluster.announce()
+        await cluster.produced("first")
+        await settle()
+        leader = cluster.nodes[1]
+        log = leader.partition.log
+        assert log is not None
+        yield cluster, leader, log
+
+
 def test_what_comes_in_one_turn_is_written_at_once_and_before_its_answers() -> None:
     async def main() -> None:
-        async with Cluster(1, 2, 3) as cluster:
-            await cluster.announce()
-            await cluster.produced("first")
-            await settle()
-            leader = cluster.nodes[1]
-            log = leader.partition.log
-            assert log is not None
+        async with with_one_record() as (cluster, leader, log):
             answers = [cluster.produce(f"v{i}") for i in range(3)]
             assert log.is_unwritten
             await asyncio.sleep(0)
@@ -414,13 +424,9 @@ def test_nothing_is_acknowledged_before_it_is_written() -> None:
     """The followers leave while something is to be written: the leader alone must have it."""
 
     async def main() -> None:
-        async with Cluster(1, 2, 3) as cluster:
-            await cluster.announce()
-            await cluster.produced("first")
-            await settle()
-            partition = cluster.nodes[1].partition
-            log, leadership = partition.log, partition.leadership
-            assert log is not None
+        async with with_one_record() as (cluster, leader, log):
+            partition = leader.partition
+            leadership = partition.leadership
             assert leadership is not None
             answer = cluster.produce("second")
             assert isinstance(answer, asyncio.Future)
@@ -439,13 +445,7 @@ def test_nothing_is_acknowledged_before_it_is_written() -> None:
 
 def test_a_repeat_with_acks_1_of_what_is_to_be_written_is_answered_after_the_write() -> None:
     async def main() -> None:
-        async with Cluster(1, 2, 3) as cluster:
-            await cluster.announce()
-            await cluster.produced("first")
-            await settle()
-            leader = cluster.nodes[1]
-            log = leader.partition.log
-            assert log is not None
+        async with with_one_record() as (_cluster, leader, log):
             for acks, remains in ((-1, True), (1, False)):
                 batch = records("v", producer_id=7, producer_epoch=0, base_sequence=0)
                 leader.manager.append(AppendRequest(acks, 30_000, [("t", 0, batch)]))
@@ -457,13 +457,7 @@ def test_a_repeat_with_acks_1_of_what_is_to_be_written_is_answered_after_the_wri
 
 def test_a_write_that_fails_answers_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        async with Cluster(1, 2, 3) as cluster:
-            await cluster.announce()
-            await cluster.produced("first")
-            await settle()
-            leader = cluster.nodes[1]
-            log = leader.partition.log
-            assert log is not None
+        async with with_one_record() as (cluster, leader, log):
             answer = cluster.produce("second")
             assert isinstance(answer, asyncio.Future)
             assert not answer.done()

@@ -26,7 +26,7 @@ Replica: TypeAlias = "tuple[TopicPartition, int]"
 
 @dataclass(slots=True, kw_only=True)
 class DirectoryMoves:
-    """The replicas of a plan that are to be in certain directories."""
+    """The replicas of a plan that are to be in certain directories; there may be none."""
 
     client: ClusterClient
     wanted: Directories
@@ -99,8 +99,9 @@ class DirectoryMoves:
 
     async def states(self) -> dict[Replica, str]:
         """What there is to tell of each replica; ``moved`` if it is where it is to be."""
-        await self.client.metadata([])  # which brokers there are
         told: dict[Replica, str] = {}
+        if self.wanted:
+            await self.client.metadata([])  # which brokers there are
         for broker, paths in self._by_broker.items():
             try:
                 found = (await locations(self.client, {broker: paths}))[broker]
@@ -114,6 +115,8 @@ class DirectoryMoves:
         return self.wanted[replica[0]][replica[1]]
 
     async def _locations(self) -> dict[Replica, Location]:
+        if not self.wanted:
+            return {}
         await self.client.metadata([])  # which brokers there are
         found = await locations(self.client, self._by_broker)
         return {(tp, b): place for b, places in found.items() for tp, place in places.items()}

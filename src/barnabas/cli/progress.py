@@ -67,7 +67,8 @@ class CopyProgress(ProgressLine):
     def begin(self, begun: int, count: int) -> None:
         """``begun``: moves that have begun, or are refused, of ``count``."""
         columns = shutil.get_terminal_size().columns
-        self._tell(bar_text(begun / max(count, 1), f"{begun} of {count} moves begun", columns))
+        text = bar_text(begun / max(count, 1), f"{begun} of {count} moves begun", columns)
+        self._tell(text, columns)
 
     def update(self, remaining: int, done: int, count: int) -> None:
         """``remaining``: bytes; ``done``: moves that have ended, of ``count``."""
@@ -77,12 +78,13 @@ class CopyProgress(ProgressLine):
             self._samples.popleft()
         self._total = max(self._total, remaining)
         columns = shutil.get_terminal_size().columns
-        self._tell(copy_text(remaining, self._total, self._rate(), done, count, columns))
+        text = copy_text(remaining, self._total, self._rate(), done, count, columns)
+        self._tell(text, columns)
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, columns: int) -> None:
         now = time.monotonic()
         if self._stream.isatty():
-            self.show(text[: shutil.get_terminal_size().columns - 1])
+            self.show(text[: columns - 1])
         elif now - self._told_at >= PLAIN_EVERY_S:
             self._told_at = now
             self._write(visible(text) + "\n")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from barnabas.admin.placement import Placement, read_placement
-from barnabas.admin.plan_json import Directories, Plan, parse_plan, plan_text
+from barnabas.admin.plan_json import Plan, parse_plan, plan_text
 from barnabas.admin.planner import PlannedMove
 from barnabas.admin.wishes import Wish, chosen_partitions, plan_wish
 from barnabas.cli.client import cluster_client
@@ -261,24 +261,14 @@ async def execute(client: ClusterClient, plan: Plan, asked: Asked, output: str) 
     await execution.prepare()
     if asked.rollback is not None and execution.moves:
         _write(asked.rollback, {tp: execution.present[tp] for tp in execution.targets})
-    directories = _directory_moves(client, plan.directories, asked.timeout)
-    if directories is not None:
-        await directories.begin()
+    directories = DirectoryMoves(client=client, wanted=plan.directories, timeout_s=asked.timeout)
+    await directories.begin()
     done = await execution.run(wait=not asked.no_wait)
-    if directories is not None and done and not asked.no_wait:
+    if done and not asked.no_wait:
         await directories.finish()
         execution.outcomes.update(dict.fromkeys(plan.directories))
     report(execution.outcomes, output, done="begun" if asked.no_wait else "moved")
     return 0 if done else 1
-
-
-def _directory_moves(
-    client: ClusterClient, wanted: Directories, timeout_s: float
-) -> DirectoryMoves | None:
-    """None without log directories in the plan."""
-    if not wanted:
-        return None
-    return DirectoryMoves(client=client, wanted=wanted, timeout_s=timeout_s)
 
 
 async def verify(client: ClusterClient, path: str, timeout_s: float, output: str) -> int:
@@ -290,10 +280,9 @@ async def verify(client: ClusterClient, path: str, timeout_s: float, output: str
     states: dict[object, str] = {
         tp: _state(present.get(tp), to, going.get(tp)) for tp, to in targets.items()
     }
-    directories = _directory_moves(client, plan.directories, timeout_s)
-    if directories is not None:
-        found = await directories.states()
-        states |= {f"{tp} at broker {broker}": said for (tp, broker), said in found.items()}
+    directories = DirectoryMoves(client=client, wanted=plan.directories, timeout_s=timeout_s)
+    found = await directories.states()
+    states |= {f"{tp} at broker {broker}": said for (tp, broker), said in found.items()}
     topics = {tp.topic for tp in targets} if path else None
     before = await find_throttles(client)
     # A broker that starts meanwhile keeps its rate: what is removed is told.
@@ -335,7 +324,7 @@ def _state(present: Sequence[int] | None, target: Sequence[int], move: Move | No
 async def cancel(client: ClusterClient, asked: Asked, output: str) -> int:
     """Cancel moves, or show which would be."""
     going = {m.partition: m for m in await list_moves(client)}
-    plan: Plan | None = None
+    plan = Plan(replicas={}, directories={})
     if asked.cancel:
         plan = _read(asked.cancel)
         chosen = [tp for tp in plan.replicas if tp in going or tp not in plan.directories]
@@ -360,11 +349,10 @@ async def cancel(client: ClusterClient, asked: Asked, output: str) -> int:
         else:
             click.echo("nothing moves")
         return 0
-    if plan is not None and (moves := _directory_moves(client, plan.directories, asked.timeout)):
-        await moves.cancel()
-    elif not chosen:
+    if not chosen and not plan.directories:
         click.echo("nothing moves")
         return 0
+    await DirectoryMoves(client=client, wanted=plan.directories, timeout_s=asked.timeout).cancel()
     outcomes = await reassign(client, dict.fromkeys(chosen)) if chosen else {}
     code = report(outcomes, output, done="cancelled")
     for line in await clear_throttles(client, await list_moves(client)):

@@ -162,7 +162,7 @@ SESSION_PATIENCE_S = 2.0
 def patience_s(event: Event) -> float:
     """How many seconds an event may wait while brokers carry out the elections of the one before.
 
-    - None, if it may tell of leaders that are gone or back: partitions have no leader meanwhile.
+    - 0, if it may tell of leaders that are gone or back: partitions have no leader meanwhile.
     - ``SESSION_PATIENCE_S`` for BrokerChange. Mostly it is the end of the session of a broker that
       was found dead just before. Another's death is told by its port or its silence.
     - ``PATIENCE_S`` for most others. AlterPartition requests come in numbers after a death. If each

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from barnabas.monitor.dispatcher import FETCH_KINDS
 from barnabas.monitor.subject import ControllerCounts, PartitionCounts, Subject
-from barnabas.observe.histogram import Histogram, SizeHistogram
+from barnabas.observe.histogram import Histogram
 from barnabas.protocol.api import ApiKey
 
 SOFTWARE_MAX: Final = 20
@@ -196,7 +196,7 @@ class BrokerCollector(Collector):
             ),
         ):
             metric = Metric(f"kafka_controller_{name}", doc, "unknown")
-            _add_histogram(metric, {}, histogram, histogram.count, now)
+            _add_quantiles(metric, {}, histogram.quantiles_ms(now), histogram.count)
             yield metric
 
     # Requests
@@ -235,7 +235,9 @@ class BrokerCollector(Collector):
                     "responsequeue": each.response_queue,
                     "total": each.total,
                 }[part]
-                _add_histogram(metric, {"request": api}, histogram, counts.get(api, 0), now)
+                _add_quantiles(
+                    metric, {"request": api}, histogram.quantiles_ms(now), counts.get(api, 0)
+                )
             yield metric
         throttle = Metric(
             "kafka_network_requestmetrics_throttletimems",
@@ -249,8 +251,10 @@ class BrokerCollector(Collector):
         )
         nothing = Histogram()
         for api, each in apis:
-            _add_histogram(throttle, {"request": api}, each.throttle, each.throttled, now)
-            _add_histogram(send, {"request": api}, nothing, counts.get(api, 0), now)
+            _add_quantiles(
+                throttle, {"request": api}, each.throttle.quantiles_ms(now), each.throttled
+            )
+            _add_quantiles(send, {"request": api}, nothing.quantiles_ms(now), counts.get(api, 0))
         yield throttle
         yield send
         yield from self._conversions()
@@ -276,24 +280,24 @@ class BrokerCollector(Collector):
 
     def _conversions(self) -> Iterator[Metric]:
         figures, now = self._subject.replication, self._subject.now_s
-        for name, doc, produced, fetched in (
-            (
-                "messageconversionstimems",
-                "Time to convert the records of a partition, where they have to be.",
-                figures.produce_conversion,
-                figures.fetch_conversion,
-            ),
-            (
-                "temporarymemorybytes",
-                "Bytes of the records of a partition that were converted.",
-                figures.produce_conversion_bytes,
-                figures.fetch_conversion_bytes,
-            ),
+        times = Metric(
+            "kafka_network_requestmetrics_messageconversionstimems",
+            "Time to convert the records of a partition, where they have to be.",
+            "unknown",
+        )
+        sizes = Metric(
+            "kafka_network_requestmetrics_temporarymemorybytes",
+            "Bytes of the records of a partition that were converted.",
+            "unknown",
+        )
+        for api, took, size in (
+            ("Produce", figures.produce_conversion, figures.produce_conversion_bytes),
+            ("Fetch", figures.fetch_conversion, figures.fetch_conversion_bytes),
         ):
-            metric = Metric(f"kafka_network_requestmetrics_{name}", doc, "unknown")
-            _add_histogram(metric, {"request": "Produce"}, produced, produced.count, now)
-            _add_histogram(metric, {"request": "Fetch"}, fetched, fetched.count, now)
-            yield metric
+            _add_quantiles(times, {"request": api}, took.quantiles_ms(now), took.count)
+            _add_quantiles(sizes, {"request": api}, size.quantiles_bytes(now), size.count)
+        yield times
+        yield sizes
 
     def _seconds(self) -> Metric:
         """Histograms: unlike quantiles, they can be added up over brokers."""
@@ -360,7 +364,7 @@ class BrokerCollector(Collector):
             "unknown",
         )
         latency = subject.zookeeper_latency
-        _add_histogram(metric, {}, latency, latency.count, subject.now_s)
+        _add_quantiles(metric, {}, latency.quantiles_ms(subject.now_s), latency.count)
         yield metric
         counts = subject.timeline.counts
         for name, kind in (
@@ -505,14 +509,10 @@ def _family(name: str, doc: str, kind: str, values: Values) -> Metric:
     return metric
 
 
-def _add_histogram(
-    metric: Metric,
-    labels: dict[str, str],
-    histogram: Histogram | SizeHistogram,
-    count: int,
-    now_s: float,
+def _add_quantiles(
+    metric: Metric, labels: dict[str, str], quantiles: list[tuple[float, float]], count: int
 ) -> None:
     """Add a histogram as the JMX exporter shows one: the count has no quantile label."""
     metric.add_sample(metric.name, labels, count)
-    for quantile, value in histogram.quantiles(now_s):
+    for quantile, value in quantiles:
         metric.add_sample(metric.name, {**labels, "quantile": f"{quantile:g}"}, value)

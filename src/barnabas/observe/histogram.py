@@ -58,10 +58,6 @@ class Histogram:
         total = sum(counts)
         return [(q, _quantile_ms(counts, total, q)) for q in QUANTILES]
 
-    def quantiles(self, now_s: float) -> list[tuple[float, float]]:
-        """``quantiles_ms``."""
-        return self.quantiles_ms(now_s)
-
     def cumulative(self, bounds_s: tuple[float, ...]) -> list[int]:
         """How many took no longer than each bound, as exactly as the buckets allow."""
         found = []
@@ -97,7 +93,7 @@ class SizeHistogram:
         """Add one size."""
         self._sizes.add(size / 1_000_000)
 
-    def quantiles(self, now_s: float) -> list[tuple[float, float]]:
+    def quantiles_bytes(self, now_s: float) -> list[tuple[float, float]]:
         """(quantile, bytes) of the last minutes, as ``Histogram.quantiles_ms``."""
         return [(q, ms * 1000) for q, ms in self._sizes.quantiles_ms(now_s)]
 

@@ -58,38 +58,49 @@ class Use(NamedTuple):
     """The mean of the waits that were asked for in the last samples."""
 
 
-class _Measured:
-    """The rate of a sharer, and the waits that it was asked for."""
+class _Sharer:
+    """The waits that a sharer was asked for."""
 
-    __slots__ = ("rate", "waits")
+    __slots__ = ("_waits", "_window")
 
     def __init__(self, window: Window) -> None:
-        self.rate = Rate(window)
-        self.waits: Average | None = None
+        self._window = window
+        self._waits: Average | None = None
         """None: it never had to wait."""
 
+    def waited(self, wait_ms: int, now_ms: int) -> int:
+        """Note what it is asked for, and return it."""
+        if wait_ms:
+            if self._waits is None:
+                self._waits = Average(self._window)
+            self._waits.record(wait_ms, now_ms)
+        return wait_ms
 
-class _Bucket:
-    """The tokens of a sharer, and the waits that it was asked for."""
+    def mean_wait_ms(self, now_ms: int) -> float:
+        """Of the last samples."""
+        return 0.0 if self._waits is None else self._waits.measure(now_ms)
 
-    __slots__ = ("quota", "tokens", "waits")
+
+class _Measured(_Sharer):
+    """The rate of a sharer as well."""
+
+    __slots__ = ("rate",)
 
     def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self.rate = Rate(window)
+
+
+class _Bucket(_Sharer):
+    """The tokens of a sharer as well."""
+
+    __slots__ = ("quota", "tokens")
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
         self.quota = 0.0
         """When tokens were last taken."""
         self.tokens = TokenBucket(window)
-        self.waits: Average | None = None
-
-
-M = TypeVar("M", _Measured, _Bucket)
-
-
-def _waited(stat: M, wait_ms: int, now_ms: int, window: Window) -> int:
-    if wait_ms:
-        if stat.waits is None:
-            stat.waits = Average(window)
-        stat.waits.record(wait_ms, now_ms)
-    return wait_ms
 
 
 class Limits:
@@ -226,14 +237,13 @@ class RateQuotas:
             return 0
         stat = self._kept.at(limit[0], now_ms)
         stat.rate.record(value, now_ms)
-        wait_ms = stat.rate.throttle_ms(limit[1], now_ms, self._most_ms)
-        return _waited(stat, wait_ms, now_ms, self._window)
+        return stat.waited(stat.rate.throttle_ms(limit[1], now_ms, self._most_ms), now_ms)
 
     def latest(self, most: int, now_ms: int) -> list[Use]:
         """The use of those who recorded last, at most ``most`` of them. What was idle for an hour
         is left out."""
         return [
-            Use(*key, stat.rate.measure(now_ms), stat.waits.measure(now_ms) if stat.waits else 0.0)
+            Use(*key, stat.rate.measure(now_ms), stat.mean_wait_ms(now_ms))
             for key, stat in self._kept.latest(most, now_ms)
         ]
 
@@ -256,7 +266,6 @@ class MutationQuotas:
 
     def __init__(self, window: Window) -> None:
         self.limits = Limits()
-        self._window = window
         self._kept: Kept[_Bucket] = Kept(_Bucket, window)
 
     def __len__(self) -> int:
@@ -283,7 +292,7 @@ class MutationQuotas:
             wait_ms = rounded_ms(debt / quota * 1000 if quota > 0 else THROTTLE_MS_MAX)
         if strict and not wait_ms:  # Whoever waited as long as told has no debt that counts.
             bucket.take(count, quota, now_ms)
-        return _waited(stat, wait_ms, now_ms, self._window)
+        return stat.waited(wait_ms, now_ms)
 
     def latest(self, most: int, now_ms: int) -> list[Use]:
         """As of a rate; without those whose quota has gone. A name that is kept by its hash cannot
@@ -292,8 +301,8 @@ class MutationQuotas:
         for key, stat in self._kept.latest(most, now_ms):
             limit = self.limits.of(*key)
             if (limit is not None and math.isfinite(limit[1])) or (self.limits and _is_short(key)):
-                waits = stat.waits.measure(now_ms) if stat.waits else 0.0
-                found.append(Use(*key, stat.tokens.left(stat.quota, now_ms), waits))
+                left = stat.tokens.left(stat.quota, now_ms)
+                found.append(Use(*key, left, stat.mean_wait_ms(now_ms)))
         return found
 
 
