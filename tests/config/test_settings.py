@@ -159,7 +159,6 @@ SECURITY = {
     "listener.name.plaintext.sasl.enabled.mechanisms": "PLAIN",
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
     "listener.name.plaintext.ssl.client.auth": "required",
-    "zookeeper.ssl.crl.enable": "true",
     "create.topic.policy.class.name": "org.example.Policy",
     "alter.config.policy.class.name": "org.example.Policy",
     "client.quota.callback.class": "org.example.Quotas",
@@ -193,7 +192,7 @@ def test_security_by_options_of_java() -> None:
         "java.security.auth.login.config": "/jaas",
         "zookeeper.ssl.client.enable": "true",
     }
-    for option in ("-Djavax.net.ssl.keyStore=/keys", "-Dzookeeper.ssl.crl=true"):
+    for option in ("-Djavax.net.ssl.keyStore=/keys", "-Dzookeeper.ssl.hostnameVerification=false"):
         with pytest.raises(ConfigError, match=f"KAFKA_OPTS: '{option.partition('=')[0]}'"):
             java_settings(f"-Xmx1G {option}")
 

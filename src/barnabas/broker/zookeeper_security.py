@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from barnabas.broker.key_stores import KeyStores
@@ -14,7 +15,7 @@ from barnabas.seams import Env
 from barnabas.security.jaas import JaasEntry
 from barnabas.security.sasl.digest_md5 import DigestMd5Client
 from barnabas.security.sasl.mechanism import ClientLogin
-from barnabas.security.tls import TlsSettings, client_context
+from barnabas.security.tls import TlsSettings, client_context, verified_chain
 from barnabas.zk.acls import secure_acls
 from barnabas.zookeeper.client.security import ZooKeeperSecurity
 
@@ -47,7 +48,21 @@ def security_of(env: Env, value: Callable[[str], Value]) -> ZooKeeperSecurity:
             found.tls = client_context(settings, env.files.read)
         except BadTls as error:
             raise ConfigError(_named(str(error))) from None
+        by_ocsp = bool(value("zookeeper.ssl.ocsp.enable"))
+        if by_ocsp or value("zookeeper.ssl.crl.enable"):
+            found.approve = _approval(env, by_ocsp=by_ocsp)
     return found
+
+
+def _approval(env: Env, *, by_ocsp: bool) -> Callable[[ssl.SSLObject | None], Awaitable[None]]:
+    from barnabas.security.revocation_checker import RevocationChecker
+
+    checker = RevocationChecker(env.clock.wall_ms, by_ocsp=by_ocsp)
+
+    async def approve(connection: ssl.SSLObject | None) -> None:
+        await checker.check([] if connection is None else verified_chain(connection))
+
+    return approve
 
 
 def _named(text: str) -> str:

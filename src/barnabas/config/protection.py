@@ -44,6 +44,8 @@ _JAVA_SETTINGS = {
     "zookeeper.ssl.protocol": "zookeeper.ssl.protocol",
     "zookeeper.ssl.enabledProtocols": "zookeeper.ssl.enabled.protocols",
     "zookeeper.ssl.ciphersuites": "zookeeper.ssl.cipher.suites",
+    "zookeeper.ssl.crl": "zookeeper.ssl.crl.enable",
+    "zookeeper.ssl.ocsp": "zookeeper.ssl.ocsp.enable",
 }
 """System properties that Kafka or ZooKeeper's client reads, and the settings that replace them."""
 

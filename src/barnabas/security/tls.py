@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from barnabas.errors import BadTls
 from barnabas.security.key_files import load_identity
@@ -33,6 +33,8 @@ _CLIENT_AUTH: Final[Mapping[str, ssl.VerifyMode]] = {
     "requested": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
+_DER: Final = 2
+"""``_ssl.ENCODING_DER``."""
 _KEY_EXCHANGES: Final = {"RSA": ""}
 _BULK: Final = {"AES_128": "AES128", "AES_256": "AES256", "CHACHA20_POLY1305": "CHACHA20-POLY1305"}
 
@@ -97,6 +99,16 @@ def peer_name(certificate: bytes) -> str:
     from cryptography.x509 import load_der_x509_certificate
 
     return distinguished_name(load_der_x509_certificate(certificate).subject.public_bytes())
+
+
+def verified_chain(connection: Any) -> list[bytes]:
+    """The certificates in DER by which a handshake was verified, from the peer's own to the trusted
+    one. ``connection``: an SSLObject. Python has a public function for it since 3.13."""
+    found = getattr(connection, "get_verified_chain", None)
+    if found is not None:
+        return [bytes(each) for each in found() or ()]
+    chain = connection._sslobj.get_verified_chain()
+    return [each.public_bytes(_DER) for each in chain or ()]
 
 
 def _context(protocol: int, settings: TlsSettings, read: Read) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from tests.security.oauth.provider import Provider
 from tests.virtual_time import run as run_in_virtual_time
 
 from barnabas.security.client import AuthenticationRefused
-from barnabas.security.oauth.http import FetchFailed
+from barnabas.security.http_client import FetchFailed
 from barnabas.security.oauth.keys import KeySet
 from barnabas.security.oauth.login import AccessTokens
 from barnabas.security.oauth.tokens import UnknownKey

@@ -43,8 +43,6 @@ REASONS: Final = {
     "telemetry.max.bytes": "client telemetry (KIP-714) needs KRaft and a plug-in",
     "unstable.": "there are no unstable versions",
     "zookeeper.metadata.migration.": _NO_KRAFT,
-    "zookeeper.ssl.crl.enable": "revoked certificates of ZooKeeper servers are not looked up",
-    "zookeeper.ssl.ocsp.enable": "revoked certificates of ZooKeeper servers are not looked up",
     "unclean.leader.election.interval.ms": "a KRaft controller's; here an unclean election is held "
     "as soon as it is allowed",
     "fetch.purgatory.purge.interval.requests": _NO_PURGATORY,

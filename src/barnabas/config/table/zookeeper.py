@@ -21,8 +21,8 @@ zookeeper.ssl.client.enable  BOOLEAN  false  MEDIUM
     Connect to ZooKeeper over TLS.
 zookeeper.ssl.cipher.suites  LIST  -  LOW
     Cipher suites towards ZooKeeper.
-zookeeper.ssl.crl.enable  BOOLEAN  false  LOW  refused
-    Look at revocation lists towards ZooKeeper.
+zookeeper.ssl.crl.enable  BOOLEAN  false  LOW
+    Look up in revocation lists whether ZooKeeper's certificates were revoked.
 zookeeper.ssl.enabled.protocols  LIST  -  LOW
     TLS versions towards ZooKeeper.
 zookeeper.ssl.endpoint.identification.algorithm  STRING  HTTPS  LOW
@@ -33,8 +33,8 @@ zookeeper.ssl.keystore.password  PASSWORD  -  MEDIUM
     Password of this file.
 zookeeper.ssl.keystore.type  STRING  -  MEDIUM
     Format of this file.
-zookeeper.ssl.ocsp.enable  BOOLEAN  false  LOW  refused
-    Ask whether ZooKeeper's certificate was revoked.
+zookeeper.ssl.ocsp.enable  BOOLEAN  false  LOW
+    Ask by OCSP whether ZooKeeper's certificates were revoked; the lists count without an answer.
 zookeeper.ssl.protocol  STRING  TLSv1.2  LOW
     TLS version towards ZooKeeper.
 zookeeper.ssl.truststore.location  STRING  -  MEDIUM

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from barnabas.security.oauth.http import BYTES_MAX, FetchFailed, fetch
+from barnabas.security.http_client import BYTES_MAX, FetchFailed, fetch
 from barnabas.security.oauth_settings import Endpoint
 from barnabas.security.stores import Read
 from barnabas.security.tls import client_context

@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from barnabas.security.client import AuthenticationRefused
+from barnabas.security.http_client import FetchFailed
 from barnabas.security.oauth.endpoints import fetcher, is_file
-from barnabas.security.oauth.http import FetchFailed
 from barnabas.security.oauth_settings import LoginSettings
 from barnabas.security.sasl.oauthbearer import OAuthBearerClient
 from barnabas.security.stores import Read

@@ -377,20 +377,22 @@ class ZooKeeperClient:
         """Connect to the next server in turn. Returns when it has accepted the session."""
         host, port = self._hosts[self._next_host]
         self._next_host = (self._next_host + 1) % len(self._hosts)
-        begin = self._security.begin
+        security = self._security
+        waits, begin = security.looks_first, security.begin
         connection = Connection(
             self._session,
             self._root,
-            None if begin is None else begin(),
+            None if waits or begin is None else begin(),
+            waits=waits,
             on_greeted=self._connection_made,
             on_event=self._deliver_event,
             on_lost=self._connection_lost,
         )
         try:
             async with asyncio.timeout(self._open_timeout_ms() / 1000):
-                await open_connection(connection, host, port, self._security.tls)
+                await open_connection(connection, host, port, security)
         except TimeoutError as problem:
-            raise ConnectionLoss(None, f"({host}:{port} does not answer)") from problem
+            raise ConnectionLoss(None, f"({host}:{port} {connection.late})") from problem
         return connection
 
     def _refused(self, problem: AuthFailed) -> None:

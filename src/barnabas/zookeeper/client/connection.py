@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from barnabas import addresses
 from barnabas.errors import InvalidRequest
@@ -25,6 +25,7 @@ from barnabas.zookeeper.client.operations import (
     WatchEvent,
     relative,
 )
+from barnabas.zookeeper.client.security import OPEN, ZooKeeperSecurity
 from barnabas.zookeeper.client.watches import WatchTable
 from barnabas.zookeeper.errors import AuthFailed, ConnectionLoss, ZooKeeperError, error_for
 from barnabas.zookeeper.messages import (
@@ -41,9 +42,6 @@ from barnabas.zookeeper.messages import (
     Record,
     SaslRequest,
 )
-
-if TYPE_CHECKING:
-    import ssl
 
 _PING: Final = jute.encode_request(XID_PING, OpCode.PING)
 _XID_MAX: Final = 2**31 - 1
@@ -94,6 +92,7 @@ class Connection(asyncio.Protocol):
         root: Root,
         login: ClientLogin | None = None,
         *,
+        waits: bool = False,
         on_greeted: Callable[[Connection], None],
         on_event: Callable[[WatchEvent], None],
         on_lost: Callable[[Connection], None],
@@ -104,6 +103,11 @@ class Connection(asyncio.Protocol):
         self._chroot = root.chroot
         self._login = login
         """The login that must be complete before the first request."""
+        self._waits = waits
+        """Whether the handshake waits for ``begin``: the server is looked at before it is told the
+        session and its password."""
+        self.late = "does not answer"
+        """What to say of this connection if it takes too long."""
         self._login_xid = 0
         self._on_greeted = on_greeted
         self._on_event = on_event
@@ -138,6 +142,16 @@ class Connection(asyncio.Protocol):
         """Queue closeSession."""
         return self._send(self._next_xid(), OpCode.CLOSE_SESSION, EMPTY, None)
 
+    def begin(self, login: ClientLogin | None) -> None:
+        """Send the handshake that has waited."""
+        self._waits, self._login = False, login
+        if not self._lost:
+            self._shake_hands()
+
+    def seen(self, what: str) -> Any:
+        """What the transport knows of the server: ``peername`` or ``ssl_object``."""
+        return None if self._transport is None else self._transport.get_extra_info(what)
+
     def drop(self, reason: str) -> None:
         """Drop the connection now."""
         if self._transport is not None:
@@ -151,15 +165,8 @@ class Connection(asyncio.Protocol):
         if self._lost:
             self._transport.abort()
             return
-        session = self._session
-        self._last_sent = self._last_received = self._loop.time()
-        self._transport.write(
-            jute.encode_connect_request(
-                ConnectRequest(
-                    0, session.last_zxid, session.timeout_ms, session.id, session.password, False
-                )
-            )
-        )
+        if not self._waits:
+            self._shake_hands()
 
     def data_received(self, data: bytes) -> None:
         self._last_received = self._loop.time()
@@ -167,6 +174,8 @@ class Connection(asyncio.Protocol):
             for frame in self._splitter.feed(data):
                 if self._lost:
                     return
+                if self._waits:
+                    raise InvalidRequest("a frame before the handshake")
                 if self.greeted.done():
                     self._receive(frame)
                 elif self._login_xid:
@@ -180,6 +189,18 @@ class Connection(asyncio.Protocol):
         self._end("closed by the server" if exc is None else str(exc) or type(exc).__name__)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _shake_hands(self) -> None:
+        assert self._transport is not None
+        session = self._session
+        self._last_sent = self._last_received = self._loop.time()
+        self._transport.write(
+            jute.encode_connect_request(
+                ConnectRequest(
+                    0, session.last_zxid, session.timeout_ms, session.id, session.password, False
+                )
+            )
+        )
 
     def _next_xid(self) -> int:
         self._xid = 1 if self._xid == _XID_MAX else self._xid + 1
@@ -362,14 +383,25 @@ def _ignore_outcome(future: asyncio.Future[Any]) -> None:
 
 
 async def open_connection(
-    connection: Connection, host: str, port: int, tls: ssl.SSLContext | None = None
+    connection: Connection, host: str, port: int, security: ZooKeeperSecurity = OPEN
 ) -> None:
     """Connect, begin the session and log in. Raises OSError, ConnectionLoss, SessionRefused or
     AuthFailed. The connection is dropped then, and also if this is cancelled."""
     try:
-        await addresses.connect(lambda: connection, host, port, tls)
+        await addresses.connect(lambda: connection, host, port, security.tls)
+        if security.looks_first:
+            await _begin(connection, security)
         await asyncio.shield(connection.greeted)
     except BaseException:
         connection.drop("given up")
         _ignore_outcome(connection.greeted)
         raise
+
+
+async def _begin(connection: Connection, security: ZooKeeperSecurity) -> None:
+    """Look at the server, and then begin."""
+    if security.approve is not None:
+        connection.late = "waits to learn whether its certificates were revoked"
+        await security.approve(connection.seen("ssl_object"))
+    connection.late = "does not answer"
+    connection.begin(None if security.begin is None else security.begin())

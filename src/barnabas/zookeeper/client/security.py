@@ -6,7 +6,7 @@ without them neither TLS nor a login is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,10 +25,18 @@ class ZooKeeperSecurity:
 
     tls: ssl.SSLContext | None = None
     """Replaced when keys or certificates are renewed."""
+    approve: Callable[[ssl.SSLObject | None], Awaitable[None]] | None = None
+    """Looks at the certificates of a server after TLS's own checks, before the session begins. It
+    raises OSError if they are not to be believed."""
     begin: Callable[[], ClientLogin] | None = None
     """Begins a SASL login; None without one."""
     acls: Acls = open_acls
     """The ACLs of new nodes."""
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether a server is looked at before its session begins."""
+        return self.approve is not None
 
 
 OPEN: Final = ZooKeeperSecurity()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import h11
 
 BYTES_MAX: Final = 1024 * 1024
-"""The largest body of an answer."""
+"""The largest body of an answer, unless the caller says otherwise."""
 HEAD_BYTES_MAX: Final = 32 * 1024
 _FINE: Final = (200, 201)
 _PASSING: Final = (408, 425, 429)
@@ -34,9 +34,10 @@ async def fetch(
     read_timeout_s: float,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    bytes_max: int = BYTES_MAX,
 ) -> bytes:
-    """The body of the answer to a GET, or to a POST of ``body``. ``tls``: the context for https.
-    Raises FetchFailed, which contains nothing of the answer."""
+    """The body of the answer to a GET, or to a POST of ``body``. ``tls``: the context for https;
+    ``bytes_max``: of the answer. Raises FetchFailed, which contains nothing of the answer."""
     parts = urlsplit(url)
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     loop = asyncio.get_running_loop()
@@ -44,7 +45,7 @@ async def fetch(
     try:
         async with asyncio.timeout(connect_timeout_s):
             transport, exchange = await loop.create_connection(
-                lambda: _Exchange(loop),
+                lambda: _Exchange(loop, bytes_max),
                 host,
                 port,
                 ssl=tls if is_secure else None,
@@ -67,12 +68,17 @@ async def fetch(
             return await exchange.answer
     except TimeoutError:
         raise FetchFailed(f"{host}:{port}: no answer in {read_timeout_s:.0f} s") from None
+    except h11.LocalProtocolError:
+        raise FetchFailed(
+            f"{host}:{port}: its address cannot be asked for", may_pass=False
+        ) from None
     finally:
         transport.abort()
 
 
 class _Exchange(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
         self._body = bytearray()
         self.answer: asyncio.Future[bytes] = loop.create_future()
@@ -113,8 +119,8 @@ class _Exchange(asyncio.Protocol):
             self._check_status(event.status_code)
         elif isinstance(event, h11.Data):
             self._body += event.data
-            if len(self._body) > BYTES_MAX:
-                raise FetchFailed(f"an answer of more than {BYTES_MAX} bytes", may_pass=False)
+            if len(self._body) > self._bytes_max:
+                raise FetchFailed(f"an answer of more than {self._bytes_max} bytes", may_pass=False)
         elif isinstance(event, h11.EndOfMessage):
             self.answer.set_result(bytes(self._body))
         elif isinstance(event, h11.ConnectionClosed):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from barnabas.security.oauth.http import BYTES_MAX, FetchFailed, fetch
+from barnabas.security.http_client import BYTES_MAX, FetchFailed, fetch
 
 
 def ask(answer: bytes, *, stay: bool = False, body: bytes | None = None) -> tuple[bytes, bytes]:
