@@ -170,6 +170,11 @@ def no_time_passes() -> float:
     return 0.0
 
 
+def no_classes(name: str) -> object:
+    """There are no plug-ins."""
+    raise ImportError(f"nothing is imported here, so there is no {name}")
+
+
 def keep_memory(at_rest: bool) -> None:
     """Does nothing: freed memory is not returned to the system."""
 
@@ -191,6 +196,10 @@ class Env:
     only decide when long work pauses, never what the work does."""
     entropy: Callable[[int], bytes] | None = None
     """Gives the asked number of bytes that nobody can guess; None: take them from ``random``."""
+    find_class: Callable[[str], object] = no_classes
+    """Gives what a plug-in's setting names as ``package.module.ClassName``; it should be a class.
+    Raises ImportError if the module cannot be found, AttributeError if it has no such name, and
+    whatever importing it raises."""
     give_memory_back: Callable[[bool], None] = keep_memory
     """Called every second to return freed memory to the system if there is much of it. The argument
     says whether little is held for clients now."""

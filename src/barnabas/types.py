@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -64,6 +65,15 @@ class Broker:
     def endpoint(self, listener: str) -> Endpoint | None:
         """The endpoint with this listener name, or None."""
         return next((e for e in self.endpoints if e.listener == listener), None)
+
+
+class ConfigResourceType(IntEnum):
+    """The kinds of resources that have settings, with the protocol's numbers."""
+
+    TOPIC = 2
+    BROKER = 4
+    BROKER_LOGGER = 8
+    CLIENT_METRICS = 16
 
 
 class LeaderAndIsr(msgspec.Struct, frozen=True, kw_only=True, gc=False):

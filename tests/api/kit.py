@@ -165,11 +165,13 @@ def run(
     brokers: int = 1,
     settings: Mapping[str, str] | None = None,
     prepare: Callable[[Env], Awaitable[None]] | None = None,
+    classes: Mapping[str, type] | None = None,
 ) -> None:
     """Start a coordinator and brokers, and run the scenario in virtual time. ``{host}`` in a
-    setting is the broker's; ``prepare`` comes before the brokers are awaited."""
+    setting is the broker's; ``prepare`` comes before the brokers are awaited; ``classes`` are
+    plug-ins, by the names in settings."""
     logging.disable(logging.CRITICAL)
-    simulation = Simulation(1)
+    simulation = Simulation(1, classes=classes)
     done: list[bool] = []
     stops: dict[int, asyncio.Event] = {}
 

@@ -55,6 +55,7 @@ def _start(settings: dict[str, str], *more: str) -> subprocess.CompletedProcess[
 def test_malformed_settings(cluster: Cluster, tmp_path: Path) -> None:
     refusals: list[tuple[dict[str, str | None], str]] = [
         ({"authorizer__class__name": "x"}, "authorizer.class.name"),
+        ({"create__topic__policy__class__name": "org.example.P"}, "create.topic.policy.class.name"),
         ({"log__dirs": "/data,/data/extra"}, "log.dirs"),
         ({"num__partitions": "many"}, "num.partitions"),
         ({"num__partitions": "0"}, "num.partitions"),
@@ -225,6 +226,7 @@ UNUSED = (
     "barnabas.monitor",
     "barnabas.observe",
     "barnabas.http",
+    "barnabas.plugins",
     "barnabas.security.authenticator",
     "barnabas.security.client_login",
     "barnabas.security.stores",

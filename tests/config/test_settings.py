@@ -94,7 +94,9 @@ def _known(name: str, value: str, *, accepted: bool) -> bool:
     setting = broker_setting(name)
     if accepted:
         # A template's empty text asks for no class, key or password.
-        return name in ACCEPTED_HERE or (value == "" and (setting.refused or setting.restart))
+        if name in ACCEPTED_HERE or setting.type is ConfigType.CLASS:
+            return True  # whether there is such a class is seen when it is imported, at the start
+        return value == "" and (setting.refused or setting.restart)
     if name == "inter.broker.protocol.version":
         return value.startswith(OLD_PROTOCOLS)
     return name in REFUSED_HERE or setting.refused or setting.restart
@@ -159,8 +161,6 @@ SECURITY = {
     "listener.name.plaintext.sasl.enabled.mechanisms": "PLAIN",
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
     "listener.name.plaintext.ssl.client.auth": "required",
-    "create.topic.policy.class.name": "org.example.Policy",
-    "alter.config.policy.class.name": "org.example.Policy",
     "client.quota.callback.class": "org.example.Quotas",
     "connections.max.reauth.ms": "1",
     "config.providers": "file",

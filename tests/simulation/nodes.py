@@ -12,7 +12,7 @@ import random
 import traceback
 from asyncio import events
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from tests.simulation.disk import Disk, DiskSettings
@@ -212,6 +212,7 @@ class Process:
             boot_id=self.host.boot_id,
             observer=_Observer(self, self.loop),
             stopwatch=self._stopwatch(self.loop),
+            find_class=simulation.find_class,
         )
         self.running, self.gave_up, self.outcome = True, False, None
         simulation.life("start", self.name)
@@ -308,9 +309,11 @@ class Simulation:
         look_ns: int = 0,
         long_work: float = 0.0,
         timeline: int | None = 4000,
+        classes: Mapping[str, type] | None = None,
     ) -> None:
         """``look_ns``: what work takes from one look at the stopwatch to the next; 0: nothing.
-        ``long_work``: share of the looks before which it took much longer."""
+        ``long_work``: share of the looks before which it took much longer. ``classes``: plug-ins,
+        by the names in settings."""
         self.seed = seed
         self.kernel = Kernel(seed)
         self.network = Network(self.kernel, network)
@@ -318,6 +321,7 @@ class Simulation:
         self.cpu_delay = cpu_delay
         self.look_ns = look_ns
         self.long_work = long_work
+        self._classes = dict(classes or {})
         self.hosts: dict[str, Host] = {}
         self.processes: dict[str, Process] = {}
         self.listening: list[Listening] = []
@@ -328,6 +332,12 @@ class Simulation:
     def now_s(self) -> float:
         """Virtual seconds since the start."""
         return self.kernel.now_ns / SECOND
+
+    def find_class(self, name: str) -> object:
+        """A plug-in's class, instead of an import."""
+        if name not in self._classes:
+            raise ModuleNotFoundError(f"No module named {name.partition('.')[0]!r}")
+        return self._classes[name]
 
     def random(self, role: str) -> random.Random:
         """The stream of a role."""

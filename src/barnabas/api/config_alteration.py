@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from enum import IntEnum
 from typing import Protocol, TypeAlias, TypeVar
 
 from barnabas.api.access import is_allowed, is_allowed_on_cluster
@@ -26,19 +25,11 @@ from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import ResponseMessage
 from barnabas.protocol.messages.alter_configs import AlterConfigsRequest
 from barnabas.protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
+from barnabas.types import ConfigResourceType
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config, write_config
 
 RESOURCES_AT_ONCE = 32
-
-
-class ConfigResourceType(IntEnum):
-    """The kinds of resources that have settings, with the protocol's numbers."""
-
-    TOPIC = 2
-    BROKER = 4
-    BROKER_LOGGER = 8
-    CLIENT_METRICS = 16
 
 
 _OF_CLUSTER: Mapping[int, tuple[ConfigResourceType, ...]] = {
@@ -164,11 +155,11 @@ async def alter_persistent(
     services: Services, resource: Resource, change: Change, *, validate_only: bool
 ) -> None:
     """Alter the settings of a topic or of brokers. Raises KafkaError."""
-    kind, name = resource.resource_type, resource.resource_name
+    kind = resource.resource_type
     if kind == ConfigResourceType.TOPIC:
-        altering = _alter_topic(services, name, change, validate_only=validate_only)
+        altering = _alter_topic(services, resource, change, validate_only=validate_only)
     elif kind == ConfigResourceType.BROKER:
-        altering = _alter_broker(services, name, change, validate_only=validate_only)
+        altering = _alter_broker(services, resource, change, validate_only=validate_only)
     elif kind == ConfigResourceType.CLIENT_METRICS:
         raise invalid(
             "AlterConfigs is only supported for topics and brokers,"
@@ -179,9 +170,17 @@ async def alter_persistent(
     await services.in_zookeeper(altering)
 
 
+def _ask_policy(services: Services, resource: Resource) -> None:
+    """Raise KafkaError unless the policy allows the change."""
+    if services.policies is not None:
+        asked = {config.name: config.value for config in resource.configs}
+        services.policies.check_configs(resource.resource_type, resource.resource_name, asked)
+
+
 async def _alter_topic(
-    services: Services, topic: str, change: Change, *, validate_only: bool
+    services: Services, resource: Resource, change: Change, *, validate_only: bool
 ) -> None:
+    topic = resource.resource_name
     if not topic:
         raise invalid("Default topic resources are not allowed.")
     if services.metadata.partitions(topic) is None:
@@ -197,13 +196,15 @@ async def _alter_topic(
             raise
         where = f"Invalid config value for resource ConfigResource(type=TOPIC, name='{topic}'): "
         raise KafkaError(error.code, where + error.message) from None
+    _ask_policy(services, resource)
     if not validate_only:
         await write_config(services.zookeeper, entity, checked)
 
 
 async def _alter_broker(
-    services: Services, name: str, change: Change, *, validate_only: bool
+    services: Services, resource: Resource, change: Change, *, validate_only: bool
 ) -> None:
+    name = resource.resource_name
     broker_id = own_broker_id(services, name) if name else None
     entity, per_broker = paths.broker_entity(broker_id), broker_id is not None
 
@@ -217,6 +218,7 @@ async def _alter_broker(
         merged = check_change(services.config, after, per_broker=per_broker)
         if per_broker:
             services.dynamic_config.check(merged)
+        _ask_policy(services, resource)
         storable = services.dynamic_config.storable(after, stored)
     except ConfigError as error:
         raise invalid(str(error)) from None

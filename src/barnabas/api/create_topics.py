@@ -196,6 +196,7 @@ async def _create_one(
         )
         topic_id = await create(
             *(services, topic.name, assignment, _overrides(topic)),
+            manual=bool(topic.assignments),
             validate_only=validate_only,
             charge=charge,
         )

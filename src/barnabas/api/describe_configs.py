@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from barnabas.api import loggers
 from barnabas.api.access import allowed, denied, is_allowed_on_cluster
-from barnabas.api.config_alteration import ConfigResourceType, broker_id_of, invalid
+from barnabas.api.config_alteration import broker_id_of, invalid
 from barnabas.api.metadata import check_known
 from barnabas.api.registry import of_each, serves
 from barnabas.api.request import Answer, Pieces, Request, Steps, each
@@ -31,6 +31,7 @@ from barnabas.protocol.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResponse,
 )
+from barnabas.types import ConfigResourceType
 from barnabas.zk import paths
 from barnabas.zk.admin import read_config
 

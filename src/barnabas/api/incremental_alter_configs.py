@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from barnabas.api import loggers
 from barnabas.api.config_alteration import (
     Before,
-    ConfigResourceType,
     alter_each,
     alter_persistent,
     invalid,
@@ -28,6 +27,7 @@ from barnabas.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
+from barnabas.types import ConfigResourceType
 
 
 @serves(

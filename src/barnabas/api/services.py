@@ -26,6 +26,7 @@ from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExp
 
 if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.plugins.checks import Policies
     from barnabas.security.tokens import DelegationToken
 
 T = TypeVar("T")
@@ -150,6 +151,8 @@ class Services:
     """None if everybody may do everything."""
     tokens: TokenSource | None = None
     """None if delegation tokens are disabled."""
+    policies: Policies | None = None
+    """Plug-ins that may refuse topics and settings; None if there are none."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Topics that are now being written to ZooKeeper."""
     creating_topics: dict[str, None] = field(default_factory=dict)

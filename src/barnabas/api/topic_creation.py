@@ -69,16 +69,20 @@ async def create(
     assignment: Assignment,
     overrides: Mapping[str, str | None],
     *,
+    manual: bool = False,
     validate_only: bool = False,
     charge: Charge | None = None,
 ) -> uuid.UUID:
-    """Write a topic's settings and assignment. Returns its id. ``charge`` is called before, with
-    the number of partitions. Raises KafkaError."""
+    """Write a topic's settings and assignment. Returns its id. ``manual``: whether a request places
+    the replicas; ``charge`` is called before, with the number of partitions. Raises KafkaError."""
     check_topic(name)
     check_assignment(assignment, services.metadata.brokers)
     checked = check_topic_overrides(services.config, overrides)
     if services.metadata.partitions(name) is not None:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
+    if services.policies is not None:
+        configs = {key: value for key, value in overrides.items() if value is not None}
+        services.policies.check_topic(name, assignment, configs, manual=manual)
     topic_id = generate_id(services.env.random)
     if validate_only:
         flow = check_new_topic(services.zookeeper, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import importlib
 import logging
 import os
 import random
@@ -58,8 +59,16 @@ def system_env(observer: Observer | None = None) -> Env:
         observer=observer or SilentObserver(),
         stopwatch=time.perf_counter,
         entropy=os.urandom,
+        find_class=imported,
         give_memory_back=FreedMemory().give_back,
     )
+
+
+def imported(name: str) -> object:
+    """What ``package.module.Name`` names, once its module is imported: a plug-in's class. Raises
+    ImportError, AttributeError, and what the module raises."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
 
 
 class FreedMemory:

@@ -32,6 +32,7 @@ from barnabas.broker.protection import (
     authorizer,
     client_security,
     delegation_tokens,
+    plug_ins,
     zookeeper_security,
 )
 from barnabas.broker.quota_configs import QuotaConfigs
@@ -59,7 +60,7 @@ from barnabas.broker.setting_followers import (
 from barnabas.broker.tasks import BrokerTasks, unless_stopped
 from barnabas.broker.topic_configs import TopicConfigRepository
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.settings import no_effect
+from barnabas.config.settings import SETTINGS, no_effect
 from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.controller import Controller
 from barnabas.controller.tcp import connect_over_tcp
@@ -133,6 +134,7 @@ class Node:
         self._stopping = False
         self._dir_failure: tuple[str, OSError] | None = None
         self.services: Services | None = None
+        self._plugged = plug_ins(env, config)
         self._stores = KeyStores(env)
         self._zookeeper = ZooKeeperClient(
             env,
@@ -211,7 +213,8 @@ class Node:
         """Start until clients are served. Returns early if ``stop`` is set before."""
         log.info("settings: %s", self._config.summary())
         for name in self._config.without_effect():
-            log.warning("%s", no_effect(name))
+            if self._plugged is None or name in SETTINGS:  # an unknown one may be a plug-in's
+                log.warning("%s", no_effect(name))
         meta = self._logs.open()
         stored_id = None if meta is None else meta.broker_id
         identity = await unless_stopped(
@@ -257,6 +260,8 @@ class Node:
 
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
+        if self._plugged is not None:
+            self._plugged.make(config.texts)
         settings = replication_settings(config, broker_id)
         security = client_security(env, config, config.inter_broker_listener, self._stores)
         control = client_security(env, config, config.control_plane_listener, self._stores)
@@ -329,6 +334,7 @@ class Node:
             features=self._features,
             authorizer=self._authorizer,
             tokens=self._tokens,
+            policies=None if self._plugged is None else self._plugged.policies(),
             users=self._users,
             quotas=self._quotas,
             quota_configs=self._quota_configs,
@@ -522,6 +528,8 @@ class Node:
             self._channel.close()
         await self._zookeeper.close()  # before what takes long: others wait for the end of it
         await self._logs.shutdown()
+        if self._plugged is not None:
+            self._plugged.close()
         if self.observation is not None:
             await self.observation.close()
         log.info("broker stopped")

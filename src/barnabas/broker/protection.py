@@ -1,4 +1,4 @@
-"""TLS, logins, tokens and ACLs of a broker, if its settings ask for them.
+"""TLS, logins, tokens, ACLs and plug-ins of a broker, if its settings ask for them.
 
 They are imported only in the functions here, so a broker without security starts without them.
 """
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from barnabas.authorizer.authorizer import AclAuthorizer
     from barnabas.broker.delegation_tokens import DelegationTokens
     from barnabas.broker.listener_plans import Run, TokenLogins
+    from barnabas.broker.plugged import Plugged
 
 
 def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> AclAuthorizer | None:
@@ -55,6 +56,17 @@ def delegation_tokens(
         check_interval_ms=config.integer("delegation.token.expiry.check.interval.ms"),
     )
     return DelegationTokens(env, zookeeper, settings, is_controller)
+
+
+def plug_ins(env: Env, config: BrokerConfig) -> Plugged | None:
+    """The plug-ins; None if the settings name none. Raises ConfigError for a class that cannot be
+    one."""
+    named = ("create.topic.policy.class.name", "alter.config.policy.class.name")
+    if not any(map(config.text, named)):
+        return None
+    from barnabas.broker.plugged import Plugged
+
+    return Plugged(env, config)
 
 
 def listener_plan(

@@ -97,6 +97,14 @@ def _throttled_replicas(value: Value) -> str | None:
     return f"{NAME} must be the literal '*' or a list of replicas in the following format: {form}"
 
 
+def _class(value: Value) -> str | None:
+    text = str(value)
+    parts = text.split(".")
+    if not text or (len(parts) > 1 and all(part.isidentifier() for part in parts)):
+        return None
+    return f"Class {text} could not be found. It is named package.module.ClassName"
+
+
 def _gzip_level(value: Value) -> str | None:
     assert isinstance(value, int)
     return (
@@ -124,6 +132,7 @@ def _servers(value: Value) -> str | None:
 
 
 _NAMED: dict[str, Check] = {
+    "class": _class,
     "gzip": _gzip_level,
     "nonempty": _not_empty,
     "nonnull": lambda value: None,  # any text passes

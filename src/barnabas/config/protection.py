@@ -1,7 +1,7 @@
 """Refuses security settings that Barnabas does not support. Pure.
 
 If they were ignored, their owner would believe that the broker is safer than it is. The same holds
-for policies and quotas of plug-ins. A broker with such a setting does not start, wherever it was
+for quotas of plug-ins. A broker with such a setting does not start, wherever it was
 given, and it cannot be set while a broker runs. The default value and an empty text are accepted.
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
 from barnabas.broker import node
-from barnabas.broker.main import SystemClock
+from barnabas.broker.main import SystemClock, imported
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.seams import Env, Files, Observer
 from barnabas.testing.disk import Disk, NodeFiles
@@ -67,6 +67,7 @@ class Life:
             observer=self._observer,
             stopwatch=time.perf_counter,
             entropy=os.urandom,
+            find_class=imported,
         )
 
     def begin(self, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

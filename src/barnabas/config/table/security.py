@@ -12,9 +12,9 @@ principal.builder.class  CLASS
     org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder  MEDIUM
     per-broker  refused
     Class that derives a client's principal.
-alter.config.policy.class.name  CLASS  -  LOW  refused
+alter.config.policy.class.name  CLASS  -  class  LOW
     Class that may refuse changes of settings.
-create.topic.policy.class.name  CLASS  -  LOW  refused
+create.topic.policy.class.name  CLASS  -  class  LOW
     Class that may refuse new topics.
 client.quota.callback.class  CLASS  -  LOW  refused
     Class that decides on client quotas.

@@ -1,0 +1,53 @@
+"""The plug-ins that a broker's settings name: their life, from its start to its stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from barnabas.config.broker_config import BrokerConfig
+from barnabas.plugins.base import Plugin
+from barnabas.plugins.checks import ALTER_CONFIG_POLICY, CREATE_TOPIC_POLICY, Policies
+from barnabas.plugins.loading import close, find, make
+from barnabas.plugins.policies import AlterConfigPolicy, CreateTopicPolicy
+from barnabas.seams import Env
+
+_KINDS: Final[Mapping[str, type[Plugin]]] = {
+    CREATE_TOPIC_POLICY: CreateTopicPolicy,
+    ALTER_CONFIG_POLICY: AlterConfigPolicy,
+}
+
+
+class Plugged:
+    """The plug-ins of one broker. Raises ConfigError for a class that cannot be one."""
+
+    def __init__(self, env: Env, config: BrokerConfig) -> None:
+        self._classes = {
+            setting: find(env, setting, name, kind)
+            for setting, kind in _KINDS.items()
+            if (name := config.text(setting))
+        }
+        self._made: dict[str, Plugin] = {}
+
+    def make(self, settings: Mapping[str, str]) -> None:
+        """Make and configure all of them. ``settings``: the broker's, those in ZooKeeper too.
+        Raises ConfigError."""
+        for setting, cls in self._classes.items():
+            self._made[setting] = make(setting, cls, settings)
+
+    def policies(self) -> Policies | None:
+        """None if the settings name none."""
+        create = self._made.get(CREATE_TOPIC_POLICY)
+        alter = self._made.get(ALTER_CONFIG_POLICY)
+        if create is None and alter is None:
+            return None
+        return Policies(
+            create if isinstance(create, CreateTopicPolicy) else None,
+            alter if isinstance(alter, AlterConfigPolicy) else None,
+        )
+
+    def close(self) -> None:
+        """Close those that were made, the last one first."""
+        for setting in reversed(self._made):
+            close(setting, self._made[setting])
+        self._made.clear()

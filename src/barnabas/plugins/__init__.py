@@ -1,0 +1,34 @@
+"""Plug-ins: Python classes where Kafka takes Java classes.
+
+A setting names the class as ``package.module.ClassName``. Its base class here has the name of
+Kafka's interface. All methods run on the broker's event loop: while one runs, the broker serves
+nobody. So a method must answer at once, from what it has in memory; it cannot be a coroutine.
+
+``docs/plugins.md`` has an example of each. ``loading.py`` is for the broker.
+"""
+
+from __future__ import annotations
+
+from barnabas.errors import ErrorCode, KafkaError
+from barnabas.plugins.base import Plugin
+from barnabas.plugins.policies import (
+    AlterConfigPolicy,
+    ConfigResource,
+    CreateTopicPolicy,
+    PolicyViolation,
+)
+from barnabas.security.principal import KafkaPrincipal
+from barnabas.types import ConfigResourceType, TopicPartition
+
+__all__ = [
+    "AlterConfigPolicy",
+    "ConfigResource",
+    "ConfigResourceType",
+    "CreateTopicPolicy",
+    "ErrorCode",
+    "KafkaError",
+    "KafkaPrincipal",
+    "Plugin",
+    "PolicyViolation",
+    "TopicPartition",
+]
