@@ -16,6 +16,7 @@ from tests.virtual_time import run
 from barnabas.quotas.replication import ALL
 from barnabas.replication.results import FetchResult
 from barnabas.replication.settings import ReplicationContext
+from barnabas.types import TopicPartition
 
 
 def used_up(context: ReplicationContext) -> None:
@@ -102,6 +103,62 @@ def test_who_has_just_caught_up_is_waited_for_and_gets_everything() -> None:
         assert only(outsider.fetch(4)).high_watermark == 4
         await settle()
         assert is_acknowledged(waiting)
+
+    with_outsider(body)
+
+
+@pytest.mark.parametrize("keeps_id", [False, True])
+def test_who_puts_it_off_with_a_new_session_is_not_waited_for(keeps_id: bool) -> None:
+    """Its connection has broken: the new session does not name what is put off, so nobody takes it
+    out of the old one."""
+
+    async def body(cluster: Cluster, outsider: Outsider) -> None:
+        cluster.partitions = [0, 1]
+        await cluster.announce(1)
+        outsider.fetch(0, 0)
+        await written(cluster, "c")
+        outsider.fetch(2)
+        waiting = cluster.produce("d")
+        await settle()
+        assert not is_acknowledged(waiting)
+        leader = cluster.nodes[1].manager
+        before = outsider.session
+        assert {w.replica_id for w in leader.partitions[T0].watches.followers.values()} == {2, 3}
+        answer = in_session(
+            *(cluster, before if keeps_id else 0, 0, {1: 0}),
+            replica_id=3,
+            broker_epoch=cluster.nodes[3].epoch,
+            leader_epoch=cluster.leader_epoch,
+        )
+        assert isinstance(answer, FetchResult)
+        await settle()
+        assert is_acknowledged(waiting)
+        assert answer.session_id not in (0, before)
+        assert not leader.fetch_session(before)
+        assert {w.replica_id for w in leader.partitions[T0].watches.followers.values()} == {2}
+        followers = leader.partitions[TopicPartition("t", 1)].watches.followers
+        assert [w.replica_id for w in followers.values()] == [3]
+
+    with_outsider(body)
+
+
+def test_sessions_of_other_partitions_stay() -> None:
+    """A Java follower may have several fetchers, each with a session of its own."""
+
+    async def body(cluster: Cluster, outsider: Outsider) -> None:
+        cluster.partitions = [0, 1]
+        await cluster.announce(1)
+        outsider.fetch(0)
+        first = outsider.session
+        answer = in_session(
+            *(cluster, 0, 0, {1: 0}),
+            replica_id=3,
+            broker_epoch=cluster.nodes[3].epoch,
+            leader_epoch=cluster.leader_epoch,
+        )
+        assert isinstance(answer, FetchResult)
+        leader = cluster.nodes[1].manager
+        assert [len(leader.fetch_session(n)) for n in (first, answer.session_id)] == [1, 1]
 
     with_outsider(body)
 

@@ -13,6 +13,7 @@ from barnabas.records.batch import Record, build_batch, iterate_records
 from barnabas.records.compression import Codec
 from barnabas.storage.background import BackgroundWork
 from barnabas.storage.incoming import validate_for
+from barnabas.storage.log_owner import LogOwner
 
 _CHOICES = random.Random(1).choices(("leader", "follower", "epoch", "isr"), k=9000)
 WORDS = " ".join(_CHOICES).encode()
@@ -66,7 +67,10 @@ class _Counting:
 def test_recovery_points_and_log_starts_are_written_at_their_own_intervals() -> None:
     async def main() -> None:
         told = _Counting()
-        work = BackgroundWork(None, told, told, syncs_together=True)  # type: ignore[arg-type]
+        work = BackgroundWork(
+            *(None, told, told, LogOwner()),  # type: ignore[arg-type]
+            syncs_together=True,
+        )
         settings = log_manager_settings(
             initial_task_delay_ms=0,
             offset_checkpoint_interval_ms=1000,

@@ -11,6 +11,8 @@ from tests.defaults import log_config
 from tests.storage.support import (
     DIRECTORY,
     RECORDED_MS,
+    TOPIC_ID,
+    A,
     FaultyFiles,
     batch,
     create,
@@ -20,6 +22,7 @@ from tests.storage.support import (
     reopen,
     restored,
     run,
+    started,
 )
 from tests.storage.test_fencing import Heard, storage_error
 
@@ -108,6 +111,41 @@ def test_a_write_that_fails_fences() -> None:
     assert [e.errno for e in owner.failures] == [errno.ENOSPC]
     log.close()
     assert reopen(environment(restored(image(files)))).log_end_offset == 1
+
+
+@pytest.mark.parametrize(
+    "give_back", [lambda log: log.close(), lambda log: (log.release_idle(), log.release_idle())]
+)
+def test_a_write_that_fails_when_the_descriptor_is_given_back_fences(
+    give_back: Callable[[Log], object],
+) -> None:
+    """Nobody may take what is lost for written: a leader asks ``write`` before it acknowledges."""
+    files, owner = FaultyFiles(), Heard()
+    log = create(environment(files), owner=owner)
+    append(log)
+    files.write_error = errno.EIO
+    give_back(log)
+    files.write_error = 0
+    assert [e.errno for e in owner.failures] == [errno.EIO]
+    storage_error(log.write)
+    log.close()
+    assert [e.errno for e in owner.failures] == [errno.EIO]
+
+
+def test_what_is_deleted_is_not_written_first() -> None:
+    """The disk may be full: that is no reason to take its directory offline."""
+
+    async def main() -> None:
+        files = FaultyFiles()
+        manager = await started(files)
+        log = manager.get_or_create(A, TOPIC_ID, is_new=True)
+        append(log)
+        files.write_error = errno.ENOSPC
+        await manager.delete(A)
+        assert not manager.offline_dirs
+        storage_error(log.write)
+
+    run(main)
 
 
 @pytest.mark.parametrize("seed", range(30))

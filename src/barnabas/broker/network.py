@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kafka.network")
 
-WATCH_S = 0.1
+LOOK_S = 1.0
+LOOK_SOON_S = 0.1
+"""While requests fill their account, or somebody has not authenticated yet."""
 STALLED_CHECKS_MAX = 3
 """So many seconds an answer may lie while memory is short."""
 PUT_OFF_CHECKS_MAX = 10
@@ -124,6 +126,8 @@ class NetworkServer:
         self._closing: dict[ClientConnection, float] = {}
         self._failures_seen: set[tuple[object, ...]] = set()
         self._relieving = False
+        self._hurry = asyncio.Event()
+        """Requests fill their account."""
 
     async def listen(self, plan: ListenerPlan, host: str, port: int) -> int:
         """Start to accept; the port in use (chosen by the system if ``port`` is 0)."""
@@ -304,6 +308,7 @@ class NetworkServer:
         if connection in islice(self._unfinished, READ_ON):
             return False
         self._waiting[connection] = None
+        self._hurry.set()
         return True
 
     def must_not_begin(self, connection: ClientConnection) -> bool:
@@ -419,24 +424,37 @@ class NetworkServer:
 
     async def watch(self) -> None:
         """Close what does not come on, is not taken or not used; for ever."""
-        checks = 0
+        looks, due = 0, self.loop.time() + LOOK_S
         while True:
-            await asyncio.sleep(WATCH_S)
+            await self._until(due)
             now = self.loop.time()
             if self.requests.is_full:
                 self._end_slow_frames(now)
-            checks += 1
             self.newcomers.check(now)
-            if checks % 10 == 0:
-                for connection in (*self._connections, *self.acceptors.held):
-                    connection.end_if_gone()
-                self._check_debtors()
-                self._end_put_off()
-                self._end_stuck_frames(now)
-                self._end_closing(now)
-                self._env.give_memory_back(self._is_at_rest)
-            if checks % 50 == 0:
+            if now < due:
+                continue
+            looks, due = looks + 1, now + LOOK_S
+            for connection in (*self._connections, *self.acceptors.held):
+                connection.end_if_gone()
+            self._check_debtors()
+            self._end_put_off()
+            self._end_stuck_frames(now)
+            self._end_closing(now)
+            self._env.give_memory_back(self._is_at_rest)
+            if looks % 5 == 0:
                 self._close_idle(now)
+
+    async def _until(self, due: float) -> None:
+        """Wait for the next look, at that time at the latest."""
+        if self.requests.is_full or len(self.newcomers) > 0:
+            await asyncio.sleep(min(LOOK_SOON_S, due - self.loop.time()))
+            return
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout_at(due):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
 
     @property
     def _is_at_rest(self) -> bool:

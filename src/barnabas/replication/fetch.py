@@ -21,6 +21,7 @@ from barnabas.replication.fetch_params import TOPIC_IDS_FROM_VERSION, FetchParam
 from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.fetch_session import (
     FIRST_EPOCH,
+    INITIAL_EPOCH,
     NO_SESSION,
     FetchSession,
     FetchSessionCache,
@@ -96,6 +97,8 @@ class FetchPath:
 
     def _begin(self, params: FetchParams, now_ms: int) -> SessionStart:
         earlier = self._watches.get(params.session_id)
+        if params.from_follower and params.session_epoch == INITIAL_EPOCH:
+            self._end_given_up(params)
         start = self.sessions.begin(
             session_id=params.session_id,
             epoch=params.session_epoch,
@@ -109,6 +112,26 @@ class FetchPath:
             for gone in start.forgotten:
                 earlier.drop(gone)
         return start
+
+    def _end_given_up(self, params: FetchParams) -> None:
+        """A follower asks for a session: those in which it has asked for the same partitions are
+        given up. Nobody would end them, and each change would be noted for them too. What is not
+        asked for now, because the follower puts it off, is not copied any more. A Java follower may
+        have several sessions, but no partition is in two of them."""
+        earlier = [n for n, w in self._watches.items() if w.replica_id == params.replica_id]
+        if not earlier:
+            return
+        asked = {entry.key for entry in params.partitions}
+        for session_id in earlier:
+            session, watch = self.sessions.get(session_id), self._watches[session_id]
+            if session is None:
+                continue
+            if session_id != params.session_id and asked.isdisjoint(session.partitions):
+                continue
+            for key, entry in session.partitions.items():
+                if key not in asked:
+                    watch.drop(entry)
+            self.sessions.close(session_id)
 
     def _looked(
         self,

@@ -202,6 +202,14 @@ class Leadership:
         assert isinstance(self.state, Committed)
         return PendingExpand(last=self.state, new_replica=replica)
 
+    def is_copied(self, end: int) -> bool:
+        """Whether all members of the maximal ISR have fetched from ``end``, the log's."""
+        remotes, me = self.remotes, self._broker_id
+        for member in self.state.maximal:
+            if member != me and (member not in remotes or remotes[member].log_end_offset != end):
+                return False
+        return True
+
     def shrinkage(self, *, leader_end: int, now_ms: int) -> PendingShrink | None:
         """The change to propose so that members that are behind for too long leave, None if none
         is."""

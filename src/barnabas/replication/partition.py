@@ -127,6 +127,7 @@ class Partition:
             settings.broker_id, settings.replica_lag_time_max_ms
         )
         self.leadership = leadership
+        self.context.lagging[self] = None
         self.has_caught_up = True
         self.context.left_ms = now_ms = self.context.now_ms()
         leadership.begin(
@@ -155,8 +156,7 @@ class Partition:
         if state.partition_epoch < self.partition_epoch:
             return False
         self.log = log
-        self.leadership = None
-        log.drop_tail()
+        self._lead_no_more()
         self._take_over(state)
         self.note(
             "became_follower",
@@ -171,9 +171,7 @@ class Partition:
 
     def stop(self) -> None:
         """The role ends (StopReplica); the log stays where it is."""
-        self.leadership = None
-        if self.log is not None:
-            self.log.drop_tail()
+        self._lead_no_more()
         self.leader_id = NO_LEADER
         self.fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         self.watches.tell_all()
@@ -181,11 +179,15 @@ class Partition:
     def go_offline(self) -> None:
         """Its log directory has failed: nothing is served until the broker restarts."""
         self.offline = True
-        self.leadership = None
-        if self.log is not None:
-            self.log.drop_tail()
+        self._lead_no_more()
         self.fail_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
         self.watches.tell_all()
+
+    def _lead_no_more(self) -> None:
+        self.leadership = None
+        self.context.lagging.pop(self, None)
+        if self.log is not None:
+            self.log.drop_tail()
 
     def _take_over(self, state: RoleState) -> None:
         self.leader_id = state.leader
@@ -237,6 +239,7 @@ class Partition:
         if later:
             context.unwritten.add(self)
         if not info.duplicate:
+            context.lagging[self] = None
             if figures is not None:
                 figures.produces += 1
                 figures.messages_in += info.last_offset - info.first_offset + 1
@@ -298,6 +301,8 @@ class Partition:
             )
             self._propose(leadership, expansion)
         if moved.end:
+            if offset != leader_end:  # else it has just caught up
+                context.lagging[self] = None
             self.advance_high_watermark()
         if moved.start:
             self.complete_deletes()
@@ -375,15 +380,18 @@ class Partition:
 
     # ISR
 
-    def maybe_shrink_isr(self) -> None:
-        """If we lead, propose to drop members that are behind for too long (every half lag
-        time)."""
+    def maybe_shrink_isr(self) -> bool:
+        """If we lead, propose to drop members that are behind for too long (every half lag time).
+        False if all have copied all: none can be late until ``context.lagging`` has it again."""
         leadership = self.leadership
-        if leadership is not None and not self.offline:
-            shrinkage = leadership.shrinkage(
-                leader_end=self.log_or_raise().log_end_offset, now_ms=self.context.now_ms()
-            )
-            self._propose(leadership, shrinkage)
+        if leadership is None or self.offline:
+            return False
+        end = self.log_or_raise().log_end_offset
+        if leadership.is_copied(end):
+            return False
+        now_ms = self.context.now_ms()
+        self._propose(leadership, leadership.shrinkage(leader_end=end, now_ms=now_ms))
+        return True
 
     def drop_from_isr(self, members: Collection[int]) -> None:
         """If we lead, propose that these leave the ISR, however well they follow: for tests. The
@@ -400,6 +408,7 @@ class Partition:
     def isr_changed(self, isr: tuple[int, ...], partition_epoch: int) -> None:
         """The controller has recorded the ISR that we proposed."""
         self.partition_epoch = partition_epoch
+        self.context.lagging[self] = None
         self.note("isr_changed", isr=isr, partition_epoch=partition_epoch)
         # Produce requests may wait for exactly this (KAFKA-13091).
         self.advance_high_watermark()

@@ -106,8 +106,10 @@ class ReplicaManager:
 
     def shrink_isrs(self) -> None:
         """Look once for ISR members that are behind for too long."""
-        for partition in list(self.partitions.values()):
-            partition.maybe_shrink_isr()
+        lagging = self.context.lagging
+        for partition in list(lagging):
+            if not partition.maybe_shrink_isr():
+                lagging.pop(partition, None)
 
     def have_caught_up(self, logs: Iterable[TopicPartition]) -> bool:
         """Whether each of these partitions has led here, or has caught up with its leader, since

@@ -66,12 +66,16 @@ class RoleListener(Protocol):
 
 
 class Hosted(Protocol):
-    """A partition whose disk has failed."""
+    """A partition, as far as others than its readers and writers look at it."""
 
     topic_partition: TopicPartition
     offline: bool
 
     def go_offline(self) -> None: ...
+
+    def maybe_shrink_isr(self) -> bool:
+        """See ``Partition``."""
+        ...
 
 
 class ReplicationContext:
@@ -121,6 +125,9 @@ class ReplicationContext:
         self.left_ms = 0
         """When a follower last stopped asking for a partition, was last served without a session
         that says what it goes on asking for, or this broker last became leader of a partition."""
+        self.lagging: dict[Hosted, None] = {}
+        """Led partitions of which a member of the ISR may be behind. Only they are looked at for
+        members that are behind for too long: most partitions of a large cluster are idle."""
         self.highest_broker_epochs: dict[int, int] = {}
         """The newest incarnation of every replica that has fetched here (KIP-903)."""
 

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from barnabas.errors import KafkaError
+from barnabas.pace import Pace
 from barnabas.seams import Env
 from barnabas.storage.config import I64_MAX, LogManagerSettings
 from barnabas.storage.directories.checkpoint_writer import CheckpointWriter
 from barnabas.storage.directories.log_dir import LogDirectory
 from barnabas.storage.directories.log_directories import LogDirectories
-from barnabas.storage.log_owner import OwnedLog
+from barnabas.storage.log_owner import LogOwner, OwnedLog
 from barnabas.storage.small_files import sync_file
 
 T = TypeVar("T")
@@ -30,15 +31,17 @@ class BackgroundWork:
         env: Env,
         directories: LogDirectories,
         checkpoints: CheckpointWriter,
+        owner: LogOwner,
         *,
         syncs_together: bool,
     ) -> None:
-        """``syncs_together``: false where acknowledgements wait for syncs. What others have written
-        to the same file system would hold them up."""
+        """``owner``: of the logs. ``syncs_together``: false where acknowledgements wait for syncs.
+        What others have written to the same file system would hold them up."""
         self._env = env
         self._syncs_together = syncs_together
         self._directories = directories
         self._checkpoints = checkpoints
+        self._owner = owner
         self._wanted = asyncio.Event()
         self._to_flush: dict[OwnedLog, None] = {}
         self._to_sync: dict[str, None] = {}
@@ -105,7 +108,7 @@ class BackgroundWork:
             (self._recovery_points, settings.offset_checkpoint_interval_ms, delay),
             (self._starts, settings.start_offset_checkpoint_interval_ms, delay),
             (
-                self.checkpoint_high_watermarks,
+                self._moved_high_watermarks,
                 settings.high_watermark_checkpoint_interval_ms,
                 0,
             ),
@@ -117,12 +120,13 @@ class BackgroundWork:
 
     async def apply_retention(self) -> None:
         """Remove old segments in all logs."""
+        pace = Pace(self._env.stopwatch)
         for log in list(self._directories.logs.values()):
+            await pace.step()
             try:
                 log.apply_retention(self._env.clock.wall_ms())
             except KafkaError:
                 continue
-            await asyncio.sleep(0)
 
     async def checkpoint_all(self) -> None:
         """Write recovery points and log starts of every directory where they changed."""
@@ -137,22 +141,28 @@ class BackgroundWork:
         for directory in self._directories.online:
             await self._checkpoints.starts(directory)
 
+    async def _moved_high_watermarks(self) -> None:
+        if self._owner.high_watermarks_moved:
+            await self.checkpoint_high_watermarks()
+
     async def checkpoint_high_watermarks(self) -> None:
         """Write ``replication-offset-checkpoint`` of every directory where it changed."""
+        self._owner.high_watermarks_moved = False
         for directory in self._directories.online:
             await self._checkpoints.high_watermarks(directory)
 
     async def _expire_producers(self) -> None:
+        pace = Pace(self._env.stopwatch)
         for log in list(self._directories.logs.values()):
+            await pace.step()
             log.producers.remove_expired(self._env.clock.wall_ms())
-            await asyncio.sleep(0)
 
     async def _release_idle(self) -> None:
         self.release_descriptors()
 
     def release_descriptors(self) -> None:
         """Close descriptors that were not used since the last call."""
-        for log in self._directories.logs.values():
+        for log in list(self._directories.logs.values()):  # one may fail
             log.release_idle()
 
     async def _flush_by_time(self) -> None:

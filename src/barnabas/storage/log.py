@@ -281,7 +281,9 @@ class Log:
         return self._segments.active.is_unwritten
 
     def write(self) -> None:
-        """Write what was to be written later. Raises KAFKA_STORAGE_ERROR."""
+        """Write what was to be written later. Raises KAFKA_STORAGE_ERROR, also if it was lost
+        before, when the descriptor was given back."""
+        self._fencing.check()
         with self._fencing:
             self._segments.active.write()
 
@@ -360,6 +362,7 @@ class Log:
     def set_high_watermark(self, offset: int) -> int:
         """Move the high watermark, within [log start, log end]; where it is now."""
         self.high_watermark = max(self.log_start_offset, min(offset, self.log_end_offset))
+        self._owner.high_watermarks_moved = True
         self._segments.forget_below(self.high_watermark)
         self.producers.on_high_watermark(self.high_watermark)
         return self.high_watermark
@@ -438,6 +441,7 @@ class Log:
         self.log_start_offset = start
         self.log_end_offset = end
         self.high_watermark = max(start, min(self.high_watermark, end))
+        self._owner.high_watermarks_moved = True
         if self._durability.cut_to(end):
             self._owner.recovery_point_lowered(self)
 
@@ -453,6 +457,7 @@ class Log:
             self._write_epochs()
         self.log_start_offset = self.log_end_offset = offset
         self.high_watermark = offset
+        self._owner.high_watermarks_moved = True
         self._durability.restart_at(offset)
         self._owner.recovery_point_lowered(self)
         self._owner.log_start_moved(self)
@@ -589,12 +594,26 @@ class Log:
         self._segments.drop_tail()
 
     def release_idle(self) -> None:
-        """Give back descriptors that were not used since the last call."""
+        """Give back descriptors that were not used since the last call. A disk that fails fences
+        the log."""
         for segment in self._segments:
-            segment.release_idle()
+            try:
+                segment.release_idle()
+            except OSError as error:
+                self.fence(error)
 
     def close(self) -> None:
-        """Give back all descriptors and memory; nothing is written."""
+        """Give back all descriptors and memory. Of what was to be written later, which nobody has
+        been told of, nothing is left if its disk has failed; a failure fences the log."""
         self._segments.drop_tail()
         for segment in self._segments:
-            segment.close()
+            if self.failure is not None:
+                segment.forget_unwritten()
+            try:
+                segment.close()
+            except OSError as error:
+                self.fence(error)
+
+    def forget_unwritten(self) -> None:
+        """The log is deleted: what was to be written later is not wanted."""
+        self._segments.active.forget_unwritten()

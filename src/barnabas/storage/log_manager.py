@@ -71,6 +71,7 @@ class LogManager(LogOwner):
             env,
             self._directories,
             self._checkpoints,
+            self,
             syncs_together=not settings.log_flush_before_ack,
         )
         self._removals = Removals(env.files)
@@ -95,7 +96,7 @@ class LogManager(LogOwner):
         self.cleaner = LogCleaner(
             env,
             self.settings.cleaner,
-            self._directories.logs,
+            lambda: self._directories.logs.whose_topic(lambda config: config.compacted),
             make_durable=self._make_durable,
             checkpoint=self._cleaned,
         )
@@ -297,6 +298,7 @@ class LogManager(LogOwner):
         log = Log(self.env, topic_partition, path, config, loaded, owner=self)
         self._directories.logs[topic_partition] = log
         self._directories.dir_of[topic_partition] = directory
+        self.high_watermarks_moved = True
         self._created += 1
         if self._created % CREATIONS_PER_RELEASE == 0:
             self._background.release_descriptors()
@@ -327,12 +329,14 @@ class LogManager(LogOwner):
         log = self._directories.logs.pop(topic_partition, None)
         if log is None:
             return
+        self.high_watermarks_moved = True
         self.moves.cancel(topic_partition)
         directory = self._directories.dir_of.pop(topic_partition)
         self.cleaner.forget(topic_partition)
         self._background.forget(log)
         unique = f"{self.env.random.getrandbits(128):032x}"
         try:
+            log.forget_unwritten()
             log.close()
             target = rename_away(self.env.files, log.directory, directory, topic_partition, unique)
         except OSError as error:

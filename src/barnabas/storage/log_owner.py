@@ -26,6 +26,10 @@ class OwnedLog(Protocol):
 class LogOwner:
     """Hears nothing; to be overridden. Called on the loop, must not block or raise."""
 
+    high_watermarks_moved = True
+    """Set by logs whose high watermark has moved: each append that is replicated moves one, so it
+    is not told by a call. Whoever has looked at all of them takes it back."""
+
     def log_failed(self, log: OwnedLog, error: OSError) -> None:
         """The log has been fenced."""
 

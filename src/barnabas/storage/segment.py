@@ -512,7 +512,7 @@ class Segment:
     def rename_deleted(self) -> list[str]:
         """Mark all files for removal; the new paths."""
         self.is_removed = True
-        self._unwritten = None
+        self.forget_unwritten()
         self.close()
         return self._rename(DELETED_SUFFIX)
 
@@ -535,7 +535,7 @@ class Segment:
     async def remove_files(self) -> None:
         """Take the files away; for a segment that did not become part of the log."""
         self.is_removed = True
-        self._unwritten = None
+        self.forget_unwritten()
         self.close()
         for kind in _SUFFIXES:
             with suppress(OSError):
@@ -562,13 +562,19 @@ class Segment:
         self.touched = False
 
     def close(self) -> None:
-        """Close all descriptors; they are opened again when needed."""
-        with suppress(OSError):  # nobody was told of what is not written
+        """Close all descriptors; they are opened again when needed. What was to be written later is
+        written: if that fails, all are closed, and the OSError is the caller's."""
+        try:
             self.write()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        if self._index is not None:
-            self._index.close()
-        if self._time_index is not None:
-            self._time_index.close()
+        finally:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            if self._index is not None:
+                self._index.close()
+            if self._time_index is not None:
+                self._time_index.close()
+
+    def forget_unwritten(self) -> None:
+        """What was to be written later is not wanted any more."""
+        self._unwritten = None

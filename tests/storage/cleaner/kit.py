@@ -20,9 +20,10 @@ async def _nothing(topic_partition: TopicPartition) -> None:
 
 
 def cleaner_of(env: Env, *logs: Log, **settings: Any) -> LogCleaner:
-    by_partition = {log.topic_partition: log for log in logs}
     return LogCleaner(
-        env, cleaner_settings(**settings), by_partition, make_durable=_nothing, checkpoint=_nothing
+        *(env, cleaner_settings(**settings), lambda: logs),
+        make_durable=_nothing,
+        checkpoint=_nothing,
     )
 
 

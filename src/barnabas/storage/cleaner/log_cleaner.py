@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TypeVar
 
 from barnabas.errors import KafkaError
@@ -51,8 +51,9 @@ R = TypeVar("R")
 
 
 class LogCleaner:
-    """``run`` as a task. ``make_durable(partition)`` must make a log durable and its recovery point
-    on disk say so; ``checkpoint(partition)`` must do so with ``first_dirty``.
+    """``run`` as a task. ``compacted()`` are the logs of compacted topics.
+    ``make_durable(partition)`` must make a log durable and its recovery point on disk say so;
+    ``checkpoint(partition)`` must do so with ``first_dirty``.
 
     The recovery point comes first: above it, recovery after a power cut takes the offsets that
     cleaning leaves out for a hole, and drops what follows."""
@@ -61,14 +62,14 @@ class LogCleaner:
         self,
         env: Env,
         settings: CleanerSettings,
-        logs: Mapping[TopicPartition, Log],
+        compacted: Callable[[], Sequence[Log]],
         *,
         make_durable: Callable[[TopicPartition], Awaitable[None]],
         checkpoint: Callable[[TopicPartition], Awaitable[None]],
     ) -> None:
         self._env = env
         self.settings = settings
-        self._logs = logs
+        self._compacted = compacted
         self._make_durable = make_durable
         self._checkpoint = checkpoint
         self._turn_began = 0.0
@@ -123,7 +124,7 @@ class LogCleaner:
     async def clean_dirtiest(self) -> bool:
         """One pass over the dirtiest log; False if none was due or the pass was given up."""
         candidates = []
-        for number, log in enumerate(list(self._logs.values())):
+        for number, log in enumerate(self._compacted()):
             if number % LOGS_PER_TURN == 0:
                 await asyncio.sleep(0)
             if log.failure or not log.config.compacted or log.topic_partition in self.uncleanable:

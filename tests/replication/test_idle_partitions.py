@@ -1,0 +1,109 @@
+"""What idle partitions cost: nothing that grows with their number. Work is counted, not timed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from tests.replication.support import T0, Cluster, settle
+from tests.virtual_time import run
+
+from barnabas.errors import ErrorCode
+from barnabas.replication.partition import Partition
+from barnabas.types import TopicPartition
+
+COUNT = 50
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[TopicPartition]:
+    """How often each partition was looked at for members of the ISR that are behind."""
+    counted: Counter[TopicPartition] = Counter()
+    original = Partition.maybe_shrink_isr
+
+    def look(partition: Partition) -> bool:
+        counted[partition.topic_partition] += 1
+        return original(partition)
+
+    monkeypatch.setattr(Partition, "maybe_shrink_isr", look)
+    return counted
+
+
+def test_partitions_that_are_copied_are_not_looked_at(looks: Counter[TopicPartition]) -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3, replica_lag_time_max_ms=2_000) as cluster:
+            cluster.partitions = list(range(COUNT))
+            await cluster.announce()
+            await asyncio.sleep(5)
+            assert set(looks) == {TopicPartition("t", number) for number in range(COUNT)}
+            looks.clear()
+            await asyncio.sleep(60.5)  # not at the moment of a look
+            assert not looks
+            assert (await cluster.produced("a")).error == ErrorCode.NONE
+            await asyncio.sleep(60)
+            assert looks == {T0: 1}
+            assert not cluster.alter_requests
+
+    run(main())
+
+
+def test_only_the_partition_that_a_follower_does_not_copy_is_looked_at(
+    looks: Counter[TopicPartition],
+) -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, 3, replica_lag_time_max_ms=2_000) as cluster:
+            cluster.partitions = list(range(COUNT))
+            await cluster.announce()
+            await asyncio.sleep(5)
+            cluster.isolate(3)
+            await settle()
+            looks.clear()
+            assert (await cluster.produced("a")).error == ErrorCode.NONE, "it left the ISR"
+            assert cluster.isr == (1, 2)
+            assert set(looks) == {T0}
+            await asyncio.sleep(10)
+            looks.clear()
+            await asyncio.sleep(60)
+            assert not looks, "the others have copied all"
+            cluster.heal()
+            await asyncio.sleep(5)
+            assert cluster.isr == (1, 2, 3)
+            cluster.isolate(2)
+            assert (await cluster.produced("b")).error == ErrorCode.NONE
+            assert cluster.isr == (1, 3)
+
+    run(main())
+
+
+def test_a_member_that_has_lost_records_is_looked_at(looks: Counter[TopicPartition]) -> None:
+    """Nothing is appended: its fetch from an earlier offset says so."""
+
+    async def main() -> None:
+        async with Cluster(1, 2, replica_lag_time_max_ms=2_000) as cluster:
+            await cluster.announce()
+            await cluster.produced("a", "b")
+            await asyncio.sleep(5)
+            cluster.nodes[2].manager.fetchers.remove(T0)
+            cluster.isolate(2)
+            looks.clear()
+            epoch = cluster.nodes[2].epoch
+            cluster.consume(1, broker=1, replica_id=2, broker_epoch=epoch, epoch=0)
+            await asyncio.sleep(5)
+            assert looks[T0] > 0
+            assert cluster.isr == (1,)
+
+    run(main())
+
+
+def test_a_broker_that_leads_no_more_looks_at_nothing(looks: Counter[TopicPartition]) -> None:
+    async def main() -> None:
+        async with Cluster(1, 2, replica_lag_time_max_ms=2_000) as cluster:
+            await cluster.announce()
+            assert cluster.nodes[1].manager.context.lagging
+            cluster.elect(2)
+            await cluster.announce()
+            assert not cluster.nodes[1].manager.context.lagging
+            assert cluster.nodes[2].manager.context.lagging
+
+    run(main())
