@@ -302,6 +302,17 @@ def cleaning(system: System, options: Options) -> Figures:
     }
 
 
+def recompression(system: System, options: Options) -> Figures:
+    """One record at a time beside batches that the leader has to compress anew."""
+    found: Figures = {}
+    for line in script("recompression.py", system.bootstrap):
+        name = f"one at a time, p99 us, beside 20 MB/s in batches of {line['batch']:,.0f} B"
+        found[f"{name}: before"] = line["p99_before"]
+        found[f"{name}: lz4 kept"] = line["p99_producer"]
+        found[f"{name}: lz4 to zstd"] = line["p99_zstd"]
+    return found
+
+
 STEPS: dict[str, tuple[Callable[[System, Options], Figures], int]] = {
     "produce": (produce, 3),
     "alone": (produce_alone, 3),
@@ -316,5 +327,6 @@ STEPS: dict[str, tuple[Callable[[System, Options], Figures], int]] = {
     "consume": (consume, 2),
     "killed": (killed, 1),
     "cleaning": (cleaning, 1),
+    "recompression": (recompression, 3),
 }
 """The steps and how often each is done, if not quick."""

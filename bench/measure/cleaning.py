@@ -12,6 +12,7 @@ import os
 import time
 from pathlib import Path
 
+from beside import one_at_a_time, p99
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
@@ -49,18 +50,6 @@ def bytes_of(directory):
     return total
 
 
-def one_at_a_time(enough):
-    producer = Producer({"bootstrap.servers": args.bootstrap, "acks": "all", "linger.ms": 0})
-    took = []
-    while not enough(took):
-        began = time.perf_counter()
-        producer.produce(beside, b"x" * 100, partition=0)
-        if producer.flush(60):
-            raise SystemExit("a record was not acknowledged in 60 s")
-        took.append(time.perf_counter() - began)
-    return sorted(took)
-
-
 for broker in admin.list_topics(timeout=30).brokers:
     alter(ResourceType.BROKER, str(broker), "log.cleaner.backoff.ms", "100")
 producer = Producer({"bootstrap.servers": args.bootstrap, "acks": "all", "linger.ms": 5, "batch.size": 100_000, "queue.buffering.max.kbytes": 200_000,
@@ -84,7 +73,7 @@ while min(bytes_of(replica) for replica in replicas) < args.records * args.size:
     time.sleep(0.1)
 time.sleep(2)
 os.sync()  # a cleaner that makes a log durable first shall not be charged for the producer's bytes
-quiet = one_at_a_time(lambda took: len(took) == 2000)[500:]
+quiet = one_at_a_time(args.bootstrap, beside, lambda took: len(took) == 2000)[500:]
 size = bytes_of(replicas[0])
 began = time.perf_counter()
 alter(ResourceType.TOPIC, topic, "cleanup.policy", "compact")
@@ -101,12 +90,6 @@ def is_clean(took):
     return all(bytes_of(replica) < size / 5 + 2 * SEGMENT_BYTES for replica in replicas)
 
 
-busy = one_at_a_time(is_clean)
+busy = one_at_a_time(args.bootstrap, beside, is_clean)
 seconds = time.perf_counter() - began
-
-
-def p99(took):
-    return took[int(len(took) * 0.99)] * 1e6
-
-
 print(f"cleaned MB={size / 1e6:.0f} seconds={seconds:.2f} MB_s={3 * size / 1e6 / seconds:.1f} p99_before={p99(quiet):.0f} p99_meanwhile={p99(busy):.0f}")
