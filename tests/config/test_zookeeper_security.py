@@ -7,9 +7,15 @@ from collections.abc import Mapping
 import pytest
 
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.zookeeper_security import zookeeper_login, zookeeper_tls
+from barnabas.config.zookeeper_security import (
+    zookeeper_kerberos,
+    zookeeper_login,
+    zookeeper_tls,
+)
 from barnabas.errors import ConfigError
 from barnabas.security.jaas import JaasEntry
+from barnabas.security.kerberos_settings import MODULE as KERBEROS
+from barnabas.security.kerberos_settings import KerberosSettings, ZooKeeperPrincipal
 from barnabas.security.sasl import digest_md5
 from barnabas.security.tls import TlsSettings
 
@@ -102,3 +108,55 @@ def test_a_login_that_is_switched_off_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^zookeeper\.sasl\.client: false") as refused:
         _login(switched_off)
     assert "secret" not in str(refused.value)
+
+
+def _kerberos(entry: str, **given: str) -> tuple[KerberosSettings, ZooKeeperPrincipal]:
+    jaas = {"barnabas.zookeeper.sasl.jaas.config": f"{KERBEROS} required {entry};"}
+    named = {name.replace("_", "."): text for name, text in given.items()}
+    config = BrokerConfig({**GIVEN, **jaas, **named})
+    login = zookeeper_login(config.value, lambda _: b"")
+    assert login is not None
+    found = zookeeper_kerberos(config.value, login)
+    assert found is not None
+    return found
+
+
+KEYS_OF_B1 = 'useKeyTab=true keyTab="/keys" principal="kafka/b1@R"'
+
+
+def test_a_login_with_kerberos() -> None:
+    settings, principal = _kerberos(f"{KEYS_OF_B1} serviceName=kafka")
+    assert (settings.principal, settings.keytab) == ("kafka/b1@R", "/keys")
+    assert settings.service == "zookeeper", "serviceName is Kafka's own"
+    assert principal == ZooKeeperPrincipal(service="zookeeper")
+    _, named = _kerberos(
+        KEYS_OF_B1,
+        zookeeper_sasl_client_username="zoo",
+        zookeeper_sasl_client_canonicalize_hostname="false",
+    )
+    assert named == ZooKeeperPrincipal(service="zoo", canonicalize=False)
+    _, fixed = _kerberos(KEYS_OF_B1, zookeeper_server_principal="zoo/all@R")
+    assert fixed == ZooKeeperPrincipal(service="zoo", host="all", canonicalize=False)
+    assert _kerberos("useTicketCache=true")[0].keytab == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "why"),
+    [
+        ("useKeyTab=true", {}, r"^zookeeper\.sasl\.clientconfig: keyTab is needed"),
+        ('keyTab="/keys"', {}, r"^zookeeper\.sasl\.clientconfig: principal is needed"),
+        (
+            KEYS_OF_B1,
+            {"zookeeper_server_principal": "zookeeper@R"},
+            r"^zookeeper\.server\.principal: a service and a host",
+        ),
+    ],
+)
+def test_what_is_wrong_with_kerberos_is_named(entry: str, given: dict[str, str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        _kerberos(entry, **given)
+
+
+def test_other_modules_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"not with com\.example\.Other"):
+        _login({"barnabas.zookeeper.sasl.jaas.config": "com.example.Other required;"})

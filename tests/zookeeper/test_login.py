@@ -16,6 +16,7 @@ from tests.zookeeper.server.kit import Server, start
 from barnabas.cluster.certificates import Authority
 from barnabas.security.key_files import load_identity
 from barnabas.security.sasl.digest_md5 import DigestMd5Client
+from barnabas.security.sasl.mechanism import AuthenticationFailed
 from barnabas.security.stores import Identity
 from barnabas.zk.acls import secure_acls
 from barnabas.zookeeper.client.client import CreateOp, SessionState
@@ -179,6 +180,87 @@ def test_a_session_goes_on_after_another_login() -> None:
             await kafka.until(lambda: any(not isinstance(h, SessionState) for h in kafka.heard))
 
     run(test, users=USERS, login_required=True)
+
+
+class Stepping:
+    """A login whose last answer has no token, as Kerberos' with ZooKeeper."""
+
+    is_complete = False
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+
+    def first(self) -> bytes:
+        return b"first"
+
+    def step(self, challenge: bytes) -> bytes | None:
+        self.asked.append(challenge)
+        self.is_complete = len(self.asked) == 2
+        return None if self.is_complete else b"second"
+
+
+def test_a_login_whose_last_answer_has_no_token() -> None:
+    logins: list[tuple[str, str]] = []
+    login = Stepping()
+
+    async def begin(host: str, address: str) -> Stepping:
+        logins.append((host, address))
+        return login
+
+    async def main() -> None:
+        async with asyncio.timeout(20), PuppetServer() as puppet:
+            puppet.tokens = [b"a", None]
+            at = puppet.connect_string.replace("127.0.0.1", "localhost")
+            async with connected(at, security=ZooKeeperSecurity(begin_at=begin)) as client:
+                await client.exists("/")
+            assert login.asked == [b"a", b""]
+            assert logins == [("localhost", "127.0.0.1")]
+            assert puppet.told == [b"first", b"second"]
+
+    asyncio.run(main())
+
+
+def test_a_login_that_cannot_begin_ends_a_start_and_is_tried_again_later() -> None:
+    async def test(server: Server) -> None:
+        failing = True
+
+        async def begin(host: str, address: str) -> DigestMd5Client:
+            if failing:
+                raise AuthenticationFailed("no ticket")
+            return DigestMd5Client("kafka", USERS["kafka"], "a-nonce")
+
+        security = ZooKeeperSecurity(begin_at=begin)
+        client = Client(at(server), security=security)
+        with pytest.raises(AuthFailed, match="no ticket"):
+            await client.connect(5000)
+        await client.close()
+        failing = False
+        async with connected(at(server), security=security) as kafka:
+            session = kafka.session_id
+            failing = True
+            assert kafka._connection is not None
+            kafka._connection.drop("cut")
+            with pytest.raises(ConnectionLoss, match="no ticket"):
+                await kafka.connected(timeout_ms=300)
+            failing = False
+            await kafka.connected()
+            assert kafka.session_id == session
+
+    run(test, users=USERS, login_required=True)
+
+
+def test_a_login_that_takes_too_long_is_named() -> None:
+    async def test(server: Server) -> None:
+        async def begin(host: str, address: str) -> DigestMd5Client:
+            await asyncio.Event().wait()
+            raise AssertionError("nobody waits for it")
+
+        client = Client(at(server), 400, security=ZooKeeperSecurity(begin_at=begin))
+        with pytest.raises(ConnectionLoss, match="waits for a Kerberos ticket"):
+            await client.connect(1000)
+        await client.close()
+
+    run(test, users=USERS)
 
 
 def test_tls_and_whose_certificate_is_believed() -> None:

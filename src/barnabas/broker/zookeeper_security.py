@@ -9,10 +9,17 @@ from typing import Final
 from barnabas.broker.key_stores import KeyStores
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.checks import Value
-from barnabas.config.zookeeper_security import check_set_acl, zookeeper_login, zookeeper_tls
+from barnabas.config.zookeeper_security import (
+    CLIENT_CONFIG,
+    check_set_acl,
+    zookeeper_kerberos,
+    zookeeper_login,
+    zookeeper_tls,
+)
 from barnabas.errors import BadTls, ConfigError
 from barnabas.seams import Env
 from barnabas.security.jaas import JaasEntry
+from barnabas.security.kerberos_settings import KerberosSettings, ZooKeeperPrincipal
 from barnabas.security.sasl.digest_md5 import DigestMd5Client
 from barnabas.security.sasl.mechanism import ClientLogin
 from barnabas.security.tls import TlsSettings, client_context, verified_chain
@@ -39,7 +46,13 @@ def security_of(env: Env, value: Callable[[str], Value]) -> ZooKeeperSecurity:
     """The same for who does not stay long. ``value``: of a setting by its name. ConfigError."""
     login = zookeeper_login(value, env.files.read)
     check_set_acl(value, login)
-    found = ZooKeeperSecurity(begin=None if login is None else _logins(env, login))
+    found = ZooKeeperSecurity()
+    if login is not None:
+        kerberos = zookeeper_kerberos(value, login)
+        if kerberos is None:
+            found.begin = _logins(env, login)
+        else:
+            found.begin_at = _kerberos_logins(*kerberos)
     if value("zookeeper.set.acl"):
         found.acls = secure_acls
     settings = zookeeper_tls(value)
@@ -69,6 +82,17 @@ def _named(text: str) -> str:
     """Errors of TLS name the settings of listeners; these are called otherwise."""
     text = text.replace("ssl.key.password", "ssl.keystore.password")
     return text if text.startswith("zookeeper.") else f"zookeeper.{text}"
+
+
+def _kerberos_logins(
+    settings: KerberosSettings, principal: ZooKeeperPrincipal
+) -> Callable[[str, str], Awaitable[ClientLogin]]:
+    from barnabas.security.kerberos_client import ZooKeeperLogins
+
+    try:
+        return ZooKeeperLogins(settings, principal).begin
+    except ValueError as error:
+        raise ConfigError(f"{CLIENT_CONFIG}: {error}") from None
 
 
 def _logins(env: Env, entry: JaasEntry) -> Callable[[], ClientLogin]:

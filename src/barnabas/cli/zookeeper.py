@@ -36,6 +36,6 @@ def zookeeper_security(env: Env, path: str | None) -> ZooKeeperSecurity:
         return setting.parse(given[name]) if name in given else setting.default
 
     security = security_of(env, value)
-    if security.begin is not None:
+    if security.logs_in:
         security.acls = secure_acls  # as kafka-configs.sh does
     return security

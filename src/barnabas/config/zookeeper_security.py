@@ -11,7 +11,9 @@ from typing import Final, cast
 from barnabas.config.checks import Value
 from barnabas.errors import ConfigError
 from barnabas.logs import visible
+from barnabas.security import kerberos_settings
 from barnabas.security.jaas import JaasEntry, parse_jaas, parse_jaas_file
+from barnabas.security.kerberos_settings import KerberosSettings, ZooKeeperPrincipal
 from barnabas.security.sasl import digest_md5
 from barnabas.security.stores import JKS, PEM, PKCS12, StoreSettings
 from barnabas.security.tls import TlsSettings
@@ -20,6 +22,10 @@ JAAS_FILE: Final = "java.security.auth.login.config"
 LOGIN: Final = "barnabas.zookeeper.sasl.jaas.config"
 SASL_CLIENT: Final = "zookeeper.sasl.client"
 CLIENT_CONFIG: Final = "zookeeper.sasl.clientconfig"
+SERVICE: Final = "zookeeper.sasl.client.username"
+CANONICALIZE: Final = "zookeeper.sasl.client.canonicalize.hostname"
+SERVER_PRINCIPAL: Final = "zookeeper.server.principal"
+DEFAULT_SERVICE: Final = "zookeeper"
 _KEYSTORE: Final = (
     "zookeeper.ssl.keystore.location",
     "zookeeper.ssl.keystore.password",
@@ -86,15 +92,41 @@ def zookeeper_login(value: Of, read: Read) -> JaasEntry | None:
         raise ConfigError(
             f"{SASL_CLIENT}: false, though there is a JAAS configuration for ZooKeeper"
         )
+    if entry.module == kerberos_settings.MODULE:
+        return entry
     if entry.module != digest_md5.MODULE:
         raise ConfigError(
-            f"{CLIENT_CONFIG}: a login to ZooKeeper is made with {digest_md5.MODULE}, not with"
-            f" {visible(entry.module)}"
+            f"{CLIENT_CONFIG}: a login to ZooKeeper is made with {digest_md5.MODULE} or"
+            f" {kerberos_settings.MODULE}, not with {visible(entry.module)}"
         )
     for option in ("username", "password"):
         if not entry.options.get(option):
             raise ConfigError(f"{CLIENT_CONFIG}: {option} is needed to log in to ZooKeeper")
     return entry
+
+
+def zookeeper_kerberos(
+    value: Of, entry: JaasEntry
+) -> tuple[KerberosSettings, ZooKeeperPrincipal] | None:
+    """Who logs in with Kerberos, and to whom; None for another login. ConfigError."""
+    if entry.module != kerberos_settings.MODULE:
+        return None
+    # serviceName is Kafka's own option, which ZooKeeper does not know.
+    options = {name: text for name, text in entry.options.items() if name != "serviceName"}
+    own = JaasEntry(module=entry.module, options=options)
+    try:
+        settings = KerberosSettings.of(own, str(value(SERVICE) or DEFAULT_SERVICE), ("DEFAULT",))
+    except ValueError as error:
+        raise ConfigError(f"{CLIENT_CONFIG}: {error}") from None
+    try:
+        principal = ZooKeeperPrincipal.of(
+            str(value(SERVER_PRINCIPAL) or ""),
+            settings.service,
+            canonicalize=bool(value(CANONICALIZE)),
+        )
+    except ValueError as error:
+        raise ConfigError(f"{SERVER_PRINCIPAL}: {visible(str(error))}") from None
+    return settings, principal
 
 
 def _own_entry(value: Of) -> JaasEntry | None:

@@ -63,3 +63,27 @@ class KerberosSettings:
             raise ValueError("keyTab is needed to let others log in")
         if self.principal.partition("@")[0].partition("/")[0] != self.service:
             raise ValueError(f"the principal of the keyTab is not of the service {self.service}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooKeeperPrincipal:
+    """Which principal a ZooKeeper server has: ``zookeeper/host@REALM``."""
+
+    service: str
+    host: str = ""
+    """The host in the principal of every server; empty: that of the server in question."""
+    canonicalize: bool = True
+    """Whether the host is the one that its address belongs to, and not as the settings name it."""
+
+    @classmethod
+    def of(cls, principal: str, service: str, *, canonicalize: bool) -> ZooKeeperPrincipal:
+        """``principal``: ``zookeeper.server.principal``; empty: each server has that of its host,
+        and of ``service``. Its realm does not matter, as in ZooKeeper. Raises ValueError."""
+        from barnabas.security.kerberos_rules import KerberosName
+
+        if not principal:
+            return cls(service=service, canonicalize=canonicalize)
+        name = KerberosName.parse(principal if "@" in principal else f"{principal}@")
+        if not name.service or not name.host:
+            raise ValueError("a service and a host are needed: zookeeper/host@REALM")
+        return cls(service=name.service, host=name.host, canonicalize=False)

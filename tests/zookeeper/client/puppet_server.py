@@ -21,6 +21,7 @@ from barnabas.zookeeper.messages import (
     GetDataResponse,
     OpCode,
     PathResponse,
+    SaslResponse,
     StatResponse,
     WatcherEvent,
 )
@@ -45,6 +46,9 @@ class PuppetServer:
         self.requests: list[tuple[str, str]] = []
         """(operation, path) in the order of arrival; a multi has its parts' names as path."""
         self.greetings: list[ConnectRequest] = []
+        self.tokens: list[bytes | None] = []
+        """What a login is answered, in order; what it said is in ``told``."""
+        self.told: list[bytes] = []
         self.fault: Fault = lambda op, record: None
         self.silent = False
         """Neither pings nor anything else is answered."""
@@ -197,6 +201,9 @@ class PuppetConnection(asyncio.Protocol):
         if op == OpCode.SET_WATCHES:
             self._set_watches(record)
             return jute.encode_reply(XID_SET_WATCHES, server.zxid, op)
+        if op == OpCode.SASL:
+            server.told.append(record.token)
+            return jute.encode_reply(xid, 0, op, SaslResponse(server.tokens.pop(0)))
         if op == OpCode.SYNC:
             return jute.encode_reply(xid, server.zxid, op, PathResponse(record.path))
         if op in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.GET_CHILDREN2):

@@ -49,6 +49,12 @@ zookeeper.sasl.client  BOOLEAN  true  MEDIUM  ours
     Whether a login to ZooKeeper is made. Java has it as a system property.
 zookeeper.sasl.clientconfig  STRING  Client  MEDIUM  ours
     The section of the JAAS file. Java has it as a system property.
+zookeeper.sasl.client.username  STRING  zookeeper  LOW  ours
+    First part of ZooKeeper's Kerberos principals. Java has it as a system property.
+zookeeper.sasl.client.canonicalize.hostname  BOOLEAN  true  LOW  ours
+    Whether a server's principal has the host name of its address. Java has it as a system property.
+zookeeper.server.principal  STRING  -  LOW  ours
+    Kerberos principal of every ZooKeeper server. Java has it as a system property.
 barnabas.zookeeper.sasl.jaas.config  PASSWORD  -  MEDIUM  ours
     JAAS login to ZooKeeper, instead of a file.
 barnabas.zookeeper.fast.expiry.ms  INT  100  0..  MEDIUM  ours

@@ -115,7 +115,10 @@ class GssapiClient:
             self._first: bytes = self._context.step() or b""
             self._is_over = self._context.complete
         except gssapi.exceptions.GSSError as error:
-            raise AuthenticationFailed(_told(error)) from None
+            who = settings.principal or "who is in the ticket cache"
+            raise AuthenticationFailed(
+                f"{who} to {settings.service}@{host}: {_told(error)}"
+            ) from None
 
     def first(self) -> bytes:
         """The first token, which was made with the login."""

@@ -261,8 +261,10 @@ class Connection(asyncio.Protocol):
                 raise AuthenticationFailed(str(error_for(header.err)))
             token = jute.decode_reply(OpCode.SASL, frame).token
             if token is None:
-                raise AuthenticationFailed("the server does not take SASL logins")
-            answer = login.step(token)
+                _end_login(login)
+                answer = None
+            else:
+                answer = login.step(token)
         except AuthenticationFailed as problem:
             self.greeted.set_exception(AuthFailed(None, f"({problem})"))
             self.drop("the login failed")
@@ -390,7 +392,7 @@ async def open_connection(
     try:
         await addresses.connect(lambda: connection, host, port, security.tls)
         if security.looks_first:
-            await _begin(connection, security)
+            await _begin(connection, host, security)
         await asyncio.shield(connection.greeted)
     except BaseException:
         connection.drop("given up")
@@ -398,10 +400,29 @@ async def open_connection(
         raise
 
 
-async def _begin(connection: Connection, security: ZooKeeperSecurity) -> None:
-    """Look at the server, and then begin."""
+async def _begin(connection: Connection, host: str, security: ZooKeeperSecurity) -> None:
+    """Look at the server, and then begin. Raises OSError, AuthFailed."""
     if security.approve is not None:
         connection.late = "waits to learn whether its certificates were revoked"
         await security.approve(connection.seen("ssl_object"))
+    login = None if security.begin is None else security.begin()
+    if security.begin_at is not None:
+        connection.late = "waits for a Kerberos ticket"
+        where = connection.seen("peername")
+        try:
+            login = await security.begin_at(host, where[0] if where else host)
+        except AuthenticationFailed as problem:
+            raise AuthFailed(None, f"({problem})") from None
     connection.late = "does not answer"
-    connection.begin(None if security.begin is None else security.begin())
+    connection.begin(login)
+
+
+def _end_login(login: ClientLogin) -> None:
+    """An answer without a token ends a Kerberos login. A server that does not take logins gives
+    the same answer to the first token. Raises AuthenticationFailed."""
+    try:
+        login.step(b"")
+    except AuthenticationFailed:
+        pass
+    if not login.is_complete:
+        raise AuthenticationFailed("the server does not take SASL logins")

@@ -30,13 +30,20 @@ class ZooKeeperSecurity:
     raises OSError if they are not to be believed."""
     begin: Callable[[], ClientLogin] | None = None
     """Begins a SASL login; None without one."""
+    begin_at: Callable[[str, str], Awaitable[ClientLogin]] | None = None
+    """Begins a Kerberos login to a server, by its name in the settings and its address. It may take
+    seconds, and raises AuthenticationFailed."""
     acls: Acls = open_acls
     """The ACLs of new nodes."""
 
     @property
     def looks_first(self) -> bool:
         """Whether a server is looked at before its session begins."""
-        return self.approve is not None
+        return self.approve is not None or self.begin_at is not None
+
+    @property
+    def logs_in(self) -> bool:
+        return self.begin is not None or self.begin_at is not None
 
 
 OPEN: Final = ZooKeeperSecurity()
