@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 from tests.api import kit
 from tests.api.kit import Client
 from tests.api.transaction_kit import SETTINGS, Txn
 
-from barnabas.broker.room_settings import replication_settings
+from barnabas.broker.main import system_env
+from barnabas.broker.protection import plug_ins
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ConfigError, ErrorCode
+from barnabas.plugins import (
+    ClientMetadata,
+    KafkaPrincipal,
+    Node,
+    PartitionView,
+    ReplicaSelector,
+    ReplicaView,
+    TopicPartition,
+)
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import iterate_batches
+from spare_leaders import SpareLeaders
 
 RACK_AWARE = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 NOWHERE = -1
@@ -36,7 +48,7 @@ async def _fetch(client: Client, version: int = 12, **fields: Any) -> Any:
         log_start_offset=-1,
         partition_max_bytes=1 << 20,
     )
-    broker = fields.pop("broker")
+    broker, client_id = fields.pop("broker"), fields.pop("client_id", "test")
     values = {
         "replica_id": -1,
         "max_wait": 0,
@@ -50,7 +62,8 @@ async def _fetch(client: Client, version: int = 12, **fields: Any) -> Any:
         "rack_id": "r2",
         **fields,
     }
-    return await client.ask(ApiKey.FETCH, version, Message(**values), broker=broker)
+    message = Message(**values)
+    return await client.ask(ApiKey.FETCH, version, message, broker=broker, client_id=client_id)
 
 
 async def _one(client: Client, version: int = 12, **fields: Any) -> Any:
@@ -176,7 +189,101 @@ def test_read_committed_at_a_follower() -> None:
     _run(scenario)
 
 
-def test_an_unknown_class_is_refused_by_name() -> None:
-    config = BrokerConfig({"zookeeper.connect": "zk:2181", "replica.selector.class": "my.Selector"})
-    with pytest.raises(ConfigError, match=r"replica\.selector\.class=my\.Selector"):
-        replication_settings(config, 1)
+class Selector(ReplicaSelector):
+    """Sends clients whose id is that of a broker to it."""
+
+    asked: ClassVar[list[tuple[TopicPartition, ClientMetadata, PartitionView]]] = []
+
+    def select(
+        self,
+        topic_partition: TopicPartition,
+        client_metadata: ClientMetadata,
+        partition_view: PartitionView,
+    ) -> ReplicaView | None:
+        self.asked.append((topic_partition, client_metadata, partition_view))
+        wanted = client_metadata.rack_id
+        if wanted == "broken":
+            raise RuntimeError("a bug")
+        if wanted == "invented":
+            return replace(partition_view.leader, log_end_offset=1 << 40)
+        found = {f"to {view.endpoint.id}": view for view in partition_view.replicas}
+        return found.get(wanted)
+
+
+def test_a_plug_in_chooses() -> None:
+    async def scenario(client: Client) -> None:
+        await _ready(client, 1, 2)
+        Selector.asked.clear()
+        for rack, sent in (("to 2", 2), ("to 1", NOWHERE), ("", NOWHERE), ("else", NOWHERE)):
+            found = await _one(client, broker=1, rack_id=rack)
+            assert (found.error_code, found.preferred_read_replica) == (0, sent)
+            assert bool(found.records) == (sent == NOWHERE)
+        partition, consumer, view = Selector.asked[0]
+        assert partition == TopicPartition("t", 0)
+        assert consumer == ClientMetadata(
+            rack_id="to 2",
+            client_id="test",
+            client_address=consumer.client_address,
+            principal=KafkaPrincipal("User", "ANONYMOUS"),
+            listener_name="PLAINTEXT",
+        )
+        assert consumer.client_address
+        assert [v.endpoint for v in view.replicas] == [
+            Node(1, "b1", 9092, "r1"),
+            Node(2, "b2", 9092, "r2"),
+        ]
+        assert view.leader == view.replicas[0]
+        assert (view.leader.log_end_offset, view.leader.time_since_last_caught_up_ms) == (1, 0)
+        assert 0 <= view.replicas[1].time_since_last_caught_up_ms < 2000
+        for rack in ("broken", "invented"):
+            found = await _one(client, broker=1, rack_id=rack)
+            assert found.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+            assert (found.preferred_read_replica, found.records) == (NOWHERE, b"")
+        count = len(Selector.asked)
+        for fields in ({"version": 10}, {"replica_id": -3}):
+            await _one(client, broker=1, **fields)
+        assert (await _one(client, broker=2, rack_id="to 1")).preferred_read_replica == NOWHERE
+        assert len(Selector.asked) == count, "old consumers and followers are not asked about"
+
+    settings = {**SETTINGS, "replica.selector.class": "my.Selector"}
+    kit.run(scenario, brokers=2, settings=settings, classes={"my.Selector": Selector})
+
+
+def test_a_plug_in_sees_only_replicas_that_have_the_record() -> None:
+    async def scenario(client: Client) -> None:
+        await _ready(client, 1, 2)
+        client.simulation.processes["b2"].kill()
+        await asyncio.sleep(30)
+        Selector.asked.clear()
+        found = await _one(client, broker=1, rack_id="to 2")
+        assert (found.error_code, found.preferred_read_replica) == (0, NOWHERE)
+        assert [len(view.replicas) for _, _, view in Selector.asked] == [1]
+
+    settings = {**SETTINGS, "replica.selector.class": "my.Selector"}
+    kit.run(scenario, brokers=2, settings=settings, classes={"my.Selector": Selector})
+
+
+def test_the_example_of_the_documentation() -> None:
+    async def scenario(client: Client) -> None:
+        await _ready(client, 1, 2)
+        for client_id, rack, sent in (
+            ("report-7", "", 2),
+            ("report-7", "r1", 2),
+            ("shop", "", NOWHERE),
+            ("shop", "r1", NOWHERE),
+            ("shop", "r2", 2),
+            ("shop", "r3", NOWHERE),
+        ):
+            found = await _one(client, broker=1, rack_id=rack, client_id=client_id)
+            assert (found.error_code, found.preferred_read_replica) == (0, sent), client_id
+
+    name = "spare_leaders.SpareLeaders"
+    settings = {**SETTINGS, "replica.selector.class": name}
+    kit.run(scenario, brokers=2, settings=settings, classes={name: SpareLeaders})
+
+
+@pytest.mark.parametrize("name", ["org.example.Selector", "Selector"])
+def test_an_unknown_class_is_refused_by_name(name: str) -> None:
+    config = BrokerConfig({"zookeeper.connect": "zk:2181", "replica.selector.class": name})
+    with pytest.raises(ConfigError, match=rf"^replica\.selector\.class: {name} cannot be imported"):
+        plug_ins(system_env(), config)

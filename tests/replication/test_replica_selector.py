@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from barnabas.replication.replica_selector import SELECTORS, ReplicaView, rack_aware
+from barnabas.replication.replica_selector import SELECTORS, Consumer, ReplicaView, rack_aware
+from barnabas.security.principal import ANONYMOUS
+from barnabas.types import TopicPartition
 
 LEADER = ReplicaView(1, "a", 100, 0)
 
@@ -24,7 +26,7 @@ LEADER = ReplicaView(1, "a", 100, 0)
             id="the one with more records",
         ),
         pytest.param(
-            "b", [ReplicaView(3, "b", 90, 8), ReplicaView(2, "b", 90, 9)], 2, id="caught up later"
+            "b", [ReplicaView(3, "b", 90, 9), ReplicaView(2, "b", 90, 8)], 2, id="caught up later"
         ),
         pytest.param(
             "b", [ReplicaView(3, "b", 90, 9), ReplicaView(2, "b", 90, 9)], 3, id="the greater id"
@@ -32,7 +34,13 @@ LEADER = ReplicaView(1, "a", 100, 0)
     ],
 )
 def test_rack_aware(rack: str, followers: list[ReplicaView], chosen: int) -> None:
-    assert rack_aware(rack, LEADER, followers).broker_id == chosen
+    choice = rack_aware(Consumer(rack, "client", "::1", ANONYMOUS, "PLAINTEXT"))
+    if choice is None:
+        assert (rack, chosen) == ("", LEADER.broker_id)
+        return
+    found = choice(TopicPartition("t", 0), LEADER, followers)
+    assert found is not None
+    assert found.broker_id == chosen
 
 
 def test_kafkas_names_and_ours_mean_the_same() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from tests.simulation import plugged
 from tests.simulation.bearers import SETTINGS as TOKEN_SETTINGS
 from tests.simulation.guarded import SETTINGS as GUARDED_SETTINGS
 from tests.simulation.nodes import Main
@@ -84,6 +85,8 @@ def settings(broker: int, layout: Layout, options: Options) -> dict[str, str]:
         more |= TOKEN_SETTINGS
     if options.racks:
         more |= {"broker.rack": rack_of(broker), "replica.selector.class": "rack-aware"}
+    if options.plugged:
+        more |= plugged.SETTINGS | (plugged.SELECTOR if options.racks else {})
     if options.watched:
         more |= WATCHED_SETTINGS
     if options.secure or options.tokens:

@@ -66,6 +66,8 @@ class Options:
     """Some producers and consumers speak message formats 0 and 1."""
     racks: bool = False
     """Every broker has a rack, and consumers read from followers in theirs."""
+    plugged: bool = False
+    """Brokers have plug-ins; with ``racks`` one of them sends consumers to any replica."""
     late_answers: float = 0.0
     """Share of ZooKeeper's answers that come late to who awaits them; only where it is forced."""
     protocol: str = ""
@@ -116,6 +118,7 @@ def draw_options(
         lost_multis=0.2 if random.Random(f"{seed}/lost").random() < 0.1 else 0.0,
         old_clients=random.Random(f"{seed}/old-clients").random() < 0.25,
         racks=random.Random(f"{seed}/racks").random() < 0.3,
+        plugged=random.Random(f"{seed}/plugged").random() < 0.15,
         **_draw_extent(random.Random(f"{seed}/extent")),
     )
 

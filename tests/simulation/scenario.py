@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.simulation import plugged
 from tests.simulation.agreement import AGREE_S, disagreement
 from tests.simulation.bearers import Bearers
 from tests.simulation.checker import check
@@ -109,6 +110,7 @@ class Scenario:
             look_ns=LOOK_NS if hostile else 0,
             long_work=options.long_work,
             timeline=timeline,
+            classes=plugged.CLASSES,
         )
         self._only_hostile = all(kind in HOSTILE for kind in options.kinds)
         """Nobody is to lose anything: neither sessions nor leaderships."""

@@ -41,6 +41,7 @@ from barnabas.protocol.fetch import (
 from barnabas.protocol.produce import NodeEndpoint
 from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED, FetchParams
 from barnabas.replication.fetch_session import SessionPartition
+from barnabas.replication.replica_selector import Consumer
 from barnabas.replication.results import Fetched, FetchedPartition, FetchResult
 from barnabas.types import NO_EPOCH, ZERO_UUID, TopicPartition
 
@@ -80,6 +81,8 @@ def handle(services: Services, request: Request) -> Answer:
     params = _params(request.api_version, parsed, request.listener)
     if services.authorizer is not None:
         _restrict(services, request, params)
+    if services.replicas.context.settings.replica_selector is not None:
+        _select(services, request, parsed, params)
     _meter(request, params)
     offsets = offsets_of(params) if params.version < RECORD_BATCHES_FROM_VERSION else None
     return _when(services, request, services.replicas.fetch(params), offsets)
@@ -148,6 +151,25 @@ def _restrict(services: Services, request: Request, params: FetchParams) -> None
     params.may_read = may_read
 
 
+def _select(
+    services: Services, request: Request, parsed: FetchRequest, params: FetchParams
+) -> None:
+    """Let the replica selector choose where a consumer should read (KIP-392). Followers and
+    consumers of old versions read from leaders."""
+    selector = services.replicas.context.settings.replica_selector
+    if selector is None or params.to_log_end or params.leader_only:
+        return
+    params.choice = selector(
+        Consumer(
+            rack=parsed.rack_id,
+            client_id=request.client_id or "",
+            host=request.client_host,
+            principal=request.principal,
+            listener=request.listener,
+        )
+    )
+
+
 def _meter(request: Request, params: FetchParams) -> None:
     """Limit what is read for a consumer to what its quota allows at once. A larger answer could
     never be sent."""
@@ -204,6 +226,7 @@ def _in_steps(
             ).partitions
             yield 1
     _restrict(services, request, params)
+    _select(services, request, parsed, params)
     _meter(request, params)
     outcome = yield from services.replicas.fetch_in_steps(params)
     offsets = offsets_of(params) if params.version < RECORD_BATCHES_FROM_VERSION else None
@@ -229,7 +252,6 @@ def _params(version: int, parsed: FetchRequest, listener: str = "") -> FetchPara
         max_wait_ms=parsed.max_wait_ms,
         min_bytes=parsed.min_bytes,
         max_bytes=parsed.max_bytes,
-        rack=parsed.rack_id,
         listener=listener,
         read_committed=parsed.isolation_level == READ_COMMITTED,
         session_id=parsed.session_id,

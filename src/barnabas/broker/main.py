@@ -68,6 +68,8 @@ def imported(name: str) -> object:
     """What ``package.module.Name`` names, once its module is imported: a plug-in's class. Raises
     ImportError, AttributeError, and what the module raises."""
     module, _, attribute = name.rpartition(".")
+    if not module:
+        raise ImportError("it names no module")
     return getattr(importlib.import_module(module), attribute)
 
 

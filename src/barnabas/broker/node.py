@@ -260,9 +260,11 @@ class Node:
 
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
+        policies, selector = None, None
         if self._plugged is not None:
             self._plugged.make(config.texts)
-        settings = replication_settings(config, broker_id)
+            policies, selector = self._plugged.policies(), self._plugged.selector()
+        settings = replication_settings(config, broker_id, selector)
         security = client_security(env, config, config.inter_broker_listener, self._stores)
         control = client_security(env, config, config.control_plane_listener, self._stores)
         timeout_ms = config.integer("controller.socket.timeout.ms")
@@ -334,7 +336,7 @@ class Node:
             features=self._features,
             authorizer=self._authorizer,
             tokens=self._tokens,
-            policies=None if self._plugged is None else self._plugged.policies(),
+            policies=policies,
             users=self._users,
             quotas=self._quotas,
             quota_configs=self._quota_configs,

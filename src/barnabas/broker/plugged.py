@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from barnabas.broker.plugged_selector import REPLICA_SELECTOR, PluggedSelector
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.checks import ALTER_CONFIG_POLICY, CREATE_TOPIC_POLICY, Policies
 from barnabas.plugins.loading import close, find, make
 from barnabas.plugins.policies import AlterConfigPolicy, CreateTopicPolicy
+from barnabas.plugins.replicas import ReplicaSelector
+from barnabas.replication.replica_selector import SELECTORS
 from barnabas.seams import Env
 
 _KINDS: Final[Mapping[str, type[Plugin]]] = {
     CREATE_TOPIC_POLICY: CreateTopicPolicy,
     ALTER_CONFIG_POLICY: AlterConfigPolicy,
+    REPLICA_SELECTOR: ReplicaSelector,
 }
 
 
@@ -25,7 +29,7 @@ class Plugged:
         self._classes = {
             setting: find(env, setting, name, kind)
             for setting, kind in _KINDS.items()
-            if (name := config.text(setting))
+            if (name := config.text(setting)) and name not in SELECTORS
         }
         self._made: dict[str, Plugin] = {}
 
@@ -45,6 +49,11 @@ class Plugged:
             create if isinstance(create, CreateTopicPolicy) else None,
             alter if isinstance(alter, AlterConfigPolicy) else None,
         )
+
+    def selector(self) -> PluggedSelector | None:
+        """None if the settings name none, or one of Kafka's own."""
+        found = self._made.get(REPLICA_SELECTOR)
+        return PluggedSelector(found) if isinstance(found, ReplicaSelector) else None
 
     def close(self) -> None:
         """Close those that were made, the last one first."""

@@ -13,6 +13,7 @@ from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.listener_settings import PLAINTEXT as PLAIN
+from barnabas.replication.replica_selector import SELECTORS
 from barnabas.seams import Env
 from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.zookeeper.client.client import ZooKeeperClient
@@ -62,7 +63,8 @@ def plug_ins(env: Env, config: BrokerConfig) -> Plugged | None:
     """The plug-ins; None if the settings name none. Raises ConfigError for a class that cannot be
     one."""
     named = ("create.topic.policy.class.name", "alter.config.policy.class.name")
-    if not any(map(config.text, named)):
+    selector = config.text("replica.selector.class") or ""
+    if not any(map(config.text, named)) and selector in SELECTORS:
         return None
     from barnabas.broker.plugged import Plugged
 

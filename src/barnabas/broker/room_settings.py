@@ -14,7 +14,6 @@ from barnabas.config.topic_config import TopicConfig
 from barnabas.controller.settings import ControllerSettings
 from barnabas.coordinator.group.settings import ConsumerGroupSettings, GroupSettings
 from barnabas.coordinator.transaction.settings import TransactionSettings
-from barnabas.errors import ConfigError
 from barnabas.protocol.inter_broker import InterBrokerVersions, inter_broker_versions
 from barnabas.quotas.client_quotas import ClientQuotas
 from barnabas.quotas.rate import Window
@@ -239,16 +238,11 @@ def log_manager_settings(config: BrokerConfig) -> LogManagerSettings:
     )
 
 
-def _replica_selector(config: BrokerConfig) -> ReplicaSelector | None:
-    """Raises ConfigError for a class that is not here."""
-    name = config.text("replica.selector.class") or ""
-    if name not in SELECTORS:
-        known = ", ".join(n for n in SELECTORS if n)
-        raise ConfigError(f"replica.selector.class={name}: there is no such class; known: {known}")
-    return SELECTORS[name]
-
-
-def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSettings:
+def replication_settings(
+    config: BrokerConfig, broker_id: int, plugged: ReplicaSelector | None = None
+) -> ReplicationSettings:
+    """``plugged``: the replica selector, if it is a plug-in."""
+    selector = plugged or SELECTORS.get(config.text("replica.selector.class") or "")
     return ReplicationSettings(
         broker_id=broker_id,
         inter_broker_listener_name=config.inter_broker_listener,
@@ -265,6 +259,6 @@ def replication_settings(config: BrokerConfig, broker_id: int) -> ReplicationSet
         ),
         controller_socket_timeout_ms=config.integer("controller.socket.timeout.ms"),
         versions=versions_between_brokers(config),
-        replica_selector=_replica_selector(config),
+        replica_selector=selector,
         log_flush_before_ack=config.flag("log.flush.before.ack"),
     )

@@ -11,24 +11,31 @@ from __future__ import annotations
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.plugins.base import Plugin
+from barnabas.plugins.cluster import Node
 from barnabas.plugins.policies import (
     AlterConfigPolicy,
     ConfigResource,
     CreateTopicPolicy,
     PolicyViolation,
 )
+from barnabas.plugins.replicas import ClientMetadata, PartitionView, ReplicaSelector, ReplicaView
 from barnabas.security.principal import KafkaPrincipal
 from barnabas.types import ConfigResourceType, TopicPartition
 
 __all__ = [
     "AlterConfigPolicy",
+    "ClientMetadata",
     "ConfigResource",
     "ConfigResourceType",
     "CreateTopicPolicy",
     "ErrorCode",
     "KafkaError",
     "KafkaPrincipal",
+    "Node",
+    "PartitionView",
     "Plugin",
     "PolicyViolation",
+    "ReplicaSelector",
+    "ReplicaView",
     "TopicPartition",
 ]

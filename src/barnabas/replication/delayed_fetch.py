@@ -152,7 +152,9 @@ class DelayedFetch:
             partition = reader.partition_for(entry, watch.places.get(entry))
             self._place(entry, partition)
             reader.check(partition, entry, params)
-            elsewhere = reader.preferred(partition, entry, params) if params.rack else None
+            elsewhere = (
+                None if params.choice is None else reader.preferred(partition, entry, params)
+            )
             if elsewhere is not None:
                 watch.dirty[entry] = None
                 return elsewhere

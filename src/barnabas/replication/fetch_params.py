@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from barnabas.errors import KafkaError
 from barnabas.replication.fetch_session import FINAL_EPOCH, SessionPartition
+from barnabas.replication.replica_selector import Choice
 from barnabas.types import CONSUMER_REPLICA_ID, FUTURE_REPLICA_ID, UNKNOWN_BROKER_EPOCH
 
 READ_COMMITTED = 1
@@ -27,8 +28,8 @@ class FetchParams:
     max_wait_ms: int = 0
     min_bytes: int = 1
     max_bytes: int = 0x7FFFFFFF
-    rack: str = ""
-    """The consumer's (v11+); empty if it has none."""
+    choice: Choice | None = None
+    """Chooses the replica that this consumer should read from; None: it reads here."""
     listener: str = ""
     """On which it came."""
     read_committed: bool = False

@@ -113,19 +113,19 @@ class FetchReader:
         Only a leader sends anybody anywhere, and only to a live member of the ISR that has the
         record at this offset."""
         leadership = partition.leadership
-        if not self.selects(params) or leadership is None:
+        if params.choice is None or leadership is None:
             return None
         log = partition.log_or_raise()
         members, offset = leadership.state.committed, entry.fetch_offset
+        now_ms = self._context.now_ms()
         leader = self._view(self._context.settings.broker_id, params, log.log_end_offset, 0)
         followers = [
-            self._view(number, params, remote.log_end_offset, remote.last_caught_up_ms)
+            self._view(number, params, remote.log_end_offset, now_ms - remote.last_caught_up_ms)
             for number, remote in leadership.remotes.items()
             if number in members and remote.log_start_offset <= offset <= remote.log_end_offset
         ]
-        assert self._context.settings.replica_selector is not None
-        chosen = self._context.settings.replica_selector(params.rack, leader, followers)
-        if chosen.broker_id == leader.broker_id:
+        chosen = params.choice(partition.topic_partition, leader, followers)
+        if chosen is None or chosen.broker_id == leader.broker_id:
             return None
         return FetchedPartition(
             topic=entry.topic,
@@ -138,22 +138,13 @@ class FetchReader:
             ends_wait=True,
         )
 
-    def selects(self, params: FetchParams) -> bool:
-        """Whether this reader might be sent to another replica."""
-        return (
-            bool(params.rack)
-            and self._context.settings.replica_selector is not None
-            and not params.to_log_end
-            and not params.leader_only
-        )
-
     def _view(
-        self, broker_id: int, params: FetchParams, log_end: int, caught_up_ms: int
+        self, broker_id: int, params: FetchParams, log_end: int, behind_ms: int
     ) -> ReplicaView:
         broker = self._context.metadata.brokers.get(broker_id)
-        reachable = broker is not None and broker.endpoint(params.listener) is not None
-        rack = broker.rack if broker is not None and reachable else None
-        return ReplicaView(broker_id, rack, log_end, caught_up_ms)
+        endpoint = None if broker is None else broker.endpoint(params.listener)
+        rack = None if broker is None or endpoint is None else broker.rack
+        return ReplicaView(broker_id, rack, log_end, behind_ms, endpoint)
 
     def read(
         self,
@@ -299,7 +290,7 @@ class FetchReader:
             return False
         if not params.from_follower:
             # A follower may catch up and be the nearer one, which changes nothing here.
-            return partition.leadership is None or not self.selects(params)
+            return partition.leadership is None or params.choice is None
         leadership = partition.leadership
         return leadership is not None and leadership.is_in_sync_at(
             params.replica_id, entry.fetch_offset
