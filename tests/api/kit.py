@@ -12,6 +12,7 @@ from tests.simulation.nodes import Main, Simulation
 
 from barnabas.broker import node
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.config.jaas_file import Sections
 from barnabas.protocol.api import API_TABLE, ApiKey
 from barnabas.protocol.connection import KafkaConnection
 from barnabas.protocol.message import Message
@@ -166,10 +167,11 @@ def run(
     settings: Mapping[str, str] | None = None,
     prepare: Callable[[Env], Awaitable[None]] | None = None,
     classes: Mapping[str, type] | None = None,
+    sections: Sections | None = None,
 ) -> None:
     """Start a coordinator and brokers, and run the scenario in virtual time. ``{host}`` in a
     setting is the broker's; ``prepare`` comes before the brokers are awaited; ``classes`` are
-    plug-ins, by the names in settings."""
+    plug-ins, by the names in settings; ``sections`` those of a JAAS file."""
     logging.disable(logging.CRITICAL)
     simulation = Simulation(1, classes=classes)
     done: list[bool] = []
@@ -192,7 +194,7 @@ def run(
     async def drive() -> None:
         simulation.start("zk", coordinator)
         for number in range(1, brokers + 1):
-            simulation.start(f"b{number}", broker_main(number, settings or {}, stops))
+            simulation.start(f"b{number}", broker_main(number, settings or {}, stops, sections))
         await simulation.ended(simulation.start("client", client))
 
     try:
@@ -203,7 +205,10 @@ def run(
 
 
 def broker_main(
-    number: int, settings: Mapping[str, str], stops: dict[int, asyncio.Event] | None = None
+    number: int,
+    settings: Mapping[str, str],
+    stops: dict[int, asyncio.Event] | None = None,
+    sections: Sections | None = None,
 ) -> Main:
     """A real broker; what asks it to stop is put into ``stops``."""
 
@@ -219,7 +224,7 @@ def broker_main(
         stop = asyncio.Event()
         if stops is not None:
             stops[number] = stop
-        await node.main(env, BrokerConfig(given), stop)
+        await node.main(env, BrokerConfig(given, sections), stop)
 
     return main
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.api import kit
 from tests.api.kit import Client
+from tests.broker.test_listeners import alter, until
 
 from barnabas.errors import ErrorCode
 from barnabas.protocol.api import ApiKey
@@ -19,7 +20,7 @@ from barnabas.seams import Env
 from barnabas.security import client as secure
 from barnabas.security.client import AuthenticationRefused, ClientSecurity, SaslConnection
 from barnabas.security.client_login import client_login
-from barnabas.security.jaas import parse_jaas
+from barnabas.security.jaas import parse_jaas, parse_jaas_file
 from barnabas.security.sasl import plain, scram
 from barnabas.security.sasl.scram import credential_of, salted_password
 from barnabas.zk.admin import change_config
@@ -269,6 +270,40 @@ def test_brokers_log_in_to_each_other_and_renew_their_sessions() -> None:
 async def _leader(client: Client) -> int:
     view = await client.ask(ApiKey.METADATA, 1, Message(topics=None))
     return int(next(t for t in view.topics if t.name == "t").partitions[0].leader_id)
+
+
+def test_a_listener_that_comes_later_has_the_logins_of_the_jaas_file() -> None:
+    async def scenario(client: Client) -> None:
+        added = {
+            "listeners": f"PLAINTEXT://b1:9092,LATER://b1:{CLIENTS}",
+            "listener__name__later__sasl__enabled__mechanisms": "PLAIN",
+        }
+        assert await alter(client, **added) == (0, "")
+
+        async def is_open() -> bool:
+            try:
+                (await _connect(ALICE)).close()
+            except AuthenticationRefused:
+                raise
+            except ConnectionError:
+                return False
+            return True
+
+        await until(is_open)
+        with pytest.raises(AuthenticationRefused):
+            await _connect(_as("alice", "no"))
+        lacking = {**added, "listener__name__later__sasl__enabled__mechanisms": "SCRAM-SHA-256"}
+        assert await alter(client, **dict.fromkeys(added)) == (0, "")
+        error, text = await alter(client, **lacking)
+        assert error == ErrorCode.INVALID_REQUEST
+        assert "'KafkaServer' has no entry of" in text
+        assert "secret" not in text
+
+    kit.run(
+        scenario,
+        settings={"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,LATER:SASL_PLAINTEXT"},
+        sections=parse_jaas_file(f"KafkaServer {{ {PLAIN_JAAS} }};"),
+    )
 
 
 def test_an_expired_session_is_closed_unless_it_is_renewed() -> None:

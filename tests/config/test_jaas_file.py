@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from barnabas.cluster.processes import load_config
 from barnabas.config.broker_config import BrokerConfig
-from barnabas.config.jaas_file import logins_of_file
+from barnabas.config.jaas_file import Sections, listener_sections
 from barnabas.errors import ConfigError
 from barnabas.security.jaas import JaasEntry, parse_jaas
 from barnabas.security.sasl import plain, scram
@@ -36,44 +36,66 @@ SETTINGS = {
 }
 
 
-def _logins(file: str = FILE, **more: str) -> dict[str, str]:
-    given_ = {**SETTINGS, **{name.replace("__", "."): text for name, text in more.items()}}
-    return logins_of_file(given_, lambda _: file.encode())
+INSIDE_ONLY = {"listeners": "PLAINTEXT://h:1,INSIDE://h:2"}
+OWN = "listener.name.clients.plain.sasl.jaas.config"
+
+
+def _sections(file: str = FILE) -> Sections:
+    return listener_sections(SETTINGS, lambda _: file.encode())
+
+
+def _options(config: BrokerConfig) -> dict[tuple[str, str], dict[str, str]]:
+    return {
+        (listener, mechanism): dict(settings.entry.options)
+        for listener, security in config.security.items()
+        for mechanism, settings in security.mechanisms.items()
+    }
 
 
 def test_the_listeners_own_section_then_that_of_all() -> None:
-    found = _logins()
-    assert {name: dict(parse_jaas(text).options) for name, text in found.items()} == {
-        "listener.name.inside.scram-sha-256.sasl.jaas.config": {
-            "username": "broker",
-            "password": "inside",
-        },
-        "listener.name.clients.scram-sha-256.sasl.jaas.config": {
-            "username": "broker",
-            "password": "for-all",
-        },
-        "listener.name.clients.plain.sasl.jaas.config": {"user_alice": 'a"\\b'},
+    config = BrokerConfig(SETTINGS, _sections())
+    assert _options(config) == {
+        ("INSIDE", "SCRAM-SHA-256"): {"username": "broker", "password": "inside"},
+        ("CLIENTS", "SCRAM-SHA-256"): {"username": "broker", "password": "for-all"},
+        ("CLIENTS", "PLAIN"): {"user_alice": 'a"\\b'},
     }
-    config = BrokerConfig({**SETTINGS, **found})
     assert "for-all" not in config.summary()
 
 
 def test_a_listeners_own_setting_comes_first() -> None:
     own = f'{plain.MODULE} required user_bob="b";'
-    name = "listener.name.clients.plain.sasl.jaas.config"
-    assert name not in logins_of_file({**SETTINGS, name: own}, lambda _: FILE.encode())
+    config = BrokerConfig({**SETTINGS, OWN: own}, _sections())
+    assert _options(config)["CLIENTS", "PLAIN"] == {"user_bob": "b"}
+
+
+def test_a_listener_that_comes_later_finds_the_file_too() -> None:
+    names = SETTINGS["listeners"], SETTINGS["listener.security.protocol.map"]
+    config = BrokerConfig(SETTINGS, _sections())
+    own = {
+        "listeners": f"{names[0]},LATER://h:4",
+        "listener.security.protocol.map": f"{names[1]},LATER:SASL_PLAINTEXT",
+        "listener.name.later.sasl.enabled.mechanisms": "PLAIN",
+    }
+    found = config.with_dynamic({}, own)
+    assert found.security["LATER"].mechanisms["PLAIN"].entry.options == {"user_alice": 'a"\\b'}
+    assert not any("later.plain" in name for name in found.texts), "nobody is told of a login"
+    without = BrokerConfig(
+        {**SETTINGS, **INSIDE_ONLY}, _sections("inside." + FILE[FILE.rindex("Kaf") :])
+    )
+    with pytest.raises(ConfigError, match=r"clients.*required for SCRAM-SHA-256"):
+        without.with_dynamic({}, own)
 
 
 def test_what_is_missing_is_named() -> None:
     only_scram = f'KafkaServer {{ {scram.MODULE} required password="s3cr3t"; }};'
     with pytest.raises(ConfigError, match=r"'KafkaServer' has no entry of .*PlainLogin") as refused:
-        _logins(only_scram)
+        BrokerConfig(SETTINGS, _sections(only_scram))
     assert "s3cr3t" not in str(refused.value)
-    assert _logins("Client { x.Y required a=b; };") == {}, "the settings say what is missing"
-    with pytest.raises(ConfigError, match=r"clients.*required for SCRAM-SHA-256"):
-        BrokerConfig({**SETTINGS, **_logins(FILE.replace("KafkaServer {", "Other {", 1))})
+    for file in (FILE.replace("KafkaServer {", "Other {", 1), "Client { x.Y required a=b; };"):
+        with pytest.raises(ConfigError, match=r"required for SCRAM-SHA-256"):
+            BrokerConfig(SETTINGS, _sections(file))
     with pytest.raises(ConfigError, match=r"java\.security\.auth\.login\.config: '/jaas'"):
-        _logins("KafkaServer {")
+        _sections("KafkaServer {")
 
 
 def test_a_broker_finds_the_file_as_javas_do(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from barnabas.logs import configure_logging
 if TYPE_CHECKING:
     import ssl
 
+    from barnabas.config.jaas_file import Sections
     from barnabas.zookeeper.server.coordinator import CoordinatorConfig
 
 _SHARED_MEMORY = "/dev/shm"
@@ -53,22 +54,22 @@ def load_settings(
             raise ConfigError(f"--config: {path}: {error}") from None
     given.update(from_environment(environ, SETTINGS))
     given.update(parse_overrides(overrides))
-    given.update(_logins_of_file(given))
     return given
 
 
-def _logins_of_file(given: Mapping[str, str]) -> dict[str, str]:
-    """What a JAAS file says of listeners. ConfigError."""
+def _sections_of_file(given: Mapping[str, str]) -> Sections | None:
+    """The sections of a JAAS file, which may have logins of listeners. ConfigError."""
     if not given.get("java.security.auth.login.config"):
-        return {}
-    from barnabas.config.jaas_file import logins_of_file  # a plain broker does without
+        return None
+    from barnabas.config.jaas_file import listener_sections  # a plain broker does without
 
-    return logins_of_file(given, lambda path: Path(path).read_bytes())
+    return listener_sections(given, lambda path: Path(path).read_bytes())
 
 
 def with_reachable_address(given: dict[str, str]) -> BrokerConfig:
     """A listener on all addresses is advertised under this machine's name, as in Kafka."""
-    config = BrokerConfig(given)
+    sections = _sections_of_file(given)
+    config = BrokerConfig(given, sections)
     if not config.is_given("advertised.listeners") and any(
         e.host in ("", "0.0.0.0", "::") for e in config.listeners
     ):
@@ -77,7 +78,7 @@ def with_reachable_address(given: dict[str, str]) -> BrokerConfig:
             f"{e.listener}://{name if e.host in ('', '0.0.0.0', '::') else e.host}:{e.port}"
             for e in config.listeners
         ]
-        config = BrokerConfig({**given, "advertised.listeners": ",".join(texts)})
+        config = BrokerConfig({**given, "advertised.listeners": ",".join(texts)}, sections)
     return config
 
 

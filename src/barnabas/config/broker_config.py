@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from barnabas.config.authorization import (
     OWN_SETTINGS,
@@ -31,6 +31,9 @@ from barnabas.errors import ConfigError
 from barnabas.logs import visible
 from barnabas.types import Endpoint
 
+if TYPE_CHECKING:  # a broker without logins does not import it
+    from barnabas.config.jaas_file import Sections
+
 INTERNAL_TOPICS = ("__consumer_offsets", "__transaction_state")
 
 
@@ -45,7 +48,9 @@ class Snapshot:
         given: Mapping[str, str],
         default: Mapping[str, str] | None = None,
         own: Mapping[str, str] | None = None,
+        sections: Sections | None = None,
     ) -> None:
+        """``sections``: those of the JAAS file, for listeners without logins of their own."""
         self.dynamic_default: Mapping[str, str] = dict(default or {})
         self.dynamic: Mapping[str, str] = dict(own or {})
         self.texts = _merged(given, self.dynamic_default, self.dynamic)
@@ -61,19 +66,23 @@ class Snapshot:
         }
         self.values = complete(self.given_values)
         self.listeners: Listeners = read_listeners(self.values, self.texts)
-        self.security = self._security()
+        self.security = self._security(sections)
         """The security of each listener, by its name."""
         check_relations(self.values, self.texts)
         check_log_dirs(self.log_dirs)
 
-    def _security(self) -> dict[str, ListenerSecurity]:
-        listeners = self.listeners
-        if are_plain(self.texts, listeners.bound):
+    def _security(self, sections: Sections | None) -> dict[str, ListenerSecurity]:
+        listeners, texts = self.listeners, self.texts
+        if are_plain(texts, listeners.bound):
             return plain(listeners.bound)
         from barnabas.config.listener_security import read_security  # with TLS and SASL
 
+        if sections:
+            from barnabas.config.jaas_file import logins_of_file
+
+            texts = {**texts, **logins_of_file(sections, self.values, texts, listeners.bound)}
         between_brokers = (listeners.inter_broker, listeners.control_plane)
-        return read_security(self.values, self.texts, listeners.bound, between_brokers)
+        return read_security(self.values, texts, listeners.bound, between_brokers)
 
     @property
     def log_dirs(self) -> tuple[str, ...]:
@@ -113,9 +122,11 @@ class BrokerConfig:
     """All settings: Kafka's defaults, overridden by file, environment and flags, and these by
     ZooKeeper's. Raises ConfigError as ``Snapshot`` does."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, str], sections: Sections | None = None) -> None:
+        """``sections``: those of the JAAS file that the settings name."""
         self.given: dict[str, str] = _with_both_ids(given)
-        self._now = Snapshot(self.given)
+        self._sections = sections
+        self._now = Snapshot(self.given, sections=sections)
         self._followers: list[tuple[frozenset[str] | None, Callable[[], None]]] = []
 
     @property
@@ -228,7 +239,7 @@ class BrokerConfig:
         """The settings that this broker would have with other dynamic settings, each of which has
         been checked. Raises ConfigError if the running broker could not change to them.
         ``starting``: it does not listen yet, so its listeners may change freely."""
-        merged = Snapshot(self.given, default, own)
+        merged = Snapshot(self.given, default, own, self._sections)
         if not starting:
             check_listeners(*(self._now.listeners, merged.listeners, self._now.texts, merged.texts))
         return merged
