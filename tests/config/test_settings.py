@@ -161,7 +161,6 @@ SECURITY = {
     "listener.name.plaintext.sasl.enabled.mechanisms": "PLAIN",
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": "x",
     "listener.name.plaintext.ssl.client.auth": "required",
-    "client.quota.callback.class": "org.example.Quotas",
     "connections.max.reauth.ms": "1",
     "config.providers": "file",
     "sasl.some.plug.in": "x",

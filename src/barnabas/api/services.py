@@ -153,6 +153,8 @@ class Services:
     """None if delegation tokens are disabled."""
     policies: Policies | None = None
     """Plug-ins that may refuse topics and settings; None if there are none."""
+    quota_user: Callable[[KafkaPrincipal], str] | None = None
+    """The name by which quotas know a principal; None: its own."""
     creations: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Topics that are now being written to ZooKeeper."""
     creating_topics: dict[str, None] = field(default_factory=dict)

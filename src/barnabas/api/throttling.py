@@ -37,8 +37,10 @@ Charge = Callable[[float], None]
 
 def metered(services: Services, request: Request, handler: Handler) -> Answer:
     """Call ``handler``, and charge the sender for it."""
+    principal = request.principal
+    user = principal.name if services.quota_user is None else services.quota_user(principal)
     meter = request.meter = Meter(
-        services.quotas, request.principal.name, request.client_id or "", services.env.stopwatch
+        services.quotas, user, request.client_id or "", services.env.stopwatch
     )
     meter.is_exempt = request.api_key in EXEMPT
     if request.api_key == ApiKey.PRODUCE:

@@ -227,6 +227,7 @@ class Node:
         if self.observation is not None:
             self.observation.named(broker_id)
         await self._dynamic.load(broker_id)
+        self._make_plug_ins(cluster_id)
         await self._configs.load()
         await self._features.load()
         if self._authorizer is not None:
@@ -258,12 +259,19 @@ class Node:
         await self._first_producer_ids(services)
         log.info("broker %d serves; %s", broker_id, self._promise())
 
+    def _make_plug_ins(self, cluster_id: str) -> None:
+        """With all settings, those in ZooKeeper too; before quotas are read."""
+        if self._plugged is not None:
+            self._plugged.make(self._config.texts)
+            listener = self._config.control_plane_listener
+            self._plugged.decide_quotas(self._quotas, self._metadata, cluster_id, listener)
+
     def _assemble(self, broker_id: int, cluster_id: str) -> Services:
         config, env = self._config, self._env
-        policies, selector = None, None
+        policies, selector, quota_user = None, None, None
         if self._plugged is not None:
-            self._plugged.make(config.texts)
             policies, selector = self._plugged.policies(), self._plugged.selector()
+            quota_user = self._plugged.quota_user
         settings = replication_settings(config, broker_id, selector)
         security = client_security(env, config, config.inter_broker_listener, self._stores)
         control = client_security(env, config, config.control_plane_listener, self._stores)
@@ -337,6 +345,7 @@ class Node:
             authorizer=self._authorizer,
             tokens=self._tokens,
             policies=policies,
+            quota_user=quota_user,
             users=self._users,
             quotas=self._quotas,
             quota_configs=self._quota_configs,

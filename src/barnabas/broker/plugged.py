@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from barnabas.broker.plugged_quotas import QUOTA_CALLBACK, PluggedQuotas, PrincipalName
 from barnabas.broker.plugged_selector import REPLICA_SELECTOR, PluggedSelector
 from barnabas.config.broker_config import BrokerConfig
+from barnabas.metadata_cache import MetadataCache
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.checks import ALTER_CONFIG_POLICY, CREATE_TOPIC_POLICY, Policies
 from barnabas.plugins.loading import close, find, make
 from barnabas.plugins.policies import AlterConfigPolicy, CreateTopicPolicy
+from barnabas.plugins.quotas import ClientQuotaCallback
 from barnabas.plugins.replicas import ReplicaSelector
+from barnabas.quotas.client_quotas import ClientQuotas
 from barnabas.replication.replica_selector import SELECTORS
 from barnabas.seams import Env
+from barnabas.security.principal import KafkaPrincipal
 
 _KINDS: Final[Mapping[str, type[Plugin]]] = {
     CREATE_TOPIC_POLICY: CreateTopicPolicy,
     ALTER_CONFIG_POLICY: AlterConfigPolicy,
     REPLICA_SELECTOR: ReplicaSelector,
+    QUOTA_CALLBACK: ClientQuotaCallback,
 }
 
 
@@ -32,6 +38,8 @@ class Plugged:
             if (name := config.text(setting)) and name not in SELECTORS
         }
         self._made: dict[str, Plugin] = {}
+        self.quota_user: Callable[[KafkaPrincipal], str] | None = None
+        """The name by which quotas know a principal; None: its own."""
 
     def make(self, settings: Mapping[str, str]) -> None:
         """Make and configure all of them. ``settings``: the broker's, those in ZooKeeper too.
@@ -54,6 +62,16 @@ class Plugged:
         """None if the settings name none, or one of Kafka's own."""
         found = self._made.get(REPLICA_SELECTOR)
         return PluggedSelector(found) if isinstance(found, ReplicaSelector) else None
+
+    def decide_quotas(
+        self, quotas: ClientQuotas, metadata: MetadataCache, cluster_id: str, listener: str
+    ) -> None:
+        """Let the plug-in decide on these quotas, if the settings name one. ``listener``: on which
+        it is shown the brokers."""
+        found = self._made.get(QUOTA_CALLBACK)
+        if isinstance(found, ClientQuotaCallback):
+            PluggedQuotas(found, quotas, metadata, cluster_id, listener)
+            self.quota_user = PrincipalName
 
     def close(self) -> None:
         """Close those that were made, the last one first."""

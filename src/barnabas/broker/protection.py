@@ -62,7 +62,11 @@ def delegation_tokens(
 def plug_ins(env: Env, config: BrokerConfig) -> Plugged | None:
     """The plug-ins; None if the settings name none. Raises ConfigError for a class that cannot be
     one."""
-    named = ("create.topic.policy.class.name", "alter.config.policy.class.name")
+    named = (
+        "create.topic.policy.class.name",
+        "alter.config.policy.class.name",
+        "client.quota.callback.class",
+    )
     selector = config.text("replica.selector.class") or ""
     if not any(map(config.text, named)) and selector in SELECTORS:
         return None

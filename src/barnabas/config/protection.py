@@ -1,8 +1,8 @@
 """Refuses security settings that Barnabas does not support. Pure.
 
-If they were ignored, their owner would believe that the broker is safer than it is. The same holds
-for quotas of plug-ins. A broker with such a setting does not start, wherever it was
-given, and it cannot be set while a broker runs. The default value and an empty text are accepted.
+If they were ignored, their owner would believe that the broker is safer than it is. A broker with
+such a setting does not start, wherever it was given, and it cannot be set while a broker runs. The
+default value and an empty text are accepted.
 """
 
 from __future__ import annotations

@@ -11,12 +11,19 @@ from __future__ import annotations
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.plugins.base import Plugin
-from barnabas.plugins.cluster import Node
+from barnabas.plugins.cluster import Cluster, Node, PartitionInfo
 from barnabas.plugins.policies import (
     AlterConfigPolicy,
     ConfigResource,
     CreateTopicPolicy,
     PolicyViolation,
+)
+from barnabas.plugins.quotas import (
+    ClientQuotaCallback,
+    ClientQuotaEntity,
+    ClientQuotaType,
+    ConfigEntity,
+    ConfigEntityType,
 )
 from barnabas.plugins.replicas import ClientMetadata, PartitionView, ReplicaSelector, ReplicaView
 from barnabas.security.principal import KafkaPrincipal
@@ -25,6 +32,12 @@ from barnabas.types import ConfigResourceType, TopicPartition
 __all__ = [
     "AlterConfigPolicy",
     "ClientMetadata",
+    "ClientQuotaCallback",
+    "ClientQuotaEntity",
+    "ClientQuotaType",
+    "Cluster",
+    "ConfigEntity",
+    "ConfigEntityType",
     "ConfigResource",
     "ConfigResourceType",
     "CreateTopicPolicy",
@@ -32,6 +45,7 @@ __all__ = [
     "KafkaError",
     "KafkaPrincipal",
     "Node",
+    "PartitionInfo",
     "PartitionView",
     "Plugin",
     "PolicyViolation",

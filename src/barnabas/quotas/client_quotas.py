@@ -138,6 +138,11 @@ class Limits:
             self._found[asked] = found
         return found
 
+    def quota_of(self, key: tuple[str, str]) -> float | None:
+        """The quota of those who share it; None if there is none."""
+        found = self.of(*key)
+        return None if found is None else found[1]
+
     def _look_up(self, user: str, client_id: str) -> tuple[tuple[str, str], float] | None:
         get = self._quotas.get
         for entity, key in _levels(user, client_id):
@@ -299,8 +304,8 @@ class MutationQuotas:
         be looked up: it is shown while there is any quota."""
         found = []
         for key, stat in self._kept.latest(most, now_ms):
-            limit = self.limits.of(*key)
-            if (limit is not None and math.isfinite(limit[1])) or (self.limits and _is_short(key)):
+            limit = self.limits.quota_of(key)
+            if (limit is not None and math.isfinite(limit)) or (self.limits and _is_short(key)):
                 left = stat.tokens.left(stat.quota, now_ms)
                 found.append(Use(*key, left, stat.mean_wait_ms(now_ms)))
         return found
@@ -343,12 +348,21 @@ class ClientQuotas:
         """Processor time of brokers' own requests, in percent, counted while any quota is set."""
         self.in_force = False
         """Whether any quota is set: looked at for every request."""
-        self._by_key = {
+        self._by_key: dict[str, Limits] = {
             PRODUCER_BYTE_RATE: self.produce.limits,
             CONSUMER_BYTE_RATE: self.fetch.limits,
             REQUEST_PERCENTAGE: self.request.limits,
             CONTROLLER_MUTATION_RATE: self.mutation.limits,
         }
+
+    def use(self, limits: Mapping[str, Limits]) -> None:
+        """Go by other limits from now on, those of a plug-in, by the four keys of quotas."""
+        self.produce.limits = limits[PRODUCER_BYTE_RATE]
+        self.fetch.limits = limits[CONSUMER_BYTE_RATE]
+        self.request.limits = limits[REQUEST_PERCENTAGE]
+        self.mutation.limits = limits[CONTROLLER_MUTATION_RATE]
+        self._by_key = dict(limits)
+        self.in_force = True
 
     def tracked(self) -> dict[str, int]:
         """How many users, client ids and pairs are kept account of, by kind of quota."""

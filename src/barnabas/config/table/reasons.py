@@ -65,7 +65,6 @@ REASONS: Final = {
     "4.0 has removed the choice",
     "security.providers": _NO_PLUG_INS,
     "principal.builder.class": _NO_PLUG_INS,
-    "client.quota.callback.class": _NO_PLUG_INS,
     "sasl.mechanism.controller.protocol": _NO_KRAFT,
     "sasl.client.callback.handler.class": _NO_PLUG_INS,
     "sasl.login.class": _NO_PLUG_INS,

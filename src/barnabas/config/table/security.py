@@ -16,7 +16,7 @@ alter.config.policy.class.name  CLASS  -  class  LOW
     Class that may refuse changes of settings.
 create.topic.policy.class.name  CLASS  -  class  LOW
     Class that may refuse new topics.
-client.quota.callback.class  CLASS  -  LOW  refused
+client.quota.callback.class  CLASS  -  class  LOW
     Class that decides on client quotas.
 delegation.token.master.key  PASSWORD  -  MEDIUM
     Older name of delegation.token.secret.key.
