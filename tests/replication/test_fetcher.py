@@ -17,6 +17,7 @@ from barnabas.replication.fetcher import FetchedData, FetchReply, ReplicaFetcher
 from barnabas.replication.partition import Partition
 from barnabas.replication.role_state import RoleState
 from barnabas.replication.truncation import EpochEnd
+from barnabas.storage.log import Log
 from barnabas.types import Endpoint, TopicPartition
 
 
@@ -168,10 +169,10 @@ def test_an_answer_is_used_in_the_turn_that_brings_it() -> None:
     with_rig(body)
 
 
-def test_a_fault_in_the_turn_of_an_answer_ends_the_task() -> None:
+def test_a_fault_in_the_turn_of_an_answer_ends_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(rig: Rig) -> None:
         await rig.start()
-        rig.partition.append_as_follower = None  # type: ignore[assignment, method-assign]
+        monkeypatch.setattr(Partition, "append_as_follower", None)
         await rig.leader.answer(data(batch(0, "a")))
         assert isinstance(rig.task.exception(), TypeError)
         rig.task = asyncio.create_task(asyncio.sleep(0))
@@ -179,15 +180,23 @@ def test_a_fault_in_the_turn_of_an_answer_ends_the_task() -> None:
     with_rig(body)
 
 
-def test_with_flush_before_ack_more_is_asked_for_when_all_is_on_the_disk() -> None:
+def slow_flushes(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """No flush begins before this event."""
+    gate, flush = asyncio.Event(), Log.flush
+
+    async def slow(log: Log) -> None:
+        await gate.wait()
+        await flush(log)
+
+    monkeypatch.setattr(Log, "flush", slow)
+    return gate
+
+
+def test_with_flush_before_ack_more_is_asked_for_when_all_is_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def body(rig: Rig) -> None:
-        gate, flush = asyncio.Event(), rig.log.flush
-
-        async def slow() -> None:
-            await gate.wait()
-            await flush()
-
-        rig.log.flush = slow
+        gate = slow_flushes(monkeypatch)
         await rig.start()
         await rig.leader.answer(data(batch(0, "a")))
         assert len(rig.leader.asked) == 1
@@ -198,18 +207,14 @@ def test_with_flush_before_ack_more_is_asked_for_when_all_is_on_the_disk() -> No
     with_rig(body, log_flush_before_ack=True)
 
 
-def test_what_an_earlier_life_left_is_flushed_before_the_first_question() -> None:
+def test_what_an_earlier_life_left_is_flushed_before_the_first_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The question says that all before it is safe here, also across a power cut."""
 
     async def body(rig: Rig) -> None:
         rig.log.append_as_follower(memoryview(bytearray(batch(0, "a", "b"))))
-        gate, flush = asyncio.Event(), rig.log.flush
-
-        async def slow() -> None:
-            await gate.wait()
-            await flush()
-
-        rig.log.flush = slow
+        gate = slow_flushes(monkeypatch)
         await rig.start()
         assert not rig.leader.asked
         rig.follow(rig.partition, 1)  # a newer order meanwhile

@@ -153,6 +153,7 @@ def test_who_loses_its_leader_amidst_a_herd_is_told() -> None:
             await settle()
             assert all(each.done() for each in waiting)
             again = cluster.nodes[1].partition
+            assert again.waiting is not None
             assert not again.waiting._is_paced
 
     run(main())

@@ -457,15 +457,15 @@ def test_a_repeat_with_acks_1_of_what_is_to_be_written_is_answered_after_the_wri
 
 def test_a_write_that_fails_answers_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        async with with_one_record() as (cluster, leader, log):
+        async with with_one_record() as (cluster, leader, _):
             answer = cluster.produce("second")
             assert isinstance(answer, asyncio.Future)
             assert not answer.done()
 
-            def fail() -> None:
+            def fail(log: Log) -> None:
                 raise log.fence(OSError(errno.EIO, "injected"))
 
-            monkeypatch.setattr(log, "write", fail)
+            monkeypatch.setattr(Log, "write", fail)
             await settle()
             assert leader.partition.offline
             assert answer.done()

@@ -21,7 +21,10 @@ class Place:
         self.topic_partition = TopicPartition("t", number)
         self.silent: list[tuple[int, int]] = []
         self.left: list[int] = []
-        self.watches = PartitionWatches(lambda *fetch: self.silent.append(fetch))
+        self.watches = PartitionWatches(self)
+
+    def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+        self.silent.append((replica, fetched_ms))
 
     def no_longer_copied(self, replica: int) -> None:
         self.left.append(replica)

@@ -233,7 +233,8 @@ class Ownership(Generic[T, L]):
             self._finish(owned, load)
         else:
             again = _Replicated(lambda: self._when_replicated(owned, load, end))
-            owned.partition.waiting.replication.add(end, again, 0)
+            waiting = owned.partition.waiting or owned.partition.begin_waiting()
+            waiting.replication.add(end, again, 0)
 
     def _failed(self, owned: OwnedPartition[T], error: KafkaError) -> None:
         log.error("%s-%d cannot be loaded: %s", self._topic, owned.number, error)

@@ -8,7 +8,7 @@ import uuid
 from barnabas.replication.fetcher import ConnectLeader, ReplicaFetcher
 from barnabas.replication.partition import Partition
 from barnabas.replication.settings import ReplicationContext
-from barnabas.types import NO_LEADER, TopicPartition
+from barnabas.types import TopicPartition
 
 
 class FetcherManager:
@@ -18,7 +18,6 @@ class FetcherManager:
         self._context = context
         self._connect = connect
         self._fetchers: dict[int, tuple[ReplicaFetcher, asyncio.Task[None]]] = {}
-        self._leader_of: dict[TopicPartition, int] = {}
         self._withheld: dict[TopicPartition, tuple[Partition, uuid.UUID] | None] = {}
         """Not copied, whatever the controller says; with what is to be copied later."""
 
@@ -51,21 +50,27 @@ class FetcherManager:
             task = self._context.tasks.spawn(fetcher.run(), f"fetcher {leader_id}")
             entry = self._fetchers[leader_id] = (fetcher, task)
         entry[0].add(partition, topic_id)
-        self._leader_of[partition.topic_partition] = leader_id
 
     def remove(self, name: TopicPartition) -> None:
         """Stop copying a partition."""
         if name in self._withheld:
             self._withheld[name] = None
-        entry = self._fetchers.get(self._leader_of.pop(name, NO_LEADER))
-        if entry is not None:  # else it has given the partition up by itself, and was idle
-            entry[0].remove(name)
+        fetcher = self._copying(name)
+        if fetcher is not None:
+            fetcher.remove(name)
+
+    def _copying(self, name: TopicPartition) -> ReplicaFetcher | None:
+        """Who copies a partition: one at most. There are as many fetchers as leader brokers."""
+        for fetcher, _ in self._fetchers.values():
+            if name in fetcher:
+                return fetcher
+        return None
 
     def withhold(self, name: TopicPartition) -> None:
         """Do not copy a partition until ``release``: for tests of a follower that falls behind."""
         if name in self._withheld:
             return
-        fetcher = self.fetcher(self._leader_of.get(name, NO_LEADER))
+        fetcher = self._copying(name)
         state = None if fetcher is None else fetcher.following(name)
         self.remove(name)
         self._withheld[name] = None if state is None else (state.partition, state.topic_id)

@@ -49,6 +49,8 @@ class Leadership:
     ``state`` is replaced, never changed: identity tells whether an answer is about it.
     """
 
+    __slots__ = ("_broker_id", "_lag_max_ms", "epoch_start", "remotes", "state")
+
     def __init__(self, broker_id: int, lag_max_ms: int) -> None:
         """``lag_max_ms``: ``replica.lag.time.max.ms``."""
         self._broker_id = broker_id

@@ -139,7 +139,8 @@ class DelayedDelete:
         low = partition.low_watermark()
         if low is not None and low < target:
             self._open[index] = None
-            partition.waiting.low_watermark.add(target, self, index)
+            waiting = partition.waiting or partition.begin_waiting()
+            waiting.low_watermark.add(target, self, index)
 
     def refuse(self, index: int, error: ErrorCode) -> None:
         """Target ``index`` cannot be done."""

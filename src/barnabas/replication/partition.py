@@ -35,7 +35,32 @@ from barnabas.types import (
 
 
 class Partition:
-    """A partition hosted by this broker; ``log`` is None until a role needs it."""
+    """A partition hosted by this broker; ``log`` is None until a role needs it.
+
+    A broker may host tens of thousands, most of them idle: what an idle one does not need is made
+    when it is needed."""
+
+    __slots__ = (
+        "_flushing",
+        "adding",
+        "context",
+        "controller_epoch",
+        "figures",
+        "has_caught_up",
+        "leader_epoch",
+        "leader_id",
+        "leadership",
+        "log",
+        "offline",
+        "ordered_isr",
+        "partition_epoch",
+        "removing",
+        "replicas",
+        "topic_id",
+        "topic_partition",
+        "waiting",
+        "watches",
+    )
 
     def __init__(self, context: ReplicationContext, topic_partition: TopicPartition) -> None:
         self.context = context
@@ -59,8 +84,9 @@ class Partition:
         self.removing: tuple[int, ...] = ()
         self.leadership: Leadership | None = None
         """Present exactly while this broker leads."""
-        self.waiting = WaitingRequests(context.wakes, self._complete_more_produces)
-        self.watches = PartitionWatches(self._note_silent_fetch)
+        self.waiting: WaitingRequests | None = None
+        """None until a request waits."""
+        self.watches = PartitionWatches(self)
         self._flushing: FlushLoop | None = None
 
     # Looking
@@ -327,7 +353,9 @@ class Partition:
         leadership.forget_caught_up((replica,))
         self.advance_high_watermark()
 
-    def _note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+    def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+        """A follower that had caught up comes to hear of this partition again. Its session may have
+        fetched all the while, last at that time of the loop, without naming it."""
         if self.leadership is not None:
             self.leadership.note_silent_fetch(replica, fetched_ms)
 
@@ -368,11 +396,12 @@ class Partition:
         return True
 
     def _complete_produces(self, leadership: Leadership, log: Log, min_isr: int) -> None:
-        if self.waiting.replication:
+        waiting = self.waiting
+        if waiting is not None and waiting.replication:
             error = ErrorCode.NONE
             if len(leadership.state.maximal) < min_isr:
                 error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-            self.waiting.replicated(log.high_watermark, error)
+            waiting.replicated(log.high_watermark, error)
 
     def _complete_more_produces(self) -> None:
         if self.leadership is not None and self.log is not None:
@@ -425,8 +454,14 @@ class Partition:
 
     def fail_waiting(self, error: ErrorCode) -> None:
         """Answer everything that waits for this partition; the role it waited on is gone."""
-        hint = self.leader_hint() if error == ErrorCode.NOT_LEADER_OR_FOLLOWER else None
-        self.waiting.fail(error, hint)
+        if self.waiting is not None:
+            hint = self.leader_hint() if error == ErrorCode.NOT_LEADER_OR_FOLLOWER else None
+            self.waiting.fail(error, hint)
+
+    def begin_waiting(self) -> WaitingRequests:
+        """Something waits, for the first time."""
+        self.waiting = WaitingRequests(self.context.wakes, self._complete_more_produces)
+        return self.waiting
 
     # DeleteRecords
 
@@ -450,8 +485,11 @@ class Partition:
 
     def complete_deletes(self) -> None:
         """Complete DeleteRecords whose low watermark has been reached."""
-        if self.waiting.low_watermark and (low := self.low_watermark()) is not None:
-            self.waiting.deleted(low)
+        waiting = self.waiting
+        if waiting is not None and waiting.low_watermark:
+            low = self.low_watermark()
+            if low is not None:
+                waiting.deleted(low)
 
     def low_watermark(self) -> int | None:
         """The lowest log start among the leader and its live followers; None unless we lead."""
@@ -564,7 +602,8 @@ class Partition:
         )
 
     def _flushed(self, log: Log) -> None:
-        self.waiting.flushed(log.flushed_offset)
+        if self.waiting is not None:
+            self.waiting.flushed(log.flushed_offset)
         self.advance_high_watermark()
 
     # Readers

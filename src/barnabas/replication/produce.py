@@ -208,7 +208,7 @@ class ProducePath:
         self, produce: DelayedProduce, index: int, partition: Partition, required: int, acks: int
     ) -> None:
         produce.wait(index)
-        waiting = partition.waiting
+        waiting = partition.waiting or partition.begin_waiting()
         queue = waiting.replication if acks == ACKS_ALL else waiting.flush
         queue.add(required, produce, index)
 

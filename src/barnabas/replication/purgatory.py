@@ -177,8 +177,7 @@ class OffsetQueue:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, Waits, int]] | None = None
-        """None until something waits for the first time: most partitions are idle, and an empty
-        deque takes 600 bytes."""
+        """None until something waits for the first time: an empty deque takes 600 bytes."""
 
     def __len__(self) -> int:
         return 0 if self._waiting is None else len(self._waiting)

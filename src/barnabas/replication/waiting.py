@@ -16,8 +16,8 @@ COMPLETED_AT_ONCE = 256
 
 
 class WaitingRequests:
-    """``go_on`` is called in another turn of the loop when more have been replicated than are
-    completed at once."""
+    """Of one partition, made when something waits for the first time. ``go_on`` is called in
+    another turn of the loop when more have been replicated than are completed at once."""
 
     __slots__ = ("_go_on", "_is_paced", "_wakes", "flush", "low_watermark", "replication")
 

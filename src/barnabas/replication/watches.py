@@ -8,10 +8,10 @@ partition is (``move``), the partition says that it has changed, and the watch w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from barnabas.pace import PacedCalls
 from barnabas.replication.fetch_session import SessionPartition
@@ -48,6 +48,14 @@ class Watched(Protocol):
 
     def no_longer_copied(self, replica: int) -> None:
         """A follower has taken it out of its session."""
+        ...
+
+
+class Copied(Protocol):
+    """A partition, as far as it hears of its followers from their watches."""
+
+    def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
+        """See ``Partition``."""
         ...
 
 
@@ -186,54 +194,44 @@ class EarlyFollowers:
                     watch.wake(force=True)
 
 
-NOBODY: Final[Mapping[SessionPartition, FetchWatch]] = MappingProxyType({})
+NOBODY: Final = cast("dict[SessionPartition, FetchWatch]", MappingProxyType({}))
+"""Of most partitions of a large cluster. Nothing can be added to it."""
 NOWHERE: Final = (NO_OFFSET, NO_OFFSET)
 
 
 class PartitionWatches:
-    """Who waits for one partition. ``on_silent_fetch(replica id, ms)`` is called when a follower
-    that had caught up comes to hear of it again: its session may have fetched all the while, last
-    at that time of the loop, without naming this partition."""
+    """Who waits for one partition."""
 
-    __slots__ = (
-        "_consumers",
-        "_followers",
-        "_limits",
-        "_on_silent_fetch",
-        "consumers",
-        "followers",
-    )
+    __slots__ = ("_limits", "_partition", "consumers", "followers")
 
-    def __init__(self, on_silent_fetch: Callable[[int, int], None]) -> None:
-        self._on_silent_fetch = on_silent_fetch
-        self.followers: Mapping[SessionPartition, FetchWatch] = NOBODY
+    def __init__(self, partition: Copied) -> None:
+        self._partition = partition
+        self.followers = NOBODY
         """Who waits for the log end."""
-        self.consumers: Mapping[SessionPartition, FetchWatch] = NOBODY
+        self.consumers = NOBODY
         """Who waits for the high watermark."""
-        # The same, once somebody has waited: most partitions of a large cluster are idle.
-        self._followers: dict[SessionPartition, FetchWatch] | None = None
-        self._consumers: dict[SessionPartition, FetchWatch] | None = None
         self._limits: tuple[int, ...] = NOWHERE
         """The segments of the high watermark and of the last stable offset when consumers last
         heard of either, by their base offsets."""
 
     def add(self, position: SessionPartition, watch: FetchWatch, *, to_log_end: bool) -> None:
         """Tell ``watch`` of changes."""
-        waiting = self._followers if to_log_end else self._consumers
-        if waiting is None:
-            waiting = {}
-            if to_log_end:
-                self.followers = self._followers = waiting
-            else:
-                self.consumers = self._consumers = waiting
-        waiting[position] = watch
+        if to_log_end:
+            if self.followers is NOBODY:
+                self.followers = {}
+            self.followers[position] = watch
+        else:
+            if self.consumers is NOBODY:
+                self.consumers = {}
+            self.consumers[position] = watch
 
     def remove(self, position: SessionPartition) -> None:
         """End that."""
-        if self._followers is not None:
-            self._followers.pop(position, None)
-        if self._consumers is not None:
-            self._consumers.pop(position, None)
+        if self.followers:
+            self.followers.pop(position, None)
+            self.followers = self.followers or NOBODY
+        if self.consumers:
+            self.consumers.pop(position, None)
 
     def tell_followers(self, appended: int = 0, *, wake: bool, force: bool = False) -> None:
         """The partition has changed for those who read up to the log end: by so many bytes.
@@ -256,7 +254,7 @@ class PartitionWatches:
 
     def _tell(
         self,
-        watches: Mapping[SessionPartition, FetchWatch],
+        watches: dict[SessionPartition, FetchWatch],
         appended: int,
         *,
         wake: bool,
@@ -266,7 +264,7 @@ class PartitionWatches:
             if position not in watch.dirty:
                 watch.dirty[position] = None
                 if watch.replica_id >= 0 and position not in watch.early:
-                    self._on_silent_fetch(watch.replica_id, watch.last_fetch_ms)
+                    self._partition.note_silent_fetch(watch.replica_id, watch.last_fetch_ms)
             watch.bytes_seen += appended
             if wake and watch.parked is not None:
                 watch.wake(force=force)

@@ -153,7 +153,7 @@ class BackgroundWork:
 
     async def _expire_producers(self) -> None:
         pace = Pace(self._env.stopwatch)
-        for log in list(self._directories.logs.values()):
+        for log in [each for each in self._directories.logs.values() if each.producers.may_expire]:
             await pace.step()
             log.producers.remove_expired(self._env.clock.wall_ms())
 

@@ -51,7 +51,8 @@ class Durability:
         self._fencing = fencing
         self.flushed_offset = flushed_offset
         # Rolled segments whose indexes are not yet durable.
-        self._rolled = [] if complete else segments.from_floor(flushed_offset)[:-1]
+        rolled = () if complete else segments.from_floor(flushed_offset)[:-1]
+        self._rolled: tuple[Segment, ...] = tuple(rolled)
         # Changes of names, that of the directory itself among them, and how many are durable. Not
         # a mark that a sync takes down: another change may begin and end meanwhile. To replace
         # ``leader-epoch-checkpoint`` is one: recovery puts lost entries back from the batches above
@@ -77,14 +78,14 @@ class Durability:
     def segment_rolled(self, segment: Segment) -> None:
         """A segment is complete; its indexes become durable with the next flush."""
         if segment not in self._rolled:
-            self._rolled.append(segment)
+            self._rolled = (*self._rolled, segment)
 
     def segment_removed(self, segment: Segment) -> None:
         """A segment is gone: were it back after a power cut, it would stand behind what is appended
         in its place."""
         self._names += 1
         if segment in self._rolled:
-            self._rolled.remove(segment)
+            self._rolled = tuple(each for each in self._rolled if each is not segment)
 
     def cut_to(self, end_offset: int) -> bool:
         """The log was truncated; True if the recovery point has come down."""
@@ -131,7 +132,7 @@ class Durability:
         return due
 
     async def _sync(self) -> None:
-        rolled = list(self._rolled)
+        rolled = self._rolled
         names = self._names
         for segment in self._segments.from_floor(self.recovery_point):
             await segment.fsync(with_indexes=segment in rolled)
@@ -141,7 +142,7 @@ class Durability:
             await self._files.fsync_directory(self._directory)
             await self._files.fsync_directory(posixpath.dirname(self._directory))
             self._names_durable = max(self._names_durable, names)
-        self._rolled = [segment for segment in self._rolled if segment not in rolled]
+        self._rolled = tuple(segment for segment in self._rolled if segment not in rolled)
 
     def _sync_blocking(self) -> None:
         for segment in self._segments.from_floor(self.flushed_offset):

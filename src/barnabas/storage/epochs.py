@@ -26,13 +26,13 @@ class LeaderEpochCache:
     __slots__ = ("_entries",)
 
     def __init__(self, entries: Iterable[EpochEntry] = ()) -> None:
-        self._entries: list[EpochEntry] = []
+        self._entries: tuple[EpochEntry, ...] = ()
         for entry in entries:
             self.assign(entry.epoch, entry.start_offset)
 
     @property
     def entries(self) -> tuple[EpochEntry, ...]:
-        return tuple(self._entries)
+        return self._entries
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -52,8 +52,8 @@ class LeaderEpochCache:
         if start_offset < 0:
             return False
         while entries and (entries[-1].epoch >= epoch or entries[-1].start_offset >= start_offset):
-            entries.pop()
-        entries.append(EpochEntry(epoch, start_offset))
+            entries = entries[:-1]
+        self._entries = (*entries, EpochEntry(epoch, start_offset))
         return True
 
     @property
@@ -92,11 +92,11 @@ class LeaderEpochCache:
         """The log now ends at ``end_offset``: entries that begin there or later go, also one that
         begins exactly there and so has no record (KAFKA-10706). True if entries changed."""
         entries = self._entries
-        before = len(entries)
         if end_offset >= 0:
             while entries and entries[-1].start_offset >= end_offset:
-                entries.pop()
-        return len(entries) != before
+                entries = entries[:-1]
+        before, self._entries = self._entries, entries
+        return len(entries) != len(before)
 
     def truncate_from_start(self, start_offset: int) -> bool:
         """The log now starts at ``start_offset``: of the entries that begin at or before it the
@@ -105,13 +105,13 @@ class LeaderEpochCache:
         index = bisect_right(entries, start_offset, key=_start_offset)
         if index == 0 or (index == 1 and entries[0].start_offset == start_offset):
             return False
-        entries[:index] = [EpochEntry(entries[index - 1].epoch, start_offset)]
+        self._entries = (EpochEntry(entries[index - 1].epoch, start_offset), *entries[index:])
         return True
 
     def clear(self) -> bool:
         """Forget everything (the log was emptied). True if there was something."""
         had = bool(self._entries)
-        self._entries.clear()
+        self._entries = ()
         return had
 
 

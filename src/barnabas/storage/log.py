@@ -22,7 +22,7 @@ from barnabas.records.header import CONTROL_BIT
 from barnabas.seams import Env
 from barnabas.storage.config import LogConfig
 from barnabas.storage.durability import Durability
-from barnabas.storage.epoch_file import EpochFile
+from barnabas.storage.epoch_file import make_epochs, replace_epochs
 from barnabas.storage.fencing import DISK_ERRORS, Fencing
 from barnabas.storage.incoming import MarkedHeader, copied_batches, out_of_order, validate_for
 from barnabas.storage.index import AbortedTransaction
@@ -44,7 +44,32 @@ _new = tuple.__new__
 
 class Log:
     """Owned by the ``LogManager``; every method runs on the loop and, unless it says async, to its
-    end. ``KafkaError(KAFKA_STORAGE_ERROR)`` means fenced."""
+    end. ``KafkaError(KAFKA_STORAGE_ERROR)`` means fenced. Its parts are made when they are needed:
+    most logs of a broker with many are empty or idle."""
+
+    __slots__ = (
+        "_complete",
+        "_durability",
+        "_env",
+        "_epochs_written",
+        "_fencing",
+        "_files",
+        "_history",
+        "_is_epoch_unwritten",
+        "_owner",
+        "_reader",
+        "_retention",
+        "_segments",
+        "config",
+        "cuts",
+        "directory",
+        "epochs",
+        "high_watermark",
+        "log_end_offset",
+        "log_start_offset",
+        "topic_id",
+        "topic_partition",
+    )
 
     def __init__(
         self,
@@ -72,9 +97,9 @@ class Log:
         self._owner: LogOwner = owner or LogOwner()
         self._segments = loaded.segments
         self._history = loaded.history
-        self._fencing = Fencing(directory, self._failed)
-        self._reader = LogReader(self, loaded.segments, self._fencing)
-        self._retention = Retention(loaded.segments, config, env.random)
+        self._fencing = Fencing(self)
+        self._reader: LogReader | None = None
+        self._retention: Retention | None = None
         self._durability = Durability(
             env.files,
             loaded.segments,
@@ -84,7 +109,8 @@ class Log:
             complete=loaded.complete,
             now_ms=env.clock.wall_ms(),
         )
-        self._epoch_file = EpochFile(env.files, loaded.epochs)
+        self._epochs_written = loaded.epochs.entries
+        """What ``leader-epoch-checkpoint`` says."""
         self._is_epoch_unwritten = False
         # As a clean stop leaves it: there is nothing to do at the next one.
         self._complete = loaded.complete
@@ -146,21 +172,28 @@ class Log:
         self, offset: int, max_bytes: int, *, up_to: int, min_one: bool, whole: bool = False
     ) -> LogSlice:
         """See ``LogReader``, as for all of these."""
-        return self._reader.read(offset, max_bytes, up_to=up_to, min_one=min_one, whole=whole)
+        return (self._reader or self._readers()).read(
+            offset, max_bytes, up_to=up_to, min_one=min_one, whole=whole
+        )
 
     def aborted_transactions(
         self, from_offset: int, up_to: int, *, read_bytes: int | None = None
     ) -> list[AbortedTransaction]:
-        return self._reader.aborted_transactions(from_offset, up_to, read_bytes=read_bytes)
+        return self._readers().aborted_transactions(from_offset, up_to, read_bytes=read_bytes)
 
     def offset_for_timestamp(self, timestamp: int) -> TimedRecord | None:
-        return self._reader.offset_for_timestamp(timestamp)
+        return self._readers().offset_for_timestamp(timestamp)
 
     def offsets_written_by(self, time_ms: int, now_ms: int) -> list[int]:
-        return self._reader.offsets_written_by(time_ms, now_ms)
+        return self._readers().offsets_written_by(time_ms, now_ms)
 
     def offset_of_max_timestamp(self) -> TimedRecord | None:
-        return self._reader.offset_of_max_timestamp()
+        return self._readers().offset_of_max_timestamp()
+
+    def _readers(self) -> LogReader:
+        if self._reader is None:
+            self._reader = LogReader(self, self._segments, self._fencing)
+        return self._reader
 
     # Appending
 
@@ -298,7 +331,8 @@ class Log:
     ) -> None:
         config = self.config
         try:  # ``with self._fencing`` spelt out: every append comes here
-            if self._retention.must_roll(config, spans, size, now_ms):
+            retention = self._retention or self._rolling()
+            if retention.must_roll(config, spans, size, now_ms):
                 self._roll(max(self.log_end_offset, spans[0].base_offset), now_ms)
             self._segments.active.append(buffers, spans, config.index_interval_bytes, later=later)
         except DISK_ERRORS as error:
@@ -353,7 +387,8 @@ class Log:
         # On disk at once: its name is where the log continues after a restart.
         _ = segment.file
         self._segments.add(segment)
-        self._retention.segment_added(self.config)
+        if self._retention is not None:
+            self._retention.segment_added(self.config)
         self._durability.name_changed()
         self._complete = False
 
@@ -378,7 +413,10 @@ class Log:
     def _write_epochs(self) -> None:
         self._is_epoch_unwritten = False
         with self._fencing:
-            replaced = self._epoch_file.update(self.directory)
+            replaced = replace_epochs(
+                self._files, self.directory, self._epochs_written, self.epochs.entries
+            )
+        self._epochs_written = self.epochs.entries
         if replaced is not None:
             self._durability.name_changed()
             self._owner.sync_wanted(replaced)
@@ -465,8 +503,10 @@ class Log:
     def apply_retention(self, now_ms: int) -> int:
         """Remove old segments by the rules of the topic; how many."""
         self._fencing.check()
+        if len(self._segments) == 1 and not self._segments.active.size:
+            return 0  # an empty active segment stays
         with self._fencing:
-            gone = self._retention.deletable(
+            gone = self._rolling().deletable(
                 self.config,
                 log_start_offset=self.log_start_offset,
                 log_end_offset=self.log_end_offset,
@@ -482,6 +522,11 @@ class Log:
         if start > self.log_start_offset:
             self._move_log_start(start)
         return len(gone)
+
+    def _rolling(self) -> Retention:
+        if self._retention is None:
+            self._retention = Retention(self._segments, self.config, self._env.random)
+        return self._retention
 
     def _end_of(self, segment: Segment) -> int:
         return self._segments.end_offset(segment, self.log_end_offset)
@@ -538,7 +583,8 @@ class Log:
         """The disk failed: nothing more is written or read here. The error for the caller."""
         return self._fencing.fence(error)
 
-    def _failed(self, error: OSError) -> None:
+    def disk_failed(self, error: OSError) -> None:
+        """The log is fenced from now on: called by what fences it."""
         self._owner.log_failed(self, error)
 
     def retire(self) -> None:
@@ -558,7 +604,7 @@ class Log:
             if not self._complete:
                 self._history.take_snapshot()
                 self._segments.active.finish()
-                self._epoch_file.make(self.directory)
+                make_epochs(self._files, self.directory)
                 self._durability.segment_rolled(self._segments.active)
 
     def _is_new(self) -> bool:
@@ -584,7 +630,7 @@ class Log:
 
     def relocate(self, directory: str) -> None:
         """Follow a renamed directory."""
-        self.directory = self._fencing.directory = directory
+        self.directory = directory
         self._history.snapshots.directory = directory
         for segment in self._segments:
             segment.relocate(directory)
@@ -596,6 +642,8 @@ class Log:
     def release_idle(self) -> None:
         """Give back descriptors that were not used since the last call. A disk that fails fences
         the log."""
+        if len(self._segments) == 1 and not self._segments.active.has_files:
+            return  # as of most logs
         for segment in self._segments:
             try:
                 segment.release_idle()

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -51,6 +51,8 @@ WALK_CHUNK_BYTES = 8192
 """Two index intervals: a walk from an index entry usually needs one read."""
 
 RECENT_BATCHES_MAX = 64
+NONE_RECENT: Final = cast("list[int]", ())
+"""Of an empty segment. Nothing can be added to it."""
 
 SCAN_CHUNK_BYTES = 128 * 1024
 """Of files that may not be in memory. The system reads ahead meanwhile, but only beyond what was
@@ -135,11 +137,10 @@ class Segment:
         # None: not read from the time index yet.
         self._max_timestamp: int | None = NO_TIMESTAMP if size == 0 else None
         self._max_offset = base_offset
-        # Where the latest batches end: (last offset, position behind it), ascending.
-        self._recent_offsets: list[int] = []
-        self._recent_ends: list[int] = []
-        if size == 0:
-            self.remember_end(base_offset)
+        # Where the latest batches end: (last offset, position behind it), ascending. An empty
+        # segment needs none, and many stay empty.
+        self._recent_offsets: list[int] = NONE_RECENT
+        self._recent_ends: list[int] = NONE_RECENT
 
     def path(self, suffix: str) -> str:
         """Absolute path of one of this segment's files."""
@@ -222,8 +223,10 @@ class Segment:
         else:
             self.file.append(buffers)
         end, latest = self.size, self.max_timestamp
-        if self._first_timestamp is None and not end:
-            self._first_timestamp = batches[0].max_timestamp
+        if not end:
+            if self._first_timestamp is None:
+                self._first_timestamp = batches[0].max_timestamp
+            self._recent_offsets, self._recent_ends = [self.base_offset - 1], [0]
         offsets, ends = self._recent_offsets, self._recent_ends
         for _, size, _, last_offset, max_timestamp in batches:
             if max_timestamp > latest:
@@ -245,8 +248,9 @@ class Segment:
 
     def remember_end(self, next_offset: int) -> None:
         """Note that everything below ``next_offset`` ends where the segment ends now."""
-        self._recent_offsets = [next_offset - 1]
-        self._recent_ends = [self.size]
+        self._recent_offsets, self._recent_ends = NONE_RECENT, NONE_RECENT
+        if self.size:
+            self._recent_offsets, self._recent_ends = [next_offset - 1], [self.size]
 
     def is_index_full(self, index_bytes: int) -> bool:
         """Whether the next batch must go to a new segment for want of index space."""
@@ -296,7 +300,7 @@ class Segment:
         number = bisect_left(self._recent_offsets, offset) - 1
         if number >= 0:
             return self._recent_ends[number]
-        if offset <= self.base_offset:
+        if offset <= self.base_offset or not self.size:
             return 0
         for batch in self.walk(self.index.lookup(offset)[1]):
             if batch.last_offset >= offset:
@@ -557,9 +561,15 @@ class Segment:
 
     def release_idle(self) -> None:
         """Close descriptors if the segment was not used since the last call."""
-        if not self.touched:
+        if self.touched:
+            self.touched = False
+        elif self.has_files:
             self.close()
-        self.touched = False
+
+    @property
+    def has_files(self) -> bool:
+        """Whether any descriptor may be open: of a segment that was never used none is."""
+        return not (self._file is None and self._index is None and self._time_index is None)
 
     def close(self) -> None:
         """Close all descriptors; they are opened again when needed. What was to be written later is

@@ -83,6 +83,9 @@ class Segments:
 
     def add(self, segment: Segment) -> None:
         """Put a segment in its place."""
+        if not self._all:  # as small as they can be: many logs never have another one
+            self._all, self._bases = [segment], [segment.base_offset]
+            return
         insort(self._all, segment, key=lambda s: s.base_offset)
         insort(self._bases, segment.base_offset)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from contextlib import suppress
 
 from barnabas.seams import Files
@@ -17,7 +16,7 @@ class SnapshotFiles:
     def __init__(self, files: Files, directory: str, offsets: list[int]) -> None:
         self._files = files
         self.directory = directory
-        self.offsets = sorted(offsets)
+        self.offsets = tuple(sorted(offsets))
 
     @property
     def latest(self) -> int | None:
@@ -42,19 +41,18 @@ class SnapshotFiles:
         finally:
             file.close()
         if offset not in self.offsets:
-            insort(self.offsets, offset)
+            self.offsets = tuple(sorted((*self.offsets, offset)))
 
     def remove(self, offset: int) -> None:
         """Remove one snapshot; no error if there is none."""
-        number = bisect_left(self.offsets, offset)
-        if number < len(self.offsets) and self.offsets[number] == offset:
-            del self.offsets[number]
+        if offset in self.offsets:
+            self.offsets = tuple(each for each in self.offsets if each != offset)
             with suppress(FileNotFoundError):
                 self._files.remove(self.path(offset))
 
     def remove_outside(self, above: int, to: int) -> None:
         """Keep only snapshots with above < offset <= to."""
-        for offset in list(self.offsets):
+        for offset in self.offsets:
             if not above < offset <= to:
                 self.remove(offset)
 

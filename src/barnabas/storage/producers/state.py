@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from barnabas.errors import ErrorCode, KafkaError
 from barnabas.records.batch import (
@@ -141,6 +141,9 @@ class ProducerEntry:
         )
 
 
+NO_PRODUCERS: Final = cast("dict[int, ProducerEntry]", MappingProxyType({}))
+NO_TRANSACTIONS: Final = cast("dict[int, int]", MappingProxyType({}))
+"""Nothing can be added to either."""
 _NOT_PLAIN = CONTROL_BIT | TRANSACTIONAL_BIT
 _NO_BATCH = BatchMetadata(NO_SEQUENCE, NO_OFFSET, 0, NO_TIMESTAMP)
 
@@ -162,14 +165,21 @@ class ProducerState:
         """``producer.id.expiration.ms``."""
         self.end_offset = 0
         """Everything before it is accounted for (``mapEndOffset``)."""
-        self._entries: dict[int, ProducerEntry] = {}
-        self._ongoing: dict[int, int] = {}
+        # Each of the three is a dict of its own once there is something in it: few partitions of a
+        # large cluster have producers with ids.
+        self._entries: dict[int, ProducerEntry] = NO_PRODUCERS
+        self._ongoing: dict[int, int] = NO_TRANSACTIONS
         """Open transactions: first offset -> producer id. They open in the order of offsets, so the
         oldest stands first."""
-        self._unreplicated: dict[int, int] = {}
+        self._unreplicated: dict[int, int] = NO_TRANSACTIONS
         """Ended ones whose marker is not yet below the high watermark: first -> marker offset."""
         self._verifications: Verifications | None = None
         """None until a first batch of a transaction waits: few logs have any."""
+
+    @property
+    def may_expire(self) -> bool:
+        """Whether there is anything that ``remove_expired`` has to look at."""
+        return bool(self._entries) or self._verifications is not None
 
     @property
     def entries(self) -> Mapping[int, ProducerEntry]:
@@ -325,6 +335,8 @@ class ProducerState:
         )
         if is_transactional and entry.current_txn_first_offset is None:
             entry.current_txn_first_offset = header.base_offset
+            if self._ongoing is NO_TRANSACTIONS:
+                self._ongoing = {}
             self._ongoing[header.base_offset] = header.producer_id
         return None
 
@@ -339,6 +351,8 @@ class ProducerState:
     def complete(self, completed: CompletedTransaction) -> None:
         """The transaction's end is in the log and its index: it waits for replication only."""
         del self._ongoing[completed.first_offset]
+        if self._unreplicated is NO_TRANSACTIONS:
+            self._unreplicated = {}
         self._unreplicated[completed.first_offset] = completed.last_offset
 
     def advance_to(self, end_offset: int) -> None:
@@ -403,14 +417,14 @@ class ProducerState:
         """Forget everything and stand at ``end_offset``: the log was cut or emptied. The caller
         then loads the newest snapshot at or before its end and applies what follows it, all before
         it moves its log end offset (trap 18, KAFKA-12153)."""
-        self._entries.clear()
-        self._ongoing.clear()
-        self._unreplicated.clear()
+        self._entries = NO_PRODUCERS
+        self._ongoing = self._unreplicated = NO_TRANSACTIONS
         self.end_offset = end_offset
 
     def load(self, entries: Iterable[SnapshotEntry], offset: int, now_ms: int) -> None:
         """Start from a snapshot taken at ``offset``, without the producers expired by now."""
         self.clear(offset)
+        loaded: dict[int, ProducerEntry] = {}
         ongoing: list[tuple[int, int]] = []
         for saved in entries:
             first = saved.current_txn_first_offset
@@ -426,8 +440,11 @@ class ProducerState:
                 entry.batches.append(BatchMetadata(*saved[2:6]))
             if txn_first_offset is not None:
                 ongoing.append((txn_first_offset, saved.producer_id))
-            self._entries[saved.producer_id] = entry
-        self._ongoing = dict(sorted(ongoing))
+            loaded[saved.producer_id] = entry
+        if loaded:
+            self._entries = loaded
+        if ongoing:
+            self._ongoing = dict(sorted(ongoing))
 
     def snapshot(self) -> bytes:
         """The snapshot file of this state; belongs to ``end_offset``."""
@@ -450,6 +467,8 @@ class ProducerState:
     def _entry(self, producer_id: int) -> ProducerEntry:
         entry = self._entries.get(producer_id)
         if entry is None:
+            if self._entries is NO_PRODUCERS:
+                self._entries = {}
             entry = self._entries[producer_id] = ProducerEntry(producer_id)
         return entry
 
