@@ -14,7 +14,11 @@ from barnabas.errors import ConfigError
 from barnabas.security.password_encoder import BadPassword, PasswordEncoder
 
 RECORDED = (GOLDEN / "security" / "encoded-passwords.txt").read_text().splitlines()
+BY_CIPHERS = (GOLDEN / "security" / "encoded-passwords-by-ciphers.txt").read_text().splitlines()
+"""One of the original's with Java 17 for each cipher that is supported."""
 SECRET, PASSWORD = "encoder-secret-ü", "pässword \N{GRINNING FACE}"
+OF_WHOLE_BLOCKS = "sixteen letters!"
+"""For ciphers without padding."""
 WAYS = (
     ("PBKDF2WithHmacSHA512", "AES/CBC/PKCS5Padding", 128, 4096),
     ("PBKDF2WithHmacSHA1", "AES/GCM/NoPadding", 256, 1024),
@@ -44,6 +48,73 @@ def test_the_originals(way: tuple[str, str, int, int], text: str) -> None:
     assert lengths[0] == lengths[1]
 
 
+def _part(text: str, name: str) -> str:
+    return dict(part.rsplit(":", 1) for part in text.split(","))[name]
+
+
+def _way(text: str) -> tuple[str, str, int, int]:
+    return (
+        _part(text, "keyFactoryAlgorithm"),
+        _part(text, "cipherAlgorithm"),
+        int(_part(text, "keyLength")),
+        int(_part(text, "iterations")),
+    )
+
+
+@pytest.mark.parametrize("text", BY_CIPHERS, ids=lambda text: _part(text, "cipherAlgorithm"))
+def test_ciphers_of_java(text: str) -> None:
+    password = OF_WHOLE_BLOCKS if _part(text, "passwordLength") == "16" else PASSWORD
+    assert _encoder(WAYS[0]).decode(text) == password
+    own = _encoder(_way(text))
+    own.check()
+    ours = own.encode(password, os.urandom)
+    assert [len(part) for part in ours.split(",")] == [len(part) for part in text.split(",")]
+    assert own.decode(ours) == password
+    with pytest.raises(BadPassword):
+        _encoder(_way(text), "another").decode(text)
+    other = ours[:-5] + ("AAAA=" if ours.endswith("=") else "AAAAA")
+    if other != ours:
+        try:
+            assert own.decode(other) != password
+        except BadPassword:
+            pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AES", "AES/ECB/PKCS5Padding", "AES/PCBC/PKCS5Padding", "AES/CTS/NoPadding"),
+        *("AES/CFB16/NoPadding", "AES/OFB8/NoPadding", "AES/CTR/PKCS5Padding"),
+        *(
+            "aes/gcm/nopadding",
+            "AES/GCM/PKCS5Padding",
+            "AES/KWP/PKCS5Padding",
+            "AES_128/CBC/NoPadding",
+        ),
+        *(
+            "DES/CTR/NoPadding",
+            "Blowfish/CFB8/NoPadding",
+            "RC2/CBC/PKCS5Padding",
+            "RC4",
+            "ChaCha20",
+        ),
+        *("", "/", "//", "AES/CBC/", "AES/CBC/PKCS5Padding/x", "\n" * 200),
+    ],
+)
+def test_ciphers_that_there_are_not(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"password\.encoder\.cipher\.algorithm") as refused:
+        _encoder((WAYS[0][0], name, 128, 4096)).check()
+    assert len(str(refused.value)) < 500
+    assert "\n" not in str(refused.value)
+
+
+def test_without_padding_a_password_must_have_whole_blocks() -> None:
+    encoder = _encoder((WAYS[0][0], "AES/CBC/NoPadding", 256, 1024))
+    with pytest.raises(ConfigError, match="cannot encrypt a password of this length") as refused:
+        encoder.encode("s3cr3t", os.urandom)
+    assert "s3cr3t" not in str(refused.value)
+
+
 @given(st.text(max_size=60), st.sampled_from(WAYS))
 @settings(max_examples=15, deadline=None)
 def test_there_and_back(password: str, way: tuple[str, str, int, int]) -> None:
@@ -63,6 +134,7 @@ def test_there_and_back(password: str, way: tuple[str, str, int, int]) -> None:
         ("keyLength:128", "keyLength:64"),
         ("keyLength:128", "keyLength:x"),
         ("AES/CBC/PKCS5Padding", "DES/CBC/PKCS5Padding"),
+        ("AES/CBC/PKCS5Padding", "AES/PCBC/PKCS5Padding"),
         ("PBKDF2WithHmacSHA512", "PBKDF2WithHmacMD5"),
         ("passwordLength:11", "passwordLength:12"),
         ("salt:", "salt:!"),
@@ -88,6 +160,9 @@ def test_any_text(text: str) -> None:
     ("way", "name"),
     [
         (("PBKDF2WithHmacMD5", *WAYS[0][1:]), "keyfactory.algorithm"),
+        (("PBEWithMD5AndDES", *WAYS[0][1:]), "keyfactory.algorithm"),
+        ((WAYS[0][0], "DES/CBC/PKCS5Padding", 128, 4096), "key.length"),
+        ((WAYS[0][0], "Blowfish/CBC/PKCS5Padding", 24, 4096), "key.length"),
         ((WAYS[0][0], "AES/ECB/PKCS5Padding", 128, 4096), "cipher.algorithm"),
         ((*WAYS[0][:2], 64, 4096), "key.length"),
         ((*WAYS[0][:3], 10**7), "iterations"),

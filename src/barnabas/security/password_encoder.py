@@ -10,33 +10,40 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from barnabas.errors import ConfigError
+from barnabas.logs import shortened, visible
+from barnabas.security.password_ciphers import (
+    Chance,
+    JavaCipher,
+    Undecipherable,
+    WrongLength,
+    java_cipher,
+)
 
-CBC_CIPHER, GCM_CIPHER = "AES/CBC/PKCS5Padding", "AES/GCM/NoPadding"
-_CIPHERS: Final = (CBC_CIPHER, GCM_CIPHER)
-_HASHES: Final[Mapping[str, str]] = {
-    f"PBKDF2WithHmacSHA{bits}": f"sha{bits}" for bits in (512, 384, 256, 224, 1)
-}
+DEFAULT_CIPHER: Final = "AES/CBC/PKCS5Padding"
 DEFAULT_KEY_FACTORY: Final = "PBKDF2WithHmacSHA512"
-_KEY_BITS: Final = (128, 192, 256)
+_HASHES: Final[Mapping[str, str]] = {
+    f"pbkdf2withhmacsha{bits}": f"sha{bits}" for bits in (512, 384, 256, 224, 1)
+}
+"""Java's other key factories take the secret itself for the key."""
+_KNOWN: Final = (
+    "AES/GCM/NoPadding; CBC, CFB, CFB8, OFB or CTR of AES; CBC, CFB, CFB8 or OFB of DESede and DES;"
+    " CBC, CFB or OFB of Blowfish; AES/KW, AES/KWP/NoPadding; ChaCha20-Poly1305"
+)
+_KEY_BITS_MAX: Final = 455
+"""Eight bits make a byte; the rest is cut, as in Java."""
 ITERATIONS_MAX: Final = 1_000_000
 """Of what is decrypted: a second or so. Who can write ZooKeeper must not hold up a broker."""
 _TEXT_MAX: Final = 1024 * 1024
 _SALT_BYTES: Final = 256
-_CBC_BYTES, _GCM_BYTES = 16, 12
-_TAG_BITS: Final = 128
-_BITS_OF_BLOCK: Final = 128
+_TRIED_BYTES: Final = 16
+_SHOWN: Final = 100
 _ORDER: Final = (
     "initializationVector",
     "keyLength",
@@ -61,36 +68,61 @@ class PasswordEncoder:
 
     secret: str = field(repr=False)
     key_factory: str = DEFAULT_KEY_FACTORY
-    cipher: str = CBC_CIPHER
+    cipher: str = DEFAULT_CIPHER
     key_bits: int = 128
     iterations: int = 4096
 
     def check(self) -> None:
-        """ConfigError, which names the setting, for what nothing here encrypts with."""
-        for name, value, known in (
-            ("keyfactory.algorithm", self.key_factory, tuple(_HASHES)),
-            ("cipher.algorithm", self.cipher, _CIPHERS),
-            ("key.length", self.key_bits, _KEY_BITS),
-        ):
-            if value not in known:
-                one_of = ", ".join(map(str, known))
-                raise ConfigError(f"password.encoder.{name}: {value!a} is not supported: {one_of}")
+        """Raises ConfigError, which names the setting, for what nothing here encrypts with."""
+        if self.key_factory.lower() not in _HASHES:
+            raise self._unsupported(
+                "keyfactory.algorithm", self.key_factory, "PBKDF2WithHmacSHA1, 224, 256, 384, 512"
+            )
+        cipher = java_cipher(self.cipher)
+        if cipher is None:
+            raise self._unsupported("cipher.algorithm", self.cipher, _KNOWN)
+        if self.key_bits // 8 * 8 not in cipher.key_bits:
+            bits = cipher.key_bits
+            lengths = f"{bits[0]} to {bits[-1]}" if len(bits) > 3 else ", ".join(map(str, bits))
+            raise self._unsupported(
+                "key.length", str(self.key_bits), f"{visible(self.cipher)} has {lengths}"
+            )
         if self.iterations > ITERATIONS_MAX:
             raise ConfigError(f"password.encoder.iterations: at most {ITERATIONS_MAX}")
+        try:
+            key, vector = bytes(self.key_bits // 8), cipher.new_vector(bytes)
+            cipher.encrypt(key, vector, bytes(_TRIED_BYTES), bytes)
+        except UnsupportedAlgorithm:
+            raise ConfigError(
+                f"password.encoder.cipher.algorithm: the system's OpenSSL has no {self.cipher}"
+            ) from None
 
-    def encode(self, password: str, chance: Callable[[int], bytes]) -> str:
-        """The text for ZooKeeper; ``chance`` gives so many bytes that nobody can guess."""
+    @staticmethod
+    def _unsupported(name: str, value: str, known: str) -> ConfigError:
+        shown = shortened(visible(value), _SHOWN)
+        return ConfigError(f"password.encoder.{name}: {shown!a} is not supported: {known}")
+
+    def encode(self, password: str, chance: Chance) -> str:
+        """The text for ZooKeeper. Raises ConfigError for a password that a cipher without padding
+        cannot encrypt."""
         salt = chance(_SALT_BYTES)
         key = self._key(self.key_factory, salt, self.iterations, self.key_bits)
-        vector = chance(_GCM_BYTES if self.cipher == GCM_CIPHER else _CBC_BYTES)
-        encrypted = _encrypted(self.cipher, key, vector, password.encode())
+        cipher = _cipher(self.cipher)
+        vector = cipher.new_vector(chance)
+        try:
+            encrypted = cipher.encrypt(key, vector, password.encode(), chance)
+        except WrongLength as error:
+            raise ConfigError(
+                f"password.encoder.cipher.algorithm: {self.cipher} cannot encrypt a password of"
+                f" this length: {error}"
+            ) from None
         parts = {
             "initializationVector": _text(vector),
             "keyLength": str(self.key_bits),
             "salt": _text(salt),
             "keyFactoryAlgorithm": self.key_factory,
             "cipherAlgorithm": self.cipher,
-            "authenticationTagLength": str(_TAG_BITS) if self.cipher == GCM_CIPHER else "",
+            "authenticationTagLength": str(cipher.tag_bits or ""),
             "iterations": str(self.iterations),
             "passwordLength": str(_java_length(password)),
             "encryptedPassword": _text(encrypted),
@@ -106,13 +138,13 @@ class PasswordEncoder:
         for part in text.split(","):
             name, _, value = part.rpartition(":")
             parts[name.strip()] = value.strip()
-        cipher = parts.get("cipherAlgorithm", "")
+        cipher = java_cipher(parts.get("cipherAlgorithm", ""))
         key_factory = parts.get("keyFactoryAlgorithm", "")
-        if cipher not in _CIPHERS or key_factory not in _HASHES:
+        if cipher is None or key_factory.lower() not in _HASHES:
             raise BadPassword("it is not encrypted, or in a way that is not supported")
-        key_bits = _number(parts, "keyLength", max(_KEY_BITS))
+        key_bits = _number(parts, "keyLength", _KEY_BITS_MAX)
         iterations = _number(parts, "iterations", ITERATIONS_MAX)
-        if key_bits not in _KEY_BITS or not iterations:
+        if key_bits // 8 * 8 not in cipher.key_bits or not iterations:
             raise BadPassword("it is encrypted in a way that is not supported")
         key = self._key(key_factory, _bytes(parts, "salt"), iterations, key_bits)
         vector, encrypted = (
@@ -120,8 +152,8 @@ class PasswordEncoder:
             _bytes(parts, "encryptedPassword"),
         )
         try:
-            found = _decrypted(cipher, key, vector, encrypted).decode()
-        except (ValueError, InvalidTag):
+            found = cipher.decrypt(key, vector, encrypted).decode()
+        except (UnicodeDecodeError, Undecipherable):
             raise BadPassword("another secret has encrypted it, or it was changed") from None
         if _java_length(found) != _number(parts, "passwordLength", _TEXT_MAX):
             raise BadPassword("another secret has encrypted it, or it was changed")
@@ -129,26 +161,15 @@ class PasswordEncoder:
 
     def _key(self, key_factory: str, salt: bytes, iterations: int, key_bits: int) -> bytes:
         secret = self.secret.encode()
-        return hashlib.pbkdf2_hmac(_HASHES[key_factory], secret, salt, iterations, key_bits // 8)
+        return hashlib.pbkdf2_hmac(
+            _HASHES[key_factory.lower()], secret, salt, iterations, key_bits // 8
+        )
 
 
-def _encrypted(cipher: str, key: bytes, vector: bytes, data: bytes) -> bytes:
-    if cipher == GCM_CIPHER:
-        return AESGCM(key).encrypt(vector, data, None)
-    padder = PKCS7(_BITS_OF_BLOCK).padder()
-    padded = padder.update(data) + padder.finalize()
-    encryptor = Cipher(AES(key), CBC(vector)).encryptor()
-    return encryptor.update(padded) + encryptor.finalize()
-
-
-def _decrypted(cipher: str, key: bytes, vector: bytes, data: bytes) -> bytes:
-    """Raises ValueError, InvalidTag."""
-    if cipher == GCM_CIPHER:
-        return AESGCM(key).decrypt(vector, data, None)
-    decryptor = Cipher(AES(key), CBC(vector)).decryptor()
-    padded = decryptor.update(data) + decryptor.finalize()
-    unpadder = PKCS7(_BITS_OF_BLOCK).unpadder()
-    return unpadder.update(padded) + unpadder.finalize()
+def _cipher(name: str) -> JavaCipher:
+    found = java_cipher(name)
+    assert found is not None, "check has passed"
+    return found
 
 
 def _java_length(text: str) -> int:
