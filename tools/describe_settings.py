@@ -61,7 +61,7 @@ def document() -> str:
 def _summary(kafkas: Mapping[str, Setting]) -> str:
     from_file = [s for s in kafkas.values() if not s.dynamic_only]
     obeyed = [s for s in from_file if s.effect and not s.refused]
-    refused = [s for s in from_file if s.refused]
+    refused = [s for s in from_file if s.refused and not s.harmless]
     left = len(from_file) - len(obeyed) - len(refused)
     return (
         f"Of {len(from_file)} names that Kafka's brokers read from a file {len(obeyed)} are obeyed,"
@@ -77,13 +77,19 @@ def _table(settings: Mapping[str, Setting], of_topics: bool) -> str:
         what = setting.doc if why is None else f"{setting.doc} *{_capital(why)}.*"
         cells = (
             f"`{name}`",
-            "default only" if setting.refused else "yes" if setting.effect else "no",
+            _obeyed(setting),
             "with the topic" if of_topics else _changes(setting),
             _default(setting),
             what,
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _obeyed(setting: Setting) -> str:
+    if setting.refused and not setting.harmless:
+        return "default only"
+    return "yes" if setting.effect else "no"
 
 
 def _capital(text: str) -> str:

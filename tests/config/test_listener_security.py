@@ -57,6 +57,23 @@ def test_a_listener_has_its_own_settings() -> None:
     assert BrokerConfig(GIVEN).without_effect() == []
 
 
+HARMLESS = {
+    "ssl.secure.random.implementation": "SHA1PRNG",
+    "ssl.keymanager.algorithm": "PKIX",
+    "ssl.trustmanager.algorithm": "SunX509",
+    "ssl.provider": "SunJSSE",
+}
+
+
+def test_javas_own_ways_have_no_effect_and_are_warned_of() -> None:
+    own = {f"listener.name.inside.{name}": text for name, text in HARMLESS.items()}
+    assert set(BrokerConfig({**GIVEN, **HARMLESS, **own}).without_effect()) == {*HARMLESS, *own}
+    for name in HARMLESS:
+        if name != "ssl.secure.random.implementation":
+            with pytest.raises(ConfigError, match=f"^{name}: not supported, and not safe"):
+                BrokerConfig({**GIVEN, name: "Elsewhere"})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -129,6 +146,7 @@ def test_a_listener_has_its_own_settings() -> None:
             {"inter.broker.listener.name": None, "security.inter.broker.protocol": "SSL"},
             "security.inter.broker.protocol: 'SSL', for brokers, is not among the advertised",
         ),
+        ({"ssl.protocol": "TLSv1.1"}, "ssl.protocol: 'TLSv1.1' is not supported, only TLS"),
         ({"sasl.login.class": "x"}, "sasl.login.class: not supported"),
         ({"ssl.engine.factory.class": "x.Y"}, "ssl.engine.factory.class: not supported"),
         ({"listener.name.inside.ssl.provider": "x"}, "listener.name.inside.ssl.provider: not"),

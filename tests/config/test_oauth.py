@@ -105,7 +105,7 @@ def test_the_brokers_own_token() -> None:
             f"{PREFIX}sasl.jaas.config: clientId is needed to log in",
         ),
         (
-            {f"{PREFIX}sasl.jaas.config": f'{oauthbearer.MODULE} required ssl.protocol="x" '
+            {f"{PREFIX}sasl.jaas.config": f'{oauthbearer.MODULE} required ssl.protocol="TLS" '
              'ssl.enabled.protocols="SSLv3";'},
             "ssl.enabled.protocols: SSLv3 is not supported",
         ),

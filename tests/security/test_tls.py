@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ssl
 import json
 import re
 import shutil
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 
 from barnabas.cluster.certificates import Authority
 from barnabas.errors import BadTls
+from barnabas.security import tls13_suites
 from barnabas.security.principal_mapping import NoMatchingRule, PrincipalMapping
 from barnabas.security.stores import BadStore, StoreSettings, read_identity, read_trusted
 from barnabas.security.tls import (
@@ -35,6 +37,7 @@ from barnabas.security.tls import (
     peer_name,
     server_context,
 )
+from barnabas.security.tls13_suites import SUITES
 from barnabas.security.x500 import distinguished_name
 
 GOLDEN = Path(__file__).parents[1] / "golden/security"
@@ -223,7 +226,12 @@ def test_any_bytes_of_a_store(data: bytes) -> None:
         ({"protocols": ("TLSv1.1",)}, "ssl.enabled.protocols: TLSv1.1 is not supported"),
         ({"protocols": ()}, "ssl.enabled.protocols: nothing"),
         ({"cipher_suites": ("TLS_NOPE",)}, "ssl.cipher.suites: 'TLS_NOPE' is not supported"),
-        ({"cipher_suites": ("TLS_AES_256_GCM_SHA384",)}, "takes all suites of TLSv1.3 or none"),
+        ({"protocol": "TLSv1.1"}, "ssl.protocol: 'TLSv1.1' is not supported, only TLS, TLSv1.3"),
+        ({"protocol": ""}, "ssl.protocol: '' is not supported"),
+        (
+            {"cipher_suites": ("TLS_AES_256_GCM_SHA384",), "protocols": ("TLSv1.2",)},
+            "none is for TLSv1.2, the only version",
+        ),
         ({"endpoint_identification": "ldaps"}, "ssl.endpoint.identification.algorithm"),
         (
             {
@@ -251,6 +259,90 @@ def test_suites_of_tls_1_2_leave_no_1_3(suites: tuple[str, ...]) -> None:
     settings = TlsSettings(keystore=_pem(), truststore=TRUST, cipher_suites=suites)
     made = _handshake(server_context(settings, _no_files), client_context(settings, _no_files))
     assert made.version() == "TLSv1.2"
+
+
+def _spoken(server: dict[str, Any], client: dict[str, Any]) -> tuple[str, str]:
+    stores: dict[str, Any] = {"keystore": _pem(), "truststore": TRUST}
+    made = _handshake(
+        server_context(TlsSettings(**stores, **server), _no_files),
+        client_context(TlsSettings(**stores, **client), _no_files),
+    )
+    return made.version(), made.cipher()[0]
+
+
+ALL_OF_1_3 = tuple(SUITES)
+AES_128, CHACHA = "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"
+OF_1_2 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "version"),
+    [
+        ({"protocol": "TLSv1.2"}, {}, "TLSv1.3"),
+        ({}, {"protocol": "TLSv1.2"}, "TLSv1.2"),
+        ({}, {"protocol": "tlsv1.2"}, "TLSv1.2"),
+        ({"protocol": "TLS"}, {"protocol": "SSL"}, "TLSv1.3"),
+        ({}, {"protocol": "TLSv1.2", "cipher_suites": (*ALL_OF_1_3, OF_1_2)}, "TLSv1.3"),
+        ({"protocol": "TLSv1.2", "protocols": ("TLSv1.3",)}, {}, "TLSv1.3"),
+    ],
+)
+def test_the_protocol_limits_what_is_connected_to_as_in_java(
+    server: dict[str, Any], client: dict[str, Any], version: str
+) -> None:
+    """What Java 17 spoke with the same contexts."""
+    assert _spoken(server, client)[0] == version
+
+
+def test_a_client_of_tls_1_2_that_may_speak_1_3_only() -> None:
+    settings = TlsSettings(
+        keystore=_pem(), truststore=TRUST, protocol="TLSv1.2", protocols=("TLSv1.3",)
+    )
+    with pytest.raises(BadTls, match=r"ssl\.protocol: TLSv1\.2 is not in ssl\.enabled\.protocols"):
+        client_context(settings, _no_files)
+
+
+CHOOSES = hasattr(_ssl, "__file__") or hasattr(ssl.SSLContext, "set_ciphersuites")
+
+
+@pytest.mark.skipif(not CHOOSES, reason="needs a Python whose OpenSSL is a library")
+@pytest.mark.parametrize("suites", [(AES_128,), (CHACHA, AES_128), (AES_128, OF_1_2)])
+def test_suites_of_tls_1_3_are_chosen(suites: tuple[str, ...]) -> None:
+    assert _spoken({"cipher_suites": suites}, {}) == ("TLSv1.3", suites[0])
+    assert _spoken({}, {"cipher_suites": suites}) == ("TLSv1.3", suites[0])
+    for more in ({"cipher_suites": ("TLS_AES_256_GCM_SHA384",)}, {"protocols": ("TLSv1.2",)}):
+        if OF_1_2 in suites and "protocols" in more:
+            assert _spoken({"cipher_suites": suites}, more)[0] == "TLSv1.2"
+            continue
+        with pytest.raises((ssl.SSLError, AssertionError)):
+            _spoken({"cipher_suites": suites}, more)
+
+
+def test_suites_of_tls_1_3_alone_leave_no_1_2() -> None:
+    with pytest.raises((ssl.SSLError, AssertionError)):
+        _spoken({"cipher_suites": ALL_OF_1_3}, {"protocols": ("TLSv1.2",)})
+
+
+def test_a_python_that_cannot_choose_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for broken in (lambda context, suites: False, lambda context, suites: True):
+        monkeypatch.setattr(tls13_suites, "_by_library", broken)
+        monkeypatch.setattr(tls13_suites, "_SET", "no_such_method")
+        with pytest.raises(BadTls, match=r"ssl\.cipher\.suites: .* TLSv1\.3"):
+            _spoken({"cipher_suites": (AES_128,)}, {})
+        assert _spoken({"cipher_suites": ALL_OF_1_3}, {})[0] == "TLSv1.3", "nothing to choose"
+
+
+@pytest.mark.skipif(hasattr(ssl.SSLContext, "set_ciphersuites"), reason="this Python has it itself")
+def test_pythons_own_function_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Context(ssl.SSLContext):
+        def set_ciphersuites(self, suites: str) -> None:
+            asked.append(suites)
+
+    monkeypatch.setattr(tls13_suites, "_by_library", None)
+    with pytest.raises(BadTls, match="OpenSSL does not take TLS_AES_128_GCM_SHA256 of"):
+        tls13_suites.choose_suites(Context(ssl.PROTOCOL_TLS_SERVER), [AES_128])
+    assert asked == [AES_128]
 
 
 def test_a_server_needs_a_key_and_a_certificate_that_fit() -> None:

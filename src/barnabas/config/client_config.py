@@ -133,5 +133,8 @@ def _check(name: str, text: str) -> None:
         return
     if name in _OF_LOGIN or (name == oauth.CLIENT_HANDLER and text.strip() in ("", LOGIN_HANDLER)):
         return
-    if setting is None or not setting.is_default(setting.parse(text)):
+    if setting is not None and not (setting.refused or setting.effect):
+        return
+    value = None if setting is None else setting.parse(text)
+    if setting is None or not (setting.is_default(value) or value in setting.harmless):
         raise ConfigError(f"{visible(name)}: not supported, and not safe to ignore; remove it")

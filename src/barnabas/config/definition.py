@@ -12,6 +12,7 @@ A row is a head and, indented, a line of documentation. The head's words, over o
 - ``dynamic-only``: is only set while brokers run, never in a file
 - ``unused``: is accepted and described but has no effect; any value but the default gives a warning
 - ``refused``: only the default is accepted, since ignoring another value would be unsafe
+- ``refused-but=A,B``: the same, but these values are accepted too; they have no effect
 - ``restart``: for security: is read at the start, so it cannot be set while a broker runs, even
   where Kafka allows that
 - ``internal``: is described only if it is given
@@ -75,7 +76,9 @@ class Setting:
     effect: bool = True
     """Whether it has an effect."""
     refused: bool = False
-    """Whether any other value than the default is refused."""
+    """Whether any other value than the default, and those in ``harmless``, is refused."""
+    harmless: tuple[str, ...] = ()
+    """Values that have no effect, and whose owner is not less safe for it."""
     restart: bool = False
     """Whether it cannot be set while a broker runs, dynamic or not."""
     internal: bool = False
@@ -131,6 +134,10 @@ class Setting:
             return value.lower() in ("", self.default.lower())
         return value == self.default or value in ("", ())
 
+    def is_refused(self, value: Value) -> bool:
+        """Whether ``value`` is one that would be unsafe to ignore."""
+        return self.refused and not self.is_default(value) and value not in self.harmless
+
 
 _PARSERS: dict[ConfigType, Callable[[str], Value]] = {
     ConfigType.BOOLEAN: parse_boolean,
@@ -173,6 +180,7 @@ def _setting(head: list[str], doc: str) -> Setting:
     found = Setting(name=name, type=ConfigType[kind], default=None, doc=doc, importance="")
     importance, flags, check = "", set(), None
     behind: tuple[tuple[str, int], ...] = ()
+    harmless: tuple[str, ...] = ()
     for word in words:
         known = check_named(word)
         if known is not None:
@@ -181,6 +189,8 @@ def _setting(head: list[str], doc: str) -> Setting:
             importance = word
         elif word.startswith("behind="):
             behind = _behind(word.removeprefix("behind="))
+        elif word.startswith(_REFUSED_BUT):
+            harmless = parse_list(word.removeprefix(_REFUSED_BUT))
         elif word in _FLAGS:
             flags.add(word)
         else:
@@ -199,8 +209,9 @@ def _setting(head: list[str], doc: str) -> Setting:
         dynamic=bool(flags & {"dynamic", "per-broker", "dynamic-only"}),
         per_broker="per-broker" in flags,
         dynamic_only="dynamic-only" in flags,
-        effect="unused" not in flags,
-        refused="refused" in flags,
+        effect="unused" not in flags and not harmless,
+        refused="refused" in flags or bool(harmless),
+        harmless=harmless,
         restart="restart" in flags,
         internal="internal" in flags,
         ours="ours" in flags,
@@ -208,6 +219,7 @@ def _setting(head: list[str], doc: str) -> Setting:
     )
 
 
+_REFUSED_BUT = "refused-but="
 _FLAGS = {"dynamic", "per-broker", "dynamic-only", "unused"}
 _FLAGS |= {"refused", "restart", "internal", "ours"}
 

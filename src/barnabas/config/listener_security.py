@@ -217,7 +217,7 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
             f"{name}: nothing reads it without its listener and mechanism:"
             f" listener.name.LISTENER.MECHANISM.{base}"
         )
-    if setting.is_default(setting.parse(text)):
+    if not setting.effect or setting.is_default(setting.parse(text)):
         return
     kinds = SASL_PROTOCOLS if is_sasl else TLS_PROTOCOLS
     prefix, _, _ = name.removeprefix(LISTENER).partition(".")

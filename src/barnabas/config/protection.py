@@ -81,9 +81,10 @@ def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
     if setting.type is ConfigType.UNKNOWN:
         refused = bool(asked) and _protects(meant, asked)
     else:
-        protects = setting.refused or (meant == AUTHORIZER and name != meant)
-        protects = protects or (setting.restart and not is_known)
-        refused = protects and not setting.is_default(setting.parse(asked))
+        value = setting.parse(asked)
+        misspelled = meant == AUTHORIZER and name != meant
+        misspelled = misspelled or (setting.restart and not is_known)
+        refused = setting.is_refused(value) or (misspelled and not setting.is_default(value))
     if refused and name in OWN_SETTINGS:
         raise ConfigError(f"{name}: has no effect without {AUTHORIZER}")
     if refused:

@@ -36,6 +36,7 @@ def tls_settings(value: Callable[[str], Value], client_auth: str = "none") -> Tl
         ),
         protocols=cast("tuple[str, ...]", value("ssl.enabled.protocols")),
         cipher_suites=cast("tuple[str, ...]", value("ssl.cipher.suites") or ()),
+        protocol=text("ssl.protocol"),
         client_auth=client_auth,
         endpoint_identification=text("ssl.endpoint.identification.algorithm"),
     )

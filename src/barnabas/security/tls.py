@@ -16,6 +16,7 @@ from barnabas.security.stores import (
     read_identity,
     read_trusted,
 )
+from barnabas.security.tls13_suites import SUITES, choose_suites
 from barnabas.security.x500 import distinguished_name
 
 VERSIONS: Final[Mapping[str, ssl.TLSVersion]] = {
@@ -23,11 +24,12 @@ VERSIONS: Final[Mapping[str, ssl.TLSVersion]] = {
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 """Older versions are disabled, as in Java."""
-_TLS_1_3_SUITES: Final = (
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-    "TLS_AES_128_GCM_SHA256",
-)
+_PROTOCOLS: Final[Mapping[str, ssl.TLSVersion]] = {
+    **dict.fromkeys(("TLS", "SSL", "TLSV1.3"), ssl.TLSVersion.TLSv1_3),
+    "TLSV1.2": ssl.TLSVersion.TLSv1_2,
+}
+"""Names of Java's contexts, in upper case -> the newest version of connections that are made with
+them, unless suites are named. Accepted connections have what is enabled, with each of them."""
 _CLIENT_AUTH: Final[Mapping[str, ssl.VerifyMode]] = {
     "none": ssl.CERT_NONE,
     "requested": ssl.CERT_OPTIONAL,
@@ -48,6 +50,8 @@ class TlsSettings:
     protocols: tuple[str, ...] = tuple(VERSIONS)
     cipher_suites: tuple[str, ...] = ()
     """Standard names; if empty, OpenSSL's defaults are used."""
+    protocol: str = "TLSv1.3"
+    """``ssl.protocol``: the name of Java's context."""
     client_auth: str = "none"
     endpoint_identification: str = "https"
     """``https``, or empty if a server's host name is not checked."""
@@ -55,6 +59,10 @@ class TlsSettings:
 
 def check_tls(settings: TlsSettings) -> None:
     """Check the settings as far as possible without reading files. Raises BadTls."""
+    if settings.protocol.upper() not in _PROTOCOLS:
+        raise BadTls(
+            f"ssl.protocol: {settings.protocol!a} is not supported, only TLS, TLSv1.3, TLSv1.2"
+        )
     _versions(settings)
     _ciphers(settings)
     if settings.endpoint_identification.lower() not in ("", "https"):
@@ -85,6 +93,11 @@ def client_context(settings: TlsSettings, read: Read) -> ssl.SSLContext:
     """The context for outgoing connections. Without a trust store, certificates are trusted that
     the system trusts. Raises BadTls."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, settings, read)
+    newest = _PROTOCOLS[settings.protocol.upper()]
+    if not settings.cipher_suites and newest < context.maximum_version:
+        if newest < context.minimum_version:
+            raise BadTls(f"ssl.protocol: {settings.protocol} is not in ssl.enabled.protocols")
+        context.maximum_version = newest
     context.check_hostname = bool(settings.endpoint_identification)
     if settings.truststore.is_given:
         _trust(context, settings, read)
@@ -119,6 +132,9 @@ def _context(protocol: int, settings: TlsSettings, read: Read) -> ssl.SSLContext
     ciphers = _ciphers(settings)
     if ciphers:
         context.set_ciphers(":".join(ciphers))
+    of_1_3 = _suites_of_1_3(settings)
+    if of_1_3:
+        choose_suites(context, of_1_3)
     if settings.keystore.is_given:
         try:
             load_identity(context, read_identity(settings.keystore, read))
@@ -148,28 +164,38 @@ def _versions(settings: TlsSettings) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
             f" {', '.join(VERSIONS)}"
         )
     named = [VERSIONS[p] for p in settings.protocols]
-    if settings.cipher_suites and not set(settings.cipher_suites) & set(_TLS_1_3_SUITES):
-        named = [v for v in named if v is not ssl.TLSVersion.TLSv1_3]
+    if settings.cipher_suites:
+        of_1_3 = _suites_of_1_3(settings)
+        without = set()
+        if not of_1_3:
+            without.add(ssl.TLSVersion.TLSv1_3)
+        if len(of_1_3) == len(settings.cipher_suites):
+            without.add(ssl.TLSVersion.TLSv1_2)
+        named = [v for v in named if v not in without]
         if not named:
-            raise BadTls("ssl.cipher.suites: none is for TLSv1.3, the only version that is enabled")
+            raise BadTls(
+                f"ssl.cipher.suites: none is for {', '.join(settings.protocols)}, the only version"
+                " that is enabled"
+            )
     return min(named), max(named)
+
+
+def _suites_of_1_3(settings: TlsSettings) -> list[str]:
+    return [s for s in dict.fromkeys(settings.cipher_suites) if s in SUITES]
 
 
 def _ciphers(settings: TlsSettings) -> list[str]:
     """OpenSSL's names of the configured suites of TLS 1.2."""
-    suites = settings.cipher_suites
-    of_1_3 = [s for s in suites if s in _TLS_1_3_SUITES]
-    if of_1_3 and len(of_1_3) < len(_TLS_1_3_SUITES):
-        raise BadTls(
-            "ssl.cipher.suites: OpenSSL takes all suites of TLSv1.3 or none: "
-            + ", ".join(_TLS_1_3_SUITES)
-        )
     known = {c["name"] for c in _all_ciphers()}
-    named = [_openssl_name(s) for s in suites if s not in of_1_3]
-    for suite, name in zip([s for s in suites if s not in of_1_3], named, strict=True):
+    found = []
+    for suite in settings.cipher_suites:
+        if suite in SUITES:
+            continue
+        name = _openssl_name(suite)
         if name not in known:
             raise BadTls(f"ssl.cipher.suites: {suite!a} is not supported")
-    return named
+        found.append(name)
+    return found
 
 
 def _all_ciphers() -> list[ssl._Cipher]:

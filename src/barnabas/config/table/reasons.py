@@ -74,11 +74,14 @@ REASONS: Final = {
     "sasl.kerberos.kinit.cmd": _TICKETS,
     "sasl.kerberos.ticket.renew.": _TICKETS,
     "sasl.kerberos.min.time.before.relogin": _TICKETS,
-    "ssl.protocol": _TLS + "; ssl.enabled.protocols says which versions are spoken",
-    "ssl.provider": _TLS,
-    "ssl.keymanager.algorithm": _TLS,
-    "ssl.trustmanager.algorithm": _TLS,
-    "ssl.secure.random.implementation": _TLS,
+    "ssl.provider": _TLS + ", so Java's own (SunJSSE) has no effect; another one, which may check "
+    "more, is refused",
+    "ssl.keymanager.algorithm": _TLS
+    + ": the first key of a store is shown, whichever of Java's is "
+    "named; another one is refused",
+    "ssl.trustmanager.algorithm": _TLS + ": it checks no less than PKIX, also where SunX509 is "
+    "named; another one, which may check more, is refused",
+    "ssl.secure.random.implementation": "OpenSSL has a generator of its own, seeded by the system",
     "ssl.engine.factory.class": _NO_PLUG_INS,
     "process.roles": _NO_KRAFT,
     "controller.quorum.": _NO_KRAFT,

@@ -108,9 +108,9 @@ sasl.oauthbearer.sub.claim.name  STRING  sub  LOW  restart
     Claim that holds the subject.
 ssl.client.auth  STRING  none  in:required,requested,none  MEDIUM  per-broker  restart
     Whether clients must show a certificate.
-ssl.protocol  STRING  TLSv1.3  MEDIUM  per-broker  refused
-    TLS version of the context.
-ssl.provider  STRING  -  MEDIUM  per-broker  refused
+ssl.protocol  STRING  TLSv1.3  MEDIUM  per-broker  restart
+    TLS, TLSv1.3, or TLSv1.2: this broker then connects to others with TLS 1.2 at most.
+ssl.provider  STRING  -  MEDIUM  per-broker  refused-but=SunJSSE
     Provider of TLS.
 ssl.cipher.suites  LIST  ""  MEDIUM  per-broker  restart
     Cipher suites that are allowed.
@@ -136,13 +136,13 @@ ssl.truststore.password  PASSWORD  -  MEDIUM  per-broker  restart
     Password of this file.
 ssl.truststore.certificates  PASSWORD  -  MEDIUM  per-broker  restart
     Trusted certificates in PEM.
-ssl.keymanager.algorithm  STRING  SunX509  MEDIUM  per-broker  refused
+ssl.keymanager.algorithm  STRING  SunX509  MEDIUM  per-broker  refused-but=NewSunX509,PKIX
     Algorithm of the key manager.
-ssl.trustmanager.algorithm  STRING  PKIX  MEDIUM  per-broker  refused
+ssl.trustmanager.algorithm  STRING  PKIX  MEDIUM  per-broker  refused-but=SunX509
     Algorithm of the trust manager.
 ssl.endpoint.identification.algorithm  STRING  https  LOW  per-broker  restart
     How a server's host name is checked.
-ssl.secure.random.implementation  STRING  -  LOW  per-broker  refused
+ssl.secure.random.implementation  STRING  -  LOW  per-broker  unused
     Source of randomness of TLS.
 ssl.engine.factory.class  CLASS  -  LOW  per-broker  refused
     Class that makes TLS engines.
