@@ -60,6 +60,9 @@ def test_the_brokers_own_token() -> None:
             "sasl.login.retry.backoff.ms": "300",
             "sasl.login.retry.backoff.max.ms": "4000",
             "sasl.login.refresh.window.factor": "0.5",
+            "sasl.login.refresh.window.jitter": "0.2",
+            "sasl.login.refresh.min.period.seconds": "30",
+            "sasl.login.refresh.buffer.seconds": "100",
         }
     )
     found = config.security["CLIENTS"].mechanisms["OAUTHBEARER"].login
@@ -67,7 +70,8 @@ def test_the_brokers_own_token() -> None:
     assert (found.client_id, found.client_secret, found.scope) == ("b", "b-secret", "s")
     assert (found.tokens.read_timeout_ms, found.tokens.connect_timeout_ms) == (3000, 2000)
     assert (found.tokens.retry_ms, found.tokens.retry_ms_max) == (300, 4000)
-    assert found.refresh_factor == 0.5
+    assert (found.refresh_factor, found.refresh_jitter) == (0.5, 0.2)
+    assert (found.refresh_period_ms_min, found.refresh_buffer_ms) == (30_000, 100_000)
     assert found.tokens.tls is not None
     assert "secret" not in repr(config.security)
 

@@ -216,7 +216,7 @@ def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
         return _kerberos_client(kerberos)
     login = security.mechanisms[mechanism].login
     if login is not None:
-        return fetched_tokens(login, env.files.read, env.clock.wall_ms)
+        return fetched_tokens(login, env.files.read, env.clock.wall_ms, env.secret)
     return ClientSecurity(
         mechanism=mechanism,
         begin=client_login(

@@ -37,6 +37,9 @@ _OF_LOGIN: Final = (
     "sasl.login.retry.backoff.ms",
     "sasl.login.retry.backoff.max.ms",
     "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter",
+    "sasl.login.refresh.min.period.seconds",
+    "sasl.login.refresh.buffer.seconds",
 )
 
 
@@ -87,7 +90,7 @@ def _logged_in(
     try:
         entry = parse_jaas(properties.get(_JAAS, ""))
         if mechanism == OAUTHBEARER and properties.get(oauth.CLIENT_HANDLER):
-            return fetched_tokens(oauth.read_login(value, entry), read, wall_ms)
+            return fetched_tokens(oauth.read_login(value, entry), read, wall_ms, secret)
         if mechanism == GSSAPI:
             return ClientSecurity(mechanism=mechanism, begin_at=_kerberos(value, entry, mechanism))
         begin = client_login(mechanism, entry, secret=secret, wall_ms=wall_ms)
@@ -106,7 +109,10 @@ def _kerberos(value: Callable[[str], Value], entry: JaasEntry, mechanism: str) -
 
 
 def fetched_tokens(
-    settings: LoginSettings, read: Read, wall_ms: Callable[[], int]
+    settings: LoginSettings,
+    read: Read,
+    wall_ms: Callable[[], int],
+    secret: Callable[[int], bytes],
 ) -> ClientSecurity:
     """A login with tokens from a provider. Raises ConfigError."""
     try:
@@ -114,7 +120,7 @@ def fetched_tokens(
     except ModuleNotFoundError as error:
         raise ConfigError(f"{oauth.CLIENT_HANDLER}: {missing(error)}") from None
     try:
-        tokens = AccessTokens(settings, read, wall_ms)
+        tokens = AccessTokens(settings, read, wall_ms, secret)
     except BadTls as error:
         raise ConfigError(f"{_JAAS}: {error}") from None
     return ClientSecurity(mechanism=OAUTHBEARER, begin=tokens.begin, prepare=tokens.prepare)

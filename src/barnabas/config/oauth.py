@@ -77,6 +77,9 @@ def read_login(value: Values, entry: JaasEntry) -> LoginSettings:
         scope=entry.options.get("scope", ""),
         extensions=oauthbearer.extensions_of(entry, oauthbearer.EXTENSION),
         refresh_factor=cast("float", value("sasl.login.refresh.window.factor")),
+        refresh_jitter=cast("float", value("sasl.login.refresh.window.jitter")),
+        refresh_period_ms_min=1000 * _number(value, "sasl.login.refresh.min.period.seconds"),
+        refresh_buffer_ms=1000 * _number(value, "sasl.login.refresh.buffer.seconds"),
     )
 
 

@@ -62,3 +62,9 @@ class LoginSettings:
     """Sent to the broker beside the token."""
     refresh_factor: float = 0.8
     """The share of a token's life after which the next one is fetched."""
+    refresh_jitter: float = 0.05
+    """The largest random share that is added to it."""
+    refresh_period_ms_min: int = 60_000
+    """The least time that a token is used, if its life has room for it and for the buffer."""
+    refresh_buffer_ms: int = 300_000
+    """The time before a token's end in which there should be another already."""

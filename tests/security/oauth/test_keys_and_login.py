@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from tests.virtual_time import run as run_in_virtual_time
 from barnabas.security.client import AuthenticationRefused
 from barnabas.security.http_client import FetchFailed
 from barnabas.security.oauth.keys import KeySet
-from barnabas.security.oauth.login import AccessTokens
+from barnabas.security.oauth.login import AccessTokens, refresh_at_ms
 from barnabas.security.oauth.tokens import UnknownKey
 from barnabas.security.oauth_settings import Endpoint, LoginSettings, ValidationSettings
 from barnabas.security.sasl.oauthbearer import TokenRefused
@@ -122,7 +124,7 @@ def test_a_token_is_fetched_once_and_again_in_time() -> None:
             client_secret="alice-secret",
             scope="a b",
         )
-        tokens = AccessTokens(settings, _read, lambda: now[0] * 1000)
+        tokens = AccessTokens(settings, _read, lambda: now[0] * 1000, bytes)
         for _ in range(3):
             await tokens.prepare()
         assert provider.forms == [{"grant_type": ["client_credentials"], "scope": ["a b"]}]
@@ -133,11 +135,16 @@ def test_a_token_is_fetched_once_and_again_in_time() -> None:
         assert tokens.begin().first() == first
         now[0] += 1
         await tokens.prepare()
-        assert tokens.begin().first() != first
+        assert tokens.begin().first() == first, "nobody waits while it is valid"
+        while tokens.begin().first() == first:
+            await tokens.prepare()
+            await asyncio.sleep(0.01)
+        assert len(provider.forms) == 2
         wrong = AccessTokens(
             LoginSettings(tokens=settings.tokens, client_id="alice", client_secret="no-secret"),
             _read,
             lambda: now[0] * 1000,
+            bytes,
         )
         with pytest.raises(AuthenticationRefused, match="status 401") as refused:
             await wrong.prepare()
@@ -148,24 +155,81 @@ def test_a_token_is_fetched_once_and_again_in_time() -> None:
         asyncio.run(run(url))
 
 
+@pytest.mark.parametrize(
+    ("life_s", "more", "chance", "after_s"),
+    [
+        (3600, {}, 0.0, 2880),
+        (3600, {}, 1.0, 3060),
+        (3600, {"refresh_jitter": 0.25}, 1.0, 3300),
+        (3600, {"refresh_factor": 1.0}, 0.0, 3300),
+        (3600, {"refresh_factor": 0.01}, 0.0, 60),
+        (3600, {"refresh_factor": 0.01, "refresh_period_ms_min": 900_000}, 0.0, 900),
+        (3600, {"refresh_buffer_ms": 0}, 1.0, 3060),
+        (3600, {"refresh_buffer_ms": 1_000_000}, 0.0, 2600),
+        (360, {}, 0.0, 60),
+        (359, {}, 0.0, 287.2),
+        (300, {}, 1.0, 255),
+        (-5, {}, 0.0, 10),
+        (3600, {"refresh_factor": -1.0, "refresh_period_ms_min": 0}, 0.0, 0),
+        (300, {"refresh_factor": -1.0}, 0.0, 10),
+        (3600, {"refresh_factor": float("nan"), "refresh_period_ms_min": 0}, 0.0, 0),
+    ],
+)
+def test_when_a_token_is_refreshed(
+    life_s: int, more: dict[str, Any], chance: float, after_s: float
+) -> None:
+    settings = dataclasses.replace(LOGIN, **more)
+    now_ms = NOW_S * 1000
+    found = refresh_at_ms(settings, now_ms, now_ms, now_ms + 1000 * life_s, chance)
+    assert found == now_ms + 1000 * after_s
+
+
+def test_a_provider_that_is_away_while_a_token_is_valid(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, now = tmp_path / "token", [NOW_S]
+
+    async def run() -> None:
+        settings = LoginSettings(tokens=Endpoint(url=file.as_uri()))
+        tokens = AccessTokens(settings, _read, lambda: now[0] * 1000, bytes)
+        token = Provider().token("alice", NOW_S)
+        file.write_text(token)
+        await tokens.prepare()
+        file.unlink()
+        for _ in range(3):
+            now[0] += 250 if now[0] == NOW_S else 5
+            await tokens.prepare()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert token.encode() in tokens.begin().first()
+        assert len(caplog.records) == 2, "tried again after ten seconds"
+        now[0] = NOW_S + 300
+        with pytest.raises(ConnectionError):
+            await tokens.prepare()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(run())
+    assert "alice" not in caplog.text
+
+
 def test_nobody_there_and_answers_without_a_token(tmp_path: Path) -> None:
     async def run() -> None:
         with pytest.raises(ConnectionError, match=r"127\.0\.0\.1"):
-            await AccessTokens(LOGIN, _read, lambda: 0).prepare()
+            await AccessTokens(LOGIN, _read, lambda: 0, bytes).prepare()
         file = tmp_path / "token"
         settings = LoginSettings(tokens=Endpoint(url=file.as_uri()))
         for text in ("", "x", "a.b.c", "a.e30.c"):
             file.write_text(text)
             with pytest.raises(AuthenticationRefused):
-                await AccessTokens(settings, _read, lambda: 0).prepare()
+                await AccessTokens(settings, _read, lambda: 0, bytes).prepare()
         token = Provider().token("alice", NOW_S)
         file.write_text(f"{token}\n")
-        tokens = AccessTokens(settings, _read, lambda: 0)
+        tokens = AccessTokens(settings, _read, lambda: 0, bytes)
         await tokens.prepare()
         assert token.encode() in tokens.begin().first()
         file.unlink()
         with pytest.raises(ConnectionError):
-            await AccessTokens(settings, _read, lambda: 0).prepare()
+            await AccessTokens(settings, _read, lambda: 0, bytes).prepare()
 
     asyncio.run(run())
 
@@ -175,7 +239,7 @@ def _read(path: str) -> bytes:
 
 
 def test_an_answer_without_a_token() -> None:
-    tokens = AccessTokens(LOGIN, _read, lambda: 0)
+    tokens = AccessTokens(LOGIN, _read, lambda: 0, bytes)
     for answer in (b"", b"[]", b"{}", b'{"access_token": 5}', json.dumps("x" * 9).encode()):
         with pytest.raises(AuthenticationRefused):
             tokens._read(answer)

@@ -12,8 +12,10 @@ _NO_KRAFT: Final = "KRaft is not built: this is Kafka's ZooKeeper mode"
 _NO_PLUG_INS: Final = "Java classes cannot be loaded"
 _NO_TIERS: Final = "tiered storage is not built"
 _SYSTEM: Final = "the system's own sizing of socket buffers is kept"
-_TICKETS: Final = "the Kerberos library renews tickets"
-_RENEWED: Final = "a token is renewed at sasl.login.refresh.window.factor of its life, no sooner"
+_TICKETS: Final = (
+    "MIT's library fetches a new ticket by the keytab after half of the old one's life; one in a "
+    "ticket cache is used to its end, and whoever made the cache renews it (kinit, k5start)"
+)
 _TLS: Final = "OpenSSL stands where Java has this choice"
 _CONVERTED: Final = "as in 3.x, where the format is that of the inter-broker protocol"
 
@@ -68,9 +70,6 @@ REASONS: Final = {
     "sasl.mechanism.controller.protocol": _NO_KRAFT,
     "sasl.client.callback.handler.class": _NO_PLUG_INS,
     "sasl.login.class": _NO_PLUG_INS,
-    "sasl.login.refresh.window.jitter": _RENEWED,
-    "sasl.login.refresh.min.period.seconds": _RENEWED,
-    "sasl.login.refresh.buffer.seconds": _RENEWED,
     "sasl.kerberos.kinit.cmd": _TICKETS,
     "sasl.kerberos.ticket.renew.": _TICKETS,
     "sasl.kerberos.min.time.before.relogin": _TICKETS,

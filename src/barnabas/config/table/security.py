@@ -64,11 +64,11 @@ sasl.login.read.timeout.ms  INT  -  LOW  restart
     How long the token provider may take to answer.
 sasl.login.refresh.window.factor  DOUBLE  0.8  MEDIUM  per-broker  restart
     Share of a credential's life after which it is refreshed.
-sasl.login.refresh.window.jitter  DOUBLE  0.05  MEDIUM  per-broker  refused
+sasl.login.refresh.window.jitter  DOUBLE  0.05  MEDIUM  per-broker  restart
     Random share added to this share.
-sasl.login.refresh.min.period.seconds  SHORT  60  MEDIUM  per-broker  refused
+sasl.login.refresh.min.period.seconds  SHORT  60  MEDIUM  per-broker  restart
     Least time before a credential is refreshed.
-sasl.login.refresh.buffer.seconds  SHORT  300  MEDIUM  per-broker  refused
+sasl.login.refresh.buffer.seconds  SHORT  300  MEDIUM  per-broker  restart
     Time kept between a refresh and the credential's end.
 sasl.login.retry.backoff.ms  LONG  100  LOW  restart
     First pause between login attempts.
