@@ -60,6 +60,7 @@ async def looking(cluster: Cluster, broker: int) -> AsyncIterator[ZooKeeper]:
         manager.context,
         zookeeper.hosted,
         manager.follower_fetches,
+        manager.takes_orders,
         zookeeper.read,
         manager.resign,
     )

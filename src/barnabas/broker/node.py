@@ -406,6 +406,7 @@ class Node:
             replicas.context,
             replicas.partitions,
             replicas.follower_fetches,
+            replicas.takes_orders,
             read,
             replicas.resign,
         )

@@ -48,7 +48,7 @@ class ControlRequest:
 
 
 class ControlBatch:
-    """Collects, then ``requests()`` once."""
+    """Collects, then ``requests()``, which empties it."""
 
     def __init__(
         self,
@@ -65,6 +65,10 @@ class ControlBatch:
         self._stop: dict[int, dict[TopicPartition, tuple[int, bool]]] = {}
         self._metadata_brokers: dict[int, None] = {}
         self._metadata: dict[TopicPartition, PartitionInfo] = {}
+
+    def __len__(self) -> int:
+        """How many partitions' leaders it tells."""
+        return len(self._metadata)
 
     # --- collecting
 
@@ -107,7 +111,7 @@ class ControlBatch:
     # --- turning into requests
 
     def requests(self) -> list[ControlRequest]:
-        """In the order in which they are to be queued. Empties the batch."""
+        """In the order in which they are to be queued."""
         out: list[ControlRequest] = []
         roles = _Roles(self._context)
         for broker_id, told in sorted(self._leader_and_isr.items()):

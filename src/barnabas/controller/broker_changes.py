@@ -226,15 +226,18 @@ async def elect_and_shrink(
 ) -> None:
     """Elect where a leader is needed, and take the offline replicas out of the ISRs of other
     partitions. If they are few, both are written in one round to the coordinator's disk, elections
-    first, and sent in one batch. If they are many, elections are written and sent first, and the
+    first, and sent in one batch. If they are many, elections are written and sent first, very many
+    of them part by part, so that brokers carry out the first while the last are written. The
     brokers have answered before the rest is begun: this controller's own broker is one of them, and
     clients wait for their leaders. That spares time, and nothing rests on it: the wait ends early
     when another broker goes, because its partitions have no leader until this is done."""
-    elections = partitions.elect_where_needed(term, batch=batch)
     if len(followed) <= CHUNK:
-        await together(elections, replicas.take_offline(term, followed, stop=stop, batch=batch))
+        await together(
+            partitions.elect_where_needed(term, batch=batch),
+            replicas.take_offline(term, followed, stop=stop, batch=batch),
+        )
         return
-    await elections
+    await partitions.elect_where_needed(term, batch=batch, early=True)
     term.send(batch)
     await term.channels.told(TOLD_S_MAX + TOLD_S_EACH * len(followed))
     await replicas.take_offline(term, followed, stop=stop, batch=batch)

@@ -81,12 +81,16 @@ class DeposedLeaders:
         context: ReplicationContext,
         hosted: Mapping[TopicPartition, Partition],
         session_fetches: Callable[[], Iterable[int]],
+        takes_orders: Callable[[], bool],
         read_states: ReadStates,
         resign: Resign,
     ) -> None:
+        """``takes_orders``: whether a LeaderAndIsr is being carried out. Then the controller
+        reaches this broker, which has better things to do than to look at all its partitions."""
         self._context = context
         self._hosted = hosted
         self._session_fetches = session_fetches
+        self._takes_orders = takes_orders
         self._read_states = read_states
         self._resign = resign
 
@@ -96,6 +100,8 @@ class DeposedLeaders:
         left: Sequence[TopicPartition] = ()
         while True:
             await asyncio.sleep(pause_s)
+            if self._takes_orders():
+                continue
             since_ms = self._since_ms()
             if left or may_be_left(
                 *(since_ms, looked_since_ms, self._context.left_ms, self._session_fetches())

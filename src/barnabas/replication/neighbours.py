@@ -99,7 +99,8 @@ class Neighbours:
         """Those of ``leaders`` whose successors will be announced in a moment."""
         if not self._gone_since or self._waiting >= WAITING_MAX:
             return set()
-        return {b for b in leaders if self.standing(b) is Standing.AWAITED}
+        # There may be ten thousand partitions, and a few brokers that lead them.
+        return {b for b in dict.fromkeys(leaders) if self.standing(b) is Standing.AWAITED}
 
     def unconfirmed(self, leaders: Iterable[int]) -> list[int]:
         """Those of ``leaders`` that a question has to be confirmed of before it is answered."""

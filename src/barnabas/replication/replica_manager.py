@@ -256,6 +256,10 @@ class ReplicaManager:
         """When each follower with a session has fetched last, by the loop's clock in ms."""
         return self._fetch.follower_fetches()
 
+    def takes_orders(self) -> bool:
+        """Whether a LeaderAndIsr is being carried out."""
+        return self._fetch.early.roles_change
+
     def fetch_backlog(self, session_id: int) -> int:
         """How much a fetch has to look at that it does not name; see ``FetchPath.backlog``."""
         return self._fetch.backlog(session_id)
