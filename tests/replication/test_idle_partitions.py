@@ -6,13 +6,17 @@ import asyncio
 import gc
 import tracemalloc
 from collections import Counter
+from typing import Any
 
 import pytest
 from tests.replication.support import T0, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.replication.fetch_reader import FetchReader
+from barnabas.replication.leadership import Leadership
 from barnabas.replication.partition import Partition
+from barnabas.replication.results import FetchedPartition
 from barnabas.replication.watches import NOBODY
 from barnabas.types import TopicPartition
 
@@ -131,5 +135,46 @@ def test_an_idle_partition_holds_little_memory() -> None:
             assert partition.waiting is None
             assert partition.watches.followers is NOBODY
             await cluster.produced("a")
+
+    run(main())
+
+
+def test_a_death_concerns_partitions_with_replicas_outside_of_the_isr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those alone are looked at again by fetches, and for their watermarks."""
+    looks: Counter[str] = Counter()
+    original, read = Leadership.high_watermark, FetchReader.read
+
+    def high_watermark(leadership: Leadership, **fields: Any) -> int | None:
+        looks["watermarks"] += 1
+        return original(leadership, **fields)
+
+    def counted(reader: FetchReader, *args: Any, **fields: Any) -> FetchedPartition:
+        looks["reads"] += 1
+        return read(reader, *args, **fields)
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            cluster.partitions = list(range(COUNT))
+            await cluster.announce()
+            await asyncio.sleep(5)
+            monkeypatch.setattr(Leadership, "high_watermark", high_watermark)
+            monkeypatch.setattr(FetchReader, "read", counted)
+            cluster.isolate(3)
+            del cluster.alive[3]
+            await cluster.nodes[1].manager.update_metadata(cluster.update_metadata())
+            await asyncio.sleep(5)
+            assert not looks
+            cluster.elect(1, (1, 2))
+            cluster.partitions = [0]
+            await cluster.announce(1, 2)
+            await asyncio.sleep(5)
+            looks.clear()
+            cluster.alive[3] = None
+            await cluster.nodes[1].manager.update_metadata(cluster.update_metadata())
+            await asyncio.sleep(5)
+            assert 1 <= looks["watermarks"] <= 4
+            assert 1 <= looks["reads"] <= 2
 
     run(main())

@@ -367,15 +367,9 @@ class ControllerOrders:
                 self._leave_if_unassigned(name, state)
                 await pace.step()
         if changed := sorted(before.symmetric_difference(metadata.brokers)):
-            # Live brokers decide who may join an ISR, and which replicas a watermark waits for. One
-            # that is back has not caught up in this life, whatever it had before.
+            self._context.left_ms = self._context.now_ms()
             for partition in list(self._hosted.values()):
-                partition.mark_followers()
-                partition.complete_deletes()
-                for broker in changed:
-                    partition.no_longer_copied(broker)
-                if not partition.offline:
-                    partition.advance_high_watermark()
+                partition.brokers_changed(changed)
                 await pace.step()
         return ErrorCode.NONE
 

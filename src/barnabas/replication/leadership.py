@@ -134,6 +134,12 @@ class Leadership:
             remote is not None and remote.log_end_offset == end and replica in self.state.committed
         )
 
+    @property
+    def has_outsiders(self) -> bool:
+        """Whether a follower is not in the maximal ISR."""
+        maximal = self.state.maximal
+        return any(remote not in maximal for remote in self.remotes)
+
     # Watermarks
 
     def waits_for(self, replica: int, *, leader_end: int, now_ms: int) -> bool:

@@ -353,6 +353,19 @@ class Partition:
         leadership.forget_caught_up((replica,))
         self.advance_high_watermark()
 
+    def brokers_changed(self, brokers: Collection[int]) -> None:
+        """These have come or gone. Live brokers decide who may join an ISR, and for which replicas
+        outside of it a watermark waits. One that is back has not caught up in this life, whatever
+        it had before. Where all replicas are in the ISR, as mostly, there is nothing to do."""
+        self.complete_deletes()
+        leadership = self.leadership
+        if leadership is None or not leadership.has_outsiders:
+            return
+        self.mark_followers()
+        for broker in brokers:
+            self.no_longer_copied(broker)
+        self.advance_high_watermark()
+
     def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
         """A follower that had caught up comes to hear of this partition again. Its session may have
         fetched all the while, last at that time of the loop, without naming it."""
