@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests import places
 
-from barnabas.controller.batch import ControlBatch
+from barnabas.controller.batch import STEP, ControlBatch
 from barnabas.controller.context import ControllerContext, ReplicaAssignment
 from barnabas.protocol import codec
 from barnabas.protocol.header import parse_request_header
@@ -100,3 +100,42 @@ def _sorted(request: Any) -> Any:
     else:
         request.live_brokers = sorted((b for b in request.live_brokers if b.id), key=lambda b: b.id)
     return request
+
+
+def test_very_many_partitions_are_made_in_steps_into_the_same_requests() -> None:
+    """What is collected in a pause is left for the next requests."""
+    context = ControllerContext(3, 0)
+    for number in (1, 2):
+        context.brokers[number] = Broker(id=number, epoch=number, endpoints=())
+    topic = context.add_topic("t", None)
+    for number in range(2 * STEP + 1):
+        p = context.add_partition(topic, number, ReplicaAssignment(replicas=(1, 2)))
+        p.leadership = LeaderAndIsr(
+            leader=1, leader_epoch=0, isr=(1, 2), partition_epoch=0, controller_epoch=3
+        )
+
+    def collected() -> ControlBatch:
+        batch = ControlBatch(context, 1, "PLAINTEXT")
+        for p in list(topic.partitions.values())[1:]:
+            batch.lead_and_follow((1, 2), p, is_new=True)
+        return batch
+
+    at_once = collected().requests()
+    batch = collected()
+    steps, pauses = batch.in_steps(), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            made = done.value
+            break
+        if not pauses:
+            batch.lead_and_follow((2,), topic.partitions[0])
+        pauses += 1
+    assert pauses == 4, "two for roles, which both brokers share, and two for metadata"
+    assert made == at_once
+    assert len(made) == 4
+    (role, *metadata) = batch.requests()
+    assert role.broker_id == 2
+    for request in (role, *metadata):
+        assert [p.partition_index for p in request.message.topic_states[0].partition_states] == [0]

@@ -7,7 +7,7 @@ and names every partition that changed; each names all live brokers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -27,6 +27,8 @@ from barnabas.types import (
     TopicPartition,
 )
 
+STEP: Final = 256
+"""Partitions between two pauses: about a millisecond."""
 SECURITY_PROTOCOL_IDS: Final = {"PLAINTEXT": 0, "SSL": 1, "SASL_PLAINTEXT": 2, "SASL_SSL": 3}
 
 
@@ -112,12 +114,27 @@ class ControlBatch:
 
     def requests(self) -> list[ControlRequest]:
         """In the order in which they are to be queued."""
+        steps = self.in_steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                made: list[ControlRequest] = done.value
+                return made
+
+    def in_steps(self) -> Generator[None, None, list[ControlRequest]]:
+        """``requests`` with pauses. What is collected in one is for the next requests."""
         out: list[ControlRequest] = []
+        leader_and_isr, self._leader_and_isr = self._leader_and_isr, {}
+        stop, self._stop = self._stop, {}
+        metadata_brokers, self._metadata_brokers = self._metadata_brokers, {}
+        metadata, self._metadata = self._metadata, {}
         roles = _Roles(self._context)
-        for broker_id, told in sorted(self._leader_and_isr.items()):
-            out.append(self._leader_and_isr_request(broker_id, roles.of(told)))
-        if self._metadata_brokers:
-            topics = self._metadata_topics()
+        for broker_id, wanted in sorted(leader_and_isr.items()):
+            told = yield from roles.of(wanted)
+            out.append(self._leader_and_isr_request(broker_id, told))
+        if metadata_brokers:
+            topics = yield from self._metadata_topics(metadata)
             brokers = [_metadata_broker(b) for b in self._brokers()]
             out += [
                 ControlRequest(
@@ -131,13 +148,11 @@ class ControlBatch:
                     ),
                     version=self._versions.update_metadata,
                 )
-                for b in sorted(self._metadata_brokers)
+                for b in sorted(metadata_brokers)
                 if b in self._context.brokers
             ]
-        for broker_id, stopped in sorted(self._stop.items()):
+        for broker_id, stopped in sorted(stop.items()):
             out.append(self._stop_request(broker_id, stopped))
-        self._leader_and_isr, self._stop = {}, {}
-        self._metadata_brokers, self._metadata = {}, {}
         return out
 
     def _brokers(self) -> list[Broker]:
@@ -159,9 +174,13 @@ class ControlBatch:
             broker_id=broker_id, message=message, version=self._versions.leader_and_isr
         )
 
-    def _metadata_topics(self) -> Shared[UpdateMetadataRequest.TopicState]:
+    def _metadata_topics(
+        self, wanted: dict[TopicPartition, PartitionInfo]
+    ) -> Generator[None, None, Shared[UpdateMetadataRequest.TopicState]]:
         topics: dict[str, list[UpdateMetadataRequest.PartitionState]] = {}
-        for tp, p in self._metadata.items():
+        for number, (tp, p) in enumerate(wanted.items(), 1):
+            if number % STEP == 0:
+                yield
             deleted = self._context.is_being_deleted(tp.topic)
             state = _metadata_state(p, self._context.offline_replicas(p), deleted)
             topics.setdefault(tp.topic, []).append(state)
@@ -217,14 +236,16 @@ class _Roles:
         ] = {}
         self._before: list[tuple[dict[TopicPartition, bool], _Told]] = []
 
-    def of(self, wanted: dict[TopicPartition, bool]) -> _Told:
+    def of(self, wanted: dict[TopicPartition, bool]) -> Generator[None, None, _Told]:
         """For these partitions; the value is whether it is new."""
         for same, told in self._before:
             if same == wanted:
                 return told
         topics: dict[str, list[LeaderAndIsrRequest.PartitionState]] = {}
         leaders: dict[int, None] = {}
-        for key in wanted.items():
+        for number, key in enumerate(wanted.items(), 1):
+            if number % STEP == 0:
+                yield
             state = self._states[key] if key in self._states else self._look(key)
             if state is not None:
                 topics.setdefault(key[0].topic, []).append(state)

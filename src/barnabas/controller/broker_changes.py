@@ -164,7 +164,9 @@ async def started(term: Term, broker_ids: Sequence[int], reason: str = "register
             reason=reason,
         )
     term.send_metadata((), [b for b in context.brokers if b not in broker_ids])
-    term.send_metadata(context.partitions.values(), broker_ids)
+    everything = term.batch()
+    everything.metadata(context.partitions.values(), broker_ids)
+    await term.send_in_turns(everything)
     staying = [
         p
         for p in context.partitions_on(broker_ids)
@@ -173,7 +175,7 @@ async def started(term: Term, broker_ids: Sequence[int], reason: str = "register
     batch = term.batch()
     await partitions.elect_where_needed(term, batch=batch)
     replicas.bring_online(term, replicas.on_brokers(staying, broker_ids), batch=batch)
-    term.send(batch)
+    await term.send_in_turns(batch)
     await partition_reassignment.resume(term, broker_ids)
     await topic_deletion.resume_on_brokers(term, broker_ids)
     await watch_endpoints(term, broker_ids)
@@ -206,11 +208,11 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
             if p.state is PartitionState.ONLINE:
                 p.state = PartitionState.OFFLINE
     batch = term.batch()
-    await elect_and_shrink(term, followed, batch)
+    await elect_and_shrink(term, followed, batch, early=True)
     # An election has taken the replica out of the ISR: nothing of these is left to be written.
     elected = [entry for entry in led if entry[0].state is PartitionState.ONLINE]
     await replicas.take_offline(term, elected, batch=batch)
-    term.send(batch)
+    await term.send_in_turns(batch)
     await replicas.take_offline(
         term, [entry for entry in led if entry[0].state is not PartitionState.ONLINE]
     )
@@ -222,23 +224,29 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
 
 
 async def elect_and_shrink(
-    term: Term, followed: Replicas, batch: ControlBatch, *, stop: bool = True
+    term: Term,
+    followed: Replicas,
+    batch: ControlBatch,
+    *,
+    stop: bool = True,
+    early: bool = False,
 ) -> None:
     """Elect where a leader is needed, and take the offline replicas out of the ISRs of other
     partitions. If they are few, both are written in one round to the coordinator's disk, elections
-    first, and sent in one batch. If they are many, elections are written and sent first, very many
-    of them part by part, so that brokers carry out the first while the last are written. The
-    brokers have answered before the rest is begun: this controller's own broker is one of them, and
-    clients wait for their leaders. That spares time, and nothing rests on it: the wait ends early
-    when another broker goes, because its partitions have no leader until this is done."""
+    first, and sent in one batch. If they are many, elections are written and sent first, with
+    ``early`` very many of them part by part, so that brokers carry out the first while the last
+    are written. The brokers have answered before the rest is begun: this controller's own broker is
+    one of them, and clients wait for their leaders. That spares time, and nothing rests on it: the
+    wait ends early when another broker goes, because its partitions have no leader until this is
+    done."""
     if len(followed) <= CHUNK:
         await together(
             partitions.elect_where_needed(term, batch=batch),
             replicas.take_offline(term, followed, stop=stop, batch=batch),
         )
         return
-    await partitions.elect_where_needed(term, batch=batch, early=True)
-    term.send(batch)
+    await partitions.elect_where_needed(term, batch=batch, early=early)
+    await term.send_in_turns(batch)
     await term.channels.told(TOLD_S_MAX + TOLD_S_EACH * len(followed))
     await replicas.take_offline(term, followed, stop=stop, batch=batch)
 

@@ -59,7 +59,7 @@ async def take_over(term: Term, rng: random.Random) -> None:
         batch.metadata(term.context.partitions.values())
     await broker_changes.elect_and_shrink(term, _leaving(term, led), batch, stop=False)
     _tell_roles(term, led, batch)
-    term.send(batch)
+    await term.send_in_turns(batch)
     await term.store.delete_all(void)
     # An election has told the others, and has taken out of the ISR who is gone.
     await _announce_leaderless(term, [p for p in staying if p.state is not PartitionState.ONLINE])
@@ -183,7 +183,7 @@ async def _announce_leaderless(term: Term, infos: Sequence[PartitionInfo]) -> No
         batch = term.batch()
         await replicas.take_offline(term, _leaving(term, infos), stop=False, batch=batch)
         _tell_roles(term, infos, batch)
-        term.send(batch)
+        await term.send_in_turns(batch)
 
 
 async def preferred_election_requested(term: Term) -> None:

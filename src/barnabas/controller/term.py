@@ -61,6 +61,20 @@ class Term:
         self.store.ensure_open()
         self.channels.send(batch.requests())
 
+    async def send_in_turns(self, batch: ControlBatch) -> None:
+        """``send`` for what may be all partitions: others on the loop have their turns meanwhile.
+        Not beside anything else of this term that sends: what is sent later must not be first."""
+        self.store.ensure_open()
+        steps = batch.in_steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                self.store.ensure_open()
+                self.channels.send(done.value)
+                return
+            await asyncio.sleep(0)
+
     def send_metadata(
         self, partitions: Iterable[PartitionInfo] = (), broker_ids: Iterable[int] | None = None
     ) -> None:
