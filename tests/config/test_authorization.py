@@ -56,17 +56,23 @@ def test_an_authorizer_obeys_its_own_settings() -> None:
         ("super.users", "admin", "expected a string in format principalType:principalName but got"),
         ("super.users", "User:a; ;User:b", "but got $"),
         ("allow.everyone.if.no.acl.found", "yes", "must be true or false, not yes"),
-        ("authorizer.class.name", "kafka.security.auth.SimpleAclAuthorizer", "only kafka"),
-        (
-            "authorizer.class.name",
-            "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "only kafka.security.authorizer.AclAuthorizer is supported",
-        ),
     ],
 )
 def test_what_an_authorizer_cannot_start_with(name: str, text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: .*{why}"):
         BrokerConfig({**ON, name: text})
+
+
+def test_a_plug_in_reads_its_own_settings() -> None:
+    own = {"super.users": "whatever", "authorizer.house.url": "x", "house.rules": "strict"}
+    config = BrokerConfig({**ON, "authorizer.class.name": "house.Rules", **own})
+    assert config.authorization is not None
+    assert config.authorization.class_name == "house.Rules"
+    assert config.without_effect() == ["house.rules"], "Node does not warn of it with a plug-in"
+    assert "whatever" not in config.summary()
+    for name in ("authorizer_class_name", "super_users", "sasl.some.plug.in"):
+        with pytest.raises(ConfigError, match=f"^{name}: not supported"):
+            BrokerConfig({**ON, "authorizer.class.name": "house.Rules", name: "x"})
 
 
 @pytest.mark.parametrize("name", ["super_users", "authorizer.zookeeper.url"])

@@ -21,7 +21,7 @@ from barnabas.authorizer.acl import (
 from barnabas.errors import TEXTS, ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from barnabas.authorizer.authorizer import AclAuthorizer
+    from barnabas.authorizer.asking import RequestAuthorizer
 
 NOT_ASKED: Final = -(2**31)
 """The value for allowed operations if the client did not ask for them."""
@@ -45,7 +45,7 @@ class _Allowed:
 
     def __init__(
         self,
-        authorizer: AclAuthorizer,
+        authorizer: RequestAuthorizer,
         request: Request,
         operation: AclOperation,
         resource_type: ResourceType,
@@ -130,7 +130,7 @@ def is_allowed_on_cluster(
 
 
 def _ask(
-    authorizer: AclAuthorizer,
+    authorizer: RequestAuthorizer,
     request: Request,
     operation: AclOperation,
     resource_type: ResourceType,

@@ -6,7 +6,7 @@ the connection, and any other unknown number is refused with its ACL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from barnabas.api.registry import on_cluster, serves
@@ -22,8 +22,10 @@ from barnabas.authorizer.acl import (
     ResourcePattern,
     ResourceType,
 )
+from barnabas.authorizer.asking import PluggedAuthorizer
 from barnabas.authorizer.authorizer import AclAuthorizer, Entries
-from barnabas.authorizer.requests import create, delete
+from barnabas.authorizer.decision import AclIndex
+from barnabas.authorizer.requests import create, delete, problem
 from barnabas.errors import ErrorCode, InvalidRequest, KafkaError
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.messages.create_acls import CreateAclsRequest, CreateAclsResponse
@@ -47,18 +49,38 @@ def handle_describe(services: Services, request: Request) -> Answer:
                 resources=[],
             )
         )
-    return _describe(services.authorizer, request, _filter(decoded))
+    wanted = _filter(decoded)
+    if not isinstance(services.authorizer, AclAuthorizer):
+        try:
+            index = _index(services.authorizer.described(wanted))
+        except KafkaError as refused:
+            code, text = _outcome(refused, None)
+            return request.answer(
+                DescribeAclsResponse(
+                    throttle_time=0, error_code=code, error_message=text, resources=[]
+                )
+            )
+        return _describe(index, request, wanted)
+    return _describe(services.authorizer.index, request, wanted)
 
 
-def _describe(
-    authorizer: AclAuthorizer, request: Request, wanted: AclBindingFilter
-) -> Steps[Pieces]:
+def _index(bindings: Iterable[AclBinding]) -> AclIndex:
+    by_pattern: dict[ResourcePattern, list[AccessControlEntry]] = {}
+    for pattern, entry in bindings:
+        by_pattern.setdefault(pattern, []).append(entry)
+    index = AclIndex()
+    for pattern, entries in by_pattern.items():
+        index.put(pattern, entries)
+    return index
+
+
+def _describe(index: AclIndex, request: Request, wanted: AclBindingFilter) -> Steps[Pieces]:
     resources = []
-    for pattern in list(authorizer.index.patterns()):
+    for pattern in list(index.patterns()):
         yield 1
         if not wanted.matches_pattern(pattern):
             continue
-        found = [e for e in authorizer.index.get(pattern) if wanted.matches_entry(e)]
+        found = [e for e in index.get(pattern) if wanted.matches_entry(e)]
         if found:
             resources.append(
                 DescribeAclsResponse.Resource(
@@ -90,15 +112,23 @@ def handle_create(services: Services, request: Request) -> Answer:
 
 
 async def _create(
-    services: Services, authorizer: AclAuthorizer, request: Request, decoded: CreateAclsRequest
+    services: Services,
+    authorizer: AclAuthorizer | PluggedAuthorizer,
+    request: Request,
+    decoded: CreateAclsRequest,
 ) -> Pieces:
     bindings = _bindings(decoded)
     if bindings is None:
         errors: list[KafkaError | None] = [
             KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR) for _ in decoded.creations
         ]
-    else:
+    elif isinstance(authorizer, AclAuthorizer):
         errors = await create(_update(services, authorizer), bindings)
+    else:
+        errors = [problem(binding) for binding in bindings]
+        sound = [binding for binding in bindings if problem(binding) is None]
+        created = iter(authorizer.created((request.principal, request.client_host), sound))
+        errors = [next(created) if each is None else each for each in errors]
     results = [
         CreateAclsResponse.AclCreationResult(error_code=code, error_message=text)
         for code, text in (_outcome(error, "") for error in errors)
@@ -125,10 +155,19 @@ def handle_delete(services: Services, request: Request) -> Answer:
 
 
 async def _delete(
-    services: Services, authorizer: AclAuthorizer, request: Request, decoded: DeleteAclsRequest
+    services: Services,
+    authorizer: AclAuthorizer | PluggedAuthorizer,
+    request: Request,
+    decoded: DeleteAclsRequest,
 ) -> Pieces:
     filters = [_filter(wanted) for wanted in decoded.filters]
-    found = await delete(_update(services, authorizer), authorizer, filters)
+    if isinstance(authorizer, AclAuthorizer):
+        found = await delete(_update(services, authorizer), authorizer, filters)
+    else:
+        try:
+            found = authorizer.deleted((request.principal, request.client_host), filters)
+        except KafkaError as refused:
+            return _refused(request, len(filters), refused)
     results = []
     for bindings in found:
         matching = []
@@ -155,6 +194,12 @@ async def _delete(
         )
     message = DeleteAclsResponse(throttle_time=0, filter_results=results)
     return await request.in_turns_if_long(request.answer_in_steps(message))
+
+
+def _refused(request: Request, filters: int, error: KafkaError) -> Pieces:
+    code, text = _outcome(error, None)
+    refused = DeleteAclsResponse.FilterResult(error_code=code, error_message=text, matching_acls=[])
+    return request.answer(DeleteAclsResponse(throttle_time=0, filter_results=[refused] * filters))
 
 
 def _update(services: Services, authorizer: AclAuthorizer) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.services import Services
 from barnabas.api.when import when
 from barnabas.authorizer.acl import AclOperation, ResourceType
-from barnabas.authorizer.authorizer import AclAuthorizer
+from barnabas.authorizer.asking import RequestAuthorizer
 from barnabas.coordinator.group.consumer.requests import HeartbeatRequest, HeartbeatResult
 from barnabas.coordinator.group.records.assignment import (
     Assignment,
@@ -96,7 +96,7 @@ class _Describable:
     matched again when topics or ACLs change. Denials are not written to the audit log, since they
     only shorten a list."""
 
-    authorizer: AclAuthorizer
+    authorizer: RequestAuthorizer
     principal: KafkaPrincipal
     host: str
 

@@ -25,6 +25,7 @@ from barnabas.zookeeper.client.client import ZooKeeperClient
 from barnabas.zookeeper.errors import ConnectionLoss, MalformedZNode, SessionExpired
 
 if TYPE_CHECKING:
+    from barnabas.authorizer.asking import PluggedAuthorizer
     from barnabas.authorizer.authorizer import AclAuthorizer
     from barnabas.plugins.checks import Policies
     from barnabas.security.tokens import DelegationToken
@@ -147,7 +148,7 @@ class Services:
     users: UserSource
     quotas: ClientQuotas
     quota_configs: QuotaSource
-    authorizer: AclAuthorizer | None = None
+    authorizer: AclAuthorizer | PluggedAuthorizer | None = None
     """None if everybody may do everything."""
     tokens: TokenSource | None = None
     """None if delegation tokens are disabled."""

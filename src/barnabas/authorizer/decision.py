@@ -78,6 +78,7 @@ class Reason(Enum):
     DENIED_BY = "an ACL denies it"
     NO_ACL_AT_ALL = "no ACL is about the resource"
     NO_ACL_FITS = "no ACL allows it"
+    PLUG_IN = "a plug-in says so"
 
 
 class Decision(NamedTuple):

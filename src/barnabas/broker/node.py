@@ -13,7 +13,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -82,6 +82,10 @@ from barnabas.zk.states import read_states
 from barnabas.zookeeper.client.client import SessionState, ZooKeeperClient
 from barnabas.zookeeper.client.operations import WatchEvent
 from barnabas.zookeeper.errors import SessionExpired, ZooKeeperError
+
+if TYPE_CHECKING:
+    from barnabas.authorizer.asking import PluggedAuthorizer
+    from barnabas.authorizer.authorizer import AclAuthorizer
 
 log = logging.getLogger("kafka.server")
 
@@ -342,7 +346,7 @@ class Node:
                 security,
             ),
             features=self._features,
-            authorizer=self._authorizer,
+            authorizer=self._deciding(cluster_id, broker_id),
             tokens=self._tokens,
             policies=policies,
             quota_user=quota_user,
@@ -352,6 +356,18 @@ class Node:
         )
         follow_in_transactions(config, self.services.transactions)
         return self.services
+
+    def _deciding(
+        self, cluster_id: str, broker_id: int
+    ) -> AclAuthorizer | PluggedAuthorizer | None:
+        """Who decides what clients may do: Kafka's own, a plug-in, or nobody if the settings name
+        none."""
+        found: AclAuthorizer | PluggedAuthorizer | None = self._authorizer
+        if found is None and self._plugged is not None:
+            time_s = asyncio.get_running_loop().time
+            found = self._plugged.authorizer(self._config, cluster_id, broker_id, time_s)
+        assert found is not None or self._config.authorization is None, "nobody would be denied"
+        return found
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
         """The dispatcher of requests."""

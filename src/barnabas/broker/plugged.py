@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from barnabas.broker.plugged_authorizer import PluggedAuthorizer
 from barnabas.broker.plugged_quotas import QUOTA_CALLBACK, PluggedQuotas, PrincipalName
 from barnabas.broker.plugged_selector import REPLICA_SELECTOR, PluggedSelector
+from barnabas.config.authorization import ACL_AUTHORIZER, AUTHORIZER
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.metadata_cache import MetadataCache
+from barnabas.plugins.authorizers import Authorizer, AuthorizerServerInfo
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.checks import ALTER_CONFIG_POLICY, CREATE_TOPIC_POLICY, Policies
-from barnabas.plugins.loading import close, find, make
+from barnabas.plugins.loading import close, find, make, start
 from barnabas.plugins.policies import AlterConfigPolicy, CreateTopicPolicy
 from barnabas.plugins.quotas import ClientQuotaCallback
 from barnabas.plugins.replicas import ReplicaSelector
@@ -25,7 +28,10 @@ _KINDS: Final[Mapping[str, type[Plugin]]] = {
     ALTER_CONFIG_POLICY: AlterConfigPolicy,
     REPLICA_SELECTOR: ReplicaSelector,
     QUOTA_CALLBACK: ClientQuotaCallback,
+    AUTHORIZER: Authorizer,
 }
+_OWN: Final = (*SELECTORS, ACL_AUTHORIZER)
+"""Kafka's own classes, which are built in."""
 
 
 class Plugged:
@@ -35,7 +41,7 @@ class Plugged:
         self._classes = {
             setting: find(env, setting, name, kind)
             for setting, kind in _KINDS.items()
-            if (name := config.text(setting)) and name not in SELECTORS
+            if (name := config.text(setting)) and name not in _OWN
         }
         self._made: dict[str, Plugin] = {}
         self.quota_user: Callable[[KafkaPrincipal], str] | None = None
@@ -72,6 +78,24 @@ class Plugged:
         if isinstance(found, ClientQuotaCallback):
             PluggedQuotas(found, quotas, metadata, cluster_id, listener)
             self.quota_user = PrincipalName
+
+    def authorizer(
+        self, config: BrokerConfig, cluster_id: str, broker_id: int, time_s: Callable[[], float]
+    ) -> PluggedAuthorizer | None:
+        """The authorizer, started; None if the settings name none. ``time_s``: the loop's. Raises
+        ConfigError if it cannot start."""
+        found = self._made.get(AUTHORIZER)
+        if not isinstance(found, Authorizer):
+            return None
+        endpoints = {endpoint.listener: endpoint for endpoint in config.advertised}
+        server = AuthorizerServerInfo(
+            cluster_id=cluster_id,
+            broker_id=broker_id,
+            endpoints=tuple(endpoints.values()),
+            inter_broker_endpoint=endpoints[config.inter_broker_listener],
+        )
+        start(AUTHORIZER, found, lambda: found.start(server))
+        return PluggedAuthorizer(found, time_s)
 
     def close(self) -> None:
         """Close those that were made, the last one first."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from barnabas.broker.key_stores import KeyStores
 from barnabas.broker.listener_plan import ListenerPlan
 from barnabas.broker.scram_credentials import ScramCredentials
+from barnabas.config.authorization import ACL_AUTHORIZER, AUTHORIZER
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.config.listener_settings import PLAINTEXT as PLAIN
 from barnabas.replication.replica_selector import SELECTORS
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> AclAuthorizer | None:
-    """The authorizer; None if everybody may do everything."""
+    """Kafka's own authorizer; None if everybody may do everything, or if a plug-in decides."""
     settings = config.authorization
-    if settings is None:
+    if settings is None or settings.class_name != ACL_AUTHORIZER:
         return None
     from barnabas.authorizer.authorizer import AclAuthorizer
     from barnabas.authorizer.decision import Policy
@@ -66,6 +67,7 @@ def plug_ins(env: Env, config: BrokerConfig) -> Plugged | None:
         "create.topic.policy.class.name",
         "alter.config.policy.class.name",
         "client.quota.callback.class",
+        *((AUTHORIZER,) if config.text(AUTHORIZER) != ACL_AUTHORIZER else ()),
     )
     selector = config.text("replica.selector.class") or ""
     if not any(map(config.text, named)) and selector in SELECTORS:

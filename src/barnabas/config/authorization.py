@@ -15,6 +15,7 @@ AUTHORIZER: Final = "authorizer.class.name"
 ACL_AUTHORIZER: Final = "kafka.security.authorizer.AclAuthorizer"
 SUPER_USERS: Final = "super.users"
 ALLOW_IF_NO_ACL: Final = "allow.everyone.if.no.acl.found"
+_PREFIX: Final = "authorizer."
 OWN_SETTINGS: Final = (SUPER_USERS, ALLOW_IF_NO_ACL)
 """The authorizer's own settings. They are not in KafkaConfig, and have no effect without it."""
 
@@ -23,18 +24,28 @@ OWN_SETTINGS: Final = (SUPER_USERS, ALLOW_IF_NO_ACL)
 class Authorization:
     """The settings of an authorizer."""
 
+    class_name: str = ACL_AUTHORIZER
+    """Kafka's own, or a Python class, which reads its settings itself."""
     super_users: frozenset[KafkaPrincipal] = frozenset()
     allow_if_no_acl: bool = False
 
+    def reads(self, name: str) -> bool:
+        """Whether a setting is the authorizer's own. Those of a plug-in may begin as its class's
+        setting does; what it makes of them nobody here knows."""
+        if name in OWN_SETTINGS:
+            return True
+        is_plug_in = self.class_name != ACL_AUTHORIZER
+        return is_plug_in and name.startswith(_PREFIX) and name != AUTHORIZER
+
 
 def read_authorization(texts: Mapping[str, str]) -> Authorization | None:
-    """The authorizer's settings; None if none is configured. Raises ConfigError for an authorizer
-    that Barnabas does not have, and for settings that it cannot start with."""
+    """The authorizer's settings; None if none is configured. Raises ConfigError for settings that
+    Kafka's own cannot start with."""
     name = trim(texts.get(AUTHORIZER, ""))
     if not name:
         return None
     if name != ACL_AUTHORIZER:
-        raise ConfigError(f"{AUTHORIZER}: only {ACL_AUTHORIZER} is supported, not {visible(name)}")
+        return Authorization(class_name=name)
     return Authorization(
         super_users=_super_users(texts.get(SUPER_USERS, "")),
         allow_if_no_acl=_flag(texts.get(ALLOW_IF_NO_ACL, "false")),

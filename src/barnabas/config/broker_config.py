@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from barnabas.config.authorization import (
-    OWN_SETTINGS,
     Authorization,
     read_authorization,
 )
@@ -58,7 +57,7 @@ class Snapshot:
         self.authorization = read_authorization(self.texts)
         for name, text in self.texts.items():
             broker_setting(name).parse(text)
-            check_protection(name, text, authorized=self.authorization is not None)
+            check_protection(name, text, self.authorization)
         self.given_values = {
             name: SETTINGS[name].parse(text)
             for name, text in self.texts.items()
@@ -96,7 +95,7 @@ class Snapshot:
         found = []
         for name, text in self.texts.items():
             setting = broker_setting(name)
-            if name in OWN_SETTINGS and self.authorization is not None:
+            if self.authorization is not None and self.authorization.reads(name):
                 continue
             known = name in SETTINGS or setting.restart  # a listener's own, of security
             known = known or of_listener(name) in LISTENER_LIMITS

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import re
 
-from barnabas.config.authorization import ALLOW_IF_NO_ACL, AUTHORIZER, OWN_SETTINGS, SUPER_USERS
+from barnabas.config.authorization import (
+    ALLOW_IF_NO_ACL,
+    AUTHORIZER,
+    OWN_SETTINGS,
+    SUPER_USERS,
+    Authorization,
+)
 from barnabas.config.definition import ConfigType
 from barnabas.config.settings import broker_setting, of_listener
 from barnabas.errors import ConfigError
@@ -67,11 +73,11 @@ def java_settings(options: str) -> dict[str, str]:
     return found
 
 
-def check_protection(name: str, text: str, *, authorized: bool = False) -> None:
+def check_protection(name: str, text: str, authorization: Authorization | None = None) -> None:
     """Raises ConfigError if this setting, however it is spelled, asks for protection that Barnabas
-    does not have. ``authorized``: there is an authorizer, so its own settings are accepted."""
+    does not have. The authorizer's own settings are accepted if there is one."""
     asked = text.strip()
-    if authorized and name in OWN_SETTINGS:
+    if authorization is not None and authorization.reads(name):
         return
     setting, meant = broker_setting(name), name
     is_known = setting.type is not ConfigType.UNKNOWN

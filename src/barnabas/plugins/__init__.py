@@ -9,7 +9,24 @@ nobody. So a method must answer at once, from what it has in memory; it cannot b
 
 from __future__ import annotations
 
+from barnabas.authorizer.acl import (
+    AccessControlEntry,
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    PatternType,
+    ResourcePattern,
+    ResourceType,
+)
 from barnabas.errors import ErrorCode, KafkaError
+from barnabas.plugins.authorizers import (
+    Action,
+    AuthorizableRequestContext,
+    AuthorizationResult,
+    Authorizer,
+    AuthorizerServerInfo,
+)
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.cluster import Cluster, Node, PartitionInfo
 from barnabas.plugins.policies import (
@@ -30,7 +47,17 @@ from barnabas.security.principal import KafkaPrincipal
 from barnabas.types import ConfigResourceType, TopicPartition
 
 __all__ = [
+    "AccessControlEntry",
+    "AclBinding",
+    "AclBindingFilter",
+    "AclOperation",
+    "AclPermissionType",
+    "Action",
     "AlterConfigPolicy",
+    "AuthorizableRequestContext",
+    "AuthorizationResult",
+    "Authorizer",
+    "AuthorizerServerInfo",
     "ClientMetadata",
     "ClientQuotaCallback",
     "ClientQuotaEntity",
@@ -47,9 +74,12 @@ __all__ = [
     "Node",
     "PartitionInfo",
     "PartitionView",
+    "PatternType",
     "Plugin",
     "PolicyViolation",
     "ReplicaSelector",
     "ReplicaView",
+    "ResourcePattern",
+    "ResourceType",
     "TopicPartition",
 ]

@@ -17,7 +17,7 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
@@ -87,6 +87,14 @@ def make(setting: str, cls: type[P], settings: Mapping[str, str]) -> P:
         close(setting, plugin)
         raise _broken(setting, f"{_name(cls)} refuses its settings", error) from None
     return plugin
+
+
+def start(setting: str, plugin: Plugin, begin: Callable[[], object]) -> None:
+    """Call its own ``begin``. Raises ConfigError as ``make`` does."""
+    try:
+        begin()
+    except RAISED as error:
+        raise _broken(setting, f"{_name(type(plugin))} cannot start", error) from None
 
 
 def close(setting: str, plugin: Plugin) -> None:
