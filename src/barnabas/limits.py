@@ -60,6 +60,10 @@ REQUEST_PARTITIONS_MAX = 20_000
 """Partitions in one Produce or Fetch, and forgotten partitions in one Fetch. A producer's largest
 request (1 MB by default) has room for 13,000 batches."""
 
+FOLLOWER_PARTITIONS_MAX = 100_000
+"""Partitions in one Fetch of another broker, if it is registered. A Java follower names all that it
+copies from a leader in one request; what counts is that it fits in ``socket.request.max.bytes``."""
+
 PARTITIONS_AT_ONCE = 128
 """A Produce or Fetch of more partitions is served in steps."""
 

@@ -13,6 +13,7 @@ from tests.api.transaction_kit import begun, describe_producers, latest, run
 
 from barnabas.api import fetch as fetch_api
 from barnabas.errors import ErrorCode
+from barnabas.protocol import fetch as fetch_codec
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.records.batch import iterate_batches
@@ -73,6 +74,32 @@ def test_a_leader_does_not_copy_from_itself(version: int) -> None:
         await client.produce("t", b"a")
         answer = await client.ask(ApiKey.FETCH, version, _fetching("t", replica_id=1))
         assert _parts(answer) == [(ErrorCode.NOT_LEADER_OR_FOLLOWER, False)]
+
+    kit.run(scenario)
+
+
+@pytest.mark.parametrize("version", [7, 11, 12])
+def test_another_broker_may_ask_for_more_partitions_than_a_client(
+    version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Java follower names all of them in one request."""
+    monkeypatch.setattr(fetch_codec, "REQUEST_PARTITIONS_MAX", 4)
+    monkeypatch.setattr(fetch_api, "FOLLOWER_PARTITIONS_MAX", 6)
+
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t", 6)
+        alive, unknown, consumer = 1, 7, -1
+        for count, replica, served in (
+            (4, consumer, True),
+            (5, consumer, False),
+            (5, unknown, False),
+            (6, alive, True),
+            (7, alive, False),
+        ):
+            message = _fetching("t", partitions=count, replica_id=replica)
+            answer = await client.ask(ApiKey.FETCH, version, message)
+            assert answer.error_code == (0 if served else ErrorCode.INVALID_REQUEST)
+            assert len(_parts(answer)) == (count if served else 0)
 
     kit.run(scenario)
 

@@ -16,6 +16,7 @@ from barnabas.limits import PARTITIONS_AT_ONCE, REQUEST_PARTITIONS_MAX
 from barnabas.protocol import codec, fetch
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
+    REPLICA_STATE_FROM,
     FetchPartition,
     FetchPartitionData,
     FetchRequest,
@@ -24,6 +25,7 @@ from barnabas.protocol.fetch import (
     encode_fetch_response,
     encode_fetch_response_in_steps,
     parse_fetch_request,
+    sender_of,
 )
 from barnabas.protocol.fetch_client import (
     FetchResponse,
@@ -309,7 +311,19 @@ def test_random_bytes_are_refused_or_understood(version: int, body: bytes) -> No
             pass
 
 
-def _asked(version: int, topics: list[int], forgotten: list[int]) -> bytes:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_sends_a_fetch_is_told_without_its_partitions(version: int) -> None:
+    for replica in (-1, 0, 7):
+        body = _asked(version, [3], [], replica)
+        assert sender_of(version, b"head" + body, 4) == replica
+        assert parse_fetch_request(version, body).replica_id == replica
+    assert sender_of(version, b"abc") == -1
+    if version >= 7:
+        kept = version < REPLICA_STATE_FROM
+        assert sender_of(version, _asked(version, [3], [1], 7)) == (7 if kept else -1)
+
+
+def _asked(version: int, topics: list[int], forgotten: list[int], replica: int = -1) -> bytes:
     """A fetch that names so many partitions of each topic, and forgets so many of each."""
     names = {"topic": "t", "topic_id": ID}
     partition = Message(
@@ -322,8 +336,8 @@ def _asked(version: int, topics: list[int], forgotten: list[int]) -> bytes:
     )
     message = Message(
         cluster_id=None,
-        replica_id=-1,
-        replica_state=Message(replica_id=-1, replica_epoch=-1),
+        replica_id=replica,
+        replica_state=Message(replica_id=replica, replica_epoch=-1),
         max_wait=0,
         min_bytes=1,
         max_bytes=1,
@@ -350,6 +364,8 @@ def test_more_partitions_than_a_fetch_may_have(
     for topics in ([most + 1], [1, most], [0] * (most + 1)):
         with pytest.raises(TooManyPartitions):
             parse_fetch_request(version, _asked(version, topics, []))
+    more = parse_fetch_request(version, _asked(version, [most + 1], []), 0, most + 1)
+    assert more.partition_count == most + 1
     if version < 7:
         return
     assert parse_fetch_request(version, _asked(version, [1], [most])).partition_count == most

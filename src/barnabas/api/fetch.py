@@ -25,7 +25,7 @@ from barnabas.api.services import Services
 from barnabas.api.throttling import fetch_throttle_ms
 from barnabas.authorizer.acl import AclOperation, ResourceType
 from barnabas.errors import ErrorCode, InvalidRequest
-from barnabas.limits import LOOKS_AT_ONCE, PARTITIONS_AT_ONCE
+from barnabas.limits import FOLLOWER_PARTITIONS_MAX, LOOKS_AT_ONCE, PARTITIONS_AT_ONCE
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.fetch import (
     FLEXIBLE_FROM,
@@ -37,6 +37,7 @@ from barnabas.protocol.fetch import (
     encode_fetch_response,
     encode_fetch_response_in_steps,
     parse_fetch_request,
+    sender_of,
 )
 from barnabas.protocol.produce import NodeEndpoint
 from barnabas.replication.fetch_params import ISOLATION_LEVELS, READ_COMMITTED, FetchParams
@@ -65,7 +66,10 @@ def handle(services: Services, request: Request) -> Answer:
     try:
         parsed = parse_fetch_request(request.api_version, request.frame, request.body_offset)
     except TooManyPartitions:
-        return _refuse_all(request)
+        large = _of_a_broker(services, request)
+        if large is None:
+            return _refuse_all(request)
+        parsed = large
     if parsed.replica_id >= 0 and services.metadata.is_alive(parsed.replica_id):
         request.from_broker = True
     if request.served is not None:
@@ -233,6 +237,20 @@ def _in_steps(
     if isinstance(outcome, asyncio.Future):
         return _when(services, request, outcome, offsets)
     return (yield from _made_in_steps(services, request, outcome, offsets))
+
+
+def _of_a_broker(services: Services, request: Request) -> FetchRequest | None:
+    """A request that has more partitions than a client's may have, if another broker sends it."""
+    version, frame, offset = request.api_version, request.frame, request.body_offset
+    if not services.metadata.is_alive(sender_of(version, frame, offset)):
+        return None
+    action = AclOperation.CLUSTER_ACTION
+    if services.authorizer is not None and not is_allowed_on_cluster(services, request, action):
+        return None
+    try:
+        return parse_fetch_request(version, frame, offset, FOLLOWER_PARTITIONS_MAX)
+    except TooManyPartitions:
+        return None
 
 
 def _refuse_all(request: Request) -> Pieces:

@@ -111,17 +111,33 @@ _PARTITION_V9 = struct.Struct(">iiqqi")
 _PARTITION_V12 = struct.Struct(">iiqiqi")
 
 
-def parse_fetch_request(version: int, buffer: Buffer, offset: int = 0) -> FetchRequest:
+def parse_fetch_request(
+    version: int, buffer: Buffer, offset: int = 0, partitions_max: int = 0
+) -> FetchRequest:
     """The body of a Fetch request, v0 to v17, from ``offset`` to the end of the frame.
+    ``partitions_max``: ``REQUEST_PARTITIONS_MAX`` if it is 0.
 
     Raises TooManyPartitions, and InvalidRequest unless it is exactly one well-formed body."""
     try:
-        return _parse(version, bytes(buffer), offset)
+        return _parse(version, bytes(buffer), offset, partitions_max or REQUEST_PARTITIONS_MAX)
     except MALFORMED as error:
         raise InvalidRequest(f"Fetch v{version}: {error}") from error
 
 
-def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
+def sender_of(version: int, buffer: Buffer, offset: int = 0) -> int:
+    """The replica id in the body of a Fetch request, without a look at its partitions: -1 of a
+    consumer, and of a follower that forgets some, or has a rack."""
+    if version >= REPLICA_STATE_FROM:
+        end = bytes(buffer[-_FOLLOWERS_END_BYTES:])
+        if len(buffer) - offset < _FOLLOWERS_END_BYTES or not _is_followers_end(end, 0):
+            return CONSUMER_REPLICA_ID
+        return int(_REPLICA_STATE.unpack_from(end, 5)[0])
+    if len(buffer) - offset < _INT32.size:
+        return CONSUMER_REPLICA_ID
+    return int(_INT32.unpack_from(buffer, offset)[0])
+
+
+def _parse(version: int, buffer: bytes, position: int, allowed: int) -> FetchRequest:
     replica_id, replica_epoch = CONSUMER_REPLICA_ID, UNKNOWN_BROKER_EPOCH
     if version >= REPLICA_STATE_FROM:
         wait, least, most, isolation = _START.unpack_from(buffer, position)
@@ -133,7 +149,7 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
     if version >= 7:
         session_id, session_epoch = _SESSION.unpack_from(buffer, position)
         position += 8
-    topics, count, position = _parse_topics(version, buffer, position)
+    topics, count, position = _parse_topics(version, buffer, position, allowed)
     forgotten: list[ForgottenTopic] = []
     rack_id = ""
     # Most requests have no forgotten topics, no rack and no tags.
@@ -144,7 +160,7 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
         replica_id, replica_epoch = _REPLICA_STATE.unpack_from(buffer, position + 5)
         position = len(buffer)
     else:
-        forgotten, rack_id, state, position = _parse_end(version, buffer, position)
+        forgotten, rack_id, state, position = _parse_end(version, buffer, position, allowed)
         if state is not None:
             replica_id, replica_epoch = state
         if forgotten:
@@ -158,14 +174,14 @@ def _parse(version: int, buffer: bytes, position: int) -> FetchRequest:
 
 
 def _parse_end(
-    version: int, buffer: bytes, position: int
+    version: int, buffer: bytes, position: int, most: int
 ) -> tuple[list[ForgottenTopic], str, tuple[int, int] | None, int]:
     """Forgotten topics, rack, a follower's id and epoch; the next position."""
     flexible = version >= FLEXIBLE_FROM
     forgotten: list[ForgottenTopic] = []
     rack_id, state = "", None
     if version >= 7:
-        forgotten, position = _parse_forgotten(version, buffer, position)
+        forgotten, position = _parse_forgotten(version, buffer, position, most)
     if version >= 11:
         rack_id, position = read_string(buffer, position, flexible=flexible)
     if flexible:
@@ -192,8 +208,8 @@ def _start_of_old(version: int, buffer: bytes, position: int) -> tuple[tuple[int
     return fixed, position + _START_V0.size
 
 
-def _too_many(count: int) -> TooManyPartitions:
-    return TooManyPartitions(f"{count} partitions, at most {REQUEST_PARTITIONS_MAX}")
+def _too_many(count: int, most: int) -> TooManyPartitions:
+    return TooManyPartitions(f"{count} partitions, at most {most}")
 
 
 def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.UUID | None, int]:
@@ -204,14 +220,16 @@ def _parse_topic(version: int, buffer: bytes, position: int) -> tuple[str, uuid.
     return name, None, position
 
 
-def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[FetchTopic], int, int]:
+def _parse_topics(
+    version: int, buffer: bytes, position: int, most: int
+) -> tuple[list[FetchTopic], int, int]:
     flexible = version >= FLEXIBLE_FROM
     if flexible and buffer[position] == 2:  # one topic, which is most frequent
         count, position = 1, position + 1
     else:
         count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
-        if count > REQUEST_PARTITIONS_MAX:
-            raise _too_many(count)
+        if count > most:
+            raise _too_many(count, most)
     topics = []
     total = 0
     for _ in range(count):
@@ -221,25 +239,27 @@ def _parse_topics(version: int, buffer: bytes, position: int) -> tuple[list[Fetc
         else:
             name, topic_id, position = _parse_topic(version, buffer, position)
         if flexible:
-            partitions, position = _parse_partitions_v12(buffer, position)
+            partitions, position = _parse_partitions_v12(buffer, position, most)
         else:
-            partitions, position = _parse_partitions(version, buffer, position)
+            partitions, position = _parse_partitions(version, buffer, position, most)
         topic: FetchTopic = _new(FetchTopic, (name, topic_id, partitions))
         topics.append(topic)
         total += len(partitions)
-        if total > REQUEST_PARTITIONS_MAX:
-            raise _too_many(total)
+        if total > most:
+            raise _too_many(total, most)
     return topics, count if count > total else total, position
 
 
-def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchPartition], int]:
+def _parse_partitions_v12(
+    buffer: bytes, position: int, most: int
+) -> tuple[list[FetchPartition], int]:
     unpack, size = _PARTITION_V12.unpack_from, _PARTITION_V12.size
     if buffer[position] == 2:  # one element, which is most frequent
         count, position = 1, position + 1
     else:
         count, position = read_count(buffer, position, size + 1, flexible=True)
-        if count > REQUEST_PARTITIONS_MAX:
-            raise _too_many(count)
+        if count > most:
+            raise _too_many(count, most)
     partitions = []
     for _ in range(count):
         partitions.append(make_partition(unpack(buffer, position)))
@@ -249,13 +269,13 @@ def _parse_partitions_v12(buffer: bytes, position: int) -> tuple[list[FetchParti
 
 
 def _parse_partitions(
-    version: int, buffer: bytes, position: int
+    version: int, buffer: bytes, position: int, most: int
 ) -> tuple[list[FetchPartition], int]:
     layout = _PARTITION_V9 if version >= 9 else _PARTITION_V5 if version >= 5 else _PARTITION_V0
     unpack = layout.unpack_from
     count, position = read_count(buffer, position, layout.size, flexible=False)
-    if count > REQUEST_PARTITIONS_MAX:
-        raise _too_many(count)
+    if count > most:
+        raise _too_many(count, most)
     partitions = []
     for _ in range(count):
         leader_epoch, log_start = -1, NO_OFFSET
@@ -272,20 +292,20 @@ def _parse_partitions(
 
 
 def _parse_forgotten(
-    version: int, buffer: bytes, position: int
+    version: int, buffer: bytes, position: int, most: int
 ) -> tuple[list[ForgottenTopic], int]:
     flexible = version >= FLEXIBLE_FROM
     count, position = read_count(buffer, position, 3 if flexible else 6, flexible=flexible)
-    if count > REQUEST_PARTITIONS_MAX:
-        raise _too_many(count)
+    if count > most:
+        raise _too_many(count, most)
     topics = []
     total = 0
     for _ in range(count):
         name, topic_id, position = _parse_topic(version, buffer, position)
         length, position = read_count(buffer, position, 4, flexible=flexible)
         total += length
-        if total > REQUEST_PARTITIONS_MAX:
-            raise _too_many(total)
+        if total > most:
+            raise _too_many(total, most)
         partitions = struct.unpack_from(f">{length}i", buffer, position)
         position += 4 * length
         if flexible:

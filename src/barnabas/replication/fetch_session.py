@@ -266,7 +266,9 @@ class FetchSessionCache:
         uses_topic_ids: bool,
         now_ms: int,
     ) -> SessionStart:
-        if not privileged and self._held(privileged=False) + len(named) > SESSION_PARTITIONS_MAX:
+        # A follower may always have as many as a client's request can name.
+        is_bounded = not privileged or len(named) > REQUEST_PARTITIONS_MAX
+        if is_bounded and self._held(privileged=privileged) + len(named) > SESSION_PARTITIONS_MAX:
             return SessionStart(kind=Kind.SESSIONLESS, named=named)
         if not self._make_room(privileged, len(named), now_ms):
             return SessionStart(kind=Kind.SESSIONLESS, named=named)

@@ -316,7 +316,8 @@ class Log:
     def write(self) -> None:
         """Write what was to be written later. Raises KAFKA_STORAGE_ERROR, also if it was lost
         before, when the descriptor was given back."""
-        self._fencing.check()
+        if self._fencing.failure is not None:  # spelt out: most appends come here
+            self._fencing.check()
         with self._fencing:
             self._segments.active.write()
 
