@@ -86,7 +86,7 @@ def test_the_brokers_own_token() -> None:
         ({URL: "https://x/\r\nHost: y"}, f"{URL}: a URL"),
         ({URL: "file:"}, f"{URL}: a URL"),
         (
-            {f"{PREFIX}sasl.server.callback.handler.class": "org.example.Handler"},
+            {f"{PREFIX}sasl.server.callback.handler.class": "org.apache.kafka.example.Handler"},
             f"{PREFIX}sasl.server.callback.handler.class: not supported, and not safe to ignore",
         ),
         (

@@ -63,7 +63,7 @@ def listener_plan(
         name=listener,
         protocol=security.protocol,
         mechanisms={
-            name: _mechanism(env, name, settings, users, tokens, run)
+            name: _mechanism(env, config, listener, name, settings, users, tokens, run)
             for name, settings in security.mechanisms.items()
         },
         receive_bytes_max=security.receive_bytes_max,
@@ -106,13 +106,25 @@ def _tls_of(config: BrokerConfig, listener: str) -> TlsSettings | None:
 
 def _mechanism(
     env: Env,
+    config: BrokerConfig,
+    listener: str,
     name: str,
     settings: MechanismSettings,
     users: ScramCredentials,
     tokens: TokenLogins | None,
     run: Run,
 ) -> Mechanism:
-    if name == PLAIN:
+    found_tokens = no_tokens if tokens is None else lambda token_id: tokens(name, token_id)
+    if settings.handler:
+        from barnabas.broker.plugged_handlers import handled_logins
+
+        begin = handled_logins(
+            *(env, config, listener, name, settings),
+            lambda user: users.decoy(name, user),
+            found_tokens,
+            run,
+        )
+    elif name == PLAIN:
         passwords: Mapping[str, str] = plain.users_of(settings.entry)
 
         def begin() -> ServerLogin:
@@ -134,7 +146,7 @@ def _mechanism(
                 secure_text(env.secret),
                 lambda user: users.find(name, user),
                 lambda user: users.decoy(name, user),
-                no_tokens if tokens is None else lambda token_id: tokens(name, token_id),
+                found_tokens,
             )
 
     return Mechanism(begin=begin, reauthentication_ms_max=settings.reauthentication_ms_max)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from barnabas.api.request import Answer, Pieces, Request
 from barnabas.api.unexpected import error_answer
@@ -92,7 +94,31 @@ class SaslConnection(ClientConnection):
             if was_known:
                 return super()._receive(frame)
             self._tell_versions(frame)
-        elif verdict.what in (What.ANSWER, What.LOGGED_IN):
+        elif verdict.work is not None:
+            self._failing = True
+            if not server.spawn(self._await_answer(frame, verdict.work), verdict.work):
+                self.close()
+        else:
+            self._take_verdict(frame, verdict, was_known=was_known)
+        return False
+
+    async def _await_answer(self, frame: memoryview, work: Coroutine[Any, Any, None]) -> None:
+        """Await the answer of a plug-in, and go on with the login."""
+        await work
+        if self._closing or self._transport is None:
+            return
+        self._failing = False
+        authenticator, server = self._authenticator, self._server
+        was_known = authenticator.is_known
+        verdict = authenticator.again(server.loop.time(), server.wall_ms())
+        self._take_verdict(frame, verdict, was_known=was_known)
+        if not self._closing:
+            self.flush()
+            self.go_on()
+
+    def _take_verdict(self, frame: memoryview, verdict: Verdict, *, was_known: bool) -> None:
+        authenticator, server = self._authenticator, self._server
+        if verdict.what in (What.ANSWER, What.LOGGED_IN):
             assert verdict.frame is not None
             self._put(self._new_slot(), [verdict.frame])
             self._may_be_alone = authenticator.is_final
@@ -101,7 +127,6 @@ class SaslConnection(ClientConnection):
                 self.limit_requests(self._request_bytes_max)
         else:
             self._end_login(frame, verdict, "re-authentication" if was_known else "authentication")
-        return False
 
     def _tell_versions(self, frame: memoryview) -> None:
         """Answer ApiVersions, the only request that is served before a login. Raises

@@ -139,18 +139,17 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
     if entry.module != MODULES[name]:
         raise ConfigError(f"{setting}: the login module of {name} is {MODULES[name]}")
     reauthentication = own.value("connections.max.reauth.ms", name)
-    chosen = {each: _handler(each, name, own) for each in oauth.HANDLERS}
+    server, client = (_handler(each, name, own) for each in oauth.HANDLERS)
     try:
         return MechanismSettings(
             entry=entry,
             kerberos=kerberos,
             reauthentication_ms_max=cast("int", reauthentication),
             validation=oauth.read_validation(partial(own.value, mechanism=name), entry)
-            if chosen[oauth.SERVER_HANDLER]
+            if server == oauth.HANDLERS[oauth.SERVER_HANDLER]
             else None,
-            login=oauth.read_login(partial(own.value, mechanism=name), entry)
-            if chosen[oauth.CLIENT_HANDLER]
-            else None,
+            login=oauth.read_login(partial(own.value, mechanism=name), entry) if client else None,
+            handler="" if server == oauth.HANDLERS[oauth.SERVER_HANDLER] else server,
         )
     except ValueError as error:
         raise ConfigError(f"{setting}: {error}") from None
@@ -168,16 +167,22 @@ def _kerberos(entry: JaasEntry, own: ListenerValues) -> KerberosSettings:
     return found
 
 
-def _handler(setting: str, mechanism: str, own: ListenerValues) -> bool:
-    """Whether the handler class for signed tokens is configured. Raises ConfigError for others."""
-    name = own.value(setting, mechanism)
+def _handler(setting: str, mechanism: str, own: ListenerValues) -> str:
+    """The handler class of a mechanism that is not Kafka's default; "" for that. Raises ConfigError
+    for one that nobody would ask."""
+    name = str(own.value(setting, mechanism) or "")
     if not name or own.spelled(setting, mechanism) == setting:
-        return False
+        return ""
+    if setting == oauth.SERVER_HANDLER and mechanism in oauth.DEFAULTS:
+        if name == oauth.DEFAULTS[mechanism]:
+            return ""
+        if not name.startswith("org.apache.kafka."):
+            return name
     if mechanism != OAUTHBEARER or name != oauth.HANDLERS[setting]:
         raise ConfigError(
             f"{own.spelled(setting, mechanism)}: not supported, and not safe to ignore; remove it"
         )
-    return True
+    return name
 
 
 def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> None:
@@ -238,7 +243,7 @@ def _check_place(name: str, text: str, listeners: Mapping[str, ListenerSecurity]
 def _check_oauth(texts: Mapping[str, str], listeners: Mapping[str, ListenerSecurity]) -> None:
     """Raises ConfigError for settings of signed tokens if unsigned tokens are accepted."""
     mechanisms = [m for security in listeners.values() for m in security.mechanisms.values()]
-    validating = any(mechanism.validation is not None for mechanism in mechanisms)
+    validating = any(each.validation is not None or each.handler for each in mechanisms)
     fetching = any(mechanism.login is not None for mechanism in mechanisms)
     for name, text in texts.items():
         setting = broker_setting(name)

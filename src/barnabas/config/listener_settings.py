@@ -31,6 +31,8 @@ class MechanismSettings:
 
     entry: JaasEntry = field(repr=False)
     reauthentication_ms_max: int
+    handler: str = ""
+    """A plug-in that knows users, passwords or tokens, as package.module.ClassName."""
     kerberos: KerberosSettings | None = None
     """For GSSAPI only."""
     validation: ValidationSettings | None = None

@@ -26,7 +26,17 @@ from barnabas.security.tls import TlsSettings, check_tls
 SERVER_HANDLER: Final = "sasl.server.callback.handler.class"
 CLIENT_HANDLER: Final = "sasl.login.callback.handler.class"
 HANDLERS: Final = {SERVER_HANDLER: VALIDATOR, CLIENT_HANDLER: LOGIN_HANDLER}
-"""The only class that each of these settings may name, for OAUTHBEARER."""
+"""The classes for signed tokens, for OAUTHBEARER."""
+_KAFKAS: Final = "org.apache.kafka.common.security."
+DEFAULTS: Final = {
+    "PLAIN": f"{_KAFKAS}plain.internals.PlainServerCallbackHandler",
+    "SCRAM-SHA-256": f"{_KAFKAS}scram.internals.ScramServerCallbackHandler",
+    "SCRAM-SHA-512": f"{_KAFKAS}scram.internals.ScramServerCallbackHandler",
+    "OAUTHBEARER": f"{_KAFKAS}oauthbearer.internals.unsecured"
+    ".OAuthBearerUnsecuredValidatorCallbackHandler",
+}
+"""Kafka's handler of each mechanism, if SERVER_HANDLER names none. Others of these mechanisms are
+plug-ins."""
 PREFIX: Final = "sasl.oauthbearer."
 TOKEN_URL: Final = "sasl.oauthbearer.token.endpoint.url"
 

@@ -29,6 +29,12 @@ from barnabas.plugins.authorizers import (
 )
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.cluster import Cluster, Node, PartitionInfo
+from barnabas.plugins.handlers import (
+    OAuthBearerToken,
+    OAuthBearerValidatorCallbackHandler,
+    PlainServerCallbackHandler,
+    ScramServerCallbackHandler,
+)
 from barnabas.plugins.policies import (
     AlterConfigPolicy,
     ConfigResource,
@@ -44,6 +50,7 @@ from barnabas.plugins.quotas import (
 )
 from barnabas.plugins.replicas import ClientMetadata, PartitionView, ReplicaSelector, ReplicaView
 from barnabas.security.principal import KafkaPrincipal
+from barnabas.security.sasl.scram import ScramCredential
 from barnabas.types import ConfigResourceType, TopicPartition
 
 __all__ = [
@@ -72,14 +79,19 @@ __all__ = [
     "KafkaError",
     "KafkaPrincipal",
     "Node",
+    "OAuthBearerToken",
+    "OAuthBearerValidatorCallbackHandler",
     "PartitionInfo",
     "PartitionView",
     "PatternType",
+    "PlainServerCallbackHandler",
     "Plugin",
     "PolicyViolation",
     "ReplicaSelector",
     "ReplicaView",
     "ResourcePattern",
     "ResourceType",
+    "ScramCredential",
+    "ScramServerCallbackHandler",
     "TopicPartition",
 ]

@@ -44,8 +44,9 @@ RAISED: Final = (Exception, SystemExit, asyncio.CancelledError)
 cancelled: if it raises CancelledError, that is its own mistake."""
 
 
-def find(env: Env, setting: str, name: str, kind: type[P]) -> type[P]:
-    """The class of a plug-in. ``kind``: the base class that it must have. Raises ConfigError, which
+def find(env: Env, setting: str, name: str, kind: type[P], *, may_wait: bool = False) -> type[P]:
+    """The class of a plug-in. ``kind``: the base class that it must have; ``may_wait``: whether its
+    own methods may be coroutines. Raises ConfigError, which
     names the setting, if it cannot be imported or lacks a method, or if a method is a coroutine,
     whose answer nobody would wait for."""
     try:
@@ -67,6 +68,8 @@ def find(env: Env, setting: str, name: str, kind: type[P]) -> type[P]:
     if missing:
         raise ConfigError(f"{setting}: {name} has no {', '.join(missing)}")
     for method in sorted(dir(kind)):
+        if may_wait and not hasattr(Plugin, method):
+            continue
         if inspect.iscoroutinefunction(getattr(found, method)):
             raise ConfigError(
                 f"{setting}: {name}.{method} is a coroutine; a plug-in must answer at once"
@@ -74,11 +77,18 @@ def find(env: Env, setting: str, name: str, kind: type[P]) -> type[P]:
     return found
 
 
-def make(setting: str, cls: type[P], settings: Mapping[str, str]) -> P:
-    """An instance, configured. ``settings``: those that the broker was given. Raises ConfigError,
+def make(
+    setting: str,
+    cls: type[P],
+    settings: Mapping[str, str],
+    prepare: Callable[[P], None] = lambda _: None,
+) -> P:
+    """An instance, configured. ``settings``: those that the broker was given; ``prepare`` is called
+    before. Raises ConfigError,
     which names the setting; the traceback of the plug-in's error is logged."""
     try:
         plugin = cls()
+        prepare(plugin)
     except RAISED as error:
         raise _broken(setting, f"{_name(cls)} cannot be made", error) from None
     try:

@@ -8,10 +8,10 @@ another login on the same connection renews it (KIP-368).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from barnabas.errors import ErrorCode, InvalidRequest
 from barnabas.protocol.api import API_TABLE, ApiKey
@@ -27,6 +27,7 @@ from barnabas.security.sasl.mechanism import (
     GSSAPI,
     AuthenticationFailed,
     ServerLogin,
+    Waits,
     in_hash_order,
 )
 
@@ -60,6 +61,8 @@ class What(Enum):
     """As REFUSE; the answer is the request's own, with ILLEGAL_SASL_STATE."""
     END = 5
     """Close at once."""
+    WAIT = 6
+    """Await the work, then call ``again``. Nothing else is read until then."""
 
 
 class Verdict(NamedTuple):
@@ -68,6 +71,7 @@ class Verdict(NamedTuple):
     what: What
     frame: bytes | None = None
     why: str = ""
+    work: Coroutine[Any, Any, None] | None = None
 
 
 _SERVE: Final = Verdict(What.SERVE)
@@ -95,6 +99,8 @@ class SaslAuthenticator:
         self._expires_at: float | None = None
         self._next_reauthentication = 0.0
         self._wrong_mechanism = False
+        self._waiting: tuple[bytes, RequestHeader | None] = (b"", None)
+        """The token whose step waits for an answer."""
         self.principal: KafkaPrincipal = ANONYMOUS
         self.by_token = False
         """Whether the last login was by a delegation token."""
@@ -121,6 +127,13 @@ class SaslAuthenticator:
             if self._state is _State.TOKENS:
                 return self._token(bytes(frame), None, now, wall_ms)
             return self._request(frame, now, wall_ms)
+        except AuthenticationFailed as error:
+            return Verdict(What.REFUSE, None, str(error))
+
+    def again(self, now: float, wall_ms: int) -> Verdict:
+        """What to do with the frame that was waited for."""
+        try:
+            return self._token(*self._waiting, now, wall_ms)
         except AuthenticationFailed as error:
             return Verdict(What.REFUSE, None, str(error))
 
@@ -238,6 +251,9 @@ class SaslAuthenticator:
             challenge = login.step(token)
             if login.authorization_id is not None:
                 self._check_principal(login.authorization_id)
+        except Waits as waits:
+            self._waiting = token, header
+            return Verdict(What.WAIT, work=waits.work)
         except AuthenticationFailed as error:
             self._state = _State.ENDED
             told = error.told or (

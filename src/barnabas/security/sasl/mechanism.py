@@ -6,14 +6,16 @@ it is complete. Neither knows of connections. No answer to a failure says whethe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 PLAIN: Final = "PLAIN"
 SCRAM_SHA_256: Final = "SCRAM-SHA-256"
 SCRAM_SHA_512: Final = "SCRAM-SHA-512"
 OAUTHBEARER: Final = "OAUTHBEARER"
 GSSAPI: Final = "GSSAPI"
+
+A = TypeVar("A")
 
 
 class AuthenticationFailed(Exception):
@@ -22,6 +24,30 @@ class AuthenticationFailed(Exception):
     def __init__(self, why: str, told: str | None = None) -> None:
         super().__init__(why)
         self.told = told
+
+
+class Waits(Exception):
+    """A step needs an answer that may take long. Await ``work``, and take the step again."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        super().__init__()
+        self.work = work
+
+
+class Asked(Generic[A]):
+    """Asks somebody once for a login: the first call raises Waits, later ones have the answer."""
+
+    def __init__(self, ask: Callable[..., Coroutine[Any, Any, A]]) -> None:
+        self._ask = ask
+        self._answers: list[A] = []
+
+    def __call__(self, *question: str) -> A:
+        if not self._answers:
+            raise Waits(self._work(question))
+        return self._answers[0]
+
+    async def _work(self, question: tuple[str, ...]) -> None:
+        self._answers.append(await self._ask(*question))
 
 
 class ServerLogin(Protocol):
@@ -44,7 +70,7 @@ class ServerLogin(Protocol):
 
     def step(self, token: bytes) -> bytes:
         """The next challenge, or the last answer of a successful login. Raises
-        AuthenticationFailed."""
+        AuthenticationFailed, and Waits."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,10 +28,13 @@ def users_of(entry: JaasEntry) -> dict[str, str]:
 
 
 class PlainServer:
-    """Checks one login against ``users``: name -> password."""
+    """Checks one login against ``users``: name -> password, or by ``check(name, password)``."""
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(
+        self, users: Mapping[str, str], check: Callable[[str, str], bool] | None = None
+    ) -> None:
         self._users = users
+        self._check = check
         self.authorization_id: str | None = None
         self.expires_ms: int | None = None
         self.by_token = False
@@ -46,9 +49,9 @@ class PlainServer:
             raise _failed("Authentication failed: username not specified")
         if not password:
             raise _failed("Authentication failed: password not specified")
-        known = self._users.get(user)
-        expected = _NOBODY if known is None else known.encode("utf-8", "replace")
-        if not hmac.compare_digest(_same_length(expected), _same_length(parts[2])):
+        if not (
+            self._knows(user, parts[2]) if self._check is None else self._check(user, password)
+        ):
             raise _failed("Authentication failed: Invalid username or password")
         if authorization_id not in ("", user):
             raise _failed(
@@ -57,6 +60,11 @@ class PlainServer:
             )
         self.authorization_id = user
         return b""
+
+    def _knows(self, user: str, password: bytes) -> bool:
+        known = self._users.get(user)
+        expected = _NOBODY if known is None else known.encode("utf-8", "replace")
+        return hmac.compare_digest(_same_length(expected), _same_length(password))
 
 
 def _failed(text: str) -> AuthenticationFailed:
