@@ -48,6 +48,8 @@ class Probes:
         self._silences = Silences(limit_ms=settings.silence_ms, now_ms=self._now_ms())
         self._interval_s = self._silences.interval_ms / 1000
         self._probes: dict[int, _Probe] = {}
+        self._round = asyncio.Event()
+        """Set when all are asked again."""
         self._looking = tasks.create_task(self._look(), name="controller-looks-for-silence")
 
     def add(self, broker: Broker) -> None:
@@ -89,11 +91,20 @@ class Probes:
     def _now_ms(self) -> float:
         return self._loop.time() * 1000
 
+    async def next_round(self) -> None:
+        """Wait until all are asked again, ``interval_ms`` apart at most. One timer for all of them,
+        and for the looks: each wakes an idle process."""
+        await self._round.wait()
+
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(self._interval_s / 2)
-            for broker_id in self._silences.look(self._now_ms()):
-                self._on_silent(self._probes[broker_id].broker)
+            for is_round in (False, True):
+                await asyncio.sleep(self._interval_s / 2)
+                for broker_id in self._silences.look(self._now_ms()):
+                    self._on_silent(self._probes[broker_id].broker)
+                if is_round:
+                    self._round.set()
+                    self._round = asyncio.Event()
 
 
 class _Probe:
@@ -117,7 +128,7 @@ class _Probe:
                 self._heard()
             except (OSError, TimeoutError, InvalidRequest):
                 await self._knock_at()
-            await asyncio.sleep(self._probes._interval_s)
+            await self._probes.next_round()
 
     async def _open(self) -> ControlConnection:
         """Raises OSError, or TimeoutError if it takes too long."""
@@ -143,7 +154,7 @@ class _Probe:
             finally:
                 answer.cancel()
             self._heard()
-            await asyncio.sleep(self._probes._interval_s)
+            await self._probes.next_round()
 
     async def _knock_at(self) -> None:
         """Look whether its system accepts or refuses a connection."""
