@@ -13,6 +13,7 @@ from tests.replication.support import T0, Cluster, settle
 from tests.virtual_time import run
 
 from barnabas.errors import ErrorCode
+from barnabas.replication.delayed_fetch import DelayedFetch
 from barnabas.replication.fetch_reader import FetchReader
 from barnabas.replication.leadership import Leadership
 from barnabas.replication.partition import Partition
@@ -176,5 +177,30 @@ def test_a_death_concerns_partitions_with_replicas_outside_of_the_isr(
             await asyncio.sleep(5)
             assert 1 <= looks["watermarks"] <= 4
             assert 1 <= looks["reads"] <= 2
+
+    run(main())
+
+
+def test_the_waits_of_followers_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice a second, whenever they have begun to follow."""
+    ended: list[float] = []
+    original = DelayedFetch.expire
+
+    def expire(fetch: DelayedFetch) -> None:
+        ended.append(asyncio.get_running_loop().time())
+        original(fetch)
+
+    monkeypatch.setattr(DelayedFetch, "expire", expire)
+
+    async def main() -> None:
+        async with Cluster(1, 2, 3) as cluster:
+            await cluster.announce(1, 2)
+            await asyncio.sleep(0.13)
+            await cluster.announce(3)
+            await asyncio.sleep(2)
+            ended.clear()
+            await asyncio.sleep(10)
+            assert 38 <= len(ended) <= 42, "of both, two a second"
+            assert len({round(time, 1) for time in ended}) <= len(ended) / 2 + 1
 
     run(main())
