@@ -75,7 +75,35 @@ def test_a_plug_in_reads_its_own_settings() -> None:
             BrokerConfig({**ON, "authorizer.class.name": "house.Rules", name: "x"})
 
 
-@pytest.mark.parametrize("name", ["super_users", "authorizer.zookeeper.url"])
+def test_a_zookeeper_of_its_own() -> None:
+    given = {
+        **ON,
+        "authorizer.zookeeper.url": "acls:2181/other",
+        "authorizer.zookeeper.session.timeout.ms": "7000",
+        "authorizer.zookeeper.ssl.client.enable": "true",
+        "authorizer.zookeeper.ssl.truststore.location": "/ca.pem",
+        "authorizer.zookeeper.ssl.keystore.password": "s3cr3t",
+    }
+    config = BrokerConfig(given)
+    assert config.authorization is not None
+    found = config.authorization.zookeeper
+    assert found is not None
+    assert (found.url, found.session_timeout_ms) == ("acls:2181/other", 7000)
+    assert (found.connection_timeout_ms, found.in_flight_max) == (None, None)
+    assert found.security["zookeeper.ssl.client.enable"] is True
+    assert config.without_effect() == []
+    assert "s3cr3t" not in config.summary()
+    assert BrokerConfig(ON).authorization is not None
+    assert BrokerConfig({**ON, "authorizer.zookeeper.url": " "}).authorization == (
+        BrokerConfig(ON).authorization
+    )
+    for text in ("0", "x", "-1"):
+        name = "authorizer.zookeeper.max.in.flight.requests"
+        with pytest.raises(ConfigError, match=f"^{name}: a positive number is needed"):
+            BrokerConfig({**ON, name: text})
+
+
+@pytest.mark.parametrize("name", ["super_users", "authorizer.zookeeper.other", "authorizer.x"])
 def test_what_an_authorizer_does_not_obey_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: not supported"):
         BrokerConfig({**ON, name: "User:a"})

@@ -237,6 +237,9 @@ class AclAuthorizer:
                 tasks.create_task(notifications.run())
             tasks.create_task(self._rereading.run())
 
+    async def close(self) -> None:
+        """End what is its own: nothing."""
+
     async def _read_all(self) -> None:
         async with self._lock.exclusive():
             self._observer.note("acls_reading")

@@ -554,6 +554,8 @@ class Node:
             await self._replicas.shutdown()
         if self._channel is not None:
             self._channel.close()
+        if self._authorizer is not None:
+            await self._authorizer.close()
         await self._zookeeper.close()  # before what takes long: others wait for the end of it
         await self._logs.shutdown()
         if self._plugged is not None:

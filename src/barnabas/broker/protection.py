@@ -36,6 +36,10 @@ def authorizer(env: Env, config: BrokerConfig, zookeeper: ZooKeeperClient) -> Ac
     from barnabas.authorizer.decision import Policy
 
     policy = Policy(super_users=settings.super_users, allow_if_no_acl=settings.allow_if_no_acl)
+    if settings.zookeeper is not None:
+        from barnabas.broker.acl_zookeeper import SeparateAclAuthorizer
+
+        return SeparateAclAuthorizer(env, config, settings.zookeeper, policy)
     return AclAuthorizer(env, zookeeper, policy)
 
 
