@@ -134,11 +134,10 @@ class Leadership:
             remote is not None and remote.log_end_offset == end and replica in self.state.committed
         )
 
-    @property
-    def has_outsiders(self) -> bool:
-        """Whether a follower is not in the maximal ISR."""
+    def outsiders(self, brokers: Iterable[int]) -> list[int]:
+        """Those of some brokers that follow, and are not in the maximal ISR."""
         maximal = self.state.maximal
-        return any(remote not in maximal for remote in self.remotes)
+        return [b for b in brokers if b in self.remotes and b not in maximal]
 
     # Watermarks
 

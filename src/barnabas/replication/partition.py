@@ -356,15 +356,16 @@ class Partition:
     def brokers_changed(self, brokers: Collection[int]) -> None:
         """These have come or gone. Live brokers decide who may join an ISR, and for which replicas
         outside of it a watermark waits. One that is back has not caught up in this life, whatever
-        it had before. Where all replicas are in the ISR, as mostly, there is nothing to do."""
+        it had before. Where none of them is outside of the ISR, as mostly, there is nothing to
+        do."""
         self.complete_deletes()
         leadership = self.leadership
-        if leadership is None or not leadership.has_outsiders:
+        if leadership is None:
             return
-        self.mark_followers()
-        for broker in brokers:
+        for broker in leadership.outsiders(brokers):
+            if self.context.metadata.is_alive(broker):
+                self.mark_followers()
             self.no_longer_copied(broker)
-        self.advance_high_watermark()
 
     def note_silent_fetch(self, replica: int, fetched_ms: int) -> None:
         """A follower that had caught up comes to hear of this partition again. Its session may have
