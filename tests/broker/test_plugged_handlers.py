@@ -10,18 +10,25 @@ import pytest
 from tests.api import kit
 from tests.broker.test_listeners import until
 from tests.broker.test_sasl_listener import CLIENTS, _as, _connect, _controller
+from tests.zookeeper.clients import make_env
 
+from barnabas.broker.plugged_handlers import _Asking, _Credentials, _PluggedTokens
 from barnabas.config.broker_config import BrokerConfig
 from barnabas.errors import ConfigError
 from barnabas.plugins import (
+    OAuthBearerLoginCallbackHandler,
     OAuthBearerToken,
     OAuthBearerValidatorCallbackHandler,
     PlainServerCallbackHandler,
+    SaslClientCallbackHandler,
     ScramCredential,
     ScramServerCallbackHandler,
 )
+from barnabas.seams import Env
 from barnabas.security import client as secure
 from barnabas.security.client import AuthenticationRefused, ClientSecurity
+from barnabas.security.jaas import JaasEntry
+from barnabas.security.oauth_settings import Endpoint, LoginSettings
 from barnabas.security.sasl import oauthbearer, plain, scram
 from barnabas.security.sasl.oauthbearer import OAuthBearerClient
 from barnabas.security.sasl.scram import credential_of, salted_password
@@ -203,3 +210,103 @@ def test_what_nobody_would_ask(name: str, value: str, message: str) -> None:
     given = {"broker.id": "1", **SETTINGS, name: value}
     with pytest.raises(ConfigError, match=f"^{name}: {message}"):
         BrokerConfig({key: text.replace("{host}", "h") for key, text in given.items()})
+
+
+# Of brokers among themselves
+
+
+class OwnToken(OAuthBearerLoginCallbackHandler):
+    """Gives unsigned tokens."""
+
+    asked: ClassVar[list[str]] = []
+
+    async def token(self) -> OAuthBearerToken:
+        self.asked.append(self.listener_name)
+        await asyncio.sleep(0)
+        hour_ms, now_ms = 3_600_000, Tokens.now_ms[0]
+        value = oauthbearer.unsecured_token("broker", now_ms - hour_ms, 2 * hour_ms)
+        return OAuthBearerToken(principal_name="", lifetime_ms=now_ms + hour_ms, value=value)
+
+
+class OwnPassword(SaslClientCallbackHandler):
+    asked: ClassVar[list[str]] = []
+
+    def credentials(self) -> tuple[str, str]:
+        self.asked.append(self.mechanism)
+        return "broker", "broker-secret"
+
+
+def _inside(mechanism: str, entry: str, **more: str) -> dict[str, str]:
+    return {
+        "listeners": "PLAINTEXT://{host}:9092,INSIDE://{host}:9094",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INSIDE:SASL_PLAINTEXT",
+        "inter.broker.listener.name": "INSIDE",
+        "sasl.mechanism.inter.broker.protocol": mechanism,
+        "listener.name.inside.sasl.enabled.mechanisms": mechanism,
+        f"listener.name.inside.{mechanism.lower()}.sasl.jaas.config": entry,
+        **more,
+    }
+
+
+async def _both_in_sync(client: kit.Client) -> None:
+    """Brokers that do not log in to each other copy nothing."""
+    await client.place("copied", [1, 2])
+    produced = await client.produce("copied", b"x")
+    assert produced.error_code == 0
+
+
+def test_a_brokers_own_password() -> None:
+    entry = f'{plain.MODULE} required user_broker="broker-secret";'
+    settings = _inside("PLAIN", entry, **{"sasl.client.callback.handler.class": "house.Own"})
+    OwnPassword.asked.clear()
+    kit.run(_both_in_sync, brokers=2, settings=settings, classes={"house.Own": OwnPassword})
+    assert set(OwnPassword.asked) == {"PLAIN"}
+
+
+@pytest.mark.parametrize(
+    "answer", [None, ("broker",), ["broker", "x"], ("", "x"), ("a\0b", "x"), 1]
+)
+def test_a_brokers_own_password_that_is_none(answer: Any) -> None:
+    class Odd(SaslClientCallbackHandler):
+        def credentials(self) -> tuple[str, str]:
+            odd: tuple[str, str] = answer
+            return odd
+
+    asking = _Asking("s", Odd())
+    entry = JaasEntry(module=plain.MODULE, options={})
+    known = _Credentials(make_env(), "PLAIN", entry, asking, Odd())
+    with pytest.raises(AuthenticationRefused, match="gives no password"):
+        asyncio.run(known.prepare())
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\x01auth=Bearer b", "ä", None])
+def test_a_brokers_own_token_that_is_none(value: Any) -> None:
+    class Odd(OAuthBearerLoginCallbackHandler):
+        def token(self) -> OAuthBearerToken:
+            return OAuthBearerToken(principal_name="b", lifetime_ms=1 << 50, value=value)
+
+    odd = Odd()
+    tokens = _PluggedTokens(
+        LoginSettings(tokens=Endpoint(url="")), make_env(), _Asking("s", odd), odd
+    )
+    with pytest.raises(AuthenticationRefused, match="gives no token"):
+        asyncio.run(tokens.prepare())
+
+
+def test_a_brokers_own_token() -> None:
+    entry = f"{oauthbearer.MODULE} required;"
+    own = "listener.name.inside.oauthbearer.sasl.login.callback.handler.class"
+    settings = _inside("OAUTHBEARER", entry, **{own: "house.Own"})
+    OwnToken.asked.clear()
+
+    async def prepare(env: Env) -> None:
+        Tokens.now_ms[:] = [env.clock.wall_ms()]
+
+    kit.run(
+        _both_in_sync,
+        brokers=2,
+        settings=settings,
+        classes={"house.Own": OwnToken},
+        prepare=prepare,
+    )
+    assert set(OwnToken.asked) == {"INSIDE"}

@@ -199,11 +199,11 @@ def _validate_signed(env: Env, settings: ValidationSettings, run: Run) -> Valida
 
 
 def client_security(
-    env: Env, config: BrokerConfig, listener: str, stores: KeyStores
+    env: Env, config: BrokerConfig, listener: str, stores: KeyStores, run: Run = unwanted
 ) -> ClientSecurity:
     """How this broker connects to the same listener of other brokers."""
     security = config.security[listener]
-    found = _logged_in(env, security)
+    found = _logged_in(env, config, listener, security, run)
     settings = security.tls
     if settings is None:
         return found
@@ -219,21 +219,28 @@ def client_security(
     return found
 
 
-def _logged_in(env: Env, security: ListenerSecurity) -> ClientSecurity:
+def _logged_in(
+    env: Env, config: BrokerConfig, listener: str, security: ListenerSecurity, run: Run
+) -> ClientSecurity:
     if not security.has_sasl:
         return PLAINTEXT if security.tls is None else ClientSecurity()
     mechanism = security.inter_broker_mechanism
-    kerberos = security.mechanisms[mechanism].kerberos
+    settings = security.mechanisms[mechanism]
+    if settings.login_handler or settings.client_handler:
+        from barnabas.broker.plugged_handlers import own_login
+
+        return own_login(env, config, listener, mechanism, settings, run)
+    kerberos = settings.kerberos
     if kerberos is not None:
         return _kerberos_client(kerberos)
-    login = security.mechanisms[mechanism].login
+    login = settings.login
     if login is not None:
         return fetched_tokens(login, env.files.read, env.clock.wall_ms, env.secret)
     return ClientSecurity(
         mechanism=mechanism,
         begin=client_login(
             mechanism,
-            security.mechanisms[mechanism].entry,
+            settings.entry,
             secret=env.secret,
             wall_ms=env.clock.wall_ms,
         ),

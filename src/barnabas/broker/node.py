@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 
 from barnabas.api.dispatch import Dispatcher
 from barnabas.api.services import Services
@@ -277,8 +277,10 @@ class Node:
             policies, selector = self._plugged.policies(), self._plugged.selector()
             quota_user = self._plugged.quota_user
         settings = replication_settings(config, broker_id, selector)
-        security = client_security(env, config, config.inter_broker_listener, self._stores)
-        control = client_security(env, config, config.control_plane_listener, self._stores)
+        security, control = (
+            client_security(env, config, listener, self._stores, self._run_until_stop)
+            for listener in (config.inter_broker_listener, config.control_plane_listener)
+        )
         timeout_ms = config.integer("controller.socket.timeout.ms")
         self._channel = ControllerChannel(
             self._controller_endpoint,
@@ -356,6 +358,9 @@ class Node:
         )
         follow_in_transactions(config, self.services.transactions)
         return self.services
+
+    def _run_until_stop(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._tasks.run(name, coroutine)
 
     def _deciding(
         self, cluster_id: str, broker_id: int

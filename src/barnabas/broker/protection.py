@@ -100,14 +100,14 @@ def listener_plan(
 
 
 def client_security(
-    env: Env, config: BrokerConfig, listener: str, stores: KeyStores
+    env: Env, config: BrokerConfig, listener: str, stores: KeyStores, run: Run
 ) -> ClientSecurity:
-    """How this broker connects to the same listener of other brokers."""
+    """How this broker connects to the same listener of other brokers. ``run``: as for a plan."""
     if config.security[listener].protocol == PLAIN:
         return PLAINTEXT
     from barnabas.broker import listener_plans
 
-    return listener_plans.client_security(env, config, listener, stores)
+    return listener_plans.client_security(env, config, listener, stores, run)
 
 
 def zookeeper_security(env: Env, config: BrokerConfig, stores: KeyStores) -> ZooKeeperSecurity:

@@ -27,6 +27,7 @@ from barnabas.logs import visible
 from barnabas.security.client_login import MODULES, client_login
 from barnabas.security.jaas import JaasEntry, parse_jaas
 from barnabas.security.kerberos_settings import KerberosSettings
+from barnabas.security.oauth_settings import LoginSettings
 from barnabas.security.principal_mapping import PrincipalMapping
 from barnabas.security.sasl import oauthbearer
 from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER
@@ -148,7 +149,9 @@ def _mechanism(name: str, own: ListenerValues) -> MechanismSettings:
             validation=oauth.read_validation(partial(own.value, mechanism=name), entry)
             if server == oauth.HANDLERS[oauth.SERVER_HANDLER]
             else None,
-            login=oauth.read_login(partial(own.value, mechanism=name), entry) if client else None,
+            login=_login(client, partial(own.value, mechanism=name), entry),
+            login_handler="" if client == oauth.HANDLERS[oauth.CLIENT_HANDLER] else client,
+            client_handler=_client_handler(name, own),
             handler="" if server == oauth.HANDLERS[oauth.SERVER_HANDLER] else server,
         )
     except ValueError as error:
@@ -167,6 +170,29 @@ def _kerberos(entry: JaasEntry, own: ListenerValues) -> KerberosSettings:
     return found
 
 
+def _login(handler: str, value: oauth.Values, entry: JaasEntry) -> LoginSettings | None:
+    if not handler:
+        return None
+    is_kafkas = handler == oauth.HANDLERS[oauth.CLIENT_HANDLER]
+    return (oauth.read_login if is_kafkas else oauth.read_plugged_login)(value, entry)
+
+
+def _client_handler(mechanism: str, own: ListenerValues) -> str:
+    """The plug-in that gives this broker's name and password. Raises ConfigError for one that
+    nobody would ask."""
+    setting = oauth.CREDENTIALS_HANDLER
+    name = str(own.value(setting) or "")
+    if mechanism != own.value("sasl.mechanism.inter.broker.protocol"):
+        return ""
+    if not name or name == oauth.KAFKAS_CREDENTIALS:
+        return ""
+    if mechanism in (OAUTHBEARER, GSSAPI) or name.startswith("org.apache.kafka."):
+        raise ConfigError(
+            f"{own.spelled(setting)}: not supported, and not safe to ignore; remove it"
+        )
+    return name
+
+
 def _handler(setting: str, mechanism: str, own: ListenerValues) -> str:
     """The handler class of a mechanism that is not Kafka's default; "" for that. Raises ConfigError
     for one that nobody would ask."""
@@ -178,6 +204,8 @@ def _handler(setting: str, mechanism: str, own: ListenerValues) -> str:
             return ""
         if not name.startswith("org.apache.kafka."):
             return name
+    if mechanism == OAUTHBEARER and not name.startswith("org.apache.kafka."):
+        return name
     if mechanism != OAUTHBEARER or name != oauth.HANDLERS[setting]:
         raise ConfigError(
             f"{own.spelled(setting, mechanism)}: not supported, and not safe to ignore; remove it"
@@ -198,7 +226,7 @@ def _check_between_brokers(security: ListenerSecurity, own: ListenerValues) -> N
             f"{setting}: {name!a} must be included in sasl.enabled.mechanisms when SASL is used"
             " between brokers"
         )
-    if mechanism.login is not None or mechanism.kerberos is not None:
+    if mechanism.login is not None or mechanism.kerberos is not None or mechanism.client_handler:
         return
     try:
         client_login(name, mechanism.entry, secret=bytes, wall_ms=int)
@@ -244,7 +272,7 @@ def _check_oauth(texts: Mapping[str, str], listeners: Mapping[str, ListenerSecur
     """Raises ConfigError for settings of signed tokens if unsigned tokens are accepted."""
     mechanisms = [m for security in listeners.values() for m in security.mechanisms.values()]
     validating = any(each.validation is not None or each.handler for each in mechanisms)
-    fetching = any(mechanism.login is not None for mechanism in mechanisms)
+    fetching = any(each.login is not None and not each.login_handler for each in mechanisms)
     for name, text in texts.items():
         setting = broker_setting(name)
         if not setting.name.startswith(oauth.PREFIX) or setting.is_default(setting.parse(text)):

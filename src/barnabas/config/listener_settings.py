@@ -33,6 +33,10 @@ class MechanismSettings:
     reauthentication_ms_max: int
     handler: str = ""
     """A plug-in that knows users, passwords or tokens, as package.module.ClassName."""
+    login_handler: str = ""
+    """A plug-in that gives this broker's tokens; ``login`` says when the next one is needed."""
+    client_handler: str = ""
+    """A plug-in that gives name and password of this broker."""
     kerberos: KerberosSettings | None = None
     """For GSSAPI only."""
     validation: ValidationSettings | None = None

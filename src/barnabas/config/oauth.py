@@ -4,7 +4,7 @@ uses. Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from barnabas.config.checks import Value
@@ -38,6 +38,8 @@ DEFAULTS: Final = {
 """Kafka's handler of each mechanism, if SERVER_HANDLER names none. Others of these mechanisms are
 plug-ins."""
 PREFIX: Final = "sasl.oauthbearer."
+CREDENTIALS_HANDLER: Final = "sasl.client.callback.handler.class"
+KAFKAS_CREDENTIALS: Final = f"{_KAFKAS}authenticator.SaslClientCallbackHandler"
 TOKEN_URL: Final = "sasl.oauthbearer.token.endpoint.url"
 
 Values = Callable[[str], Value]
@@ -86,11 +88,26 @@ def read_login(value: Values, entry: JaasEntry) -> LoginSettings:
         client_secret=needed.get("clientSecret", ""),
         scope=entry.options.get("scope", ""),
         extensions=oauthbearer.extensions_of(entry, oauthbearer.EXTENSION),
-        refresh_factor=cast("float", value("sasl.login.refresh.window.factor")),
-        refresh_jitter=cast("float", value("sasl.login.refresh.window.jitter")),
-        refresh_period_ms_min=1000 * _number(value, "sasl.login.refresh.min.period.seconds"),
-        refresh_buffer_ms=1000 * _number(value, "sasl.login.refresh.buffer.seconds"),
+        **_refresh(value),
     )
+
+
+def read_plugged_login(value: Values, entry: JaasEntry) -> LoginSettings:
+    """The settings for tokens of a plug-in. Raises ValueError that names an option."""
+    return LoginSettings(
+        tokens=Endpoint(url=""),
+        extensions=oauthbearer.extensions_of(entry, oauthbearer.EXTENSION),
+        **_refresh(value),
+    )
+
+
+def _refresh(value: Values) -> dict[str, Any]:
+    return {
+        "refresh_factor": value("sasl.login.refresh.window.factor"),
+        "refresh_jitter": value("sasl.login.refresh.window.jitter"),
+        "refresh_period_ms_min": 1000 * _number(value, "sasl.login.refresh.min.period.seconds"),
+        "refresh_buffer_ms": 1000 * _number(value, "sasl.login.refresh.buffer.seconds"),
+    }
 
 
 _CREDENTIALS = ("clientId", "clientSecret")

@@ -30,9 +30,11 @@ from barnabas.plugins.authorizers import (
 from barnabas.plugins.base import Plugin
 from barnabas.plugins.cluster import Cluster, Node, PartitionInfo
 from barnabas.plugins.handlers import (
+    OAuthBearerLoginCallbackHandler,
     OAuthBearerToken,
     OAuthBearerValidatorCallbackHandler,
     PlainServerCallbackHandler,
+    SaslClientCallbackHandler,
     ScramServerCallbackHandler,
 )
 from barnabas.plugins.policies import (
@@ -79,6 +81,7 @@ __all__ = [
     "KafkaError",
     "KafkaPrincipal",
     "Node",
+    "OAuthBearerLoginCallbackHandler",
     "OAuthBearerToken",
     "OAuthBearerValidatorCallbackHandler",
     "PartitionInfo",
@@ -91,6 +94,7 @@ __all__ = [
     "ReplicaView",
     "ResourcePattern",
     "ResourceType",
+    "SaslClientCallbackHandler",
     "ScramCredential",
     "ScramServerCallbackHandler",
     "TopicPartition",

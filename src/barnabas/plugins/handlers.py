@@ -58,6 +58,26 @@ class OAuthBearerToken:
     """The token itself; needed of a login only."""
 
 
+class OAuthBearerLoginCallbackHandler(AuthenticateCallbackHandler, ABC):
+    """``listener.name.LISTENER.oauthbearer.sasl.login.callback.handler.class``: gives the token
+    with which this broker logs in to others."""
+
+    @abstractmethod
+    def token(self) -> OAuthBearerToken | Awaitable[OAuthBearerToken]:
+        """A token, with its ``value``. It is asked for the next one before that ends, as
+        ``sasl.login.refresh.*`` say. If it raises, the old one is used as long as it is valid;
+        after that, no connection to other brokers is made."""
+
+
+class SaslClientCallbackHandler(AuthenticateCallbackHandler, ABC):
+    """``sasl.client.callback.handler.class``: gives name and password with which this broker logs
+    in to others by PLAIN or SCRAM."""
+
+    @abstractmethod
+    def credentials(self) -> tuple[str, str] | Awaitable[tuple[str, str]]:
+        """(name, password). It is asked for each connection. If it raises, that is not made."""
+
+
 class OAuthBearerValidatorCallbackHandler(AuthenticateCallbackHandler, ABC):
     """``listener.name.LISTENER.oauthbearer.sasl.server.callback.handler.class``: checks tokens."""
 

@@ -68,7 +68,6 @@ REASONS: Final = {
     "security.providers": _NO_PLUG_INS,
     "principal.builder.class": _NO_PLUG_INS,
     "sasl.mechanism.controller.protocol": _NO_KRAFT,
-    "sasl.client.callback.handler.class": _NO_PLUG_INS,
     "sasl.login.class": _NO_PLUG_INS,
     "sasl.kerberos.kinit.cmd": _TICKETS,
     "sasl.kerberos.ticket.renew.": _TICKETS,

@@ -48,7 +48,7 @@ sasl.mechanism.controller.protocol  STRING  GSSAPI  HIGH  refused
     SASL mechanism towards controllers (KRaft).
 sasl.jaas.config  PASSWORD  -  MEDIUM  per-broker  restart
     JAAS login of a listener.
-sasl.client.callback.handler.class  CLASS  -  MEDIUM  refused
+sasl.client.callback.handler.class  CLASS  -  MEDIUM  restart
     Class that supplies a client's credentials.
 sasl.server.callback.handler.class  CLASS  -  MEDIUM  restart
     Class that checks a client's credentials.

@@ -14,6 +14,7 @@ import binascii
 import json
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlencode
@@ -55,17 +56,16 @@ def refresh_at_ms(
     return found if found >= now_ms else now_ms + RETRY_MS
 
 
-class AccessTokens:
-    """The tokens of one client."""
+class RefreshedTokens(ABC):
+    """The tokens of one client, wherever they come from."""
 
     def __init__(
         self,
         settings: LoginSettings,
-        read: Read,
         wall_ms: Callable[[], int],
         secret: Callable[[int], bytes],
     ) -> None:
-        """``secret``: gives the asked number of random bytes. Raises BadTls."""
+        """``secret``: gives the asked number of random bytes."""
         self._settings = settings
         self._wall_ms = wall_ms
         self._secret = secret
@@ -75,19 +75,11 @@ class AccessTokens:
         self._expires_ms = 0
         self._fetching = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
-        self._fetch: Callable[[], Awaitable[bytes]]
-        if is_file(settings.tokens):
-            self._fetch = fetcher(settings.tokens, read)
-        else:
-            login = f"{settings.client_id}:{settings.client_secret}".encode()
-            form = {"grant_type": "client_credentials"}
-            if settings.scope:
-                form["scope"] = settings.scope
-            headers = {
-                "Authorization": f"Basic {base64.b64encode(login).decode()}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            }
-            self._fetch = fetcher(settings.tokens, read, headers, urlencode(form).encode())
+
+    @abstractmethod
+    async def _new_token(self) -> tuple[str, int | None, int]:
+        """A new token, when it was issued, if that is known, and when it ends. Raises
+        ConnectionError and AuthenticationRefused."""
 
     def begin(self) -> OAuthBearerClient:
         """Begin a login; ``prepare`` must have returned before."""
@@ -118,14 +110,44 @@ class AccessTokens:
             self._refreshing = None
 
     async def _fetch_token(self) -> None:
-        token = self._read(await self._answer())
-        issued_ms, expires_ms = _life(token)
+        token, issued_ms, expires_ms = await self._new_token()
         now_ms = self._wall_ms()
         chance = int.from_bytes(self._secret(_CHANCE_BYTES), "big") / 2 ** (8 * _CHANCE_BYTES)
         if issued_ms is None:
             issued_ms = now_ms
         self._token, self._expires_ms = token, expires_ms
         self._refresh_ms = refresh_at_ms(self._settings, now_ms, issued_ms, expires_ms, chance)
+
+
+class AccessTokens(RefreshedTokens):
+    """Tokens of a provider, or of a file."""
+
+    def __init__(
+        self,
+        settings: LoginSettings,
+        read: Read,
+        wall_ms: Callable[[], int],
+        secret: Callable[[int], bytes],
+    ) -> None:
+        """``secret``: gives the asked number of random bytes. Raises BadTls."""
+        super().__init__(settings, wall_ms, secret)
+        self._fetch: Callable[[], Awaitable[bytes]]
+        if is_file(settings.tokens):
+            self._fetch = fetcher(settings.tokens, read)
+        else:
+            login = f"{settings.client_id}:{settings.client_secret}".encode()
+            form = {"grant_type": "client_credentials"}
+            if settings.scope:
+                form["scope"] = settings.scope
+            headers = {
+                "Authorization": f"Basic {base64.b64encode(login).decode()}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
+            self._fetch = fetcher(settings.tokens, read, headers, urlencode(form).encode())
+
+    async def _new_token(self) -> tuple[str, int | None, int]:
+        token = self._read(await self._answer())
+        return token, *_life(token)
 
     async def _answer(self) -> bytes:
         """The provider's answer. Failures that may pass are retried, until the longest pause is
