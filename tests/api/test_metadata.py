@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.api import kit
 
-from barnabas.api.metadata import MANY
+from barnabas.api.metadata import MANY, partition_message
 from barnabas.errors import ErrorCode
+from barnabas.metadata_cache import LiveBroker, MetadataCache, PartitionMetadata
 from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
+from barnabas.replication.neighbours import Standing
+from barnabas.types import Endpoint
 
 METADATA = ApiKey.METADATA
 UNASKED = -(2**31)
@@ -196,3 +200,40 @@ def test_operations_only_when_asked_for() -> None:
                 assert answer.cluster_authorized_operations == 0b1_1111_1010_0000
 
     kit.run(scenario)
+
+
+def test_a_leader_is_looked_at_once_for_all_its_partitions() -> None:
+    """Of a topic of ten thousand partitions a few brokers lead all."""
+    looks: list[int] = []
+
+    def standing(broker: int) -> Standing:
+        looks.append(broker)
+        return Standing.NAMED if broker != 2 else Standing.UNNAMED
+
+    cache = MetadataCache()
+    endpoint = Endpoint("PLAINTEXT", "PLAINTEXT", "h", 1)
+    cache.brokers = {b: LiveBroker(id=b, endpoints=(endpoint,), rack=None) for b in (1, 2)}
+    services: Any = SimpleNamespace(metadata=cache, neighbours=SimpleNamespace(standing=standing))
+    named: dict[int, tuple[ErrorCode, int]] = {}
+    answers = [
+        partition_message(
+            services,
+            PartitionMetadata(
+                partition=number,
+                leader=number % 4 - 1,
+                leader_epoch=0,
+                isr=(1, 2),
+                replicas=(1, 2),
+                offline_replicas=(),
+                partition_epoch=0,
+                controller_epoch=1,
+            ),
+            *("PLAINTEXT", 12, named),
+        )
+        for number in range(400)
+    ]
+    assert looks == [1, 2], "-1 is nobody, 0 is not alive"
+    assert {(a.leader_id, a.error_code) for a in answers} == {
+        (1, ErrorCode.NONE),
+        (-1, ErrorCode.LEADER_NOT_AVAILABLE),
+    }

@@ -78,12 +78,15 @@ def handle(services: Services, request: Request) -> Answer:
     ):
         return _later(services, request, decoded)
     if _is_small(services, wanted):
+        named: Named = {}
         topics = [_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, i) for i in wanted.unknown_ids]
         for name in wanted.names:
             known = _sorted_partitions(services, name)
             partitions = None
             if known is not None:
-                partitions = [partition_message(services, p, listener, version) for p in known]
+                partitions = [
+                    partition_message(services, p, listener, version, named) for p in known
+                ]
             topics.append(_topic(services, request, decoded, name, {}, partitions))
         topics += _denied(services, wanted)
         return request.answer(_body(services, request, decoded, topics))
@@ -292,6 +295,7 @@ def _answer(
 ) -> Steps[Pieces]:
     """The answer, in steps: it may have every partition of the cluster."""
     listener, version = request.listener, request.api_version
+    named: Named = {}
     topics: list[MetadataResponse.Topic] = []
     for topic_id in wanted.unknown_ids:
         topics.append(_unknown(ErrorCode.UNKNOWN_TOPIC_ID, None, topic_id))
@@ -301,7 +305,7 @@ def _answer(
         known = _sorted_partitions(services, name)
         if known is not None:
             partitions = yield from each(
-                known, lambda p: partition_message(services, p, listener, version)
+                known, lambda p: partition_message(services, p, listener, version, named)
             )
         topics.append(_topic(services, request, decoded, name, errors, partitions))
         yield 1
@@ -429,26 +433,27 @@ def unknown_topic_error(name: str) -> ErrorCode:
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
+Named: TypeAlias = "dict[int, tuple[ErrorCode, int]]"
+"""By leader as announced: what an answer says of it. It is found out once for all partitions."""
+
+
 def partition_message(
-    services: Services, partition: PartitionMetadata, listener: str, version: int = 12
+    services: Services,
+    partition: PartitionMetadata,
+    listener: str,
+    version: int = 12,
+    named: Named | None = None,
 ) -> MetadataResponse.Partition:
     """The answer for one partition. If its leader cannot be reached, it has an error (reference
-    5.9).
-
-    A leader whose connection to this broker broke, and that has no successor yet, counts as such
-    too. After LEADER_NOT_AVAILABLE a client asks again until there is a leader."""
-    error = ErrorCode.NONE
-    leader = partition.leader
-    if (
-        leader == NO_LEADER
-        or not services.metadata.is_alive(leader)
-        or services.neighbours.standing(leader) is not Standing.NAMED
-    ):
-        error, leader = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
-    elif services.metadata.endpoint(leader, listener) is None:
-        error = ErrorCode.LISTENER_NOT_FOUND if version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE
-        leader = NO_LEADER
-    replicas, isr = list(partition.replicas), list(partition.isr)
+    5.9). ``named``: of the whole answer."""
+    if named is None:
+        named = {}
+    found = named.get(partition.leader)
+    if found is None:
+        found = named[partition.leader] = _named(services, partition.leader, listener, version)
+    error, leader = found
+    replicas: Sequence[int] = partition.replicas
+    isr: Sequence[int] = partition.isr
     if version == 0:  # its clients expect that every replica can be reached
         replicas = [r for r in replicas if services.metadata.endpoint(r, listener) is not None]
         isr = [r for r in isr if r in replicas]
@@ -461,5 +466,21 @@ def partition_message(
         leader_epoch=partition.leader_epoch,
         replica_nodes=replicas,
         isr_nodes=isr,
-        offline_replicas=list(partition.offline_replicas),
+        offline_replicas=partition.offline_replicas,
     )
+
+
+def _named(services: Services, leader: int, listener: str, version: int) -> tuple[ErrorCode, int]:
+    """The error and the leader to name. One whose connection to this broker broke, and that has no
+    successor yet, counts as one that cannot be reached too. After LEADER_NOT_AVAILABLE a client
+    asks again until there is a leader."""
+    if (
+        leader == NO_LEADER
+        or not services.metadata.is_alive(leader)
+        or services.neighbours.standing(leader) is not Standing.NAMED
+    ):
+        return ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
+    if services.metadata.endpoint(leader, listener) is None:
+        missing = ErrorCode.LISTENER_NOT_FOUND
+        return missing if version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER
+    return ErrorCode.NONE, leader
