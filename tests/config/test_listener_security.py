@@ -148,7 +148,6 @@ def test_javas_own_ways_have_no_effect_and_are_warned_of() -> None:
         ),
         ({"ssl.protocol": "TLSv1.1"}, "ssl.protocol: 'TLSv1.1' is not supported, only TLS"),
         ({"sasl.login.class": "x"}, "sasl.login.class: not supported"),
-        ({"ssl.engine.factory.class": "x.Y"}, "ssl.engine.factory.class: not supported"),
         ({"listener.name.inside.ssl.provider": "x"}, "listener.name.inside.ssl.provider: not"),
     ],
 )

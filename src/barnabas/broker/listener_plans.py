@@ -4,6 +4,7 @@ settings."""
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from barnabas.security.client import PLAINTEXT, ClientSecurity
 from barnabas.security.client_login import client_login
 from barnabas.security.kerberos_settings import MISSING, KerberosSettings
 from barnabas.security.oauth_settings import ValidationSettings
+from barnabas.security.principal_mapping import PrincipalMapping
 from barnabas.security.sasl import oauthbearer, plain
 from barnabas.security.sasl.mechanism import GSSAPI, OAUTHBEARER, PLAIN, ServerLogin
 from barnabas.security.sasl.oauthbearer import (
@@ -68,17 +70,21 @@ def listener_plan(
         },
         receive_bytes_max=security.receive_bytes_max,
         failure_delay_s=config.integer("connection.failed.authentication.delay.ms") / 1000,
-        tls=_tls_plan(env, config, listener, stores),
+        tls=_tls_plan(env, config, listener, stores, run),
     )
 
 
-def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) -> TlsPlan | None:
+def _tls_plan(
+    env: Env, config: BrokerConfig, listener: str, stores: KeyStores, run: Run
+) -> TlsPlan | None:
     """The TLS of a listener; None without TLS. Raises ConfigError for stores that cannot be
     read."""
     security, asked_of_all = config.security[listener], config.text("ssl.client.auth")
     settings = security.tls
     if settings is None or security.mapping is None:
         return None
+    if settings.factory:
+        return _plugged_plan(env, config, listener, settings, security.mapping, run)
     try:
         context = server_context(settings, env.files.read)
     except BadTls as error:
@@ -96,6 +102,27 @@ def _tls_plan(env: Env, config: BrokerConfig, listener: str, stores: KeyStores) 
 
     stores.watch(f"listener {listener}", lambda: _tls_of(config, listener), renew)
     return plan
+
+
+def _plugged_plan(
+    env: Env,
+    config: BrokerConfig,
+    listener: str,
+    settings: TlsSettings,
+    mapping: PrincipalMapping,
+    run: Run,
+) -> TlsPlan:
+    from barnabas.broker.plugged_tls import PluggedContexts
+
+    plans: list[TlsPlan] = []
+
+    def use(context: ssl.SSLContext) -> None:
+        if not plans:
+            plans.append(TlsPlan(context=context, mapping=mapping))
+        plans[0].context = context
+
+    PluggedContexts(env, config, listener, settings, of_server=True, run=run, use=use)
+    return plans[0]
 
 
 def _tls_of(config: BrokerConfig, listener: str) -> TlsSettings | None:
@@ -211,6 +238,14 @@ def client_security(
     def renew(settings: TlsSettings) -> None:
         found.tls = client_context(settings, env.files.read)
 
+    if settings.factory:
+        from barnabas.broker.plugged_tls import PluggedContexts
+
+        def use(context: ssl.SSLContext) -> None:
+            found.tls = context
+
+        PluggedContexts(env, config, listener, settings, of_server=False, run=run, use=use)
+        return found
     try:
         renew(settings)
     except BadTls as error:

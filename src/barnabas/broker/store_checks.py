@@ -31,7 +31,7 @@ def check_stores(now: BrokerConfig, after: Snapshot, read: Read) -> None:
     """Raises ConfigError, which names the listener. Files are read again even if their settings are
     the same, since their present content will be used."""
     for listener, security in after.security.items():
-        if security.tls is None:
+        if security.tls is None or security.tls.factory:
             continue
         known = now.security.get(listener)
         before = None if known is None else known.tls

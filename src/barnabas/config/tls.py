@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from barnabas.config.checks import Value
 from barnabas.security.stores import StoreSettings
 from barnabas.security.tls import TlsSettings
+
+_KAFKAS: Final = "org.apache.kafka.common.security.ssl.DefaultSslEngineFactory"
+
+
+def _plug_in(name: str) -> str:
+    """A class that is not Kafka's own; "" for that."""
+    return "" if name == _KAFKAS else name
 
 
 def tls_settings(value: Callable[[str], Value], client_auth: str = "none") -> TlsSettings:
@@ -37,6 +44,7 @@ def tls_settings(value: Callable[[str], Value], client_auth: str = "none") -> Tl
         protocols=cast("tuple[str, ...]", value("ssl.enabled.protocols")),
         cipher_suites=cast("tuple[str, ...]", value("ssl.cipher.suites") or ()),
         protocol=text("ssl.protocol"),
+        factory=_plug_in(text("ssl.engine.factory.class")),
         client_auth=client_auth,
         endpoint_identification=text("ssl.endpoint.identification.algorithm"),
     )

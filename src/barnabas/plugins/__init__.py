@@ -51,6 +51,7 @@ from barnabas.plugins.quotas import (
     ConfigEntityType,
 )
 from barnabas.plugins.replicas import ClientMetadata, PartitionView, ReplicaSelector, ReplicaView
+from barnabas.plugins.tls import SslEngineFactory
 from barnabas.security.principal import KafkaPrincipal
 from barnabas.security.sasl.scram import ScramCredential
 from barnabas.types import ConfigResourceType, TopicPartition
@@ -97,5 +98,6 @@ __all__ = [
     "SaslClientCallbackHandler",
     "ScramCredential",
     "ScramServerCallbackHandler",
+    "SslEngineFactory",
     "TopicPartition",
 ]

@@ -53,6 +53,8 @@ class TlsSettings:
     protocol: str = "TLSv1.3"
     """``ssl.protocol``: the name of Java's context."""
     client_auth: str = "none"
+    factory: str = ""
+    """A plug-in that makes the contexts, as package.module.ClassName. Then no store is read."""
     endpoint_identification: str = "https"
     """``https``, or empty if a server's host name is not checked."""
 
@@ -72,6 +74,8 @@ def check_tls(settings: TlsSettings) -> None:
 def check_server(settings: TlsSettings) -> None:
     """``check_tls`` for a server. Raises BadTls."""
     check_tls(settings)
+    if settings.factory:
+        return
     if not settings.keystore.is_given:
         raise BadTls("ssl.keystore.location: required for a listener with TLS, or ssl.keystore.key")
     if settings.client_auth != "none" and not settings.truststore.is_given:
@@ -126,6 +130,8 @@ def verified_chain(connection: Any) -> list[bytes]:
 
 def _context(protocol: int, settings: TlsSettings, read: Read) -> ssl.SSLContext:
     check_tls(settings)
+    if settings.factory:
+        raise BadTls("ssl.engine.factory.class: not supported here, and not safe to ignore")
     context = ssl.SSLContext(protocol)
     context.minimum_version, context.maximum_version = _versions(settings)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION

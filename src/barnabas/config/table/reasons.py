@@ -80,7 +80,6 @@ REASONS: Final = {
     "ssl.trustmanager.algorithm": _TLS + ": it checks no less than PKIX, also where SunX509 is "
     "named; another one, which may check more, is refused",
     "ssl.secure.random.implementation": "OpenSSL has a generator of its own, seeded by the system",
-    "ssl.engine.factory.class": _NO_PLUG_INS,
     "process.roles": _NO_KRAFT,
     "controller.quorum.": _NO_KRAFT,
     "controller.listener.names": _NO_KRAFT,

@@ -144,7 +144,7 @@ ssl.endpoint.identification.algorithm  STRING  https  LOW  per-broker  restart
     How a server's host name is checked.
 ssl.secure.random.implementation  STRING  -  LOW  per-broker  unused
     Source of randomness of TLS.
-ssl.engine.factory.class  CLASS  -  LOW  per-broker  refused
+ssl.engine.factory.class  CLASS  -  LOW  per-broker  restart
     Class that makes TLS engines.
 ssl.principal.mapping.rules  STRING  DEFAULT  LOW  restart
     How certificates' names become short names.
