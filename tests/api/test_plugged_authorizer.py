@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 from tests.api import kit
+from tests.authorizer.test_fetch_sessions import errors, fetch, size, wanted
 
 from barnabas.broker.plugged_authorizer import PluggedAuthorizer
 from barnabas.errors import ConfigError, ErrorCode, KafkaError
@@ -46,6 +47,7 @@ class Rules(Authorizer):
     """Denies topics by their names, and whoever wants to create them on the whole cluster."""
 
     closed: ClassVar[set[str]] = set()
+    unreadable: ClassVar[list[str]] = []
     asked: ClassVar[list[tuple[AuthorizableRequestContext, Action]]] = []
     told: ClassVar[list[object]] = []
     kept: ClassVar[list[AclBinding]] = []
@@ -67,6 +69,8 @@ class Rules(Authorizer):
         if resource.name == "odd":
             return cast("Sequence[AuthorizationResult]", [True])
         if (resource.resource_type, operation) == (ResourceType.CLUSTER, AclOperation.CREATE):
+            return [DENIED]
+        if operation is AclOperation.READ and resource.name in self.unreadable:
             return [DENIED]
         return [DENIED if resource.name in self.closed else ALLOWED]
 
@@ -93,7 +97,7 @@ class Keeper(Rules):
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
-    for memory in (Rules.closed, Rules.asked, Rules.told, Rules.kept):
+    for memory in (Rules.closed, Rules.unreadable, Rules.asked, Rules.told, Rules.kept):
         memory.clear()
 
 
@@ -257,3 +261,21 @@ def test_what_waits_is_asked_again_each_second() -> None:
 def test_one_that_cannot_start_stops_the_broker() -> None:
     with pytest.raises(ConfigError, match=r"^authorizer\.class\.name: .*Rules cannot start: OSErr"):
         start("authorizer.class.name", Rules(), _raising(OSError("no policies")))
+
+
+@pytest.mark.parametrize("session_epoch", [-1, 0])
+def test_a_fetch_that_waits_is_asked_about_again(session_epoch: int) -> None:
+    async def scenario(client: kit.Client) -> None:
+        await client.create("t")
+        await client.produce("t", b"1")
+        waiting = asyncio.ensure_future(
+            fetch(client, wanted(1, max_wait=20_000, session_epoch=session_epoch))
+        )
+        await asyncio.sleep(2)
+        assert not waiting.done()
+        Rules.unreadable.append("t")
+        assert (await client.produce("t", b"2")).error_code == 0
+        answer = await waiting
+        assert (errors(answer), size(answer)) == ([ErrorCode.TOPIC_AUTHORIZATION_FAILED], 0)
+
+    _run(scenario)

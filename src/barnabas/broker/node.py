@@ -371,7 +371,8 @@ class Node:
         if found is None and self._plugged is not None:
             time_s = asyncio.get_running_loop().time
             found = self._plugged.authorizer(self._config, cluster_id, broker_id, time_s)
-        assert found is not None or self._config.authorization is None, "nobody would be denied"
+        if found is None and self._config.authorization is not None:
+            raise RuntimeError("an authorizer is configured, and nobody would be denied")
         return found
 
     def make_dispatcher(self, services: Services) -> Dispatcher:
