@@ -11,9 +11,8 @@ from tests.controller import asking
 from tests.controller.kit import Cluster, FakeConnection, FakeZooKeeper, run
 from tests.controller.test_lost_connections import Cut, CutClient
 
-from barnabas.controller import broker_changes, events, partitions, term
+from barnabas.controller import broker_changes, events, term
 from barnabas.controller.channels import Channels
-from barnabas.protocol.api import ApiKey
 from barnabas.protocol.message import Message
 from barnabas.zk import paths
 from barnabas.zookeeper.errors import NoAuth
@@ -83,39 +82,6 @@ def test_a_death_moves_every_partition_and_tells_both_survivors() -> None:
         assert all(isr in ((1, 2), (2, 1)) for _, isr in expected.values())
         for broker_id in (1, 2):
             assert told(cluster, broker_id) == expected
-        await cluster.stop()
-
-    run(main)
-
-
-def test_very_many_elections_are_told_while_others_are_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each once, and none before it is written."""
-    monkeypatch.setattr(partitions, "TOLD_TOGETHER", 4)
-
-    async def main() -> None:
-        cluster = await started()
-        led = [state == 3 for state in led_by(cluster)]
-        cluster.requests.clear()
-        await cluster.crash(3)
-        await cluster.settle()
-        assert 3 not in led_by(cluster)
-        for broker_id in (1, 2):
-            orders = [
-                [
-                    (t.topic_name, p.partition_index)
-                    for t in m.topic_states
-                    for p in t.partition_states
-                ]
-                for receiver, api_key, m in cluster.requests
-                if receiver == broker_id and api_key == ApiKey.LEADER_AND_ISR
-            ]
-            elected = [name for order in orders[: sum(led) // 4] for name in order]
-            assert len(orders) > sum(led) // 4 >= 2
-            assert len(elected) == len(set(elected))
-            kinds = [k for receiver, k, _ in cluster.requests if receiver == broker_id]
-            assert kinds[:4] == [ApiKey.LEADER_AND_ISR, ApiKey.UPDATE_METADATA] * 2
         await cluster.stop()
 
     run(main)

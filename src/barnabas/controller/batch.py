@@ -68,10 +68,6 @@ class ControlBatch:
         self._metadata_brokers: dict[int, None] = {}
         self._metadata: dict[TopicPartition, PartitionInfo] = {}
 
-    def __len__(self) -> int:
-        """How many partitions' leaders it tells."""
-        return len(self._metadata)
-
     # --- collecting
 
     def lead_and_follow(

@@ -208,7 +208,7 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
             if p.state is PartitionState.ONLINE:
                 p.state = PartitionState.OFFLINE
     batch = term.batch()
-    await elect_and_shrink(term, followed, batch, early=True)
+    await elect_and_shrink(term, followed, batch)
     # An election has taken the replica out of the ISR: nothing of these is left to be written.
     elected = [entry for entry in led if entry[0].state is PartitionState.ONLINE]
     await replicas.take_offline(term, elected, batch=batch)
@@ -224,28 +224,23 @@ async def replicas_unavailable(term: Term, gone: Replicas) -> None:
 
 
 async def elect_and_shrink(
-    term: Term,
-    followed: Replicas,
-    batch: ControlBatch,
-    *,
-    stop: bool = True,
-    early: bool = False,
+    term: Term, followed: Replicas, batch: ControlBatch, *, stop: bool = True
 ) -> None:
     """Elect where a leader is needed, and take the offline replicas out of the ISRs of other
     partitions. If they are few, both are written in one round to the coordinator's disk, elections
-    first, and sent in one batch. If they are many, elections are written and sent first, with
-    ``early`` very many of them part by part, so that brokers carry out the first while the last
-    are written. The brokers have answered before the rest is begun: this controller's own broker is
-    one of them, and clients wait for their leaders. That spares time, and nothing rests on it: the
-    wait ends early when another broker goes, because its partitions have no leader until this is
-    done."""
+    first, and sent in one batch. If they are many, elections are written and sent first, and the
+    brokers have answered before the rest is begun: this controller's own broker is one of them, and
+    clients wait for their leaders. (To send some while others are written takes longer: the
+    controller's own broker carries them out in the same loop.) That spares time, and nothing rests
+    on it: the wait ends early when another broker goes, because its partitions have no leader until
+    this is done."""
     if len(followed) <= CHUNK:
         await together(
             partitions.elect_where_needed(term, batch=batch),
             replicas.take_offline(term, followed, stop=stop, batch=batch),
         )
         return
-    await partitions.elect_where_needed(term, batch=batch, early=early)
+    await partitions.elect_where_needed(term, batch=batch)
     await term.send_in_turns(batch)
     await term.channels.told(TOLD_S_MAX + TOLD_S_EACH * len(followed))
     await replicas.take_offline(term, followed, stop=stop, batch=batch)

@@ -29,7 +29,7 @@ from barnabas.controller.partition_states import (
     initial_leadership,
     is_valid_transition,
 )
-from barnabas.controller.term import TOLD_TOGETHER, Chosen, Term, in_chunks
+from barnabas.controller.term import Chosen, Term, in_chunks
 from barnabas.types import NO_LEADER, LeaderAndIsr
 from barnabas.zk import paths
 from barnabas.zk.znodes import decode_config
@@ -76,13 +76,11 @@ async def bring_online(
     *,
     unclean: bool = False,
     batch: ControlBatch | None = None,
-    early: bool = False,
 ) -> list[PartitionInfo]:
     """Move to Online: create leadership, or elect. Returns those that got no (new) leader.
 
     ``unclean`` allows ``Strategy.OFFLINE`` to elect uncleanly whatever the topics' settings say.
-    What brokers must hear is sent, or left in the caller's ``batch``. ``early``: of very many
-    elections some are sent as soon as they are written."""
+    What brokers must hear is sent, or left in the caller's ``batch``."""
     collected = term.batch() if batch is None else batch
     failed: list[PartitionInfo] = []
 
@@ -91,8 +89,6 @@ async def bring_online(
         others = [p for p in chunk if p.state is not PartitionState.NEW]
         failed.extend(await _create(term, collected, fresh))
         failed.extend(await _elect(term, collected, others, strategy, unclean=unclean))
-        if early and len(collected) >= TOLD_TOGETHER:
-            term.send(collected)
         await asyncio.sleep(0)
 
     await in_chunks(partitions, some)
@@ -101,11 +97,9 @@ async def bring_online(
     return failed
 
 
-async def elect_where_needed(
-    term: Term, *, batch: ControlBatch | None = None, early: bool = False
-) -> None:
+async def elect_where_needed(term: Term, *, batch: ControlBatch | None = None) -> None:
     """Try every New and Offline partition, except those of topics that are being deleted
-    (``triggerOnlinePartitionStateChange``). ``batch`` and ``early`` as for ``bring_online``."""
+    (``triggerOnlinePartitionStateChange``)."""
     waiting = (PartitionState.NEW, PartitionState.OFFLINE)
     context = term.context
     await bring_online(
@@ -116,7 +110,6 @@ async def elect_where_needed(
             if p.state in waiting and not context.is_being_deleted(p.topic_partition.topic)
         ],
         batch=batch,
-        early=early,
     )
 
 

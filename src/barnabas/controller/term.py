@@ -19,8 +19,6 @@ T = TypeVar("T")
 CHUNK = 500
 """Partitions that are worked on without a pause for the loop."""
 CHUNKS_AT_ONCE = 3
-TOLD_TOGETHER = 5 * CHUNK
-"""Of very many elections so many are told together, while the next ones are still written."""
 
 
 class Chosen(NamedTuple):
